@@ -1,0 +1,139 @@
+"""Environment and systemd credentials, read once into one frozen object.
+
+Nothing else in the package reads ``os.environ``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from scheduler.errors import ConfigurationError
+
+DEFAULT_REDIS_URL = "redis://localhost:6379/0"
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+socket")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operator decides; see the table "Configuration" in the README."""
+
+    redis_url: str = DEFAULT_REDIS_URL
+    file: Path = Path("schedules.yaml")
+    imports: tuple[str, ...] = ()
+    celery_app: str = ""
+    flask_app: str = ""
+    state_dir: Path = Path(".scheduler")
+    key_prefix: str = "redbeat:"
+    lease: float = 15.0  #: seconds for which the leader's lock holds without renewal
+    max_interval: float = 5.0  #: seconds that beat sleeps at most
+    keep_runs: int = 100  #: runs in the ledger per schedule
+    keep_days: float = 30.0  #: days that a run stays in the ledger
+    admin_password_hash: str = field(default="", repr=False)
+    secret_key: str = field(default="", repr=False)
+    trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read ``SCHEDULER_*``; raise ConfigurationError that names the variable and what it accepts."""
+        env = Environment(os.environ if environ is None else environ)
+        settings = cls(
+            redis_url=env.secret("SCHEDULER_REDIS_URL", DEFAULT_REDIS_URL),
+            file=Path(env.text("SCHEDULER_FILE", "schedules.yaml")),
+            imports=env.words("SCHEDULER_IMPORTS"),
+            celery_app=env.target("SCHEDULER_CELERY_APP"),
+            flask_app=env.target("SCHEDULER_FLASK_APP"),
+            state_dir=Path(env.text("SCHEDULER_STATE_DIR", ".scheduler")),
+            key_prefix=env.text("SCHEDULER_KEY_PREFIX", "redbeat:"),
+            lease=env.number("SCHEDULER_LEASE", 15.0, 3.0, 300.0),
+            max_interval=env.number("SCHEDULER_MAX_INTERVAL", 5.0, 0.1, 60.0),
+            keep_runs=int(env.number("SCHEDULER_KEEP_RUNS", 100, 1, 100_000)),
+            keep_days=env.number("SCHEDULER_KEEP_DAYS", 30.0, 0.01, 3660.0),
+            admin_password_hash=env.secret("SCHEDULER_ADMIN_PASSWORD_HASH", ""),
+            secret_key=env.secret("SCHEDULER_SECRET_KEY", ""),
+            trusted_hosts=env.words("SCHEDULER_TRUSTED_HOSTS") or cls.trusted_hosts,
+        )
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Refuse values that contradict each other; a lock that expires between two renewals elects two leaders."""
+        scheme = urlsplit(self.redis_url).scheme
+        if scheme not in REDIS_SCHEMES:
+            raise ConfigurationError(
+                f"SCHEDULER_REDIS_URL starts with {scheme or 'nothing'!r}: use one of "
+                + ", ".join(f"{known}://" for known in REDIS_SCHEMES)
+            )
+        if self.lease < 3 * self.max_interval:
+            raise ConfigurationError(
+                f"SCHEDULER_LEASE={self.lease:g} is less than three times "
+                f"SCHEDULER_MAX_INTERVAL={self.max_interval:g}: raise the lease or lower the interval"
+            )
+
+    @property
+    def broker_url(self) -> str:
+        """The same Redis as kombu and Celery's result backend spell it."""
+        return re.sub(r"^unix:", "redis+socket:", self.redis_url)
+
+    @property
+    def redbeat_url(self) -> str:
+        """The same Redis as redis-py, and so RedBeat, spells it."""
+        return re.sub(r"^redis\+socket:", "unix:", self.redis_url)
+
+    @property
+    def shown_redis_url(self) -> str:
+        """The Redis URL without its user and password, for pages and logs."""
+        parts = urlsplit(self.redis_url)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+class Environment:
+    """Typed reading of variables; every complaint names the variable and what it accepts."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+
+    def text(self, name: str, default: str) -> str:
+        return self.environ.get(name, "").strip() or default
+
+    def words(self, name: str) -> tuple[str, ...]:
+        return tuple(word for word in re.split(r"[,\s]+", self.environ.get(name, "")) if word)
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        text = self.text(name, "")
+        try:
+            value = float(text) if text else default
+        except ValueError:
+            raise ConfigurationError(f"{name}={text!r} is not a number: give {low:g} to {high:g}") from None
+        if not low <= value <= high:
+            raise ConfigurationError(f"{name}={text} is out of range: give {low:g} to {high:g}")
+        return value
+
+    def target(self, name: str) -> str:
+        text = self.text(name, "")
+        if text and not re.fullmatch(r"[\w.]+:[\w.]+", text):
+            raise ConfigurationError(f"{name}={text!r} is not 'module:attribute', for example project.celery:app")
+        return text
+
+    def secret(self, name: str, default: str) -> str:
+        """The variable, or the file that ``<name>_FILE`` names, or systemd's credential of that name.
+
+        ``SCHEDULER_REDIS_URL`` is the credential ``redis-url``. A file that is named but cannot be read is an error.
+        """
+        credential = name.removeprefix("SCHEDULER_").lower().replace("_", "-")
+        directory = self.environ.get("CREDENTIALS_DIRECTORY")
+        if self.environ.get(name, "").strip():
+            return self.environ[name].strip()
+        path = self.text(f"{name}_FILE", "")
+        if not path and directory and (Path(directory) / credential).exists():
+            path = str(Path(directory) / credential)
+        if not path:
+            return default
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigurationError(f"{name}_FILE={path}: {error.strerror}; check its path, owner and mode") from None
