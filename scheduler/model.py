@@ -17,7 +17,9 @@ from scheduler import timing
 
 TIMING_KINDS = ("cron", "every", "at", "rrule", "solar")
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
-DURATION_PATTERN = r"^\s*(\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*)+$"
+DURATION_PATTERN = r"^\s*(?=[0-9])" + "".join(
+    rf"([0-9]{{1,12}}(\.[0-9]{{1,6}})?{unit}\s*)?" for unit in ("w", "d", "h", "m", "s", "ms")
+) + "$"
 
 
 def read_duration(value: object) -> timedelta:
@@ -29,18 +31,13 @@ def read_duration(value: object) -> timedelta:
     return timing.parse_duration(value)
 
 
-def read_text(value: object) -> object:
-    """Keep a number or date that YAML resolved in the text form that the reader sees."""
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
 Duration = Annotated[
     timedelta,
     BeforeValidator(read_duration),
     PlainSerializer(timing.format_duration),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["30s", "10m", "1h30m", "2d"]}),
 ]
-Text = Annotated[str, BeforeValidator(read_text), Field(max_length=4096)]
+Text = Annotated[str, Field(max_length=4096)]
 ShortText = Annotated[str, Field(max_length=200)]
 
 
@@ -54,12 +51,16 @@ class Policies(Noun):
     """What may stand in ``defaults:`` as well as in a schedule."""
 
     queue: ShortText | None = Field(None, description="Celery queue; the task's own if left out.", examples=["reports"])
-    priority: int | None = Field(None, ge=0, le=9, description="Celery message priority on Redis: 0 is sent first.")
+    priority: int | None = Field(
+        None, ge=0, le=9, strict=True, description="Celery message priority on Redis: 0 is sent first."
+    )
     expires: Duration | None = Field(
         None, description="A run that has not started this long after its due instant is dropped as `expired`."
     )
     timeout: Duration | None = Field(None, description="Hard time limit of one run.")
-    retries: int = Field(0, ge=0, le=100, description="How often a failed run is tried again, with growing pauses.")
+    retries: int = Field(
+        0, ge=0, le=100, strict=True, description="How often a failed run is tried again, with growing pauses."
+    )
     overlap: Literal["skip", "queue", "allow"] = Field(
         "skip", description="When the run before still goes on: skip this one, let one wait, or run both."
     )
@@ -93,13 +94,13 @@ class Schedule(Policies):
     timezone: ShortText = Field("UTC", description="IANA time zone.", examples=["America/New_York"])
     start: Text | None = Field(None, description="No due instant before this time.")
     end: Text | None = Field(None, description="No due instant after this time.")
-    max_runs: int | None = Field(None, ge=1, description="Finished after this many runs.")
+    max_runs: int | None = Field(None, ge=1, strict=True, description="Finished after this many runs.")
     jitter: Duration = Field(timedelta(0), description="Spread the sending over this long, the same for each instant.")
     except_: tuple[str, ...] = Field((), alias="except", description="Names of calendars on whose days it is skipped.")
     args: tuple[Any, ...] = Field((), description="Positional arguments of the task.", examples=[[10, 20]])
     kwargs: dict[str, Any] = Field({}, description="Keyword arguments of the task.", examples=[{"format": "pdf"}])
     tags: tuple[ShortText, ...] = Field((), description="For finding it on the page.")
-    enabled: bool = Field(True, description="False keeps the schedule but never sends it.")
+    enabled: bool = Field(True, strict=True, description="False keeps the schedule but never sends it.")
     renamed_from: str | None = Field(None, pattern=NAME_PATTERN, description="Its former name: history moves over.")
 
     @property
@@ -267,7 +268,9 @@ class Run:
     manual: bool = False
     task: str = ""
     task_id: str = ""
-    reason: str = ""
+    reason: str = ""  #: why it was skipped or lost: overlap, paused, excluded, expired, missed, …
+    detail: str = ""  #: the reason in a sentence
+    queue: str = ""
     sent: float = 0.0
     started: float = 0.0
     finished: float = 0.0

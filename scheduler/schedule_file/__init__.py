@@ -1,0 +1,91 @@
+"""Reads ``schedules.yaml`` into plain data with line and column of every value.
+
+Nothing that a file can contain makes this raise or hang: what is wrong comes back as problems.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from pathlib import Path
+
+from scheduler.model import Position, Problem
+from scheduler.schedule_file.builder import Builder
+from scheduler.schedule_file.document import Document, Node, Positions, owner
+from scheduler.schedule_file.scalars import plain
+
+__all__ = ["Document", "Positions", "owner", "parse", "plain", "read"]
+
+MAX_BYTES = 5_000_000
+CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+EXAMPLE = "write `schedules: {}` for none"
+
+
+def parse(text: str, name: str) -> Document:
+    """Parse the text of a schedule file; ``name`` is what positions call it."""
+    raw = text.encode("utf-8", "surrogatepass")
+    if len(raw) > MAX_BYTES:
+        return _refused(name, raw, f"the file is larger than {MAX_BYTES // 1_000_000} MB", "split it")
+    text = text.removeprefix("\ufeff")
+    if found := CONTROL.search(text):
+        what = f"there is a character here that no text holds (U+{ord(found[0]):04X})"
+        return _refused(name, raw, what, "delete it", _place(text[: found.start()], name))
+    builder = Builder(text, name)
+    root = builder.build()
+    problems = builder.problems or _shape(root, name)
+    data = root.value if root and isinstance(root.value, dict) else {}
+    return Document(name, data, Positions(name, root), tuple(problems), _digest(raw))
+
+
+def read(path: Path) -> Document:
+    """Read and parse a file; one that cannot be read is a document with one problem, without a position."""
+    name = str(path)
+    try:
+        raw = _bytes(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        remedy = "create it, or name another file with SCHEDULER_FILE"
+        return _document(name, b"", Problem(f"{name} cannot be read: {reason.lower()}", remedy))
+    try:
+        return parse(raw.decode(), name) if len(raw) <= MAX_BYTES else parse(raw.decode("latin-1"), name)
+    except UnicodeDecodeError as error:
+        place = _place(raw[: error.start].decode(), name)
+        return _refused(name, raw, "the file is not UTF-8 text", "save it as UTF-8", place)
+
+
+def _bytes(path: Path) -> bytes:
+    """At most one byte more than is allowed; a pipe or device is refused instead of waited for."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise ValueError("it is a directory" if stat.S_ISDIR(mode) else "it is not a regular file")
+        return file.read(MAX_BYTES + 1)
+
+
+def _shape(root: Node | None, name: str) -> list[Problem]:
+    if root is None or root.value is None:
+        return [Problem("the file is empty", EXAMPLE, position=Position(name, 1, 1))]
+    if not isinstance(root.value, dict):
+        kind = "a list" if isinstance(root.value, list) else "one piece of text"
+        place = Positions(name, root).at(root.place)
+        return [Problem(f"the file holds {kind}, not keys such as schedules:", EXAMPLE, position=place)]
+    return []
+
+
+def _refused(name: str, raw: bytes, what: str, remedy: str, place: Position | None = None) -> Document:
+    return _document(name, raw, Problem(what, remedy, position=place or Position(name, 1, 1)))
+
+
+def _document(name: str, raw: bytes, problem: Problem) -> Document:
+    return Document(name, {}, Positions(name, None), (problem,), _digest(raw))
+
+
+def _place(before: str, name: str) -> Position:
+    lines = re.split(r"\r\n|[\r\n\x85\u2028\u2029]", before)
+    return Position(name, len(lines), len(lines[-1]) + 1)
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()[:12]

@@ -1,0 +1,227 @@
+"""Builds plain data with positions out of YAML events; the only door to PyYAML.
+
+Working on events instead of a ready-made loader gives what none of them has together:
+the place of every value, duplicate keys, YAML 1.2 types, and limits that hold while reading.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from scheduler.model import Position, Problem
+from scheduler.schedule_file import scalars, syntax
+from scheduler.schedule_file.document import COLUMNS, Mark, Node, owner, place
+
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MAX_DEPTH = 32
+MAX_VALUES = 500_000  # keys count too, and aliases as if written out; 10 000 plain schedules hold 150 000
+MAX_PROBLEMS = 500
+
+
+class Refused(Exception):
+    """Reading cannot go on; the problem is noted already."""
+
+
+class Builder:
+    """One reading of one text: call :meth:`build` once, then look at ``problems``."""
+
+    def __init__(self, text: str, name: str, loader: Any = LOADER) -> None:
+        self.text = text
+        self.name = name
+        self.parser = loader(text)
+        self.next = self.parser.get_event
+        self.path: list[str | int] = []
+        self.anchors: dict[str, Node | None] = {}
+        self.count = 0
+        self.deepest = 0
+        self.problems: list[Problem] = []
+
+    def build(self) -> Node | None:
+        """The root of the first document; None when the text is empty or cannot be read to its end."""
+        try:
+            return self._document()
+        except Refused:
+            return None
+        except yaml.MarkedYAMLError as error:
+            self._explain(error)
+            return None
+        finally:
+            self.parser.dispose()
+
+    def _document(self) -> Node | None:
+        self.next()
+        if type(self.next()) is StreamEndEvent:
+            return None
+        root = Node({}, 0)
+        self._put(root, "", self.next(), 0)
+        self.next()
+        after = self.next()
+        if type(after) is not StreamEndEvent:
+            self._note(after.start_mark, "a second document starts here", "keep one document, without '---' between")
+        return root.nodes.get("") or Node(root.value[""], root.places[""])
+
+    def _put(self, node: Node, step: str | int, event: Any, depth: int) -> None:
+        """Read the value that begins with this event into the node."""
+        kind = type(event)
+        self.count += 1
+        if kind is ScalarEvent and event.anchor is None:
+            node.value[step] = self._scalar(event)
+            node.places[step] = place(event.start_mark)
+        else:
+            child = self._child(event, kind, depth)
+            node.value[step] = child.value
+            node.places[step] = place(event.start_mark)
+            if child.height:
+                node.nodes[step] = child
+        if self.count > MAX_VALUES:
+            self._refuse(event.start_mark, f"the file stands for more than {MAX_VALUES} values", "split it, or use fewer aliases")
+
+    def _child(self, event: Any, kind: type, depth: int) -> Node:
+        if kind is AliasEvent:
+            return self._alias(event, depth)
+        if kind is ScalarEvent:
+            node = Node(self._scalar(event), place(event.start_mark))
+            self.anchors[event.anchor] = node
+            return node
+        return self._collection(event, depth + 1)
+
+    def _scalar(self, event: Any) -> scalars.Scalar:
+        if event.tag is not None:
+            self._tag(event)
+        text: str = event.value
+        return text if event.style else scalars.plain(text)
+
+    def _alias(self, event: Any, depth: int) -> Node:
+        node = self.anchors.get(event.anchor)
+        if node is None:
+            itself = event.anchor in self.anchors
+            what = f"*{event.anchor} stands inside what it refers to" if itself else f"there is no anchor &{event.anchor}"
+            self._note(event.start_mark, what, "name an anchor above, or put text that starts with * in quotes")
+            return Node(f"*{event.anchor}", place(event.start_mark))
+        self._check_depth(depth + node.height, event.start_mark)
+        self.count += node.size
+        return node
+
+    def _collection(self, event: Any, depth: int) -> Node:
+        self._check_depth(depth, event.start_mark)
+        if event.tag is not None:
+            self._tag(event)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = None
+        before, around, self.deepest = self.count, self.deepest, depth
+        node = self._mapping(event, depth) if type(event) is MappingStartEvent else self._sequence(event, depth)
+        node.size = self.count - before + 1
+        node.height = self.deepest - depth + 1
+        self.deepest = max(around, self.deepest)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = node
+        return node
+
+    def _sequence(self, event: SequenceStartEvent, depth: int) -> Node:
+        node = Node([], place(event.start_mark))
+        while type(item := self.next()) is not SequenceEndEvent:
+            index = len(node.value)
+            self.path.append(index)
+            node.value.append(None)
+            self._put(node, index, item, depth)
+            self.path.pop()
+        return node
+
+    def _mapping(self, event: MappingStartEvent, depth: int) -> Node:
+        node = Node({}, place(event.start_mark))
+        merged: list[Node] = []
+        while type(item := self.next()) is not MappingEndEvent:
+            key = self._key(item, depth)
+            self.path.append(key)
+            if key == "<<" and not item.style:
+                merged += self._sources(depth)
+            elif key in node.keys:
+                self._duplicate(key, node.keys[key], item.start_mark)
+                self._put(Node({}, 0), key, self.next(), depth)
+            else:
+                node.keys[key] = place(item.start_mark)
+                self._put(node, key, self.next(), depth)
+            self.path.pop()
+        for source in merged:
+            merge(source, node)
+        return node
+
+    def _key(self, event: Any, depth: int) -> str:
+        """The text of a key, whatever its type would be as a value: ``on:`` and ``123:`` are names too."""
+        if type(event) is not ScalarEvent:
+            self._put(Node({}, 0), "", event, depth)
+            self._note(event.start_mark, "a key must be plain text", "write key: value, with unusual keys in quotes")
+            return ""
+        if event.tag is not None:
+            self._tag(event)
+        key: str = event.value
+        if event.anchor is not None:
+            self.anchors[event.anchor] = Node(key, place(event.start_mark))
+        self.count += 1
+        return key
+
+    def _duplicate(self, key: str, first: int, mark: Mark) -> None:
+        lines = f"it stands on line {first // COLUMNS + 1} and again on line {mark.line + 1}"
+        self._note(mark, f"duplicate key '{key[:100]}': {lines}", "delete or rename one of them")
+
+    def _sources(self, depth: int) -> list[Node]:
+        """What a merge key names: one mapping, or a list of them."""
+        event = self.next()
+        holder = Node({}, 0)
+        self._put(holder, "<<", event, depth)
+        node = holder.nodes.get("<<")
+        sources = [node]
+        if node and isinstance(node.value, list):
+            sources = [node.nodes.get(index) for index in range(len(node.value))]
+        good = [source for source in sources if source and isinstance(source.value, dict)]
+        if len(good) < len(sources):
+            self._note(event.start_mark, "a merge key << takes a mapping", "write <<: *name of an anchored mapping")
+        return good
+
+    def _tag(self, event: Any) -> None:
+        self._note(event.start_mark, f"tags such as {event.tag[:60]} are not allowed", "write the plain value")
+
+    def _explain(self, error: yaml.MarkedYAMLError) -> None:
+        mark = error.problem_mark or error.context_mark
+        start = error.context_mark or mark
+        if mark is None or start is None:
+            mark = start = yaml.Mark(self.name, 0, 0, 0, None, 0)
+        told = syntax.explain(self.text, error.problem or "", (mark.line, mark.column), (start.line, start.column))
+        self._note(yaml.Mark(self.name, 0, told.line, told.column, None, 0), told.what, told.remedy)
+
+    def _check_depth(self, depth: int, mark: Mark) -> None:
+        self.deepest = max(self.deepest, depth)
+        if depth > MAX_DEPTH:
+            self._refuse(mark, f"this is nested more than {MAX_DEPTH} levels deep", "nest less")
+
+    def _refuse(self, mark: Mark, what: str, remedy: str) -> None:
+        self._note(mark, what, remedy)
+        raise Refused
+
+    def _note(self, mark: Mark, what: str, remedy: str, *path: str | int) -> None:
+        if len(self.problems) < MAX_PROBLEMS:
+            schedule, key = owner((*self.path, *path))
+            place = Position(self.name, mark.line + 1, mark.column + 1)
+            self.problems.append(Problem(what, remedy, schedule=schedule, key=key, position=place))
+
+
+def merge(source: Node, target: Node) -> None:
+    """Give the target what it does not say itself; of several sources the first wins."""
+    for key in [key for key in source.keys if key not in target.keys]:
+        target.value[key] = source.value[key]
+        target.keys[key] = source.keys[key]
+        target.places[key] = source.places[key]
+        if key in source.nodes:
+            target.nodes[key] = source.nodes[key]

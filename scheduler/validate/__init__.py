@@ -1,0 +1,99 @@
+"""Decides whether a schedule file, or one schedule from the admin, may govern; explains every reason against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scheduler.model import Declared, Problem
+from scheduler.schedule_file import Document, owner
+from scheduler.validate import gate
+from scheduler.validate.gate import Gate
+from scheduler.validate.meaning import Calendars, Tasks
+from scheduler.validate.terms import MAX_FINDINGS, Finding, plain, shown
+
+__all__ = ["Calendars", "Tasks", "Validated", "validate", "validate_fields"]
+
+
+@dataclass(frozen=True)
+class Validated:
+    """``declared`` holds the schedules without errors, with what the top of the file says merged in.
+
+    It governs only when ``ok``. Problems are sorted by position.
+    """
+
+    declared: dict[str, Declared]
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        return tuple(problem for problem in self.problems if problem.severity == "warning")
+
+    @property
+    def ok(self) -> bool:
+        return not self.errors
+
+
+def validate(document: Document, *, tasks: Tasks | None) -> Validated:
+    """Check a whole file; ``tasks`` maps registered names to signatures (None: unknown), or is None to skip that."""
+    if document.problems and not document.data:
+        return Validated({}, document.problems)
+    declared, findings = _everything(document.data, tasks)
+    told = {problem.position for problem in document.problems}
+    problems = [problem for problem in (_placed(finding, document) for finding in findings) if problem.position not in told]
+    return Validated(declared, tuple(sorted([*document.problems, *problems], key=_place)))
+
+
+def validate_fields(
+    name: str, fields: Mapping[str, Any], *, tasks: Tasks | None, calendars: Calendars | None = None
+) -> tuple[Declared | None, tuple[Problem, ...]]:
+    """Pass one schedule through the same gate; a timing key that is None counts as left out.
+
+    Fields are values as YAML gives them; ``schedule_file.plain`` reads such a value from a form's text.
+    """
+    given = {key: value for key, value in fields.items() if value is not None or key not in gate.TIMING_KINDS}
+    declared, findings = Gate(tasks, calendars or {}).schedule(name, given)
+    problems = [Problem(f.what, f.remedy, plain(name), _key(f.path), severity=f.severity) for f in findings]
+    return declared, tuple(problems)
+
+
+def _everything(data: Mapping[str, Any], tasks: Tasks | None) -> tuple[dict[str, Declared], list[Finding]]:
+    top, findings = gate.top(data)
+    schedules = data.get("schedules", {})
+    if not isinstance(schedules, dict):
+        what = "schedules is empty" if schedules is None else f"schedules must be a mapping, not {shown(schedules)}"
+        findings.append(Finding(("schedules",), what, "write name: below it and indent each schedule, or {} for none"))
+        return {}, findings
+    check = Gate(tasks, top.calendars, gate.inherited(top))
+    declared: dict[str, Declared] = {}
+    errors = 0
+    for name, fields in schedules.items():
+        item, wrong = check.schedule(name, fields)
+        findings += [finding._replace(path=("schedules", name, *finding.path)) for finding in wrong]
+        if item:
+            declared[name] = item
+        errors += item is None
+        if errors > MAX_FINDINGS:
+            findings.append(Finding(("schedules", name), "the schedules from here on are not checked", "mend those above first"))
+            return declared, findings
+    return declared, findings + gate.rename_findings(declared, schedules)
+
+
+def _placed(finding: Finding, document: Document) -> Problem:
+    positions = document.positions
+    position = positions.key(finding.path) if finding.at_key else positions.nearest(finding.path)
+    schedule, key = owner(finding.path)
+    return Problem(finding.what, finding.remedy, plain(schedule), plain(key), position, finding.severity)
+
+
+def _place(problem: Problem) -> tuple[int, int]:
+    return (problem.position.line, problem.position.column) if problem.position else (0, 0)
+
+
+def _key(path: tuple[str | int, ...]) -> str:
+    return plain(str(path[0])) if path else ""

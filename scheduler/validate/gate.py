@@ -1,0 +1,148 @@
+"""The one gate: every schedule, from the file or the admin, passes :meth:`Gate.schedule`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scheduler import timing
+from scheduler.model import NAME_PATTERN, TIMING_KINDS, Declared, Schedule, ScheduleFile
+from scheduler.validate import meaning
+from scheduler.validate.meaning import Calendars, Tasks
+from scheduler.validate.terms import NAME_RULE, Finding, Path, check, near, shown
+
+ONE_TIMING = "write exactly one of cron, every, at, rrule and solar"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a schedule is checked against: the registered tasks (None: unchecked) and the top of the file."""
+
+    tasks: Tasks | None
+    calendars: Calendars
+    inherited: Mapping[str, Any] = field(default_factory=dict)
+
+    def schedule(self, name: str, data: object) -> tuple[Declared | None, list[Finding]]:
+        """The schedule, or everything that is wrong with it; paths begin inside the schedule."""
+        findings = name_findings(name)
+        if not isinstance(data, dict):
+            what = f"a schedule is a mapping of keys such as task: and cron:, not {shown(data)}"
+            return None, [*findings, Finding((), what, "indent its keys below its name")]
+        findings += timing_key_findings(data)
+        fields = {**self.inherited, **data}
+        schedule, wrong = check(Schedule, fields)
+        findings += wrong
+        declared, more = self.meaning(name, schedule or salvage(fields, wrong), {str(f.path[0]) for f in findings if f.path})
+        findings += more
+        return (None if any(f.severity == "error" for f in findings) else declared), findings
+
+    def meaning(self, name: str, schedule: Schedule | None, broken: set[str]) -> tuple[Declared | None, list[Finding]]:
+        """Check what the shape cannot say, as far as the keys that it needs are not broken already."""
+        if schedule is None:
+            return None, []
+        excluded, findings = meaning.excluded_days(schedule.except_, self.calendars)
+        declared = Declared(name, schedule, excluded)
+        if sum(getattr(schedule, kind) is not None for kind in TIMING_KINDS) == 1 and "timezone" not in broken:
+            findings += meaning.timing_findings(declared)
+        findings += meaning.json_findings(schedule.args, ("args",))
+        findings += meaning.json_findings(schedule.kwargs, ("kwargs",))
+        if self.tasks is not None and not broken & {"task", "args", "kwargs"}:
+            findings += meaning.task_findings(schedule, self.tasks)
+        return declared, findings
+
+
+def name_findings(name: str) -> list[Finding]:
+    if re.fullmatch(NAME_PATTERN, name) and not name.endswith("\n"):
+        return []
+    return [Finding((), f"{shown(name)} is not a possible name", NAME_RULE, at_key=True)]
+
+
+def timing_key_findings(data: Mapping[str, Any]) -> list[Finding]:
+    """Exactly one timing key, and not an empty one."""
+    given = [kind for kind in TIMING_KINDS if kind in data]
+    if not given:
+        return [Finding((), "it has no timing", ONE_TIMING, at_key=True)]
+    findings = [Finding((kind,), f"{kind} is empty", ONE_TIMING) for kind in given if data[kind] is None]
+    if len(given) > 1:
+        what = f"{', '.join(given[:-1])} and {given[-1]} are {'both' if len(given) == 2 else 'all'} given"
+        findings.append(Finding((given[-1],), what, ONE_TIMING, at_key=True))
+    return findings
+
+
+def salvage(fields: Mapping[str, Any], wrong: list[Finding]) -> Schedule | None:
+    """The schedule without its broken keys, so that what is wrong with the others is told as well."""
+    broken = {finding.path[0] for finding in wrong if finding.path}
+    kept = {key: value for key, value in fields.items() if key not in broken}
+    return check(Schedule, {"task": "-", **kept})[0]
+
+
+def top(data: Mapping[str, Any]) -> tuple[ScheduleFile, list[Finding]]:
+    """All of the file but its schedules; what is wrong is left out of the result, so that the rest can be checked."""
+    rest = {key: value for key, value in data.items() if key != "schedules"}
+    checked, findings = check(ScheduleFile, rest)
+    findings = [misplaced(finding, rest) for finding in findings]
+    while checked is None:
+        drop(rest, {finding.path[:2] for finding in check(ScheduleFile, rest)[1]})
+        checked, _ = check(ScheduleFile, rest)
+    try:
+        timing.build("cron", "@daily", zone=checked.timezone)
+    except timing.TimingError as error:
+        findings.append(Finding(("timezone",), f"timezone: {error.problem}", error.remedy))
+        checked = checked.model_copy(update={"timezone": "UTC"})
+    return calendars(checked, findings), findings
+
+
+def misplaced(finding: Finding, rest: Mapping[str, Any]) -> Finding:
+    """A schedule at the top level is not just an unknown key."""
+    value = rest.get(str(finding.path[0])) if len(finding.path) == 1 else None
+    if finding.at_key and isinstance(value, dict) and "task" in value:
+        return finding._replace(remedy="put schedules below `schedules:`, indented")
+    return finding
+
+
+def drop(rest: dict[str, Any], broken: set[Path]) -> None:
+    for path in broken:
+        inner = rest.get(str(path[0]))
+        if len(path) == 2 and isinstance(inner, dict) and path[1] in inner:
+            rest[str(path[0])] = {key: value for key, value in inner.items() if key != path[1]}
+        else:
+            rest.pop(str(path[0]), None)
+
+
+def calendars(checked: ScheduleFile, findings: list[Finding]) -> ScheduleFile:
+    """The file's top with only those calendar entries that can be read."""
+    good: dict[str, tuple[str, ...]] = {}
+    for name, texts in checked.calendars.items():
+        good[name] = ()
+        for index, text in enumerate(texts):
+            try:
+                timing.build("every", "1d", zone=checked.timezone, excluded=(text,))
+                good[name] += (text,)
+            except timing.TimingError as error:
+                findings.append(Finding(("calendars", name, index), error.problem, error.remedy))
+    return checked.model_copy(update={"calendars": good})
+
+
+def inherited(checked: ScheduleFile) -> dict[str, Any]:
+    """What the top of the file gives to every schedule that does not set its own."""
+    policies = checked.defaults
+    return {"timezone": checked.timezone, **{key: getattr(policies, key) for key in policies.model_fields_set}}
+
+
+def rename_findings(declared: Mapping[str, Declared], names: Mapping[str, Any]) -> list[Finding]:
+    """A former name that is still in use, or claimed twice, would give one history to two schedules."""
+    findings, heirs = [], dict[str, str]()
+    for name, item in declared.items():
+        former = item.schedule.renamed_from
+        path = ("schedules", name, "renamed_from")
+        if former is None:
+            continue
+        if former in names:
+            findings.append(Finding(path, f"renamed_from: {shown(former)} is still declared here", "delete one of the two"))
+        elif former in heirs:
+            what = f"renamed_from: {shown(former)} is claimed by {shown(heirs[former])} as well"
+            findings.append(Finding(path, what, "only one schedule can take over its history"))
+        heirs.setdefault(former, name)
+    return findings

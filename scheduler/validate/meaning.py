@@ -1,0 +1,118 @@
+"""What a schedule's fields mean together: its timing, calendars, task and arguments."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Iterator, Mapping
+
+from scheduler import timing
+from scheduler.model import Declared, Schedule, read_instant
+from scheduler.validate.terms import Finding, Path, near, shown
+
+Tasks = Mapping[str, inspect.Signature | None]
+Calendars = Mapping[str, tuple[str, ...]]
+MAX_DEPTH = 32
+ENDS = ("start", "end")
+WHERE_TASKS_COME_FROM = "Tasks come from SCHEDULER_IMPORTS and `imports:`"
+
+
+def timing_findings(declared: Declared) -> Iterator[Finding]:
+    """Whether its timing can be built, with its start, end, zone and excluded days."""
+    schedule = declared.schedule
+    refused = False
+    for key in ENDS:
+        try:
+            read_instant(getattr(schedule, key), schedule.timezone)
+        except timing.TimingError as error:
+            refused = True
+            yield from_timing(error, key)
+    if refused:
+        return
+    try:
+        declared.timing()
+    except timing.TimingError as error:
+        yield from_timing(error, schedule.kind)
+    if schedule.cron is not None and restricts_both_days(schedule.cron):
+        what = "day-of-month and day-of-week are both given: it runs on every day that fits either"
+        yield Finding(("cron",), what, "keep it if that is meant, else write * for one of them", severity="warning")
+
+
+def from_timing(error: timing.TimingError, key: str) -> Finding:
+    """A refused timing, at the key that it names if it names one, else at ``key``."""
+    path = "except" if error.field == "excluded" else error.field
+    if path not in Schedule.model_fields or key in ENDS:
+        path = key
+    return Finding((path,), f"{path}: {error.problem}", error.remedy)
+
+
+def restricts_both_days(expression: str) -> bool:
+    """Cron's own rule: a field that begins with a star does not restrict."""
+    fields = expression.split()
+    if len(fields) not in (5, 6):
+        return False
+    month_day, week_day = fields[-3], fields[-1]
+    return not re.match(r"[*?]", month_day) and not re.match(r"[*?]", week_day)
+
+
+def excluded_days(names: tuple[str, ...], calendars: Calendars) -> tuple[tuple[str, ...], list[Finding]]:
+    """The entries of the calendars of these names, and the names that are none."""
+    findings = []
+    texts: dict[str, None] = {}
+    for index, name in enumerate(names):
+        if name in calendars:
+            texts.update(dict.fromkeys(calendars[name]))
+        else:
+            remedy = near(name, calendars) or f"declare it under calendars:, where there is {listed(calendars)}"
+            findings.append(Finding(("except", index), f"unknown calendar {shown(name)}", remedy))
+    return tuple(texts), findings
+
+
+def listed(names: Mapping[str, object]) -> str:
+    return ", ".join(sorted(names)[:10]) or "none yet"
+
+
+def task_findings(schedule: Schedule, tasks: Tasks) -> Iterator[Finding]:
+    """Whether the task is registered and takes these arguments."""
+    if schedule.task not in tasks:
+        hint = near(schedule.task, tasks)
+        remedy = f"{hint} {WHERE_TASKS_COME_FROM}" if hint else WHERE_TASKS_COME_FROM[0].lower() + WHERE_TASKS_COME_FROM[1:]
+        yield Finding(("task",), f"unknown task {shown(schedule.task)}", remedy)
+        return
+    signature = tasks[schedule.task]
+    if signature is None:
+        return
+    try:
+        signature.bind(*schedule.args, **schedule.kwargs)
+    except TypeError as error:
+        yield misfit(schedule, signature, str(error))
+
+
+def misfit(schedule: Schedule, signature: inspect.Signature, error: str) -> Finding:
+    """Arguments that Python would refuse in a call."""
+    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
+    takes = f"it takes {signature.replace(parameters=bare, return_annotation=inspect.Signature.empty)}"[:200]
+    what = f"the arguments do not fit task {shown(schedule.task)}: {error}"
+    unexpected = re.search(r"unexpected keyword argument '(.*)'", error)
+    if unexpected and unexpected[1] in schedule.kwargs:
+        hint = near(unexpected[1], signature.parameters)
+        return Finding(("kwargs", unexpected[1]), what, f"{hint} {takes}".strip(), at_key=True)
+    key = "args" if schedule.args else "kwargs" if schedule.kwargs else "task"
+    return Finding((key,), what, takes)
+
+
+def json_findings(value: object, path: Path) -> Iterator[Finding]:
+    """Everything in an argument that JSON cannot carry to the worker."""
+    if len(path) > MAX_DEPTH:
+        yield Finding(path, f"{path[0]} is nested more than {MAX_DEPTH} levels deep", "nest less")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from json_findings(item, (*path, key))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from json_findings(item, (*path, index))
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield Finding(path, f"{value} is not a number that JSON can carry", "write a finite number, or quote it as text")
+    elif not isinstance(value, (str, int, float, bool, type(None))):
+        yield Finding(path, f"a {type(value).__name__} cannot be sent as JSON", "use text, numbers, lists and mappings")

@@ -1,0 +1,105 @@
+"""What the gate finds, and pydantic's errors in the terms of a person who writes the file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from scheduler.timing import TimingError
+
+Path = tuple[str | int, ...]
+N = TypeVar("N", bound=BaseModel)
+MAX_FINDINGS = 500
+NAME_RULE = "use letters, digits, '.', '_' and '-', begin with a letter or digit, at most 100 characters"
+EMPTY_MAPPING = "write {} for none"
+#: pydantic's error type: what is wrong after the name of the key, what to do
+TERMS = {
+    "missing": ("is missing", "add {key}:"),
+    "string_type": ("must be text, not {input}", "put it in quotes"),
+    "int_type": ("must be a whole number, not {input}", "write digits only, without quotes"),
+    "bool_type": ("must be true or false, not {input}", "write true or false, without quotes"),
+    "literal_error": ("cannot be {input}", "write {expected}"),
+    "greater_than_equal": ("is {input}, which is too small", "write {ge} or more"),
+    "less_than_equal": ("is {input}, which is too large", "write {le} or less"),
+    "string_too_long": ("is longer than {max_length} characters", "shorten it"),
+    "string_too_short": ("is empty", "write at least one character"),
+    "string_pattern_mismatch": ("{input} is not a possible name", NAME_RULE),
+    "tuple_type": ("must be a list, not {input}", "write [a, b], or one '- item' per line"),
+    "dict_type": ("must be a mapping, not {input}", "write key: value lines, or {{}} for none"),
+    "model_type": ("must be a mapping, not {input}", "write key: value lines, or {{}} for none"),
+}
+
+
+class Finding(NamedTuple):
+    """Something wrong at a path of keys; ``at_key`` when the last key itself is to blame, not its value."""
+
+    path: Path
+    what: str
+    remedy: str = ""
+    at_key: bool = False
+    severity: Literal["error", "warning"] = "error"
+
+
+def check(noun: type[N], data: object) -> tuple[N | None, list[Finding]]:
+    """Validate against the model: the noun, or everything that is wrong with it."""
+    try:
+        return noun.model_validate(data), []
+    except ValidationError as error:
+        known = [field.alias or name for name, field in noun.model_fields.items()]
+        found = error.errors(include_url=False)[:MAX_FINDINGS]
+        return None, [translate(details, known) for details in found]
+
+
+def translate(details: Any, known: Iterable[str]) -> Finding:
+    path: Path = details["loc"]
+    key = dotted(path)
+    context = details.get("ctx", {})
+    if details["type"] == "extra_forbidden":
+        return Finding(path, f"unknown key {shown(path[-1])}", near(str(path[-1]), known) or "delete it", at_key=True)
+    if details["type"] == "value_error":
+        return Finding(path, *told(context["error"], key))
+    if details["input"] is None and details["type"] not in ("missing", "string_pattern_mismatch"):
+        return Finding(path, f"{key} is empty", "write a value, or delete the line")
+    what, remedy = TERMS.get(details["type"], (f"is wrong: {details['msg']}", "see the JSON Schema"))
+    words = {**context, "key": key, "input": shown(details["input"])}
+    return Finding(path, f"{key} {what.format(**words)}", remedy.format(**words), details["type"] == "missing")
+
+
+def told(error: ValueError, key: str) -> tuple[str, str]:
+    """The two halves of an error raised by our own readers, led by the key."""
+    if isinstance(error, TimingError):
+        return f"{key}: {error.problem}", error.remedy
+    what, _, remedy = str(error).partition(" — ")
+    return f"{key}: {what}", remedy
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """``did you mean 'x'?`` when a known word is close, else nothing."""
+    found = difflib.get_close_matches(word[:100], known, n=1, cutoff=0.6)
+    return f"did you mean '{found[0]}'?" if found else ""
+
+
+def dotted(path: Path) -> str:
+    """``args[1]``, ``defaults.expires``: a path as people write it."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{plain(step)}" for step in path)
+    return text.removeprefix(".")
+
+
+def shown(value: object) -> str:
+    """A value in one short printable piece; text in quotes."""
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "true", False: "false"}[value]
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    if isinstance(value, dict):
+        return "a mapping"
+    return f"'{plain(value)}'" if isinstance(value, str) else plain(str(value))
+
+
+def plain(text: str) -> str:
+    """Text without control characters and line breaks, cut to what fits a message."""
+    cut = text if len(text) <= 60 else f"{text[:59]}…"
+    return cut if cut.isprintable() else cut.encode("unicode_escape").decode()
