@@ -1,0 +1,25 @@
+"""When schedules are due: pure functions over aware UTC instants, for every kind of timing, in every zone.
+
+No clock is read here and nothing is written: the answer depends on (timing, zone, instant) only.
+"""
+
+from __future__ import annotations
+
+from scheduler.timing.builder import build
+from scheduler.timing.core import BEGINNING, Timing
+from scheduler.timing.durations import format_duration, parse_duration
+from scheduler.timing.errors import TimingError
+from scheduler.timing.instants import parse_instant
+from scheduler.timing.zones import get_zone, zone_names
+
+__all__ = [
+    "BEGINNING",
+    "Timing",
+    "TimingError",
+    "build",
+    "format_duration",
+    "get_zone",
+    "parse_duration",
+    "parse_instant",
+    "zone_names",
+]

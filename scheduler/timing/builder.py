@@ -1,0 +1,108 @@
+"""From the text of a schedule to its Timing, or to the refusal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from scheduler.timing import cron
+from scheduler.timing.calendars import calendar
+from scheduler.timing.core import TICK, Timing
+from scheduler.timing.durations import format_duration, parse_duration
+from scheduler.timing.errors import TimingError
+from scheduler.timing.instants import naive, parse_instant, utc
+from scheduler.timing.rules import Every, Once, OnTheClock, Rule
+from scheduler.timing.segments import wall_clock
+from scheduler.timing.zones import EPOCH
+
+KINDS = ("cron", "every", "at", "rrule", "solar")
+LONGEST_TEXT = 4000
+SHORTEST = timedelta(milliseconds=1)
+
+
+def build(
+    kind: str,
+    text: str,
+    *,
+    zone: str = "UTC",
+    name: str = "",
+    start: datetime | None = None,
+    end: datetime | None = None,
+    excluded: tuple[str, ...] = (),
+    jitter: timedelta = timedelta(0),
+) -> Timing:
+    """The Timing of a schedule; TimingError if it is wrong or can never fire.
+
+    ``kind`` is one of KINDS and ``text`` what stands under that key. ``zone`` is an IANA name. ``name`` spreads ``~``
+    and jitter. ``start`` and ``end`` are aware and both included; ``start`` anchors ``every``. ``excluded`` are dates
+    ("2026-12-25") or RRULE texts, read as dates in the zone. Results are cached.
+    """
+    if len(text) > LONGEST_TEXT:
+        problem = f"{kind} is {len(text):,} characters long"
+        raise TimingError(kind, problem, f"write at most {LONGEST_TEXT:,} characters")
+    first, last = _bound("start", start), _bound("end", end)
+    return _build(kind, text.strip(), zone, name, first, last, tuple(excluded), jitter)
+
+
+def _bound(field: str, value: datetime | None) -> datetime | None:
+    if value is not None and value.tzinfo is None:
+        raise TimingError(field, f"{field} {value.isoformat()} has no time zone", "add an offset, such as +00:00")
+    return None if value is None else utc(value)
+
+
+@lru_cache(maxsize=32_768)
+def _build(
+    kind: str,
+    text: str,
+    zone: str,
+    name: str,
+    start: datetime | None,
+    end: datetime | None,
+    excluded: tuple[str, ...],
+    jitter: timedelta,
+) -> Timing:
+    if kind not in KINDS:
+        raise TimingError("timing", f"unknown kind of timing {kind[:40]!r}", f"use {', '.join(KINDS)}")
+    if start is not None and end is not None and end < start:
+        raise TimingError("end", "end is before start", "swap the two, or leave one out")
+    if jitter < timedelta(0):
+        raise TimingError("jitter", f"jitter {format_duration(jitter)} is negative", "write a duration such as 30s")
+    rule = _rule(kind, text, zone, name, start)
+    days = calendar(excluded) if excluded else None
+    timing = Timing(kind, text, zone, name, start, end, excluded, jitter, rule, wall_clock(zone), days, text)
+    if start or end or excluded:
+        _check_fires(timing)
+    return timing
+
+
+def _rule(kind: str, text: str, zone: str, name: str, start: datetime | None) -> Rule:
+    clock = wall_clock(zone)
+    if kind == "every":
+        return _every("every", text, start)
+    if kind == "at":
+        return Once(naive(parse_instant(text, zone)))
+    if kind == "cron" and text.lower().startswith("@every "):
+        return _every("cron", text[7:], start)
+    if kind == "cron":
+        expression = cron.parse(text, name)
+        return OnTheClock(clock, expression.reading, fixed=expression.fixed)
+    raise TimingError(kind, f"{kind} is not there yet", "use cron or every")
+
+
+def _every(field: str, text: str, start: datetime | None) -> Rule:
+    try:
+        step = parse_duration(text)
+    except TimingError as error:
+        raise TimingError(field, error.problem.replace("duration", "every", 1), error.remedy) from None
+    if step < SHORTEST:
+        raise TimingError(field, f"every {text!r} is too short", "write 1ms or more, such as 30s")
+    return Every(EPOCH if start is None else naive(start), step)
+
+
+def _check_fires(timing: Timing) -> None:
+    begin = EPOCH.replace(tzinfo=UTC) if timing.start is None else timing.start
+    if timing.next_after(begin - TICK) is not None:
+        return
+    if timing.end is not None and timing.next_due(begin - TICK) is None:
+        raise TimingError("end", "the timing never fires before its end", "move the end, or remove it")
+    raise TimingError("except", "the timing never fires: every due day is excluded", "leave a calendar out of except")

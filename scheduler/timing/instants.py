@@ -1,0 +1,57 @@
+"""Instants as text, and between aware and naive UTC."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+
+from scheduler.timing.errors import TimingError
+from scheduler.timing.segments import wall_clock
+
+ISO = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?\s?([Zz]|[+-]\d\d(:?\d\d)?)?", re.ASCII)
+
+
+def parse_instant(text: str, zone: str = "UTC", field: str = "at") -> datetime:
+    """The aware UTC instant of an ISO text; a text without offset is wall time in the zone.
+
+    A reading that the clocks repeat means its first time; one that they skip means right after. TimingError otherwise.
+    """
+    text = text.strip()
+    shown = f"{field} {text[:40]!r}"
+    if not ISO.fullmatch(text):
+        raise TimingError(field, f"{shown} is not a date and time", "write it like 2026-12-24T18:00")
+    try:
+        value = datetime.fromisoformat(text.replace(" +", "+").replace(" -", "-").upper().replace(" Z", "Z"))
+        if value.tzinfo is not None:
+            return value.astimezone(UTC)
+        whole = value.replace(microsecond=0)
+        found = wall_clock(zone).instant(whole)
+        return (found + (value - whole)).replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        if isinstance(error, TimingError):
+            raise
+        raise TimingError(field, f"{shown} does not exist", "use a date and a time of day that exist") from None
+
+
+def parse_date(text: str, field: str) -> date:
+    """The date of ``2026-12-25``; TimingError otherwise."""
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            raise TimingError(field, f"{field} {text!r} is not in the calendar", "use a date that exists") from None
+    raise TimingError(field, f"{field} {text[:40]!r} is not a date", "write it like 2026-12-25")
+
+
+def naive(instant: datetime) -> datetime:
+    """An aware instant as naive UTC; ValueError for a naive one, which could mean anything."""
+    if instant.tzinfo is UTC:
+        return instant.replace(tzinfo=None)
+    if instant.tzinfo is None:
+        raise ValueError(f"{instant!r} has no time zone: pass an aware UTC datetime")
+    return instant.astimezone(UTC).replace(tzinfo=None)
+
+
+def utc(instant: datetime) -> datetime:
+    """An aware instant of any zone in UTC."""
+    return naive(instant).replace(tzinfo=UTC)

@@ -1,0 +1,179 @@
+# ruff: noqa: DTZ001, DTZ901 - wall readings and the instants beside them are naive by design
+"""A zone as stretches of constant UTC offset, and the search for wall readings across them.
+
+Inside a stretch, wall time is plain arithmetic. All the rules about clock changes are in ``WallClock.after``.
+Instants are naive UTC here, readings are naive wall time.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from itertools import pairwise
+
+from scheduler.timing.zones import get_zone, offset_at, transitions
+
+#: jumps of this size are corrections of the clock, as in Debian's cron: what they skip is not made up
+CORRECTION = timedelta(hours=3)
+SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
+#: days in one block of the table; a zone is cut lazily, block by block, so that far years cost nothing until asked
+BLOCK = 512
+#: closing rules of zones change the offset twice a year, weeks apart
+STRIDE = timedelta(days=8)
+#: no zone has a change this early, and arithmetic with any offset still fits a datetime
+EARLY = datetime(1, 1, 8)
+
+#: the first reading at or after a wall time, or None; the search must end by itself
+Reading = Callable[[datetime], datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch ``start <= instant < end`` with one offset from UTC."""
+
+    start: datetime  #: naive UTC
+    end: datetime  #: naive UTC
+    offset: timedelta
+    wall_end: datetime  #: the reading at which the next stretch takes over
+    fresh: datetime  #: readings before this one were already had in an earlier stretch
+
+
+class WallClock:
+    """One zone's stretches; safe to share between threads, since all it keeps is a cache."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.zone = get_zone(name)
+        self.listed = transitions(name)
+        self.blocks: dict[int, tuple[Segment, ...]] = {}
+        self.recent = self.segment(datetime(2026, 1, 1))
+
+    def segment(self, instant: datetime) -> Segment:
+        """The stretch that holds a naive UTC instant."""
+        number = instant.toordinal() // BLOCK
+        block = self.blocks.get(number)
+        if block is None:
+            block = self.blocks[number] = self._cut(number)
+        for segment in block:
+            if instant < segment.end:
+                break
+        self.recent = segment
+        return segment
+
+    def after(self, instant: datetime, reading: Reading, *, fixed: bool, corrections: bool = False) -> datetime | None:
+        """The first due instant strictly after a naive UTC instant, for a job whose wall readings ``reading`` finds.
+
+        ``fixed`` jobs run once per reading: skipped ones at the first instant after the gap, repeated ones in the
+        first pass. Others follow elapsed time. With ``corrections`` gaps of three hours or more are made up too.
+        """
+        segment = self.recent
+        if not segment.start <= instant < segment.end:
+            segment = self.segment(instant)
+        wall = instant.replace(microsecond=0) + segment.offset + SECOND
+        if fixed and wall < segment.fresh:
+            wall = segment.fresh
+        found = reading(wall)
+        if found is None:
+            return None
+        if found < segment.wall_end:
+            return found - segment.offset
+        return self._beyond(segment, found, reading, instant + 2 * DAY, fixed, corrections)
+
+    def _beyond(
+        self, segment: Segment, found: datetime, reading: Reading, near: datetime, fixed: bool, corrections: bool
+    ) -> datetime | None:
+        """Go on in later stretches, from the first reading that this one no longer holds.
+
+        Until ``near`` a stretch may repeat readings from before ``found``; after it, nothing earlier can match.
+        """
+        while segment.end != datetime.max:
+            following = self.segment(segment.end)
+            resumed = following.start + following.offset
+            if fixed and found < resumed and (corrections or resumed - segment.wall_end < CORRECTION):
+                return following.start
+            if following.start > near and found - following.wall_end > 3 * DAY:
+                following = self.segment(found - 2 * DAY)
+                resumed = following.start + following.offset
+            segment = following
+            low = max(resumed, segment.fresh) if fixed else resumed
+            if segment.start <= near or found < low:
+                again = reading(low)
+                if again is None:
+                    return None
+                found = again
+            if found < segment.wall_end:
+                return found - segment.offset
+        return None
+
+    def instant(self, wall: datetime) -> datetime:
+        """The naive UTC instant of a wall reading: the first of two, or right after the gap that skips it."""
+        before = self.segment(wall - 2 * DAY)
+
+        def reading(low: datetime) -> datetime | None:
+            return wall if low <= wall else None
+
+        found = self.after(wall - 2 * DAY, reading, fixed=True, corrections=True)
+        return found if found is not None else wall - before.offset
+
+    def changes(self, after: datetime, until: datetime) -> list[tuple[Segment, Segment]]:
+        """The stretches on either side of each change with after < change <= until (naive UTC)."""
+        found = []
+        segment = self.segment(after)
+        while segment.end <= until and segment.end != datetime.max:
+            following = self.segment(segment.end)
+            if following.offset != segment.offset:
+                found.append((segment, following))
+            segment = following
+        return found
+
+    def _cut(self, number: int) -> tuple[Segment, ...]:
+        """The stretches of one block; they end at its borders even where the offset does not change."""
+        first = datetime.fromordinal(max(1, number * BLOCK))
+        beyond = (number + 1) * BLOCK > datetime.max.toordinal()
+        last = datetime.max if beyond else datetime.fromordinal((number + 1) * BLOCK)
+        # Readings may be repeated from just before the block: no two offsets are as much as three days apart.
+        early = max(first, EARLY) - 3 * DAY
+        edges = [early, *self._edges(early, last), last]
+        segments: list[Segment] = []
+        fresh = datetime.min
+        for start, end in pairwise(edges):
+            offset = offset_at(self.zone, start)
+            wall_end = end if end == datetime.max else end + offset
+            if end > first:
+                segments.append(Segment(max(start, first) if first > EARLY else first, end, offset, wall_end, fresh))
+            fresh = max(fresh, wall_end)
+        return tuple(segments)
+
+    def _edges(self, low: datetime, high: datetime) -> Iterator[datetime]:
+        """Instants between low and high, both left out, at which the offset may change."""
+        listed = self.listed
+        yield from (moment for moment in listed[bisect_right(listed, low) :] if moment < high)
+        probe = max(low, listed[-1]) if listed else low
+        while probe < high:
+            following = high if high - probe <= STRIDE else probe + STRIDE
+            if offset_at(self.zone, probe) != offset_at(self.zone, following):
+                change = self._change(probe, following)
+                if change < high:
+                    yield change
+            probe = following
+
+    def _change(self, low: datetime, high: datetime) -> datetime:
+        """The second at which the offset of ``low`` ends, at or before ``high``."""
+        offset = offset_at(self.zone, low)
+        while high - low > SECOND:
+            middle = low + (high - low) // 2 // SECOND * SECOND
+            if offset_at(self.zone, middle) == offset:
+                low = middle
+            else:
+                high = middle
+        return high
+
+
+@cache
+def wall_clock(name: str) -> WallClock:
+    """The shared WallClock of a zone; TimingError for an unknown one."""
+    return WallClock(name)
