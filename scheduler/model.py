@@ -17,9 +17,8 @@ from scheduler import timing
 
 TIMING_KINDS = ("cron", "every", "at", "rrule", "solar")
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
-DURATION_PATTERN = r"^\s*(?=[0-9])" + "".join(
-    rf"([0-9]{{1,12}}(\.[0-9]{{1,6}})?{unit}\s*)?" for unit in ("w", "d", "h", "m", "s", "ms")
-) + "$"
+NUMBERS = (rf"([0-9]{{1,12}}(\.[0-9]{{1,6}})?{unit}\s*)?" for unit in ("w", "d", "h", "m", "s", "ms"))
+DURATION_PATTERN = rf"^\s*(?=[0-9]){''.join(NUMBERS)}$"
 
 
 def read_duration(value: object) -> timedelta:
@@ -182,8 +181,8 @@ class Declared:
             schedule.timing_text,
             zone=zone,
             name=self.name,
-            start=read_instant(schedule.start, zone),
-            end=read_instant(schedule.end, zone),
+            start=read_instant(schedule.start, zone, "start"),
+            end=read_instant(schedule.end, zone, "end"),
             excluded=self.excluded,
             jitter=schedule.jitter,
         )
@@ -194,11 +193,12 @@ class Declared:
         return {**self.schedule.fields(), **extra}
 
 
-def read_instant(text: str | None, zone: str) -> datetime | None:
-    """An instant from the file: ISO form, wall time in the schedule's zone where it has no offset."""
-    if text is None:
-        return None
-    return timing.build("at", text, zone=zone).next_due(timing.BEGINNING)
+def read_instant(text: str | None, zone: str, key: str) -> datetime | None:
+    """An instant from the file: ISO form, wall time in the schedule's zone where it has no offset.
+
+    Raises TimingError that names ``key``.
+    """
+    return None if text is None else timing.parse_instant(text, zone, key)
 
 
 @dataclass(frozen=True)
@@ -297,3 +297,9 @@ def run_id(name: str, due: datetime, *, manual: bool = False) -> str:
     """The identity of a run: its schedule and due instant, as text that sorts by time."""
     instant = re.sub(r"\+00:00$", "Z", due.isoformat())
     return f"{name}@{'manual-' if manual else ''}{instant}"
+
+
+def read_run_id(identity: str) -> tuple[str, float]:
+    """The schedule and due instant (epoch seconds) of a run's identity."""
+    name, _, instant = identity.rpartition("@")
+    return name, datetime.fromisoformat(instant.removeprefix("manual-")).timestamp()

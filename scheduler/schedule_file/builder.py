@@ -11,12 +11,10 @@ from typing import Any
 import yaml
 from yaml.events import (
     AliasEvent,
-    Event,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
-    SequenceStartEvent,
     StreamEndEvent,
 )
 
@@ -86,7 +84,8 @@ class Builder:
             if child.height:
                 node.nodes[step] = child
         if self.count > MAX_VALUES:
-            self._refuse(event.start_mark, f"the file stands for more than {MAX_VALUES} values", "split it, or use fewer aliases")
+            what = f"the file stands for more than {MAX_VALUES} values"
+            self._refuse(event.start_mark, what, "split it, or use fewer aliases")
 
     def _child(self, event: Any, kind: type, depth: int) -> Node:
         if kind is AliasEvent:
@@ -106,8 +105,9 @@ class Builder:
     def _alias(self, event: Any, depth: int) -> Node:
         node = self.anchors.get(event.anchor)
         if node is None:
+            name = event.anchor[:60]
             itself = event.anchor in self.anchors
-            what = f"*{event.anchor} stands inside what it refers to" if itself else f"there is no anchor &{event.anchor}"
+            what = f"*{name} stands inside what it refers to" if itself else f"there is no anchor &{name}"
             self._note(event.start_mark, what, "name an anchor above, or put text that starts with * in quotes")
             return Node(f"*{event.anchor}", place(event.start_mark))
         self._check_depth(depth + node.height, event.start_mark)
@@ -129,7 +129,7 @@ class Builder:
             self.anchors[event.anchor] = node
         return node
 
-    def _sequence(self, event: SequenceStartEvent, depth: int) -> Node:
+    def _sequence(self, event: Any, depth: int) -> Node:
         node = Node([], place(event.start_mark))
         while type(item := self.next()) is not SequenceEndEvent:
             index = len(node.value)
@@ -139,7 +139,7 @@ class Builder:
             self.path.pop()
         return node
 
-    def _mapping(self, event: MappingStartEvent, depth: int) -> Node:
+    def _mapping(self, event: Any, depth: int) -> Node:
         node = Node({}, place(event.start_mark))
         merged: list[Node] = []
         while type(item := self.next()) is not MappingEndEvent:
@@ -160,15 +160,16 @@ class Builder:
 
     def _key(self, event: Any, depth: int) -> str:
         """The text of a key, whatever its type would be as a value: ``on:`` and ``123:`` are names too."""
+        mark: Mark = event.start_mark
         if type(event) is not ScalarEvent:
             self._put(Node({}, 0), "", event, depth)
-            self._note(event.start_mark, "a key must be plain text", "write key: value, with unusual keys in quotes")
+            self._note(mark, "a key must be plain text", "write key: value, with unusual keys in quotes")
             return ""
         if event.tag is not None:
             self._tag(event)
         key: str = event.value
         if event.anchor is not None:
-            self.anchors[event.anchor] = Node(key, place(event.start_mark))
+            self.anchors[event.anchor] = Node(key, place(mark))
         self.count += 1
         return key
 

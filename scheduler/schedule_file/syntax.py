@@ -23,18 +23,19 @@ class Term(NamedTuple):
 
 
 INDENT = "give the keys of one level the same number of spaces in front"
+COLON = "write key: value, with a space after the colon"
 QUOTE = "put text that holds a special character in quotes"
 TERMS = (
     Term("end of stream", "a quote is opened here and never closed", "close it", at_start=True),
     Term("document indicator", "a quote is opened here and never closed", "close it", at_start=True),
-    Term("',' or ']'", "a '[' is opened here and its items are not closed by ']'", "separate with ',' and close it", True),
-    Term("',' or '}'", "a '{' is opened here and its keys are not closed by '}'", "separate with ',' and close it", True),
+    Term("',' or ']'", "a '[' is opened here and not closed", "separate with ',' and close it", at_start=True),
+    Term("',' or '}'", "a '{' is opened here and not closed", "separate with ',' and close it", at_start=True),
     Term("mapping values are not allowed", "a ':' does not fit here", f"{INDENT}, and {QUOTE}"),
     Term("sequence entries are not allowed", "a list cannot start here", "put each '- item' on a line of its own"),
     Term("expected '-' indicator", "a key stands where the next '- item' of a list should", INDENT),
-    Term("could not find expected ':'", "a line without 'key: value'", "write key: value, with a space after the colon", True),
+    Term("could not find expected ':'", "a line without 'key: value'", COLON, at_start=True),
     Term("did not find expected key", "this does not fit the lines above", f"{INDENT}, and {QUOTE}"),
-    Term("<document start>", "this does not fit the lines above", "write key: value, with a space after the colon"),
+    Term("<document start>", "this does not fit the lines above", COLON),
     Term("escape", "a backslash stands for nothing here", "use single quotes, or write the backslash twice"),
     Term("tag", "tags such as !name are not allowed", "write the plain value"),
     Term("anchor", "an anchor needs a name of letters and digits", "write &name, or put the text in quotes"),

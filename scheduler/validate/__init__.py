@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scheduler.model import Declared, Problem
+from scheduler.model import TIMING_KINDS, Declared, Problem
 from scheduler.schedule_file import Document, owner
 from scheduler.validate import gate
 from scheduler.validate.gate import Gate
@@ -45,8 +45,9 @@ def validate(document: Document, *, tasks: Tasks | None) -> Validated:
         return Validated({}, document.problems)
     declared, findings = _everything(document.data, tasks)
     told = {problem.position for problem in document.problems}
-    problems = [problem for problem in (_placed(finding, document) for finding in findings) if problem.position not in told]
-    return Validated(declared, tuple(sorted([*document.problems, *problems], key=_place)))
+    problems = [_placed(finding, document) for finding in findings]
+    fresh = [problem for problem in problems if problem.position not in told]
+    return Validated(declared, tuple(sorted([*document.problems, *fresh], key=_place)))
 
 
 def validate_fields(
@@ -56,7 +57,7 @@ def validate_fields(
 
     Fields are values as YAML gives them; ``schedule_file.plain`` reads such a value from a form's text.
     """
-    given = {key: value for key, value in fields.items() if value is not None or key not in gate.TIMING_KINDS}
+    given = {key: value for key, value in fields.items() if value is not None or key not in TIMING_KINDS}
     declared, findings = Gate(tasks, calendars or {}).schedule(name, given)
     problems = [Problem(f.what, f.remedy, plain(name), _key(f.path), severity=f.severity) for f in findings]
     return declared, tuple(problems)
@@ -79,8 +80,8 @@ def _everything(data: Mapping[str, Any], tasks: Tasks | None) -> tuple[dict[str,
             declared[name] = item
         errors += item is None
         if errors > MAX_FINDINGS:
-            findings.append(Finding(("schedules", name), "the schedules from here on are not checked", "mend those above first"))
-            return declared, findings
+            what = "the schedules from here on are not checked"
+            return declared, [*findings, Finding(("schedules", name), what, "mend those above first")]
     return declared, findings + gate.rename_findings(declared, schedules)
 
 

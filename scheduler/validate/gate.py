@@ -11,8 +11,9 @@ from scheduler import timing
 from scheduler.model import NAME_PATTERN, TIMING_KINDS, Declared, Schedule, ScheduleFile
 from scheduler.validate import meaning
 from scheduler.validate.meaning import Calendars, Tasks
-from scheduler.validate.terms import NAME_RULE, Finding, Path, check, near, shown
+from scheduler.validate.terms import NAME_RULE, Finding, Path, check, shown
 
+Outcome = tuple[Declared | None, list[Finding]]
 ONE_TIMING = "write exactly one of cron, every, at, rrule and solar"
 
 
@@ -24,7 +25,7 @@ class Gate:
     calendars: Calendars
     inherited: Mapping[str, Any] = field(default_factory=dict)
 
-    def schedule(self, name: str, data: object) -> tuple[Declared | None, list[Finding]]:
+    def schedule(self, name: str, data: object) -> Outcome:
         """The schedule, or everything that is wrong with it; paths begin inside the schedule."""
         findings = name_findings(name)
         if not isinstance(data, dict):
@@ -34,11 +35,12 @@ class Gate:
         fields = {**self.inherited, **data}
         schedule, wrong = check(Schedule, fields)
         findings += wrong
-        declared, more = self.meaning(name, schedule or salvage(fields, wrong), {str(f.path[0]) for f in findings if f.path})
+        broken = {finding.path[0] for finding in findings if finding.path}
+        declared, more = self.meaning(name, schedule or salvage(fields, wrong), broken)
         findings += more
         return (None if any(f.severity == "error" for f in findings) else declared), findings
 
-    def meaning(self, name: str, schedule: Schedule | None, broken: set[str]) -> tuple[Declared | None, list[Finding]]:
+    def meaning(self, name: str, schedule: Schedule | None, broken: set[str | int]) -> Outcome:
         """Check what the shape cannot say, as far as the keys that it needs are not broken already."""
         if schedule is None:
             return None, []
@@ -89,7 +91,7 @@ def top(data: Mapping[str, Any]) -> tuple[ScheduleFile, list[Finding]]:
     try:
         timing.build("cron", "@daily", zone=checked.timezone)
     except timing.TimingError as error:
-        findings.append(Finding(("timezone",), f"timezone: {error.problem}", error.remedy))
+        findings.append(Finding(("timezone",), error.problem, error.remedy))
         checked = checked.model_copy(update={"timezone": "UTC"})
     return calendars(checked, findings), findings
 
@@ -121,7 +123,8 @@ def calendars(checked: ScheduleFile, findings: list[Finding]) -> ScheduleFile:
                 timing.build("every", "1d", zone=checked.timezone, excluded=(text,))
                 good[name] += (text,)
             except timing.TimingError as error:
-                findings.append(Finding(("calendars", name, index), error.problem, error.remedy))
+                what = error.problem.removeprefix("except ")
+                findings.append(Finding(("calendars", name, index), what, error.remedy))
     return checked.model_copy(update={"calendars": good})
 
 
@@ -140,7 +143,8 @@ def rename_findings(declared: Mapping[str, Declared], names: Mapping[str, Any]) 
         if former is None:
             continue
         if former in names:
-            findings.append(Finding(path, f"renamed_from: {shown(former)} is still declared here", "delete one of the two"))
+            what = f"renamed_from: {shown(former)} is still declared here"
+            findings.append(Finding(path, what, "delete one of the two"))
         elif former in heirs:
             what = f"renamed_from: {shown(former)} is claimed by {shown(heirs[former])} as well"
             findings.append(Finding(path, what, "only one schedule can take over its history"))

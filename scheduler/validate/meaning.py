@@ -15,7 +15,8 @@ Tasks = Mapping[str, inspect.Signature | None]
 Calendars = Mapping[str, tuple[str, ...]]
 MAX_DEPTH = 32
 ENDS = ("start", "end")
-WHERE_TASKS_COME_FROM = "Tasks come from SCHEDULER_IMPORTS and `imports:`"
+KEYS = frozenset({*Schedule.model_fields, "except"})
+SOURCE = "tasks come from SCHEDULER_IMPORTS and `imports:`"
 
 
 def timing_findings(declared: Declared) -> Iterator[Finding]:
@@ -24,7 +25,7 @@ def timing_findings(declared: Declared) -> Iterator[Finding]:
     refused = False
     for key in ENDS:
         try:
-            read_instant(getattr(schedule, key), schedule.timezone)
+            read_instant(getattr(schedule, key), schedule.timezone, key)
         except timing.TimingError as error:
             refused = True
             yield from_timing(error, key)
@@ -41,10 +42,8 @@ def timing_findings(declared: Declared) -> Iterator[Finding]:
 
 def from_timing(error: timing.TimingError, key: str) -> Finding:
     """A refused timing, at the key that it names if it names one, else at ``key``."""
-    path = "except" if error.field == "excluded" else error.field
-    if path not in Schedule.model_fields or key in ENDS:
-        path = key
-    return Finding((path,), f"{path}: {error.problem}", error.remedy)
+    path = error.field if error.field in KEYS else key
+    return Finding((path,), error.problem, error.remedy)
 
 
 def restricts_both_days(expression: str) -> bool:
@@ -77,7 +76,7 @@ def task_findings(schedule: Schedule, tasks: Tasks) -> Iterator[Finding]:
     """Whether the task is registered and takes these arguments."""
     if schedule.task not in tasks:
         hint = near(schedule.task, tasks)
-        remedy = f"{hint} {WHERE_TASKS_COME_FROM}" if hint else WHERE_TASKS_COME_FROM[0].lower() + WHERE_TASKS_COME_FROM[1:]
+        remedy = f"{hint} T{SOURCE[1:]}" if hint else SOURCE
         yield Finding(("task",), f"unknown task {shown(schedule.task)}", remedy)
         return
     signature = tasks[schedule.task]
@@ -113,6 +112,6 @@ def json_findings(value: object, path: Path) -> Iterator[Finding]:
         for index, item in enumerate(value):
             yield from json_findings(item, (*path, index))
     elif isinstance(value, float) and not math.isfinite(value):
-        yield Finding(path, f"{value} is not a number that JSON can carry", "write a finite number, or quote it as text")
+        yield Finding(path, f"{value} is not a number that JSON can carry", "write a finite number, or quote it")
     elif not isinstance(value, (str, int, float, bool, type(None))):
         yield Finding(path, f"a {type(value).__name__} cannot be sent as JSON", "use text, numbers, lists and mappings")

@@ -14,11 +14,10 @@ Path = tuple[str | int, ...]
 N = TypeVar("N", bound=BaseModel)
 MAX_FINDINGS = 500
 NAME_RULE = "use letters, digits, '.', '_' and '-', begin with a letter or digit, at most 100 characters"
-EMPTY_MAPPING = "write {} for none"
 #: pydantic's error type: what is wrong after the name of the key, what to do
 TERMS = {
     "missing": ("is missing", "add {key}:"),
-    "string_type": ("must be text, not {input}", "put it in quotes"),
+    "string_type": ("must be text, not {input}", "{text}"),
     "int_type": ("must be a whole number, not {input}", "write digits only, without quotes"),
     "bool_type": ("must be true or false, not {input}", "write true or false, without quotes"),
     "literal_error": ("cannot be {input}", "write {expected}"),
@@ -31,6 +30,7 @@ TERMS = {
     "dict_type": ("must be a mapping, not {input}", "write key: value lines, or {{}} for none"),
     "model_type": ("must be a mapping, not {input}", "write key: value lines, or {{}} for none"),
 }
+UNITS = {"every": "write it with a unit, such as 30s, 10m or 1h30m"}
 
 
 class Finding(NamedTuple):
@@ -48,24 +48,31 @@ def check(noun: type[N], data: object) -> tuple[N | None, list[Finding]]:
     try:
         return noun.model_validate(data), []
     except ValidationError as error:
-        known = [field.alias or name for name, field in noun.model_fields.items()]
-        found = error.errors(include_url=False)[:MAX_FINDINGS]
-        return None, [translate(details, known) for details in found]
+        return None, [translate(noun, details) for details in error.errors(include_url=False)[:MAX_FINDINGS]]
 
 
-def translate(details: Any, known: Iterable[str]) -> Finding:
+def translate(noun: type[BaseModel], details: Any) -> Finding:
     path: Path = details["loc"]
     key = dotted(path)
     context = details.get("ctx", {})
     if details["type"] == "extra_forbidden":
-        return Finding(path, f"unknown key {shown(path[-1])}", near(str(path[-1]), known) or "delete it", at_key=True)
+        remedy = near(str(path[-1]), keys(noun, path)) or "delete it"
+        return Finding(path, f"unknown key {shown(path[-1])}", remedy, at_key=True)
     if details["type"] == "value_error":
         return Finding(path, *told(context["error"], key))
     if details["input"] is None and details["type"] not in ("missing", "string_pattern_mismatch"):
         return Finding(path, f"{key} is empty", "write a value, or delete the line")
     what, remedy = TERMS.get(details["type"], (f"is wrong: {details['msg']}", "see the JSON Schema"))
-    words = {**context, "key": key, "input": shown(details["input"])}
+    words = {**context, "key": key, "input": shown(details["input"]), "text": UNITS.get(key, "put it in quotes")}
     return Finding(path, f"{key} {what.format(**words)}", remedy.format(**words), details["type"] == "missing")
+
+
+def keys(noun: type[BaseModel], path: Path) -> list[str]:
+    """The keys that may stand where the path ends."""
+    for step in path[:-1]:
+        inner = noun.model_fields[str(step)].annotation
+        noun = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else noun
+    return [field.alias or name for name, field in noun.model_fields.items()]
 
 
 def told(error: ValueError, key: str) -> tuple[str, str]:
