@@ -1,0 +1,69 @@
+"""The JSON Schema of ``schedules.yaml``, for completion and checks while typing.
+
+Made from the model that validates, so that the two cannot disagree. Draft-07, because
+that is what editors' YAML support documents.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from scheduler import timing
+from scheduler.model import NAME_PATTERN, TIMING_KINDS, Policies, Schedule, ScheduleFile
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+TITLE = "Schedules of Celery Beat"
+NOUNS: tuple[type[BaseModel], ...] = (Policies, Schedule)
+
+
+def schema() -> dict[str, Any]:
+    """The schema as plain data."""
+    raw = ScheduleFile.model_json_schema(ref_template="#/definitions/{model}")
+    definitions = {noun.__name__: _object(raw["$defs"][noun.__name__], noun) for noun in NOUNS}
+    one_timing(definitions["Schedule"])
+    top = _object(raw, ScheduleFile)
+    names(top["properties"]["schedules"])
+    rest = {key: value for key, value in top.items() if key not in ("$defs", "title")}
+    return {"$schema": DRAFT, "title": TITLE, **rest, "definitions": definitions}
+
+
+def render() -> str:
+    """The text of ``schedules.schema.json``; equal models give equal text."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def one_timing(schedule: dict[str, Any]) -> None:
+    """Exactly one timing key, and an empty one does not count as left out."""
+    schedule["oneOf"] = [{"required": [kind]} for kind in TIMING_KINDS]
+    for kind in TIMING_KINDS:
+        given = schedule["properties"][kind]
+        given.update(given.pop("anyOf")[0])
+
+
+def names(schedules: dict[str, Any]) -> None:
+    """Let every name stand that is possible, so that an editor blames the name and not the schedule below it."""
+    schedules["additionalProperties"] = next(iter(schedules.pop("patternProperties").values()))
+    schedules["propertyNames"] = {"pattern": NAME_PATTERN}
+
+
+def _object(raw: dict[str, Any], noun: type[BaseModel]) -> dict[str, Any]:
+    fields = {field.alias or name: field for name, field in noun.model_fields.items()}
+    properties = {key: _property(value, fields[key].default) for key, value in raw["properties"].items()}
+    return {**raw, "description": raw["description"].replace("``", "`"), "properties": properties}
+
+
+def _property(raw: dict[str, Any], default: object) -> dict[str, Any]:
+    """One key: without a title, which would only repeat the key, and with the default as the file writes it."""
+    made = {key: value for key, value in raw.items() if key not in ("title", "default")}
+    if "$ref" in made:
+        # In draft-07 nothing else counts beside a $ref.
+        made["allOf"] = [{"$ref": made.pop("$ref")}]
+    if isinstance(default, timedelta):
+        made["default"] = timing.format_duration(default)
+    elif raw.get("default") not in (None, [], {}, "") and not isinstance(default, BaseModel):
+        made["default"] = raw["default"]
+    return made

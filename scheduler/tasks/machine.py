@@ -1,0 +1,32 @@
+"""What the machine says about itself."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from celery import shared_task
+
+
+@shared_task(name="scheduler.tasks.system_report")
+def system_report() -> dict[str, Any]:
+    """Host, load, memory (bytes) and uptime (seconds); what the system does not tell is None."""
+    memory = dict(re.findall(r"^(\w+):\s+(\d+) kB", proc("meminfo"), re.MULTILINE))
+    uptime = proc("uptime").split()
+    return {
+        "host": os.uname().nodename,
+        "cpus": os.cpu_count(),
+        "load": [round(value, 2) for value in os.getloadavg()],
+        "memory_total": int(memory["MemTotal"]) * 1024 if "MemTotal" in memory else None,
+        "memory_available": int(memory["MemAvailable"]) * 1024 if "MemAvailable" in memory else None,
+        "uptime": round(float(uptime[0])) if uptime else None,
+    }
+
+
+def proc(name: str) -> str:
+    try:
+        return Path("/proc", name).read_text(encoding="ascii")
+    except OSError:
+        return ""
