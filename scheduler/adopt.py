@@ -1,0 +1,77 @@
+"""What another program changed with RedBeat's own API, told in our words.
+
+``RedBeatSchedulerEntry.save`` writes ``definition`` and the score, and knows nothing of our fields. The leader
+meets such an entry when it is due, or when it looks through all of them, and takes the change over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from scheduler import entries, timing
+from scheduler.entries import DamagedEntry
+from scheduler.instants import to_seconds
+from scheduler.model import TIMING_KINDS, Entry, Overlaid
+
+#: An instant that lies no further back than this is met on time; one before it belongs to a time when nobody looked.
+GRACE = timedelta(seconds=15)
+
+
+def adopted(entry: Entry, stored: Mapping[str, str], now: datetime) -> Entry:
+    """The entry as the other program means it; raises DamagedEntry when that cannot be said in our words."""
+    if entry.origin == "redbeat":
+        return replace(entry, due=first_due(entry, now), error="")
+    try:
+        changed = changed_fields(entry, json.loads(stored["definition"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedEntry(f"another program's change cannot be read: {error}") from error
+    after = overlaid(entry, changed, now) if entry.origin == "file" else replace(entry, fields=entry.fields | changed)
+    after = replace(after, fields={key: value for key, value in after.fields.items() if value is not None}, error="")
+    if changed.get("enabled") is True:
+        after = replace(after, pause=None)
+    if entries.job(after).timing != entries.job(entry).timing:
+        after = replace(after, due=entries.job(after).timing.next_due(now))
+    return after
+
+
+def first_due(entry: Entry, now: datetime) -> datetime | None:
+    """The due instant of an entry that RedBeat knows only by its last run; never one that nobody could have met."""
+    due_timing = entries.job(entry).timing
+    due = due_timing.next_due(entry.last_run_at or now)
+    return due if due is None or due >= now - GRACE else due_timing.next_due(now)
+
+
+def overlaid(entry: Entry, changed: dict[str, Any], now: datetime) -> Entry:
+    notes = {key: Overlaid(value, "redbeat", to_seconds(now)) for key, value in changed.items()}
+    return replace(entry, fields=entry.fields | changed, overlay=entry.overlay | notes)
+
+
+def changed_fields(entry: Entry, definition: dict[str, Any]) -> dict[str, Any]:
+    """The fields, in the file's words, in which the definition differs from what we last wrote; None takes one away."""
+    expected = json.loads(entries.definition(entry, entries.job(entry)))
+    names = [key for key in ("task", "args", "kwargs", "enabled") if definition.get(key) != expected[key]]
+    changed: dict[str, Any] = {key: definition[key] for key in names}
+    chosen, was = definition.get("options") or {}, expected["options"]
+    changed |= {key: chosen.get(key) for key in ("queue", "priority") if chosen.get(key) != was.get(key)}
+    if chosen.get("time_limit") != was.get("time_limit"):
+        limit = chosen.get("time_limit")
+        changed["timeout"] = None if limit is None else timing.format_duration(timedelta(seconds=limit))
+    if definition.get("schedule") != expected["schedule"]:
+        changed |= dict.fromkeys(kind for kind in TIMING_KINDS if kind in entry.fields)
+        changed |= timing_fields(definition["schedule"])
+    return changed
+
+
+def timing_fields(schedule: Any) -> dict[str, Any]:
+    """RedBeat's schedule as one of our timing keys."""
+    if isinstance(schedule, Mapping) and schedule.get("__type__") == "interval":
+        return {"every": timing.format_duration(timedelta(seconds=float(schedule["every"])))}
+    if isinstance(schedule, Mapping) and schedule.get("__type__") == "crontab":
+        parts = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+        if "*" in (schedule["day_of_month"], schedule["day_of_week"]):
+            return {"cron": " ".join(str(schedule[part]).replace(" ", "") for part in parts), "timezone": "UTC"}
+    raise ValueError("its new schedule is of a kind that the file has no word for")

@@ -1,0 +1,229 @@
+"""The beat: a RedBeatScheduler whose tick loses nothing.
+
+``celery -A scheduler.celeryapp beat`` makes one. Each tick sends what is due in atomic batches while this beat
+leads, and waits as a standby while another does. It sleeps inside the tick, listening for changes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from datetime import datetime
+from typing import Any
+
+from celery import Celery
+from redbeat.schedulers import RedBeatScheduler
+
+from scheduler import adopt, entries, sync
+from scheduler.decide import Decision, decide
+from scheduler.dispatch import Dispatcher, Due, LostLock, Unsendable
+from scheduler.entries import DamagedEntry, Job
+from scheduler.events import emit
+from scheduler.instants import from_seconds
+from scheduler.lease import Lease, holder, last_led
+from scheduler.model import Entry
+from scheduler.redis_client import AWAY, Keys, PubSub, connect
+from scheduler.registry import signatures
+from scheduler.settings import Settings
+from scheduler.store import Store
+from scheduler.watch import FileWatch
+
+BATCH = 500  #: entries that are committed in one step
+JOBS = 100_000  #: decoded entries that are kept
+GLANCE = 1.0  #: seconds between two looks at the schedule file
+PATIENCE = (0.5, 1.0, 2.0)  #: seconds between attempts while Redis is away
+
+
+class Scheduler(RedBeatScheduler):  # type: ignore[misc]  # redbeat has no types
+    """Celery Beat's scheduler over RedBeat's keys."""
+
+    def __init__(self, app: Celery, **options: Any) -> None:
+        self.settings: Settings = app.scheduler_settings
+        self.keys = Keys(self.settings.key_prefix)
+        self.lease = Lease(self.keys, self.settings.lease)
+        self.client = connect(self.settings)
+        self.store = Store(self.client, self.keys)
+        self.dispatcher = Dispatcher(app, self.client, self.keys, self.settings)
+        self.file = FileWatch(self.settings.file)
+        self.pubsub: PubSub | None = None
+        self.jobs: OrderedDict[tuple[str, int], Job] = OrderedDict()
+        self.away: tuple[datetime, datetime] | None = None
+        self.failures = 0
+        self.silent_since = 0.0
+        self.announced = ""
+        super().__init__(app, **options)
+        self.lock_key = None  # RedBeat's own beat_init handler would block until the lock is free
+
+    def setup_schedule(self) -> None:
+        """Nothing is written before this beat leads; see ``lead``."""
+
+    @property
+    def info(self) -> str:
+        """Two lines of Celery's start-up banner."""
+        return f"       . redis -> {self.settings.shown_redis_url}\n       . file -> {self.settings.file}"
+
+    def tick(self, *_: Any, **__: Any) -> float:
+        """Do what is due, then wait for the next due instant, a change, or the end of the loop interval."""
+        try:
+            wait = self.lead() if self.is_leading() else self.stand_by()
+            self.back()
+            self.listen(wait)
+        except AWAY as error:
+            self.wait_for_redis(error)
+        except LostLock:
+            self.demote()
+        return 0.0
+
+    # leading and standing by
+
+    def is_leading(self) -> bool:
+        """Hold on to the lock, or try once to take it."""
+        if self.lease.held:
+            if self.lease.is_old() and not self.lease.renew(self.client):
+                self.demote()
+            return self.lease.held
+        seen = last_led(self.client, self.keys)
+        if self.lease.campaign(self.client):
+            self.away = (from_seconds(seen or 0.0), from_seconds(time.time()))
+            self.file.forget()
+            self.announced = "leader"
+            emit("beat.leader", lock=self.keys.lock, lease=self.lease.seconds)
+        return self.lease.held
+
+    def demote(self) -> None:
+        self.lease.held = False
+        emit("beat.lost_lock")
+
+    def stand_by(self) -> float:
+        """Say who leads; returns the seconds until it is worth trying again."""
+        leader = holder(self.client, self.keys)
+        self.client.zadd(self.keys.standbys, {self.lease.name: time.time()})
+        self.client.expire(self.keys.standbys, 60)
+        if leader is None:
+            return 0.0
+        if self.announced != leader.name:
+            self.announced = leader.name
+            emit("beat.standby", holder=leader.name, remaining=leader.remaining)
+        return min(max(leader.remaining, 0.05), self.max_interval)
+
+    def wait_for_redis(self, error: Exception) -> None:
+        if not self.failures:
+            self.silent_since = time.monotonic()
+            emit("beat.redis_away", error=error)
+        self.stop_listening()
+        time.sleep(PATIENCE[min(self.failures, len(PATIENCE) - 1)])
+        self.failures += 1
+
+    def back(self) -> None:
+        if self.failures:
+            emit("beat.redis_back", seconds=time.monotonic() - self.silent_since)
+        self.failures = 0
+
+    # what is due
+
+    def lead(self) -> float:
+        """Load the file if it changed, send what is due; returns the seconds until the next due instant."""
+        self.read_file()
+        while batch := self.due_entries():
+            self.send(batch)
+            if self.lease.is_old() and not self.lease.renew(self.client):
+                raise LostLock
+        return self.until_next()
+
+    def read_file(self) -> None:
+        if self.file.has_changed():
+            sync.load_for_beat(self.store, self.settings, signatures(self.app), self.lease.token)
+
+    def due_entries(self) -> list[str]:
+        found = self.client.zrangebyscore(self.keys.schedule, 0, time.time(), start=0, num=BATCH)
+        return [self.keys.name(key) for key in found]
+
+    def until_next(self) -> float:
+        [*first] = self.client.zrangebyscore(self.keys.schedule, 0, "+inf", start=0, num=1, withscores=True)
+        return min(max(first[0][1] - time.time(), 0.0), self.max_interval) if first else self.max_interval
+
+    def send(self, names: list[str]) -> None:
+        """Decide over these entries and send them in one step; one that cannot be sent is set aside."""
+        now = from_seconds(time.time())
+        with self.client.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.hgetall(self.keys.entry(name))
+            found = pipe.execute()
+        batch = [
+            due for name, stored in zip(names, found, strict=True) if (due := self.decide(name, stored, now)) is not None
+        ]
+        while batch:
+            try:
+                self.dispatcher.commit(batch, self.lease.token)
+                return
+            except Unsendable as error:
+                self.set_aside(error.name, str(error))
+                batch = [due for due in batch if due.entry.name != error.name]
+
+    def decide(self, name: str, stored: dict[str, str], now: datetime) -> Due | None:
+        """One entry's decision; None when there is nothing to send of it."""
+        if "definition" not in stored:
+            self.store.forget(name)
+            emit("entry.vanished", schedule=name)
+            return None
+        try:
+            entry = entries.decode(name, stored)
+            if entries.was_changed_outside(stored):
+                self.take_over(entry, stored, now)
+                return None
+            job = self.job(entry)
+            return Due(entry, job, decide(entry, job, now, self.away))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one entry must not touch the others
+            self.set_aside(name, str(error) if isinstance(error, DamagedEntry) else f"{type(error).__name__}: {error}")
+            return None
+
+    def take_over(self, entry: Entry, stored: dict[str, str], now: datetime) -> None:
+        self.store.adopt(adopt.adopted(entry, stored, now), stored, self.lease.token)
+        emit("entry.adopted", schedule=entry.name)
+
+    def job(self, entry: Entry) -> Job:
+        key = (entry.name, entry.revision)
+        cached = self.jobs.get(key)
+        if cached is None:
+            cached = self.jobs[key] = entries.job(entry)
+            if len(self.jobs) > JOBS:
+                self.jobs.popitem(last=False)
+        return cached
+
+    def set_aside(self, name: str, error: str) -> None:
+        self.store.quarantine(name, error)
+        emit("entry.quarantined", schedule=name, error=error)
+
+    # waiting
+
+    def listen(self, seconds: float) -> None:
+        """Wait until a change is announced, the schedule file changes, or the time is over."""
+        if self.pubsub is None:
+            self.pubsub = self.client.pubsub(ignore_subscribe_messages=True)
+            self.pubsub.subscribe(self.keys.wake)
+            self.pubsub.get_message(timeout=1.0)
+            return  # a change may have been announced before we listened
+        deadline = time.monotonic() + seconds
+        while (rest := deadline - time.monotonic()) > 0:
+            if self.pubsub.get_message(timeout=min(rest, GLANCE)) is not None:
+                return
+            if self.lease.held and (self.file.has_changed(peek=True) or self.lease.is_old()):
+                return
+
+    def stop_listening(self) -> None:
+        if self.pubsub is not None:
+            self.pubsub.close()
+            self.pubsub = None
+
+    def close(self) -> None:
+        """Free the lock. Celery calls this from its signal handler too, so it uses a connection of its own."""
+        if self.lease.held:
+            try:
+                with connect(self.settings) as client:
+                    self.lease.release(client)
+            except AWAY:
+                return
+            emit("beat.stopped")
+
+
+__all__ = ["Decision", "Scheduler"]

@@ -1,0 +1,124 @@
+"""The Celery application: ``celery -A scheduler.celeryapp beat`` and ``… worker``.
+
+Importing this module reads the environment and touches neither Redis nor Flask.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from celery import Celery, signals
+
+from scheduler import recorder, schedule_file
+from scheduler.errors import ConfigurationError, SchedulerError
+from scheduler.registry import import_module, import_target
+from scheduler.settings import Settings
+
+OWN_TASKS = "scheduler.tasks"
+
+
+def build(settings: Settings) -> Celery:
+    """The user's Celery application, or a fresh one, configured so that the promises hold."""
+    if settings.celery_app:
+        app = import_target(settings.celery_app, "SCHEDULER_CELERY_APP")
+        if not isinstance(app, Celery):
+            raise ConfigurationError(f"SCHEDULER_CELERY_APP={settings.celery_app} is no Celery application")
+        refuse_other_broker(app, settings)
+    else:
+        app = Celery("scheduler")
+    app.conf.update(configuration(settings))
+    app.scheduler_settings = settings
+    app.scheduler_modules = task_modules(settings)
+    recorder.install(app, settings)
+    app.set_default()
+    return app
+
+
+def refuse_other_broker(app: Celery, settings: Settings) -> None:
+    """A user's application that publishes elsewhere would have its calls run by nobody."""
+    theirs = app.conf.broker_url
+    if theirs and theirs != settings.broker_url:
+        raise ConfigurationError(
+            f"SCHEDULER_CELERY_APP={settings.celery_app} has a broker_url of its own, other than SCHEDULER_REDIS_URL: "
+            "set both to the same Redis"
+        )
+
+
+def task_modules(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """Each module that holds tasks, and who named it."""
+    named = [(OWN_TASKS, "scheduler")]
+    named += [(module, "SCHEDULER_IMPORTS") for module in settings.imports]
+    if settings.file.exists():
+        named += [(module, f"{settings.file}: imports") for module in schedule_file.read(settings.file).imports]
+    return tuple(named)
+
+
+def configuration(settings: Settings) -> dict[str, Any]:
+    """Celery's settings. JSON only; nothing is acknowledged before it is done; nothing waits for ever."""
+    return {
+        "broker_url": settings.broker_url,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_transport_options": {"visibility_timeout": 3600, "socket_timeout": 10, "socket_keepalive": True},
+        "result_backend": settings.broker_url,
+        "result_expires": 86_400,
+        "result_extended": True,
+        "accept_content": ["json"],
+        "result_accept_content": ["json"],
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "timezone": "UTC",
+        "enable_utc": True,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_track_started": True,
+        "worker_redirect_stdouts": False,  # it would split a traceback into a log line for each word
+        "worker_prefetch_multiplier": 1,
+        "beat_scheduler": "scheduler.beat:Scheduler",
+        "beat_max_loop_interval": settings.max_interval,
+        "redbeat_redis_url": settings.redbeat_url,
+        "redbeat_redis_options": {"socket_timeout": 5},
+        "redbeat_key_prefix": settings.key_prefix,
+        "redbeat_lock_timeout": settings.lease,
+    }
+
+
+@signals.import_modules.connect
+def import_task_modules(sender: Celery, **_: Any) -> None:
+    """Import the modules that hold tasks; a broken one ends the process with one line, not a traceback."""
+    for module, variable in getattr(sender, "scheduler_modules", ()):
+        try:
+            import_module(module, variable)
+        except ConfigurationError as error:
+            give_up(error)
+
+
+@signals.beat_init.connect
+def refuse_other_schedulers(sender: Any, **_: Any) -> None:
+    """Beat without RedBeat would send everything a second time."""
+    from scheduler.beat import Scheduler  # the worker and the admin have no use for it
+
+    if not isinstance(sender.scheduler, Scheduler):
+        give_up(ConfigurationError(f"beat runs with {type(sender.scheduler).__name__}: start it without -S"))
+
+
+def give_up(error: SchedulerError) -> None:
+    """End this process the way a user can act on: one line and the error's exit code."""
+    sys.stderr.write(f"scheduler: {error}\n")
+    sys.stderr.flush()
+    raise SystemExit(int(error.exit_code))
+
+
+def from_environment() -> Celery:
+    """Build the application, or end the process with one line."""
+    sys.path[:0] = [] if os.getcwd() in sys.path else [os.getcwd()]
+    try:
+        return build(Settings.from_environ())
+    except SchedulerError as error:
+        give_up(error)
+        raise
+
+
+app = from_environment()

@@ -1,0 +1,63 @@
+"""Commands that act on one schedule: run, pause, resume."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from scheduler import sync
+from scheduler.cli.common import Service, as_json, local, print_json, with_service
+from scheduler.cli.look import read_instant
+from scheduler.dispatch import Dispatcher
+from scheduler.errors import Exit
+from scheduler.status import detail_json
+
+
+@click.command()
+@click.argument("name")
+@as_json
+@with_service
+def run(service: Service, name: str, json_: bool) -> int:
+    """Run a schedule now, off its timing; the ledger says that it was manual, and by whom."""
+    dispatcher = Dispatcher(service.celery, service.store.client, service.store.keys, service.settings)
+    identity = dispatcher.run_now(service.store.get(name), service.user)
+    if json_:
+        print_json({"run": identity})
+    else:
+        click.echo(f"sent {identity}; `python3 -m scheduler history {name}` shows its result")
+    return Exit.OK
+
+
+@click.command()
+@click.argument("name")
+@click.option("--note", default="", help="Why; shown wherever the schedule is.")
+@click.option("--until", callback=read_instant, help="Resume by itself at this time.")
+@as_json
+@with_service
+def pause(service: Service, name: str, note: str, until: datetime | None, json_: bool) -> int:
+    """Stop a schedule until it is resumed; it survives reload, restart and deploy."""
+    sync.pause(service.store, name, by=service.user, note=note, until=until)
+    end = f" until {local(until)}" if until else f"; `python3 -m scheduler resume {name}` lets it go on"
+    return answer(service, name, json_, f"paused {name}{end}")
+
+
+@click.command()
+@click.argument("name")
+@as_json
+@with_service
+def resume(service: Service, name: str, json_: bool) -> int:
+    """End a pause; the schedule goes on at its next due instant."""
+    sync.resume(service.store, name, by=service.user)
+    return answer(service, name, json_, f"resumed {name}")
+
+
+def answer(service: Service, name: str, json_: bool, sentence: str) -> int:
+    if json_:
+        print_json(detail_json(service.status.detail(name, runs=1)))
+    else:
+        click.echo(sentence)
+    return Exit.OK
+
+
+COMMANDS = (run, pause, resume)

@@ -1,0 +1,95 @@
+"""What the commands share: the service's parts, made when first used, and the two ways to print."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import click
+from celery import Celery
+
+from scheduler.ledger import Ledger
+from scheduler.redis_client import Keys, connect
+from scheduler.settings import Settings
+from scheduler.status import Status
+from scheduler.store import Store
+from scheduler.sync import Tasks
+from scheduler.timing import get_zone
+
+as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for programs.")
+
+
+class Service:
+    """The parts of the service that a command needs; nothing is opened before it is used."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        return Settings.from_environ()
+
+    @cached_property
+    def celery(self) -> Celery:
+        """Imports the user's task modules; ends the process with one line if one of them is broken."""
+        from scheduler.celeryapp import app  # reads the environment, so only when it is needed
+
+        return app
+
+    @cached_property
+    def tasks(self) -> Tasks:
+        from scheduler.registry import signatures
+
+        return signatures(self.celery)
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(connect(self.settings), Keys(self.settings.key_prefix))
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.store.client, self.store.keys, self.settings)
+
+    @cached_property
+    def status(self) -> Status:
+        return Status(self.store, self.ledger)
+
+    @property
+    def user(self) -> str:
+        """Who asks, for the audit log."""
+        return f"cli {getpass.getuser()}"
+
+
+def with_service(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the service's parts as its first argument."""
+
+    @click.pass_context
+    def call(context: click.Context, *arguments: Any, **options: Any) -> Any:
+        return context.invoke(command, Service(), *arguments, **options)
+
+    call.__name__, call.__doc__ = command.__name__, command.__doc__
+    call.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    return call
+
+
+def print_json(body: object) -> None:
+    """JSON, indented."""
+    click.echo(json.dumps(body, indent=2, ensure_ascii=False))
+
+
+def print_table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
+    """Columns as wide as their widest value; the last one as long as it is."""
+    lines = [head, *(tuple(str(cell) for cell in row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    for line in lines:
+        cells = [cell.ljust(width) for cell, width in zip(line[:-1], widths[:-1], strict=True)]
+        click.echo("  ".join([*cells, line[-1]]).rstrip())
+
+
+def local(instant: datetime | float | None, zone: str = "UTC") -> str:
+    """An instant for people, in the schedule's zone; a dash for none."""
+    if not instant:
+        return "-"
+    moment = instant if isinstance(instant, datetime) else datetime.fromtimestamp(instant, UTC)
+    return moment.astimezone(get_zone(zone)).strftime("%Y-%m-%d %H:%M:%S %Z")

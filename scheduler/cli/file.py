@@ -1,0 +1,84 @@
+"""Commands about the schedule file: check, plan, apply."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from scheduler import sync
+from scheduler.cli.common import Service, as_json, print_json, with_service
+from scheduler.errors import Exit
+from scheduler.plan import Change, Plan
+from scheduler.sync import Checked, Invalid
+
+file_option = click.option("--file", "path", type=click.Path(path_type=Path), help="Another file than SCHEDULER_FILE.")
+
+
+def judge(service: Service, path: Path | None) -> Checked:
+    return sync.check(path or service.settings.file, service.tasks)
+
+
+@click.command()
+@file_option
+@click.option("--strict", is_flag=True, help="Exit with 2 when there are warnings.")
+@as_json
+@with_service
+def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int:
+    """Say everything that is wrong with the schedule file. Needs no Redis and no running service."""
+    checked = judge(service, path)
+    valid = checked.validated
+    if json_:
+        problems = [{"severity": problem.severity, "problem": str(problem)} for problem in valid.problems]
+        print_json({"file": str(checked.path), "ok": valid.ok, "schedules": len(valid.declared), "problems": problems})
+    else:
+        for problem in valid.problems:
+            click.echo(str(problem), err=problem.severity == "error")
+        if valid.ok:
+            click.echo(f"{checked.path}: {len(valid.declared)} schedules, {len(valid.warnings)} warnings, no errors")
+    if not valid.ok:
+        return Exit.PROBLEMS
+    return Exit.CHANGES if strict and valid.warnings else Exit.OK
+
+
+@click.command()
+@file_option
+@as_json
+@with_service
+def plan(service: Service, path: Path | None, json_: bool) -> int:
+    """Print what loading the file would change; exits with 2 when there is something."""
+    wanted = sync.plan_for(service.store, judge(service, path))
+    show(wanted, json_)
+    return Exit.CHANGES if wanted.changes else Exit.OK
+
+
+@click.command()
+@file_option
+@click.option("--allow-remove", is_flag=True, help="Even if it removes more than half of the schedules.")
+@as_json
+@with_service
+def apply(service: Service, path: Path | None, allow_remove: bool, json_: bool) -> int:
+    """Load the file: every change in one atomic step, or none."""
+    checked = judge(service, path)
+    by = f"{service.user} {checked.digest}"
+    show(sync.apply(service.store, checked, by=by, allow_remove=allow_remove), json_)
+    return Exit.OK
+
+
+def show(wanted: Plan, json_: bool) -> None:
+    if json_:
+        print_json({"summary": wanted.summary(), "changes": [change_json(change) for change in wanted.changes]})
+        return
+    for change in wanted.changes:
+        click.echo(str(change))
+    click.echo(wanted.summary())
+
+
+def change_json(change: Change) -> dict[str, object]:
+    fields = {name: {"before": was, "after": now} for name, (was, now) in change.fields.items()}
+    dropped = {name: note.value for name, note in change.dropped.items()}
+    return {"kind": change.kind, "name": change.name, "fields": fields, "dropped": dropped, "why": change.why}
+
+
+__all__ = ["COMMANDS", "Invalid"]
+COMMANDS = (check, plan, apply)

@@ -1,0 +1,140 @@
+"""Commands that read: list, next, history, status."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import islice
+
+import click
+
+from scheduler import status as read_model
+from scheduler import timing as timings
+from scheduler.cli.common import Service, as_json, local, print_json, print_table, with_service
+from scheduler.errors import Exit
+from scheduler.model import Run
+from scheduler.sync import clock
+from scheduler.timing import TimingError
+
+
+@click.command(name="list")
+@as_json
+@with_service
+def list_(service: Service, json_: bool) -> int:
+    """Every schedule: state, timing, next and last run."""
+    overview = service.status.overview()
+    if json_:
+        print_json(read_model.overview_json(overview)["schedules"])
+        return Exit.OK
+    rows = [(row.name, row.state, row.timing, local(row.next), last_word(row.last)) for row in overview.rows]
+    print_table(("NAME", "STATE", "TIMING", "NEXT", "LAST"), rows)
+    return Exit.OK
+
+
+def last_word(run: Run | None) -> str:
+    """A run in two words."""
+    return f"{run.outcome} {local(run.due)}" if run else "-"
+
+
+def read_instant(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
+    """An instant from the command line, UTC if it names no offset."""
+    if value is None:
+        return None
+    try:
+        return timings.build("at", value).next_due(timings.BEGINNING)
+    except TimingError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command(name="next")
+@click.argument("name", required=False)
+@click.option("--cron", help="A cron expression instead of a schedule's name.")
+@click.option("--timezone", default="UTC", show_default=True, help="Zone of --cron.")
+@click.option("--after", callback=read_instant, help="From this instant on; now if left out.")
+@click.option("-n", "count", type=click.IntRange(1, 10_000), default=5, show_default=True, help="How many.")
+@as_json
+@with_service
+def next_(
+    service: Service, name: str | None, cron: str | None, timezone: str, after: datetime | None, count: int, json_: bool
+) -> int:
+    """When a schedule, or a cron expression, runs next."""
+    if (name is None) == (cron is None):
+        raise click.UsageError("give the name of a schedule, or --cron EXPRESSION")
+    begin = after or clock()
+    if cron is not None:
+        zone, words, instants = timezone, *cron_instants(cron, timezone, begin, count)
+    else:
+        detail = service.status.detail(str(name), runs=1, upcoming=count)
+        zone, words = str(detail.entry.fields.get("timezone", "UTC")), detail.row.timing
+        instants = list(detail.upcoming) if after is None else later(service, str(name), begin, count)
+    if json_:
+        print_json({"timing": words, "timezone": zone, "next": [read_model.iso(instant) for instant in instants]})
+        return Exit.OK
+    click.echo(words)
+    for instant in instants:
+        click.echo(local(instant, zone) + ("" if zone == "UTC" else f"  =  {local(instant)}"))
+    return Exit.OK
+
+
+def cron_instants(cron: str, zone: str, begin: datetime, count: int) -> tuple[str, list[datetime]]:
+    try:
+        timing = timings.build("cron", cron, zone=zone)
+    except TimingError as error:
+        raise click.UsageError(str(error)) from None
+    return timing.words(), list(islice(read_model.each_after(timing, begin), count))
+
+
+def later(service: Service, name: str, begin: datetime, count: int) -> list[datetime]:
+    """A schedule's instants after one that the user chose."""
+    job, error = read_model.read_job(service.store.get(name))
+    if job is None:
+        raise click.UsageError(f"schedule '{name}' cannot be read: {error}")
+    return list(islice(read_model.each_after(job.timing, begin), count))
+
+
+@click.command()
+@click.argument("name")
+@click.option("-n", "count", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many runs.")
+@as_json
+@with_service
+def history(service: Service, name: str, count: int, json_: bool) -> int:
+    """The newest runs of a schedule, and the due instants that did not run, with the reason."""
+    service.store.get(name)
+    runs = service.ledger.runs(name, count)
+    if json_:
+        print_json([read_model.run_json(run) for run in runs])
+        return Exit.OK
+    print_table(("DUE", "OUTCOME", "LATE", "TOOK", "RESULT"), [history_line(run) for run in runs])
+    return Exit.OK
+
+
+def history_line(run: Run) -> tuple[str, ...]:
+    times = f" × {run.count}" if run.count > 1 else ""  # noqa: RUF001 - a count
+    what = run.detail or run.reason if run.outcome in ("skipped", "lost") else run.result
+    first = what.splitlines()[0] if what else ""
+    return (local(run.due), run.outcome + times, seconds(run.lateness), seconds(run.duration), first[:100])
+
+
+def seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} s"
+
+
+@click.command()
+@as_json
+@with_service
+def status(service: Service, json_: bool) -> int:
+    """Who leads, what the file said, and what needs a person. Exits with 1 when something does."""
+    overview = service.status.overview()
+    if json_:
+        print_json(read_model.overview_json(overview))
+        return Exit.PROBLEMS if overview.problems else Exit.OK
+    leader = overview.leader
+    click.echo(f"leader    {leader.name} since {local(leader.since)}" if leader else "leader    none")
+    click.echo(f"standbys  {', '.join(overview.standbys) or 'none'}")
+    click.echo(f"file      {overview.file.get('path', 'not loaded')}  {overview.file.get('digest', '')}")
+    click.echo(f"schedules {overview.total}")
+    for problem in overview.problems:
+        click.echo(f"problem   {problem}")
+    return Exit.PROBLEMS if overview.problems else Exit.OK
+
+
+COMMANDS = (list_, next_, history, status)

@@ -1,0 +1,46 @@
+"""Commands about the service itself: up, test, password."""
+
+from __future__ import annotations
+
+import secrets
+
+import click
+
+from scheduler.cli.common import Service, with_service
+from scheduler.errors import Exit
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65_535), help="Port of the page; the first free one from 8000 if left out.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the page.")
+@with_service
+def up(service: Service, port: int | None, host: str) -> int:
+    """Run everything in this terminal: a private Redis, beat, a worker and the page. Ctrl-C stops it all."""
+    from scheduler import up as runner  # starts processes; no other command needs it
+
+    return runner.run(service.settings, port=port, host=host)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def test(arguments: tuple[str, ...]) -> int:
+    """Run the linters and every test; with arguments, pytest alone with these."""
+    from scheduler import testing  # needs the development packages
+
+    return testing.run(arguments)
+
+
+@click.command()
+@click.option("--generate", is_flag=True, help="Make a password and print it first.")
+def password(generate: bool) -> int:
+    """Print the hash of a password for SCHEDULER_ADMIN_PASSWORD_HASH."""
+    from werkzeug.security import generate_password_hash
+
+    chosen = secrets.token_urlsafe(16) if generate else click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    if generate:
+        click.echo(f"password  {chosen}")
+    click.echo(generate_password_hash(chosen))
+    return Exit.OK
+
+
+COMMANDS = (up, test, password)

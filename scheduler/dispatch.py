@@ -1,0 +1,170 @@
+"""Sending: one atomic step in Redis for a whole batch of runs.
+
+The step checks that the lock still holds and that each entry is as it was read, advances the entries, writes the
+runs to the ledger and pushes the messages. Either all of that happens, or nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from celery import Celery
+
+from scheduler import entries, message
+from scheduler.decide import Decision
+from scheduler.entries import Job
+from scheduler.errors import RefusedChange
+from scheduler.events import emit
+from scheduler.instants import from_seconds, to_micros, to_seconds
+from scheduler.message import CannotCompose, Message, Template
+from scheduler.model import Entry, run_id
+from scheduler.redis_client import Client, Keys, script
+from scheduler.settings import Settings
+
+TEMPLATES = 50_000  #: message templates that are kept
+UNTAKEN = timedelta(hours=1)  #: how long after its expiry a queued run still counts as waiting in its queue
+NO_EXPIRY = timedelta(days=7)  #: the same for a run that never expires
+
+
+@dataclass(frozen=True)
+class Due:
+    """An entry with what was decided over it."""
+
+    entry: Entry
+    job: Job
+    decision: Decision
+
+
+class LostLock(Exception):
+    """The lock is another beat's: nothing was sent."""
+
+
+class Dispatcher:
+    """Builds messages and commits batches."""
+
+    def __init__(self, app: Celery, client: Client, keys: Keys, settings: Settings) -> None:
+        self.app = app
+        self.keys = keys
+        self.limits: list[str | int] = [keys.prefix, settings.keep_runs, int(settings.keep_days * 86_400_000)]
+        self._commit = script(client, "commit")
+        self._templates: OrderedDict[tuple[str, int, bool], Template] = OrderedDict()
+
+    def commit(self, batch: Sequence[Due], token: str) -> list[str]:
+        """Send a batch; returns the names that somebody changed meanwhile, of which nothing was sent.
+
+        Raises LostLock, and CannotCompose with ``name`` set, in both cases with nothing sent.
+        """
+        now = time.time()
+        arguments: list[str | float] = [token, now, *self.limits]
+        for due in batch:
+            arguments += self._advance(due)
+            arguments += self._runs(due, from_seconds(now))
+        replies = self._commit(keys=[self.keys.lock, self.keys.schedule], args=arguments)
+        if replies is None:
+            raise LostLock
+        for due, (_status, *outcomes) in zip(batch, replies, strict=True):
+            self._tell(due, outcomes)
+        return [due.entry.name for due, (status, *_) in zip(batch, replies, strict=True) if status == "changed"]
+
+    def run_now(self, entry: Entry, by: str) -> str:
+        """Send a manual run at once; returns its id. Raises RefusedChange when the run before still goes on."""
+        job = entries.job(entry)
+        now = time.time()
+        requested = from_seconds(now)
+        identity = run_id(entry.name, requested, manual=True)
+        sent = self._message(entry, job, identity, None, requested)
+        overlap = "skip" if job.policies.overlap == "skip" else job.policies.overlap
+        head = ["", now, *self.limits, entry.name, _revision(entry), to_micros(entry.due), "keep", "", "", overlap, 0]
+        deadline = now + NO_EXPIRY.total_seconds()
+        run = [identity, now, job.task, message.task_id(identity), sent.queue, sent.payload, deadline, by]
+        [(status, *outcome)] = self._commit(keys=[self.keys.lock, self.keys.schedule], args=[*head, 0, 1, *run])
+        if status == "changed":
+            raise RefusedChange(f"schedule '{entry.name}' changed at the same time: look at it again, then run it")
+        if outcome == ["overlap"]:
+            raise RefusedChange(
+                f"the run before of '{entry.name}' is still queued or running: wait for it, or set overlap: allow"
+            )
+        emit("run.sent", run=identity, queue=sent.queue)
+        return identity
+
+    def _advance(self, due: Due) -> list[str | float]:
+        entry, job, decision = due.entry, due.job, due.decision
+        last = decision.runs[-1] if decision.runs else entry.last_run_at
+        after = entry.with_due(decision.due)
+        head: list[str | float] = [
+            entry.name,
+            _revision(entry),
+            to_micros(entry.due),
+            to_micros(decision.due),
+            entries.NEVER if decision.due is None else to_seconds(job.timing.send_at(decision.due)),
+            entries.meta(last, entry.total_run_count + len(decision.runs)),
+            job.policies.overlap,
+            int(decision.resumed),
+            len(decision.skips),
+        ]
+        if entry.pause is not None and not decision.resumed:
+            head[4] = entries.score(after, job.timing)
+        for skip in decision.skips:
+            first, until = to_seconds(skip.first), to_seconds(skip.last)
+            head += [run_id(entry.name, skip.first), first, until, skip.count, skip.reason, skip.detail]
+        return head
+
+    def _runs(self, due: Due, now: datetime) -> list[str | float]:
+        flat: list[str | float] = [len(due.decision.runs)]
+        for instant in due.decision.runs:
+            identity = run_id(due.entry.name, instant)
+            expires = expiry(due.job, instant, due.decision.due, now)
+            try:
+                sent = self._message(due.entry, due.job, identity, expires, now)
+            except CannotCompose as error:
+                raise Unsendable(due.entry.name, str(error)) from error
+            deadline = to_seconds(now + NO_EXPIRY if expires is None else expires + UNTAKEN)
+            task = message.task_id(identity)
+            flat += [identity, to_seconds(instant), due.job.task, task, sent.queue, sent.payload, deadline, ""]
+        return flat
+
+    def _message(self, entry: Entry, job: Job, identity: str, expires: datetime | None, now: datetime) -> Message:
+        if message.somebody_listens() or self.app.conf.task_send_sent_event:
+            return message.compose(self.app, job, identity, expires)
+        key = (entry.name, entry.revision, expires is not None)
+        cached = self._templates.get(key)
+        if cached is None:
+            cached = self._templates[key] = message.template(self.app, job, expiring=expires is not None)
+            if len(self._templates) > TEMPLATES:
+                self._templates.popitem(last=False)
+        return cached.render(identity, expires, now)
+
+    def _tell(self, due: Due, outcomes: Sequence[str]) -> None:
+        for instant, outcome in zip(due.decision.runs, outcomes, strict=False):
+            if outcome == "overlap":
+                emit("run.skipped", schedule=due.entry.name, count=1, reason="the run before had not finished")
+            else:
+                emit("run.sent", run=run_id(due.entry.name, instant), queue=due.job.options.get("queue", "its queue"))
+        for skip in due.decision.skips:
+            emit("run.skipped", schedule=due.entry.name, count=skip.count, reason=skip.detail or skip.reason)
+
+
+class Unsendable(Exception):
+    """The message of one entry cannot be built; nothing of the batch was sent."""
+
+    def __init__(self, name: str, error: str) -> None:
+        super().__init__(error)
+        self.name = name
+
+
+def expiry(job: Job, instant: datetime, following: datetime | None, now: datetime) -> datetime | None:
+    """When a queued run is dropped: ``expires`` after it could be sent, else at the next due instant.
+
+    A run that waits its turn (`overlap: queue`) or runs beside others (`allow`) is dropped only on demand.
+    """
+    if job.policies.expires is not None:
+        return max(instant, now) + job.policies.expires
+    return following if job.policies.overlap == "skip" and following is not None and following > now else None
+
+
+def _revision(entry: Entry) -> str:
+    return str(entry.revision)

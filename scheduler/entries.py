@@ -1,0 +1,193 @@
+"""The stored form of a schedule: RedBeat's ``definition`` and ``meta``, and our own fields beside them.
+
+An entry that another program saved has only RedBeat's fields, or ours with a ``seen`` that no longer
+matches the definition: it is read as Celery means it, and adopted by the leader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from scheduler import timing
+from scheduler.instants import from_micros, from_redbeat, to_micros, to_redbeat, to_seconds
+from scheduler.model import Entry, Overlaid, Pause, Policies
+from scheduler.timing import Timing
+
+NEVER = -1.0  #: RedBeat ignores scores below zero
+JSON_FIELDS = ("fields", "base", "overlay")
+
+
+class DamagedEntry(ValueError):
+    """What is stored under this name cannot be read as a schedule."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What beat needs to send an entry; ``options`` are those of Celery's ``apply_async``."""
+
+    name: str
+    task: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    options: dict[str, Any]
+    timing: Timing
+    policies: Policies
+    enabled: bool = True
+    max_runs: int | None = None
+    key: str = field(default="", compare=False)
+
+
+def job(entry: Entry) -> Job:
+    """Decode an entry for sending; raises DamagedEntry with what is wrong."""
+    try:
+        return foreign_job(entry) if entry.origin == "redbeat" else declared_job(entry)
+    except (ValidationError, ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
+        raise DamagedEntry(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+
+
+def declared_job(entry: Entry) -> Job:
+    declared = entry.declared()
+    schedule = declared.schedule
+    return Job(
+        name=entry.name,
+        task=schedule.task,
+        args=schedule.args,
+        kwargs=schedule.kwargs,
+        options=options(schedule),
+        timing=declared.timing(),
+        policies=schedule,
+        enabled=schedule.enabled,
+        max_runs=schedule.max_runs,
+    )
+
+
+def foreign_job(entry: Entry) -> Job:
+    definition = entry.fields
+    args, kwargs = definition.get("args") or (), definition.get("kwargs") or {}
+    if not isinstance(definition["task"], str) or not isinstance(args, (list, tuple)) or not isinstance(kwargs, dict):
+        raise DamagedEntry("its definition needs a task name, a list of args and a mapping of kwargs")
+    return Job(
+        name=entry.name,
+        task=definition["task"],
+        args=tuple(args),
+        kwargs=kwargs,
+        options=dict(definition.get("options") or {}),
+        timing=timing.from_redbeat(definition["schedule"], "UTC"),
+        policies=Policies(overlap="allow"),
+        enabled=bool(definition.get("enabled", True)),
+    )
+
+
+def options(policies: Policies) -> dict[str, Any]:
+    """The policies that Celery's ``apply_async`` understands."""
+    chosen: dict[str, Any] = {}
+    if policies.queue is not None:
+        chosen["queue"] = policies.queue
+    if policies.priority is not None:
+        chosen["priority"] = policies.priority
+    if policies.timeout is not None:
+        chosen["time_limit"] = policies.timeout.total_seconds()
+    return chosen
+
+
+def score(entry: Entry, due_timing: Timing | None) -> float:
+    """When beat must look at it again, in epoch seconds; NEVER while nothing can make it due."""
+    if entry.error or entry.due is None or due_timing is None:
+        return NEVER
+    if entry.pause is not None:
+        return entry.pause.until if entry.pause.until is not None else NEVER
+    return to_seconds(due_timing.send_at(entry.due))
+
+
+def definition(entry: Entry, sent: Job) -> str:
+    """RedBeat's ``definition``. What RedBeat cannot say of the timing is put as near as its types allow."""
+    body = {
+        "name": entry.name,
+        "task": sent.task,
+        "args": list(sent.args),
+        "kwargs": sent.kwargs,
+        "options": sent.options,
+        "schedule": timing.to_redbeat(sent.timing, entry.due),
+        "enabled": sent.enabled and entry.pause is None,
+    }
+    return json.dumps(body)
+
+
+def meta(last_run_at: datetime | None, total_run_count: int) -> str:
+    """RedBeat's ``meta``."""
+    return json.dumps({"last_run_at": to_redbeat(last_run_at), "total_run_count": total_run_count})
+
+
+def encode(entry: Entry) -> dict[str, str]:
+    """Every field of the hash but ``meta``, ``seen`` and ``revision``, which change on their own."""
+    own = {
+        "origin": entry.origin,
+        "fields": json.dumps(entry.fields if entry.origin != "redbeat" else {}),
+        "base": json.dumps(entry.base),
+        "overlay": json.dumps({name: asdict(value) for name, value in entry.overlay.items()}),
+        "pause": json.dumps(asdict(entry.pause)) if entry.pause else "",
+        "due": to_micros(entry.due),
+        "error": entry.error,
+    }
+    if entry.origin != "redbeat":
+        own["definition"] = definition(entry, job(entry))
+    return own
+
+
+def decode(name: str, stored: Mapping[str, str]) -> Entry:
+    """Read an entry from its hash; raises DamagedEntry when not even its frame can be read."""
+    try:
+        return decode_frame(name, stored)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise DamagedEntry(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+
+
+def decode_frame(name: str, stored: Mapping[str, str]) -> Entry:
+    seen = json.loads(stored.get("meta") or "{}")
+    origin = stored.get("origin", "redbeat")
+    if origin not in ("file", "admin", "redbeat"):
+        raise DamagedEntry(f"its origin is {origin!r}")
+    own = {key: json.loads(stored.get(key) or "{}") for key in JSON_FIELDS}
+    pause = stored.get("pause")
+    return Entry(
+        name=name,
+        origin=origin,  # type: ignore[arg-type]
+        fields=json.loads(stored["definition"]) if origin == "redbeat" else own["fields"],
+        base=own["base"],
+        overlay={key: Overlaid(**value) for key, value in own["overlay"].items()},
+        pause=Pause(**json.loads(pause)) if pause else None,
+        due=from_micros(stored.get("due")),
+        last_run_at=from_redbeat(seen.get("last_run_at")),
+        total_run_count=int(seen.get("total_run_count") or 0),
+        revision=int(stored.get("revision") or 0),
+        error=stored.get("error", ""),
+    )
+
+
+def was_changed_outside(stored: Mapping[str, str]) -> bool:
+    """Whether another program wrote the definition with RedBeat's own API since we saw it last."""
+    digest = hashlib.sha1(stored.get("definition", "").encode(), usedforsecurity=False).hexdigest()
+    return stored.get("seen") != digest
+
+
+def damaged(name: str, stored: Mapping[str, str], error: str) -> Entry:
+    """A stand-in for an entry that cannot be read: kept, shown, never sent."""
+    return Entry(
+        name=name,
+        origin="redbeat",
+        fields={"task": "?", "raw": stored.get("definition", "")[:2000]},
+        revision=int(stored.get("revision") or 0) if (stored.get("revision") or "0").isdigit() else 0,
+        error=error,
+    )
+
+
+def with_fields(entry: Entry, fields: dict[str, Any]) -> Entry:
+    """The entry governed by other fields."""
+    return replace(entry, fields=fields)

@@ -1,0 +1,41 @@
+"""The names of all events, and the one place that turns an event into a log line.
+
+``emit("run.sent", schedule="x", run="x@…")`` logs the sentence below; the event's name and
+its fields travel beside it in the record's ``event`` and ``fields``, for log handlers that keep them.
+"""
+
+from __future__ import annotations
+
+import logging
+
+logger = logging.getLogger("scheduler")
+
+DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
+
+EVENTS: dict[str, tuple[int, str]] = {
+    "beat.leader": (INFO, "Leading: this beat holds {lock} for {lease:g} s at a time"),
+    "beat.standby": (INFO, "Standing by: {holder} leads, its lease ends in {remaining:.0f} s"),
+    "beat.lost_lock": (WARNING, "Lost the lock: standing by"),
+    "beat.redis_away": (WARNING, "Redis does not answer, waiting for it: {error}"),
+    "beat.redis_back": (INFO, "Redis answers again after {seconds:.0f} s"),
+    "beat.stopped": (INFO, "Stopped; the lock is free for the next beat"),
+    "entry.quarantined": (ERROR, "Schedule '{schedule}' was set aside until it changes: {error}"),
+    "entry.adopted": (INFO, "Schedule '{schedule}' was changed through RedBeat's own API"),
+    "entry.vanished": (WARNING, "Schedule '{schedule}' was in the index without its entry: removed from the index"),
+    "file.applied": (INFO, "Loaded {file}: {summary}"),
+    "file.rejected": (ERROR, "Kept the last good schedules: {file} has {count} errors, the first: {problem}"),
+    "file.conflict": (WARNING, "Loading {file} met another change at the same time and is tried again"),
+    "run.sent": (INFO, "Sent {run} to {queue}"),
+    "run.skipped": (INFO, "Skipped {count} × {schedule}: {reason}"),
+    "run.duplicate": (WARNING, "Did not run {run} again: it is {outcome} already"),
+    "run.failed": (DEBUG, "Run {run} failed: {error}"),
+    "ledger.away": (ERROR, "The ledger could not record {run} as {outcome}: {error}"),
+    "app.unregistered": (ERROR, "Run {run} failed: task '{task}' is not registered on this worker"),
+}
+
+
+def emit(event: str, **fields: object) -> None:
+    """Log an event of the table above; an unknown name or a missing field is a KeyError, so that tests find it."""
+    level, sentence = EVENTS[event]
+    if logger.isEnabledFor(level):
+        logger.log(level, sentence.format(**fields), extra={"event": event, "fields": fields})

@@ -1,0 +1,50 @@
+"""Instants as they are stored: epoch microseconds in text, epoch seconds for RedBeat's scores."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from scheduler.timing import get_zone
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def to_micros(instant: datetime | None) -> str:
+    """Epoch microseconds as text, empty for None."""
+    return "" if instant is None else str((instant - EPOCH) // MICROSECOND)
+
+
+def from_micros(text: str | None) -> datetime | None:
+    """The aware UTC instant of epoch microseconds; None for nothing."""
+    return EPOCH + timedelta(microseconds=int(text)) if text else None
+
+
+def to_seconds(instant: datetime) -> float:
+    """Epoch seconds."""
+    return (instant - EPOCH) / timedelta(seconds=1)
+
+
+def from_seconds(seconds: float) -> datetime:
+    """The aware UTC instant of epoch seconds, to the microsecond."""
+    return EPOCH + timedelta(microseconds=round(seconds * 1_000_000))
+
+
+def to_redbeat(instant: datetime | None) -> dict[str, Any] | None:
+    """An instant as RedBeat's encoder writes it into ``meta``."""
+    if instant is None:
+        return None
+    parts = ("year", "month", "day", "hour", "minute", "second", "microsecond")
+    utc = instant.astimezone(UTC)
+    return {"__type__": "datetime", **{part: getattr(utc, part) for part in parts}, "timezone": "UTC"}
+
+
+def from_redbeat(value: Any) -> datetime | None:
+    """An instant from RedBeat's ``meta``; its zone is a name or an offset in seconds. Raises ValueError or TypeError."""
+    if not isinstance(value, dict):
+        return None
+    parts = {key: part for key, part in value.items() if key not in ("__type__", "timezone")}
+    zone = value.get("timezone", "UTC")
+    tzinfo = timezone(timedelta(seconds=zone)) if isinstance(zone, (int, float)) else get_zone(zone)
+    return datetime(**parts, tzinfo=tzinfo).astimezone(UTC)

@@ -1,0 +1,95 @@
+"""RedBeat's lock, held as a short lease: one beat leads, the others stand by."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+from dataclasses import dataclass
+from typing import cast
+
+from scheduler.redis_client import Client, Keys
+
+KEPT_ALIVE_MARK = 30 * 86_400  #: seconds for which "when did a beat lead last" is remembered
+
+RENEW = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('HSET', KEYS[2], unpack(ARGV, 5))
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+redis.call('SET', KEYS[3], ARGV[3], 'EX', ARGV[4])
+return 1
+"""
+RELEASE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('PUBLISH', ARGV[2], '1')
+return 1
+"""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the lock, as far as it says so, and for how many seconds more."""
+
+    name: str
+    remaining: float
+    since: float = 0.0
+
+
+class Lease:
+    """This beat's claim on the lock. A stock RedBeat beat uses the same key, so the two exclude each other."""
+
+    def __init__(self, keys: Keys, seconds: float) -> None:
+        self.keys = keys
+        self.seconds = seconds
+        self.token = uuid.uuid4().hex
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.held = False
+        self.since = 0.0
+        self._renewed = 0.0
+
+    def campaign(self, client: Client) -> bool:
+        """Try once to take the lock."""
+        self.held = bool(client.set(self.keys.lock, self.token, nx=True, px=int(self.seconds * 1000)))
+        if self.held:
+            self.since = time.time()
+            self.held = self.renew(client)
+        return self.held
+
+    def renew(self, client: Client) -> bool:
+        """Hold the lock for another lease; False, and no longer leader, if it is not ours any more."""
+        now = time.time()
+        facts = ["name", self.name, "since", self.since, "seen", now, "lease", self.seconds]
+        arguments = [self.token, int(self.seconds * 1000), now, KEPT_ALIVE_MARK, *facts]
+        keys = [self.keys.lock, self.keys.leader, self.keys.last_led]
+        self.held = bool(client.eval(RENEW, len(keys), *keys, *(str(argument) for argument in arguments)))
+        self._renewed = time.monotonic()
+        return self.held
+
+    def is_old(self) -> bool:
+        """Whether it is time to renew: a third of the lease is over."""
+        return time.monotonic() - self._renewed > self.seconds / 3
+
+    def release(self, client: Client) -> None:
+        """Free the lock, if it is ours, and wake the standbys."""
+        client.eval(RELEASE, 2, self.keys.lock, self.keys.leader, self.token, self.keys.wake)
+        self.held = False
+
+
+def holder(client: Client, keys: Keys) -> Holder | None:
+    """Who leads now; a stock RedBeat beat holds the lock without a name."""
+    with client.pipeline() as pipe:
+        pipe.pttl(keys.lock)
+        pipe.hgetall(keys.leader)
+        remaining, facts = pipe.execute()
+    if remaining == -2:
+        return None
+    return Holder(facts.get("name", "a beat without a name"), remaining / 1000, float(facts.get("since", 0)))
+
+
+def last_led(client: Client, keys: Keys) -> float | None:
+    """When a beat led last, in epoch seconds."""
+    seen = cast("str | None", client.get(keys.last_led))
+    return float(seen) if seen else None

@@ -1,0 +1,149 @@
+"""Celery messages exactly as kombu would push them, rendered from a template per entry.
+
+kombu builds and routes a message once per entry, into a collector instead of the socket; what differs from
+run to run is cut out of the text and filled in for each.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import Celery, signals
+from celery.result import denied_join_result
+
+from scheduler.entries import Job
+
+RUN_HEADER = "scheduler_run"  #: header that carries the run's identity to the worker
+RETRIES_HEADER = "scheduler_retries"  #: header that carries the schedule's `retries`
+RUN_NAMESPACE = uuid.UUID("6f9b2a52-6c3e-5a0e-9d2a-0d5c1f4f7d11")
+FAR = datetime(9999, 12, 30, 23, 59, 58, 987654, tzinfo=UTC)
+TASK_ID, RUN_ID, TAG = "00000000-aaaa-5aaa-8aaa-aaaaaaaaaaaa", "@run@", "@tag@"
+EXPIRES, EXPIRATION = FAR.isoformat(), "@expiration@"
+
+
+class CannotCompose(ValueError):
+    """The message cannot be built, or not as one push onto one Redis list."""
+
+
+def task_id(run_id: str) -> str:
+    """The Celery task id of a run: the same for the same run, whoever computes it."""
+    return str(uuid.uuid5(RUN_NAMESPACE, run_id))
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message on its way: the list it is pushed onto, and its text."""
+
+    queue: str
+    payload: str
+
+
+@dataclass(frozen=True)
+class Template:
+    """An entry's message with the gaps that each run fills."""
+
+    queue: str
+    parts: tuple[tuple[str, str], ...]  #: text, and the gap behind it
+
+    def render(self, run_id: str, expires: datetime | None, now: datetime) -> Message:
+        """The message of one run; ``expires`` None where the template was made without."""
+        gaps = {"": "", TASK_ID: task_id(run_id), RUN_ID: run_id, TAG: str(uuid.uuid4())}
+        if expires is not None:
+            gaps[EXPIRES] = expires.isoformat()
+            gaps[EXPIRATION] = str(max(int((expires - now).total_seconds() * 1000), 0))
+        return Message(self.queue, "".join(text + gaps[gap] for text, gap in self.parts))
+
+
+class Collector:
+    """Takes the final Redis commands of one publication from kombu's Redis channel, which offers this hook."""
+
+    def __init__(self, channel: Any) -> None:
+        self.channel = channel
+        self.commands: list[tuple[str, tuple[Any, ...]]] = []
+
+    def publish(self, message: Any, **options: Any) -> Any:
+        return self.channel.basic_publish(message, _publish_batch=self, **options)
+
+    def add(self, command: str, *arguments: Any) -> None:
+        self.commands.append((command, arguments))
+
+    def flush(self) -> None:
+        """Nothing is sent from here."""
+
+    close = discard = flush
+
+
+@contextmanager
+def collecting(producer: Any) -> Any:
+    """Within it, what the producer publishes ends in the collector that is yielded."""
+    channel = producer.channel
+    collector = Collector(channel)
+    channel.create_publish_batch = lambda max_size: collector
+    try:
+        with producer.batch():
+            yield collector
+    finally:
+        del channel.create_publish_batch
+
+
+def publish(app: Celery, job: Job, run_id: str, expires: datetime | None, producer: Any, task: str) -> None:
+    """Publish a run the way Celery's beat does; Celery's own publish signals fire."""
+    options = {**job.options, "producer": producer, "task_id": task}
+    options["headers"] = {**options.get("headers", {}), "celery_beat_task": True, RUN_HEADER: run_id}
+    if job.policies.retries:
+        options["headers"][RETRIES_HEADER] = job.policies.retries
+    if expires is not None:
+        options["expires"] = expires
+    registered = app.tasks.get(job.task)
+    send: Callable[..., Any] = (
+        registered.apply_async if registered is not None else lambda *a, **o: app.send_task(job.task, *a, **o)
+    )
+    with denied_join_result():  # or each message would subscribe this process to its result
+        send(list(job.args), job.kwargs, **options)
+
+
+def compose(app: Celery, job: Job, run_id: str, expires: datetime | None, task: str = "") -> Message:
+    """Let kombu build the message of one run; raises CannotCompose."""
+    try:
+        with app.producer_pool.acquire(block=True) as producer, collecting(producer) as collector:
+            publish(app, job, run_id, expires, producer, task or task_id(run_id))
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
+        raise CannotCompose(f"{type(error).__name__}: {error}") from error
+    pushes = [arguments for command, arguments in collector.commands if command == "lpush"]
+    if len(pushes) != 1 or len(collector.commands) != 1:
+        raise CannotCompose("its options route it to something else than one Redis list")
+    queue, payload = pushes[0]
+    return Message(str(queue), payload.decode() if isinstance(payload, bytes) else str(payload))
+
+
+def template(app: Celery, job: Job, *, expiring: bool) -> Template:
+    """Build an entry's message once, and cut out what differs from run to run."""
+    message = compose(app, job, RUN_ID, FAR if expiring else None, TASK_ID)
+    body = json.loads(message.payload)
+    body["properties"]["delivery_tag"] = TAG
+    if "expiration" in body["properties"]:
+        body["properties"]["expiration"] = EXPIRATION
+    return Template(message.queue, cut(json.dumps(body), (TASK_ID, RUN_ID, TAG, EXPIRES, EXPIRATION)))
+
+
+def cut(text: str, gaps: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The text in parts, each with the gap that follows it."""
+    parts: list[tuple[str, str]] = [(text, "")]
+    for gap in gaps:
+        split: list[tuple[str, str]] = []
+        for part, behind in parts:
+            pieces = part.split(gap)
+            split += [(piece, gap) for piece in pieces[:-1]] + [(pieces[-1], behind)]
+        parts = split
+    return tuple(parts)
+
+
+def somebody_listens() -> bool:
+    """Whether Celery's publish signals have receivers, who must see each message and may change it."""
+    return bool(signals.before_task_publish.receivers or signals.after_task_publish.receivers)

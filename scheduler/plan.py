@@ -1,0 +1,156 @@
+"""The difference between what is stored and what is wanted. Pure; nothing is written here.
+
+Three sides for each field of a schedule that the file declares: the file last time (``base``), the file now, and
+what the admin changed (``overlay``). A field that the file did not change keeps the overlay; one that it did takes
+the file's value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from scheduler.instants import to_seconds
+from scheduler.model import TIMING_FIELDS, TIMING_KINDS, Declared, Entry, Overlaid
+
+Kind = Literal["add", "update", "remove", "rename", "conflict"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line of a plan. ``fields`` maps each field that changes to its value before and after."""
+
+    kind: Kind
+    name: str
+    before: Entry | None = None
+    after: Entry | None = None
+    fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    dropped: Mapping[str, Overlaid] = field(default_factory=dict)
+    why: str = ""
+
+    def __str__(self) -> str:
+        details = [f"{key}: {was!r} → {now!r}" for key, (was, now) in self.fields.items()]
+        details += [f"drops what {note.by} set on the page: {key}={note.value!r}" for key, note in self.dropped.items()]
+        details += [self.why] if self.why else []
+        return f"{self.kind} {self.name}" + (f" ({'; '.join(details)})" if details else "")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every change that brings the stored schedules to what the file says."""
+
+    changes: tuple[Change, ...] = ()
+    stored: int = 0  #: schedules of the file that are stored now
+
+    @property
+    def removals(self) -> int:
+        return sum(change.kind == "remove" for change in self.changes)
+
+    @property
+    def is_mass_removal(self) -> bool:
+        """Whether it would remove more than half of what the file declared before, or all of it."""
+        return self.removals * 2 > self.stored and (self.removals > 1 or self.removals == self.stored)
+
+    def summary(self) -> str:
+        """``2 add, 1 update`` in the order of the words, or ``no changes``."""
+        kinds = ("add", "update", "rename", "remove", "conflict")
+        counts = {kind: sum(change.kind == kind for change in self.changes) for kind in kinds}
+        return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "no changes"
+
+
+def plan_file(stored: Mapping[str, Entry], wanted: Mapping[str, Declared], now: datetime) -> Plan:
+    """What loading a valid file changes; only schedules of origin ``file`` are touched."""
+    renames = find_renames(stored, wanted)
+    changes = []
+    for name, declared in wanted.items():
+        entry = stored.get(renames.get(name, name))
+        change = add(declared, now) if entry is None else update(entry, declared, now)
+        if change is not None:
+            changes.append(change)
+    gone = [entry for entry in stored.values() if entry.origin == "file" and entry.name not in wanted]
+    moved = set(renames.values())
+    changes += [Change("remove", entry.name, before=entry) for entry in gone if entry.name not in moved]
+    return Plan(tuple(changes), sum(entry.origin == "file" for entry in stored.values()))
+
+
+def find_renames(stored: Mapping[str, Entry], wanted: Mapping[str, Declared]) -> dict[str, str]:
+    """New name to former name, where the former is stored, left the file, and the new one does not exist yet."""
+    return {
+        name: former
+        for name, declared in wanted.items()
+        if (former := declared.schedule.renamed_from)
+        and name not in stored
+        and former not in wanted
+        and former in stored
+        and stored[former].origin == "file"
+    }
+
+
+def add(declared: Declared, now: datetime) -> Change:
+    """A schedule that is not stored yet; its first due instant lies after now."""
+    fields = declared.fields()
+    entry = Entry(name=declared.name, origin="file", fields=fields, base=fields, due=declared.timing().next_due(now))
+    return Change("add", declared.name, after=entry)
+
+
+def update(entry: Entry, declared: Declared, now: datetime) -> Change | None:
+    """What the file changes on a stored schedule; None for nothing."""
+    name = declared.name
+    if entry.origin != "file":
+        return Change("conflict", name, before=entry, why=f"a schedule of that name exists already, made by {entry.origin}")
+    base = declared.fields()
+    kept, dropped = merge(entry, base)
+    fields = govern(base, kept)
+    if not entry.error and (fields, base, kept, name) == (entry.fields, entry.base, dict(entry.overlay), entry.name):
+        return None
+    after = replace(entry, name=name, fields=fields, base=base, overlay=kept, error="")
+    after = rescheduled(entry, after, now)
+    kind: Kind = "update" if name == entry.name else "rename"
+    why = f"from {entry.name}" if kind == "rename" else ""
+    return Change(kind, name, entry, after, compare(entry.fields, fields), dropped, why)
+
+
+def merge(entry: Entry, base: Mapping[str, Any]) -> tuple[dict[str, Overlaid], dict[str, Overlaid]]:
+    """The overlay that stays and the one that goes; the timing keys stay or go together."""
+    timing_changed = any(base.get(kind) != entry.base.get(kind) for kind in TIMING_KINDS)
+    kept, dropped = {}, {}
+    for name, note in entry.overlay.items():
+        changed = timing_changed if name in TIMING_KINDS else base.get(name) != entry.base.get(name)
+        (dropped if changed else kept)[name] = note
+    return kept, dropped
+
+
+def govern(base: Mapping[str, Any], overlay: Mapping[str, Overlaid]) -> dict[str, Any]:
+    """The fields that govern: the file's, with the overlay on top; an overlay of None takes a field away."""
+    fields = {**base, **{name: note.value for name, note in overlay.items()}}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Each field that differs, with both values."""
+    names = [*before, *(name for name in after if name not in before)]
+    return {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}
+
+
+def rescheduled(before: Entry, after: Entry, now: datetime) -> Entry:
+    """The entry with a new due instant if what decides over it changed, else with the one it had."""
+    changed = TIMING_FIELDS & compare(before.fields, after.fields).keys()
+    if not changed and not before.error:
+        return after
+    return replace(after, due=after.declared().timing().next_due(now))
+
+
+def edit(entry: Entry, declared: Declared, by: str, now: datetime, why: str = "") -> Entry:
+    """The entry as somebody wants it on the page: for a schedule of the file, an overlay on each field that differs."""
+    wanted = declared.fields()
+    if entry.origin != "file":
+        return rescheduled(entry, replace(entry, fields=wanted, error=""), now)
+    stamp = to_seconds(now)
+    overlay = {}
+    for name, (_, value) in compare(entry.base, wanted).items():
+        known = entry.overlay.get(name)
+        overlay[name] = known if known and known.value == value else Overlaid(value, by, stamp, why)
+    fields = govern(entry.base, overlay)
+    return rescheduled(entry, replace(entry, fields=fields, overlay=overlay, error=""), now)

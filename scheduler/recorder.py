@@ -1,0 +1,201 @@
+"""From the worker's signals to the ledger: a run is claimed before its body starts, and closed with its outcome.
+
+Every task also runs inside the Flask application that SCHEDULER_FLASK_APP names, so ``current_app`` works in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import uuid
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
+from typing import Any
+
+from celery import Celery, Task, signals
+from celery.app.task import Context
+from celery.exceptions import Ignore
+from celery.worker import state
+
+from scheduler.events import emit
+from scheduler.ledger import Ledger
+from scheduler.message import RETRIES_HEADER, RUN_HEADER
+from scheduler.model import Outcome, Run, read_run_id
+from scheduler.redis_client import AWAY, Keys, connect
+from scheduler.registry import import_target
+from scheduler.settings import Settings
+
+LONGEST = 86_400.0  #: seconds that a run without a time limit counts as running without being heard of
+MARGIN = 60.0  #: seconds on top of a time limit
+LONGEST_PAUSE = 600  #: seconds between two attempts at most
+PATIENT = 20  #: attempts of the ledger while Redis is away, with growing pauses up to 2 s
+
+
+class Recorder:
+    """Writes what this worker does with runs; made before the pool forks, connected after."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._lock = threading.Lock()
+        self._flask_app: Any = None
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Connects at the first use, which is in the pool's child."""
+        return Ledger(connect(self.settings, attempts=PATIENT), Keys(self.settings.key_prefix), self.settings)
+
+    @property
+    def context(self) -> AbstractContextManager[Any]:
+        """The Flask application's context, or nothing."""
+        if not self.settings.flask_app:
+            return nullcontext()
+        with self._lock:
+            if self._flask_app is None:
+                self._flask_app = make_flask_app(self.settings)
+        return self._flask_app.app_context()  # type: ignore[no-any-return]
+
+    def claim(self, task: Task, run_id: str) -> bool:
+        """Take the run; False when it ran, runs or was dropped already."""
+        request = task.request
+        schedule, due = read_run_id(run_id)
+        limit = (request.timelimit or (None,))[0]
+        run = Run(run_id, schedule, due, "running", task=task.name, task_id=request.id)
+        worker = f"{request.hostname}:{os.getpid()}"
+        outcome = self.ledger.claim(run, worker, uuid.uuid4().hex, limit + MARGIN if limit else LONGEST)
+        if outcome != "claimed":
+            emit("run.duplicate", run=run_id, outcome=outcome)
+        return outcome == "claimed"
+
+    def close(self, run_id: str | None, outcome: Outcome, **details: object) -> None:
+        """Write how the run ended; None stands for a task that no schedule sent."""
+        if run_id is None:
+            return
+        try:
+            self.ledger.close(run_id, read_run_id(run_id)[0], outcome, **details)
+        except AWAY as error:
+            emit("ledger.away", run=run_id, outcome=outcome, error=error)
+
+
+def make_flask_app(settings: Settings) -> Any:
+    """The Flask application: the object itself, or what the factory returns."""
+    target = import_target(settings.flask_app, "SCHEDULER_FLASK_APP")
+    return target if hasattr(target, "app_context") else target()
+
+
+def run_of(request: Context | Any) -> str | None:
+    """The identity of the run that a request belongs to."""
+    found = getattr(request, RUN_HEADER, None)
+    if found is None and request is not None:
+        found = (getattr(request, "headers", None) or {}).get(RUN_HEADER)
+    return found
+
+
+def recorded(task: Task, recorder: Recorder) -> None:
+    """Make a task claim its run, run inside Flask's context, and try again as often as its schedule says."""
+    base = type(task)
+    own_call = base.__call__ is not Task.__call__
+
+    def call(self: Task, *args: Any, **kwargs: Any) -> Any:
+        run_id = run_of(self.request)
+        if run_id is not None and not self.request.called_directly and not recorder.claim(self, run_id):
+            raise Ignore
+        with recorder.context:
+            try:
+                return base.__call__(self, *args, **kwargs) if own_call else self.run(*args, **kwargs)
+            except Exception as error:
+                try_again(self, run_id, error)
+                raise
+
+    task.__class__ = type(base.__name__, (base,), {"__call__": call, "__module__": base.__module__, "recorded": True})
+
+
+def try_again(task: Task, run_id: str | None, error: Exception) -> None:
+    """Raise Celery's Retry while the schedule's ``retries`` are not used up."""
+    retries = int(getattr(task.request, RETRIES_HEADER, 0) or 0)
+    if run_id is None or task.request.retries >= retries or isinstance(error, tuple(task.throws or ())):
+        return
+    if type(error).__module__ == "celery.exceptions":
+        return
+    pause = min(2**task.request.retries, LONGEST_PAUSE)
+    raise task.retry(exc=error, countdown=pause, max_retries=retries)
+
+
+def install(app: Celery, settings: Settings) -> None:
+    """Connect to the worker's signals; nothing is opened before a task runs."""
+    recorder = Recorder(settings)
+    Signals(app, recorder).connect()
+
+
+class Signals:
+    """Celery's worker signals, each turned into one line of the ledger."""
+
+    def __init__(self, app: Celery, recorder: Recorder) -> None:
+        self.app = app
+        self.recorder = recorder
+
+    def connect(self) -> None:
+        handlers = {
+            signals.worker_init: self.prepare,
+            signals.worker_process_init: self.enter_child,
+            signals.task_success: self.succeeded,
+            signals.task_failure: self.failed,
+            signals.task_retry: self.retried,
+            signals.task_revoked: self.revoked,
+            signals.task_unknown: self.unknown,
+        }
+        for signal, handler in handlers.items():
+            signal.connect(handler, weak=False)
+
+    def prepare(self, **_: Any) -> None:
+        """Before the pool forks: every task is recorded, and Flask's module imports."""
+        if self.recorder.settings.flask_app:
+            import_target(self.recorder.settings.flask_app, "SCHEDULER_FLASK_APP")
+        self.app.finalize()
+        for task in self.app.tasks.values():
+            if not getattr(task, "recorded", False) and not task.name.startswith("celery."):
+                recorded(task, self.recorder)
+
+    def enter_child(self, **_: Any) -> None:
+        """After the fork, so that no database connection is shared between children."""
+        with self.recorder.context:
+            pass
+
+    def succeeded(self, sender: Task, result: Any, **_: Any) -> None:
+        self.recorder.close(run_of(sender.request), "succeeded", result=shown(result))
+
+    def failed(self, sender: Task, task_id: str, exception: BaseException, einfo: Any, **_: Any) -> None:
+        """In the child for an error of the body; in the parent when the child was lost or hit its time limit."""
+        run_id = run_of(sender.request) or run_of(state.requests.get(task_id) and state.requests[task_id]._context)
+        lost = type(exception).__name__ == "WorkerLostError"
+        outcome: Outcome = "lost" if lost else "failed"
+        if run_id is not None:
+            emit("run.failed", run=run_id, error=f"{type(exception).__name__}: {exception}")
+        trace = getattr(einfo, "traceback", "") if einfo else ""
+        error = f"{type(exception).__name__}: {exception}"
+        self.recorder.close(run_id, outcome, result=error, traceback=trace, reason="lost" if lost else "error")
+
+    def retried(self, sender: Task, request: Context, reason: Any, **_: Any) -> None:
+        self.recorder.close(run_of(request), "queued", result=f"tried again after: {reason}")
+
+    def revoked(self, request: Any, expired: bool, **_: Any) -> None:
+        run_id = run_of(getattr(request, "_context", None) or request)
+        if expired:
+            self.recorder.close(run_id, "skipped", reason="expired", detail="no worker took it before it expired")
+        else:
+            self.recorder.close(run_id, "failed", reason="revoked", result="revoked")
+
+    def unknown(self, name: str, message: Any, **_: Any) -> None:
+        run_id = (message.headers or {}).get(RUN_HEADER)
+        if run_id is not None:
+            emit("app.unregistered", run=run_id, task=name)
+        error = f"task {name!r} is not registered on this worker: name its module in SCHEDULER_IMPORTS there"
+        self.recorder.close(run_id, "failed", reason="unregistered", result=error)
+
+
+def shown(result: Any) -> str:
+    """A result as JSON, the way Celery keeps it, or as text where it is not JSON."""
+    try:
+        return json.dumps(result)
+    except (TypeError, ValueError):
+        return repr(result)

@@ -1,0 +1,233 @@
+"""One read-model of the whole service, rendered as page, text, JSON and metrics. Nothing is written here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, Literal
+
+from scheduler import entries, lease
+from scheduler.entries import DamagedEntry, Job
+from scheduler.instants import from_seconds, to_seconds
+from scheduler.ledger import Ledger
+from scheduler.model import Entry, Run
+from scheduler.store import Store
+from scheduler.timing import Timing
+
+State = Literal[
+    "quarantined", "paused", "disabled", "finished", "overdue", "running", "queued", "failed", "lost", "skipped", "ok", "new"
+]
+OVERDUE = 60.0  #: seconds after its time from which an unsent run is overdue
+STATES: dict[State, str] = {
+    "quarantined": "cannot be sent, set aside until it changes",
+    "paused": "paused by somebody",
+    "disabled": "enabled: false",
+    "finished": "will not fire again",
+    "overdue": "due, but not sent: no beat leads, or it is late",
+    "running": "a run goes on",
+    "queued": "sent, no worker has taken it yet",
+    "failed": "the last run failed",
+    "lost": "the worker of the last run vanished",
+    "skipped": "the last due instant was skipped",
+    "ok": "the last run succeeded",
+    "new": "has not run yet",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A schedule at a glance."""
+
+    name: str
+    state: State
+    task: str
+    timing: str  #: in words
+    next: datetime | None
+    last: Run | None
+    origin: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    overlaid: tuple[str, ...] = ()
+    error: str = ""
+    runs: tuple[Run, ...] = ()  #: the newest, newest first
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Everything about one schedule."""
+
+    row: Row
+    entry: Entry
+    upcoming: tuple[datetime, ...]
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The whole service; ``total`` counts every schedule, ``rows`` may be a page of them."""
+
+    rows: tuple[Row, ...]
+    total: int
+    leader: lease.Holder | None
+    standbys: tuple[str, ...]
+    file: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What a person should look at, worst first."""
+        found = [] if self.leader else ["No beat leads: nothing is sent. Start it with `systemctl start celery-beat`"]
+        found += self.file.get("problems", "").splitlines()
+        found += [f"schedule '{row.name}': {row.error}" for row in self.rows if row.state == "quarantined"]
+        return tuple(found)
+
+
+class Status:
+    """Reads the store and the ledger for people."""
+
+    def __init__(self, store: Store, ledger: Ledger) -> None:
+        self.store = store
+        self.ledger = ledger
+
+    def overview(self, names: Iterable[str] | None = None, runs: int = 1) -> Overview:
+        """The service and these schedules (all if not given), with so many runs of each."""
+        every = self.store.names()
+        shown = list(every if names is None else names)
+        latest = self.ledger.latest(shown, runs)
+        rows = tuple(row(entry, tuple(latest.get(entry.name, ()))) for entry in self.store.read(shown))
+        client, keys = self.store.client, self.store.keys
+        standbys = client.zrangebyscore(keys.standbys, time.time() - 30, "+inf")
+        return Overview(rows, len(every), lease.holder(client, keys), tuple(standbys), self.store.file_facts())
+
+    def detail(self, name: str, runs: int = 20, upcoming: int = 5) -> Detail:
+        """One schedule; raises NotFound."""
+        entry = self.store.get(name)
+        found = tuple(self.ledger.runs(name, runs))
+        return Detail(row(entry, found), entry, tuple(upcoming_instants(entry, upcoming)), found)
+
+
+def read_job(entry: Entry) -> tuple[Job | None, str]:
+    """The entry's job, or the reason why it cannot be read."""
+    try:
+        return entries.job(entry), ""
+    except DamagedEntry as error:
+        return None, str(error)
+
+
+def row(entry: Entry, runs: tuple[Run, ...]) -> Row:
+    """An entry and its runs at a glance."""
+    job, error = read_job(entry)
+    last = runs[0] if runs else None
+    return Row(
+        name=entry.name,
+        state=state(entry, job, last),
+        task=job.task if job else str(entry.fields.get("task", "?")),
+        timing=job.timing.words() if job else "unreadable",
+        next=next(upcoming_instants(entry, 1), None),
+        last=last,
+        origin=entry.origin,
+        description=str(entry.fields.get("description", "")),
+        tags=tuple(entry.fields.get("tags", ())),
+        overlaid=tuple(entry.overlay),
+        error=entry.error or error,
+        runs=runs,
+    )
+
+
+def state(entry: Entry, job: Job | None, last: Run | None) -> State:
+    """The one word that matters most now; see STATES."""
+    if entry.error or job is None:
+        return "quarantined"
+    if entry.pause is not None and (entry.pause.until is None or entry.pause.until > time.time()):
+        return "paused"
+    if not job.enabled:
+        return "disabled"
+    if last is not None and last.outcome in ("running", "queued"):
+        return "running" if last.outcome == "running" else "queued"
+    if entry.due is None:
+        return "finished"
+    if to_seconds(job.timing.send_at(entry.due)) < time.time() - OVERDUE:
+        return "overdue"
+    if last is None:
+        return "new"
+    return "ok" if last.outcome == "succeeded" else last.outcome  # type: ignore[return-value]
+
+
+def upcoming_instants(entry: Entry, count: int) -> Iterator[datetime]:
+    """The next due instants that will be sent: what the page shows is what happens."""
+    job, _ = read_job(entry)
+    if job is None or entry.due is None or not job.enabled or entry.error:
+        return iter(())
+    begin = time.time()
+    if entry.pause is not None:
+        if entry.pause.until is None:
+            return iter(())
+        begin = max(begin, entry.pause.until)
+    return islice(following(entry.due, job, from_seconds(begin)), count)
+
+
+def following(due: datetime, job: Job, after: datetime) -> Iterator[datetime]:
+    """Due instants from ``due`` on, none before ``after``, none that a calendar excludes."""
+    if due > after and not job.timing.is_excluded(due):
+        yield due
+    yield from each_after(job.timing, max(due, after))
+
+
+def each_after(timing: Timing, after: datetime) -> Iterator[datetime]:
+    """Every instant at which a timing fires after ``after``, none that a calendar excludes."""
+    instant = timing.next_after(after)
+    while instant is not None:
+        yield instant
+        instant = timing.next_after(instant)
+
+
+def iso(instant: datetime | float | None) -> str | None:
+    """An instant for JSON: ISO 8601 in UTC; None for nothing."""
+    if not instant:
+        return None
+    moment = from_seconds(instant) if isinstance(instant, (int, float)) else instant
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def run_json(run: Run) -> dict[str, Any]:
+    """A run for JSON; instants in ISO 8601, durations in seconds."""
+    body = asdict(run)
+    for name in ("due", "sent", "started", "finished", "until"):
+        body[name] = iso(body[name])
+    return body | {"lateness": run.lateness, "duration": run.duration}
+
+
+def row_json(item: Row) -> dict[str, Any]:
+    """A schedule at a glance for JSON."""
+    body = {key: getattr(item, key) for key in ("name", "state", "task", "timing", "origin", "description", "error")}
+    body |= {"tags": list(item.tags), "overlaid": list(item.overlaid), "next": iso(item.next)}
+    return body | {"last": run_json(item.last) if item.last else None}
+
+
+def overview_json(overview: Overview) -> dict[str, Any]:
+    """The whole service for JSON."""
+    leader = overview.leader
+    return {
+        "leader": {"name": leader.name, "lease_ends_in": leader.remaining, "since": iso(leader.since)} if leader else None,
+        "standbys": list(overview.standbys),
+        "file": overview.file,
+        "problems": list(overview.problems),
+        "total": overview.total,
+        "schedules": [row_json(item) for item in overview.rows],
+    }
+
+
+def detail_json(detail: Detail) -> dict[str, Any]:
+    """One schedule for JSON."""
+    entry = detail.entry
+    return row_json(detail.row) | {
+        "fields": entry.fields,
+        "base": entry.base,
+        "overlay": {name: asdict(note) for name, note in entry.overlay.items()},
+        "pause": asdict(entry.pause) if entry.pause else None,
+        "revision": entry.revision,
+        "upcoming": [iso(instant) for instant in detail.upcoming],
+        "runs": [run_json(run) for run in detail.runs],
+    }

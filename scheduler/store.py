@@ -1,0 +1,155 @@
+"""The only place that reads or writes entries in Redis."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from scheduler import entries
+from scheduler.entries import DamagedEntry
+from scheduler.errors import Conflict, NotFound
+from scheduler.model import Entry
+from scheduler.redis_client import Client, Keys, script
+
+AUDIT_LENGTH = 10_000
+READ_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Write:
+    """One entry as it shall be stored, or its removal.
+
+    ``before`` is the entry that the change was computed from (None: it must not exist yet); when it has been
+    changed meanwhile, nothing of the whole set of changes is written. ``reschedule`` is the timing whose due
+    instant moved the entry in the index; None leaves the index as beat keeps it.
+    """
+
+    name: str
+    before: Entry | None
+    after: Entry | None
+    reschedule: bool = True
+    moved_to: str = ""
+    audit: dict[str, Any] = field(default_factory=dict)
+
+
+class Store:
+    """Entries under RedBeat's own keys."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self.client = client
+        self.keys = keys
+        self._apply = script(client, "apply")
+        self._adopt = script(client, "adopt")
+
+    def names(self) -> list[str]:
+        """Every stored name, sorted."""
+        return sorted(self.keys.name(key) for key in self.client.zrange(self.keys.schedule, 0, -1))
+
+    def get(self, name: str) -> Entry:
+        """The entry of that name; raises NotFound with near misses."""
+        stored = self.client.hgetall(self.keys.entry(name))
+        if not stored or "definition" not in stored:
+            raise NotFound(f"no schedule is called {name!r}: `python3 -m scheduler list` shows every one")
+        return self._decode(name, stored)
+
+    def read(self, names: Iterable[str]) -> Iterator[Entry]:
+        """The entries of these names that exist, in their order; an entry that is damaged carries its error."""
+        wanted = list(names)
+        for start in range(0, len(wanted), READ_AT_ONCE):
+            chunk = wanted[start : start + READ_AT_ONCE]
+            with self.client.pipeline(transaction=False) as pipe:
+                for name in chunk:
+                    pipe.hgetall(self.keys.entry(name))
+                for name, stored in zip(chunk, pipe.execute(), strict=True):
+                    if stored.get("definition") is not None:
+                        yield self._decode(name, stored)
+
+    def all(self) -> dict[str, Entry]:
+        """Every entry by name."""
+        return {entry.name: entry for entry in self.read(self.names())}
+
+    def write(self, changes: Sequence[Write], *, token: str = "") -> None:
+        """Make all of the changes in one atomic step; raise Conflict, and change nothing, if one is out of date.
+
+        A token is the leader's lock token: with it, a beat that lost its lock changes nothing.
+        """
+        if not changes:
+            return
+        arguments: list[str | float] = [token, self.keys.prefix, self.keys.wake, AUDIT_LENGTH]
+        for change in changes:
+            arguments += self._arguments(change)
+        conflicts = self._apply(keys=[self.keys.lock, self.keys.schedule, self.keys.audit], args=arguments)
+        if conflicts is None:
+            raise Conflict("This beat lost the lock, so it changed nothing: another beat leads now.")
+        if conflicts:
+            raise Conflict(
+                f"{', '.join(repr(name) for name in conflicts[:5])} changed at the same time, "
+                "so nothing was written: look again, then repeat the change"
+            )
+
+    def _arguments(self, change: Write) -> list[str | float]:
+        before = "" if change.before is None else str(change.before.revision or "")
+        line = json.dumps(change.audit) if change.audit else ""
+        if change.after is None:
+            moved = ["to", change.moved_to] if change.moved_to else []
+            return [change.name, before, "remove", "", line, "", len(moved), *moved]
+        stored = entries.encode(change.after)
+        where: str | float = ""
+        if change.reschedule:
+            where = entries.score(change.after, entries.job(change.after).timing)
+        else:
+            del stored["due"]
+        meta = entries.meta(change.after.last_run_at, change.after.total_run_count)
+        flat = [part for pair in stored.items() for part in pair]
+        return [change.name, before, "put", where, line, meta, len(flat), *flat]
+
+    def quarantine(self, name: str, error: str) -> None:
+        """Set an entry aside until somebody changes it: kept, shown with its error, not looked at by beat."""
+        with self.client.pipeline() as pipe:
+            pipe.hset(self.keys.entry(name), "error", error)
+            pipe.zadd(self.keys.schedule, {self.keys.entry(name): entries.NEVER}, xx=True)
+            pipe.execute()
+
+    def forget(self, name: str) -> None:
+        """Take a name out of the index whose entry no longer exists."""
+        self.client.zrem(self.keys.schedule, self.keys.entry(name))
+
+    def adopt(self, entry: Entry, stored: Mapping[str, str], token: str) -> bool:
+        """Write our fields beside what another program saved; False if it was changed again meanwhile."""
+        fields = entries.encode(entry)
+        digest = hashlib.sha1(stored["definition"].encode(), usedforsecurity=False).hexdigest()
+        where = entries.score(entry, entries.job(entry).timing)
+        keys = [self.keys.lock, self.keys.schedule, self.keys.entry(entry.name)]
+        flat = [part for pair in fields.items() for part in pair]
+        return bool(self._adopt(keys=keys, args=[token, digest, where, self.keys.prefix, *flat]))
+
+    def audit(self, count: int = 100) -> list[dict[str, Any]]:
+        """The newest lines of the audit log, newest first."""
+        return [json.loads(fields["change"]) for _, fields in self.client.xrevrange(self.keys.audit, count=count)]
+
+    def note_file(self, facts: Mapping[str, str]) -> None:
+        """Remember what became of the schedule file; ``applied`` stays from the last good one."""
+        self.client.hset(self.keys.file, mapping=dict(facts))
+
+    def file_facts(self) -> dict[str, str]:
+        """What became of the schedule file: path, digest, read, applied, summary, problems."""
+        return self.client.hgetall(self.keys.file)
+
+    def wake(self) -> None:
+        """Make beat look at the schedule now."""
+        self.client.publish(self.keys.wake, "1")
+
+    def _decode(self, name: str, stored: dict[str, str]) -> Entry:
+        try:
+            return entries.decode(name, stored)
+        except DamagedEntry as error:
+            return entries.damaged(name, stored, str(error))
+
+
+def audit_line(by: str, at: datetime, what: str, before: object, after: object, why: str = "") -> dict[str, Any]:
+    """One line of the audit log."""
+    return {"by": by, "at": at.timestamp(), "change": what, "before": before, "after": after, "why": why}

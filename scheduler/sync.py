@@ -1,0 +1,224 @@
+"""The single path by which schedules change: for the file, the page and the command line alike.
+
+file → validate → plan → write, and for one schedule: fields → validate → edit → write.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from scheduler import plan, schedule_file
+from scheduler.errors import Conflict, NotFound, RefusedChange
+from scheduler.events import emit
+from scheduler.instants import from_seconds, to_seconds
+from scheduler.model import Declared, Entry, Pause, Problem
+from scheduler.plan import Change, Plan
+from scheduler.settings import Settings
+from scheduler.store import Store, Write, audit_line
+from scheduler.validate import Validated, validate, validate_fields
+
+Tasks = Mapping[str, inspect.Signature | None] | None
+ATTEMPTS = 5  #: how often a change is computed anew when somebody else was faster
+
+
+class Invalid(RefusedChange):
+    """What was asked for is not a valid schedule; ``problems`` says why."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A schedule file that was read and judged."""
+
+    validated: Validated
+    digest: str
+    path: Path
+    calendars: Mapping[str, Any]
+
+
+def clock() -> datetime:
+    """Now, aware UTC."""
+    return from_seconds(time.time())
+
+
+def check(path: Path, tasks: Tasks) -> Checked:
+    """Read and judge a file; touches neither Redis nor a running service."""
+    document = schedule_file.read(path)
+    calendars = document.data.get("calendars")
+    valid = validate(document, tasks=tasks)
+    return Checked(valid, document.digest, path, calendars if isinstance(calendars, dict) else {})
+
+
+def plan_for(store: Store, checked: Checked) -> Plan:
+    """What loading the file would change; raises Invalid when the file has errors."""
+    if not checked.validated.ok:
+        raise Invalid(checked.validated.errors)
+    return plan.plan_file(store.all(), checked.validated.declared, clock())
+
+
+def apply(store: Store, checked: Checked, *, by: str, token: str = "", allow_remove: bool = False) -> Plan:
+    """Load the file: all of its changes in one atomic step. Raises Invalid, RefusedChange or Conflict with none made."""
+    for attempt in range(ATTEMPTS):
+        wanted = plan_for(store, checked)
+        if wanted.is_mass_removal and not allow_remove:
+            raise RefusedChange(
+                f"{checked.path} would remove {wanted.removals} of {wanted.stored} schedules, so nothing was changed: "
+                "if that is meant, run `python3 -m scheduler apply --allow-remove`"
+            )
+        try:
+            store.write(writes(wanted, by), token=token)
+        except Conflict:
+            if attempt == ATTEMPTS - 1:
+                raise
+            emit("file.conflict", file=checked.path)
+        else:
+            store.note_file({"calendars": json.dumps(checked.calendars), "applied": str(clock().timestamp())})
+            return wanted
+    raise Conflict
+
+
+def writes(wanted: Plan, by: str) -> list[Write]:
+    """A plan's changes as the store takes them."""
+    now = clock()
+    found: list[Write] = []
+    for change in wanted.changes:
+        if change.kind == "conflict":
+            continue
+        line = describe(change, by, now)
+        if change.kind == "rename" and change.before is not None and change.after is not None:
+            found.append(Write(change.before.name, change.before, None, moved_to=change.name))
+            found.append(Write(change.name, None, change.after, audit=line))
+        else:
+            moved = change.before is None or change.after is None or needs_reschedule(change.before, change.after)
+            found.append(Write(change.name, change.before, change.after, reschedule=moved, audit=line))
+    return found
+
+
+def needs_reschedule(before: Entry, after: Entry) -> bool:
+    """Whether beat must look at the entry at another time than it thinks."""
+    return before.due != after.due or before.pause != after.pause or bool(before.error)
+
+
+def describe(change: Change, by: str, now: datetime) -> dict[str, Any]:
+    before = change.before.fields if change.before else None
+    after = change.after.fields if change.after else None
+    line = audit_line(by, now, change.kind, before, after, change.why) | {"schedule": change.name}
+    if change.dropped:
+        line["dropped"] = {name: note.value for name, note in change.dropped.items()}
+    return line
+
+
+def load_for_beat(store: Store, settings: Settings, tasks: Tasks, token: str) -> bool:
+    """Load the file as leader. A file that is wrong keeps the last good schedules, and its problems are shown."""
+    checked = check(settings.file, tasks)
+    now = str(clock().timestamp())
+    facts = {"path": str(settings.file.resolve()), "digest": checked.digest, "read": now, "problems": ""}
+    try:
+        done = apply(store, checked, by=f"file {settings.file.name} {checked.digest}", token=token)
+    except RefusedChange as error:
+        problems = str(error).splitlines()
+        emit("file.rejected", file=settings.file, count=len(problems), problem=problems[0])
+        store.note_file({**facts, "problems": "\n".join(problems[:200])})
+        return False
+    emit("file.applied", file=settings.file, summary=done.summary())
+    conflicts = [str(change) for change in done.changes if change.kind == "conflict"]
+    store.note_file({**facts, "summary": done.summary(), "problems": "\n".join(conflicts)})
+    return True
+
+
+# one schedule
+
+
+def change_entry(store: Store, name: str, by: str, what: str, change: Callable[[Entry], Entry], why: str = "") -> Entry:
+    """Compute a change from the entry as it is now and write it; repeats itself when somebody else was faster."""
+    for attempt in range(ATTEMPTS):
+        before = store.get(name)
+        after = change(before)
+        line = audit_line(by, clock(), what, before.fields, after.fields, why) | {"schedule": name}
+        try:
+            moved = needs_reschedule(before, after)
+            store.write([Write(name, before, after, reschedule=moved, audit=line)])
+        except Conflict:
+            if attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return after
+    raise Conflict
+
+
+def edit(
+    store: Store,
+    name: str,
+    fields: Mapping[str, Any],
+    *,
+    tasks: Tasks,
+    by: str,
+    revision: int | None = None,
+    why: str = "",
+) -> Entry:
+    """Set a schedule's fields. Raises Invalid, or Conflict when ``revision`` is not what is stored any more."""
+    declared = gate(store, name, fields, tasks)
+
+    def change(entry: Entry) -> Entry:
+        if revision is not None and entry.revision != revision:
+            raise RefusedChange(f"'{name}' was changed since you opened it: look at it again, then repeat your edit")
+        if entry.origin == "redbeat":
+            raise RefusedChange(f"'{name}' belongs to the program that saved it with RedBeat's API: change it there")
+        return plan.edit(entry, declared, by, clock(), why)
+
+    return change_entry(store, name, by, "edit", change, why)
+
+
+def create(store: Store, name: str, fields: Mapping[str, Any], *, tasks: Tasks, by: str) -> Entry:
+    """Make a schedule of origin ``admin``."""
+    declared = gate(store, name, fields, tasks)
+    wanted = declared.fields()
+    entry = Entry(name=name, origin="admin", fields=wanted, due=declared.timing().next_due(clock()))
+    line = audit_line(by, clock(), "create", None, wanted) | {"schedule": name}
+    store.write([Write(name, None, entry, audit=line)])
+    return entry
+
+
+def gate(store: Store, name: str, fields: Mapping[str, Any], tasks: Tasks) -> Declared:
+    """The one way in: what the file would refuse is refused here too. Calendars are those of the file."""
+    calendars = json.loads(store.file_facts().get("calendars", "{}"))
+    declared, problems = validate_fields(name, fields, tasks=tasks, calendars=calendars)
+    if declared is None:
+        raise Invalid(tuple(problem for problem in problems if problem.severity == "error"))
+    return declared
+
+
+def remove(store: Store, name: str, *, by: str) -> None:
+    """Remove a schedule of origin ``admin``; the file's are removed in the file."""
+    entry = store.get(name)
+    if entry.origin == "file":
+        raise RefusedChange(f"'{name}' is declared in the schedule file: remove it there, or pause it")
+    line = audit_line(by, clock(), "remove", entry.fields, None) | {"schedule": name}
+    store.write([Write(name, entry, None, audit=line)])
+
+
+def pause(store: Store, name: str, *, by: str, note: str = "", until: datetime | None = None) -> Entry:
+    """Stop a schedule, until a time or until it is resumed; it survives reload, restart and deploy."""
+    stop = Pause(by, clock().timestamp(), note, None if until is None else to_seconds(until))
+    return change_entry(store, name, by, "pause", lambda entry: replace(entry, pause=stop), note)
+
+
+def resume(store: Store, name: str, *, by: str) -> Entry:
+    """End a pause now. Beat records what was paused, and goes on at the next due instant."""
+
+    def ended(entry: Entry) -> Entry:
+        if entry.pause is None:
+            raise NotFound(f"'{name}' is not paused: there is nothing to resume")
+        return replace(entry, pause=replace(entry.pause, until=clock().timestamp()))
+
+    return change_entry(store, name, by, "resume", ended)
