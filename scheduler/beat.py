@@ -34,7 +34,7 @@ GLANCE = 1.0  #: seconds between two looks at the schedule file
 PATIENCE = (0.5, 1.0, 2.0)  #: seconds between attempts while Redis is away
 
 
-class Scheduler(RedBeatScheduler):  # type: ignore[misc]  # redbeat has no types
+class Scheduler(RedBeatScheduler):
     """Celery Beat's scheduler over RedBeat's keys."""
 
     def __init__(self, app: Celery, **options: Any) -> None:
@@ -104,7 +104,7 @@ class Scheduler(RedBeatScheduler):  # type: ignore[misc]  # redbeat has no types
         if self.announced != leader.name:
             self.announced = leader.name
             emit("beat.standby", holder=leader.name, remaining=leader.remaining)
-        return min(max(leader.remaining, 0.05), self.max_interval)
+        return float(min(max(leader.remaining, 0.05), self.max_interval))
 
     def wait_for_redis(self, error: Exception) -> None:
         if not self.failures:
@@ -140,7 +140,8 @@ class Scheduler(RedBeatScheduler):  # type: ignore[misc]  # redbeat has no types
 
     def until_next(self) -> float:
         [*first] = self.client.zrangebyscore(self.keys.schedule, 0, "+inf", start=0, num=1, withscores=True)
-        return min(max(first[0][1] - time.time(), 0.0), self.max_interval) if first else self.max_interval
+        rest = first[0][1] - time.time() if first else self.max_interval
+        return float(min(max(rest, 0.0), self.max_interval))
 
     def send(self, names: list[str]) -> None:
         """Decide over these entries and send them in one step; one that cannot be sent is set aside."""
@@ -150,7 +151,9 @@ class Scheduler(RedBeatScheduler):  # type: ignore[misc]  # redbeat has no types
                 pipe.hgetall(self.keys.entry(name))
             found = pipe.execute()
         batch = [
-            due for name, stored in zip(names, found, strict=True) if (due := self.decide(name, stored, now)) is not None
+            due
+            for name, stored in zip(names, found, strict=True)
+            if (due := self.decide(name, stored, now)) is not None
         ]
         while batch:
             try:
@@ -173,7 +176,7 @@ class Scheduler(RedBeatScheduler):  # type: ignore[misc]  # redbeat has no types
                 return None
             job = self.job(entry)
             return Due(entry, job, decide(entry, job, now, self.away))
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one entry must not touch the others
+        except Exception as error:
             self.set_aside(name, str(error) if isinstance(error, DamagedEntry) else f"{type(error).__name__}: {error}")
             return None
 

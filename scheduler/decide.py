@@ -92,14 +92,11 @@ def decide(entry: Entry, job: Job, now: datetime, away: tuple[datetime, datetime
     return Decision(tuple(sorting.runs), tuple(sorting.skips), due, resumed is not None)
 
 
-def due_instants(due: datetime, job: Job, now: datetime) -> Iterator[datetime]:
+def due_instants(due: datetime | None, job: Job, now: datetime) -> Iterator[datetime]:
     """The due instants from ``due`` on whose time to be sent has come."""
     while due is not None and job.timing.send_at(due) <= now:
         yield due
-        following = job.timing.next_due(due)
-        if following is None:
-            return
-        due = following
+        due = job.timing.next_due(due)
 
 
 def choose(
@@ -131,4 +128,4 @@ def why_missed(instant: datetime, away: tuple[datetime, datetime] | None) -> str
     if first == EPOCH:
         return f"no beat led before {last.strftime('%Y-%m-%d %H:%M')} UTC"
     form = "%H:%M" if last - first < timedelta(hours=20) else "%Y-%m-%d %H:%M"
-    return f"beat was down {first.strftime(form)}–{last.strftime(form)} UTC"  # noqa: RUF001 - a stretch of time
+    return f"beat was down {first.strftime(form)}–{last.strftime(form)} UTC"

@@ -77,11 +77,11 @@ class Dispatcher:
         requested = from_seconds(now)
         identity = run_id(entry.name, requested, manual=True)
         sent = self._message(entry, job, identity, None, requested)
-        overlap = "skip" if job.policies.overlap == "skip" else job.policies.overlap
-        head = ["", now, *self.limits, entry.name, _revision(entry), to_micros(entry.due), "keep", "", "", overlap, 0]
+        as_it_is = (entry.name, _revision(entry), to_micros(entry.due), "keep", "", "", job.policies.overlap, 0)
         deadline = now + NO_EXPIRY.total_seconds()
-        run = [identity, now, job.task, message.task_id(identity), sent.queue, sent.payload, deadline, by]
-        [(status, *outcome)] = self._commit(keys=[self.keys.lock, self.keys.schedule], args=[*head, 0, 1, *run])
+        run = (identity, now, job.task, message.task_id(identity), sent.queue, sent.payload, deadline, by)
+        arguments = ["", now, *self.limits, *as_it_is, 0, 1, *run]
+        [(status, *outcome)] = self._commit(keys=[self.keys.lock, self.keys.schedule], args=arguments)
         if status == "changed":
             raise RefusedChange(f"schedule '{entry.name}' changed at the same time: look at it again, then run it")
         if outcome == ["overlap"]:

@@ -41,7 +41,7 @@ def to_redbeat(instant: datetime | None) -> dict[str, Any] | None:
 
 
 def from_redbeat(value: Any) -> datetime | None:
-    """An instant from RedBeat's ``meta``; its zone is a name or an offset in seconds. Raises ValueError or TypeError."""
+    """An instant from RedBeat's ``meta``; its zone is a name or an offset in seconds. Raises ValueError, TypeError."""
     if not isinstance(value, dict):
         return None
     parts = {key: part for key, part in value.items() if key not in ("__type__", "timezone")}

@@ -33,10 +33,21 @@ class Ledger:
     def claim(self, run: Run, worker: str, token: str, hold: float) -> str:
         """Take a run before its body starts; 'claimed', or the outcome that it has already.
 
-        The same token may claim again, so a claim whose answer was lost can be repeated. ``hold`` is how many seconds the claim counts without being heard of.
+        The same token may claim again, so a claim whose answer was lost can be repeated.
+        ``hold`` is how many seconds the claim counts without being heard of.
         """
         now = time.time()
-        arguments = [run.id, run.schedule, now, worker, now + hold, run.due, run.task, run.task_id, token]
+        arguments: list[str | float] = [
+            run.id,
+            run.schedule,
+            now,
+            worker,
+            now + hold,
+            run.due,
+            run.task,
+            run.task_id,
+            token,
+        ]
         return str(self._claim(args=[*self.limits, *arguments]))
 
     def close(self, run_id: str, schedule: str, outcome: Outcome, **details: object) -> bool:

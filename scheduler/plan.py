@@ -99,7 +99,8 @@ def update(entry: Entry, declared: Declared, now: datetime) -> Change | None:
     """What the file changes on a stored schedule; None for nothing."""
     name = declared.name
     if entry.origin != "file":
-        return Change("conflict", name, before=entry, why=f"a schedule of that name exists already, made by {entry.origin}")
+        why = f"a schedule of that name exists already, made by {entry.origin}"
+        return Change("conflict", name, before=entry, why=why)
     base = declared.fields()
     kept, dropped = merge(entry, base)
     fields = govern(base, kept)
@@ -115,7 +116,8 @@ def update(entry: Entry, declared: Declared, now: datetime) -> Change | None:
 def merge(entry: Entry, base: Mapping[str, Any]) -> tuple[dict[str, Overlaid], dict[str, Overlaid]]:
     """The overlay that stays and the one that goes; the timing keys stay or go together."""
     timing_changed = any(base.get(kind) != entry.base.get(kind) for kind in TIMING_KINDS)
-    kept, dropped = {}, {}
+    kept: dict[str, Overlaid] = {}
+    dropped: dict[str, Overlaid] = {}
     for name, note in entry.overlay.items():
         changed = timing_changed if name in TIMING_KINDS else base.get(name) != entry.base.get(name)
         (dropped if changed else kept)[name] = note

@@ -19,8 +19,8 @@ from scheduler.settings import Settings
 OLDEST_REDIS = (6, 2)
 SOCKET_TIMEOUT = 5.0  # seconds: a Redis that hangs must not hang us
 
-Client = redis.Redis
-PubSub = redis.client.PubSub
+Client = Any  # redis-py's types cannot tell that responses are decoded to str
+PubSub = Any
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,10 @@ def script(client: Client, name: str) -> Script:
     Lua has no import in Redis: what scripts share stands in ``_ledger.lua`` and is put in front of each.
     """
     lua = files("scheduler") / "lua"
-    return client.register_script("".join((lua / f"{part}.lua").read_text("utf-8") for part in ("_ledger", name)))
+    registered: Script = client.register_script(
+        "".join((lua / f"{part}.lua").read_text("utf-8") for part in ("_ledger", name))
+    )
+    return registered
 
 
 @contextmanager
@@ -129,7 +132,7 @@ def answering(settings: Settings) -> Iterator[None]:
 def check_server(client: Client, settings: Settings) -> None:
     """Refuse a Redis that is too old, or that would evict schedules when memory runs short."""
     with answering(settings):
-        info: dict[str, Any] = client.info()  # type: ignore[assignment]
+        info: dict[str, Any] = client.info()
     version = str(info.get("redis_version", "0"))
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
         raise ConfigurationError(

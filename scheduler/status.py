@@ -18,7 +18,18 @@ from scheduler.store import Store
 from scheduler.timing import Timing
 
 State = Literal[
-    "quarantined", "paused", "disabled", "finished", "overdue", "running", "queued", "failed", "lost", "skipped", "ok", "new"
+    "quarantined",
+    "paused",
+    "disabled",
+    "finished",
+    "overdue",
+    "running",
+    "queued",
+    "failed",
+    "lost",
+    "skipped",
+    "ok",
+    "new",
 ]
 OVERDUE = 60.0  #: seconds after its time from which an unsent run is overdue
 STATES: dict[State, str] = {
@@ -152,7 +163,7 @@ def state(entry: Entry, job: Job | None, last: Run | None) -> State:
         return "overdue"
     if last is None:
         return "new"
-    return "ok" if last.outcome == "succeeded" else last.outcome  # type: ignore[return-value]
+    return "ok" if last.outcome == "succeeded" else last.outcome
 
 
 def upcoming_instants(entry: Entry, count: int) -> Iterator[datetime]:
@@ -209,8 +220,9 @@ def row_json(item: Row) -> dict[str, Any]:
 def overview_json(overview: Overview) -> dict[str, Any]:
     """The whole service for JSON."""
     leader = overview.leader
+    leads = leader and {"name": leader.name, "lease_ends_in": leader.remaining, "since": iso(leader.since)}
     return {
-        "leader": {"name": leader.name, "lease_ends_in": leader.remaining, "since": iso(leader.since)} if leader else None,
+        "leader": leads,
         "standbys": list(overview.standbys),
         "file": overview.file,
         "problems": list(overview.problems),

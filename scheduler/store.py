@@ -137,7 +137,8 @@ class Store:
 
     def file_facts(self) -> dict[str, str]:
         """What became of the schedule file: path, digest, read, applied, summary, problems."""
-        return self.client.hgetall(self.keys.file)
+        facts: dict[str, str] = self.client.hgetall(self.keys.file)
+        return facts
 
     def wake(self) -> None:
         """Make beat look at the schedule now."""

@@ -67,7 +67,7 @@ def plan_for(store: Store, checked: Checked) -> Plan:
 
 
 def apply(store: Store, checked: Checked, *, by: str, token: str = "", allow_remove: bool = False) -> Plan:
-    """Load the file: all of its changes in one atomic step. Raises Invalid, RefusedChange or Conflict with none made."""
+    """Load the file in one atomic step. Raises Invalid, RefusedChange or Conflict with no change made."""
     for attempt in range(ATTEMPTS):
         wanted = plan_for(store, checked)
         if wanted.is_mass_removal and not allow_remove:

@@ -11,7 +11,9 @@ from scheduler.errors import Exit
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65_535), help="Port of the page; the first free one from 8000 if left out.")
+@click.option(
+    "--port", type=click.IntRange(1, 65_535), help="Port of the page; the first free one from 8000 if left out."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the page.")
 @with_service
 def up(service: Service, port: int | None, host: str) -> int:
@@ -36,7 +38,9 @@ def password(generate: bool) -> int:
     """Print the hash of a password for SCHEDULER_ADMIN_PASSWORD_HASH."""
     from werkzeug.security import generate_password_hash
 
-    chosen = secrets.token_urlsafe(16) if generate else click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    chosen = (
+        secrets.token_urlsafe(16) if generate else click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    )
     if generate:
         click.echo(f"password  {chosen}")
     click.echo(generate_password_hash(chosen))
