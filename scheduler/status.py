@@ -56,6 +56,7 @@ class Row:
     state: State
     task: str
     timing: str  #: in words
+    zone: str  #: IANA time zone that the timing is written in
     next: datetime | None
     last: Run | None
     origin: str
@@ -136,6 +137,7 @@ def row(entry: Entry, runs: tuple[Run, ...]) -> Row:
         state=state(entry, job, last),
         task=job.task if job else str(entry.fields.get("task", "?")),
         timing=job.timing.words() if job else "unreadable",
+        zone=job.timing.zone if job else "UTC",
         next=next(upcoming_instants(entry, 1), None),
         last=last,
         origin=entry.origin,
@@ -212,7 +214,7 @@ def run_json(run: Run) -> dict[str, Any]:
 
 def row_json(item: Row) -> dict[str, Any]:
     """A schedule at a glance for JSON."""
-    body = {key: getattr(item, key) for key in ("name", "state", "task", "timing", "origin", "description", "error")}
+    body = {key: getattr(item, key) for key in ("name", "state", "task", "timing", "zone", "origin", "description", "error")}
     body |= {"tags": list(item.tags), "overlaid": list(item.overlaid), "next": iso(item.next)}
     return body | {"last": run_json(item.last) if item.last else None}
 

@@ -171,7 +171,7 @@ def edit(
 
     def change(entry: Entry) -> Entry:
         if revision is not None and entry.revision != revision:
-            raise RefusedChange(f"'{name}' was changed since you opened it: look at it again, then repeat your edit")
+            raise Conflict(f"'{name}' was changed since you opened it: look at it again, then repeat your edit")
         if entry.origin == "redbeat":
             raise RefusedChange(f"'{name}' belongs to the program that saved it with RedBeat's API: change it there")
         return plan.edit(entry, declared, by, clock(), why)
