@@ -214,7 +214,8 @@ def run_json(run: Run) -> dict[str, Any]:
 
 def row_json(item: Row) -> dict[str, Any]:
     """A schedule at a glance for JSON."""
-    body = {key: getattr(item, key) for key in ("name", "state", "task", "timing", "zone", "origin", "description", "error")}
+    shown = ("name", "state", "task", "timing", "zone", "origin", "description", "error")
+    body = {key: getattr(item, key) for key in shown}
     body |= {"tags": list(item.tags), "overlaid": list(item.overlaid), "next": iso(item.next)}
     return body | {"last": run_json(item.last) if item.last else None}
 
