@@ -15,17 +15,19 @@ from celery import Celery
 from redbeat.schedulers import RedBeatScheduler
 
 from scheduler import adopt, entries, sync
-from scheduler.decide import Decision, decide
+from scheduler.decide import decide
 from scheduler.dispatch import Dispatcher, Due, LostLock, Unsendable
 from scheduler.entries import DamagedEntry, Job
 from scheduler.events import emit
 from scheduler.instants import from_seconds
 from scheduler.lease import Lease, holder, last_led
+from scheduler.ledger import Ledger
 from scheduler.model import Entry
 from scheduler.redis_client import AWAY, Keys, PubSub, connect
 from scheduler.registry import signatures
 from scheduler.settings import Settings
 from scheduler.store import Store
+from scheduler.vanished import Vanished
 from scheduler.watch import FileWatch
 
 BATCH = 500  #: entries that are committed in one step
@@ -44,6 +46,8 @@ class Scheduler(RedBeatScheduler):
         self.client = connect(self.settings)
         self.store = Store(self.client, self.keys)
         self.dispatcher = Dispatcher(app, self.client, self.keys, self.settings)
+        ledger = Ledger(self.client, self.keys, self.settings)
+        self.vanished = Vanished(app, self.store, ledger)
         self.file = FileWatch(self.settings.file)
         self.pubsub: PubSub | None = None
         self.jobs: OrderedDict[tuple[str, int], Job] = OrderedDict()
@@ -128,6 +132,8 @@ class Scheduler(RedBeatScheduler):
             self.send(batch)
             if self.lease.is_old() and not self.lease.renew(self.client):
                 raise LostLock
+        if not self.vanished.settle(self.lease.token):
+            raise LostLock
         return self.until_next()
 
     def read_file(self) -> None:
@@ -227,6 +233,3 @@ class Scheduler(RedBeatScheduler):
             except AWAY:
                 return
             emit("beat.stopped")
-
-
-__all__ = ["Decision", "Scheduler"]

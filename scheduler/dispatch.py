@@ -20,13 +20,13 @@ from scheduler.entries import Job
 from scheduler.errors import RefusedChange
 from scheduler.events import emit
 from scheduler.instants import from_seconds, to_micros, to_seconds
+from scheduler.ledger import UNTAKEN
 from scheduler.message import CannotCompose, Message, Template
 from scheduler.model import Entry, run_id
 from scheduler.redis_client import Client, Keys, script
 from scheduler.settings import Settings
 
 TEMPLATES = 50_000  #: message templates that are kept
-UNTAKEN = timedelta(hours=1)  #: how long after its expiry a queued run still counts as waiting in its queue
 NO_EXPIRY = timedelta(days=7)  #: the same for a run that never expires
 
 

@@ -28,7 +28,8 @@ EVENTS: dict[str, tuple[int, str]] = {
     "run.sent": (INFO, "Sent {run} to {queue}"),
     "run.skipped": (INFO, "Skipped {count} × {schedule}: {reason}"),
     "run.duplicate": (WARNING, "Did not run {run} again: it is {outcome} already"),
-    "run.failed": (DEBUG, "Run {run} failed: {error}"),
+    "run.lost": (ERROR, "Gave up {run}: its worker vanished"),
+    "run.sent_again": (WARNING, "Sent {run} again: its worker vanished"),
     "ledger.away": (ERROR, "The ledger could not record {run} as {outcome}: {error}"),
     "app.unregistered": (ERROR, "Run {run} failed: task '{task}' is not registered on this worker"),
 }

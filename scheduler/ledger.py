@@ -9,13 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import fields
+from datetime import timedelta
 from typing import Any
 
 from scheduler.errors import NotFound
-from scheduler.model import Outcome, Run
+from scheduler.model import Outcome, Run, read_run_id
 from scheduler.redis_client import Client, Keys, script
 from scheduler.settings import Settings
 
+LEASE = 30.0  #: seconds for which a worker answers for a run without renewing
+UNTAKEN = timedelta(hours=1)  #: how long after its expiry a queued run still counts as waiting in its queue
 SHOWN_RESULT = 4_000  #: characters of a result or traceback that the ledger keeps
 NUMBERS = {name.name: name.type for name in fields(Run) if name.type in ("float", "int", "bool")}
 
@@ -30,32 +33,34 @@ class Ledger:
         self._claim = script(client, "claim")
         self._close = script(client, "close")
 
-    def claim(self, run: Run, worker: str, token: str, hold: float) -> str:
+    def claim(self, run: Run, worker: str, token: str) -> str:
         """Take a run before its body starts; 'claimed', or the outcome that it has already.
 
-        The same token may claim again, so a claim whose answer was lost can be repeated.
-        ``hold`` is how many seconds the claim counts without being heard of.
+        It is held by a lease of LEASE seconds, which ``renew`` extends. The same token may claim again, so a claim
+        whose answer was lost can be repeated.
         """
         now = time.time()
-        arguments: list[str | float] = [
-            run.id,
-            run.schedule,
-            now,
-            worker,
-            now + hold,
-            run.due,
-            run.task,
-            run.task_id,
-            token,
-        ]
-        return str(self._claim(args=[*self.limits, *arguments]))
+        what = (run.id, run.schedule, now, worker, now + LEASE, run.due, run.task, run.task_id, token)
+        return str(self._claim(args=[*self.limits, *what]))
 
-    def close(self, run_id: str, schedule: str, outcome: Outcome, **details: object) -> bool:
-        """Write how a run ended; False if it had ended before. 'queued' means that it will be tried again."""
+    def renew(self, run_ids: Iterable[str]) -> None:
+        """Answer for these running runs for another lease."""
+        ends = time.time() + LEASE
+        leases = dict.fromkeys(run_ids, ends)
+        if leases:
+            self.client.zadd(self.keys.leases, leases, xx=True)
+
+    def close(self, run_id: str, outcome: Outcome, *, token: str = "", until: float = 0.0, **details: object) -> bool:
+        """Write how a run ended; False if it had ended before.
+
+        'queued' means that it will be tried again, and waits in its queue ``until`` then (epoch seconds). A run that
+        was given up as lost takes the word of the worker whose claim had this token.
+        """
         details.setdefault("finished", time.time() if outcome != "queued" else 0)
         shown = {key: str(value)[-SHOWN_RESULT:] for key, value in details.items()}
         flat = [part for pair in shown.items() for part in pair]
-        return bool(self._close(args=[*self.limits, run_id, schedule, outcome, *flat]))
+        schedule, _ = read_run_id(run_id)
+        return bool(self._close(args=[*self.limits, run_id, schedule, outcome, token, until, *flat]))
 
     def get(self, run_id: str) -> Run:
         """The run of that identity; raises NotFound."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 import uuid
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
@@ -15,19 +16,17 @@ from typing import Any
 
 from celery import Celery, Task, signals
 from celery.app.task import Context
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, WorkerLostError
 from celery.worker import state
 
 from scheduler.events import emit
-from scheduler.ledger import Ledger
+from scheduler.ledger import LEASE, UNTAKEN, Ledger
 from scheduler.message import RETRIES_HEADER, RUN_HEADER
 from scheduler.model import Outcome, Run, read_run_id
 from scheduler.redis_client import AWAY, Keys, connect
 from scheduler.registry import import_target
 from scheduler.settings import Settings
 
-LONGEST = 86_400.0  #: seconds that a run without a time limit counts as running without being heard of
-MARGIN = 60.0  #: seconds on top of a time limit
 LONGEST_PAUSE = 600  #: seconds between two attempts at most
 PATIENT = 20  #: attempts of the ledger while Redis is away, with growing pauses up to 2 s
 
@@ -59,20 +58,21 @@ class Recorder:
         """Take the run; False when it ran, runs or was dropped already."""
         request = task.request
         schedule, due = read_run_id(run_id)
-        limit = (request.timelimit or (None,))[0]
         run = Run(run_id, schedule, due, "running", task=task.name, task_id=request.id)
-        worker = f"{request.hostname}:{os.getpid()}"
-        outcome = self.ledger.claim(run, worker, uuid.uuid4().hex, limit + MARGIN if limit else LONGEST)
+        request.claim_token = uuid.uuid4().hex
+        outcome = self.ledger.claim(run, f"{request.hostname}:{os.getpid()}", request.claim_token)
         if outcome != "claimed":
             emit("run.duplicate", run=run_id, outcome=outcome)
         return outcome == "claimed"
 
-    def close(self, run_id: str | None, outcome: Outcome, **details: object) -> None:
-        """Write how the run ended; None stands for a task that no schedule sent."""
+    def close(self, request: Context | None, outcome: Outcome, *, until: float = 0.0, **details: object) -> None:
+        """Write how the run of this request ended; nothing for a task that no schedule sent."""
+        run_id = run_of(request)
         if run_id is None:
             return
         try:
-            self.ledger.close(run_id, read_run_id(run_id)[0], outcome, **details)
+            token = getattr(request, "claim_token", None) or ""
+            self.ledger.close(run_id, outcome, token=token, until=until, **details)
         except AWAY as error:
             emit("ledger.away", run=run_id, outcome=outcome, error=error)
 
@@ -83,12 +83,10 @@ def make_flask_app(settings: Settings) -> Any:
     return target if hasattr(target, "app_context") else target()
 
 
-def run_of(request: Context | Any) -> str | None:
-    """The identity of the run that a request belongs to."""
+def run_of(request: Context | None) -> str | None:
+    """The identity of the run that a request belongs to; None for a task that no schedule sent."""
     found = getattr(request, RUN_HEADER, None)
-    if found is None and request is not None:
-        found = (getattr(request, "headers", None) or {}).get(RUN_HEADER)
-    return found
+    return found if found is not None else (getattr(request, "headers", None) or {}).get(RUN_HEADER)
 
 
 def recorded(task: Task, recorder: Recorder) -> None:
@@ -138,6 +136,7 @@ class Signals:
         handlers = {
             signals.worker_init: self.prepare,
             signals.worker_process_init: self.enter_child,
+            signals.worker_ready: self.keep_leases,
             signals.task_success: self.succeeded,
             signals.task_failure: self.failed,
             signals.task_retry: self.retried,
@@ -161,36 +160,63 @@ class Signals:
         with self.recorder.context:
             pass
 
+    def keep_leases(self, **_: Any) -> None:
+        """In the worker's main process, which goes on while a task keeps its child busy."""
+        Keeper(self.recorder.settings).start()
+
     def succeeded(self, sender: Task, result: Any, **_: Any) -> None:
-        self.recorder.close(run_of(sender.request), "succeeded", result=shown(result))
+        self.recorder.close(sender.request, "succeeded", result=shown(result))
 
     def failed(self, sender: Task, task_id: str, exception: BaseException, einfo: Any, **_: Any) -> None:
-        """In the child for an error of the body; in the parent when the child was lost or hit its time limit."""
-        run_id = run_of(sender.request) or run_of(state.requests.get(task_id) and state.requests[task_id]._context)
-        lost = type(exception).__name__ == "WorkerLostError"
-        outcome: Outcome = "lost" if lost else "failed"
-        if run_id is not None:
-            emit("run.failed", run=run_id, error=f"{type(exception).__name__}: {exception}")
-        trace = getattr(einfo, "traceback", "") if einfo else ""
+        """In the child for an error of the body; in the main process when the child was lost or hit its time limit."""
+        request = sender.request if run_of(sender.request) else context_of(state.requests.get(task_id))
         error = f"{type(exception).__name__}: {exception}"
-        self.recorder.close(run_id, outcome, result=error, traceback=trace, reason="lost" if lost else "error")
+        if isinstance(exception, WorkerLostError):
+            self.recorder.close(request, "lost", reason="lost", detail=error)
+        else:
+            trace = getattr(einfo, "traceback", "")
+            self.recorder.close(request, "failed", reason="error", result=error, traceback=trace)
 
-    def retried(self, sender: Task, request: Context, reason: Any, **_: Any) -> None:
-        self.recorder.close(run_of(request), "queued", result=f"tried again after: {reason}")
+    def retried(self, request: Context, reason: Any, **_: Any) -> None:
+        until = time.time() + LONGEST_PAUSE + UNTAKEN.total_seconds()
+        self.recorder.close(request, "queued", until=until, result=f"tried again after: {reason}")
 
     def revoked(self, request: Any, expired: bool, **_: Any) -> None:
-        run_id = run_of(getattr(request, "_context", None) or request)
+        request = context_of(request)
         if expired:
-            self.recorder.close(run_id, "skipped", reason="expired", detail="no worker took it before it expired")
+            self.recorder.close(request, "skipped", reason="expired", detail="no worker took it before it expired")
         else:
-            self.recorder.close(run_id, "failed", reason="revoked", result="revoked")
+            self.recorder.close(request, "failed", reason="revoked", result="revoked")
 
     def unknown(self, name: str, message: Any, **_: Any) -> None:
-        run_id = (message.headers or {}).get(RUN_HEADER)
-        if run_id is not None:
-            emit("app.unregistered", run=run_id, task=name)
+        request = Context(message.headers or {})
+        if run_of(request) is not None:
+            emit("app.unregistered", run=run_of(request), task=name)
         error = f"task {name!r} is not registered on this worker: name its module in SCHEDULER_IMPORTS there"
-        self.recorder.close(run_id, "failed", reason="unregistered", result=error)
+        self.recorder.close(request, "failed", reason="unregistered", result=error)
+
+
+class Keeper(threading.Thread):
+    """Renews the leases of what this worker runs, until the process ends."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(name="lease-keeper", daemon=True)
+        # A client of its own: the pool may fork again while this thread uses it.
+        self.ledger = Ledger(connect(settings), Keys(settings.key_prefix), settings)
+
+    def run(self) -> None:
+        while True:
+            time.sleep(LEASE / 3)
+            running = [run_of(context_of(request)) for request in tuple(state.active_requests)]
+            try:
+                self.ledger.renew(run_id for run_id in running if run_id is not None)
+            except AWAY:
+                continue  # the worker itself says that Redis is away
+
+
+def context_of(request: Any) -> Context | None:
+    """The context of a request as the worker's main process holds it."""
+    return getattr(request, "_context", request)
 
 
 def shown(result: Any) -> str:

@@ -51,8 +51,13 @@ class Keys:
         return f"{self.prefix}:ledger:{name}"
 
     def open(self, name: str) -> str:
-        """Sorted set of the runs that are queued or running, by the time when they count as gone."""
+        """Sorted set of the runs that are queued or running, by the time when a queued one counts as gone."""
         return f"{self.prefix}:open:{name}"
+
+    @property
+    def leases(self) -> str:
+        """Sorted set of every running run, by the time until which its worker answers for it."""
+        return f"{self.prefix}:leases"
 
     def waiting(self, name: str) -> str:
         """The one run that `overlap: queue` holds back."""

@@ -1,10 +1,12 @@
 -- What several scripts need of the ledger. It is put in front of each of them.
 -- A run is a hash under <prefix>:run:<id>; <prefix>:ledger:<name> orders a schedule's runs by due instant;
--- <prefix>:open:<name> holds those that are queued or running, scored with the time when they count as gone.
+-- <prefix>:open:<name> holds those that are queued or running, scored with the time when a queued one counts as gone;
+-- <prefix>:leases holds every running one, scored with the time until which its worker answers for it.
 
 local function run_key(prefix, id) return prefix .. ':run:' .. id end
 local function ledger_key(prefix, name) return prefix .. ':ledger:' .. name end
 local function open_key(prefix, name) return prefix .. ':open:' .. name end
+local function leases_key(prefix) return prefix .. ':leases' end
 local function waiting_key(prefix, name) return prefix .. ':waiting:' .. name end
 
 -- One counter for all entries: a name that was removed and made again never meets its old revision.

@@ -1,7 +1,8 @@
--- Take a run before its body starts. KEYS: none. ARGV: prefix, runs kept, TTL in ms, id, name, now, worker, deadline, due, task, task id, token.
--- Returns 'claimed', or the outcome that the run has already.
+-- Take a run before its body starts.
+-- KEYS: none. ARGV: prefix, runs kept, TTL in ms, id, name, now, worker, lease's end, due, task, task id, token.
+-- Returns 'claimed', or the outcome that the run has already. The same token may claim again.
 local limits = {prefix = ARGV[1], runs = tonumber(ARGV[2]), ttl = tonumber(ARGV[3])}
-local id, name, now, worker, deadline = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local id, name, now, worker, ends = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local key = run_key(limits.prefix, id)
 local outcome = redis.call('HGET', key, 'outcome')
 if outcome == 'running' and redis.call('HGET', key, 'claim') == ARGV[12] then return 'claimed' end
@@ -14,7 +15,7 @@ end
 redis.call('HSET', key, 'outcome', 'running', 'worker', worker, 'claim', ARGV[12])
 redis.call('HSETNX', key, 'started', now)
 redis.call('HINCRBY', key, 'attempt', 1)
-local open = open_key(limits.prefix, name)
-redis.call('ZADD', open, deadline, id)
-redis.call('PEXPIRE', open, limits.ttl)
+redis.call('ZADD', leases_key(limits.prefix), ends, id)
+redis.call('ZADD', open_key(limits.prefix, name), '+inf', id)
+redis.call('PEXPIRE', open_key(limits.prefix, name), limits.ttl)
 return 'claimed'

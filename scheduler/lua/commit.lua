@@ -26,8 +26,7 @@ local function is_open(name)
     if outcome == 'queued' then
       redis.call('HSET', key, 'outcome', 'skipped', 'finished', now, 'reason', 'expired', 'detail', 'no worker took it')
     elseif outcome == 'running' then
-      redis.call('HSET', key, 'outcome', 'lost', 'finished', now, 'reason', 'lost',
-        'detail', 'its worker was not heard of any more')
+      redis.call('ZADD', open, '+inf', id)
     end
   end
   return redis.call('ZCARD', open) > 0

@@ -1,0 +1,59 @@
+"""Runs whose worker vanished: given up as lost, or sent again where the schedule says so."""
+
+from __future__ import annotations
+
+import time
+
+from celery import Celery
+
+from scheduler import entries, message
+from scheduler.entries import DamagedEntry
+from scheduler.errors import NotFound
+from scheduler.events import emit
+from scheduler.ledger import UNTAKEN, Ledger
+from scheduler.message import CannotCompose, Message
+from scheduler.model import Run
+from scheduler.redis_client import script
+from scheduler.store import Store
+
+MOST_ATTEMPTS = 3  #: a run that took its worker with it so often is not sent again
+AT_ONCE = 200
+
+
+class Vanished:
+    """The leader's look at the leases of running runs."""
+
+    def __init__(self, app: Celery, store: Store, ledger: Ledger) -> None:
+        self.app = app
+        self.store = store
+        self.ledger = ledger
+        self._lose = script(store.client, "lose")
+
+    def settle(self, token: str) -> bool:
+        """Give up, or send again, every run whose lease is over; False when the lock is another's."""
+        keys = self.store.keys
+        now = time.time()
+        ids = self.store.client.zrangebyscore(keys.leases, 0, now, start=0, num=AT_ONCE)
+        if not ids:
+            return True
+        arguments: list[str | float] = [token, now, *self.ledger.limits]
+        for run_id in ids:
+            again = self.again(run_id)
+            queue, payload = (again.queue, again.payload) if again else ("", "")
+            arguments += [run_id, queue, payload, now + UNTAKEN.total_seconds()]
+        answers = self._lose(keys=[keys.lock, keys.leases], args=arguments)
+        for run_id, answer in zip(ids, answers or (), strict=False):
+            if answer != "alive":
+                emit("run.lost" if answer == "lost" else "run.sent_again", run=run_id)
+        return answers is not None
+
+    def again(self, run_id: str) -> Message | None:
+        """The run's message once more, if its schedule wants that and it did not fail so too often."""
+        try:
+            run: Run = self.ledger.get(run_id)
+            job = entries.job(self.store.get(run.schedule))
+            if job.policies.on_lost != "rerun" or run.attempt >= MOST_ATTEMPTS:
+                return None
+            return message.compose(self.app, job, run_id, None)
+        except (NotFound, DamagedEntry, CannotCompose):
+            return None
