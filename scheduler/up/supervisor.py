@@ -59,7 +59,7 @@ class Supervisor:
 
     def copy(self, process: Process) -> None:
         for line in process.lines():
-            if not process.program.quiet:
+            if line and not process.program.quiet:
                 self.log.write(process.name, line)
         if process.silent:
             self.selector.unregister(process.output)

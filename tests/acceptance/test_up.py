@@ -1,0 +1,231 @@
+"""The README's first command: one terminal, everything running, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import textwrap
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from scheduler.errors import Exit
+from tests.acceptance.processes import Checkout, temporary_checkout, until
+
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+def checkout() -> Iterator[Checkout]:
+    with temporary_checkout() as made:
+        yield made
+
+
+def schedule(checkout: Checkout, text: str) -> None:
+    (checkout.path / "schedules.yaml").write_text(textwrap.dedent(text), encoding="utf-8")
+
+
+def naps(checkout: Checkout, seconds: float) -> None:
+    """A task that takes its time, due every two seconds."""
+    task = """
+        import time
+
+        from celery import shared_task
+
+
+        @shared_task(name="naps.nap")
+        def nap(seconds):
+            print("nap begins", flush=True)
+            time.sleep(seconds)
+            print("nap ends", flush=True)
+    """
+    (checkout.path / "naps.py").write_text(textwrap.dedent(task))
+    schedule(checkout, f"{{imports: [naps], schedules: {{nap: {{task: naps.nap, every: 2s, args: [{seconds}]}}}}}}")
+
+
+def test_ctrl_c_stops_everything_and_leaves_nothing_behind(checkout: Checkout) -> None:
+    with checkout.up() as up:
+        up.ready()
+        assert len(checkout.processes()) >= 6
+        up.signal(signal.SIGINT)
+        assert up.ends() == Exit.OK
+        checkout.assert_clean(seconds=1)
+
+
+def test_a_task_that_runs_is_finished_before_the_worker_stops(checkout: Checkout) -> None:
+    naps(checkout, 3)
+    with checkout.up() as up:
+        up.find("nap begins", 60)
+        up.signal(signal.SIGTERM)
+        assert up.ends() == Exit.OK
+        assert re.search("stopping;.*nap ends", up.output(), re.DOTALL)
+
+
+def test_a_second_ctrl_c_kills_at_once(checkout: Checkout) -> None:
+    naps(checkout, 60)
+    with checkout.up() as up:
+        up.find("nap begins", 60)
+        up.signal(signal.SIGINT)
+        up.find("Warm shutdown")
+        up.signal(signal.SIGINT)
+        assert up.ends(seconds=5) == 128 + signal.SIGINT
+        checkout.assert_clean(seconds=1)
+
+
+def test_kill_9_in_front_still_stops_everything_in_order_and_loses_no_data(checkout: Checkout) -> None:
+    with checkout.up() as up:
+        up.ready()
+        up.find("Sent log-it", 15)
+        up.find(r"succeeded in \S+ 30", 15)
+        os.kill(up.popen.pid, signal.SIGKILL)
+        checkout.assert_clean()
+        assert "ready to exit" in up.output(), "Redis was not asked to stop"
+        due = up.find(r"Sent (log-it@\S+)")[1]
+    with checkout.up() as up:
+        up.ready()
+        redis = f"unix://{checkout.run_directory}/redis.sock"
+        assert due in checkout.run("history", "log-it", "--json", SCHEDULER_REDIS_URL=redis).stdout
+
+
+def test_kill_9_of_all_that_up_is_made_of_leaves_no_child_and_does_not_stop_the_next_start(checkout: Checkout) -> None:
+    with checkout.up() as up:
+        up.ready()
+        for pid in (up.supervisor(), up.popen.pid):
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: not checkout.processes(), 10, "every process is gone")
+        assert list(checkout.run_directory.glob("*.pid")), "the leftovers that the next start has to cope with"
+        with checkout.up() as again:
+            again.ready()
+            again.signal(signal.SIGINT)
+            assert again.ends() == Exit.OK
+
+
+def test_a_process_that_dies_is_started_again(checkout: Checkout) -> None:
+    with checkout.up() as up:
+        up.ready()
+        for name in ("worker", "redis"):
+            before = up.pid(name)
+            os.kill(before, signal.SIGKILL)
+            up.find(rf"{name} ended with 137: starting it again in 1 s")
+            until(partial(is_back, checkout, name, before), 20, f"{name} is back")
+        sent = up.output().count("Sent log-it")
+        until(lambda: up.output().count("Sent log-it") > sent + 1, 30, "log-it is sent again")
+
+
+def is_back(checkout: Checkout, name: str, before: int) -> bool:
+    try:
+        return int((checkout.run_directory / f"{name}.pid").read_text()) != before
+    except (OSError, ValueError):
+        return False
+
+
+def test_a_second_up_in_the_same_checkout_names_the_url_of_the_first(checkout: Checkout) -> None:
+    with checkout.up() as up:
+        url = up.ready()
+        second = checkout.run("up")
+        assert second.returncode == Exit.TEMPORARY
+        assert second.stderr == (
+            f"scheduler: the service already runs in this checkout at {url}: "
+            "use it, or stop it with Ctrl-C in its terminal\n"
+        )
+
+
+def test_the_web_port_moves_on_if_it_is_taken_and_is_refused_if_it_was_asked_for(checkout: Checkout) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        refused = checkout.run("up", "--port", str(port))
+        assert refused.returncode == Exit.UNAVAILABLE
+        assert refused.stderr == (
+            f"scheduler: port {port} is taken on 127.0.0.1: give another one with --port, "
+            "or none to use the next free one\n"
+        )
+    checkout.assert_clean(seconds=1)
+
+
+BAD = {
+    "redis refused": (Exit.UNAVAILABLE, r"Redis at redis://127\.0\.0\.1:1/0 does not answer .*: start it, or set"),
+    "state directory is a file": (Exit.CANT_CREATE, r"cannot write the state directory .*/README\.md: "),
+    "state directory too long": (
+        Exit.CONFIG,
+        r"bytes and 107 are allowed: set SCHEDULER_STATE_DIR to a directory with",
+    ),
+    "file missing": (Exit.PROBLEMS, r"nope\.yaml cannot be read: no such file or directory — create it, or name"),
+    "file empty": (Exit.PROBLEMS, r"schedules\.yaml:1:1: the file is empty — write"),
+    "file broken": (Exit.PROBLEMS, r"schedules\.yaml:\d+:\d+: .*not YAML"),
+    "unknown task": (
+        Exit.PROBLEMS,
+        r"unknown task 'scheduler\.tasks\.log_itt' — did you mean 'scheduler\.tasks\.log_it'\?",
+    ),
+    "import error in a task module": (
+        Exit.CONFIG,
+        r"cannot import 'broken': .*No module named 'nothere' at .*/broken.py:1",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input_gets_one_line_with_the_remedy_and_starts_nothing(checkout: Checkout, what: str) -> None:
+    code, line = BAD[what]
+    done = checkout.run("up", **spoil(checkout, what))
+    assert done.returncode == code, done.stderr
+    assert re.search(line, done.stderr), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "redis  |" not in done.stdout
+    checkout.assert_clean(seconds=1)
+
+
+def spoil(checkout: Checkout, what: str) -> dict[str, str]:
+    """Make that mistake; return the environment that belongs to it."""
+    if what == "file empty":
+        schedule(checkout, "")
+    if what == "file broken":
+        schedule(checkout, "schedules: {log-it: [")
+    if what == "unknown task":
+        schedule(checkout, "schedules: {log-it: {task: scheduler.tasks.log_itt, every: 10s}}")
+    (checkout.path / "broken.py").write_text("import nothere\n")
+    return {
+        "redis refused": {"SCHEDULER_REDIS_URL": "redis://127.0.0.1:1/0"},
+        "state directory is a file": {"SCHEDULER_STATE_DIR": str(checkout.path / "README.md")},
+        "state directory too long": {"SCHEDULER_STATE_DIR": "x" * 120},
+        "file missing": {"SCHEDULER_FILE": "nope.yaml"},
+        "import error in a task module": {"SCHEDULER_IMPORTS": "broken"},
+    }.get(what, {})
+
+
+def test_a_page_that_cannot_start_stops_everything_and_its_last_lines_say_why(checkout: Checkout) -> None:
+    (checkout.path / "app.py").write_text("raise RuntimeError('no page today')\n")
+    done = checkout.run("up")
+    assert done.returncode == 3, "gunicorn's own code for a worker that does not boot"
+    assert "no page today" in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        "scheduler: admin ended with 3 before the service was ready, and everything was stopped: "
+        "its last lines are above"
+    )
+    checkout.assert_clean(seconds=1)
+
+
+def test_nothing_is_readable_by_other_users_and_no_secret_is_told_twice(checkout: Checkout) -> None:
+    with checkout.up() as up:
+        up.ready()
+        state = checkout.path / ".scheduler"
+        open_to_others = [path for path in (state, *state.iterdir()) if path.stat().st_mode & 0o077]
+        assert not open_to_others
+        assert (state / "run" / "redis.sock").stat().st_mode & 0o777 == 0o600
+        told = [line for line in up.output().splitlines() if up.password in line]
+        assert len(told) == 1
+        secrets = (up.password, (state / "secret-key").read_text().strip())
+        assert not [text for text in everything_about(checkout, state) if any(secret in text for secret in secrets)]
+
+
+def everything_about(checkout: Checkout, state: Path) -> Iterator[str]:
+    """What other users or later readers might see: command lines, environments, and the files that are no secret."""
+    for line in checkout.processes():
+        yield line
+        yield Path(f"/proc/{line.split()[0]}/environ").read_text(errors="replace")
+    for path in (state / "admin-password-hash", state / "up.lock"):
+        yield path.read_text()
