@@ -9,17 +9,26 @@ from scheduler.timing.builder import build
 from scheduler.timing.core import BEGINNING, Timing
 from scheduler.timing.durations import format_duration, parse_duration
 from scheduler.timing.errors import TimingError
+from scheduler.timing.grammar import from_words
 from scheduler.timing.instants import parse_instant
+from scheduler.timing.notes import ClockNote, clock_changes, uneven_every
+from scheduler.timing.redbeat import from_redbeat, to_redbeat
 from scheduler.timing.zones import get_zone, zone_names
 
 __all__ = [
     "BEGINNING",
+    "ClockNote",
     "Timing",
     "TimingError",
     "build",
+    "clock_changes",
     "format_duration",
+    "from_redbeat",
+    "from_words",
     "get_zone",
     "parse_duration",
     "parse_instant",
+    "to_redbeat",
+    "uneven_every",
     "zone_names",
 ]

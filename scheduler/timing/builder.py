@@ -7,12 +7,14 @@ from functools import lru_cache
 
 from scheduler.timing import cron
 from scheduler.timing.calendars import calendar
-from scheduler.timing.core import TICK, Timing
+from scheduler.timing.core import BEGINNING, TICK, Timing
 from scheduler.timing.durations import format_duration, parse_duration
 from scheduler.timing.errors import TimingError
 from scheduler.timing.instants import naive, parse_instant, utc
+from scheduler.timing.rrule import rrule
 from scheduler.timing.rules import Every, Once, OnTheClock, Rule
 from scheduler.timing.segments import wall_clock
+from scheduler.timing.solar import solar
 from scheduler.timing.zones import EPOCH
 
 KINDS = ("cron", "every", "at", "rrule", "solar")
@@ -69,8 +71,9 @@ def _build(
         raise TimingError("jitter", f"jitter {format_duration(jitter)} is negative", "write a duration such as 30s")
     rule = _rule(kind, text, zone, name, start)
     days = calendar(excluded) if excluded else None
-    timing = Timing(kind, text, zone, name, start, end, excluded, jitter, rule, wall_clock(zone), days, text)
-    if start or end or excluded:
+    clock = wall_clock(zone)
+    timing = Timing(kind, text, zone, name, start, end, excluded, jitter, rule=rule, clock=clock, calendar=days)
+    if start or end or excluded or kind == "rrule":
         _check_fires(timing)
     return timing
 
@@ -85,8 +88,10 @@ def _rule(kind: str, text: str, zone: str, name: str, start: datetime | None) ->
         return _every("cron", text[7:], start)
     if kind == "cron":
         expression = cron.parse(text, name)
-        return OnTheClock(clock, expression.reading, fixed=expression.fixed)
-    raise TimingError(kind, f"{kind} is not there yet", "use cron or every")
+        return OnTheClock(clock, expression, fixed=expression.fixed)
+    if kind == "rrule":
+        return rrule(text, clock, start)
+    return solar(text)
 
 
 def _every(field: str, text: str, start: datetime | None) -> Rule:
@@ -100,9 +105,13 @@ def _every(field: str, text: str, start: datetime | None) -> Rule:
 
 
 def _check_fires(timing: Timing) -> None:
-    begin = EPOCH.replace(tzinfo=UTC) if timing.start is None else timing.start
-    if timing.next_after(begin - TICK) is not None:
+    # Rules of calendars begin in 1970, so that before it nothing is excluded.
+    begin = EPOCH.replace(tzinfo=UTC) if timing.calendar else BEGINNING
+    begin = begin if timing.start is None else timing.start - TICK
+    if timing.next_after(begin) is not None:
         return
-    if timing.end is not None and timing.next_due(begin - TICK) is None:
+    if timing.next_due(begin) is not None:
+        raise TimingError("except", "the timing never fires: every due day is excluded", "leave out a calendar")
+    if timing.end is not None:
         raise TimingError("end", "the timing never fires before its end", "move the end, or remove it")
-    raise TimingError("except", "the timing never fires: every due day is excluded", "leave a calendar out of except")
+    raise TimingError(timing.kind, f"{timing.kind} {timing.text[:60]!r} never fires", "change the text, or the start")

@@ -2,23 +2,62 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
+from scheduler.timing.errors import TimingError
 from scheduler.timing.instants import parse_date
+from scheduler.timing.rrule import rrule
+from scheduler.timing.rules import OnTheClock
+from scheduler.timing.segments import wall_clock
+
+TICK = timedelta(microseconds=1)
 
 
 class Calendar:
-    """A set of dates, some of them given by rules."""
+    """A set of dates, some of them given by rules; rules are worked out a year at a time."""
 
-    def __init__(self, dates: frozenset[date]) -> None:
+    def __init__(self, dates: frozenset[date], rules: tuple[OnTheClock, ...]) -> None:
         self.dates = dates
+        self.rules = rules
+        self.years: dict[int, frozenset[date]] = {}
 
     def covers(self, day: date) -> bool:
-        return day in self.dates
+        """Whether a date is left out."""
+        return day in self.dates or (bool(self.rules) and day in self._year(day.year))
+
+    def _year(self, year: int) -> frozenset[date]:
+        days = self.years.get(year)
+        if days is None:
+            days = self.years[year] = frozenset().union(*(_days(rule, year) for rule in self.rules))
+        return days
+
+
+def _days(rule: OnTheClock, year: int) -> set[date]:
+    """The dates of one year; a rule with several times of day stands for its days all the same."""
+    days: set[date] = set()
+    found = rule.after(datetime.combine(date(year, 1, 1), time()) - TICK)
+    while found is not None and found.year == year:
+        days.add(found.date())
+        found = rule.after(datetime.combine(found.date(), time.max))
+    return days
 
 
 @lru_cache(maxsize=1024)
 def calendar(excluded: tuple[str, ...]) -> Calendar:
     """The calendar of some ``excluded`` items; TimingError (field ``except``) for one that is neither date nor rule."""
-    return Calendar(frozenset(parse_date(item, "except") for item in excluded))
+    dates: set[date] = set()
+    rules: list[OnTheClock] = []
+    for item in excluded:
+        text = item.strip()
+        if "FREQ=" in text.upper():
+            rules.append(_rule(text))
+        else:
+            dates.add(parse_date(text, "except"))
+    return Calendar(frozenset(dates), tuple(rules))
+
+
+def _rule(text: str) -> OnTheClock:
+    if any(f"FREQ={frequency}" in text.upper() for frequency in ("HOURLY", "MINUTELY", "SECONDLY")):
+        raise TimingError("except", f"except {text[:60]!r} stands for times, not for days", "use FREQ=DAILY or slower")
+    return rrule(text, wall_clock("UTC"), field="except")

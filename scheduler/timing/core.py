@@ -11,6 +11,7 @@ from scheduler.timing.calendars import Calendar
 from scheduler.timing.instants import naive, utc
 from scheduler.timing.rules import Rule
 from scheduler.timing.segments import EARLY, WallClock
+from scheduler.timing.words import bounds, describe
 
 TICK = timedelta(microseconds=1)
 DAY = timedelta(days=1)
@@ -26,16 +27,15 @@ class Timing:
 
     kind: str
     text: str
-    zone: str
-    name: str
-    start: datetime | None
-    end: datetime | None
-    excluded: tuple[str, ...]
-    jitter: timedelta
-    rule: Rule = field(repr=False, compare=False)
-    clock: WallClock = field(repr=False, compare=False)
-    calendar: Calendar | None = field(repr=False, compare=False)
-    sentence: str = field(repr=False, compare=False)
+    zone: str = "UTC"
+    name: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
+    excluded: tuple[str, ...] = ()
+    jitter: timedelta = timedelta(0)
+    rule: Rule = field(kw_only=True, repr=False, compare=False)
+    clock: WallClock = field(kw_only=True, repr=False, compare=False)
+    calendar: Calendar | None = field(kw_only=True, default=None, repr=False, compare=False)
 
     def next_due(self, after: datetime) -> datetime | None:
         """The first due instant strictly after, also when a calendar excludes it; None when there is none."""
@@ -101,11 +101,11 @@ class Timing:
 
     def words(self) -> str:
         """The timing as one English sentence without its full stop."""
-        return self.sentence
+        said = describe(self.rule, self.zone)
+        return said + bounds(self.clock, self.start, self.end, self.excluded, self.jitter)
 
     def _day(self, due: datetime) -> date:
-        instant = naive(due)
-        return (instant + self.clock.segment(instant).offset).date()
+        return self.clock.wall(naive(due)).date()
 
     def _midnight(self, day: date) -> datetime:
         """The first instant of a day in the schedule's zone."""

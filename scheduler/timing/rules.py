@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from scheduler.timing.segments import Reading, WallClock
+from scheduler.timing.cron import Cron
+from scheduler.timing.recurrence import Recurrence
+from scheduler.timing.segments import WallClock
 
 
 class Rule(Protocol):
@@ -17,15 +19,17 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OnTheClock:
-    """Wall readings, found by ``reading``, in a zone; see WallClock.after for the two flags."""
+    """Wall readings in a zone; see WallClock.after for the two flags. Nothing after ``until``, naive UTC."""
 
     clock: WallClock
-    reading: Reading
+    readings: Cron | Recurrence
     fixed: bool = True
     corrections: bool = False
+    until: datetime | None = None
 
     def after(self, instant: datetime) -> datetime | None:
-        return self.clock.after(instant, self.reading, fixed=self.fixed, corrections=self.corrections)
+        found = self.clock.after(instant, self.readings.reading, fixed=self.fixed, corrections=self.corrections)
+        return None if found is not None and self.until is not None and found > self.until else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +51,24 @@ class Once:
 
     def after(self, instant: datetime) -> datetime | None:
         return self.instant if instant < self.instant else None
+
+
+@dataclass(frozen=True, slots=True)
+class AfterLast:
+    """Celery's interval: ``step`` after the last run; with a clock it is ``relative``, rounded down to whole units."""
+
+    step: timedelta
+    clock: WallClock | None = None
+
+    def after(self, instant: datetime) -> datetime | None:
+        found = instant + self.step
+        if self.clock is None:
+            return found
+        wall = self.clock.wall(found)
+        if self.step >= timedelta(days=1):
+            wall = wall.replace(hour=0, minute=0, second=0, microsecond=0)
+        elif self.step >= timedelta(hours=1):
+            wall = wall.replace(minute=0, second=0, microsecond=0)
+        elif self.step >= timedelta(minutes=1):
+            wall = wall.replace(second=0, microsecond=0)
+        return max(found - (self.clock.wall(found) - wall), instant + timedelta(microseconds=1))

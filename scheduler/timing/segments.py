@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import cache
 from itertools import pairwise
 
@@ -45,10 +45,10 @@ class Segment:
 class WallClock:
     """One zone's stretches; safe to share between threads, since all it keeps is a cache."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, zone: tzinfo, listed: tuple[datetime, ...] = ()) -> None:
         self.name = name
-        self.zone = get_zone(name)
-        self.listed = transitions(name)
+        self.zone = zone
+        self.listed = listed  #: the changes that the zone's file lists
         self.blocks: dict[int, tuple[Segment, ...]] = {}
         self.recent = self.segment(datetime(2026, 1, 1))
 
@@ -108,6 +108,10 @@ class WallClock:
             if found < segment.wall_end:
                 return found - segment.offset
         return None
+
+    def wall(self, instant: datetime) -> datetime:
+        """The wall reading at a naive UTC instant."""
+        return instant + self.segment(instant).offset
 
     def instant(self, wall: datetime) -> datetime:
         """The naive UTC instant of a wall reading: the first of two, or right after the gap that skips it."""
@@ -176,4 +180,4 @@ class WallClock:
 @cache
 def wall_clock(name: str) -> WallClock:
     """The shared WallClock of a zone; TimingError for an unknown one."""
-    return WallClock(name)
+    return WallClock(name, get_zone(name), transitions(name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import struct
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -46,7 +46,7 @@ def transitions(name: str) -> tuple[datetime, ...]:
     return tuple(EPOCH + timedelta(seconds=moment) for moment in moments if moment > EARLIEST)
 
 
-def offset_at(zone: ZoneInfo, instant: datetime) -> timedelta:
+def offset_at(zone: tzinfo, instant: datetime) -> timedelta:
     """The zone's UTC offset at a naive UTC instant."""
     offset = instant.replace(tzinfo=UTC).astimezone(zone).utcoffset()
     return offset or timedelta(0)

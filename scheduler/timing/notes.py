@@ -1,0 +1,116 @@
+"""What clock changes do to a timing, day by day, and other things that a person should be told beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+
+from scheduler.timing.core import Timing
+from scheduler.timing.instants import naive
+from scheduler.timing.language import day_of_year, joined
+from scheduler.timing.rules import Every, OnTheClock
+from scheduler.timing.segments import CORRECTION, Segment
+from scheduler.timing.words import every_words
+
+SECOND = timedelta(seconds=1)
+TICK = timedelta(microseconds=1)
+DAY = timedelta(days=1)
+LISTED = 3
+Effect = Literal["moved", "skipped", "repeated", "once"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClockNote:
+    """A day on which a clock change touches a job.
+
+    Its run is ``moved`` to right after the gap, ``skipped``, ``repeated``, or comes ``once`` where its reading does twice.
+    """
+
+    on: date  #: in the schedule's zone
+    effect: Effect
+    words: str
+
+
+def clock_changes(timing: Timing, after: datetime, until: datetime) -> list[ClockNote]:
+    """The clock changes with after < change <= until that touch the timing.
+
+    Jobs whose runs keep their distance in elapsed time, such as every quarter of an hour, are not touched.
+    """
+    rule = timing.rule
+    if not isinstance(rule, OnTheClock):
+        return []
+    notes = []
+    for before, later in rule.clock.changes(naive(after), naive(until)):
+        note = _forward(rule, before, later) if later.offset > before.offset else _back(rule, before, later)
+        if note is not None and _touches(timing, later.start.replace(tzinfo=UTC)):
+            notes.append(note)
+    return notes
+
+
+def uneven_every(timing: Timing) -> str | None:
+    """A sentence about an ``every`` that runs at other times of day each day, or None."""
+    if not isinstance(timing.rule, Every) or timing.rule.step >= DAY or DAY % timing.rule.step == timedelta(0):
+        return None
+    return f"{every_words(timing.rule.step)} does not divide a day: it runs at other times each day"
+
+
+def _touches(timing: Timing, change: datetime) -> bool:
+    """Whether the timing is alive at a change, on a day that no calendar excludes."""
+    begun = timing.start is None or timing.start <= change
+    ended = timing.end is not None and timing.end < change
+    return begun and not ended and not timing.is_excluded(change)
+
+
+def _forward(rule: OnTheClock, before: Segment, later: Segment) -> ClockNote | None:
+    """The clocks skip the readings from the end of one stretch to the beginning of the next."""
+    gap, resumed = before.wall_end, later.start + later.offset
+    skipped = _readings(rule, gap, resumed)
+    if not skipped:
+        return None
+    change = f"on {_date(gap)} the clocks go forward from {_time(gap)} to {_time(resumed)}"
+    if rule.fixed and (rule.corrections or resumed - gap < CORRECTION):
+        return ClockNote(resumed.date(), "moved", f"{change}: {_runs(skipped)} moves to {_time(resumed)}")
+    if not rule.fixed and rule.after(later.start - TICK) == later.start + (skipped[0] - gap):
+        return None
+    return ClockNote(gap.date(), "skipped", f"{change}: {_runs(skipped)} is left out")
+
+
+def _back(rule: OnTheClock, before: Segment, later: Segment) -> ClockNote | None:
+    """The clocks repeat the readings from the beginning of one stretch to the end of the one before."""
+    again, resumed = before.wall_end, later.start + later.offset
+    repeated = _readings(rule, resumed, again)
+    if not repeated:
+        return None
+    change = f"on {_date(resumed)} the clocks go back from {_time(again)} to {_time(resumed)}"
+    if rule.fixed:
+        return ClockNote(resumed.date(), "once", f"{change}: {_runs(repeated)} comes the first time only")
+    usual = rule.readings.reading(again)
+    if usual is not None and usual - again == repeated[0] - resumed:
+        return None
+    return ClockNote(resumed.date(), "repeated", f"{change}: {_runs(repeated)} comes twice")
+
+
+def _readings(rule: OnTheClock, low: datetime, high: datetime) -> list[datetime]:
+    """The first few wall readings with low <= reading < high."""
+    found: list[datetime] = []
+    reading = rule.readings.reading(low)
+    while reading is not None and reading < high and len(found) <= LISTED:
+        found.append(reading)
+        reading = rule.readings.reading(reading + SECOND)
+    return found
+
+
+def _runs(readings: list[datetime]) -> str:
+    """``the 02:30 run``, or ``each run from 02:00 on``."""
+    if len(readings) > LISTED:
+        return f"each run from {_time(readings[0])} on"
+    return f"the {joined(map(_time, readings))} run"
+
+
+def _date(wall: datetime) -> str:
+    return f"{day_of_year(wall)} {wall.year}"
+
+
+def _time(wall: datetime) -> str:
+    return f"{wall:%H:%M:%S}" if wall.second else f"{wall:%H:%M}"

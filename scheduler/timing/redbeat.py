@@ -1,0 +1,156 @@
+"""Timings in the words of RedBeat's JSON, in both directions, without importing RedBeat or Celery."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Any
+
+from scheduler.timing.celery_fields import FIELDS, celery_numbers
+from scheduler.timing.core import Timing
+from scheduler.timing.cron import Cron, Days
+from scheduler.timing.cron import parse as parse_cron
+from scheduler.timing.errors import TimingError
+from scheduler.timing.recurrence import FREQUENCIES, Recurrence
+from scheduler.timing.rules import AfterLast, Every, OnTheClock, Rule
+from scheduler.timing.segments import WallClock, wall_clock
+from scheduler.timing.solar import solar
+from scheduler.timing.zones import EPOCH
+
+RESTRICTIONS = {
+    "bysetpos": "positions",
+    "bymonth": "months",
+    "bymonthday": "month_days",
+    "byyearday": "year_days",
+    "byeaster": "easter",
+    "byweekno": "weeks",
+    "byweekday": "weekdays",
+    "byhour": "hours",
+    "byminute": "minutes",
+    "bysecond": "seconds",
+}
+
+
+def from_redbeat(schedule: Mapping[str, Any] | float, zone: str = "UTC") -> Timing:
+    """The Timing of an entry's ``schedule`` as RedBeat's encoder writes it, with Celery's meaning in absolute time.
+
+    An interval counts from the last run: ``next_due(last)`` is last + every. The day fields of a crontab must both
+    match. ``zone`` is Celery's time zone. TimingError (field ``schedule``) for what Celery would not load either.
+    """
+    if not isinstance(schedule, Mapping):
+        schedule = {"__type__": "interval", "every": schedule, "relative": False}
+    return _from_text(json.dumps(dict(schedule), sort_keys=True), zone)
+
+
+@lru_cache(maxsize=8192)
+def _from_text(text: str, zone: str) -> Timing:
+    given = json.loads(text)
+    kind = given.pop("__type__", None)
+    if kind not in READERS:
+        raise TimingError("schedule", f"RedBeat's schedule has the type {kind!r}", f"use {', '.join(READERS)}")
+    try:
+        rule = READERS[kind](given, wall_clock(zone))
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+        if isinstance(error, TimingError):
+            raise
+        raise TimingError("schedule", f"RedBeat's {kind} is incomplete: {error}", "write it with RedBeat") from None
+    return Timing("redbeat", text, zone, rule=rule, clock=wall_clock(zone))
+
+
+def _interval(given: dict[str, Any], clock: WallClock) -> Rule:
+    step = timedelta(seconds=float(given["every"]))
+    if step <= timedelta(0):
+        raise TimingError("schedule", f"RedBeat's interval is {given['every']} seconds", "use more than 0")
+    return AfterLast(step, clock if given.get("relative") else None)
+
+
+def _crontab(given: dict[str, Any], clock: WallClock) -> Rule:
+    sets = {field: celery_numbers(field, given.get(field, "*")) for field in FIELDS}
+    days = Days(dates=sets["day_of_month"], weekdays=sets["day_of_week"], both=True)
+    texts = [str(given.get(field, "*")) for field in FIELDS]
+    cron = Cron(("0", *texts), {0}, sets["minute"], sets["hour"], days, sets["month_of_year"])
+    if not cron.possible:
+        raise TimingError("schedule", "Celery's crontab never fires: no such day", "change the day or the month")
+    return OnTheClock(clock, cron, fixed=cron.fixed)
+
+
+def _rrule(given: dict[str, Any], clock: WallClock) -> Rule:
+    if given.get("dtstart") is not None:
+        offset = timedelta(minutes=given.get("dtstart_tz") or 0)
+        clock = WallClock("UTC", timezone(offset))
+        begin = clock.wall(EPOCH + timedelta(seconds=given["dtstart"])).replace(microsecond=0)
+    else:
+        begin = EPOCH
+    freq = given["freq"]
+    restrictions: dict[str, Any] = {ours: _list(theirs, given.get(theirs)) for theirs, ours in RESTRICTIONS.items()}
+    rule = Recurrence(
+        FREQUENCIES.index(freq.upper()) if isinstance(freq, str) else int(freq),
+        begin,
+        interval=int(given.get("interval") or 1),
+        count=given.get("count"),
+        week_start=_weekday(given.get("wkst") or 0),
+        **restrictions,
+    ).with_defaults()
+    until = None if given.get("until") is None else EPOCH + timedelta(seconds=given["until"])
+    return OnTheClock(clock, rule, corrections=True, until=until)
+
+
+def _list(name: str, value: Any) -> tuple[int, ...]:
+    values = value if isinstance(value, Sequence) else () if value is None else (value,)
+    return tuple(sorted({_weekday(item) if name == "byweekday" else int(item) for item in values}))
+
+
+def _weekday(value: Any) -> int:
+    """Monday is 0; RedBeat writes dateutil's weekday objects as a mapping."""
+    return int(value["wkday"] if isinstance(value, Mapping) else value)
+
+
+def _solar(given: dict[str, Any], clock: WallClock) -> Rule:
+    return solar(f"{given['event']} {given['lat']} {given['lon']}")
+
+
+READERS = {"interval": _interval, "crontab": _crontab, "rrule": _rrule, "solar": _solar}
+
+
+def to_redbeat(timing: Timing, due: datetime | None) -> dict[str, Any]:
+    """The Timing as near as RedBeat's types can say it; its decoder loads the answer.
+
+    ``every`` becomes an interval, a cron expression a crontab where Celery's means the same (its zone is lost), and
+    anything else the single instant ``due``, or one that is long past if nothing is due any more.
+    """
+    if timing.kind == "redbeat":
+        return dict(json.loads(timing.text))
+    if isinstance(timing.rule, Every):
+        return {"__type__": "interval", "every": timing.rule.step.total_seconds(), "relative": False}
+    if timing.kind == "cron":
+        crontab = to_crontab(parse_cron(timing.text, timing.name))
+        if crontab is not None:
+            return {"__type__": "crontab", **crontab}
+    moment = 0 if due is None else int(due.timestamp())
+    return {"__type__": "rrule", "freq": FREQUENCIES.index("DAILY"), "dtstart": moment, "dtstart_tz": 0, "count": 1}
+
+
+def to_crontab(cron: Cron) -> dict[str, str] | None:
+    """The arguments of Celery's crontab, or None if it cannot mean the same."""
+    days = cron.days
+    if cron.fields[0] != "0" or not days.both:
+        return None
+    if days.before_last or days.nearest or days.last_weekday or days.nth or days.last:
+        return None
+    _, minute, hour, day, month, weekday = cron.fields
+    texts = dict(zip(FIELDS, (minute, hour, day, month, weekday), strict=True))
+    sets = dict(zip(FIELDS, (cron.minutes, cron.hours, days.dates, cron.months, days.weekdays), strict=True))
+    return {field: _spelled(field, texts[field], frozenset(sets[field])) for field in FIELDS}
+
+
+def _spelled(field: str, text: str, numbers: frozenset[int]) -> str:
+    """The field's own text if Celery reads the same numbers from it, else the numbers."""
+    text = "*" if text == "?" else text
+    try:
+        if celery_numbers(field, text) == numbers:
+            return text
+    except TimingError:
+        pass
+    return ",".join(map(str, sorted(numbers)))

@@ -1,0 +1,109 @@
+"""Sunrise and its kin, for a place on Earth; needs the optional package ephem.
+
+Each event is computed from the start of its own solar day and rounded to the second: ephem's answer depends a little on
+where its search begins, and a due instant must not.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from scheduler.timing.errors import TimingError
+from scheduler.timing.zones import EPOCH
+
+#: event to (horizon in degrees, direction, whether the sun's centre counts), as Celery defines them
+EVENTS = {
+    "dawn_astronomical": ("-18", "rising", True),
+    "dawn_nautical": ("-12", "rising", True),
+    "dawn_civil": ("-6", "rising", True),
+    "sunrise": ("-0:34", "rising", False),
+    "solar_noon": ("0", "transit", False),
+    "sunset": ("-0:34", "setting", False),
+    "dusk_civil": ("-6", "setting", True),
+    "dusk_nautical": ("-12", "setting", True),
+    "dusk_astronomical": ("-18", "setting", True),
+}
+DAY = timedelta(days=1)
+#: the longest polar night and then some; where an event never happens, the search ends
+DAYS = 370
+REMEDY = "write an event, a latitude and a longitude: sunset 52.52 13.40"
+
+
+@dataclass(frozen=True, slots=True)
+class Sun:
+    """One event at one place."""
+
+    event: str
+    latitude: float
+    longitude: float
+
+    def after(self, instant: datetime) -> datetime | None:
+        first = (instant - self._noon_shift() - EPOCH) // DAY
+        for day in range(first - 1, first + DAYS):
+            events = _events(self, day)
+            at = bisect_right(events, instant)
+            if at < len(events):
+                return events[at]
+        return None
+
+    def _noon_shift(self) -> timedelta:
+        return timedelta(hours=-self.longitude / 15)
+
+    def on(self, day: int) -> tuple[datetime, ...]:
+        """The events of the day with that number since 1970, from mean local midnight to the next, in naive UTC."""
+        ephem = _ephem()
+        begin = EPOCH + self._noon_shift() + day * DAY
+        horizon, direction, centre = EVENTS[self.event]
+        observer = ephem.Observer()
+        observer.lat, observer.lon, observer.elev = str(self.latitude), str(self.longitude), 0
+        observer.horizon, observer.pressure = horizon, 0
+        options: dict[str, Any] = {"use_center": True} if centre else {}
+        found: list[datetime] = []
+        moment = begin
+        while moment < begin + DAY:
+            try:
+                answer = getattr(observer, f"next_{direction}")(ephem.Sun(), start=moment, **options)
+            except ephem.CircumpolarError:
+                break
+            moment = answer.datetime()
+            event = (moment + timedelta(milliseconds=500)).replace(microsecond=0)
+            if begin <= event < begin + DAY:
+                found.append(event)
+            moment += timedelta(minutes=5)
+        return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def _events(sun: Sun, day: int) -> tuple[datetime, ...]:
+    return sun.on(day)
+
+
+def _ephem() -> Any:
+    try:
+        import ephem
+    except ImportError:
+        raise TimingError("solar", "solar timings need the package ephem", "pip install ephem") from None
+    return ephem
+
+
+def solar(text: str) -> Sun:
+    """The rule of ``sunset 52.52 13.40``; TimingError if it is wrong or ephem is missing."""
+    parts = text.split()
+    if len(parts) != 3:
+        raise TimingError("solar", f"solar {text[:40]!r} has {len(parts)} parts", REMEDY)
+    event = parts[0].lower()
+    if event not in EVENTS:
+        raise TimingError("solar", f"solar event {parts[0][:40]!r} is unknown", f"use {', '.join(EVENTS)}")
+    _ephem()
+    return Sun(event, _degrees("latitude", parts[1], 90), _degrees("longitude", parts[2], 180))
+
+
+def _degrees(name: str, text: str, limit: int) -> float:
+    if not re.fullmatch(r"[+-]?\d{1,3}(\.\d{1,10})?", text, re.ASCII) or abs(float(text)) > limit:
+        raise TimingError("solar", f"{name} {text[:20]!r} is not from -{limit} to {limit}", REMEDY)
+    return float(text)
