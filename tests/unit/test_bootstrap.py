@@ -104,12 +104,15 @@ def test_later_starts_install_nothing(clone: Path, uv: Path) -> None:
     assert len(calls(clone)) == 1
 
 
-def test_the_test_command_asks_for_the_development_lock_once_and_leaves_the_other_satisfied(
-    clone: Path, uv: Path
+@pytest.mark.parametrize(
+    ("commands", "installed"), [("up test test up", [RUN_LOCK, TEST_LOCK]), ("test up", [TEST_LOCK])]
+)
+def test_the_test_command_needs_the_development_lock_which_holds_the_other(
+    clone: Path, uv: Path, commands: str, installed: list[str]
 ) -> None:
-    for command in ("up", "test", "test", "up"):
+    for command in commands.split():
         start(clone, command, path=uv)
-    assert [call.rpartition("/")[2] for call in calls(clone)] == [RUN_LOCK, TEST_LOCK]
+    assert [call.rpartition("/")[2] for call in calls(clone)] == installed
 
 
 def test_a_lock_that_changed_is_installed_on_top(clone: Path, uv: Path) -> None:
@@ -145,6 +148,16 @@ def test_a_failed_set_up_is_done_again_at_the_next_start(clone: Path, uv: Path) 
     assert start(clone, "list", path=uv, FAILS="error: No space left").returncode == Exit.UNAVAILABLE
     assert start(clone, "list", path=uv).returncode == 0
     assert len(calls(clone)) == 2
+
+
+def test_a_failed_upgrade_makes_the_environment_anew_because_half_of_it_may_be_changed(clone: Path, uv: Path) -> None:
+    start(clone, "list", path=uv)
+    half = clone / ".venv" / "half"
+    half.touch()
+    (clone / RUN_LOCK).write_text("# another\n")
+    start(clone, "list", path=uv, FAILS="error: No space left")
+    start(clone, "list", path=uv)
+    assert not half.exists()
 
 
 def test_two_first_starts_at_once_install_only_once(clone: Path, uv: Path) -> None:
