@@ -102,7 +102,7 @@ def update(entry: Entry, declared: Declared, now: datetime) -> Change | None:
         why = f"a schedule of that name exists already, made by {entry.origin}"
         return Change("conflict", name, before=entry, why=why)
     base = declared.fields()
-    kept, dropped = merge(entry, base)
+    kept, dropped = merge(entry, declared)
     fields = govern(base, kept)
     if not entry.error and (fields, base, kept, name) == (entry.fields, entry.base, dict(entry.overlay), entry.name):
         return None
@@ -113,15 +113,31 @@ def update(entry: Entry, declared: Declared, now: datetime) -> Change | None:
     return Change(kind, name, entry, after, compare(entry.fields, fields), dropped, why)
 
 
-def merge(entry: Entry, base: Mapping[str, Any]) -> tuple[dict[str, Overlaid], dict[str, Overlaid]]:
-    """The overlay that stays and the one that goes; the timing keys stay or go together."""
-    timing_changed = any(base.get(kind) != entry.base.get(kind) for kind in TIMING_KINDS)
+def merge(entry: Entry, declared: Declared) -> tuple[dict[str, Overlaid], dict[str, Overlaid]]:
+    """The overlay that stays and the one that goes; the timing keys stay or go together, and so do calendars."""
+    if not entry.overlay:
+        return {}, {}
+    base = declared.fields()
+    gone = set(compare(entry.base, base))
+    gone |= {*TIMING_KINDS} if gone & {*TIMING_KINDS} else set()
+    # Days follow the choice of calendars: a day that the file adds to one is no new choice.
+    gone = gone | {"excluded"} if "except" in gone or "except" not in entry.overlay else gone - {"excluded"}
     kept: dict[str, Overlaid] = {}
-    dropped: dict[str, Overlaid] = {}
-    for name, note in entry.overlay.items():
-        changed = timing_changed if name in TIMING_KINDS else base.get(name) != entry.base.get(name)
-        (dropped if changed else kept)[name] = note
-    return kept, dropped
+    for also in ((), TIMING_FIELDS - {"enabled"}, entry.overlay):
+        gone |= {*also}
+        kept = {name: note for name, note in entry.overlay.items() if name not in gone}
+        if can_fire(declared.name, govern(base, kept)):
+            break
+    return kept, {name: note for name, note in entry.overlay.items() if name not in kept}
+
+
+def can_fire(name: str, fields: Mapping[str, Any]) -> bool:
+    """Whether these fields hold together: what is right by itself may contradict the other side's start or end."""
+    try:
+        Entry(name, "file", dict(fields)).declared().timing()
+    except ValueError:
+        return False
+    return True
 
 
 def govern(base: Mapping[str, Any], overlay: Mapping[str, Overlaid]) -> dict[str, Any]:

@@ -1,0 +1,62 @@
+"""What the integration tests share: a real Redis for each xdist worker, emptied before each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scheduler.ledger import Ledger
+from scheduler.redis_client import Client, Keys, connect
+from scheduler.settings import Settings
+from scheduler.store import Store
+from tests.support.redis_server import RedisServer
+from tests.support.redis_server import redis_server as run_redis
+
+
+@pytest.fixture(scope="session")
+def running_redis() -> Iterator[RedisServer]:
+    with run_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(running_redis: RedisServer) -> RedisServer:
+    """The server, empty."""
+    with running_redis.client() as client:
+        client.flushall()
+    return running_redis
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """As SCHEDULER_REDIS_URL takes it."""
+    return redis_server.url
+
+
+@pytest.fixture
+def settings(redis_url: str, tmp_path: Path) -> Settings:
+    """The service's, with a schedule file in a directory of the test's own."""
+    return Settings(redis_url=redis_url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / ".scheduler")
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[Client]:
+    with connect(settings) as connected:
+        yield connected
+
+
+@pytest.fixture
+def keys(settings: Settings) -> Keys:
+    return Keys(settings.key_prefix)
+
+
+@pytest.fixture
+def store(client: Client, keys: Keys) -> Store:
+    return Store(client, keys)
+
+
+@pytest.fixture
+def ledger(client: Client, keys: Keys, settings: Settings) -> Ledger:
+    return Ledger(client, keys, settings)
