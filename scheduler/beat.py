@@ -7,7 +7,8 @@ leads, and waits as a standby while another does. It sleeps inside the tick, lis
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -17,21 +18,20 @@ from redbeat.schedulers import RedBeatScheduler
 from scheduler import adopt, entries, sync
 from scheduler.decide import decide
 from scheduler.dispatch import Dispatcher, Due, LostLock, Unsendable
-from scheduler.entries import DamagedEntry, Job
+from scheduler.entries import DamagedEntry
 from scheduler.events import emit
 from scheduler.instants import from_seconds
 from scheduler.lease import Lease, holder, last_led
 from scheduler.ledger import Ledger
-from scheduler.model import Entry
 from scheduler.redis_client import AWAY, Keys, PubSub, connect
 from scheduler.registry import signatures
+from scheduler.roster import Roster, Standing
 from scheduler.settings import Settings
 from scheduler.store import Store
 from scheduler.vanished import Vanished
 from scheduler.watch import FileWatch
 
 BATCH = 500  #: entries that are committed in one step
-JOBS = 100_000  #: decoded entries that are kept
 GLANCE = 1.0  #: seconds between two looks at the schedule file
 PATIENCE = (0.5, 1.0, 2.0)  #: seconds between attempts while Redis is away
 
@@ -50,7 +50,7 @@ class Scheduler(RedBeatScheduler):
         self.vanished = Vanished(app, self.store, ledger)
         self.file = FileWatch(self.settings.file)
         self.pubsub: PubSub | None = None
-        self.jobs: OrderedDict[tuple[str, int], Job] = OrderedDict()
+        self.roster = Roster(self.store)
         self.away: tuple[datetime, datetime] | None = None
         self.failures = 0
         self.silent_since = 0.0
@@ -128,8 +128,8 @@ class Scheduler(RedBeatScheduler):
     def lead(self) -> float:
         """Load the file if it changed, send what is due; returns the seconds until the next due instant."""
         self.read_file()
-        while batch := self.due_entries():
-            self.send(batch)
+        while due := self.roster.due(BATCH):
+            self.send(due)
             if self.lease.is_old() and not self.lease.renew(self.client):
                 raise LostLock
         if not self.vanished.settle(self.lease.token):
@@ -140,64 +140,60 @@ class Scheduler(RedBeatScheduler):
         if self.file.has_changed():
             sync.load_for_beat(self.store, self.settings, signatures(self.app), self.lease.token)
 
-    def due_entries(self) -> list[str]:
-        found = self.client.zrangebyscore(self.keys.schedule, 0, time.time(), start=0, num=BATCH)
-        return [self.keys.name(key) for key in found]
-
     def until_next(self) -> float:
         [*first] = self.client.zrangebyscore(self.keys.schedule, 0, "+inf", start=0, num=1, withscores=True)
         rest = first[0][1] - time.time() if first else self.max_interval
         return float(min(max(rest, 0.0), self.max_interval))
 
-    def send(self, names: list[str]) -> None:
+    def send(self, standings: list[Standing]) -> None:
         """Decide over these entries and send them in one step; one that cannot be sent is set aside."""
         now = from_seconds(time.time())
-        with self.client.pipeline(transaction=False) as pipe:
-            for name in names:
-                pipe.hgetall(self.keys.entry(name))
-            found = pipe.execute()
-        batch = [
-            due
-            for name, stored in zip(names, found, strict=True)
-            if (due := self.decide(name, stored, now)) is not None
-        ]
+        for name, stored in self.roster.unknown(standings).items():
+            self.read(name, stored, now)
+        decided = [self.decide(standing, now) for standing in standings]
+        batch = [due for due in decided if due is not None]
         while batch:
             try:
-                self.dispatcher.commit(batch, self.lease.token)
+                for name in self.dispatcher.commit(batch, self.lease.token):
+                    self.roster.forget(name)
                 return
             except Unsendable as error:
                 self.set_aside(error.name, str(error))
                 batch = [due for due in batch if due.entry.name != error.name]
 
-    def decide(self, name: str, stored: dict[str, str], now: datetime) -> Due | None:
-        """One entry's decision; None when there is nothing to send of it."""
+    def read(self, name: str, stored: dict[str, str], now: datetime) -> None:
+        """Read an entry that is new or was changed; what cannot be read is set aside."""
+        self.roster.forget(name)
         if "definition" not in stored:
             self.store.forget(name)
             emit("entry.vanished", schedule=name)
-            return None
-        try:
+            return
+        with self.setting_aside(name):
             entry = entries.decode(name, stored)
             if entries.was_changed_outside(stored):
-                self.take_over(entry, stored, now)
-                return None
-            job = self.job(entry)
-            return Due(entry, job, decide(entry, job, now, self.away))
+                self.store.adopt(adopt.adopted(entry, stored, now), stored, self.lease.token)
+                emit("entry.adopted", schedule=entry.name)
+            else:
+                self.roster.learn(entry)
+
+    def decide(self, standing: Standing, now: datetime) -> Due | None:
+        """One entry's decision; None for an entry that was not read as it stands, which is met again at once."""
+        with self.setting_aside(standing.name):
+            found = self.roster.get(standing)
+            return Due(*found, decide(*found, now, self.away)) if found else None
+        return None
+
+    @contextmanager
+    def setting_aside(self, name: str) -> Iterator[None]:
+        """Whatever is wrong with one entry must not touch the others."""
+        try:
+            yield
+        except AWAY:
+            raise
+        except DamagedEntry as error:
+            self.set_aside(name, str(error))
         except Exception as error:
-            self.set_aside(name, str(error) if isinstance(error, DamagedEntry) else f"{type(error).__name__}: {error}")
-            return None
-
-    def take_over(self, entry: Entry, stored: dict[str, str], now: datetime) -> None:
-        self.store.adopt(adopt.adopted(entry, stored, now), stored, self.lease.token)
-        emit("entry.adopted", schedule=entry.name)
-
-    def job(self, entry: Entry) -> Job:
-        key = (entry.name, entry.revision)
-        cached = self.jobs.get(key)
-        if cached is None:
-            cached = self.jobs[key] = entries.job(entry)
-            if len(self.jobs) > JOBS:
-                self.jobs.popitem(last=False)
-        return cached
+            self.set_aside(name, f"{type(error).__name__}: {error}")
 
     def set_aside(self, name: str, error: str) -> None:
         self.store.quarantine(name, error)

@@ -6,6 +6,7 @@ runs to the ledger and pushes the messages. Either all of that happens, or nothi
 
 from __future__ import annotations
 
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from scheduler.decide import Decision
 from scheduler.entries import Job
 from scheduler.errors import RefusedChange
 from scheduler.events import emit
-from scheduler.instants import from_seconds, to_micros, to_seconds
+from scheduler.instants import from_seconds, to_micros, to_redbeat, to_seconds
 from scheduler.ledger import UNTAKEN
 from scheduler.message import CannotCompose, Message, Template
 from scheduler.model import Entry, run_id
@@ -77,10 +78,10 @@ class Dispatcher:
         requested = from_seconds(now)
         identity = run_id(entry.name, requested, manual=True)
         sent = self._message(entry, job, identity, None, requested)
-        as_it_is = (entry.name, _revision(entry), to_micros(entry.due), "keep", "", "", job.policies.overlap, 0)
+        as_it_is = (entry.name, _revision(entry), to_micros(entry.due), "keep", "", "", job.policies.overlap, 0, 1, 0)
         deadline = now + NO_EXPIRY.total_seconds()
-        run = (identity, now, job.task, message.task_id(identity), sent.queue, sent.payload, deadline, by)
-        arguments = ["", now, *self.limits, *as_it_is, 0, 1, *run]
+        run = (identity, now, job.task, sent.task_id, sent.queue, sent.payload, deadline, by)
+        arguments = ["", now, *self.limits, *as_it_is, *run]
         [(status, *outcome)] = self._commit(keys=[self.keys.lock, self.keys.schedule], args=arguments)
         if status == "changed":
             raise RefusedChange(f"schedule '{entry.name}' changed at the same time: look at it again, then run it")
@@ -93,28 +94,27 @@ class Dispatcher:
 
     def _advance(self, due: Due) -> list[str | float]:
         entry, job, decision = due.entry, due.job, due.decision
-        last = decision.runs[-1] if decision.runs else entry.last_run_at
-        after = entry.with_due(decision.due)
         head: list[str | float] = [
             entry.name,
             _revision(entry),
             to_micros(entry.due),
             to_micros(decision.due),
             entries.NEVER if decision.due is None else to_seconds(job.timing.send_at(decision.due)),
-            entries.meta(last, entry.total_run_count + len(decision.runs)),
+            json.dumps(to_redbeat(decision.runs[-1])) if decision.runs else "",
             job.policies.overlap,
             int(decision.resumed),
+            len(decision.runs),
             len(decision.skips),
         ]
         if entry.pause is not None and not decision.resumed:
-            head[4] = entries.score(after, job.timing)
+            head[4] = entries.score(entry.with_due(decision.due), job.timing)
         for skip in decision.skips:
             first, until = to_seconds(skip.first), to_seconds(skip.last)
             head += [run_id(entry.name, skip.first), first, until, skip.count, skip.reason, skip.detail]
         return head
 
     def _runs(self, due: Due, now: datetime) -> list[str | float]:
-        flat: list[str | float] = [len(due.decision.runs)]
+        flat: list[str | float] = []
         for instant in due.decision.runs:
             identity = run_id(due.entry.name, instant)
             expires = expiry(due.job, instant, due.decision.due, now)
@@ -123,8 +123,7 @@ class Dispatcher:
             except CannotCompose as error:
                 raise Unsendable(due.entry.name, str(error)) from error
             deadline = to_seconds(now + NO_EXPIRY if expires is None else expires + UNTAKEN)
-            task = message.task_id(identity)
-            flat += [identity, to_seconds(instant), due.job.task, task, sent.queue, sent.payload, deadline, ""]
+            flat += [identity, to_seconds(instant), due.job.task, sent.task_id, sent.queue, sent.payload, deadline, ""]
         return flat
 
     def _message(self, entry: Entry, job: Job, identity: str, expires: datetime | None, now: datetime) -> Message:

@@ -165,7 +165,7 @@ def decode_frame(name: str, stored: Mapping[str, str]) -> Entry:
         pause=Pause(**json.loads(pause)) if pause else None,
         due=from_micros(stored.get("due")),
         last_run_at=from_redbeat(seen.get("last_run_at")),
-        total_run_count=int(seen.get("total_run_count") or 0),
+        total_run_count=int(stored.get("count") or seen.get("total_run_count") or 0),
         revision=int(stored.get("revision") or 0),
         error=stored.get("error", ""),
     )

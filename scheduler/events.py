@@ -26,7 +26,7 @@ EVENTS: dict[str, tuple[int, str]] = {
     "file.rejected": (ERROR, "Kept the last good schedules: {file} has {count} errors, the first: {problem}"),
     "file.conflict": (WARNING, "Loading {file} met another change at the same time and is tried again"),
     "run.sent": (INFO, "Sent {run} to {queue}"),
-    "run.skipped": (INFO, "Skipped {count} × {schedule}: {reason}"),
+    "run.skipped": (DEBUG, "Skipped {count} × {schedule}: {reason}"),
     "run.duplicate": (WARNING, "Did not run {run} again: it is {outcome} already"),
     "run.lost": (ERROR, "Gave up {run}: its worker vanished"),
     "run.sent_again": (WARNING, "Sent {run} again: its worker vanished"),

@@ -42,6 +42,7 @@ class Message:
 
     queue: str
     payload: str
+    task_id: str
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,12 @@ class Template:
 
     def render(self, run_id: str, expires: datetime | None, now: datetime) -> Message:
         """The message of one run; ``expires`` None where the template was made without."""
-        gaps = {"": "", TASK_ID: task_id(run_id), RUN_ID: run_id, TAG: str(uuid.uuid4())}
+        task = task_id(run_id)
+        gaps = {"": "", TASK_ID: task, RUN_ID: run_id, TAG: str(uuid.uuid4())}
         if expires is not None:
             gaps[EXPIRES] = expires.isoformat()
             gaps[EXPIRATION] = str(max(int((expires - now).total_seconds() * 1000), 0))
-        return Message(self.queue, "".join(text + gaps[gap] for text, gap in self.parts))
+        return Message(self.queue, "".join([text + gaps[gap] for text, gap in self.parts]), task)
 
 
 class Collector:
@@ -110,16 +112,17 @@ def publish(app: Celery, job: Job, run_id: str, expires: datetime | None, produc
 
 def compose(app: Celery, job: Job, run_id: str, expires: datetime | None, task: str = "") -> Message:
     """Let kombu build the message of one run; raises CannotCompose."""
+    task = task or task_id(run_id)
     try:
         with app.producer_pool.acquire(block=True) as producer, collecting(producer) as collector:
-            publish(app, job, run_id, expires, producer, task or task_id(run_id))
+            publish(app, job, run_id, expires, producer, task)
     except (TypeError, ValueError, KeyError, RecursionError) as error:
         raise CannotCompose(f"{type(error).__name__}: {error}") from error
     pushes = [arguments for command, arguments in collector.commands if command == "lpush"]
     if len(pushes) != 1 or len(collector.commands) != 1:
         raise CannotCompose("its options route it to something else than one Redis list")
     queue, payload = pushes[0]
-    return Message(str(queue), payload.decode() if isinstance(payload, bytes) else str(payload))
+    return Message(str(queue), payload.decode() if isinstance(payload, bytes) else str(payload), task)
 
 
 def template(app: Celery, job: Job, *, expiring: bool) -> Template:

@@ -6,12 +6,11 @@ Field descriptions are the documentation: editors show them while typing.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
 from scheduler import timing
 
@@ -30,6 +29,12 @@ def read_duration(value: object) -> timedelta:
     return timing.parse_duration(value)
 
 
+def read_whole(value: object) -> object:
+    """Take 3.0 for 3, as JSON Schema does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(read_whole), Field(strict=True)]
 Duration = Annotated[
     timedelta,
     BeforeValidator(read_duration),
@@ -50,15 +55,15 @@ class Policies(Noun):
     """What may stand in ``defaults:`` as well as in a schedule."""
 
     queue: ShortText | None = Field(None, description="Celery queue; the task's own if left out.", examples=["reports"])
-    priority: int | None = Field(
-        None, ge=0, le=9, strict=True, description="Celery message priority on Redis: 0 is sent first."
+    priority: Annotated[Whole, Field(ge=0, le=9)] | None = Field(
+        None, description="Celery message priority on Redis: 0 is sent first."
     )
     expires: Duration | None = Field(
         None, description="A run that has not started this long after its due instant is dropped as `expired`."
     )
     timeout: Duration | None = Field(None, description="Hard time limit of one run.")
-    retries: int = Field(
-        0, ge=0, le=100, strict=True, description="How often a failed run is tried again, with growing pauses."
+    retries: Annotated[Whole, Field(ge=0, le=100)] = Field(
+        0, description="How often a failed run is tried again, with growing pauses."
     )
     overlap: Literal["skip", "queue", "allow"] = Field(
         "skip", description="When the run before still goes on: skip this one, let one wait, or run both."
@@ -93,14 +98,18 @@ class Schedule(Policies):
     timezone: ShortText = Field("UTC", description="IANA time zone.", examples=["America/New_York"])
     start: Text | None = Field(None, description="No due instant before this time.")
     end: Text | None = Field(None, description="No due instant after this time.")
-    max_runs: int | None = Field(None, ge=1, strict=True, description="Finished after this many runs.")
+    max_runs: Annotated[Whole, Field(ge=1)] | None = Field(None, description="Finished after this many runs.")
     jitter: Duration = Field(timedelta(0), description="Spread the sending over this long, the same for each instant.")
-    except_: tuple[str, ...] = Field((), alias="except", description="Names of calendars on whose days it is skipped.")
+    except_: tuple[str, ...] = Field(
+        (), alias="except", max_length=20, description="Names of calendars on whose days it is skipped."
+    )
     args: tuple[Any, ...] = Field((), description="Positional arguments of the task.", examples=[[10, 20]])
     kwargs: dict[str, Any] = Field({}, description="Keyword arguments of the task.", examples=[{"format": "pdf"}])
     tags: tuple[ShortText, ...] = Field((), description="For finding it on the page.")
     enabled: bool = Field(True, strict=True, description="False keeps the schedule but never sends it.")
-    renamed_from: str | None = Field(None, pattern=NAME_PATTERN, description="Its former name: history moves over.")
+    renamed_from: Annotated[str, StringConstraints(strip_whitespace=False, pattern=NAME_PATTERN)] | None = Field(
+        None, description="Its former name: history moves over."
+    )
 
     @property
     def kind(self) -> str:
@@ -126,8 +135,11 @@ class ScheduleFile(Noun):
     timezone: ShortText = Field("UTC", description="Time zone of every schedule that names none.")
     imports: tuple[str, ...] = Field((), description="Modules that hold your tasks.", examples=[["reports.tasks"]])
     defaults: Policies = Field(Policies(), description="Policies of every schedule that does not set its own.")
-    calendars: dict[str, tuple[Text, ...]] = Field(
-        {}, description="Named lists of dates and RRULEs, for `except`.", examples=[{"holidays": ["2026-12-25"]}]
+    calendars: dict[str, Annotated[tuple[Text, ...], Field(max_length=1000)]] = Field(
+        {},
+        max_length=100,
+        description="Named lists of dates and RRULEs, for `except`.",
+        examples=[{"holidays": ["2026-12-25"]}],
     )
     schedules: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Schedule] = Field(
         {}, description="Name of each schedule to what it does."
@@ -295,7 +307,7 @@ class Run:
 
 def run_id(name: str, due: datetime, *, manual: bool = False) -> str:
     """The identity of a run: its schedule and due instant, as text that sorts by time."""
-    instant = re.sub(r"\+00:00$", "Z", due.isoformat())
+    instant = due.isoformat().removesuffix("+00:00") + "Z"
     return f"{name}@{'manual-' if manual else ''}{instant}"
 
 

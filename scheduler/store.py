@@ -96,7 +96,7 @@ class Store:
         line = json.dumps(change.audit) if change.audit else ""
         if change.after is None:
             moved = ["to", change.moved_to] if change.moved_to else []
-            return [change.name, before, "remove", "", line, "", len(moved), *moved]
+            return [change.name, before, "remove", "", line, "", 0, len(moved), *moved]
         stored = entries.encode(change.after)
         where: str | float = ""
         if change.reschedule:
@@ -105,7 +105,7 @@ class Store:
             del stored["due"]
         meta = entries.meta(change.after.last_run_at, change.after.total_run_count)
         flat = [part for pair in stored.items() for part in pair]
-        return [change.name, before, "put", where, line, meta, len(flat), *flat]
+        return [change.name, before, "put", where, line, meta, change.after.total_run_count, len(flat), *flat]
 
     def quarantine(self, name: str, error: str) -> None:
         """Set an entry aside until somebody changes it: kept, shown with its error, not looked at by beat."""
@@ -120,7 +120,7 @@ class Store:
 
     def adopt(self, entry: Entry, stored: Mapping[str, str], token: str) -> bool:
         """Write our fields beside what another program saved; False if it was changed again meanwhile."""
-        fields = entries.encode(entry)
+        fields = entries.encode(entry) | {"count": str(entry.total_run_count)}
         digest = hashlib.sha1(stored["definition"].encode(), usedforsecurity=False).hexdigest()
         where = entries.score(entry, entries.job(entry).timing)
         keys = [self.keys.lock, self.keys.schedule, self.keys.entry(entry.name)]

@@ -1,8 +1,8 @@
 -- Send a batch of runs: all of it, or nothing where the lock was lost.
 -- KEYS: lock, schedule index.
 -- ARGV: token ('' for a manual run, which needs no lock), now, prefix, runs kept, their TTL in ms, then for each entry:
---   name, revision, due before, due after ('keep' leaves it), score, meta, overlap, pause ended (0|1),
---   number of skips, {id, due, last, count, reason, detail}…, number of runs, {id, due, task, task id, queue, payload, deadline, by}…
+--   name, revision, due before, due after ('keep' leaves it), score, last run as JSON, overlap, pause ended (0|1), number of runs, number of skips,
+--   {id, due, last, count, reason, detail}… for each skip, then for each run {id, due, task, task id, queue, payload, deadline, by}.
 -- Returns nil when the lock is not ours; else for each entry a list: 'ok' or 'changed', then for each run
 --   'sent', 'overlap' or 'waiting'.
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
@@ -69,13 +69,19 @@ end
 local answer = {}
 while at <= #ARGV do
   local name, revision, before, after = take(), take(), take(), take()
-  local score, meta, overlap, resumed = take(), take(), take(), take()
+  local score, last, overlap, resumed, runs = take(), take(), take(), take(), tonumber(take())
   local key = limits.prefix .. name
-  local now_is = redis.call('HMGET', key, 'revision', 'due', 'definition', 'seen')
+  local now_is = redis.call('HMGET', key, 'revision', 'due', 'definition', 'seen', 'count')
   local same = now_is[1] == revision and now_is[2] == before and now_is[3] and redis.sha1hex(now_is[3]) == now_is[4]
   local reply = {same and 'ok' or 'changed'}
   if same and after ~= 'keep' then
-    redis.call('HSET', key, 'due', after, 'meta', meta)
+    if runs > 0 then
+      local count = (tonumber(now_is[5]) or 0) + runs
+      local meta = '{"last_run_at": ' .. last .. ', "total_run_count": ' .. count .. '}'
+      redis.call('HSET', key, 'due', after, 'count', count, 'meta', meta)
+    else
+      redis.call('HSET', key, 'due', after)
+    end
     redis.call('ZADD', KEYS[2], score, key)
     if resumed == '1' then
       redis.call('HDEL', key, 'pause')
@@ -86,7 +92,7 @@ while at <= #ARGV do
     local id, due, last, count, reason, detail = take(), take(), take(), take(), take(), take()
     if same then record_skip(limits, name, id, due, last, tonumber(count), reason, detail) end
   end
-  for _ = 1, tonumber(take()) do
+  for _ = 1, runs do
     if same then
       reply[#reply + 1] = send(name, overlap, after == 'keep')
     else

@@ -1,0 +1,76 @@
+"""What beat knows of the entries that are due: decoded once for each revision, not once for each run."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from scheduler import entries
+from scheduler.entries import Job
+from scheduler.instants import from_micros
+from scheduler.model import Entry
+from scheduler.redis_client import script
+from scheduler.store import Store
+
+KEPT = 200_000  #: decoded entries that are kept
+
+
+class Standing(NamedTuple):
+    """Where an entry stands: what of it changes from run to run, as it is stored."""
+
+    name: str
+    revision: str
+    due: str
+    ran: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A decoded entry."""
+
+    revision: str
+    entry: Entry
+    job: Job
+
+
+class Roster:
+    """Reads the due entries in one step, and the definitions of those that it does not know yet."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._due = script(store.client, "due")
+        self._known: OrderedDict[str, Known] = OrderedDict()
+
+    def due(self, limit: int) -> list[Standing]:
+        """The entries whose time has come, longest overdue first."""
+        flat = self._due(keys=[self.store.keys.schedule], args=[time.time(), limit, self.store.keys.prefix])
+        return [Standing(*flat[at : at + 4]) for at in range(0, len(flat), 4)]
+
+    def unknown(self, standings: Iterable[Standing]) -> dict[str, dict[str, str]]:
+        """The hashes of those that were changed since they were read, or never were."""
+        names = [standing.name for standing in standings if self.get(standing) is None]
+        with self.store.client.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.hgetall(self.store.keys.entry(name))
+            return dict(zip(names, pipe.execute(), strict=True)) if names else {}
+
+    def learn(self, entry: Entry) -> None:
+        """Keep an entry; raises DamagedEntry when it cannot be sent as it is."""
+        self._known[entry.name] = Known(str(entry.revision), entry, entries.job(entry))
+        if len(self._known) > KEPT:
+            self._known.popitem(last=False)
+
+    def forget(self, name: str) -> None:
+        """Read this entry anew when it is due again."""
+        self._known.pop(name, None)
+
+    def get(self, standing: Standing) -> tuple[Entry, Job] | None:
+        """The entry as it stands now, and its job; None if it is not known as it stands."""
+        known = self._known.get(standing.name)
+        if known is None or known.revision != standing.revision:
+            return None
+        due = from_micros(standing.due)
+        return replace(known.entry, due=due, total_run_count=int(standing.ran)), known.job
