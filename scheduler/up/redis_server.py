@@ -16,6 +16,8 @@ from scheduler.redis_client import OLDEST_REDIS
 from scheduler.settings import Environment
 from scheduler.up.state import StateDirectory
 
+SYSTEM_PLACES = ":/usr/local/sbin:/usr/sbin"  # where servers are, and an ordinary user's PATH is not
+
 
 def redis_is_given() -> bool:
     """Whether the operator named a Redis, be it through a file or a credential."""
@@ -38,7 +40,7 @@ def candidates() -> Iterator[str]:
     if bundled := bundled_server():
         yield bundled
     for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin"):
+        if found := shutil.which(name, path=os.environ.get("PATH", os.defpath) + SYSTEM_PLACES):
             yield found
 
 

@@ -138,8 +138,8 @@ class Service:
 
     def launch_admin(self) -> None:
         opened = self.listener.fileno()
-        command = [sys.executable, "-m", "gunicorn", "app:app", "--bind", f"fd://{opened}", "--no-control-socket"]
-        options = ["--worker-class", "gthread", "--threads", "8", "--pid", self.pidfile("admin")]
+        command = [sys.executable, "-m", "gunicorn", "app:app", "--preload", "--bind", f"fd://{opened}"]
+        options = ["--worker-class", "gthread", "--threads", "8", "--no-control-socket", "--pid", self.pidfile("admin")]
         self.launch("admin", [*command, *options], fds=(opened,))
 
     def launch(

@@ -28,11 +28,11 @@ class Supervisor:
         self.selector = selectors.DefaultSelector()
         self.selector.register(lifeline, selectors.EVENT_READ, self.abandoned)
         self.lifeline = lifeline
-        self.woken, waker = os.pipe()
-        for end in (self.woken, waker):
+        self.woken, self.waker = os.pipe()
+        for end in (self.woken, self.waker):
             os.set_blocking(end, False)
         self.selector.register(self.woken, selectors.EVENT_READ, self.wake)
-        signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self.waker, warn_on_full_buffer=False)
         for number in ASKING:
             signal.signal(number, self.ask)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -50,6 +50,13 @@ class Supervisor:
 
     def wake(self) -> None:
         os.read(self.woken, 4096)
+
+    def close(self) -> None:
+        """Listen to signals no more."""
+        signal.set_wakeup_fd(-1)
+        self.selector.close()
+        for end in (self.woken, self.waker):
+            os.close(end)
 
     def start(self, program: Program) -> Process:
         process = Process(program)

@@ -9,28 +9,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+
+from tests.support.polling import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PYTHON = Path(sys.executable).resolve()  #: outside every virtual environment
 KEPT = re.compile(r"PATH|LANG|LC_.*|TZ|PIP_.*|UV_.*|SSL_.*|.*_CA_BUNDLE|(https?|no|all)_proxy", re.IGNORECASE)
 NOISE = (".git", ".venv", ".scheduler", ".*_cache", ".hypothesis", "__pycache__", "test-results", "node_modules")
-
-T = TypeVar("T")
-
-
-def until(condition: Callable[[], T | None], seconds: float, what: str) -> T:
-    """The first true value of `condition`; AssertionError with `what` if there is none in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds:.0f} s: {what}")
 
 
 class Checkout:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from scheduler.errors import Exit
-from tests.acceptance.processes import Checkout, temporary_checkout, until
+from tests.acceptance.processes import Checkout, temporary_checkout
+from tests.support.polling import until
 
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(120)]
 
