@@ -34,7 +34,7 @@ def read_whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(read_whole), Field(strict=True)]
+WHOLE = BeforeValidator(read_whole)
 Duration = Annotated[
     timedelta,
     BeforeValidator(read_duration),
@@ -55,14 +55,14 @@ class Policies(Noun):
     """What may stand in ``defaults:`` as well as in a schedule."""
 
     queue: ShortText | None = Field(None, description="Celery queue; the task's own if left out.", examples=["reports"])
-    priority: Annotated[Whole, Field(ge=0, le=9)] | None = Field(
+    priority: Annotated[int, Field(ge=0, le=9, strict=True), WHOLE] | None = Field(
         None, description="Celery message priority on Redis: 0 is sent first."
     )
     expires: Duration | None = Field(
         None, description="A run that has not started this long after its due instant is dropped as `expired`."
     )
     timeout: Duration | None = Field(None, description="Hard time limit of one run.")
-    retries: Annotated[Whole, Field(ge=0, le=100)] = Field(
+    retries: Annotated[int, Field(ge=0, le=100, strict=True), WHOLE] = Field(
         0, description="How often a failed run is tried again, with growing pauses."
     )
     overlap: Literal["skip", "queue", "allow"] = Field(
@@ -98,7 +98,9 @@ class Schedule(Policies):
     timezone: ShortText = Field("UTC", description="IANA time zone.", examples=["America/New_York"])
     start: Text | None = Field(None, description="No due instant before this time.")
     end: Text | None = Field(None, description="No due instant after this time.")
-    max_runs: Annotated[Whole, Field(ge=1)] | None = Field(None, description="Finished after this many runs.")
+    max_runs: Annotated[int, Field(ge=1, strict=True), WHOLE] | None = Field(
+        None, description="Finished after this many runs."
+    )
     jitter: Duration = Field(timedelta(0), description="Spread the sending over this long, the same for each instant.")
     except_: tuple[str, ...] = Field(
         (), alias="except", max_length=20, description="Names of calendars on whose days it is skipped."

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from scheduler.model import Position, Problem
 from scheduler.schedule_file.builder import Builder
-from scheduler.schedule_file.document import Document, Node, Positions, owner
+from scheduler.schedule_file.document import Document, Node, Positions, owner, printable
 from scheduler.schedule_file.scalars import plain
 
-__all__ = ["Document", "Positions", "owner", "parse", "plain", "read"]
+__all__ = ["Document", "Positions", "owner", "parse", "parse_bytes", "plain", "printable", "read"]
 
 MAX_BYTES = 5_000_000
+TOO_LARGE = f"the file is larger than {MAX_BYTES // 1_000_000} MB"
 CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 EXAMPLE = "write `schedules: {}` for none"
 
@@ -27,7 +28,7 @@ def parse(text: str, name: str) -> Document:
     """Parse the text of a schedule file; ``name`` is what positions call it."""
     raw = text.encode("utf-8", "surrogatepass")
     if len(raw) > MAX_BYTES:
-        return _refused(name, raw, f"the file is larger than {MAX_BYTES // 1_000_000} MB", "split it")
+        return _refused(name, raw, TOO_LARGE, "split it")
     text = text.removeprefix("\ufeff")
     if found := CONTROL.search(text):
         what = f"there is a character here that no text holds (U+{ord(found[0]):04X})"
@@ -39,6 +40,17 @@ def parse(text: str, name: str) -> Document:
     return Document(name, data, Positions(name, root), tuple(problems), _digest(raw))
 
 
+def parse_bytes(raw: bytes, name: str) -> Document:
+    """Parse the bytes of a schedule file."""
+    if len(raw) > MAX_BYTES:
+        return _refused(name, raw, TOO_LARGE, "split it")
+    try:
+        return parse(raw.decode(), name)
+    except UnicodeDecodeError as error:
+        place = _place(raw[: error.start].decode(), name)
+        return _refused(name, raw, "the file is not UTF-8 text", "save it as UTF-8", place)
+
+
 def read(path: Path) -> Document:
     """Read and parse a file; one that cannot be read is a document with one problem, without a position."""
     name = str(path)
@@ -48,11 +60,7 @@ def read(path: Path) -> Document:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         remedy = "create it, or name another file with SCHEDULER_FILE"
         return _document(name, b"", Problem(f"{name} cannot be read: {reason.lower()}", remedy))
-    try:
-        return parse(raw.decode(), name) if len(raw) <= MAX_BYTES else parse(raw.decode("latin-1"), name)
-    except UnicodeDecodeError as error:
-        place = _place(raw[: error.start].decode(), name)
-        return _refused(name, raw, "the file is not UTF-8 text", "save it as UTF-8", place)
+    return parse_bytes(raw, name)
 
 
 def _bytes(path: Path) -> bytes:

@@ -15,12 +15,13 @@ from yaml.events import (
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
+    SequenceStartEvent,
     StreamEndEvent,
 )
 
 from scheduler.model import Position, Problem
 from scheduler.schedule_file import scalars, syntax
-from scheduler.schedule_file.document import COLUMNS, Mark, Node, owner, place
+from scheduler.schedule_file.document import COLUMNS, Mark, Node, owner, place, printable
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_DEPTH = 32
@@ -72,29 +73,27 @@ class Builder:
 
     def _put(self, node: Node, step: str | int, event: Any, depth: int) -> None:
         """Read the value that begins with this event into the node."""
-        kind = type(event)
+        mark = event.start_mark
+        node.places[step] = mark.line * COLUMNS + mark.column
         self.count += 1
-        if kind is ScalarEvent and event.anchor is None:
+        if type(event) is ScalarEvent and event.anchor is None:
             node.value[step] = self._scalar(event)
-            node.places[step] = place(event.start_mark)
         else:
-            child = self._child(event, kind, depth)
+            child = self._child(event, depth)
             node.value[step] = child.value
-            node.places[step] = place(event.start_mark)
             if child.height:
                 node.nodes[step] = child
         if self.count > MAX_VALUES:
             what = f"the file stands for more than {MAX_VALUES} values"
-            self._refuse(event.start_mark, what, "split it, or use fewer aliases")
+            self._refuse(mark, what, "split it, or use fewer aliases")
 
-    def _child(self, event: Any, kind: type, depth: int) -> Node:
-        if kind is AliasEvent:
+    def _child(self, event: Any, depth: int) -> Node:
+        if type(event) is AliasEvent:
             return self._alias(event, depth)
-        if kind is ScalarEvent:
-            node = Node(self._scalar(event), place(event.start_mark))
-            self.anchors[event.anchor] = node
-            return node
-        return self._collection(event, depth + 1)
+        if type(event) in (MappingStartEvent, SequenceStartEvent):
+            return self._collection(event, depth + 1)
+        self.anchors[event.anchor] = node = Node(self._scalar(event), place(event.start_mark))
+        return node
 
     def _scalar(self, event: Any) -> scalars.Scalar:
         if event.tag is not None:
@@ -105,7 +104,7 @@ class Builder:
     def _alias(self, event: Any, depth: int) -> Node:
         node = self.anchors.get(event.anchor)
         if node is None:
-            name = event.anchor[:60]
+            name = printable(event.anchor)
             itself = event.anchor in self.anchors
             what = f"*{name} stands inside what it refers to" if itself else f"there is no anchor &{name}"
             self._note(event.start_mark, what, "name an anchor above, or put text that starts with * in quotes")
@@ -175,7 +174,7 @@ class Builder:
 
     def _duplicate(self, key: str, first: int, mark: Mark) -> None:
         lines = f"it stands on line {first // COLUMNS + 1} and again on line {mark.line + 1}"
-        self._note(mark, f"duplicate key '{key[:100]}': {lines}", "delete or rename one of them")
+        self._note(mark, f"duplicate key '{printable(key)}': {lines}", "delete or rename one of them")
 
     def _sources(self, depth: int) -> list[Node]:
         """What a merge key names: one mapping, or a list of them."""
@@ -192,7 +191,7 @@ class Builder:
         return good
 
     def _tag(self, event: Any) -> None:
-        self._note(event.start_mark, f"tags such as {event.tag[:60]} are not allowed", "write the plain value")
+        self._note(event.start_mark, f"tags such as {printable(event.tag)} are not allowed", "write the plain value")
 
     def _explain(self, error: yaml.MarkedYAMLError) -> None:
         mark = error.problem_mark or error.context_mark
@@ -214,8 +213,8 @@ class Builder:
     def _note(self, mark: Mark, what: str, remedy: str, *path: str | int) -> None:
         if len(self.problems) < MAX_PROBLEMS:
             schedule, key = owner((*self.path, *path))
-            place = Position(self.name, mark.line + 1, mark.column + 1)
-            self.problems.append(Problem(what, remedy, schedule=schedule, key=key, position=place))
+            position = Position(self.name, mark.line + 1, mark.column + 1)
+            self.problems.append(Problem(what, remedy, printable(schedule, 100), printable(key), position))
 
 
 def merge(source: Node, target: Node) -> None:

@@ -115,6 +115,12 @@ class Document:
         return tuple(item for item in imports if isinstance(item, str)) if isinstance(imports, list) else ()
 
 
+def printable(text: str, longest: int = 60) -> str:
+    """Text for a message of one line: cut, and without what a terminal would obey or a reader not see."""
+    cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in cut)
+
+
 def owner(path: Path) -> tuple[str, str]:
     """The schedule and the key that a path belongs to; empty where there is none."""
     if path and path[0] == "schedules":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from scheduler.schedule_file.document import printable
+
 
 class Explained(NamedTuple):
     """What is wrong, what to do, and the place (line and column count from 0)."""
@@ -41,13 +43,14 @@ TERMS = (
     Term("anchor", "an anchor needs a name of letters and digits", "write &name, or put the text in quotes"),
     Term("incompatible YAML", "this version of YAML is not supported", "delete the %YAML line"),
 )
+LONGEST_LINE = 1000  #: what stands further right is not looked at
 CRON_VALUE = re.compile(r"^(\s*(?:-\s+)*(?:[^\s#'\"][^:#'\"]*:\s+)?)(\*[^#\n]*)")
 
 
 def explain(text: str, problem: str, at: tuple[int, int], start: tuple[int, int]) -> Explained:
     """Explain the parser's problem at line and column ``at``, in a construct that begins at ``start``."""
     lines = re.split(r"\r\n|[\r\n\x85\u2028\u2029]", text)
-    line = lines[at[0]] if at[0] < len(lines) else ""
+    line = lines[at[0]][:LONGEST_LINE] if at[0] < len(lines) else ""
     cron = CRON_VALUE.match(line)
     if cron and at[1] >= len(cron[1]):
         return unquoted_cron(cron[2].strip(), at[0], len(cron[1]))
@@ -62,5 +65,5 @@ def explain(text: str, problem: str, at: tuple[int, int], start: tuple[int, int]
 
 
 def unquoted_cron(value: str, line: int, column: int) -> Explained:
-    what = f"{value[:40]} is not quoted, and YAML takes a leading * for a reference"
-    return Explained(what, f'quote the cron expression: "{value[:40]}"', line, column)
+    what = f"{printable(value)} is not quoted, and YAML takes a leading * for a reference"
+    return Explained(what, f'quote the cron expression: "{printable(value)}"', line, column)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from scheduler.model import TIMING_KINDS, Declared, Problem
-from scheduler.schedule_file import Document, owner
+from scheduler.schedule_file import Document, owner, printable
 from scheduler.validate import gate
 from scheduler.validate.gate import Gate
 from scheduler.validate.meaning import Calendars, Tasks
-from scheduler.validate.terms import MAX_FINDINGS, Finding, plain, shown
+from scheduler.validate.terms import MAX_FINDINGS, Finding, shown
 
 __all__ = ["Calendars", "Tasks", "Validated", "validate", "validate_fields"]
 
@@ -59,7 +59,7 @@ def validate_fields(
     """
     given = {key: value for key, value in fields.items() if value is not None or key not in TIMING_KINDS}
     declared, findings = Gate(tasks, calendars or {}).schedule(name, given)
-    problems = [Problem(f.what, f.remedy, plain(name), _key(f.path), severity=f.severity) for f in findings]
+    problems = [Problem(f.what, f.remedy, printable(name, 100), _key(f.path), severity=f.severity) for f in findings]
     return declared, tuple(problems)
 
 
@@ -78,7 +78,8 @@ def _everything(data: Mapping[str, Any], tasks: Tasks | None) -> tuple[dict[str,
         findings += [finding._replace(path=("schedules", name, *finding.path)) for finding in wrong]
         if item:
             declared[name] = item
-        errors += item is None
+        else:
+            errors += len(wrong)
         if errors > MAX_FINDINGS:
             what = "the schedules from here on are not checked"
             return declared, [*findings, Finding(("schedules", name), what, "mend those above first")]
@@ -89,7 +90,7 @@ def _placed(finding: Finding, document: Document) -> Problem:
     positions = document.positions
     position = positions.key(finding.path) if finding.at_key else positions.nearest(finding.path)
     schedule, key = owner(finding.path)
-    return Problem(finding.what, finding.remedy, plain(schedule), plain(key), position, finding.severity)
+    return Problem(finding.what, finding.remedy, printable(schedule, 100), printable(key), position, finding.severity)
 
 
 def _place(problem: Problem) -> tuple[int, int]:
@@ -97,4 +98,4 @@ def _place(problem: Problem) -> tuple[int, int]:
 
 
 def _key(path: tuple[str | int, ...]) -> str:
-    return plain(str(path[0])) if path else ""
+    return printable(str(path[0])) if path else ""

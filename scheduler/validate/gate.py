@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from scheduler import timing
 from scheduler.model import NAME_PATTERN, TIMING_KINDS, Declared, Schedule, ScheduleFile
 from scheduler.validate import meaning
 from scheduler.validate.meaning import Calendars, Tasks
-from scheduler.validate.terms import NAME_RULE, Finding, Path, check, shown
+from scheduler.validate.terms import MAX_FINDINGS, NAME_RULE, Finding, check, shown
 
 Outcome = tuple[Declared | None, list[Finding]]
+TIMED_BY = frozenset({*TIMING_KINDS, "timezone"})
 ONE_TIMING = "write exactly one of cron, every, at, rrule and solar"
 
 
@@ -46,10 +48,11 @@ class Gate:
             return None, []
         excluded, findings = meaning.excluded_days(schedule.except_, self.calendars)
         declared = Declared(name, schedule, excluded)
-        if sum(getattr(schedule, kind) is not None for kind in TIMING_KINDS) == 1 and "timezone" not in broken:
+        if not broken & TIMED_BY and not schedule.model_fields_set.isdisjoint(TIMING_KINDS):
             findings += meaning.timing_findings(declared)
-        findings += meaning.json_findings(schedule.args, ("args",))
-        findings += meaning.json_findings(schedule.kwargs, ("kwargs",))
+        for key in ("args", "kwargs"):
+            if key in schedule.model_fields_set:
+                findings += islice(meaning.json_findings(getattr(schedule, key), (key,)), MAX_FINDINGS)
         if self.tasks is not None and not broken & {"task", "args", "kwargs"}:
             findings += meaning.task_findings(schedule, self.tasks)
         return declared, findings
@@ -85,9 +88,7 @@ def top(data: Mapping[str, Any]) -> tuple[ScheduleFile, list[Finding]]:
     rest = {key: value for key, value in data.items() if key != "schedules"}
     checked, findings = check(ScheduleFile, rest)
     findings = [misplaced(finding, rest) for finding in findings]
-    while checked is None:
-        drop(rest, {finding.path[:2] for finding in check(ScheduleFile, rest)[1]})
-        checked, _ = check(ScheduleFile, rest)
+    checked = checked or without(rest, findings) or ScheduleFile()
     try:
         timing.build("cron", "@daily", zone=checked.timezone)
     except timing.TimingError as error:
@@ -104,13 +105,16 @@ def misplaced(finding: Finding, rest: Mapping[str, Any]) -> Finding:
     return finding
 
 
-def drop(rest: dict[str, Any], broken: set[Path]) -> None:
-    for path in broken:
-        inner = rest.get(str(path[0]))
-        if len(path) == 2 and isinstance(inner, dict) and path[1] in inner:
-            rest[str(path[0])] = {key: value for key, value in inner.items() if key != path[1]}
-        else:
-            rest.pop(str(path[0]), None)
+def without(rest: Mapping[str, Any], wrong: list[Finding]) -> ScheduleFile | None:
+    """The top of the file without its broken keys; of defaults and calendars only what is broken in them goes."""
+    broken: dict[str, set[str | int]] = {}
+    for finding in wrong:
+        broken.setdefault(str(finding.path[0]), set()).update(finding.path[1:2])
+    kept = {key: value for key, value in rest.items() if key in ScheduleFile.model_fields and key not in broken}
+    for key in ("defaults", "calendars"):
+        if broken.get(key):
+            kept[key] = {inner: value for inner, value in rest[key].items() if inner not in broken[key]}
+    return check(ScheduleFile, kept)[0]
 
 
 def calendars(checked: ScheduleFile, findings: list[Finding]) -> ScheduleFile:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import inspect
 import math
-import re
 from collections.abc import Iterator, Mapping
 
 from scheduler import timing
 from scheduler.model import Declared, Schedule, read_instant
-from scheduler.validate.terms import Finding, Path, near, shown
+from scheduler.validate.terms import MAX_FINDINGS, Finding, Path, near, shown
 
 Tasks = Mapping[str, inspect.Signature | None]
 Calendars = Mapping[str, tuple[str, ...]]
 MAX_DEPTH = 32
+CARRIED = frozenset({str, int, bool, type(None)})
 ENDS = ("start", "end")
 KEYS = frozenset({*Schedule.model_fields, "except"})
 SOURCE = "tasks come from SCHEDULER_IMPORTS and `imports:`"
@@ -49,10 +49,7 @@ def from_timing(error: timing.TimingError, key: str) -> Finding:
 def restricts_both_days(expression: str) -> bool:
     """Cron's own rule: a field that begins with a star does not restrict."""
     fields = expression.split()
-    if len(fields) not in (5, 6):
-        return False
-    month_day, week_day = fields[-3], fields[-1]
-    return not re.match(r"[*?]", month_day) and not re.match(r"[*?]", week_day)
+    return len(fields) in (5, 6) and not fields[-3].startswith(("*", "?")) and not fields[-1].startswith(("*", "?"))
 
 
 def excluded_days(names: tuple[str, ...], calendars: Calendars) -> tuple[tuple[str, ...], list[Finding]]:
@@ -82,27 +79,36 @@ def task_findings(schedule: Schedule, tasks: Tasks) -> Iterator[Finding]:
     signature = tasks[schedule.task]
     if signature is None:
         return
+    unexpected = unexpected_arguments(schedule, signature)
+    for key in unexpected:
+        what = f"task {shown(schedule.task)} takes no argument {shown(key)}"
+        remedy = f"{near(key, signature.parameters)} {takes(signature)}".strip()
+        yield Finding(("kwargs", key), what, remedy, at_key=True)
     try:
-        signature.bind(*schedule.args, **schedule.kwargs)
+        if not unexpected:
+            signature.bind(*schedule.args, **schedule.kwargs)
     except TypeError as error:
-        yield misfit(schedule, signature, str(error))
+        key = "args" if schedule.args else "kwargs" if schedule.kwargs else "task"
+        yield Finding((key,), f"the arguments do not fit task {shown(schedule.task)}: {error}", takes(signature))
 
 
-def misfit(schedule: Schedule, signature: inspect.Signature, error: str) -> Finding:
-    """Arguments that Python would refuse in a call."""
+def unexpected_arguments(schedule: Schedule, signature: inspect.Signature) -> list[str]:
+    parameters = signature.parameters
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return []
+    return [key for key in schedule.kwargs if key not in parameters][:MAX_FINDINGS]
+
+
+def takes(signature: inspect.Signature) -> str:
+    """The arguments as Python writes them, without annotations."""
     bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
-    takes = f"it takes {signature.replace(parameters=bare, return_annotation=inspect.Signature.empty)}"[:200]
-    what = f"the arguments do not fit task {shown(schedule.task)}: {error}"
-    unexpected = re.search(r"unexpected keyword argument '(.*)'", error)
-    if unexpected and unexpected[1] in schedule.kwargs:
-        hint = near(unexpected[1], signature.parameters)
-        return Finding(("kwargs", unexpected[1]), what, f"{hint} {takes}".strip(), at_key=True)
-    key = "args" if schedule.args else "kwargs" if schedule.kwargs else "task"
-    return Finding((key,), what, takes)
+    return f"it takes {signature.replace(parameters=bare, return_annotation=inspect.Signature.empty)}"[:200]
 
 
 def json_findings(value: object, path: Path) -> Iterator[Finding]:
     """Everything in an argument that JSON cannot carry to the worker."""
+    if type(value) in CARRIED:
+        return
     if len(path) > MAX_DEPTH:
         yield Finding(path, f"{path[0]} is nested more than {MAX_DEPTH} levels deep", "nest less")
     elif isinstance(value, Mapping):
@@ -113,5 +119,5 @@ def json_findings(value: object, path: Path) -> Iterator[Finding]:
             yield from json_findings(item, (*path, index))
     elif isinstance(value, float) and not math.isfinite(value):
         yield Finding(path, f"{value} is not a number that JSON can carry", "write a finite number, or quote it")
-    elif not isinstance(value, (str, int, float, bool, type(None))):
+    elif not isinstance(value, float):
         yield Finding(path, f"a {type(value).__name__} cannot be sent as JSON", "use text, numbers, lists and mappings")

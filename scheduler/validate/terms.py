@@ -8,11 +8,12 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from scheduler.schedule_file import printable
 from scheduler.timing import TimingError
 
 Path = tuple[str | int, ...]
 N = TypeVar("N", bound=BaseModel)
-MAX_FINDINGS = 500
+MAX_FINDINGS = 300
 NAME_RULE = "use letters, digits, '.', '_' and '-', begin with a letter or digit, at most 100 characters"
 #: pydantic's error type: what is wrong after the name of the key, what to do
 TERMS = {
@@ -26,6 +27,7 @@ TERMS = {
     "string_too_long": ("is longer than {max_length} characters", "shorten it"),
     "string_too_short": ("is empty", "write at least one character"),
     "string_pattern_mismatch": ("{input} is not a possible name", NAME_RULE),
+    "too_long": ("has {actual_length} entries", "keep to {max_length}"),
     "tuple_type": ("must be a list, not {input}", "write [a, b], or one '- item' per line"),
     "dict_type": ("must be a mapping, not {input}", "write key: value lines, or {{}} for none"),
     "model_type": ("must be a mapping, not {input}", "write key: value lines, or {{}} for none"),
@@ -46,9 +48,17 @@ class Finding(NamedTuple):
 def check(noun: type[N], data: object) -> tuple[N | None, list[Finding]]:
     """Validate against the model: the noun, or everything that is wrong with it."""
     try:
-        return noun.model_validate(data), []
+        return noun.model_validate(bounded(noun, data)), []
     except ValidationError as error:
         return None, [translate(noun, details) for details in error.errors(include_url=False)[:MAX_FINDINGS]]
+
+
+def bounded(noun: type[BaseModel], data: object) -> object:
+    """Leave out what could only be the one unknown key too many unknown key."""
+    if not isinstance(data, dict) or len(data) <= MAX_FINDINGS:
+        return data
+    known = keys(noun, ("",))
+    return dict(list(data.items())[:MAX_FINDINGS]) | {key: data[key] for key in known if key in data}
 
 
 def translate(noun: type[BaseModel], details: Any) -> Finding:
@@ -91,7 +101,7 @@ def near(word: str, known: Iterable[str]) -> str:
 
 def dotted(path: Path) -> str:
     """``args[1]``, ``defaults.expires``: a path as people write it."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{plain(step)}" for step in path)
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{printable(step)}" for step in path)
     return text.removeprefix(".")
 
 
@@ -103,10 +113,4 @@ def shown(value: object) -> str:
         return "a list"
     if isinstance(value, dict):
         return "a mapping"
-    return f"'{plain(value)}'" if isinstance(value, str) else plain(str(value))
-
-
-def plain(text: str) -> str:
-    """Text without control characters and line breaks, cut to what fits a message."""
-    cut = text if len(text) <= 60 else f"{text[:59]}…"
-    return cut if cut.isprintable() else cut.encode("unicode_escape").decode()
+    return f"'{printable(value)}'" if isinstance(value, str) else printable(str(value))
