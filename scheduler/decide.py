@@ -46,13 +46,19 @@ class Sorting:
 
     runs: list[datetime] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
+    in_stretch: bool = False  #: whether the instant before was skipped
 
-    def skip(self, reason: str, at: datetime, detail: str = "", count: int = 1) -> None:
-        last = self.skips[-1] if self.skips else None
+    def run(self, at: datetime) -> None:
+        self.runs.append(at)
+        self.in_stretch = False
+
+    def skip(self, at: datetime, reason: str, detail: str) -> None:
+        last = self.skips[-1] if self.in_stretch else None
         if last and (last.reason, last.detail) == (reason, detail):
-            self.skips[-1] = Skip(reason, last.first, at, last.count + count, detail)
+            self.skips[-1] = Skip(reason, last.first, at, last.count + 1, detail)
         else:
-            self.skips.append(Skip(reason, at, at, count, detail))
+            self.skips.append(Skip(reason, at, at, 1, detail))
+        self.in_stretch = True
 
 
 def decide(entry: Entry, job: Job, now: datetime, away: tuple[datetime, datetime] | None = None) -> Decision:
@@ -65,31 +71,25 @@ def decide(entry: Entry, job: Job, now: datetime, away: tuple[datetime, datetime
         return Decision(due=entry.due if job.enabled else None)
     if pause is not None and (pause.until is None or from_seconds(pause.until) > now):
         return Decision(due=entry.due)
-    resumed = from_seconds(pause.until) if pause is not None and pause.until is not None else None
+    instants = list(islice(due_instants(entry.due, job, now), COUNTED + 1))
+    more = len(instants) > COUNTED
+    due = instants.pop() if more else job.timing.next_due(instants[-1]) if instants else entry.due
+    ruled_out = {at: why for at in instants if (why := rule_out(at, entry, job))}
+    chosen = choose([at for at in instants if at not in ruled_out], job, now, more)
+    left = None if job.max_runs is None else max(job.max_runs - entry.total_run_count, 0)
     sorting = Sorting()
-    instants = list(islice(due_instants(entry.due, job, now), COUNTED))
-    ready: list[datetime] = []
-    for instant in instants:
-        if resumed is not None and instant <= resumed:
-            sorting.skip("paused", instant, pause.note if pause else "")
-        elif job.timing.is_excluded(instant):
-            sorting.skip("excluded", instant)
+    for at in instants:
+        if len(sorting.runs) == left:
+            break
+        if at not in chosen:
+            sorting.skip(at, *(ruled_out.get(at) or ("missed", why_missed(at, away))))
+        elif len(sorting.runs) == AT_ONCE:
+            due = at
+            break
         else:
-            ready.append(instant)
-    if len(instants) == COUNTED and job.policies.catch_up != "all":
-        # The latest of them all lies further on: these only count, and the next tick goes on behind them.
-        for instant in ready:
-            sorting.skip("missed", instant, why_missed(instant, away))
-    else:
-        choose(ready, job, now, away, sorting)
-    rest = sorting.runs[AT_ONCE:]
-    del sorting.runs[AT_ONCE:]
-    if job.max_runs is not None:
-        del sorting.runs[max(job.max_runs - entry.total_run_count, 0) :]
-    finished = job.max_runs is not None and entry.total_run_count + len(sorting.runs) >= job.max_runs
-    last = instants[-1] if instants else entry.due - timedelta(microseconds=1)
-    due = None if finished else rest[0] if rest else job.timing.next_due(last)
-    return Decision(tuple(sorting.runs), tuple(sorting.skips), due, resumed is not None)
+            sorting.run(at)
+    finished = len(sorting.runs) == left
+    return Decision(tuple(sorting.runs), tuple(sorting.skips), None if finished else due, resumed=pause is not None)
 
 
 def due_instants(due: datetime | None, job: Job, now: datetime) -> Iterator[datetime]:
@@ -99,25 +99,28 @@ def due_instants(due: datetime | None, job: Job, now: datetime) -> Iterator[date
         due = job.timing.next_due(due)
 
 
-def choose(
-    ready: list[datetime], job: Job, now: datetime, away: tuple[datetime, datetime] | None, sorting: Sorting
-) -> None:
-    """Apply ``catch_up`` to the instants that nothing else rules out."""
-    missed = [instant for instant in ready if now - job.timing.send_at(instant) > GRACE]
+def rule_out(at: datetime, entry: Entry, job: Job) -> tuple[str, str] | None:
+    """The reason, and the reason in a sentence, for which an instant does not run whatever ``catch_up`` says."""
+    if entry.last_run_at is not None and at <= entry.last_run_at:
+        return "elsewhere", "another beat had sent it"
+    if entry.pause is not None and entry.pause.until is not None and at <= from_seconds(entry.pause.until):
+        return "paused", entry.pause.note
+    return ("excluded", "") if job.timing.is_excluded(at) else None
+
+
+def choose(ready: list[datetime], job: Job, now: datetime, more: bool) -> set[datetime]:
+    """Those of the instants that run: what is on time, and what ``catch_up`` says of what was missed.
+
+    With ``more`` of them to come, the latest is not among these.
+    """
+    missed = [at for at in ready if now - job.timing.send_at(at) > GRACE]
     on_time = ready[len(missed) :]
-    young = [instant for instant in missed if now - instant <= job.policies.catch_up_window]
-    caught_up: list[datetime] = []
-    if job.policies.catch_up == "all":
-        caught_up = young
-    elif job.policies.catch_up == "latest" and not on_time:
-        caught_up = young[-1:]
-    chosen = set(caught_up)
-    for instant in missed:
-        if instant in chosen:
-            sorting.runs.append(instant)
-        else:
-            sorting.skip("missed", instant, why_missed(instant, away))
-    sorting.runs += on_time
+    caught_up = [at for at in missed if now - at <= job.policies.catch_up_window]
+    if job.policies.catch_up == "none" or (job.policies.catch_up == "latest" and (on_time or more)):
+        caught_up = []
+    elif job.policies.catch_up == "latest":
+        caught_up = caught_up[-1:]
+    return {*caught_up, *on_time}
 
 
 def why_missed(instant: datetime, away: tuple[datetime, datetime] | None) -> str:
