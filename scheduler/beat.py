@@ -42,7 +42,8 @@ class Scheduler(RedBeatScheduler):
     def __init__(self, app: Celery, **options: Any) -> None:
         self.settings: Settings = app.scheduler_settings
         self.keys = Keys(self.settings.key_prefix)
-        self.lease = Lease(self.keys, self.settings.lease)
+        self.lease = Lease(self.settings)
+        self.leads = False
         self.client = connect(self.settings)
         self.store = Store(self.client, self.keys)
         self.dispatcher = Dispatcher(app, self.client, self.keys, self.settings)
@@ -82,20 +83,24 @@ class Scheduler(RedBeatScheduler):
 
     def is_leading(self) -> bool:
         """Hold on to the lock, or try once to take it."""
-        if self.lease.held:
-            if self.lease.is_old() and not self.lease.renew(self.client):
-                self.demote()
-            return self.lease.held
-        seen = last_led(self.client, self.keys)
-        if self.lease.campaign(self.client):
-            self.away = (from_seconds(seen or 0.0), from_seconds(time.time()))
-            self.file.forget()
-            self.announced = "leader"
-            emit("beat.leader", lock=self.keys.lock, lease=self.lease.seconds)
+        if self.leads and not self.lease.held:
+            self.demote()
+        if not self.lease.held:
+            seen = last_led(self.client, self.keys)
+            if self.lease.campaign(self.client):
+                self.away = (from_seconds(seen or 0.0), from_seconds(time.time()))
+                self.promote()
+        self.lease.progress()
         return self.lease.held
 
+    def promote(self) -> None:
+        self.leads = True
+        self.file.forget()
+        self.announced = ""
+        emit("beat.leader", lock=self.keys.lock, lease=self.lease.seconds)
+
     def demote(self) -> None:
-        self.lease.held = False
+        self.leads = self.lease.held = False
         emit("beat.lost_lock")
 
     def stand_by(self) -> float:
@@ -130,8 +135,7 @@ class Scheduler(RedBeatScheduler):
         self.read_file()
         while due := self.roster.due(BATCH):
             self.send(due)
-            if self.lease.is_old() and not self.lease.renew(self.client):
-                raise LostLock
+            self.lease.progress()
         if not self.vanished.settle(self.lease.token):
             raise LostLock
         return self.until_next()
@@ -212,7 +216,7 @@ class Scheduler(RedBeatScheduler):
         while (rest := deadline - time.monotonic()) > 0:
             if self.pubsub.get_message(timeout=min(rest, GLANCE)) is not None:
                 return
-            if self.lease.held and (self.file.has_changed(peek=True) or self.lease.is_old()):
+            if self.leads and (not self.lease.held or self.file.has_changed(peek=True)):
                 return
 
     def stop_listening(self) -> None:

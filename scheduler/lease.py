@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 import uuid
 from dataclasses import dataclass
 from typing import cast
 
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import AWAY, Client, Keys, connect
+from scheduler.settings import Settings
 
+HUNG = 60.0  #: seconds without progress after which a beat gives up its lock
 KEPT_ALIVE_MARK = 30 * 86_400  #: seconds for which "when did a beat lead last" is remembered
 
 RENEW = """
@@ -39,23 +42,31 @@ class Holder:
 
 
 class Lease:
-    """This beat's claim on the lock. A stock RedBeat beat uses the same key, so the two exclude each other."""
+    """This beat's claim on the lock. A stock RedBeat beat uses the same key, so the two exclude each other.
 
-    def __init__(self, keys: Keys, seconds: float) -> None:
-        self.keys = keys
-        self.seconds = seconds
+    A thread renews it, so that a long load of the file does not lose it; but only while beat makes progress, so that
+    a beat that hangs does not lead for ever.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.keys = Keys(settings.key_prefix)
+        self.seconds = settings.lease
         self.token = uuid.uuid4().hex
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.held = False
         self.since = 0.0
-        self._renewed = 0.0
+        self._progress = 0.0
+        self._renewer: threading.Thread | None = None
 
     def campaign(self, client: Client) -> bool:
         """Try once to take the lock."""
-        self.held = bool(client.set(self.keys.lock, self.token, nx=True, px=int(self.seconds * 1000)))
-        if self.held:
+        if client.set(self.keys.lock, self.token, nx=True, px=int(self.seconds * 1000)):
             self.since = time.time()
-            self.held = self.renew(client)
+            self.progress()
+            if self.renew(client) and (self._renewer is None or not self._renewer.is_alive()):
+                self._renewer = threading.Thread(target=self._keep, name="lease", daemon=True)
+                self._renewer.start()
         return self.held
 
     def renew(self, client: Client) -> bool:
@@ -65,17 +76,27 @@ class Lease:
         arguments = [self.token, int(self.seconds * 1000), now, KEPT_ALIVE_MARK, *facts]
         keys = [self.keys.lock, self.keys.leader, self.keys.last_led]
         self.held = bool(client.eval(RENEW, len(keys), *keys, *(str(argument) for argument in arguments)))
-        self._renewed = time.monotonic()
         return self.held
 
-    def is_old(self) -> bool:
-        """Whether it is time to renew: a third of the lease is over."""
-        return time.monotonic() - self._renewed > self.seconds / 3
+    def progress(self) -> None:
+        """Beat is alive: it began a tick, or ended a batch."""
+        self._progress = time.monotonic()
 
     def release(self, client: Client) -> None:
         """Free the lock, if it is ours, and wake the standbys."""
-        client.eval(RELEASE, 2, self.keys.lock, self.keys.leader, self.token, self.keys.wake)
         self.held = False
+        client.eval(RELEASE, 2, self.keys.lock, self.keys.leader, self.token, self.keys.wake)
+
+    def _keep(self) -> None:
+        client = connect(self.settings)
+        while True:
+            time.sleep(self.seconds / 3)
+            if not self.held or time.monotonic() - self._progress > HUNG:
+                return
+            try:
+                self.renew(client)
+            except AWAY:
+                continue  # beat itself says that Redis is away
 
 
 def holder(client: Client, keys: Keys) -> Holder | None:
