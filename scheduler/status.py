@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
+from heapq import merge
+from itertools import islice, takewhile
 from typing import Any, Literal
 
 from scheduler import entries, lease
@@ -186,6 +187,19 @@ def following(due: datetime, job: Job, after: datetime) -> Iterator[datetime]:
     if due > after and not job.timing.is_excluded(due):
         yield due
     yield from each_after(job.timing, max(due, after))
+
+
+def timeline(stored: Iterable[Entry], after: datetime, until: datetime) -> Iterator[tuple[datetime, str]]:
+    """What will be sent in (after, until], of every schedule, in the order of time."""
+    return merge(*(named_instants(entry, after, until) for entry in stored))
+
+
+def named_instants(entry: Entry, after: datetime, until: datetime) -> Iterator[tuple[datetime, str]]:
+    job, _ = read_job(entry)
+    if job is not None and job.enabled and entry.pause is None and not entry.error:
+        yield from (
+            (instant, entry.name) for instant in takewhile(lambda at: at <= until, each_after(job.timing, after))
+        )
 
 
 def each_after(timing: Timing, after: datetime) -> Iterator[datetime]:

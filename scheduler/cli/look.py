@@ -51,20 +51,32 @@ def read_instant(_: click.Context, __: click.Parameter, value: str | None) -> da
 @click.option("--timezone", default="UTC", show_default=True, help="Zone of --cron.")
 @click.option("--after", callback=read_instant, help="From this instant on; now if left out.")
 @click.option("-n", "count", type=click.IntRange(1, 10_000), default=5, show_default=True, help="How many.")
+@click.option("--all", "every", is_flag=True, help="Every schedule, merged into one timeline; needs --until.")
+@click.option("--until", callback=read_instant, help="End of the timeline of --all.")
 @as_json
 @with_service
 def next_(
-    service: Service, name: str | None, cron: str | None, timezone: str, after: datetime | None, count: int, json_: bool
+    service: Service,
+    name: str | None,
+    cron: str | None,
+    timezone: str,
+    after: datetime | None,
+    count: int,
+    every: bool,
+    until: datetime | None,
+    json_: bool,
 ) -> int:
-    """When a schedule, or a cron expression, runs next."""
-    if (name is None) == (cron is None):
-        raise click.UsageError("give the name of a schedule, or --cron EXPRESSION")
+    """When a schedule, or a cron expression, runs next; or what runs when, with --all."""
+    if [name is not None, cron is not None, every].count(True) != 1 or every != (until is not None):
+        raise click.UsageError("give the name of a schedule, or --cron EXPRESSION, or --all --until TIME")
     begin = after or clock()
+    if until is not None:
+        return show_timeline(service, begin, until, json_)
     if cron is not None:
         zone, words, instants = timezone, *cron_instants(cron, timezone, begin, count)
     else:
         detail = service.status.detail(str(name), runs=1, upcoming=count)
-        zone, words = str(detail.entry.fields.get("timezone", "UTC")), detail.row.timing
+        zone, words = detail.row.zone, detail.row.timing
         instants = list(detail.upcoming) if after is None else later(service, str(name), begin, count)
     if json_:
         print_json({"timing": words, "timezone": zone, "next": [read_model.iso(instant) for instant in instants]})
@@ -72,6 +84,16 @@ def next_(
     click.echo(words)
     for instant in instants:
         click.echo(local(instant, zone) + ("" if zone == "UTC" else f"  =  {local(instant)}"))
+    return Exit.OK
+
+
+def show_timeline(service: Service, begin: datetime, until: datetime, json_: bool) -> int:
+    """What runs when, every schedule in one line of time."""
+    timeline = read_model.timeline(service.store.all().values(), begin, until)
+    if json_:
+        print_json([{"at": read_model.iso(at), "schedule": name} for at, name in timeline])
+    else:
+        print_table(("AT", "SCHEDULE"), [(local(at), name) for at, name in timeline])
     return Exit.OK
 
 
