@@ -1,0 +1,58 @@
+"""The admin page: shows what ``status`` reads, and changes schedules through ``sync`` alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from celery import Celery
+from flask import Flask, redirect, url_for
+from flask.helpers import get_debug_flag
+from jinja2 import StrictUndefined
+from werkzeug.wrappers import Response
+
+from scheduler import __version__
+from scheduler.admin import audit, changes, errors, filters, health, login, runs, schedules, security
+from scheduler.admin.addresses import SegmentConverter
+from scheduler.admin.service import Service
+from scheduler.errors import ConfigurationError
+
+SESSION_LENGTH = timedelta(hours=12)
+LARGEST_FORM = 256 * 1024  #: bytes
+BLUEPRINTS = (login.pages, schedules.pages, changes.pages, runs.pages, audit.pages, health.pages)
+
+
+def create_app(celery: Celery) -> Flask:
+    """The page over this Celery application and the Redis of its settings; nothing is opened before the first request.
+
+    Raises ConfigurationError without a password hash or secret key, and with Flask's debugger on.
+    """
+    settings = celery.scheduler_settings
+    security.require_credentials(settings)
+    if get_debug_flag():
+        raise ConfigurationError("FLASK_DEBUG is on, which would let the page run any code: unset it")
+    app = Flask(__name__)
+    app.jinja_options = {**app.jinja_options, "undefined": StrictUndefined}
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SESSION_COOKIE_NAME="scheduler_session",
+        SESSION_COOKIE_SAMESITE="Strict",
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=SESSION_LENGTH,
+        MAX_CONTENT_LENGTH=LARGEST_FORM,
+        MAX_FORM_MEMORY_SIZE=LARGEST_FORM,
+    )
+    app.url_map.converters["segment"] = SegmentConverter
+    app.extensions["scheduler"] = Service.over(celery)
+    app.jinja_env.globals["version"] = __version__
+    filters.install(app)
+    security.install(app)
+    errors.install(app)
+    for pages in BLUEPRINTS:
+        app.register_blueprint(pages)
+    app.add_url_rule("/", "home", home)
+    return app
+
+
+def home() -> Response:
+    """The list is the front page."""
+    return redirect(url_for("schedules.index"))

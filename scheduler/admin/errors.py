@@ -1,0 +1,76 @@
+"""Everything that goes wrong becomes one clear sentence, as a page or as JSON, never a traceback."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from flask import Flask, Response, current_app
+from kombu.exceptions import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from scheduler.admin.answers import as_json, page, wants_json
+from scheduler.admin.security import is_logged_in
+from scheduler.admin.service import service
+from scheduler.errors import Conflict, NotFound, RedisUnavailable, RefusedChange, SchedulerError
+from scheduler.redis_client import AWAY, answering
+from scheduler.sync import Invalid
+
+STATUSES: dict[type[SchedulerError], int] = {
+    NotFound: 404,
+    Invalid: 422,
+    RefusedChange: 409,
+    Conflict: 409,
+    RedisUnavailable: 503,
+}
+SENTENCES = {
+    404: "There is no such page: the list shows every schedule.",
+    405: "This address takes another kind of request: go back and use the buttons of the page.",
+    413: "That is more than a form may hold: shorten it.",
+    500: "Something went wrong in the page: its log (`journalctl -u celery-admin`) has the details.",
+}
+
+
+def install(app: Flask) -> None:
+    """A page for every kind of error."""
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(SchedulerError, scheduler_error)
+    app.register_error_handler(Exception, unexpected)
+    for away in (*AWAY, OperationalError):
+        app.register_error_handler(away, redis_away)
+
+
+def http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    answer = told(status, SENTENCES.get(status, error.description or ""))
+    if error.response is None and status == 405:
+        answer.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or ())
+    return answer
+
+
+def scheduler_error(error: SchedulerError) -> Response:
+    found = (status for kind, status in STATUSES.items() if isinstance(error, kind))
+    return told(next(found, 500), str(error))
+
+
+def redis_away(error: Exception) -> Response:
+    """The connection's own error, with the remedy."""
+    try:
+        with answering(service().settings):
+            raise error.__cause__ if isinstance(error, OperationalError) and error.__cause__ else error
+    except RedisUnavailable as unavailable:
+        return told(503, str(unavailable))
+    except Exception as other:
+        return told(503, f"Redis at {service().settings.shown_redis_url} does not serve: {other}")
+
+
+def unexpected(error: Exception) -> Response:
+    current_app.logger.exception("a page failed", exc_info=error)
+    return told(500, SENTENCES[500])
+
+
+def told(status: int, sentence: str) -> Response:
+    """The sentence in the form that was asked for."""
+    if wants_json():
+        return as_json({"error": sentence}, status)
+    title = HTTPStatus(status).phrase
+    return page("error.html", status, title=title, code=status, sentence=sentence, inside=is_logged_in())

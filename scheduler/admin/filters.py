@@ -1,0 +1,142 @@
+"""Instants, durations and values as people read them."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Flask
+from markupsafe import Markup, escape
+
+from scheduler.instants import from_seconds
+from scheduler.status import STATES, iso
+from scheduler.timing import get_zone
+
+Instant = datetime | float | None
+#: From so many seconds on: the unit's length in seconds and its name. live.js counts in the same steps.
+UNITS = ((5_184_000, 2_592_000, "months"), (172_800, 86_400, "days"), (5_400, 3_600, "h"), (90, 60, "min"))
+TONES = {
+    "good": ("ok", "succeeded"),
+    "bad": ("failed", "lost", "quarantined", "overdue"),
+    "busy": ("running", "queued"),
+    "held": ("paused", "skipped"),
+}
+
+
+def install(app: Flask) -> None:
+    """What templates may use."""
+    for filter_ in (
+        absolute,
+        relative,
+        length_of,
+        delay,
+        value,
+        pretty,
+        marked,
+        tone,
+        iso,
+        clock_change,
+        first_line,
+        with_seconds,
+    ):
+        app.add_template_filter(filter_)
+    app.jinja_env.globals["states"] = STATES
+
+
+def moment(instant: Instant) -> datetime | None:
+    """An aware instant; 0 and None stand for none."""
+    return instant if isinstance(instant, datetime) else from_seconds(instant) if instant else None
+
+
+def absolute(instant: Instant, zone: str = "UTC", seconds: bool | None = None) -> str:
+    """``Thu 26 Nov 02:30 EST``: with seconds where there are some, with the year where it is not this one."""
+    found = moment(instant)
+    if found is None:
+        return "–"
+    local = found.astimezone(get_zone(zone))
+    year = "" if local.year == datetime.now(local.tzinfo).year else " %Y"
+    return local.strftime(f"%a %d %b{year} %H:%M{':%S' if (local.second if seconds is None else seconds) else ''} %Z")
+
+
+def with_seconds(instants: Iterable[Instant]) -> bool:
+    """Whether one of the instants of a column has seconds, so that all of it shows them."""
+    return any(found.second for instant in instants if (found := moment(instant)))
+
+
+def relative(instant: Instant) -> str:
+    """``in 4 min``, ``3 h ago``."""
+    found = moment(instant)
+    if found is None:
+        return "never"
+    seconds = found.timestamp() - time.time()
+    words = span(abs(seconds))
+    return "now" if words == "0 s" else f"in {words}" if seconds > 0 else f"{words} ago"
+
+
+def span(seconds: float) -> str:
+    """A length of time in its largest sensible unit."""
+    for least, unit, name in UNITS:
+        if seconds >= least:
+            return f"{int(seconds // unit)} {name}"
+    return f"{int(seconds)} s"
+
+
+def length_of(seconds: float | None) -> str:
+    """How long something took: ``0.02 s``, ``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
+    if seconds is None:
+        return "–"
+    if seconds < 10:
+        return f"{max(seconds, 0):.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def delay(seconds: float | None) -> str:
+    """A length of time after something: ``+0.03 s``."""
+    return "–" if seconds is None else f"+{length_of(seconds)}"
+
+
+def value(found: Any) -> str:
+    """A field's value in one line: text as it is, the rest as JSON."""
+    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+
+
+def pretty(text: str) -> str:
+    """A result as indented JSON, or as it is where it is not JSON."""
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return text
+
+
+def marked(sentence: str) -> Markup:
+    """A sentence with what stands in backticks set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(sentence))))  # noqa: S704 - escaped before
+
+
+def first_line(text: str, limit: int = 120) -> str:
+    """The first line of a text, cut to what fits a row."""
+    line = text.strip().partition("\n")[0]
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def tone(word: str) -> str:
+    """The colour of a state or an outcome."""
+    return next((name for name, words in TONES.items() if word in words), "calm")
+
+
+def clock_change(instant: datetime, zone: str) -> str:
+    """What the clocks of the zone do on the day of this instant; empty on all other days."""
+    midnight = instant.astimezone(get_zone(zone)).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    before, after = midnight.utcoffset(), (midnight + timedelta(days=1)).utcoffset()
+    if before is None or after is None or before == after:
+        return ""
+    minutes = int(abs(after - before).total_seconds() // 60)
+    return f"clocks go {'forward' if after > before else 'back'} {minutes} min"

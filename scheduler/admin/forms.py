@@ -1,0 +1,128 @@
+"""The edit form's text, and the schedule's fields that it stands for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scheduler.model import TIMING_KINDS, Entry, Problem
+
+Errors = dict[str, list[str]]
+TEXTS = ("timezone", "description", "overlap", "catch_up")
+SHAPES: dict[str, tuple[type, str]] = {
+    "args": (list, 'write a JSON list, such as [10, "text", true], or leave it empty'),
+    "kwargs": (dict, 'write a JSON object, such as {"format": "pdf"}, or leave it empty'),
+}
+FORM_FIELDS = frozenset({"name", "task", "timing", "enabled", *TEXTS, *SHAPES})
+COMMANDS = frozenset({"scheduler.tasks.run_command"})  #: tasks whose arguments only the file may set
+DEFAULTS = {"timezone": "UTC", "description": "", "overlap": "skip", "catch_up": "latest"}
+
+
+class NotPlain(ValueError):
+    """A JSON text that would not come back as it was typed."""
+
+
+def of_entry(entry: Entry) -> dict[str, str]:
+    """The form as it is opened."""
+    fields = entry.fields
+    kind = next((kind for kind in TIMING_KINDS if kind in fields), "cron")
+    texts = {key: str(fields.get(key, DEFAULTS[key])) for key in TEXTS}
+    data = {key: to_text(fields.get(key)) for key in SHAPES}
+    return {
+        **texts,
+        **data,
+        "task": str(fields.get("task", "")),
+        "kind": kind,
+        "timing": str(fields.get(kind, "")),
+        "enabled": "on" if fields.get("enabled", True) else "",
+        "why": "",
+        "revision": str(entry.revision),
+    }
+
+
+def empty() -> dict[str, str]:
+    """The form of a schedule that is yet to be made."""
+    return {"name": "", **of_entry(Entry(name="", origin="admin", fields={}))}
+
+
+def of_request(sent: Mapping[str, str]) -> dict[str, str]:
+    """The form as it was sent; browsers send text areas with CRLF."""
+    return {key: sent.get(key, "").replace("\r\n", "\n").strip() for key in empty()}
+
+
+def to_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if value else ""
+
+
+def to_fields(values: Mapping[str, str]) -> tuple[dict[str, Any], Errors]:
+    """The fields that the form sets, and what is not even JSON."""
+    kind = values["kind"] if values["kind"] in TIMING_KINDS else "cron"
+    fields: dict[str, Any] = {kind: values["timing"], "enabled": bool(values["enabled"])}
+    fields |= {key: values[key] for key in TEXTS}
+    errors: Errors = {}
+    for key, (shape, remedy) in SHAPES.items():
+        try:
+            fields[key] = read_json(values[key], shape)
+        except (ValueError, RecursionError) as error:
+            errors[key] = [f"{key}: {explained(error)} — {remedy}"]
+    return fields, errors
+
+
+def read_json(text: str, shape: type) -> Any:
+    """Raises ValueError for what is no JSON, of another shape, or not read the same by everybody."""
+    found = json.loads(text, object_pairs_hook=unique, parse_constant=refuse) if text else shape()
+    if not isinstance(found, shape):
+        raise NotPlain("it is JSON, but of another kind")
+    return found
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise NotPlain("a key is given twice")
+    return found
+
+
+def refuse(constant: str) -> Any:
+    raise NotPlain(f"{constant} is not JSON")
+
+
+def explained(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"this is not JSON at line {error.lineno}, column {error.colno}"
+    return str(error) if isinstance(error, NotPlain) else "this is nested too deeply or holds too long a number"
+
+
+def merged(entry: Entry, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry's fields with those of the form; another kind of timing replaces the one before."""
+    kept = {key: value for key, value in entry.fields.items() if key not in (*TIMING_KINDS, "excluded")}
+    return kept | dict(fields)
+
+
+def reverted(entry: Entry, name: str) -> dict[str, Any]:
+    """The entry's fields with one of them, or all for an empty name, as the file says. Timing keys go together."""
+    names = set(entry.overlay) if not name else set(TIMING_KINDS) if name in TIMING_KINDS else {name}
+    kept = {key: value for key, value in entry.fields.items() if key not in names}
+    said = {key: value for key, value in entry.base.items() if key in names}
+    return {key: value for key, value in (kept | said).items() if key != "excluded"}
+
+
+def command_errors(task: str, before: Mapping[str, Any], fields: Mapping[str, Any]) -> Errors:
+    """Who can log in here must not thereby be able to run any command: those are declared in the file only."""
+    if task not in COMMANDS:
+        return {}
+    sentence = f"{task} runs a command, so only the schedule file may say which: declare it there"
+    if not before:
+        return {"task": [sentence]}
+    return {key: [sentence] for key, (shape, _) in SHAPES.items() if fields.get(key) != before.get(key, shape())}
+
+
+def place(problems: Iterable[Problem]) -> Errors:
+    """Each problem beside its field; one of a field that the form does not show stands above it all."""
+    errors: Errors = {}
+    for problem in problems:
+        key = "timing" if problem.key in TIMING_KINDS else problem.key or "name"
+        sentence = f"{problem.what} — {problem.remedy}" if problem.remedy else problem.what
+        errors.setdefault(key if key in FORM_FIELDS else "", []).append(sentence)
+    return errors

@@ -1,0 +1,65 @@
+"""Logging in and out."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+from flask import Blueprint, Response, redirect, request, session, url_for
+from werkzeug.security import check_password_hash
+from werkzeug.wrappers import Response as AnyResponse
+
+from scheduler.admin.answers import as_json, page, wants_json
+from scheduler.admin.security import begin_session, is_logged_in
+from scheduler.admin.service import service
+
+pages = Blueprint("login", __name__)
+one_at_a_time = threading.Lock()  # each check takes 32 MB
+
+
+@pages.get("/login")
+def show() -> AnyResponse:
+    """The login form."""
+    return redirect(destination()) if is_logged_in() else form()
+
+
+@pages.post("/login")
+def enter() -> AnyResponse:
+    """Check the password; too many wrong ones make this address wait, without holding up a thread."""
+    address, throttle = request.remote_addr or "", service().throttle
+    wait = math.ceil(throttle.wait(address))
+    if wait:
+        answer = form(f"Too many wrong passwords: try again in {wait} s", 429)
+        answer.headers["Retry-After"] = str(wait)
+        return answer
+    if not is_password(request.form.get("password", "")):
+        throttle.failed(address)
+        return form("That is not the password", 401)
+    throttle.succeeded(address)
+    begin_session()
+    return as_json({"ok": True}) if wants_json() else redirect(destination(), 303)
+
+
+@pages.post("/logout")
+def leave() -> AnyResponse:
+    """Forget the session."""
+    session.clear()
+    return redirect(url_for("login.show"), 303)
+
+
+def is_password(given: str) -> bool:
+    with one_at_a_time:
+        return check_password_hash(service().settings.admin_password_hash, given[:1024])
+
+
+def form(error: str = "", status: int = 200) -> Response:
+    if error and wants_json():
+        return as_json({"error": error}, status)
+    return page("login.html", status, error=error, next=request.values.get("next", ""))
+
+
+def destination() -> str:
+    """The page that was asked for before the login, if it is one of ours: a path, not another host."""
+    there = request.values.get("next", "")
+    ours = there.startswith("/") and not there.startswith(("//", "/\\")) and there.isprintable()
+    return there if ours else url_for("schedules.index")

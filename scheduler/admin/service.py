@@ -1,0 +1,49 @@
+"""The parts of the service that pages need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from celery import Celery
+from flask import current_app
+
+from scheduler.admin.throttle import Throttle
+from scheduler.dispatch import Dispatcher
+from scheduler.ledger import Ledger
+from scheduler.redis_client import Keys, connect
+from scheduler.registry import signatures
+from scheduler.settings import Settings
+from scheduler.status import Status
+from scheduler.store import Store
+from scheduler.sync import Tasks
+
+USER = "admin"  #: the one user of the page, as the audit log calls them
+
+
+@dataclass(frozen=True)
+class Service:
+    """Made once per process; its Redis client connects when it is first used."""
+
+    celery: Celery
+    settings: Settings
+    tasks: Tasks
+    store: Store
+    ledger: Ledger
+    status: Status
+    dispatcher: Dispatcher
+    throttle: Throttle = field(default_factory=Throttle)
+
+    @classmethod
+    def over(cls, celery: Celery) -> Service:
+        """Imports the user's task modules."""
+        settings = celery.scheduler_settings
+        client, keys = connect(settings), Keys(settings.key_prefix)
+        store, ledger = Store(client, keys), Ledger(client, keys, settings)
+        status, dispatcher = Status(store, ledger), Dispatcher(celery, client, keys, settings)
+        return cls(celery, settings, signatures(celery), store, ledger, status, dispatcher)
+
+
+def service() -> Service:
+    """The parts behind the current request."""
+    found: Service = current_app.extensions["scheduler"]
+    return found
