@@ -19,6 +19,7 @@ from scheduler import adopt, entries, sync
 from scheduler.decide import decide
 from scheduler.dispatch import Dispatcher, Due, LostLock, Unsendable
 from scheduler.entries import DamagedEntry
+from scheduler.errors import Conflict
 from scheduler.events import emit
 from scheduler.instants import from_seconds
 from scheduler.lease import Lease, holder, last_led
@@ -95,6 +96,8 @@ class Scheduler(RedBeatScheduler):
 
     def promote(self) -> None:
         self.leads = True
+        self.roster.clear()
+        self.dispatcher.forget()
         self.file.forget()
         self.announced = ""
         emit("beat.leader", lock=self.keys.lock, lease=self.lease.seconds)
@@ -141,8 +144,15 @@ class Scheduler(RedBeatScheduler):
         return self.until_next()
 
     def read_file(self) -> None:
-        if self.file.has_changed():
+        """Load the schedule file if it changed; what met other changes too often waits for the next tick."""
+        if not self.file.has_changed():
+            return
+        try:
             sync.load_for_beat(self.store, self.settings, signatures(self.app), self.lease.token)
+        except Conflict:
+            if not self.lease.renew(self.client):
+                raise LostLock from None
+            self.file.forget()
 
     def until_next(self) -> float:
         [*first] = self.client.zrangebyscore(self.keys.schedule, 0, "+inf", start=0, num=1, withscores=True)
@@ -162,17 +172,17 @@ class Scheduler(RedBeatScheduler):
                     self.roster.forget(name)
                 return
             except Unsendable as error:
-                self.set_aside(error.name, str(error))
-                batch = [due for due in batch if due.entry.name != error.name]
+                self.set_aside(error.entry.name, str(error.entry.revision), str(error))
+                batch = [due for due in batch if due.entry.name != error.entry.name]
 
     def read(self, name: str, stored: dict[str, str], now: datetime) -> None:
         """Read an entry that is new or was changed; what cannot be read is set aside."""
         self.roster.forget(name)
         if "definition" not in stored:
-            self.store.forget(name)
-            emit("entry.vanished", schedule=name)
+            if self.store.set_aside(name, "", "", self.lease.token):
+                emit("entry.vanished", schedule=name)
             return
-        with self.setting_aside(name):
+        with self.setting_aside(name, stored.get("revision", "")):
             entry = entries.decode(name, stored)
             if entries.was_changed_outside(stored):
                 self.store.adopt(adopt.adopted(entry, stored, now), stored, self.lease.token)
@@ -182,26 +192,26 @@ class Scheduler(RedBeatScheduler):
 
     def decide(self, standing: Standing, now: datetime) -> Due | None:
         """One entry's decision; None for an entry that was not read as it stands, which is met again at once."""
-        with self.setting_aside(standing.name):
+        with self.setting_aside(standing.name, standing.revision):
             found = self.roster.get(standing)
             return Due(*found, decide(*found, now, self.away)) if found else None
         return None
 
     @contextmanager
-    def setting_aside(self, name: str) -> Iterator[None]:
+    def setting_aside(self, name: str, revision: str) -> Iterator[None]:
         """Whatever is wrong with one entry must not touch the others."""
         try:
             yield
         except AWAY:
             raise
         except DamagedEntry as error:
-            self.set_aside(name, str(error))
+            self.set_aside(name, revision, str(error))
         except Exception as error:
-            self.set_aside(name, f"{type(error).__name__}: {error}")
+            self.set_aside(name, revision, f"{type(error).__name__}: {error}")
 
-    def set_aside(self, name: str, error: str) -> None:
-        self.store.quarantine(name, error)
-        emit("entry.quarantined", schedule=name, error=error)
+    def set_aside(self, name: str, revision: str, error: str) -> None:
+        if self.store.set_aside(name, revision, error, self.lease.token):
+            emit("entry.quarantined", schedule=name, error=error)
 
     # waiting
 

@@ -10,7 +10,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from celery import Celery
@@ -54,10 +54,14 @@ class Dispatcher:
         self._commit = script(client, "commit")
         self._templates: OrderedDict[tuple[str, int, bool], Template] = OrderedDict()
 
+    def forget(self) -> None:
+        """Build every message anew."""
+        self._templates.clear()
+
     def commit(self, batch: Sequence[Due], token: str) -> list[str]:
         """Send a batch; returns the names that somebody changed meanwhile, of which nothing was sent.
 
-        Raises LostLock, and CannotCompose with ``name`` set, in both cases with nothing sent.
+        Raises LostLock, or Unsendable for one of the entries, in both cases with nothing sent.
         """
         now = time.time()
         arguments: list[str | float] = [token, now, *self.limits]
@@ -67,8 +71,9 @@ class Dispatcher:
         replies = self._commit(keys=[self.keys.lock, self.keys.schedule], args=arguments)
         if replies is None:
             raise LostLock
-        for due, (_status, *outcomes) in zip(batch, replies, strict=True):
-            self._tell(due, outcomes)
+        for due, (status, *outcomes) in zip(batch, replies, strict=True):
+            if status == "ok":
+                self._tell(due, outcomes)
         return [due.entry.name for due, (status, *_) in zip(batch, replies, strict=True) if status == "changed"]
 
     def run_now(self, entry: Entry, by: str) -> str:
@@ -78,10 +83,11 @@ class Dispatcher:
         requested = from_seconds(now)
         identity = run_id(entry.name, requested, manual=True)
         sent = self._message(entry, job, identity, None, requested)
-        as_it_is = (entry.name, _revision(entry), to_micros(entry.due), "keep", "", "", job.policies.overlap, 0, 1, 0)
+        as_it_is = (entry.name, _revision(entry), to_micros(entry.due), "keep", "", "")
+        one_run = (job.policies.overlap, 0, "", 1, 0)
         deadline = now + NO_EXPIRY.total_seconds()
         run = (identity, now, job.task, sent.task_id, sent.queue, sent.payload, deadline, by)
-        arguments = ["", now, *self.limits, *as_it_is, *run]
+        arguments = ["", now, *self.limits, *as_it_is, *one_run, *run]
         [(status, *outcome)] = self._commit(keys=[self.keys.lock, self.keys.schedule], args=arguments)
         if status == "changed":
             raise RefusedChange(f"schedule '{entry.name}' changed at the same time: look at it again, then run it")
@@ -103,6 +109,7 @@ class Dispatcher:
             json.dumps(to_redbeat(decision.runs[-1])) if decision.runs else "",
             job.policies.overlap,
             int(decision.resumed),
+            self._unpaused(due) if decision.resumed else "",
             len(decision.runs),
             len(decision.skips),
         ]
@@ -113,6 +120,11 @@ class Dispatcher:
             head += [run_id(entry.name, skip.first), first, until, skip.count, skip.reason, skip.detail]
         return head
 
+    def _unpaused(self, due: Due) -> str:
+        """RedBeat's definition without the pause; empty for one that another program wrote."""
+        after = replace(due.entry, pause=None, due=due.decision.due)
+        return "" if after.origin == "redbeat" else entries.definition(after, due.job)
+
     def _runs(self, due: Due, now: datetime) -> list[str | float]:
         flat: list[str | float] = []
         for instant in due.decision.runs:
@@ -121,7 +133,7 @@ class Dispatcher:
             try:
                 sent = self._message(due.entry, due.job, identity, expires, now)
             except CannotCompose as error:
-                raise Unsendable(due.entry.name, str(error)) from error
+                raise Unsendable(due.entry, str(error)) from error
             deadline = to_seconds(now + NO_EXPIRY if expires is None else expires + UNTAKEN)
             flat += [identity, to_seconds(instant), due.job.task, sent.task_id, sent.queue, sent.payload, deadline, ""]
         return flat
@@ -138,7 +150,7 @@ class Dispatcher:
         return cached.render(identity, expires, now)
 
     def _tell(self, due: Due, outcomes: Sequence[str]) -> None:
-        for instant, outcome in zip(due.decision.runs, outcomes, strict=False):
+        for instant, outcome in zip(due.decision.runs, outcomes, strict=True):
             if outcome == "overlap":
                 emit("run.skipped", schedule=due.entry.name, count=1, reason="the run before had not finished")
             else:
@@ -150,9 +162,9 @@ class Dispatcher:
 class Unsendable(Exception):
     """The message of one entry cannot be built; nothing of the batch was sent."""
 
-    def __init__(self, name: str, error: str) -> None:
+    def __init__(self, entry: Entry, error: str) -> None:
         super().__init__(error)
-        self.name = name
+        self.entry = entry
 
 
 def expiry(job: Job, instant: datetime, following: datetime | None, now: datetime) -> datetime | None:

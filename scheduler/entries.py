@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -145,7 +145,7 @@ def decode(name: str, stored: Mapping[str, str]) -> Entry:
     """Read an entry from its hash; raises DamagedEntry when not even its frame can be read."""
     try:
         return decode_frame(name, stored)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
         raise DamagedEntry(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
 
 
@@ -163,12 +163,20 @@ def decode_frame(name: str, stored: Mapping[str, str]) -> Entry:
         base=own["base"],
         overlay={key: Overlaid(**value) for key, value in own["overlay"].items()},
         pause=Pause(**json.loads(pause)) if pause else None,
-        due=from_micros(stored.get("due")),
+        due=from_micros(str(whole(stored, "due"))) if stored.get("due") else None,
         last_run_at=from_redbeat(seen.get("last_run_at")),
         total_run_count=int(stored.get("count") or seen.get("total_run_count") or 0),
-        revision=int(stored.get("revision") or 0),
+        revision=whole(stored, "revision"),
         error=stored.get("error", ""),
     )
+
+
+def whole(stored: Mapping[str, str], key: str) -> int:
+    """A number that is compared as text; raises DamagedEntry where another text would mean the same."""
+    text = stored.get(key) or "0"
+    if text != str(int(text)):
+        raise DamagedEntry(f"its {key} is {text!r}")
+    return int(text)
 
 
 def was_changed_outside(stored: Mapping[str, str]) -> bool:
@@ -178,16 +186,12 @@ def was_changed_outside(stored: Mapping[str, str]) -> bool:
 
 
 def damaged(name: str, stored: Mapping[str, str], error: str) -> Entry:
-    """A stand-in for an entry that cannot be read: kept, shown, never sent."""
+    """A stand-in for an entry that cannot be read: kept, shown, never sent; its file can still mend or remove it."""
+    origin, revision = stored.get("origin"), stored.get("revision", "")
     return Entry(
         name=name,
-        origin="redbeat",
+        origin="file" if origin == "file" else "admin" if origin == "admin" else "redbeat",
         fields={"task": "?", "raw": stored.get("definition", "")[:2000]},
-        revision=int(stored.get("revision") or 0) if (stored.get("revision") or "0").isdigit() else 0,
+        revision=int(revision) if revision.isdecimal() else 0,
         error=error,
     )
-
-
-def with_fields(entry: Entry, fields: dict[str, Any]) -> Entry:
-    """The entry governed by other fields."""
-    return replace(entry, fields=fields)

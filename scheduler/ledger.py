@@ -14,7 +14,7 @@ from typing import Any
 
 from scheduler.errors import NotFound
 from scheduler.model import Outcome, Run, read_run_id
-from scheduler.redis_client import Client, Keys, script
+from scheduler.redis_client import Client, Keys, hashes, script
 from scheduler.settings import Settings
 
 LEASE = 30.0  #: seconds for which a worker answers for a run without renewing
@@ -84,10 +84,8 @@ class Ledger:
         return {name: [found[i] for i in some if i in found] for name, some in zip(wanted, ids, strict=True)}
 
     def _read(self, ids: list[str]) -> list[Run]:
-        with self.client.pipeline(transaction=False) as pipe:
-            for run_id in ids:
-                pipe.hgetall(self.keys.run(run_id))
-            return [read_run(i, stored) for i, stored in zip(ids, pipe.execute(), strict=True) if stored]
+        found = hashes(self.client, map(self.keys.run, ids))
+        return [read_run(run_id, stored) for run_id, stored in zip(ids, found, strict=True) if stored]
 
 
 def read_run(run_id: str, stored: dict[str, str]) -> Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -106,6 +106,18 @@ def connect(settings: Settings, *, attempts: int = 0) -> Client:
         socket_connect_timeout=SOCKET_TIMEOUT,
         health_check_interval=30,
     )
+
+
+def hashes(client: Client, keys: Iterable[str]) -> list[dict[str, str]]:
+    """The hashes under these keys, in one round trip; empty where there is none, or something else."""
+    with client.pipeline(transaction=False) as pipe:
+        for key in keys:
+            pipe.hgetall(key)
+        found = pipe.execute(raise_on_error=False)
+    for reply in found:
+        if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
+            raise reply
+    return [reply if isinstance(reply, dict) else {} for reply in found]
 
 
 def script(client: Client, name: str) -> Script:

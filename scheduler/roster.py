@@ -12,7 +12,7 @@ from scheduler import entries
 from scheduler.entries import Job
 from scheduler.instants import from_micros
 from scheduler.model import Entry
-from scheduler.redis_client import script
+from scheduler.redis_client import hashes, script
 from scheduler.store import Store
 
 KEPT = 200_000  #: decoded entries that are kept
@@ -52,10 +52,7 @@ class Roster:
     def unknown(self, standings: Iterable[Standing]) -> dict[str, dict[str, str]]:
         """The hashes of those that were changed since they were read, or never were."""
         names = [standing.name for standing in standings if self.get(standing) is None]
-        with self.store.client.pipeline(transaction=False) as pipe:
-            for name in names:
-                pipe.hgetall(self.store.keys.entry(name))
-            return dict(zip(names, pipe.execute(), strict=True)) if names else {}
+        return dict(zip(names, hashes(self.store.client, map(self.store.keys.entry, names)), strict=True))
 
     def learn(self, entry: Entry) -> None:
         """Keep an entry; raises DamagedEntry when it cannot be sent as it is."""
@@ -66,6 +63,10 @@ class Roster:
     def forget(self, name: str) -> None:
         """Read this entry anew when it is due again."""
         self._known.pop(name, None)
+
+    def clear(self) -> None:
+        """Read every entry anew: while another beat led, revisions may have begun again."""
+        self._known.clear()
 
     def get(self, standing: Standing) -> tuple[Entry, Job] | None:
         """The entry as it stands now, and its job; None if it is not known as it stands."""

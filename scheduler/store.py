@@ -13,7 +13,7 @@ from scheduler import entries
 from scheduler.entries import DamagedEntry
 from scheduler.errors import Conflict, NotFound
 from scheduler.model import Entry
-from scheduler.redis_client import Client, Keys, script
+from scheduler.redis_client import Client, Keys, hashes, script
 
 AUDIT_LENGTH = 10_000
 READ_AT_ONCE = 1000
@@ -44,6 +44,7 @@ class Store:
         self.keys = keys
         self._apply = script(client, "apply")
         self._adopt = script(client, "adopt")
+        self._set_aside = script(client, "set_aside")
 
     def names(self) -> list[str]:
         """Every stored name, sorted."""
@@ -61,12 +62,9 @@ class Store:
         wanted = list(names)
         for start in range(0, len(wanted), READ_AT_ONCE):
             chunk = wanted[start : start + READ_AT_ONCE]
-            with self.client.pipeline(transaction=False) as pipe:
-                for name in chunk:
-                    pipe.hgetall(self.keys.entry(name))
-                for name, stored in zip(chunk, pipe.execute(), strict=True):
-                    if stored.get("definition") is not None:
-                        yield self._decode(name, stored)
+            for name, stored in zip(chunk, hashes(self.client, map(self.keys.entry, chunk)), strict=True):
+                if "definition" in stored:
+                    yield self._decode(name, stored)
 
     def all(self) -> dict[str, Entry]:
         """Every entry by name."""
@@ -104,19 +102,19 @@ class Store:
         else:
             del stored["due"]
         meta = entries.meta(change.after.last_run_at, change.after.total_run_count)
+        if change.before is not None and change.before.error:
+            stored |= {"meta": meta, "count": str(change.after.total_run_count)}
         flat = [part for pair in stored.items() for part in pair]
         return [change.name, before, "put", where, line, meta, change.after.total_run_count, len(flat), *flat]
 
-    def quarantine(self, name: str, error: str) -> None:
-        """Set an entry aside until somebody changes it: kept, shown with its error, not looked at by beat."""
-        with self.client.pipeline() as pipe:
-            pipe.hset(self.keys.entry(name), "error", error)
-            pipe.zadd(self.keys.schedule, {self.keys.entry(name): entries.NEVER}, xx=True)
-            pipe.execute()
+    def set_aside(self, name: str, revision: str, error: str, token: str) -> bool:
+        """Keep an entry, shown with its error, where beat does not look until somebody changes it.
 
-    def forget(self, name: str) -> None:
-        """Take a name out of the index whose entry no longer exists."""
-        self.client.zrem(self.keys.schedule, self.keys.entry(name))
+        A name without an entry leaves the index instead. False when that was no more so: the lock is another's, or
+        the entry was changed meanwhile.
+        """
+        keys = [self.keys.lock, self.keys.schedule, self.keys.entry(name)]
+        return bool(self._set_aside(keys=keys, args=[token, revision or "0", error, entries.NEVER]))
 
     def adopt(self, entry: Entry, stored: Mapping[str, str], token: str) -> bool:
         """Write our fields beside what another program saved; False if it was changed again meanwhile."""

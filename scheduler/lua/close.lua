@@ -7,13 +7,15 @@ local id, name, outcome = ARGV[4], ARGV[5], ARGV[6]
 local key = run_key(limits.prefix, id)
 local was = redis.call('HMGET', key, 'outcome', 'claim')
 local is_open = was[1] == 'queued' or was[1] == 'running'
-if not is_open and not (was[1] == 'lost' and ARGV[7] ~= '' and was[2] == ARGV[7]) then return 0 end
-redis.call('HSET', key, 'outcome', outcome, unpack(ARGV, 9))
+local is_ours = was[1] == 'lost' and ARGV[7] ~= '' and was[2] == ARGV[7]
+if was[1] and not is_open and not is_ours then return 0 end
+-- A record that was trimmed while its run went on stays away, but what waits for its end must not wait for ever.
+if was[1] then redis.call('HSET', key, 'outcome', outcome, unpack(ARGV, 9)) end
 redis.call('ZREM', leases_key(limits.prefix), id)
-if outcome == 'queued' then
+if was[1] and outcome == 'queued' then
   redis.call('ZADD', open_key(limits.prefix, name), ARGV[8], id)
 else
   redis.call('ZREM', open_key(limits.prefix, name), id)
   release_waiting(limits, name)
 end
-return 1
+return was[1] and 1 or 0

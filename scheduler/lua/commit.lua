@@ -1,7 +1,8 @@
 -- Send a batch of runs: all of it, or nothing where the lock was lost.
 -- KEYS: lock, schedule index.
 -- ARGV: token ('' for a manual run, which needs no lock), now, prefix, runs kept, their TTL in ms, then for each entry:
---   name, revision, due before, due after ('keep' leaves it), score, last run as JSON, overlap, pause ended (0|1), number of runs, number of skips,
+--   name, revision, due before, due after ('keep' leaves it), score, last run as JSON, overlap, pause ended (0|1), definition
+--   without the pause ('' leaves it), number of runs, number of skips,
 --   {id, due, last, count, reason, detail}… for each skip, then for each run {id, due, task, task id, queue, payload, deadline, by}.
 -- Returns nil when the lock is not ours; else for each entry a list: 'ok' or 'changed', then for each run
 --   'sent', 'overlap' or 'waiting'.
@@ -69,10 +70,10 @@ end
 local answer = {}
 while at <= #ARGV do
   local name, revision, before, after = take(), take(), take(), take()
-  local score, last, overlap, resumed, runs = take(), take(), take(), take(), tonumber(take())
+  local score, last, overlap, resumed, definition, runs = take(), take(), take(), take(), take(), tonumber(take())
   local key = limits.prefix .. name
   local now_is = redis.call('HMGET', key, 'revision', 'due', 'definition', 'seen', 'count')
-  local same = now_is[1] == revision and now_is[2] == before and now_is[3] and redis.sha1hex(now_is[3]) == now_is[4]
+  local same = (now_is[1] or '0') == revision and (now_is[2] or '') == before and now_is[3] and redis.sha1hex(now_is[3]) == now_is[4]
   local reply = {same and 'ok' or 'changed'}
   if same and after ~= 'keep' then
     if runs > 0 then
@@ -85,6 +86,7 @@ while at <= #ARGV do
     redis.call('ZADD', KEYS[2], score, key)
     if resumed == '1' then
       redis.call('HDEL', key, 'pause')
+      if definition ~= '' then redis.call('HSET', key, 'definition', definition, 'seen', redis.sha1hex(definition)) end
       redis.call('HSET', key, 'revision', next_revision(limits.prefix))
     end
   end

@@ -14,6 +14,7 @@ for at = 6, #ARGV, 4 do
     answer[#answer + 1] = 'alive'
   elseif run[1] ~= 'running' then
     redis.call('ZREM', KEYS[2], id)
+    if not run[1] then redis.call('ZREM', open_key(limits.prefix, string.match(id, '^(.*)@')), id) end
     answer[#answer + 1] = 'alive'
   else
     redis.call('ZREM', KEYS[2], id)

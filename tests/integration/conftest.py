@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from celery import Celery
+from kombu import pools
 
+from scheduler import celeryapp
+from scheduler.beat import Scheduler
 from scheduler.ledger import Ledger
 from scheduler.redis_client import Client, Keys, connect
 from scheduler.settings import Settings
 from scheduler.store import Store
+from tests.support.beats import running_beat
 from tests.support.redis_server import RedisServer
 from tests.support.redis_server import redis_server as run_redis
 
@@ -60,3 +65,19 @@ def store(client: Client, keys: Keys) -> Store:
 @pytest.fixture
 def ledger(client: Client, keys: Keys, settings: Settings) -> Ledger:
     return Ledger(client, keys, settings)
+
+
+@pytest.fixture
+def celery(settings: Settings) -> Iterator[Celery]:
+    """The service's Celery application on this test's Redis."""
+    made = celeryapp.build(settings)
+    yield made
+    made.close()
+    pools.reset()  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def beat(celery: Celery) -> Iterator[Scheduler]:
+    """The beat's scheduler as `celery beat` makes it, in this process; it does not lead yet."""
+    with running_beat(celery) as made:
+        yield made
