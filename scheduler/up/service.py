@@ -110,7 +110,7 @@ class Service:
             self.state.make_secret_key()
         if self.settings.admin_password_hash:
             return "log in with the password that SCHEDULER_ADMIN_PASSWORD_HASH was made from"
-        return f"user admin, password {self.state.make_password()}"
+        return f"password {self.state.make_password()}"
 
     def check(self) -> None:
         """`python3 -m scheduler check`, which imports the task modules, in a process of its own."""
