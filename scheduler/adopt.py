@@ -29,11 +29,14 @@ def adopted(entry: Entry, stored: Mapping[str, str], now: datetime) -> Entry:
         changed = changed_fields(entry, json.loads(stored["definition"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedEntry(f"another program's change cannot be read: {error}") from error
+    ends_pause = entry.pause is not None and changed.get("enabled") is True
+    if ends_pause and entry.fields.get("enabled", True):
+        del changed["enabled"]
     after = overlaid(entry, changed, now) if entry.origin == "file" else replace(entry, fields=entry.fields | changed)
     after = replace(after, fields={key: value for key, value in after.fields.items() if value is not None}, error="")
-    if changed.get("enabled") is True:
-        after = replace(after, pause=None)
-    if entries.job(after).timing != entries.job(entry).timing:
+    if entry.pause is not None and ends_pause:
+        after = replace(after, pause=replace(entry.pause, until=to_seconds(now)))
+    if "enabled" in changed or entries.job(after).timing != entries.job(entry).timing:
         after = replace(after, due=entries.job(after).timing.next_due(now))
     return after
 
@@ -42,12 +45,14 @@ def first_due(entry: Entry, now: datetime) -> datetime | None:
     """The due instant of an entry that RedBeat knows only by its last run; never one that nobody could have met."""
     due_timing = entries.job(entry).timing
     due = due_timing.next_due(entry.last_run_at or now)
-    return due if due is None or due >= now - GRACE else due_timing.next_due(now)
+    could_be_met = due is None or due == entry.due or due >= now - GRACE
+    return due if could_be_met else due_timing.next_due(now)
 
 
 def overlaid(entry: Entry, changed: dict[str, Any], now: datetime) -> Entry:
-    notes = {key: Overlaid(value, "redbeat", to_seconds(now)) for key, value in changed.items()}
-    return replace(entry, fields=entry.fields | changed, overlay=entry.overlay | notes)
+    notes = entry.overlay | {key: Overlaid(value, "redbeat", to_seconds(now)) for key, value in changed.items()}
+    overlay = {key: note for key, note in notes.items() if note.value != entry.base.get(key)}
+    return replace(entry, fields=entry.fields | changed, overlay=overlay)
 
 
 def changed_fields(entry: Entry, definition: dict[str, Any]) -> dict[str, Any]:
@@ -57,19 +62,29 @@ def changed_fields(entry: Entry, definition: dict[str, Any]) -> dict[str, Any]:
     changed: dict[str, Any] = {key: definition[key] for key in names}
     chosen, was = definition.get("options") or {}, expected["options"]
     changed |= {key: chosen.get(key) for key in ("queue", "priority") if chosen.get(key) != was.get(key)}
-    if chosen.get("time_limit") != was.get("time_limit"):
-        limit = chosen.get("time_limit")
-        changed["timeout"] = None if limit is None else timing.format_duration(timedelta(seconds=limit))
-    if definition.get("schedule") != expected["schedule"]:
+    for option, key in (("time_limit", "timeout"), ("expires", "expires")):
+        if chosen.get(option) != was.get(option):
+            changed[key] = None if chosen.get(option) is None else in_words(chosen[option])
+    if definition.get("schedule") != expected["schedule"] and not are_stand_ins(definition, expected):
         changed |= dict.fromkeys(kind for kind in TIMING_KINDS if kind in entry.fields)
         changed |= timing_fields(definition["schedule"])
     return changed
 
 
+def in_words(seconds: float) -> str:
+    return timing.format_duration(timedelta(seconds=seconds))
+
+
+def are_stand_ins(*definitions: dict[str, Any]) -> bool:
+    """Whether each has the single instant that stands for a timing which RedBeat cannot say; it ages."""
+    found = [definition.get("schedule") for definition in definitions]
+    return all(isinstance(one, dict) and (one.get("__type__"), one.get("count")) == ("rrule", 1) for one in found)
+
+
 def timing_fields(schedule: Any) -> dict[str, Any]:
     """RedBeat's schedule as one of our timing keys."""
     if isinstance(schedule, Mapping) and schedule.get("__type__") == "interval":
-        return {"every": timing.format_duration(timedelta(seconds=float(schedule["every"])))}
+        return {"every": in_words(float(schedule["every"]))}
     if isinstance(schedule, Mapping) and schedule.get("__type__") == "crontab":
         parts = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
         if "*" in (schedule["day_of_month"], schedule["day_of_week"]):
