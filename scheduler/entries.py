@@ -10,15 +10,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
-
-from pydantic import ValidationError
 
 from scheduler import timing
 from scheduler.instants import from_micros, from_redbeat, to_micros, to_redbeat, to_seconds
 from scheduler.model import Entry, Overlaid, Pause, Policies
-from scheduler.timing import Timing
+from scheduler.timing import Timing, TimingError
 
 NEVER = -1.0  #: RedBeat ignores scores below zero
 JSON_FIELDS = ("fields", "base", "overlay")
@@ -48,8 +46,13 @@ def job(entry: Entry) -> Job:
     """Decode an entry for sending; raises DamagedEntry with what is wrong."""
     try:
         return foreign_job(entry) if entry.origin == "redbeat" else declared_job(entry)
-    except (ValidationError, ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
-        raise DamagedEntry(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+    except Exception as error:  # stored values are anybody's, and their reader is not only ours
+        raise DamagedEntry(one_line(error)) from error
+
+
+def one_line(error: Exception) -> str:
+    said = " ".join(str(error).split())[:300]
+    return said if isinstance(error, (DamagedEntry, TimingError)) else f"{type(error).__name__}: {said}"
 
 
 def declared_job(entry: Entry) -> Job:
@@ -73,14 +76,17 @@ def foreign_job(entry: Entry) -> Job:
     args, kwargs = definition.get("args") or (), definition.get("kwargs") or {}
     if not isinstance(definition["task"], str) or not isinstance(args, (list, tuple)) or not isinstance(kwargs, dict):
         raise DamagedEntry("its definition needs a task name, a list of args and a mapping of kwargs")
+    chosen = dict(definition.get("options") or {})
+    # Seconds, which Celery counts from the sending: as a policy they do so for each run.
+    expires = chosen.pop("expires") if isinstance(chosen.get("expires"), (int, float)) else None
     return Job(
         name=entry.name,
         task=definition["task"],
         args=tuple(args),
         kwargs=kwargs,
-        options=dict(definition.get("options") or {}),
+        options=chosen,
         timing=timing.from_redbeat(definition["schedule"], "UTC"),
-        policies=Policies(overlap="allow"),
+        policies=Policies(overlap="allow", expires=None if expires is None else timedelta(seconds=expires)),
         enabled=bool(definition.get("enabled", True)),
     )
 
@@ -145,8 +151,8 @@ def decode(name: str, stored: Mapping[str, str]) -> Entry:
     """Read an entry from its hash; raises DamagedEntry when not even its frame can be read."""
     try:
         return decode_frame(name, stored)
-    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise DamagedEntry(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+    except Exception as error:
+        raise DamagedEntry(one_line(error)) from error
 
 
 def decode_frame(name: str, stored: Mapping[str, str]) -> Entry:
