@@ -29,20 +29,8 @@ TONES = {
 
 def install(app: Flask) -> None:
     """What templates may use."""
-    for filter_ in (
-        absolute,
-        relative,
-        length_of,
-        delay,
-        value,
-        pretty,
-        marked,
-        tone,
-        iso,
-        clock_change,
-        first_line,
-        with_seconds,
-    ):
+    times = (iso, absolute, relative, length_of, delay, with_seconds, clock_change)
+    for filter_ in (*times, value, pretty, marked, first_line, tone):
         app.add_template_filter(filter_)
     app.jinja_env.globals["states"] = STATES
 

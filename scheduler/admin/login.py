@@ -49,7 +49,7 @@ def leave() -> AnyResponse:
 
 def is_password(given: str) -> bool:
     with one_at_a_time:
-        return check_password_hash(service().settings.admin_password_hash, given[:1024])
+        return len(given) <= 1024 and check_password_hash(service().settings.admin_password_hash, given)
 
 
 def form(error: str = "", status: int = 200) -> Response:
