@@ -95,7 +95,9 @@ class Schedule(Policies):
     solar: Text | None = Field(
         None, description="Celery's solar event, latitude and longitude.", examples=["sunset 52.52 13.40"]
     )
-    timezone: ShortText = Field("UTC", description="IANA time zone.", examples=["America/New_York"])
+    timezone: ShortText = Field(
+        "UTC", description="IANA time zone; the file's own if left out.", examples=["America/New_York"]
+    )
     start: Text | None = Field(None, description="No due instant before this time.")
     end: Text | None = Field(None, description="No due instant after this time.")
     max_runs: Annotated[int, Field(ge=1, strict=True), WHOLE] | None = Field(

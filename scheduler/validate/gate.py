@@ -59,7 +59,7 @@ class Gate:
 
 
 def name_findings(name: str) -> list[Finding]:
-    if re.fullmatch(NAME_PATTERN, name) and not name.endswith("\n"):
+    if re.fullmatch(NAME_PATTERN, name):
         return []
     return [Finding((), f"{shown(name)} is not a possible name", NAME_RULE, at_key=True)]
 

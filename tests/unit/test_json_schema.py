@@ -97,7 +97,8 @@ def read(data: Any) -> schedule_file.Document:
 
 def test_the_file_in_the_repository_is_the_one_that_the_model_makes() -> None:
     published = (PACKAGE / "schedules.schema.json").read_text(encoding="utf-8")
-    assert published == json_schema.render(), "run: python3 -m scheduler schema > scheduler/schedules.schema.json"
+    again = "from scheduler import json_schema; print(json_schema.render(), end='')"
+    assert published == json_schema.render(), f'run: python -c "{again}" > scheduler/schedules.schema.json'
 
 
 def test_it_is_a_draft_7_schema() -> None:
