@@ -39,4 +39,5 @@ def emit(event: str, **fields: object) -> None:
     """Log an event of the table above; an unknown name or a missing field is a KeyError, so that tests find it."""
     level, sentence = EVENTS[event]
     if logger.isEnabledFor(level):
-        logger.log(level, sentence.format(**fields), extra={"event": event, "fields": fields})
+        line = " ".join(sentence.format(**fields).split())
+        logger.log(level, line, extra={"event": event, "fields": fields})

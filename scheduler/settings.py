@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from scheduler.errors import ConfigurationError
 
@@ -22,7 +22,7 @@ REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+socket")
 class Settings:
     """What the operator decides; see the table "Configuration" in the README."""
 
-    redis_url: str = DEFAULT_REDIS_URL
+    redis_url: str = field(default=DEFAULT_REDIS_URL, repr=False)
     file: Path = Path("schedules.yaml")
     imports: tuple[str, ...] = ()
     celery_app: str = ""
@@ -65,7 +65,7 @@ class Settings:
         scheme = urlsplit(self.redis_url).scheme
         if scheme not in REDIS_SCHEMES:
             raise ConfigurationError(
-                f"SCHEDULER_REDIS_URL starts with {scheme or 'nothing'!r}: use one of "
+                f"SCHEDULER_REDIS_URL starts with {repr(scheme) if scheme else 'nothing'}: use one of "
                 + ", ".join(f"{known}://" for known in REDIS_SCHEMES)
             )
         if self.lease < 3 * self.max_interval:
@@ -88,7 +88,9 @@ class Settings:
     def shown_redis_url(self) -> str:
         """The Redis URL without its user and password, for pages and logs."""
         parts = urlsplit(self.redis_url)
-        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        options = "&".join(option for option in parts.query.split("&") if option.startswith("db="))
+        place = f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+        return f"{parts.scheme}://{place}" + (f"?{options}" if options else "")
 
 
 class Environment:
@@ -137,3 +139,5 @@ class Environment:
             return Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ConfigurationError(f"{name}_FILE={path}: {error.strerror}; check its path, owner and mode") from None
+        except UnicodeDecodeError:
+            raise ConfigurationError(f"{name}_FILE={path}: this is no text; name the file that holds it") from None

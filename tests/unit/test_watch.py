@@ -1,0 +1,85 @@
+"""Whether the schedule file changed, told from its directory entry."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from scheduler.watch import FileWatch
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "schedules.yaml"
+    file.write_text("one")
+    return file
+
+
+@pytest.fixture
+def watch(path: Path) -> FileWatch:
+    """Has looked once."""
+    made = FileWatch(path)
+    assert made.has_changed()
+    assert not made.has_changed()
+    return made
+
+
+def test_a_rewrite_is_a_change_told_once(watch: FileWatch, path: Path) -> None:
+    path.write_text("another")
+    assert watch.has_changed()
+    assert not watch.has_changed()
+
+
+def test_a_rewrite_of_the_same_length_is_a_change(watch: FileWatch, path: Path) -> None:
+    path.write_text("two")
+    os.utime(path, ns=(0, 12345))
+    assert watch.has_changed()
+
+
+def test_a_rename_over_it_is_a_change_even_with_the_same_time_and_length(watch: FileWatch, path: Path) -> None:
+    stat = path.stat()
+    new = path.with_suffix(".new")
+    new.write_text("two")
+    os.utime(new, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    new.rename(path)
+    assert watch.has_changed()
+
+
+def test_a_link_that_points_elsewhere_is_a_change(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+        os.utime(tmp_path / name, ns=(1, 1))
+    link = tmp_path / "link"
+    link.symlink_to("one")
+    watch = FileWatch(link)
+    watch.has_changed()
+    (tmp_path / "new").symlink_to("two")
+    (tmp_path / "new").rename(link)
+    assert watch.has_changed()
+
+
+def test_going_away_and_coming_back_are_changes(watch: FileWatch, path: Path) -> None:
+    path.unlink()
+    assert watch.has_changed()
+    assert not watch.has_changed()
+    path.write_text("one")
+    assert watch.has_changed()
+
+
+def test_a_peek_leaves_the_answer_for_the_next_look(watch: FileWatch, path: Path) -> None:
+    path.write_text("another")
+    assert watch.has_changed(peek=True)
+    assert watch.has_changed(peek=True)
+    assert watch.has_changed()
+    assert not watch.has_changed(peek=True)
+
+
+def test_a_file_that_is_forgotten_counts_as_changed_also_when_it_is_missing(watch: FileWatch, path: Path) -> None:
+    watch.forget()
+    assert watch.has_changed()
+    path.unlink()
+    watch.has_changed()
+    watch.forget()
+    assert watch.has_changed()
