@@ -86,7 +86,8 @@ class Dispatcher:
         as_it_is = (entry.name, _revision(entry), to_micros(entry.due), "keep", "", "")
         one_run = (job.policies.overlap, 0, "", 1, 0)
         deadline = now + NO_EXPIRY.total_seconds()
-        run = (identity, now, job.task, sent.task_id, sent.queue, sent.payload, deadline, by)
+        record = opened(job, sent, now, now, by)
+        run = (identity, now, record, sent.queue, sent.payload, deadline)
         arguments = ["", now, *self.limits, *as_it_is, *one_run, *run]
         [(status, *outcome)] = self._commit(keys=[self.keys.lock, self.keys.schedule], args=arguments)
         if status == "changed":
@@ -135,7 +136,9 @@ class Dispatcher:
             except CannotCompose as error:
                 raise Unsendable(due.entry, str(error)) from error
             deadline = to_seconds(now + NO_EXPIRY if expires is None else expires + UNTAKEN)
-            flat += [identity, to_seconds(instant), due.job.task, sent.task_id, sent.queue, sent.payload, deadline, ""]
+            due_at = to_seconds(instant)
+            record = opened(due.job, sent, due_at, to_seconds(now))
+            flat += [identity, due_at, record, sent.queue, sent.payload, deadline]
         return flat
 
     def _message(self, entry: Entry, job: Job, identity: str, expires: datetime | None, now: datetime) -> Message:
@@ -165,6 +168,14 @@ class Unsendable(Exception):
     def __init__(self, entry: Entry, error: str) -> None:
         super().__init__(error)
         self.entry = entry
+
+
+def opened(job: Job, sent: Message, due: float, now: float, by: str = "") -> str:
+    """A run's record as the ledger begins it; ``by`` asked for a manual run. See ``_ledger.lua``."""
+    record = {"due": repr(due), "outcome": "queued", "task": job.task, "task_id": sent.task_id, "sent": repr(now)}
+    if by:
+        record |= {"manual": "1", "by": by}
+    return json.dumps(record, separators=(",", ":"))
 
 
 def expiry(job: Job, instant: datetime, following: datetime | None, now: datetime) -> datetime | None:

@@ -6,6 +6,7 @@ and closes them here. An end is written once: what comes later for the same run 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable
 from dataclasses import fields
@@ -14,7 +15,7 @@ from typing import Any
 
 from scheduler.errors import NotFound
 from scheduler.model import Outcome, Run, read_run_id
-from scheduler.redis_client import Client, Keys, hashes, script
+from scheduler.redis_client import Client, Keys, script
 from scheduler.settings import Settings
 
 LEASE = 30.0  #: seconds for which a worker answers for a run without renewing
@@ -40,7 +41,7 @@ class Ledger:
         whose answer was lost can be repeated.
         """
         now = time.time()
-        what = (run.id, run.schedule, now, worker, now + LEASE, run.due, run.task, run.task_id, token)
+        what = (run.id, now, worker, now + LEASE, run.due, run.task, run.task_id, token)
         return str(self._claim(args=[*self.limits, *what]))
 
     def renew(self, run_ids: Iterable[str]) -> None:
@@ -59,46 +60,51 @@ class Ledger:
         details.setdefault("finished", time.time() if outcome != "queued" else 0)
         shown = {key: str(value)[-SHOWN_RESULT:] for key, value in details.items()}
         flat = [part for pair in shown.items() for part in pair]
-        schedule, _ = read_run_id(run_id)
-        return bool(self._close(args=[*self.limits, run_id, schedule, outcome, token, until, *flat]))
+        return bool(self._close(args=[self.keys.prefix, run_id, outcome, token, until, *flat]))
 
     def get(self, run_id: str) -> Run:
         """The run of that identity; raises NotFound."""
-        stored = self.client.hgetall(self.keys.run(run_id))
+        name, _ = read_run_id(run_id)
+        stored = self.client.hget(self.keys.ledger(name), run_id) or self._moved(name, run_id)
         if not stored:
             raise NotFound(f"no run is called {run_id!r}, or it is older than the ledger keeps")
         return read_run(run_id, stored)
 
     def runs(self, name: str, count: int = 20) -> list[Run]:
         """A schedule's newest runs, newest first."""
-        return self._read(self.client.zrevrange(self.keys.ledger(name), 0, count - 1))
+        stored = self.client.hgetall(self.keys.ledger(name))
+        found = [read_run(run_id, text) for run_id, text in stored.items() if not run_id.startswith(":")]
+        return sorted(found, key=lambda run: run.due, reverse=True)[:count]
 
-    def latest(self, names: Iterable[str], count: int = 1) -> dict[str, list[Run]]:
-        """The newest runs of several schedules, in two round trips."""
+    def latest(self, names: Iterable[str]) -> dict[str, Run]:
+        """The row that was added last to each of these schedules' ledgers, in two round trips."""
         wanted = list(names)
         with self.client.pipeline(transaction=False) as pipe:
             for name in wanted:
-                pipe.zrevrange(self.keys.ledger(name), 0, count - 1)
-            ids: list[list[str]] = pipe.execute()
-        found = {run.id: run for run in self._read([run_id for some in ids for run_id in some])}
-        return {name: [found[i] for i in some if i in found] for name, some in zip(wanted, ids, strict=True)}
+                pipe.hget(self.keys.ledger(name), ":last")
+            last = {name: run_id for name, run_id in zip(wanted, pipe.execute(), strict=True) if run_id}
+            for name, run_id in last.items():
+                pipe.hget(self.keys.ledger(name), run_id)
+            rows = zip(last.items(), pipe.execute(), strict=True)
+        return {name: read_run(run_id, text) for (name, run_id), text in rows if text}
 
-    def _read(self, ids: list[str]) -> list[Run]:
-        found = hashes(self.client, map(self.keys.run, ids))
-        return [read_run(run_id, stored) for run_id, stored in zip(ids, found, strict=True) if stored]
+    def _moved(self, name: str, run_id: str) -> str | None:
+        """A run whose schedule was renamed since."""
+        present = self.client.get(self.keys.moved(name))
+        return self.client.hget(self.keys.ledger(present), run_id) if present else None
 
 
-def read_run(run_id: str, stored: dict[str, str]) -> Run:
-    """A run from its hash; instants are stored as epoch seconds."""
-    known: dict[str, Any] = {}
-    for name, text in stored.items():
+def read_run(run_id: str, text: str) -> Run:
+    """A run from its record, a JSON object of texts; instants are epoch seconds."""
+    known: dict[str, Any] = {"schedule": read_run_id(run_id)[0]}
+    for name, value in json.loads(text).items():
         kind = NUMBERS.get(name)
         if kind == "float":
-            known[name] = float(text or 0)
+            known[name] = float(value or 0)
         elif kind == "int":
-            known[name] = int(text or 0)
+            known[name] = int(value or 0)
         elif kind == "bool":
-            known[name] = text == "1"
+            known[name] = value == "1"
         elif name in Run.__dataclass_fields__:
-            known[name] = text
+            known[name] = value
     return Run(id=run_id, **known)

@@ -43,25 +43,18 @@ class Keys:
     def name(self, entry_key: str) -> str:
         return entry_key.removeprefix(self.prefix)
 
-    def run(self, run_id: str) -> str:
-        return f"{self.prefix}:run:{run_id}"
-
     def ledger(self, name: str) -> str:
-        """Sorted set of a schedule's run ids by due instant."""
+        """Hash of a schedule's runs, see ``_ledger.lua``."""
         return f"{self.prefix}:ledger:{name}"
 
-    def open(self, name: str) -> str:
-        """Sorted set of the runs that are queued or running, by the time when a queued one counts as gone."""
-        return f"{self.prefix}:open:{name}"
+    def moved(self, name: str) -> str:
+        """The present name of a schedule that was renamed."""
+        return f"{self.prefix}:moved:{name}"
 
     @property
     def leases(self) -> str:
         """Sorted set of every running run, by the time until which its worker answers for it."""
         return f"{self.prefix}:leases"
-
-    def waiting(self, name: str) -> str:
-        """The one run that `overlap: queue` holds back."""
-        return f"{self.prefix}:waiting:{name}"
 
     @property
     def wake(self) -> str:

@@ -65,7 +65,6 @@ class Row:
     tags: tuple[str, ...] = ()
     overlaid: tuple[str, ...] = ()
     error: str = ""
-    runs: tuple[Run, ...] = ()  #: the newest, newest first
 
 
 @dataclass(frozen=True)
@@ -104,12 +103,12 @@ class Status:
         self.store = store
         self.ledger = ledger
 
-    def overview(self, names: Iterable[str] | None = None, runs: int = 1) -> Overview:
+    def overview(self, names: Iterable[str] | None = None) -> Overview:
         """The service and these schedules (all if not given), with so many runs of each."""
         every = self.store.names()
         shown = list(every if names is None else names)
-        latest = self.ledger.latest(shown, runs)
-        rows = tuple(row(entry, tuple(latest.get(entry.name, ()))) for entry in self.store.read(shown))
+        latest = self.ledger.latest(shown)
+        rows = tuple(row(entry, latest.get(entry.name)) for entry in self.store.read(shown))
         client, keys = self.store.client, self.store.keys
         standbys = client.zrangebyscore(keys.standbys, time.time() - 30, "+inf")
         return Overview(rows, len(every), lease.holder(client, keys), tuple(standbys), self.store.file_facts())
@@ -118,7 +117,7 @@ class Status:
         """One schedule; raises NotFound."""
         entry = self.store.get(name)
         found = tuple(self.ledger.runs(name, runs))
-        return Detail(row(entry, found), entry, tuple(upcoming_instants(entry, upcoming)), found)
+        return Detail(row(entry, found[0] if found else None), entry, tuple(upcoming_instants(entry, upcoming)), found)
 
 
 def read_job(entry: Entry) -> tuple[Job | None, str]:
@@ -129,10 +128,9 @@ def read_job(entry: Entry) -> tuple[Job | None, str]:
         return None, str(error)
 
 
-def row(entry: Entry, runs: tuple[Run, ...]) -> Row:
+def row(entry: Entry, last: Run | None) -> Row:
     """An entry and its runs at a glance."""
     job, error = read_job(entry)
-    last = runs[0] if runs else None
     return Row(
         name=entry.name,
         state=state(entry, job, last),
@@ -146,7 +144,6 @@ def row(entry: Entry, runs: tuple[Run, ...]) -> Row:
         tags=tuple(entry.fields.get("tags", ())),
         overlaid=tuple(entry.overlay),
         error=entry.error or error,
-        runs=runs,
     )
 
 

@@ -36,7 +36,7 @@ class Vanished:
         ids = self.store.client.zrangebyscore(keys.leases, 0, now, start=0, num=AT_ONCE)
         if not ids:
             return True
-        arguments: list[str | float] = [token, now, *self.ledger.limits]
+        arguments: list[str | float] = [token, now, keys.prefix]
         for run_id in ids:
             again = self.again(run_id)
             queue, payload = (again.queue, again.payload) if again else ("", "")

@@ -1,56 +1,93 @@
 -- What several scripts need of the ledger. It is put in front of each of them.
--- A run is a hash under <prefix>:run:<id>; <prefix>:ledger:<name> orders a schedule's runs by due instant;
--- <prefix>:open:<name> holds those that are queued or running, scored with the time when a queued one counts as gone;
--- <prefix>:leases holds every running one, scored with the time until which its worker answers for it.
+-- <prefix>:ledger:<name> is a hash: a schedule's runs, each a JSON object of texts under its id, and beside them
+--   ':last' the id of the row that was added last, ':open' the runs that are queued or running ('id|deadline' or 'id|running',
+--   the deadline being the time when a queued one counts as gone), ':waiting' the one that `overlap: queue` holds back.
+-- <prefix>:leases holds the id of every running run, scored with the time until which its worker answers for it.
 
-local function run_key(prefix, id) return prefix .. ':run:' .. id end
 local function ledger_key(prefix, name) return prefix .. ':ledger:' .. name end
-local function open_key(prefix, name) return prefix .. ':open:' .. name end
 local function leases_key(prefix) return prefix .. ':leases' end
-local function waiting_key(prefix, name) return prefix .. ':waiting:' .. name end
+local function moved_key(prefix, name) return prefix .. ':moved:' .. name end
 
 -- One counter for all entries: a name that was removed and made again never meets its old revision.
 local function next_revision(prefix) return redis.call('INCR', prefix .. ':revision') end
 
-local function keep(limits, name, id, due)
-  local ledger = ledger_key(limits.prefix, name)
-  redis.call('PEXPIRE', run_key(limits.prefix, id), limits.ttl)
-  redis.call('ZADD', ledger, due, id)
-  redis.call('PEXPIRE', ledger, limits.ttl)
-  if redis.call('ZCARD', ledger) > limits.runs then
-    local oldest = redis.call('ZPOPMIN', ledger)
-    redis.call('DEL', run_key(limits.prefix, oldest[1]))
+-- The ledger in which a run stands: its schedule's, or the one of the name that the schedule has now.
+local function home(prefix, id)
+  local name = string.match(id, '^(.*)@')
+  if redis.call('EXISTS', ledger_key(prefix, name)) == 0 then
+    name = redis.call('GET', moved_key(prefix, name)) or name
   end
+  return ledger_key(prefix, name)
+end
+
+local function read_run(ledger, id)
+  local text = redis.call('HGET', ledger, id)
+  return text and cjson.decode(text)
+end
+
+local function write_run(ledger, id, run) redis.call('HSET', ledger, id, cjson.encode(run)) end
+
+local function open_runs(text)
+  local open = {}
+  for id, deadline in string.gmatch(text or '', '(%S+)|(%S+)') do open[#open + 1] = {id = id, deadline = deadline} end
+  return open
+end
+
+local function open_text(open)
+  local parts = {}
+  for i, run in ipairs(open) do parts[i] = run.id .. '|' .. run.deadline end
+  return table.concat(parts, ' ')
+end
+
+-- Set a run's place among the open ones: a deadline, 'running', or nil for none.
+local function set_open(ledger, id, deadline)
+  local left = {}
+  for _, run in ipairs(open_runs(redis.call('HGET', ledger, ':open'))) do
+    if run.id ~= id then left[#left + 1] = run end
+  end
+  if deadline then left[#left + 1] = {id = id, deadline = deadline} end
+  redis.call('HSET', ledger, ':open', open_text(left))
+  return #left
+end
+
+-- Bound a ledger by age, and by number: it may grow to twice what is kept, so that trimming is rare.
+local function bound(limits, ledger)
+  if redis.call('PTTL', ledger) < limits.ttl / 2 then redis.call('PEXPIRE', ledger, limits.ttl) end
+  if redis.call('HLEN', ledger) <= 2 * limits.runs + 3 then return end
+  local rows = redis.call('HGETALL', ledger)
+  local found = {}
+  for i = 1, #rows, 2 do
+    if string.sub(rows[i], 1, 1) ~= ':' then
+      found[#found + 1] = {id = rows[i], due = tonumber(string.match(rows[i + 1], '"due":"([^"]*)"')) or 0}
+    end
+  end
+  table.sort(found, function(a, b) return a.due < b.due end)
+  for i = 1, #found - limits.runs do redis.call('HDEL', ledger, found[i].id) end
 end
 
 local function record_skip(limits, name, id, due, last, count, reason, detail)
-  local latest = redis.call('ZREVRANGE', ledger_key(limits.prefix, name), 0, 0)[1]
-  if latest then
-    local key = run_key(limits.prefix, latest)
-    local was = redis.call('HMGET', key, 'outcome', 'reason', 'detail')
-    if was[1] == 'skipped' and was[2] == reason and was[3] == detail then
-      redis.call('HINCRBY', key, 'count', count)
-      redis.call('HSET', key, 'until', last)
-      redis.call('PEXPIRE', key, limits.ttl)
-      redis.call('PEXPIRE', ledger_key(limits.prefix, name), limits.ttl)
-      return
-    end
+  local ledger = ledger_key(limits.prefix, name)
+  local latest = redis.call('HGET', ledger, ':last')
+  local run = latest and read_run(ledger, latest)
+  if run and run.outcome == 'skipped' and run.reason == reason and run.detail == detail then
+    run.count = tostring(tonumber(run.count or '1') + count)
+    run['until'] = last
+    write_run(ledger, latest, run)
+  else
+    run = {due = due, outcome = 'skipped', reason = reason, detail = detail, count = tostring(count)}
+    run['until'] = last
+    redis.call('HSET', ledger, id, cjson.encode(run), ':last', id)
   end
-  redis.call('HSET', run_key(limits.prefix, id), 'schedule', name, 'due', due, 'until', last,
-    'outcome', 'skipped', 'reason', reason, 'detail', detail, 'count', count)
-  keep(limits, name, id, due)
+  bound(limits, ledger)
 end
 
 -- Push what `overlap: queue` held back, once nothing of the schedule is queued or running any more.
-local function release_waiting(limits, name)
-  local open = open_key(limits.prefix, name)
-  if redis.call('ZCARD', open) > 0 then return false end
-  local waiting = waiting_key(limits.prefix, name)
-  local held = redis.call('HMGET', waiting, 'id', 'queue', 'payload', 'deadline')
-  if not held[1] then return false end
-  redis.call('DEL', waiting)
-  redis.call('ZADD', open, held[4], held[1])
-  redis.call('PEXPIRE', open, limits.ttl)
-  redis.call('LPUSH', held[2], held[3])
+local function release_waiting(ledger)
+  local text = redis.call('HGET', ledger, ':waiting')
+  if not text or #open_runs(redis.call('HGET', ledger, ':open')) > 0 then return false end
+  local held = cjson.decode(text)
+  redis.call('HDEL', ledger, ':waiting')
+  set_open(ledger, held.id, held.deadline)
+  redis.call('LPUSH', held.queue, held.payload)
   return true
 end

@@ -23,10 +23,12 @@ while at <= #ARGV do
   local runs, count = ARGV[at + 6], tonumber(ARGV[at + 7])
   local key = prefix .. name
   if operation == 'remove' then
-    redis.call('DEL', key, waiting_key(prefix, name))
+    redis.call('DEL', key)
+    redis.call('HDEL', ledger_key(prefix, name), ':waiting')
     redis.call('ZREM', KEYS[2], key)
     if count == 2 and redis.call('EXISTS', ledger_key(prefix, name)) == 1 then
       redis.call('RENAME', ledger_key(prefix, name), ledger_key(prefix, ARGV[at + 9]))
+      redis.call('SET', moved_key(prefix, name), ARGV[at + 9], 'EX', 7 * 86400)
     end
   else
     local definition

@@ -1,21 +1,19 @@
 -- Take a run before its body starts.
--- KEYS: none. ARGV: prefix, runs kept, TTL in ms, id, name, now, worker, lease's end, due, task, task id, token.
+-- KEYS: none. ARGV: prefix, runs kept, TTL in ms, id, now, worker, lease's end, due, task, task id, token.
 -- Returns 'claimed', or the outcome that the run has already. The same token may claim again.
 local limits = {prefix = ARGV[1], runs = tonumber(ARGV[2]), ttl = tonumber(ARGV[3])}
-local id, name, now, worker, ends = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local key = run_key(limits.prefix, id)
-local outcome = redis.call('HGET', key, 'outcome')
-if outcome == 'running' and redis.call('HGET', key, 'claim') == ARGV[12] then return 'claimed' end
-if outcome and outcome ~= 'queued' then return outcome end
-if not outcome then
-  -- The record was lost with its Redis; the message lived on elsewhere.
-  redis.call('HSET', key, 'schedule', name, 'due', ARGV[9], 'task', ARGV[10], 'task_id', ARGV[11])
-  keep(limits, name, id, ARGV[9])
-end
-redis.call('HSET', key, 'outcome', 'running', 'worker', worker, 'claim', ARGV[12])
-redis.call('HSETNX', key, 'started', now)
-redis.call('HINCRBY', key, 'attempt', 1)
-redis.call('ZADD', leases_key(limits.prefix), ends, id)
-redis.call('ZADD', open_key(limits.prefix, name), '+inf', id)
-redis.call('PEXPIRE', open_key(limits.prefix, name), limits.ttl)
+local id = ARGV[4]
+local ledger = home(limits.prefix, id)
+local run = read_run(ledger, id)
+if run and run.outcome == 'running' and run.claim == ARGV[11] then return 'claimed' end
+if run and run.outcome ~= 'queued' then return run.outcome end
+-- Without a record: it was lost with its Redis, and the message lived on elsewhere.
+run = run or {due = ARGV[8], task = ARGV[9], task_id = ARGV[10]}
+run.outcome, run.worker, run.claim = 'running', ARGV[6], ARGV[11]
+run.started = run.started or ARGV[5]
+run.attempt = tostring(tonumber(run.attempt or '0') + 1)
+write_run(ledger, id, run)
+set_open(ledger, id, 'running')
+redis.call('ZADD', leases_key(limits.prefix), ARGV[7], id)
+bound(limits, ledger)
 return 'claimed'

@@ -3,7 +3,7 @@
 -- ARGV: token ('' for a manual run, which needs no lock), now, prefix, runs kept, their TTL in ms, then for each entry:
 --   name, revision, due before, due after ('keep' leaves it), score, last run as JSON, overlap, pause ended (0|1), definition
 --   without the pause ('' leaves it), number of runs, number of skips,
---   {id, due, last, count, reason, detail}… for each skip, then for each run {id, due, task, task id, queue, payload, deadline, by}.
+--   {id, due, last, count, reason, detail}… for each skip, then for each run {id, due, record for the ledger, queue, payload, deadline}.
 -- Returns nil when the lock is not ours; else for each entry a list: 'ok' or 'changed', then for each run
 --   'sent', 'overlap' or 'waiting'.
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
@@ -17,54 +17,48 @@ local function take()
   return value
 end
 
-local function is_open(name)
-  local open = open_key(limits.prefix, name)
-  local gone = redis.call('ZRANGEBYSCORE', open, '-inf', now)
-  for _, id in ipairs(gone) do
-    redis.call('ZREM', open, id)
-    local key = run_key(limits.prefix, id)
-    local outcome = redis.call('HGET', key, 'outcome')
-    if outcome == 'queued' then
-      redis.call('HSET', key, 'outcome', 'skipped', 'finished', now, 'reason', 'expired', 'detail', 'no worker took it')
-    elseif outcome == 'running' then
-      redis.call('ZADD', open, '+inf', id)
+-- The open runs of a schedule, without those that nobody took in time.
+local function still_open(ledger, text)
+  local open = {}
+  for _, run in ipairs(open_runs(text)) do
+    if run.deadline == 'running' or tonumber(run.deadline) > now then
+      open[#open + 1] = run
+    else
+      local gone = read_run(ledger, run.id)
+      if gone and gone.outcome == 'queued' then
+        gone.outcome, gone.reason, gone.detail, gone.finished = 'skipped', 'expired', 'no worker took it', ARGV[2]
+        write_run(ledger, run.id, gone)
+      end
     end
   end
-  return redis.call('ZCARD', open) > 0
+  return open
 end
 
 local function send(name, overlap, manual)
-  local id, due, task, task_id, queue, payload, deadline, by = take(), take(), take(), take(), take(), take(), take(), take()
-  local key = run_key(limits.prefix, id)
-  if redis.call('EXISTS', key) == 1 then return 'sent' end
-  local outcome = 'sent'
-  if overlap ~= 'allow' then
-    if is_open(name) then
-      outcome = 'overlap'
-      if overlap == 'queue' and redis.call('EXISTS', waiting_key(limits.prefix, name)) == 0 then
-        outcome = 'waiting'
-      end
-    elseif release_waiting(limits, name) then
-      outcome = 'waiting'
-    end
-  end
-  if outcome == 'overlap' then
-    if not manual then record_skip(limits, name, id, due, due, 1, 'overlap', 'the run before had not finished') end
-    return outcome
-  end
-  redis.call('HSET', key, 'schedule', name, 'due', due, 'outcome', 'queued', 'task', task, 'task_id', task_id,
-    'queue', queue, 'sent', now, 'manual', manual and 1 or 0, 'by', by)
-  keep(limits, name, id, due)
-  if outcome == 'waiting' then
-    redis.call('HSET', waiting_key(limits.prefix, name), 'id', id, 'queue', queue, 'payload', payload, 'deadline', deadline)
-    redis.call('PEXPIRE', waiting_key(limits.prefix, name), limits.ttl)
-  else
-    local open = open_key(limits.prefix, name)
-    redis.call('ZADD', open, deadline, id)
-    redis.call('PEXPIRE', open, limits.ttl)
+  local id, due, record, queue, payload, deadline = take(), take(), take(), take(), take(), take()
+  local ledger = ledger_key(limits.prefix, name)
+  local found = redis.call('HMGET', ledger, id, ':open', ':waiting')
+  if found[1] then return 'sent' end
+  if overlap == 'allow' then
+    redis.call('HSET', ledger, id, record, ':last', id)
     redis.call('LPUSH', queue, payload)
+    return 'sent'
   end
-  return outcome
+  local open = still_open(ledger, found[2])
+  if #open == 0 and not found[3] then
+    redis.call('HSET', ledger, id, record, ':last', id, ':open', id .. '|' .. deadline)
+    redis.call('LPUSH', queue, payload)
+    return 'sent'
+  end
+  redis.call('HSET', ledger, ':open', open_text(open))
+  local released = release_waiting(ledger)
+  if overlap == 'queue' and (released or not found[3]) then
+    local held = {id = id, queue = queue, payload = payload, deadline = deadline}
+    redis.call('HSET', ledger, id, record, ':last', id, ':waiting', cjson.encode(held))
+    return 'waiting'
+  end
+  if not manual then record_skip(limits, name, id, due, due, 1, 'overlap', 'the run before had not finished') end
+  return 'overlap'
 end
 
 local answer = {}
@@ -98,9 +92,10 @@ while at <= #ARGV do
     if same then
       reply[#reply + 1] = send(name, overlap, after == 'keep')
     else
-      at = at + 8
+      at = at + 6
     end
   end
+  if same and runs > 0 then bound(limits, ledger_key(limits.prefix, name)) end
   answer[#answer + 1] = reply
 end
 return answer

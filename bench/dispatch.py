@@ -1,0 +1,306 @@
+"""Sending, idling, loading and lateness: this service and stock RedBeat in turn, in one run, on one Redis.
+
+    python bench/dispatch.py [--entries 10000] [--rounds 3] [--skip-idle] [--skip-load] [--skip-lateness]
+
+Prints Markdown tables. Read the ratios: absolute rates move with the machine and its load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import redis
+from celery import Celery
+from celery.schedules import schedule as interval
+from redbeat.schedulers import RedBeatScheduler, RedBeatSchedulerEntry
+
+from scheduler import sync
+from scheduler.beat import BATCH, Scheduler
+from scheduler.celeryapp import build
+from scheduler.instants import from_seconds, to_micros
+from scheduler.ledger import read_run
+from scheduler.model import Declared, Entry
+from scheduler.plan import Plan, plan_file
+from scheduler.redis_client import Client, Keys
+from scheduler.settings import Settings
+from scheduler.store import Store, Write
+from scheduler.up.redis_server import find_server
+from scheduler.validate import validate_fields
+
+TASK = "scheduler.tasks.log_it"
+HOUR = 3600.0
+
+
+@contextmanager
+def private_redis() -> Iterator[str]:
+    """A Redis of the bench's own, durable as in production."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        path = f"{directory}/r.sock"
+        options = ["--port", "0", "--unixsocket", path, "--dir", directory, "--save", "", "--appendonly", "yes"]
+        process = subprocess.Popen([find_server(), *options], stdout=subprocess.DEVNULL)
+        try:
+            while not Path(path).exists():
+                time.sleep(0.01)
+            yield f"unix://{path}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def stock_app(url: str) -> Celery:
+    app = Celery("stock", broker=url.replace("unix:", "redis+socket:"), set_as_current=False)
+    app.conf.update(redbeat_redis_url=url, redbeat_redis_options={}, redbeat_key_prefix="stock:", redbeat_lock_key=None)
+    app.conf.update(task_ignore_result=True, timezone="UTC", beat_max_loop_interval=5)
+    return app
+
+
+class Stock:
+    """RedBeat's own scheduler."""
+
+    name = "RedBeat, stock"
+
+    def __init__(self, url: str) -> None:
+        self.app = stock_app(url)
+        self.scheduler = RedBeatScheduler(self.app, lazy=True)
+        self.scheduler.lock_key = None
+
+    def prepare(self, count: int) -> None:
+        client = redis.Redis.from_url(self.scheduler.app.conf.redbeat_redis_url)
+        last = self.app.now() - timedelta(seconds=HOUR + 1)
+        for number in range(count):
+            entry = RedBeatSchedulerEntry(f"job-{number}", TASK, interval(HOUR), args=[10, 20], app=self.app)
+            entry.last_run_at = last
+            client.delete(entry.key)
+            entry.save()
+
+    def send(self) -> None:
+        self.scheduler.tick()
+
+
+class Ours:
+    """This service's scheduler."""
+
+    name = "this service"
+
+    def __init__(self, url: str) -> None:
+        self.settings = Settings(redis_url=url, lease=300, file=Path("/nonexistent.yaml"))
+        self.app = build(self.settings)
+        self.app.loader.import_default_modules()
+        self.app.finalize()
+        self.scheduler = Scheduler(self.app, lazy=True)
+        self.scheduler.lease.campaign(self.scheduler.client)
+
+    def declared(self, name: str, start: str) -> Declared:
+        fields = {"task": TASK, "every": "1h", "start": start, "args": [10, 20], "overlap": "allow"}
+        found, problems = validate_fields(name, fields, tasks=None)
+        assert found is not None, problems
+        return found
+
+    def prepare(self, count: int) -> None:
+        store, due = self.scheduler.store, from_seconds(float(int(time.time()) - 1))
+        if not store.names():
+            fields = self.declared("job", due.isoformat()).fields()
+            entries = [Entry(f"job-{number}", "admin", fields, due=due) for number in range(count)]
+            store.write([Write(entry.name, None, entry) for entry in entries])
+        with self.scheduler.client.pipeline(transaction=False) as pipe:
+            for number in range(count):
+                pipe.hset(f"redbeat:job-{number}", "due", to_micros(due))
+                pipe.zadd("redbeat::schedule", {f"redbeat:job-{number}": due.timestamp()})
+            pipe.execute()
+
+    def send(self) -> None:
+        while due := self.scheduler.roster.due(BATCH):
+            self.scheduler.send(due)
+
+
+class Limit(Ours):
+    """The same writes of the same script, its arguments built before the clock starts."""
+
+    name = "limit: the same script, arguments prebuilt"
+
+    def prepare(self, count: int) -> None:
+        super().prepare(count)
+        self.calls: list[dict[str, Any]] = []
+        commit, roster = self.scheduler.dispatcher._commit, self.scheduler.roster
+        standings = roster.due(count)
+        for name, stored in roster.unknown(standings).items():
+            self.scheduler.read(name, stored, sync.clock())
+
+        def record(**call: Any) -> list[list[str]]:
+            self.calls.append(call)
+            return [["ok", "sent"]] * BATCH
+
+        self.scheduler.dispatcher._commit = record  # type: ignore[assignment]
+        for at in range(0, len(standings), BATCH):
+            batch = standings[at : at + BATCH]
+            self.scheduler.dispatcher.commit(
+                [due for standing in batch if (due := self.scheduler.decide(standing, sync.clock()))],
+                self.scheduler.lease.token,
+            )
+        self.scheduler.dispatcher._commit = commit
+
+    def send(self) -> None:
+        for call in self.calls:
+            self.scheduler.dispatcher._commit(**call)
+
+
+def timed(sender: Stock | Ours, count: int, client: Client) -> tuple[float, float, float]:
+    """Messages a second, and CPU µs a message in this process and in Redis."""
+    sender.prepare(count)
+    client.delete("celery")
+    began, used, served = time.perf_counter(), time.process_time(), redis_cpu(client)
+    sender.send()
+    took, used, served = time.perf_counter() - began, time.process_time() - used, redis_cpu(client) - served
+    sent = client.llen("celery")
+    assert sent == count, f"{sender.name} sent {sent} of {count}"
+    return count / took, used / count * 1e6, served / count * 1e6
+
+
+def redis_cpu(client: Client) -> float:
+    info = client.info("cpu")
+    return float(info["used_cpu_user"]) + float(info["used_cpu_sys"])
+
+
+def bench_sending(url: str, count: int, rounds: int) -> None:
+    client = redis.Redis.from_url(url)
+    senders = [Stock(url), Ours(url), Limit(url)]
+    senders[2].scheduler.lease = senders[1].scheduler.lease  # type: ignore[union-attr]
+    results: dict[str, list[tuple[float, float, float]]] = {sender.name: [] for sender in senders}
+    first = timed(senders[1], count, client)
+    for _ in range(rounds):
+        for sender in senders:
+            results[sender.name].append(timed(sender, count, client))
+    stock = statistics.median(rate for rate, _, _ in results[senders[0].name])
+    print(f"\n## {count} entries due in one second, median of {rounds} rounds\n")
+    print("| sender | messages/s | × stock | CPU µs/message, beat | CPU µs/message, Redis |\n|---|---|---|---|---|")
+    line("this service, first time after a start", [first], stock)
+    for name, found in results.items():
+        line(name, found, stock)
+
+
+def line(name: str, found: Sequence[tuple[float, float, float]], stock: float) -> None:
+    rate, ours, served = (statistics.median(column) for column in zip(*found, strict=True))
+    print(f"| {name} | {rate:,.0f} | {rate / stock:.1f} | {ours:.0f} | {served:.0f} |")
+
+
+def bench_idle(url: str) -> None:
+    """Beat with nothing due, listening as it does in production."""
+    client = redis.Redis.from_url(url)
+    print("\n## Idle, 10 s\n\n| stored schedules | Redis commands/s | CPU % of beat | RSS MB |\n|---|---|---|---|")
+    for count in (1_000, 100_000, 1_000_000):
+        client.flushall()
+        ours = Ours(url)
+        fields = ours.declared("job", "2099-01-01").fields()
+        due = from_seconds(time.time() + 1e6)
+        with ours.scheduler.client.pipeline(transaction=False) as pipe:
+            for number in range(count):
+                pipe.hset(
+                    f"redbeat:job-{number}", mapping={"revision": "1", "due": to_micros(due), "task": fields["task"]}
+                )
+                pipe.zadd("redbeat::schedule", {f"redbeat:job-{number}": due.timestamp()})
+                if number % 10_000 == 0:
+                    pipe.execute()
+            pipe.execute()
+        ours.scheduler.tick()
+        commands, used, end = processed(client), time.process_time(), time.monotonic() + 10
+        while time.monotonic() < end:
+            ours.scheduler.tick()
+        commands, used = processed(client) - commands, time.process_time() - used
+        rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"| {count:,} | {commands / 10:.1f} | {used * 10:.1f} | {rss:.0f} |")
+
+
+def processed(client: Client) -> int:
+    return int(client.info("stats")["total_commands_processed"])
+
+
+def bench_load(url: str) -> None:
+    """From a validated file to Redis: the first load, and a second with nothing changed; stock from configuration."""
+    client = redis.Redis.from_url(url)
+    print("\n## Loading\n\n| schedules | sender | first load, s | again, unchanged, s |\n|---|---|---|---|")
+    for count in (10_000, 100_000):
+        client.flushall()
+        stock = Stock(url)
+        conf = {f"job-{n}": {"task": TASK, "schedule": interval(HOUR), "args": [10, 20]} for n in range(count)}
+        stock.app.conf.beat_schedule = conf
+        print(f"| {count:,} | {stock.name} | {seconds(stock.scheduler.setup_schedule):.2f} | ", end="")
+        print(f"{seconds(stock.scheduler.setup_schedule):.2f} |")
+        client.flushall()
+        ours = Ours(url)
+        wanted = {f"job-{n}": ours.declared(f"job-{n}", "2026-01-01") for n in range(count)}
+        print(f"| {count:,} | {ours.name} | {seconds(lambda: load(ours.scheduler.store, wanted)):.2f} | ", end="")
+        print(f"{seconds(lambda: load(ours.scheduler.store, wanted)):.2f} |")
+
+
+def load(store: Store, wanted: dict[str, Declared]) -> Plan:
+    found = plan_file(store.all(), wanted, sync.clock())
+    store.write(sync.writes(found, "bench"))
+    return found
+
+
+def seconds(work: Any) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def bench_lateness(url: str, schedules: int = 500, duration: float = 20.0) -> None:
+    """How long after its due instant a run is in its queue, with as many schedules every second."""
+    client = redis.Redis.from_url(url, decode_responses=True)
+    client.flushall()
+    ours = Ours(url)
+    start = from_seconds(float(int(time.time()) + 2)).isoformat()
+    fields = ours.declared("job", start).fields() | {"every": "1s"}
+    for number in range(schedules):
+        sync.create(ours.scheduler.store, f"job-{number}", fields, tasks=None, by="bench")
+    end = time.monotonic() + duration
+    while time.monotonic() < end:
+        ours.scheduler.tick()
+    late = sorted(run.sent - run.due for run in every_run(client))
+    print(f"\n## Lateness of {schedules} schedules every second, {duration:.0f} s\n")
+    print("| runs | p50 ms | p99 ms | max ms |\n|---|---|---|---|")
+    p50, p99 = late[len(late) // 2], late[len(late) * 99 // 100]
+    print(f"| {len(late):,} | {p50 * 1000:.0f} | {p99 * 1000:.0f} | {late[-1] * 1000:.0f} |")
+
+
+def every_run(client: Client) -> Iterator[Any]:
+    for key in client.scan_iter(Keys().run("*"), count=1000):
+        run = read_run(key, client.hgetall(key))
+        if run.sent:
+            yield run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entries", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    for part in ("sending", "idle", "load", "lateness"):
+        parser.add_argument(f"--skip-{part}", action="store_true")
+    chosen = parser.parse_args()
+    logging.disable(logging.INFO)
+    with private_redis() as url:
+        if not chosen.skip_sending:
+            bench_sending(url, chosen.entries, chosen.rounds)
+        if not chosen.skip_lateness:
+            bench_lateness(url)
+        if not chosen.skip_load:
+            bench_load(url)
+        if not chosen.skip_idle:
+            bench_idle(url)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
