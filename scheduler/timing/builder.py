@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -84,8 +85,10 @@ def _rule(kind: str, text: str, zone: str, name: str, start: datetime | None) ->
         return _every("every", text, start)
     if kind == "at":
         return Once(naive(parse_instant(text, zone)))
-    if kind == "cron" and text.lower().startswith("@every "):
-        return _every("cron", text[7:], start)
+    if kind == "cron" and re.match(r"@every\b", text, re.IGNORECASE):
+        if not text[6:].strip():
+            raise TimingError("cron", f"cron {text!r} has no duration", "write it like @every 10m")
+        return _every("cron", text[6:].strip(), start)
     if kind == "cron":
         expression = cron.parse(text, name)
         return OnTheClock(clock, expression, fixed=expression.fixed)

@@ -17,8 +17,8 @@ TICK = timedelta(microseconds=1)
 DAY = timedelta(days=1)
 #: before every due instant
 BEGINNING = EARLY.replace(tzinfo=UTC)
-#: excluded days in a row after which a search gives up: 54 years of a daily job
-PATIENCE = 20_000
+#: excluded days in a row, and years, after which a search gives up: 4,000 are 11 years of a daily job
+PATIENCE, YEARS = 4_000, 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,14 @@ class Timing:
 
     def next_due(self, after: datetime) -> datetime | None:
         """The first due instant strictly after, also when a calendar excludes it; None when there is none."""
+        if after.tzinfo is not UTC:
+            after = utc(after)
         if self.start is not None and after < self.start:
             after = self.start - TICK
         elif after < BEGINNING:
             after = BEGINNING
         try:
-            found = self.rule.after(naive(after))
+            found = self.rule.after(after.replace(tzinfo=None))
         except OverflowError:
             return None
         if found is None:
@@ -60,6 +62,8 @@ class Timing:
         for _ in range(PATIENCE):
             if due is None or not self.is_excluded(due):
                 return due
+            if due.year > after.year + YEARS:
+                break
             due = self.next_due(max(due, self._midnight(self._day(due) + DAY) - TICK))
         return None
 

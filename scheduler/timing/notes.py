@@ -24,7 +24,8 @@ Effect = Literal["moved", "skipped", "repeated", "once"]
 class ClockNote:
     """A day on which a clock change touches a job.
 
-    Its run is ``moved`` to right after the gap, ``skipped``, ``repeated``, or comes ``once`` where its reading does twice.
+    Its run is ``moved`` to right after the gap, ``skipped``, ``repeated``, or comes ``once`` although its reading
+    comes twice.
     """
 
     on: date  #: in the schedule's zone
@@ -50,9 +51,11 @@ def clock_changes(timing: Timing, after: datetime, until: datetime) -> list[Cloc
 
 def uneven_every(timing: Timing) -> str | None:
     """A sentence about an ``every`` that runs at other times of day each day, or None."""
-    if not isinstance(timing.rule, Every) or timing.rule.step >= DAY or DAY % timing.rule.step == timedelta(0):
+    if not isinstance(timing.rule, Every):
         return None
-    return f"{every_words(timing.rule.step)} does not divide a day: it runs at other times each day"
+    step = timing.rule.step
+    even = step % DAY if step > DAY else DAY % step
+    return f"{every_words(step)} does not divide a day: it runs at other times each day" if even else None
 
 
 def _touches(timing: Timing, change: datetime) -> bool:
@@ -68,12 +71,12 @@ def _forward(rule: OnTheClock, before: Segment, later: Segment) -> ClockNote | N
     skipped = _readings(rule, gap, resumed)
     if not skipped:
         return None
-    change = f"on {_date(gap)} the clocks go forward from {_time(gap)} to {_time(resumed)}"
+    change = f"on {_date(gap)} the clocks go forward from {_time(gap)} to {_when(resumed, gap)}"
     if rule.fixed and (rule.corrections or resumed - gap < CORRECTION):
-        return ClockNote(resumed.date(), "moved", f"{change}: {_runs(skipped)} moves to {_time(resumed)}")
+        return ClockNote(resumed.date(), "moved", f"{change}: {_runs(skipped)} moved to {_when(resumed, gap)}")
     if not rule.fixed and rule.after(later.start - TICK) == later.start + (skipped[0] - gap):
         return None
-    return ClockNote(gap.date(), "skipped", f"{change}: {_runs(skipped)} is left out")
+    return ClockNote(gap.date(), "skipped", f"{change}: {_runs(skipped)} left out")
 
 
 def _back(rule: OnTheClock, before: Segment, later: Segment) -> ClockNote | None:
@@ -82,13 +85,13 @@ def _back(rule: OnTheClock, before: Segment, later: Segment) -> ClockNote | None
     repeated = _readings(rule, resumed, again)
     if not repeated:
         return None
-    change = f"on {_date(resumed)} the clocks go back from {_time(again)} to {_time(resumed)}"
+    change = f"on {_date(resumed)} the clocks go back from {_when(again, resumed)} to {_time(resumed)}"
     if rule.fixed:
-        return ClockNote(resumed.date(), "once", f"{change}: {_runs(repeated)} comes the first time only")
+        return ClockNote(resumed.date(), "once", f"{change}: {_runs(repeated)} sent the first time only")
     usual = rule.readings.reading(again)
     if usual is not None and usual - again == repeated[0] - resumed:
         return None
-    return ClockNote(resumed.date(), "repeated", f"{change}: {_runs(repeated)} comes twice")
+    return ClockNote(resumed.date(), "repeated", f"{change}: {_runs(repeated)} sent twice")
 
 
 def _readings(rule: OnTheClock, low: datetime, high: datetime) -> list[datetime]:
@@ -102,10 +105,15 @@ def _readings(rule: OnTheClock, low: datetime, high: datetime) -> list[datetime]
 
 
 def _runs(readings: list[datetime]) -> str:
-    """``the 02:30 run``, or ``each run from 02:00 on``."""
+    """``the 02:30 run is``, ``the 02:00 and 02:30 runs are``."""
     if len(readings) > LISTED:
-        return f"each run from {_time(readings[0])} on"
-    return f"the {joined(map(_time, readings))} run"
+        return f"the runs from {_time(readings[0])} on are"
+    return f"the {joined(map(_time, readings))} run{'s are' if len(readings) > 1 else ' is'}"
+
+
+def _when(wall: datetime, other: datetime) -> str:
+    """A time of day, with its date if that is another one."""
+    return _time(wall) if wall.date() == other.date() else f"{_time(wall)} on {_date(wall)}"
 
 
 def _date(wall: datetime) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from scheduler.timing.cron import parse as parse_cron
 from scheduler.timing.errors import TimingError
 from scheduler.timing.recurrence import FREQUENCIES, Recurrence
 from scheduler.timing.rules import AfterLast, Every, OnTheClock, Rule
-from scheduler.timing.segments import WallClock, wall_clock
+from scheduler.timing.segments import WallClock, fixed_clock, wall_clock
 from scheduler.timing.solar import solar
 from scheduler.timing.zones import EPOCH
 
@@ -78,8 +78,7 @@ def _crontab(given: dict[str, Any], clock: WallClock) -> Rule:
 
 def _rrule(given: dict[str, Any], clock: WallClock) -> Rule:
     if given.get("dtstart") is not None:
-        offset = timedelta(minutes=given.get("dtstart_tz") or 0)
-        clock = WallClock("UTC", timezone(offset))
+        clock = fixed_clock(timedelta(minutes=given.get("dtstart_tz") or 0))
         begin = clock.wall(EPOCH + timedelta(seconds=given["dtstart"])).replace(microsecond=0)
     else:
         begin = EPOCH

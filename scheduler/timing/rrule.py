@@ -78,9 +78,8 @@ class Reader:
     def _check_zone(self, head: str) -> None:
         zone = head.partition("TZID=")[2].partition(";")[0]
         if zone and zone != self.clock.name.upper():
-            raise self.refuse(
-                f"names another zone, {zone[:40]}", f"set `timezone`, now {self.clock.name}, and drop TZID"
-            )
+            remedy = f"set `timezone`, which is {self.clock.name}, and leave out TZID"
+            raise self.refuse(f"names another zone, {zone[:40]}", remedy)
 
     def _parts(self, text: str) -> dict[str, str]:
         parts: dict[str, str] = {}
@@ -121,9 +120,8 @@ class Reader:
 
     def until(self, text: str) -> datetime:
         """The last possible instant, naive UTC; a wall time without Z is one of the zone."""
-        if "T" not in text:
-            text += "T235959"
-        return self.clock.instant(self._wall(text, "UNTIL"))
+        wall = self._wall(text, "UNTIL")
+        return self.clock.instant(wall if "T" in text else wall.replace(hour=23, minute=59, second=59))
 
     def _wall(self, text: str, name: str) -> datetime:
         match = MOMENT.fullmatch(text)

@@ -10,11 +10,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from functools import cache
 from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from scheduler.timing.zones import get_zone, offset_at, transitions
+from scheduler.timing.zones import Changes, changes, get_zone, offset_at
 
 #: jumps of this size are corrections of the clock, as in Debian's cron: what they skip is not made up
 CORRECTION = timedelta(hours=3)
@@ -45,12 +47,18 @@ class Segment:
 class WallClock:
     """One zone's stretches; safe to share between threads, since all it keeps is a cache."""
 
-    def __init__(self, name: str, zone: tzinfo, listed: tuple[datetime, ...] = ()) -> None:
+    def __init__(self, name: str, zone: tzinfo, changes: Changes) -> None:
         self.name = name
         self.zone = zone
-        self.listed = listed  #: the changes that the zone's file lists
+        self.known = changes
         self.blocks: dict[int, tuple[Segment, ...]] = {}
         self.recent = self.segment(datetime(2026, 1, 1))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A ZoneInfo that was read from a file cannot be pickled; the name says the same.
+        if isinstance(self.zone, ZoneInfo):
+            return wall_clock, (self.name,)
+        return WallClock, (self.name, self.zone, self.known)
 
     def segment(self, instant: datetime) -> Segment:
         """The stretch that holds a naive UTC instant."""
@@ -154,8 +162,10 @@ class WallClock:
 
     def _edges(self, low: datetime, high: datetime) -> Iterator[datetime]:
         """Instants between low and high, both left out, at which the offset may change."""
-        listed = self.listed
+        listed = self.known.listed
         yield from (moment for moment in listed[bisect_right(listed, low) :] if moment < high)
+        if not self.known.goes_on:
+            return
         probe = max(low, listed[-1]) if listed else low
         while probe < high:
             following = high if high - probe <= STRIDE else probe + STRIDE
@@ -180,4 +190,10 @@ class WallClock:
 @cache
 def wall_clock(name: str) -> WallClock:
     """The shared WallClock of a zone; TimingError for an unknown one."""
-    return WallClock(name, get_zone(name), transitions(name))
+    return WallClock(name, get_zone(name), changes(name))
+
+
+@cache
+def fixed_clock(offset: timedelta) -> WallClock:
+    """The clock of a place whose offset never changes."""
+    return WallClock("", timezone(offset), Changes())

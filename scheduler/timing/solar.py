@@ -95,7 +95,7 @@ def solar(text: str) -> Sun:
     """The rule of ``sunset 52.52 13.40``; TimingError if it is wrong or ephem is missing."""
     parts = text.split()
     if len(parts) != 3:
-        raise TimingError("solar", f"solar {text[:40]!r} has {len(parts)} parts", REMEDY)
+        raise TimingError("solar", f"solar {text[:40]!r} has {len(parts)} part{'s' if len(parts) != 1 else ''}", REMEDY)
     event = parts[0].lower()
     if event not in EVENTS:
         raise TimingError("solar", f"solar event {parts[0][:40]!r} is unknown", f"use {', '.join(EVENTS)}")

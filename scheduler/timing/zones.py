@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from scheduler.timing.errors import TimingError
@@ -32,18 +33,26 @@ def get_zone(name: str) -> ZoneInfo:
         return ZoneInfo.from_file(file, key=name)
 
 
-@cache
-def transitions(name: str) -> tuple[datetime, ...]:
-    """The changes that the zone's file lists, as naive UTC instants; what its closing rule adds later is not here.
+class Changes(NamedTuple):
+    """When a zone changes its offset."""
 
-    Layout: RFC 8536, the second, 64-bit block.
+    listed: tuple[datetime, ...] = ()  #: naive UTC instants, in order
+    goes_on: bool = False  #: whether a yearly rule follows the last one
+
+
+@cache
+def changes(name: str) -> Changes:
+    """The changes that the zone's file lists, and whether its closing rule adds more later.
+
+    Layout: RFC 8536, the second, 64-bit block; the rule is the last line.
     """
     data = _file(name).read_bytes()
     first = _counts(data, 0)
     start = 44 + first[3] * 5 + first[4] * 6 + first[5] + first[2] * 8 + first[1] + first[0]
     count = _counts(data, start)[3]
     moments = struct.unpack_from(f">{count}q", data, start + 44)
-    return tuple(EPOCH + timedelta(seconds=moment) for moment in moments if moment > EARLIEST)
+    listed = tuple(EPOCH + timedelta(seconds=moment) for moment in moments if moment > EARLIEST)
+    return Changes(listed, b"," in data.rsplit(b"\n", 2)[-2])
 
 
 def offset_at(zone: tzinfo, instant: datetime) -> timedelta:
