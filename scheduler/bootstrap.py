@@ -69,6 +69,18 @@ def stop(message: str, code: Exit) -> NoReturn:
     raise SystemExit(int(code))
 
 
+class Unreachable(Exception):
+    """A package index that gives no answer of use."""
+
+    def __init__(self, index: str, why: str) -> None:
+        parts = urlsplit(index)
+        shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        super().__init__(
+            f"cannot reach {shown} ({why}): connect this machine to it, or name a mirror in PIP_INDEX_URL "
+            "(for uv: UV_DEFAULT_INDEX), then start again"
+        )
+
+
 class Environment:
     """The virtual environment of one checkout, as far as one lock file asks."""
 
@@ -149,24 +161,30 @@ class Environment:
     def installer(self) -> list[str]:
         if uv := shutil.which("uv"):
             return [uv, "pip", "install", "--quiet", "--no-cache", "--python", str(self.python)]
-        options = ["--quiet", "--no-cache-dir", "--no-input", "--disable-pip-version-check", "--retries", "2"]
-        return [str(self.python), *self.pip(), "install", *options]
+        # Byte code is written when a module is first imported: most never are.
+        options = ["--quiet", "--no-cache-dir", "--no-input", "--disable-pip-version-check", "--no-compile"]
+        return [str(self.python), *self.pip(), "install", *options, "--retries", "2"]
 
     def pip(self) -> list[str]:
-        """The arguments that make Python run pip: its own if it brought one, else a wheel that is run unpacked."""
-        if importlib.util.find_spec("ensurepip"):
-            done = subprocess.run([self.python, "-m", "ensurepip"], capture_output=True, check=False)
-            if done.returncode == 0:
-                return ["-m", "pip"]
+        """The arguments that make Python run pip: a pinned wheel, run unpacked, else the one that Python brought.
+
+        The wheel needs no set-up, which takes Python's own five seconds and which Debian leaves out.
+        """
         wheel = self.home / PIP_WHEEL
-        if not wheel.exists():
-            wheel.write_bytes(fetch_pip())
+        try:
+            if not wheel.exists():
+                wheel.write_bytes(fetch_pip())
+        except Unreachable as error:
+            if not importlib.util.find_spec("ensurepip"):
+                stop(str(error), Exit.UNAVAILABLE)
+            subprocess.run([self.python, "-m", "ensurepip"], capture_output=True, check=False)
+            return ["-m", "pip"]
         return [str(wheel / "pip")]
 
     def give_up(self, output: str) -> NoReturn:
         why = reason(output)
         if UNREACHABLE.search(why):
-            unreachable(package_index(uv=bool(shutil.which("uv"))), why)
+            stop(str(Unreachable(package_index(uv=bool(shutil.which("uv"))), why)), Exit.UNAVAILABLE)
         stop(f"cannot install what {self.lock.name} names: {why}; put that right, then start again", Exit.UNAVAILABLE)
 
 
@@ -209,12 +227,12 @@ def fetch_pip() -> bytes:
         links = [urljoin(page, link) for link in re.findall(r'href="([^"]+)"', download(page).decode())]
         link = next((link for link in links if f"/{PIP_WHEEL}" in link), None)
         if link is None:
-            unreachable(page, f"it does not offer {PIP_WHEEL}")
+            raise Unreachable(page, f"it does not offer {PIP_WHEEL}")
         wheel = download(link)
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ValueError) as error:
-        unreachable(page, str(getattr(error, "reason", error)))
+        raise Unreachable(page, str(getattr(error, "reason", error))) from None
     if hashlib.sha256(wheel).hexdigest() != PIP_WHEEL_SHA256:
-        unreachable(page, f"its {PIP_WHEEL} is not the one that is pinned by hash")
+        raise Unreachable(page, f"its {PIP_WHEEL} is not the one that is pinned by hash")
     return wheel
 
 
@@ -225,16 +243,6 @@ def download(url: str) -> bytes:
     request = urllib.request.Request(parts._replace(netloc=place).geturl())  # noqa: S310 - the index is the user's choice
     if login:
         request.add_header("Authorization", "Basic " + base64.b64encode(unquote(login).encode()).decode())
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - what it brings is checked by its hash
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - what it brings is checked by its hash
         content: bytes = answer.read()
     return content
-
-
-def unreachable(index: str, why: str) -> NoReturn:
-    parts = urlsplit(index)
-    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    stop(
-        f"cannot reach {shown} ({why}): connect this machine to it, or name a mirror in PIP_INDEX_URL "
-        "(for uv: UV_DEFAULT_INDEX), then start again",
-        Exit.UNAVAILABLE,
-    )

@@ -43,7 +43,7 @@ def some(runs: list[Run], least: int) -> list[Run] | None:
 def test_the_first_command_on_a_bare_python_runs_log_it_and_an_edit_on_the_page_governs_the_next_run(
     checkout: Checkout,
 ) -> None:
-    with checkout.up(python=PYTHON) as up:
+    with checkout.up(python=PYTHON, PATH="/usr/bin:/bin") as up:
         page = Page(up.ready(seconds=180))
         page.log_in(up.password)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import http.server
+import importlib.util
 import json
 import os
 import re
@@ -255,6 +256,15 @@ def test_without_ensurepip_a_pip_that_is_not_the_pinned_one_is_not_run(
     assert done.returncode == Exit.UNAVAILABLE
     assert "is not the one that is pinned by hash" in only_line(done)
     assert not (clone / ".venv" / bootstrap.PIP_WHEEL).exists()
+
+
+@pytest.mark.skipif(
+    not importlib.util.find_spec("ensurepip"), reason="this Python brings no pip: Debian's python3-venv"
+)
+def test_where_the_pinned_pip_cannot_be_had_the_one_that_python_brought_is_used(clone: Path, mirror: str) -> None:
+    done = start(clone, "list", PIP_INDEX_URL=mirror)
+    assert done.stdout == f"{clone}/.venv list\n", done.stderr
+    assert list(clone.glob(".venv/lib/*/site-packages/pip"))
 
 
 def test_a_checkout_that_cannot_be_written_gets_one_line(clone: Path, uv: Path) -> None:
