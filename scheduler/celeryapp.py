@@ -39,7 +39,7 @@ def build(settings: Settings) -> Celery:
 def refuse_other_broker(app: Celery, settings: Settings) -> None:
     """A user's application that publishes elsewhere would have its calls run by nobody."""
     theirs = app.conf.broker_url
-    if theirs and theirs != settings.broker_url:
+    if theirs and not settings.place.is_also(theirs):
         raise ConfigurationError(
             f"SCHEDULER_CELERY_APP={settings.celery_app} has a broker_url of its own, other than SCHEDULER_REDIS_URL: "
             "set both to the same Redis"
@@ -57,12 +57,13 @@ def task_modules(settings: Settings) -> tuple[tuple[str, str], ...]:
 
 def configuration(settings: Settings) -> dict[str, Any]:
     """Celery's settings. JSON only; nothing is acknowledged before it is done; nothing waits for ever."""
+    place = settings.place.celery()
+    waits = {"visibility_timeout": 3600, "socket_timeout": 10, "socket_connect_timeout": 5, "socket_keepalive": True}
     return {
-        "broker_url": settings.broker_url,
+        **place,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        "broker_transport_options": {"visibility_timeout": 3600, "socket_timeout": 10, "socket_keepalive": True},
-        "result_backend": settings.broker_url,
+        "broker_transport_options": waits | place["broker_transport_options"],
         "result_expires": 86_400,
         "result_extended": True,
         "accept_content": ["json"],
@@ -78,8 +79,6 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_prefetch_multiplier": 1,
         "beat_scheduler": "scheduler.beat:Scheduler",
         "beat_max_loop_interval": settings.max_interval,
-        "redbeat_redis_url": settings.redbeat_url,
-        "redbeat_redis_options": {"socket_timeout": 5},
         "redbeat_key_prefix": settings.key_prefix,
         "redbeat_lock_timeout": settings.lease,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,9 +12,12 @@ from typing import Any
 import redis
 from redis.backoff import ExponentialBackoff
 from redis.commands.core import Script
+from redis.connection import DefaultParser
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from scheduler.errors import ConfigurationError, RedisUnavailable
+from scheduler.redis_url import NO_CLUSTER
 from scheduler.settings import Settings
 
 OLDEST_REDIS = (6, 2)
@@ -86,19 +90,56 @@ class Keys:
         return f"{self.prefix}:standbys"
 
 
+class NotNow(redis.ResponseError):
+    """Redis answers that it cannot serve this now: a busy script, a full disk, no replica, a change of roles."""
+
+
+#: Errors of redis-py that mean: Redis is away for now, wait and try again.
+AWAY = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.OutOfMemoryError,
+    NotNow,
+)
+#: Those that mean: Redis does not let us in, so a person must mend it.
+REFUSED = (redis.AuthenticationError, redis.exceptions.AuthorizationError, redis.exceptions.NoPermissionError)
+IN_SCRIPT = re.compile(r"Error running script .*?: -?([A-Z]+) (.*)")  # Redis 6.2 wraps what a script's command met
+
+
+class Parser(DefaultParser):  # type: ignore[misc,valid-type]
+    """Tells errors that pass from those that do not, also where a script met them."""
+
+    EXCEPTION_CLASSES = DefaultParser.EXCEPTION_CLASSES | dict.fromkeys(
+        ("BUSY", "MASTERDOWN", "MISCONF", "NOREPLICAS", "TRYAGAIN", "UNBLOCKED", "UNKILLABLE"), NotNow
+    )
+
+    @classmethod
+    def parse_error(cls, response: str) -> Exception:
+        found = IN_SCRIPT.search(response)
+        error: Exception = super().parse_error(f"{found[1]} {found[2]}" if found else response)
+        return error
+
+
 def connect(settings: Settings, *, attempts: int = 0) -> Client:
     """A client that decodes text; nothing is sent before the first command.
 
     With ``attempts``, each command is sent again while Redis is away: only for commands that may be repeated.
     """
-    return redis.Redis.from_url(
-        settings.redbeat_url,
-        decode_responses=True,
-        retry=Retry(ExponentialBackoff(cap=2.0, base=0.05), attempts),
-        socket_timeout=SOCKET_TIMEOUT,
-        socket_connect_timeout=SOCKET_TIMEOUT,
-        health_check_interval=30,
-    )
+    place = settings.place
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "parser_class": Parser,
+        "retry": Retry(ExponentialBackoff(cap=2.0, base=0.05), attempts, AWAY),
+        "socket_timeout": SOCKET_TIMEOUT,
+        "socket_connect_timeout": SOCKET_TIMEOUT,
+        "health_check_interval": 30,
+        **place.tls,
+    }
+    if not place.service:
+        return redis.Redis.from_url(place.redbeat_url, **options)
+    sentinel: Any = Sentinel(place.hosts, sentinel_kwargs=place.sentinel_options)  # type: ignore[no-untyped-call]
+    return sentinel.master_for(place.service, ssl=bool(place.tls), db=place.db, **place.login, **options)
 
 
 def hashes(client: Client, keys: Iterable[str]) -> list[dict[str, str]]:
@@ -127,12 +168,17 @@ def script(client: Client, name: str) -> Script:
 
 @contextmanager
 def answering(settings: Settings) -> Iterator[None]:
-    """Turn a connection that fails into RedisUnavailable, with the URL (without its password) and the remedy."""
+    """Turn a connection that fails into one line, with the URL (without its password) and the remedy."""
     try:
         yield
-    except redis.AuthenticationError as error:
+    except redis.exceptions.NoPermissionError as error:
+        raise ConfigurationError(
+            f"Redis at {settings.shown_redis_url} lets its user do too little ({error}): "
+            "give it the rule that stands in the README, under production"
+        ) from None
+    except REFUSED as error:
         raise RedisUnavailable(f"Redis at {settings.shown_redis_url} refuses the password: {error}") from None
-    except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+    except (*AWAY, OSError) as error:
         raise RedisUnavailable(
             f"Redis at {settings.shown_redis_url} does not answer ({error}): "
             "start it, or set SCHEDULER_REDIS_URL to one that runs"
@@ -143,24 +189,20 @@ def check_server(client: Client, settings: Settings) -> None:
     """Refuse a Redis that is too old, or that would evict schedules when memory runs short."""
     with answering(settings):
         info: dict[str, Any] = client.info()
+    where = f"Redis at {settings.shown_redis_url}"
     version = str(info.get("redis_version", "0"))
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
         raise ConfigurationError(
-            f"Redis at {settings.shown_redis_url} is version {version}: "
-            f"{OLDEST_REDIS[0]}.{OLDEST_REDIS[1]} or later is needed"
+            f"{where} is version {version}: {OLDEST_REDIS[0]}.{OLDEST_REDIS[1]} or later is needed"
         )
     if info.get("redis_mode") == "cluster":
+        raise ConfigurationError(f"{where}: {NO_CLUSTER}")
+    if info.get("redis_mode") == "sentinel":
         raise ConfigurationError(
-            "Redis Cluster is not supported, because one sending touches keys of several slots: "
-            "use one Redis, or Redis with Sentinel"
+            f"{where} is a Sentinel: write SCHEDULER_REDIS_URL=sentinel://host:26379,host:26379/service/0"
         )
     policy = str(info.get("maxmemory_policy", "noeviction"))
     if policy != "noeviction":
         raise ConfigurationError(
-            f"Redis at {settings.shown_redis_url} has maxmemory-policy {policy}, which would delete schedules: "
-            "set maxmemory-policy noeviction"
+            f"{where} has maxmemory-policy {policy}, which would delete schedules: set maxmemory-policy noeviction"
         )
-
-
-#: Errors of redis-py that mean: Redis is away for now, wait and try again.
-AWAY = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.ReadOnlyError, redis.exceptions.OutOfMemoryError)

@@ -9,13 +9,13 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from scheduler.errors import ConfigurationError
+from scheduler.redis_url import Place, parse
 
 DEFAULT_REDIS_URL = "redis://localhost:6379/0"
-REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+socket")
 
 
 @dataclass(frozen=True)
@@ -62,35 +62,22 @@ class Settings:
 
     def check(self) -> None:
         """Refuse values that contradict each other; a lock that expires between two renewals elects two leaders."""
-        scheme = urlsplit(self.redis_url).scheme
-        if scheme not in REDIS_SCHEMES:
-            raise ConfigurationError(
-                f"SCHEDULER_REDIS_URL starts with {repr(scheme) if scheme else 'nothing'}: use one of "
-                + ", ".join(f"{known}://" for known in REDIS_SCHEMES)
-            )
+        parse(self.redis_url)
         if self.lease < 3 * self.max_interval:
             raise ConfigurationError(
                 f"SCHEDULER_LEASE={self.lease:g} is less than three times "
                 f"SCHEDULER_MAX_INTERVAL={self.max_interval:g}: raise the lease or lower the interval"
             )
 
-    @property
-    def broker_url(self) -> str:
-        """The same Redis as kombu and Celery's result backend spell it."""
-        return re.sub(r"^unix:", "redis+socket:", self.redis_url)
-
-    @property
-    def redbeat_url(self) -> str:
-        """The same Redis as redis-py, and so RedBeat, spells it."""
-        return re.sub(r"^redis\+socket:", "unix:", self.redis_url)
+    @cached_property
+    def place(self) -> Place:
+        """Where Redis is."""
+        return parse(self.redis_url)
 
     @property
     def shown_redis_url(self) -> str:
         """The Redis URL without its user and password, for pages and logs."""
-        parts = urlsplit(self.redis_url)
-        options = "&".join(option for option in parts.query.split("&") if option.startswith("db="))
-        place = f"{parts.netloc.rpartition('@')[2]}{parts.path}"
-        return f"{parts.scheme}://{place}" + (f"?{options}" if options else "")
+        return self.place.shown
 
 
 class Environment:

@@ -74,11 +74,13 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ),
         (
             {"REDIS_URL": "amqp://h"},
-            "SCHEDULER_REDIS_URL starts with 'amqp': use one of redis://, rediss://, unix://, redis+socket://",
+            "SCHEDULER_REDIS_URL starts with 'amqp': use one of redis://, rediss://, unix://, "
+            "redis+socket://, sentinel://, sentinel+tls://",
         ),
         (
             {"REDIS_URL": "localhost"},
-            "SCHEDULER_REDIS_URL starts with nothing: use one of redis://, rediss://, unix://, redis+socket://",
+            "SCHEDULER_REDIS_URL starts with nothing: use one of redis://, rediss://, unix://, "
+            "redis+socket://, sentinel://, sentinel+tls://",
         ),
     ],
 )
@@ -89,8 +91,8 @@ def test_a_wrong_value_is_refused_with_what_is_accepted(environ: dict[str, str],
 def test_a_socket_is_spelled_as_each_library_spells_it() -> None:
     for url in ("unix:///run/r.sock?db=1", "redis+socket:///run/r.sock?db=1"):
         settings = read(REDIS_URL=url)
-        assert settings.broker_url == "redis+socket:///run/r.sock?db=1"
-        assert settings.redbeat_url == "unix:///run/r.sock?db=1"
+        assert settings.place.broker_url == "redis+socket:///run/r.sock?virtual_host=1"
+        assert settings.place.redbeat_url == "unix:///run/r.sock?db=1"
 
 
 @pytest.mark.parametrize(

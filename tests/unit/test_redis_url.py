@@ -1,0 +1,117 @@
+"""One spelling for every kind of Redis, and the same place in the words of each library."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler.errors import ConfigurationError
+from scheduler.redis_url import parse
+
+SENTINELS = "sentinel://ann:p%40ss@a:26379,b,[::1]:26380/mymaster/3"
+
+
+def test_plain_redis_is_spelled_alike_everywhere() -> None:
+    place = parse("redis://ann:p%40ss@h:6380/2")
+    assert place.broker_url == place.redbeat_url == "redis://ann:p%40ss@h:6380/2"
+    assert place.celery()["broker_transport_options"] == {}
+    assert "broker_use_ssl" not in place.celery()
+
+
+def test_a_socket_keeps_its_database_and_password_for_each_library() -> None:
+    place = parse("unix://ann:p%40ss@/run/my%20redis.sock?db=2")
+    assert place.broker_url == "redis+socket://ann:p%40ss@/run/my%20redis.sock?virtual_host=2"
+    assert place.redbeat_url == "unix://ann:p%40ss@/run/my%20redis.sock?db=2"
+    assert place.shown == "unix:///run/my redis.sock?db=2"
+
+
+def test_several_sentinels_and_the_service_stand_in_one_url() -> None:
+    place = parse(SENTINELS)
+    assert place.hosts == (("a", 26379), ("b", 26379), ("::1", 26380))
+    assert (place.service, place.db) == ("mymaster", 3)
+    assert place.shown == "sentinel://a:26379,b,[::1]:26380/mymaster/3"
+    assert place.broker_url == ";".join(
+        f"sentinel://ann:p%40ss@{host}/3" for host in ("a:26379", "b:26379", "[::1]:26380")
+    )
+    celery = place.celery()
+    assert celery["broker_transport_options"]["master_name"] == "mymaster"
+    assert celery["result_backend_transport_options"]["master_name"] == "mymaster"
+    assert celery["redbeat_redis_url"].startswith("redis-sentinel")
+    assert celery["redbeat_redis_options"]["sentinels"] == [("a", 26379), ("b", 26379), ("::1", 26380)]
+
+
+def test_the_sentinels_may_want_a_password_of_their_own() -> None:
+    place = parse("sentinel://:redis@a/mymaster?sentinel_password=other")
+    assert place.login == {"password": "redis"}
+    assert place.sentinel_options["password"] == "other"
+    assert "redis" not in place.sentinel_options.values()
+
+
+@pytest.mark.parametrize("scheme", ["rediss://h:6380/0", "sentinel+tls://h/mymaster/0"])
+def test_tls_checks_the_certificate_unless_told_otherwise(scheme: str) -> None:
+    place = parse(f"{scheme}?ssl_ca_certs=/etc/ca.pem")
+    assert place.tls == {"ssl_cert_reqs": "required", "ssl_ca_certs": "/etc/ca.pem"}
+    celery = place.celery()
+    assert celery["broker_use_ssl"] == celery["redis_backend_use_ssl"] == celery["redbeat_redis_use_ssl"] == place.tls
+    assert "ssl" not in celery["broker_url"].removeprefix("rediss")
+
+
+def test_an_unchecked_certificate_is_the_operators_explicit_wish() -> None:
+    place = parse("rediss://h?ssl_cert_reqs=none")
+    assert place.tls == {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
+
+
+@pytest.mark.parametrize("url", ["redis://:s3cret@h", "sentinel://:s3cret@h/m?sentinel_password=s3cret"])
+def test_a_password_is_not_part_of_what_is_shown(url: str) -> None:
+    assert "s3cret" not in repr(parse(url)) + parse(url).shown
+
+
+@pytest.mark.parametrize(
+    ("url", "is_open"),
+    [
+        ("redis://db.example/0", True),
+        ("redis://ann:secret@db.example/0", False),
+        ("rediss://db.example/0?ssl_certfile=/c.pem&ssl_keyfile=/k.pem", False),
+        ("rediss://db.example/0", True),
+        ("redis://localhost/0", False),
+        ("redis://127.0.0.2/0", False),
+        ("redis://[::1]/0", False),
+        ("unix:///run/r.sock", False),
+        ("sentinel://localhost,db.example/m", True),
+    ],
+)
+def test_a_redis_for_everybody_on_the_network_is_told_from_others(url: str, is_open: bool) -> None:
+    assert parse(url).is_open == is_open
+
+
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        ("redis://h", True),
+        ("redis://h:6379", True),
+        ("redis://h:6379/0", True),
+        ("redis://h/1", False),
+        ("redis://:x@h/0", False),
+        ("amqp://h", False),
+    ],
+)
+def test_the_same_redis_is_known_in_another_spelling(url: str, same: bool) -> None:
+    assert parse("redis://h/0").is_also(url) == same
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("redis-cluster://h", "Redis Cluster is not supported, because one sending touches keys of several slots"),
+        ("redis+cluster://h", "Redis Cluster is not supported"),
+        ("sentinel://a,b", "names no service: write sentinel://host:26379,host:26379/service/0"),
+        ("redis://h?ssl_ca_certs=/ca", "ssl_ca_certs, which means TLS: begin it with rediss:// or sentinel+tls://"),
+        ("redis://h?sokcet_timeout=1", "has the option 'sokcet_timeout': known are db,"),
+        ("redis://h:port/0", "names no host and port in 'h:port'"),
+        ("redis://h/zero", "names the database 'zero': it is a number"),
+        ("rediss://h?ssl_cert_reqs=yes", "ssl_cert_reqs is required, optional or none"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_the_reason(url: str, complaint: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(url)
+    assert complaint in str(caught.value)
