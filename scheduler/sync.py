@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler import plan, schedule_file
+from scheduler.advice import advise
 from scheduler.errors import Conflict, NotFound, RefusedChange
 from scheduler.events import emit
 from scheduler.instants import from_seconds, to_seconds
@@ -44,6 +45,12 @@ class Checked:
     digest: str
     path: Path
     calendars: Mapping[str, Any]
+    positions: schedule_file.Positions
+
+    def advice(self) -> tuple[Problem, ...]:
+        """Warnings about the year to come, each at its place in the file."""
+        told = advise(self.validated.declared, clock())
+        return tuple(replace(it, position=self.positions.nearest(("schedules", it.schedule, it.key))) for it in told)
 
 
 def clock() -> datetime:
@@ -56,7 +63,8 @@ def check(path: Path, tasks: Tasks) -> Checked:
     document = schedule_file.read(path)
     calendars = document.data.get("calendars")
     valid = validate(document, tasks=tasks)
-    return Checked(valid, document.digest, path, calendars if isinstance(calendars, dict) else {})
+    known = calendars if isinstance(calendars, dict) else {}
+    return Checked(valid, document.digest, path, known, document.positions)
 
 
 def plan_for(store: Store, checked: Checked) -> Plan:

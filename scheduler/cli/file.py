@@ -28,17 +28,19 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
     """Say everything that is wrong with the schedule file. Needs no Redis and no running service."""
     checked = judge(service, path)
     valid = checked.validated
+    warnings = valid.warnings + checked.advice()
     if json_:
-        problems = [{"severity": problem.severity, "problem": str(problem)} for problem in valid.problems]
+        told = (*valid.errors, *warnings)
+        problems = [{"severity": problem.severity, "problem": str(problem)} for problem in told]
         print_json({"file": str(checked.path), "ok": valid.ok, "schedules": len(valid.declared), "problems": problems})
     else:
-        for problem in valid.problems:
+        for problem in (*valid.errors, *warnings):
             click.echo(str(problem), err=problem.severity == "error")
         if valid.ok:
-            click.echo(f"{checked.path}: {len(valid.declared)} schedules, {len(valid.warnings)} warnings, no errors")
+            click.echo(f"{checked.path}: {len(valid.declared)} schedules, {len(warnings)} warnings, no errors")
     if not valid.ok:
         return Exit.PROBLEMS
-    return Exit.CHANGES if strict and valid.warnings else Exit.OK
+    return Exit.CHANGES if strict and warnings else Exit.OK
 
 
 @click.command()
