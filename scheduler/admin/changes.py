@@ -58,12 +58,12 @@ def edit(name: str) -> Response:
 def save(name: str) -> AnyResponse:
     """Change the schedule; on one of the file this is an overlay, which ends when the file changes that field."""
     entry = editable(name)
-    values = forms.of_request(request.form)
+    values = forms.of_request(request.form, entry)
     if same(values, forms.of_entry(entry)):
         return done(name, "Nothing was changed.")
     fields, errors = forms.to_fields(values)
     if not errors:
-        errors = forms.command_errors(str(entry.fields.get("task")), entry.fields, fields)
+        errors = forms.command_errors(values["task"], entry.fields, fields)
     try:
         if not errors:
             change(entry, forms.merged(entry, fields), revision(values), values["why"])
@@ -119,7 +119,7 @@ def form(
         "theirs": theirs or {},
         "tasks": sorted(set(service().tasks or ()) - forms.COMMANDS),
         "zones": zone_names(),
-        "fixed": str(values["task"]) in forms.COMMANDS,
+        "fixed": values["task"] in forms.COMMANDS,
         "described": described,
     }
     return page("edit.html", status, **context)

@@ -46,9 +46,10 @@ def empty() -> dict[str, str]:
     return {"name": "", **of_entry(Entry(name="", origin="admin", fields={}))}
 
 
-def of_request(sent: Mapping[str, str]) -> dict[str, str]:
-    """The form as it was sent; browsers send text areas with CRLF."""
-    return {key: sent.get(key, "").replace("\r\n", "\n").strip() for key in empty()}
+def of_request(sent: Mapping[str, str], entry: Entry | None = None) -> dict[str, str]:
+    """The form as it was sent, for an entry if there is one already; browsers send text areas with CRLF."""
+    values = {key: sent.get(key, "").replace("\r\n", "\n").strip() for key in empty()}
+    return values if entry is None else values | {"task": of_entry(entry)["task"]}
 
 
 def to_text(value: Any) -> str:

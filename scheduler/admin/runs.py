@@ -30,14 +30,23 @@ def run_now(name: str) -> AnyResponse:
 @pages.get("/schedules/<segment:name>/runs/<segment:run_id>")
 def show(name: str, run_id: str) -> Response:
     """One run: when it was due, sent, started and finished, and what came of it."""
-    run = service().ledger.get(run_id)
-    if run.schedule != name:
-        raise NotFound(f"schedule '{name}' has no run {run_id!r}")
+    run = find(name, run_id)
     progress = progress_of(run)
     if wants_json():
         return as_json(run_json(run) | {"progress": progress})
     zone = zone_of(next(service().store.read([name]), None))
     return page("run.html", run=run, zone=zone, progress=progress, unfinished=run.outcome in UNFINISHED)
+
+
+def find(name: str, run_id: str) -> Run:
+    """The schedule's run of this identity; raises NotFound, for what cannot be an identity too."""
+    try:
+        run = service().ledger.get(run_id)
+    except ValueError:
+        raise NotFound(f"{run_id!r} is no run: those of '{name}' stand on its page") from None
+    if run.schedule != name:
+        raise NotFound(f"schedule '{name}' has no run {run_id!r}")
+    return run
 
 
 @pages.get("/tasks/<task_id>")

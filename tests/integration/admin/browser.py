@@ -21,16 +21,16 @@ class Browser:
         self.environ = {"REMOTE_ADDR": address}
 
     def log_in(self, password: str = PASSWORD, **fields: str) -> TestResponse:
-        return self.post("/login", password=password, follow=False, **fields)
+        return self.post("/login", False, password=password, **fields)
 
-    def get(self, path: str, *, follow: bool = True, **headers: str) -> TestResponse:
+    def get(self, path: str, follow: bool = True, /, **headers: str) -> TestResponse:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.client.get(path, headers=named, follow_redirects=follow, environ_base=self.environ, buffered=True)
 
     def json(self, path: str) -> Any:
         return self.get(path, Accept="application/json").get_json()
 
-    def post(self, path: str, *, follow: bool = True, **fields: str) -> TestResponse:
+    def post(self, path: str, follow: bool = True, /, **fields: str) -> TestResponse:
         headers = {"Sec-Fetch-Site": "same-origin"}
         return self.client.post(path, data=fields, headers=headers, follow_redirects=follow, environ_base=self.environ)
 
@@ -39,7 +39,7 @@ class Browser:
         form = Document(self.get(path).text).forms[-1]
         assert changed.keys() <= form.fields.keys() | form.boxes, f"{changed.keys()} of {form.fields.keys()}"
         sent = {key: value for key, value in (form.fields | changed).items() if value or key not in form.boxes}
-        return self.post(form.action or path, follow=True, **sent)
+        return self.post(form.action or path, **sent)
 
 
 class Form:

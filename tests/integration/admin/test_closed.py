@@ -42,7 +42,7 @@ def test_every_route_but_login_health_and_static_files_is_closed(app: Flask, nig
 
 def test_a_stranger_cannot_even_learn_which_addresses_exist(stranger: Browser) -> None:
     for address in ("/nothing", "/schedules/nobody", "/schedules/x/y/z"):
-        assert stranger.get(address, follow=False).status_code == 302
+        assert stranger.get(address, False).status_code == 302
         assert stranger.get(address, Accept="application/json").status_code == 401
 
 

@@ -19,7 +19,7 @@ PAGES = ["/schedules", SCHEDULE, f"{SCHEDULE}/edit", "/schedules/new", "/audit",
 
 @pytest.mark.parametrize("path", [*PAGES, "/healthz", "/static/admin.css", "/static/nothing", "/tasks/x"])
 def test_every_answer_carries_the_strict_policy(admin: Browser, nightly: Entry, path: str) -> None:
-    headers = admin.get(path, follow=False).headers
+    headers = admin.get(path, False).headers
     policy = dict(part.strip().partition(" ")[::2] for part in headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
     assert {policy[f"{kind}-src"] for kind in ("style", "script", "img", "connect")} == {"'self'"}
@@ -45,7 +45,7 @@ def test_no_template_needs_unsafe_inline(template: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_every_page_is_sound_html(admin: Browser, stranger: Browser, nightly: Entry, path: str) -> None:
-    page = Document((stranger if path == "/login" else admin).get(path, follow=False).text)
+    page = Document((stranger if path == "/login" else admin).get(path, False).text)
     assert page.open == [], "every element is closed"
     assert len(page.all("h1")) == 1
     assert page.all("html") == [{"lang": "en"}]
@@ -65,7 +65,7 @@ def test_every_page_is_sound_html(admin: Browser, stranger: Browser, nightly: En
 
 def test_what_a_page_refers_to_is_there_and_is_ours(admin: Browser, nightly: Entry) -> None:
     for path in PAGES[:-1]:
-        page = Document(admin.get(path, follow=False).text)
+        page = Document(admin.get(path, False).text)
         links = [link.get("href") or link.get("src", "") for kind in ("link", "script") for link in page.all(kind)]
         assert len(links) >= 3
         for link in links:

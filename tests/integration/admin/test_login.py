@@ -19,7 +19,7 @@ from tests.integration.admin.browser import PASSWORD, Browser, text
 
 
 def test_a_stranger_is_asked_to_log_in_and_then_sees_the_page_that_was_asked_for(stranger: Browser) -> None:
-    asked = stranger.get("/schedules?q=report", follow=False)
+    asked = stranger.get("/schedules?q=report", False)
     assert asked.status_code == 302
     assert asked.location == "/login?next=/schedules?q%3Dreport"
     answer = stranger.log_in(next="/schedules?q=report")
@@ -31,7 +31,7 @@ def test_a_wrong_password_opens_nothing(stranger: Browser) -> None:
     answer = stranger.log_in("wrong")
     assert answer.status_code == 401
     assert "That is not the password" in text(answer)
-    assert stranger.get("/schedules", follow=False).status_code == 302
+    assert stranger.get("/schedules", False).status_code == 302
 
 
 @pytest.mark.parametrize("password", ["", " " + PASSWORD, PASSWORD.upper(), "x" * 100_000])
@@ -64,18 +64,18 @@ def test_waiting_costs_the_server_no_time(app: Flask) -> None:
 
 
 def test_logging_out_ends_the_session(admin: Browser) -> None:
-    assert admin.post("/logout", follow=False).status_code == 303
-    assert admin.get("/schedules", follow=False).status_code == 302
+    assert admin.post("/logout", False).status_code == 303
+    assert admin.get("/schedules", False).status_code == 302
 
 
 def test_a_session_ends_after_twelve_hours_even_when_it_is_used(admin: Browser) -> None:
     now = time.time()
     for hours in (4, 8, 11.9):
         with time_machine.travel(now + timedelta(hours=hours).total_seconds()):
-            admin.post("/schedules/nothing/pause", follow=True)
-            assert admin.get("/schedules", follow=False).status_code == 200
+            admin.post("/schedules/nothing/pause")
+            assert admin.get("/schedules", False).status_code == 200
     with time_machine.travel(now + timedelta(hours=12.1).total_seconds()):
-        assert admin.get("/schedules", follow=False).status_code == 302
+        assert admin.get("/schedules", False).status_code == 302
 
 
 def test_a_new_password_ends_every_session(celery: Celery, admin: Browser) -> None:

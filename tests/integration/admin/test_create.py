@@ -1,0 +1,72 @@
+"""Making a schedule here, and deleting it again."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler.model import Entry
+from scheduler.store import Store
+from tests.integration.admin.browser import Browser, Document, text
+from tests.integration.admin.conftest import Declare
+
+NEW = {"name": "adder", "task": "scheduler.tasks.log_it", "timing": "*/5 * * * *", "args": "[1, 2]"}
+
+
+def test_a_schedule_can_be_made_here(admin: Browser, store: Store) -> None:
+    page = admin.submit("/schedules/new", **NEW)
+    assert "<h1>adder</h1>" in page.text
+    entry = store.get("adder")
+    assert entry.origin == "admin"
+    assert entry.fields == {"task": "scheduler.tasks.log_it", "cron": "*/5 * * * *", "args": [1, 2]}
+    assert entry.due is not None
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"name": "two words"}, "'two words' is not a possible name"),
+        ({"name": ":lock"}, "is not a possible name"),
+        ({"name": ""}, "is not a possible name"),
+        ({"name": "nightly"}, "a schedule called 'nightly' exists already"),
+        ({"task": ""}, "task"),
+        ({"task": "os.system"}, "unknown task 'os.system'"),
+        ({"task": "scheduler.tasks.run_command", "args": '[["/bin/sh"]]'}, "only the schedule file may say which"),
+        ({"args": "[1]"}, "missing a required argument"),
+        ({"timing": "nonsense"}, "cron"),
+    ],
+)
+def test_a_mistake_makes_nothing(
+    admin: Browser, store: Store, nightly: Entry, changed: dict[str, str], words: str
+) -> None:
+    answer = admin.submit("/schedules/new", **NEW | changed)
+    assert answer.status_code == 422
+    assert words in text(answer)
+    assert Document(answer.text).forms[-1].fields["timing"] == (NEW | changed)["timing"]
+    assert store.names() == ["nightly"]
+
+
+def test_only_registered_tasks_are_offered_and_none_that_runs_commands(admin: Browser) -> None:
+    options = [
+        option["value"] for option in Document(admin.get("/schedules/new").text).all("option") if "value" in option
+    ]
+    page = text(admin.get("/schedules/new"))
+    assert "scheduler.tasks.log_it" in page
+    assert "scheduler.tasks.run_command" not in page
+    assert "celery." not in page.replace("systemctl start celery-beat", "")
+    assert "cron" in options
+
+
+def test_a_schedule_made_here_can_be_deleted_here(admin: Browser, store: Store, make: Declare) -> None:
+    make("mine")
+    page = admin.post("/schedules/mine/delete")
+    assert "Removed mine" in text(page)
+    assert store.names() == []
+    assert "remove" in text(admin.get("/audit"))
+
+
+def test_a_schedule_of_the_file_is_deleted_in_the_file(admin: Browser, store: Store, nightly: Entry) -> None:
+    answer = admin.post("/schedules/nightly/delete")
+    assert answer.status_code == 409
+    assert "remove it there, or pause it" in text(answer)
+    assert store.get("nightly") == nightly
+    assert "Delete nightly" not in admin.get("/schedules/nightly").text

@@ -1,0 +1,204 @@
+"""Editing a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from scheduler import sync
+from scheduler.admin.service import Service
+from scheduler.model import Entry
+from scheduler.store import Store
+from tests.integration.admin.browser import Browser, Document, text
+from tests.integration.admin.conftest import Declare
+
+EDIT = "/schedules/nightly/edit"
+
+
+def test_the_form_opens_with_what_governs(admin: Browser, nightly: Entry) -> None:
+    fields = Document(admin.get(EDIT).text).forms[-1].fields
+    assert fields == {
+        "revision": str(nightly.revision),
+        "kind": "cron",
+        "timing": "30 2 * * *",
+        "timezone": "America/New_York",
+        "args": "[10, 20]",
+        "kwargs": "",
+        "description": "Adds two numbers every night",
+        "overlap": "skip",
+        "catch_up": "latest",
+        "enabled": "on",
+        "why": "",
+    }
+
+
+def test_an_edit_governs_at_once_and_lies_over_the_file(admin: Browser, store: Store, nightly: Entry) -> None:
+    page = admin.submit(EDIT, timing="15 3 * * *", args="[1, 2.5]", overlap="allow", why="printer moved")
+    assert page.status_code == 200
+    assert "Saved" in text(page)
+    entry = store.get("nightly")
+    assert entry.base == nightly.fields
+    assert entry.fields == nightly.fields | {"cron": "15 3 * * *", "args": [1, 2.5], "overlap": "allow"}
+    assert {key: (note.by, note.why) for key, note in entry.overlay.items()} == {
+        "cron": ("admin", "printer moved"),
+        "args": ("admin", "printer moved"),
+        "overlap": ("admin", "printer moved"),
+    }
+    assert entry.due == entry.declared().timing().next_due(sync.clock())
+
+
+def test_what_the_form_does_not_show_stays(admin: Browser, store: Store, nightly: Entry) -> None:
+    admin.submit(EDIT, description="Something else")
+    fields = store.get("nightly").fields
+    assert (fields["queue"], fields["tags"]) == ("reports", ["reports", "night"])
+
+
+def test_the_page_shows_the_files_value_beside_the_new_one_with_who_and_why(admin: Browser, nightly: Entry) -> None:
+    page = text(admin.submit(EDIT, kind="every", timing="90m", why="twice as often"))
+    assert "every 90m not set by admin 0 s ago : twice as often" in page.replace("now", "0 s ago")
+    assert "cron not set 30 2 * * *" in page
+
+
+def test_another_kind_of_timing_replaces_the_one_before(admin: Browser, store: Store, nightly: Entry) -> None:
+    admin.submit(EDIT, kind="every", timing="90m")
+    fields = store.get("nightly").fields
+    assert fields["every"] == "90m"
+    assert "cron" not in fields
+
+
+def test_a_box_that_is_unchecked_disables(admin: Browser, store: Store, nightly: Entry) -> None:
+    admin.submit(EDIT, enabled="")
+    entry = store.get("nightly")
+    assert entry.fields["enabled"] is False
+    assert "disabled" in text(admin.get("/schedules/nightly"))
+
+
+def test_every_edit_stands_in_the_audit_log(admin: Browser, nightly: Entry) -> None:
+    admin.submit(EDIT, args="[3, 4]", why="other numbers")
+    page = text(admin.get("/audit"))
+    assert "edit : other numbers args args : [10, 20] → [3, 4]" in page
+    newest = admin.json("/audit?schedule=nightly")["changes"][0]
+    assert (newest["by"], newest["change"], newest["schedule"]) == ("admin", "edit", "nightly")
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "words"),
+    [
+        ({"timing": "61 * * * *"}, "timing", "61"),
+        ({"timing": "30 2 30 2 *"}, "timing", "never"),
+        ({"timing": ""}, "timing", ""),
+        ({"kind": "every", "timing": "90"}, "timing", "unit"),
+        ({"timezone": "Europe/Berln"}, "timezone", "Europe/Berlin"),
+        ({"args": "[10, 20"}, "args", "this is not JSON at line 1, column"),
+        ({"args": '{"a": 1}'}, "args", "of another kind"),
+        ({"args": "[NaN, 1]"}, "args", "NaN is not JSON"),
+        ({"args": "[1, 2, 3]"}, "args", "too many positional arguments"),
+        ({"args": "[" * 50_000}, "args", "nested"),
+        ({"args": "[" + "9" * 5000 + "]"}, "args", "number"),
+        ({"kwargs": "[]"}, "kwargs", "of another kind"),
+        ({"kwargs": '{"a": 1, "a": 2}'}, "kwargs", "a key is given twice"),
+        ({"kwargs": '{"c": 1}'}, "kwargs", "takes no argument 'c'"),
+        ({"overlap": "sometimes"}, "overlap", "cannot be"),
+        ({"description": "x" * 2000}, "description", "1000"),
+    ],
+)
+def test_a_mistake_is_told_beside_its_field_and_nothing_is_stored(
+    admin: Browser, store: Store, nightly: Entry, changed: dict[str, str], field: str, words: str
+) -> None:
+    answer = admin.submit(EDIT, **changed)
+    page = Document(answer.text)
+    assert answer.status_code == 422
+    [control] = [found for _, found in page.elements if found.get("id") == field]
+    assert control["aria-invalid"] == "true"
+    assert f"{field}-wrong-1" in control["aria-describedby"].split()
+    assert [found for kind, found in page.elements if found.get("id") == f"{field}-wrong-1"]
+    assert words in page.text
+    for name, value in changed.items():
+        if name != "overlap":
+            assert page.forms[-1].fields[name] == value, "what was typed is kept"
+    assert store.get("nightly") == nightly
+
+
+def test_every_mistake_is_told_at_once(admin: Browser, nightly: Entry) -> None:
+    page = text(admin.submit(EDIT, timing="61 * * * *", timezone="Mars/Olympus", args="["))
+    assert "Nothing was saved yet" in page
+    assert "args" in page
+
+
+def test_who_saves_second_is_shown_what_the_first_one_saved(admin: Browser, store: Store, nightly: Entry) -> None:
+    second = Document(admin.get(EDIT).text).forms[-1].fields
+    admin.submit(EDIT, args="[1, 1]")
+    first = store.get("nightly")
+    answer = admin.post(EDIT, **second | {"args": "[2, 2]"})
+    assert answer.status_code == 409
+    assert store.get("nightly") == first
+    assert "Now stored: [1, 1]" in text(answer)
+    form = Document(answer.text).forms[-1].fields
+    assert form["args"] == "[2, 2]", "what was typed is kept"
+    assert admin.post(EDIT, **form).status_code == 200, "saving again is meant"
+    assert store.get("nightly").fields["args"] == [2, 2]
+
+
+@pytest.mark.parametrize("revision", ["", "0", "-1", "1e3", "9" * 400, "x"])
+def test_a_form_without_its_revision_overwrites_nothing(
+    admin: Browser, store: Store, nightly: Entry, revision: str
+) -> None:
+    fields = Document(admin.get(EDIT).text).forms[-1].fields
+    assert admin.post(EDIT, **fields | {"args": "[2, 2]", "revision": revision}).status_code == 409
+    assert store.get("nightly") == nightly
+
+
+def test_a_run_in_between_is_no_conflict(admin: Browser, service: Service, store: Store, nightly: Entry) -> None:
+    form = Document(admin.get(EDIT).text).forms[-1].fields
+    admin.post("/schedules/nightly/runs")
+    assert admin.post(EDIT, **form | {"args": "[2, 2]"}).status_code == 200
+    assert store.get("nightly").fields["args"] == [2, 2]
+
+
+def test_saving_without_a_change_changes_nothing(admin: Browser, store: Store, nightly: Entry) -> None:
+    assert "Nothing was changed" in text(admin.submit(EDIT))
+    assert store.get("nightly") == nightly
+
+
+def test_the_file_takes_a_field_back_when_it_changes_it(
+    admin: Browser, store: Store, load: Callable[[str], None]
+) -> None:
+    file = "schedules: {{adder: {{task: scheduler.tasks.log_it, every: 1h, args: {args}, tags: [x]}}}}"
+    load(file.format(args=[1, 2]))
+    admin.submit("/schedules/adder/edit", args="[5, 5]")
+    load(file.format(args=[1, 2]))
+    assert store.get("adder").fields["args"] == [5, 5]
+    load(file.format(args=[7, 7]))
+    assert store.get("adder").fields["args"] == [7, 7]
+    assert "Revert to file" not in admin.get("/schedules/adder").text
+
+
+def test_an_entry_of_another_program_is_shown_but_not_edited(admin: Browser, service: Service) -> None:
+    definition = '{"name": "theirs", "task": "t", "args": [], "kwargs": {}, "enabled": true, "schedule": {"every": 60}}'
+    service.store.client.hset(service.store.keys.entry("theirs"), "definition", definition)
+    service.store.client.zadd(service.store.keys.schedule, {service.store.keys.entry("theirs"): 0})
+    assert admin.get("/schedules/theirs").status_code == 200
+    answer = admin.get("/schedules/theirs/edit")
+    assert answer.status_code == 409
+    assert "belongs to the program that saved it with RedBeat's API" in text(answer)
+
+
+def test_a_schedule_made_here_is_edited_without_an_overlay(admin: Browser, store: Store, make: Declare) -> None:
+    make("mine")
+    admin.submit("/schedules/mine/edit", args="[8, 9]")
+    entry = store.get("mine")
+    assert entry.fields["args"] == [8, 9]
+    assert entry.overlay == {}
+
+
+def test_a_command_of_the_file_cannot_be_changed_here(
+    admin: Browser, store: Store, load: Callable[[str], None]
+) -> None:
+    load("schedules: {sync: {task: scheduler.tasks.run_command, every: 1h, kwargs: {argv: [/bin/true]}}}")
+    answer = admin.submit("/schedules/sync/edit", kwargs='{"argv": ["/bin/rm", "-rf", "/"]}')
+    assert answer.status_code == 422
+    assert "only the schedule file may say which" in text(answer)
+    assert store.get("sync").fields["kwargs"] == {"argv": ["/bin/true"]}
+    assert admin.submit("/schedules/sync/edit", timing="2h").status_code == 200
+    assert store.get("sync").fields["every"] == "2h"

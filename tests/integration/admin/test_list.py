@@ -1,0 +1,156 @@
+"""Looking at the list: what runs when, what happened, what needs somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from scheduler import sync
+from scheduler.admin.service import Service
+from scheduler.model import Entry
+from scheduler.sync import clock
+from tests.integration.admin.browser import Browser, Document, text
+from tests.integration.admin.conftest import Declare
+from tests.integration.admin.runs import run, set_aside
+
+
+def rows(admin: Browser, path: str = "/schedules") -> list[str]:
+    """The names that the list shows, in its order."""
+    return [row["name"] for row in admin.json(path)["schedules"]]
+
+
+def test_each_schedule_shows_its_timing_in_words_its_next_and_its_last_run(
+    admin: Browser, service: Service, nightly: Entry
+) -> None:
+    run(
+        service,
+        "nightly",
+        clock() - timedelta(minutes=5),
+        "failed",
+        result="ValueError: no such printer",
+        reason="error",
+    )
+    page = text(admin.get("/"))
+    for words in (
+        "nightly",
+        "Adds two numbers every night",
+        "At 02:30 every day, New York time",
+        "reports",
+        "failed 4 min ago",
+        "ValueError: no such printer",
+    ):
+        assert words in page, words
+    assert " 02:30 E" in page, "in the schedule's zone, EST or EDT"
+
+
+def test_an_empty_list_says_how_to_begin(admin: Browser) -> None:
+    page = text(admin.get("/schedules"))
+    assert "There are no schedules yet: declare some in schedules.yaml" in page
+
+
+def test_no_beat_is_told_with_the_remedy(admin: Browser, nightly: Entry) -> None:
+    assert "No beat leads: nothing is sent. Start it with systemctl start celery-beat" in text(admin.get("/schedules"))
+
+
+def test_problems_of_the_file_and_of_entries_are_told(admin: Browser, service: Service, nightly: Entry) -> None:
+    service.store.note_file({"problems": "schedules.yaml:12:5: unknown key 'corn' — did you mean 'cron'?"})
+    set_aside(service, "nightly", "its task is gone")
+    page = text(admin.get("/schedules"))
+    assert "schedules.yaml:12:5: unknown key 'corn' — did you mean 'cron'?" in page
+    assert "its task is gone" in page
+    assert admin.json("/schedules")["schedules"][0]["state"] == "quarantined"
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("q=night", ["nightly"]),
+        ("q=TWO+NUMBERS", ["nightly"]),
+        ("q=clean_up", ["sweep"]),
+        ("q=reports", ["nightly"]),
+        ("tag=night", ["nightly"]),
+        ("tag=nigh", []),
+        ("state=paused", ["sweep"]),
+        ("state=new", ["adder", "nightly"]),
+        ("state=new&q=add", ["adder", "nightly"]),
+        ("state=new&tag=night", ["nightly"]),
+        ("state=nonsense", []),
+        ("q=nobody", []),
+        ("page=2", []),
+        ("page=-1", ["adder", "nightly", "sweep"]),
+        ("page=9999999999", ["adder", "nightly", "sweep"]),
+        ("q=" + "x" * 10_000, []),
+    ],
+)
+def test_the_list_can_be_searched(
+    admin: Browser, service: Service, nightly: Entry, make: Declare, query: str, found: list[str]
+) -> None:
+    make("adder")
+    make("sweep", task="scheduler.tasks.clean_up", args=[], kwargs={"directory": "/tmp", "older_than": "7d"})
+    sync.pause(service.store, "sweep", by="admin")
+    assert rows(admin, f"/schedules?{query}") == found
+    page = admin.get(f"/schedules?{query}")
+    assert page.status_code == 200
+    assert ("No schedule is like that" in text(page)) == (not found)
+
+
+def test_a_long_list_comes_in_pages_of_fifty_by_name(admin: Browser, make: Declare) -> None:
+    for number in range(120):
+        make(f"job-{number:03}", tags=["even"] if number % 2 == 0 else [])
+    assert rows(admin) == [f"job-{number:03}" for number in range(50)]
+    assert rows(admin, "/schedules?page=3") == [f"job-{number:03}" for number in range(100, 120)]
+    page = admin.get("/schedules?tag=even&page=2")
+    assert "51–60 of 60 found, 120 in all" in text(page)
+    assert "Page 2 of 2" in text(page)
+    links = [link["href"] for link in Document(page.text).all("a") if link.get("rel") == "prev"]
+    assert links == ["/schedules?tag=even"]
+
+
+def test_states_are_counted_and_each_count_leads_to_its_schedules(
+    admin: Browser, service: Service, nightly: Entry, make: Declare
+) -> None:
+    make("adder")
+    run(service, "adder", clock(), "succeeded", result="3")
+    page = Document(admin.get("/schedules").text)
+    assert "1 ok" in page.text
+    assert "1 new" in page.text
+    assert "/schedules?state=ok" in [link["href"] for link in page.all("a")]
+
+
+@pytest.mark.parametrize(
+    "how", [{"path": "/schedules?format=json"}, {"path": "/schedules", "Accept": "application/json"}]
+)
+def test_programs_get_the_same_as_json(admin: Browser, nightly: Entry, how: dict[str, str]) -> None:
+    headers = {key: value for key, value in how.items() if key != "path"}
+    body = admin.get(how["path"], **headers).get_json()
+    assert body["total"] == body["matched"] == 1
+    assert body["leader"] is None
+    assert body["schedules"][0] | {"next": None} == {
+        "name": "nightly",
+        "state": "new",
+        "task": "scheduler.tasks.log_it",
+        "timing": "At 02:30 every day, New York time",
+        "zone": "America/New_York",
+        "origin": "file",
+        "description": "Adds two numbers every night",
+        "error": "",
+        "tags": ["reports", "night"],
+        "overlaid": [],
+        "next": None,
+        "last": None,
+    }
+
+
+def test_a_browser_gets_the_page(admin: Browser, nightly: Entry) -> None:
+    accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    assert admin.get("/schedules", Accept=accept).mimetype == "text/html"
+    assert admin.get("/schedules", Accept="*/*").mimetype == "text/html"
+
+
+def test_a_file_that_changes_shows_at_the_next_look(admin: Browser, load: Callable[[str], None]) -> None:
+    load("schedules: {one: {task: scheduler.tasks.fail, every: 1h}}")
+    assert rows(admin) == ["one"]
+    load("schedules: {two: {task: scheduler.tasks.fail, every: 1h}}")
+    assert rows(admin) == ["two"]

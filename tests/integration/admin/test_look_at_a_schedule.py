@@ -1,0 +1,111 @@
+"""Looking at one schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from scheduler.admin.service import Service
+from scheduler.decide import Skip
+from scheduler.model import Entry
+from scheduler.sync import clock
+from scheduler.timing import get_zone
+from tests.integration.admin.browser import Browser, Document, text
+from tests.integration.admin.conftest import Declare
+from tests.integration.admin.runs import run, set_aside, skip
+
+
+def test_it_shows_the_definition_in_the_words_of_the_file(admin: Browser, nightly: Entry) -> None:
+    page = text(admin.get("/schedules/nightly"))
+    for words in (
+        "task scheduler.tasks.log_it",
+        "cron 30 2 * * *",
+        "timezone America/New_York",
+        "args [10, 20]",
+        "queue reports",
+        "overlap skip default",
+        "kwargs {} default",
+    ):
+        assert words in page, words
+
+
+def test_it_shows_the_next_five_runs_in_its_zone_and_in_utc(admin: Browser, nightly: Entry) -> None:
+    page = Document(admin.get("/schedules/nightly").text)
+    assert nightly.due is not None
+    due = nightly.due
+    local = due.astimezone(get_zone("America/New_York"))
+    assert local.strftime("%a %d %b") + " 02:30 " + local.strftime("%Z") in page.text
+    assert due.strftime("%a %d %b %H:%M UTC") in page.text
+    assert len(admin.json("/schedules/nightly")["upcoming"]) == 5
+
+
+def test_it_marks_the_days_on_which_clocks_change(admin: Browser, load: Callable[[str], None]) -> None:
+    with time_machine.travel(datetime(2027, 3, 26, 12, tzinfo=UTC)):
+        load("schedules: {daily: {task: scheduler.tasks.fail, cron: '0 5 * * *', timezone: Europe/Berlin}}")
+        admin.log_in()
+        page = text(admin.get("/schedules/daily"))
+    assert "Sat 27 Mar 05:00 CET Sat 27 Mar 04:00 UTC" in page
+    assert "Sun 28 Mar 05:00 CEST clocks go forward 60 min Sun 28 Mar 03:00 UTC" in page
+    assert page.count("clocks go") == 1
+
+
+def test_it_shows_each_run_with_its_outcome_lateness_duration_and_result(
+    admin: Browser, service: Service, nightly: Entry
+) -> None:
+    now = clock().replace(microsecond=0)
+    run(service, "nightly", now - timedelta(hours=2), "succeeded", result="30")
+    trace = 'Traceback (most recent call last):\n  File "x.py", line 3, in y\nValueError: no <paper>'
+    run(service, "nightly", now - timedelta(hours=1), "failed", result="ValueError: no <paper>", traceback=trace)
+    page = Document(admin.get("/schedules/nightly").text)
+    assert "succeeded +0.00 s 2.00 s 30" in page.text
+    assert "failed +0.00 s 2.00 s ValueError: no <paper> Traceback (most recent call last)" in page.text
+    assert len(page.all("details")) >= 1
+
+
+def test_a_stretch_of_skips_is_one_row(admin: Browser, service: Service, nightly: Entry) -> None:
+    last = clock().replace(microsecond=0)
+    skip(service, nightly, Skip("paused", last - timedelta(minutes=10), last, 11))
+    assert "skipped 11 × paused" in text(admin.get("/schedules/nightly"))
+
+
+def test_a_schedule_that_has_never_run_says_so(admin: Browser, nightly: Entry) -> None:
+    assert "It has not run yet" in text(admin.get("/schedules/nightly"))
+
+
+def test_a_broken_entry_shows_why_and_cannot_be_run(admin: Browser, service: Service, nightly: Entry) -> None:
+    set_aside(service, "nightly", "its task is gone")
+    page = admin.get("/schedules/nightly")
+    assert "its task is gone" in text(page)
+    assert "Run now" not in page.text
+
+
+def test_an_entry_that_cannot_even_be_read_is_still_shown(admin: Browser, service: Service) -> None:
+    service.store.client.hset(service.store.keys.entry("odd"), "definition", "{not json")
+    service.store.client.zadd(service.store.keys.schedule, {service.store.keys.entry("odd"): 0})
+    assert "quarantined" in text(admin.get("/schedules/odd"))
+    assert "odd" in text(admin.get("/schedules"))
+
+
+def test_programs_get_the_same_as_json(admin: Browser, nightly: Entry) -> None:
+    body = admin.json("/schedules/nightly")
+    assert body["fields"] == body["base"] == nightly.fields
+    assert body["revision"] == nightly.revision
+    assert (body["overlay"], body["pause"], body["runs"]) == ({}, None, [])
+
+
+def test_a_name_that_is_none_answers_404(admin: Browser) -> None:
+    page = admin.get("/schedules/nobody")
+    assert page.status_code == 404
+    assert "no schedule is called 'nobody'" in text(page)
+    assert admin.get("/schedules/nobody", Accept="application/json").get_json().keys() == {"error"}
+
+
+@pytest.mark.parametrize("name", ["new", "edit", "a.b", "runs", "pause", "x-1_y"])
+def test_names_that_look_like_addresses_have_a_page_of_their_own(admin: Browser, make: Declare, name: str) -> None:
+    make(name)
+    links = [link["href"] for link in Document(admin.get("/schedules").text).all("a")]
+    [address] = [link for link in links if link.startswith("/schedules/") and link != "/schedules/new"]
+    assert f"<h1>{name}</h1>" in admin.get(address).text

@@ -1,0 +1,81 @@
+"""What the page says while Redis is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+from scheduler import celeryapp
+from scheduler.admin import create_app
+from scheduler.settings import Settings
+from tests.integration.admin.browser import Browser, text
+from tests.support.redis_server import RedisServer
+from tests.support.redis_server import redis_server as run_redis
+
+PATHS = [
+    "/schedules",
+    "/schedules/x",
+    "/schedules/x/edit",
+    "/schedules/x/runs/x@2026-01-01T00:00:00Z",
+    "/audit",
+    "/tasks/x",
+]
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    with run_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def orphan(own_redis: RedisServer, settings: Settings) -> Iterator[Browser]:
+    """The admin's browser on a page whose Redis has just gone."""
+    with celeryapp.build(replace(settings, redis_url=own_redis.url)) as celery:
+        app: Flask = create_app(celery)
+        own_redis.stop()
+        browser = Browser(app)
+        browser.log_in()
+        yield browser
+        app.extensions["scheduler"].store.client.close()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_page_says_so_in_one_sentence_with_the_remedy(orphan: Browser, path: str) -> None:
+    answer = orphan.get(path)
+    assert answer.status_code == 503
+    assert "does not answer" in text(answer) or path == "/tasks/x"
+    assert "start it, or set SCHEDULER_REDIS_URL to one that runs" in answer.text
+    assert "Traceback" not in answer.text
+    assert orphan.get(path, Accept="application/json").get_json().keys() == {"error"}
+
+
+@pytest.mark.parametrize("path", ["/schedules/x/pause", "/schedules/x/runs", "/schedules/x/edit", "/schedules/new"])
+def test_a_change_is_not_pretended(orphan: Browser, path: str) -> None:
+    assert orphan.post(path, note="x").status_code == 503
+
+
+def test_health_says_no_without_a_login_and_without_a_reason(orphan: Browser) -> None:
+    answer = orphan.client.get("/healthz")
+    assert (answer.status_code, answer.get_json()) == (503, {"ok": False})
+
+
+def test_a_password_in_the_url_is_not_told(settings: Settings) -> None:
+    url = "redis://user:hunter2@localhost:1/0"
+    with celeryapp.build(replace(settings, redis_url=url)) as celery:
+        browser = Browser(create_app(celery))
+        browser.log_in()
+        page = browser.get("/schedules")
+    assert page.status_code == 503
+    assert "localhost:1" in page.text
+    assert "hunter2" not in page.text
+
+
+def test_the_page_works_again_when_redis_is_back(orphan: Browser, own_redis: RedisServer) -> None:
+    assert orphan.get("/schedules").status_code == 503
+    own_redis.start()
+    assert orphan.get("/schedules").status_code == 200
+    assert orphan.get("/healthz").status_code == 200

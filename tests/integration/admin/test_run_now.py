@@ -1,0 +1,141 @@
+"""Running a schedule now, and looking at a run."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from scheduler.admin.service import Service
+from scheduler.message import task_id
+from scheduler.model import Entry
+from scheduler.store import Store
+from scheduler.sync import clock
+from tests.integration.admin.browser import Browser, Document, text
+from tests.integration.admin.conftest import Declare
+from tests.integration.admin.runs import run
+
+# Celery's Redis backend still calls what redis-py has renamed.
+pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
+
+
+def test_run_now_sends_the_run_and_leads_to_its_page(
+    admin: Browser, service: Service, store: Store, nightly: Entry
+) -> None:
+    page = admin.post("/schedules/nightly/runs")
+    assert page.status_code == 200
+    assert "Manual run of" in text(page)
+    assert "queued" in text(page)
+    assert "Requested by admin" in text(page)
+    [sent] = service.store.client.lrange("reports", 0, -1)
+    assert json.loads(sent)["headers"]["task"] == "scheduler.tasks.log_it"
+    [found] = service.ledger.runs("nightly")
+    assert (found.manual, found.by, found.outcome) == (True, "admin", "queued")
+    assert store.get("nightly").due == nightly.due, "its next due instant is as it was"
+
+
+def test_a_second_run_waits_for_the_first_where_runs_may_not_overlap(
+    admin: Browser, service: Service, nightly: Entry
+) -> None:
+    admin.post("/schedules/nightly/runs")
+    answer = admin.post("/schedules/nightly/runs")
+    assert answer.status_code == 409
+    assert "still queued or running: wait for it, or set overlap: allow" in text(answer)
+    assert len(service.ledger.runs("nightly")) == 1
+
+
+def test_a_paused_schedule_can_be_run_by_hand(admin: Browser, nightly: Entry) -> None:
+    admin.post("/schedules/nightly/pause")
+    assert admin.post("/schedules/nightly/runs").status_code == 200
+
+
+def test_a_run_that_goes_on_shows_its_progress(admin: Browser, service: Service, make: Declare) -> None:
+    make("count", task="scheduler.tasks.count_to", args=[])
+    identity = run(service, "count", clock() - timedelta(seconds=3), "running")
+    meta = {"current": 3, "total": 12, "message": "Copied 3 of 12 <files>"}
+    service.celery.backend.store_result(task_id(identity), meta, "PROGRESS")
+    page = Document(admin.get(f"/schedules/count/runs/{identity}").text)
+    assert page.all("progress") == [{"id": "progress", "max": "12", "value": "3"}]
+    assert "Copied 3 of 12 <files>" in page.text
+    assert "3 of 12" in page.text
+    assert {"http-equiv": "refresh", "content": "5"} in page.all("meta"), "it renews itself without JavaScript"
+    assert admin.json(f"/schedules/count/runs/{identity}")["progress"] == meta
+
+
+@pytest.mark.parametrize(
+    "meta", [{}, {"current": "x", "total": []}, {"current": 3}, {"total": 0, "current": 0}, {"a": 1}]
+)
+def test_progress_without_numbers_is_a_bar_without_an_end(
+    admin: Browser, service: Service, make: Declare, meta: dict[str, object]
+) -> None:
+    make("count", task="scheduler.tasks.count_to", args=[])
+    identity = run(service, "count", clock(), "running")
+    service.celery.backend.store_result(task_id(identity), meta, "PROGRESS")
+    assert Document(admin.get(f"/schedules/count/runs/{identity}").text).all("progress") == [{"id": "progress"}]
+
+
+def test_a_finished_run_shows_when_it_was_due_started_and_finished(
+    admin: Browser, service: Service, nightly: Entry
+) -> None:
+    due = clock().replace(microsecond=0) - timedelta(hours=1)
+    identity = run(service, "nightly", due, "succeeded", result='{"pages": 3, "sum": [1, 2]}')
+    page = Document(admin.get(f"/schedules/nightly/runs/{identity}").text)
+    for words in (
+        "succeeded",
+        "Due",
+        "Started",
+        "+0.00 s after it was due",
+        "Finished",
+        "after 2.00 s",
+        "worker@host:7",
+    ):
+        assert words in page.text, words
+    assert '"pages": 3, "sum": [' in page.text
+    assert "refresh" not in str(page.all("meta"))
+    assert admin.json(f"/schedules/nightly/runs/{identity}")["outcome"] == "succeeded"
+
+
+def test_a_failed_run_shows_its_error_and_its_traceback(admin: Browser, service: Service, nightly: Entry) -> None:
+    trace = "Traceback (most recent call last):\nValueError: no paper"
+    identity = run(
+        service, "nightly", clock(), "failed", result="ValueError: no paper", traceback=trace, reason="error"
+    )
+    page = text(admin.get(f"/schedules/nightly/runs/{identity}"))
+    assert "Error ValueError: no paper Traceback Traceback (most recent call last): ValueError: no paper" in page
+
+
+@pytest.mark.parametrize("name", ["nightly", "other"])
+def test_a_run_that_is_none_answers_404(admin: Browser, service: Service, nightly: Entry, name: str) -> None:
+    identity = run(service, "nightly", clock())
+    assert admin.get(f"/schedules/{name}/runs/{name}@2026-01-01T00:00:00Z").status_code == 404
+    assert admin.get(f"/schedules/other/runs/{identity}").status_code == 404
+    for nonsense in ("x", "@", "nightly@", "nightly@yesterday", "nightly@2026-13-01T00:00:00Z", "~00"):
+        assert admin.get(f"/schedules/{name}/runs/{nonsense}").status_code == 404
+
+
+def test_a_run_outlives_its_schedule(admin: Browser, service: Service, make: Declare) -> None:
+    make("mine")
+    identity = run(service, "mine", clock())
+    admin.post("/schedules/mine/delete")
+    assert admin.get(f"/schedules/mine/runs/{identity}").status_code == 200
+
+
+def test_any_task_can_be_asked_for_by_its_id(admin: Browser, service: Service) -> None:
+    backend = service.celery.backend
+    backend.store_result("one", {"current": 1, "total": 4, "message": "One"}, "PROGRESS")
+    backend.store_result("two", 30, "SUCCESS")
+    backend.store_result("three", ValueError("no paper"), "FAILURE", traceback="Traceback …")
+    one, two, three = (admin.get(f"/tasks/{task}").get_json() for task in ("one", "two", "three"))
+    assert (one["state"], one["current"], one["total"], one["message"]) == ("PROGRESS", 1, 4, "One")
+    assert (two["state"], two["result"], two["current"]) == ("SUCCESS", 30, None)
+    assert two["date_done"]
+    assert (three["result"], three["traceback"]) == ("ValueError: no paper", "Traceback …")
+    assert set(one) == {"id", "state", "current", "total", "message", "result", "traceback", "date_done"}
+
+
+@pytest.mark.parametrize("task", ["unknown", "x" * 5000, "%00", "..", "a%2Fb"])
+def test_a_task_that_celery_knows_nothing_of_answers_404(admin: Browser, task: str) -> None:
+    answer = admin.get(f"/tasks/{task}")
+    assert answer.status_code == 404
+    assert task in ("..", "a%2Fb") or answer.get_json()["state"] == "PENDING"
