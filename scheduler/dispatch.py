@@ -17,7 +17,7 @@ from celery import Celery
 
 from scheduler import entries, message
 from scheduler.decide import Decision
-from scheduler.entries import Job
+from scheduler.entries import DamagedEntry, Job
 from scheduler.errors import RefusedChange
 from scheduler.events import emit
 from scheduler.instants import from_seconds, to_micros, to_redbeat, to_seconds
@@ -29,6 +29,7 @@ from scheduler.settings import Settings
 
 TEMPLATES = 50_000  #: message templates that are kept
 NO_EXPIRY = timedelta(days=7)  #: the same for a run that never expires
+NOT_SENT = {"overlap": "the run before had not finished", "no queue": "its queue is a key of another kind in Redis"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Dispatcher:
         self.keys = keys
         self.limits: list[str | int] = [keys.prefix, settings.keep_runs, int(settings.keep_days * 86_400_000)]
         self._commit = script(client, "commit")
-        self._templates: OrderedDict[tuple[str, int, bool], Template] = OrderedDict()
+        self._templates: OrderedDict[tuple[str, int, bool], Template | None] = OrderedDict()
 
     def forget(self) -> None:
         """Build every message anew."""
@@ -78,11 +79,14 @@ class Dispatcher:
 
     def run_now(self, entry: Entry, by: str) -> str:
         """Send a manual run at once; returns its id. Raises RefusedChange when the run before still goes on."""
-        job = entries.job(entry)
         now = time.time()
         requested = from_seconds(now)
         identity = run_id(entry.name, requested, manual=True)
-        sent = self._message(entry, job, identity, None, requested)
+        try:
+            job = entries.job(entry)
+            sent = self._message(entry, job, identity, None, requested)
+        except (DamagedEntry, CannotCompose) as error:
+            raise RefusedChange(f"schedule '{entry.name}' cannot be sent: {error}") from error
         as_it_is = (entry.name, _revision(entry), to_micros(entry.due), "keep", "", "")
         one_run = (job.policies.overlap, 0, "", 1, 0)
         deadline = now + NO_EXPIRY.total_seconds()
@@ -92,6 +96,8 @@ class Dispatcher:
         [(status, *outcome)] = self._commit(keys=[self.keys.lock, self.keys.schedule], args=arguments)
         if status == "changed":
             raise RefusedChange(f"schedule '{entry.name}' changed at the same time: look at it again, then run it")
+        if outcome == ["no queue"]:
+            raise RefusedChange(f"{sent.queue} is no list in Redis: give schedule '{entry.name}' another queue")
         if outcome == ["overlap"]:
             raise RefusedChange(
                 f"the run before of '{entry.name}' is still queued or running: wait for it, or set overlap: allow"
@@ -145,17 +151,17 @@ class Dispatcher:
         if message.somebody_listens() or self.app.conf.task_send_sent_event:
             return message.compose(self.app, job, identity, expires)
         key = (entry.name, entry.revision, expires is not None)
-        cached = self._templates.get(key)
-        if cached is None:
-            cached = self._templates[key] = message.template(self.app, job, expiring=expires is not None)
+        if key not in self._templates:
+            self._templates[key] = message.template(self.app, job, expiring=expires is not None)
             if len(self._templates) > TEMPLATES:
                 self._templates.popitem(last=False)
-        return cached.render(identity, expires, now)
+        cached = self._templates[key]
+        return cached.render(identity, expires, now) if cached else message.compose(self.app, job, identity, expires)
 
     def _tell(self, due: Due, outcomes: Sequence[str]) -> None:
         for instant, outcome in zip(due.decision.runs, outcomes, strict=True):
-            if outcome == "overlap":
-                emit("run.skipped", schedule=due.entry.name, count=1, reason="the run before had not finished")
+            if outcome in NOT_SENT:
+                emit("run.skipped", schedule=due.entry.name, count=1, reason=NOT_SENT[outcome])
             else:
                 emit("run.sent", run=run_id(due.entry.name, instant), queue=due.job.options.get("queue", "its queue"))
         for skip in due.decision.skips:

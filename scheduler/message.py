@@ -16,15 +16,18 @@ from typing import Any
 
 from celery import Celery, signals
 from celery.result import denied_join_result
+from kombu.exceptions import OperationalError
 
 from scheduler.entries import Job
+from scheduler.redis_client import AWAY
 
 RUN_HEADER = "scheduler_run"  #: header that carries the run's identity to the worker
 RETRIES_HEADER = "scheduler_retries"  #: header that carries the schedule's `retries`
 RUN_NAMESPACE = uuid.UUID("6f9b2a52-6c3e-5a0e-9d2a-0d5c1f4f7d11")
 FAR = datetime(9999, 12, 30, 23, 59, 58, 987654, tzinfo=UTC)
-TASK_ID, RUN_ID, TAG = "00000000-aaaa-5aaa-8aaa-aaaaaaaaaaaa", "@run@", "@tag@"
-EXPIRES, EXPIRATION = FAR.isoformat(), "@expiration@"
+# Nobody can guess them, so no argument of anybody contains them.
+TASK_ID, RUN_ID, TAG, EXPIRATION = (str(uuid.uuid4()) for _ in range(4))
+EXPIRES = FAR.isoformat()
 
 
 class CannotCompose(ValueError):
@@ -73,7 +76,10 @@ class Collector:
         return self.channel.basic_publish(message, _publish_batch=self, **options)
 
     def add(self, command: str, *arguments: Any) -> None:
-        self.commands.append((command, arguments))
+        if command == "publish":  # an event for whoever listens, of which the run does not depend
+            self.channel.client.publish(*arguments)
+        else:
+            self.commands.append((command, arguments))
 
     def flush(self) -> None:
         """Nothing is sent from here."""
@@ -111,27 +117,35 @@ def publish(app: Celery, job: Job, run_id: str, expires: datetime | None, produc
 
 
 def compose(app: Celery, job: Job, run_id: str, expires: datetime | None, task: str = "") -> Message:
-    """Let kombu build the message of one run; raises CannotCompose."""
+    """Let kombu build the message of one run; raises CannotCompose, or one of AWAY where it cannot reach Redis."""
     task = task or task_id(run_id)
     try:
         with app.producer_pool.acquire(block=True) as producer, collecting(producer) as collector:
             publish(app, job, run_id, expires, producer, task)
-    except (TypeError, ValueError, KeyError, RecursionError) as error:
-        raise CannotCompose(f"{type(error).__name__}: {error}") from error
+    except Exception as error:  # options, routers and serializers are anybody's
+        if isinstance(error, OperationalError) and isinstance(error.__cause__, AWAY):
+            raise error.__cause__ from error
+        raise CannotCompose(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
     pushes = [arguments for command, arguments in collector.commands if command == "lpush"]
     if len(pushes) != 1 or len(collector.commands) != 1:
         raise CannotCompose("its options route it to something else than one Redis list")
-    queue, payload = pushes[0]
+    [(queue, payload)] = pushes
     return Message(str(queue), payload.decode() if isinstance(payload, bytes) else str(payload), task)
 
 
-def template(app: Celery, job: Job, *, expiring: bool) -> Template:
-    """Build an entry's message once, and cut out what differs from run to run."""
+def template(app: Celery, job: Job, *, expiring: bool) -> Template | None:
+    """Build an entry's message once, and cut out what differs from run to run.
+
+    None when the task's or the entry's own options put a time into it that counts from each sending.
+    """
     message = compose(app, job, RUN_ID, FAR if expiring else None, TASK_ID)
     body = json.loads(message.payload)
-    body["properties"]["delivery_tag"] = TAG
-    if "expiration" in body["properties"]:
-        body["properties"]["expiration"] = EXPIRATION
+    headers, properties = body["headers"], body["properties"]
+    if headers.get("eta") or (not expiring and (headers.get("expires") or "expiration" in properties)):
+        return None
+    properties["delivery_tag"] = TAG
+    if expiring:
+        properties["expiration"] = EXPIRATION
     return Template(message.queue, cut(json.dumps(body), (TASK_ID, RUN_ID, TAG, EXPIRES, EXPIRATION)))
 
 

@@ -91,3 +91,10 @@ local function release_waiting(ledger)
   redis.call('LPUSH', held.queue, held.payload)
   return true
 end
+
+-- A run whose record was trimmed while it went on: what waits for its end must not wait for ever.
+local function forget_open(ledger, id)
+  if redis.call('HEXISTS', ledger, ':open') == 0 then return end
+  set_open(ledger, id, nil)
+  release_waiting(ledger)
+end

@@ -5,7 +5,11 @@
 local prefix, id, outcome = ARGV[1], ARGV[2], ARGV[3]
 local ledger = home(prefix, id)
 local run = read_run(ledger, id)
-if not run then return 0 end
+if not run then
+  redis.call('ZREM', leases_key(prefix), id)
+  forget_open(ledger, id)
+  return 0
+end
 local is_open = run.outcome == 'queued' or run.outcome == 'running'
 if not is_open and not (run.outcome == 'lost' and ARGV[4] ~= '' and run.claim == ARGV[4]) then return 0 end
 run.outcome = outcome

@@ -5,7 +5,7 @@
 --   without the pause ('' leaves it), number of runs, number of skips,
 --   {id, due, last, count, reason, detail}… for each skip, then for each run {id, due, record for the ledger, queue, payload, deadline}.
 -- Returns nil when the lock is not ours; else for each entry a list: 'ok' or 'changed', then for each run
---   'sent', 'overlap' or 'waiting'.
+--   'sent', 'overlap', 'waiting', or 'no queue' where its queue is a key of another kind.
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 
 local now = tonumber(ARGV[2])
@@ -34,9 +34,20 @@ local function still_open(ledger, text)
   return open
 end
 
+-- An error in the middle would leave a run in the ledger that no worker ever gets.
+local kinds = {}
+local function is_list(queue)
+  kinds[queue] = kinds[queue] or redis.call('TYPE', queue).ok
+  return kinds[queue] == 'list' or kinds[queue] == 'none'
+end
+
 local function send(name, overlap, manual)
   local id, due, record, queue, payload, deadline = take(), take(), take(), take(), take(), take()
   local ledger = ledger_key(limits.prefix, name)
+  if not is_list(queue) then
+    if not manual then record_skip(limits, name, id, due, due, 1, 'no queue', queue .. ' is no list in Redis') end
+    return 'no queue'
+  end
   local found = redis.call('HMGET', ledger, id, ':open', ':waiting')
   if found[1] then return 'sent' end
   if overlap == 'allow' then
@@ -67,7 +78,10 @@ while at <= #ARGV do
   local score, last, overlap, resumed, definition, runs = take(), take(), take(), take(), take(), tonumber(take())
   local key = limits.prefix .. name
   local now_is = redis.call('HMGET', key, 'revision', 'due', 'definition', 'seen', 'count')
-  local same = (now_is[1] or '0') == revision and (now_is[2] or '') == before and now_is[3] and redis.sha1hex(now_is[3]) == now_is[4]
+  local same = now_is[3] and (now_is[1] or '0') == revision
+  if after ~= 'keep' then -- a manual run has no part in what beat decides
+    same = same and (now_is[2] or '') == before and redis.sha1hex(now_is[3]) == now_is[4]
+  end
   local reply = {same and 'ok' or 'changed'}
   if same and after ~= 'keep' then
     if runs > 0 then

@@ -10,6 +10,7 @@ local function settle(id, queue, payload, ends)
   redis.call('ZREM', KEYS[2], id)
   local ledger = home(prefix, id)
   local run = read_run(ledger, id)
+  if not run then forget_open(ledger, id) end
   if not run or run.outcome ~= 'running' then return 'alive' end
   run.reason = 'lost'
   if payload ~= '' then

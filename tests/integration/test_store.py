@@ -113,19 +113,19 @@ def test_what_was_run_survives_an_edit(store: Store, client: Client, keys: Keys)
 
 def test_a_renamed_entry_takes_its_history_along(store: Store, client: Client, keys: Keys) -> None:
     add(store, entry_of(declared("old"), total_run_count=3, last_run_at=NOON))
-    client.zadd(keys.ledger("old"), {"old@x": 1.0})
+    client.hset(keys.ledger("old"), "old@x", "{}")
     entry = store.get("old")
     changes = [Write("old", entry, None, moved_to="new"), Write("new", None, replace(entry, name="new"))]
     store.write(changes)
     assert store.names() == ["new"]
     assert store.get("new").total_run_count == 3
-    assert client.zrange(keys.ledger("new"), 0, -1) == ["old@x"]
+    assert client.hgetall(keys.ledger("new")) == {"old@x": "{}"}
     assert not client.exists(keys.ledger("old"), keys.entry("old"))
 
 
 def test_a_removed_entry_leaves_no_key(store: Store, client: Client, keys: Keys) -> None:
     add(store, entry_of(declared()))
-    client.hset(keys.waiting("job"), "id", "x")
+    client.hset(keys.ledger("job"), ":waiting", "x")
     store.write([Write("job", store.get("job"), None)])
     assert client.keys() == [f"{keys.prefix}:revision"]
 
