@@ -160,10 +160,10 @@ class Environment:
 
     def installer(self) -> list[str]:
         if uv := shutil.which("uv"):
-            return [uv, "pip", "install", "--quiet", "--no-cache", "--python", str(self.python)]
-        # Byte code is written when a module is first imported: most never are.
-        options = ["--quiet", "--no-cache-dir", "--no-input", "--disable-pip-version-check", "--no-compile"]
-        return [str(self.python), *self.pip(), "install", *options, "--retries", "2"]
+            # Compiled here, on all cores, or else at the first start by four processes that get into each other's way.
+            return [uv, "pip", "install", "--quiet", "--no-cache", "--compile-bytecode", "--python", str(self.python)]
+        options = ["--quiet", "--no-cache-dir", "--no-input", "--disable-pip-version-check", "--retries", "2"]
+        return [str(self.python), *self.pip(), "install", *options]
 
     def pip(self) -> list[str]:
         """The arguments that make Python run pip: a pinned wheel, run unpacked, else the one that Python brought.
