@@ -1,0 +1,31 @@
+"""The nouns of this service: frozen, and free of I/O."""
+
+from __future__ import annotations
+
+from scheduler.model.entry import Declared, Entry, Overlaid, Pause, read_instant
+from scheduler.model.fields import DURATION_PATTERN, NAME_PATTERN, TIMING_KINDS
+from scheduler.model.problem import Position, Problem
+from scheduler.model.run import Outcome, Run, read_run_id, run_id
+from scheduler.model.schedule import TIMING_FIELDS, Noun, Policies, Schedule, ScheduleFile
+
+__all__ = [
+    "DURATION_PATTERN",
+    "NAME_PATTERN",
+    "TIMING_FIELDS",
+    "TIMING_KINDS",
+    "Declared",
+    "Entry",
+    "Noun",
+    "Outcome",
+    "Overlaid",
+    "Pause",
+    "Policies",
+    "Position",
+    "Problem",
+    "Run",
+    "Schedule",
+    "ScheduleFile",
+    "read_instant",
+    "read_run_id",
+    "run_id",
+]

@@ -1,0 +1,40 @@
+"""The types that fields of a schedule are made of, and what each accepts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from scheduler import timing
+
+TIMING_KINDS = ("cron", "every", "at", "rrule", "solar")
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+NUMBERS = (rf"([0-9]{{1,12}}(\.[0-9]{{1,6}})?{unit}\s*)?" for unit in ("w", "d", "h", "m", "s", "ms"))
+DURATION_PATTERN = rf"^\s*(?=[0-9]){''.join(NUMBERS)}$"
+
+
+def read_duration(value: object) -> timedelta:
+    """Turn ``1h30m`` into a timedelta; a bare number is refused, because its unit would be a guess."""
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} has no unit — write a duration such as 30s, 10m, 1h30m or 2d")
+    return timing.parse_duration(value)
+
+
+def read_whole(value: object) -> object:
+    """Take 3.0 for 3, as JSON Schema does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(read_whole)
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(read_duration),
+    PlainSerializer(timing.format_duration),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["30s", "10m", "1h30m", "2d"]}),
+]
+Text = Annotated[str, Field(max_length=4096)]
+ShortText = Annotated[str, Field(max_length=200)]

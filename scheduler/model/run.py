@@ -1,0 +1,60 @@
+"""One due instant, or one manual request, from sent to finished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Outcome = Literal["queued", "running", "succeeded", "failed", "lost", "skipped"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One due instant (or manual request) in the ledger; times are epoch seconds, 0 where not reached.
+
+    A stretch of equal skips is one Run with ``count`` above 1, from ``due`` to ``until``.
+    """
+
+    id: str
+    schedule: str
+    due: float
+    outcome: Outcome
+    manual: bool = False
+    task: str = ""
+    task_id: str = ""
+    reason: str = ""  #: why it was skipped or lost: overlap, paused, excluded, expired, missed, …
+    detail: str = ""  #: the reason in a sentence
+    queue: str = ""
+    sent: float = 0.0
+    started: float = 0.0
+    finished: float = 0.0
+    worker: str = ""
+    result: str = ""
+    traceback: str = ""
+    by: str = ""
+    attempt: int = 0
+    count: int = 1
+    until: float = 0.0
+
+    @property
+    def lateness(self) -> float | None:
+        """Seconds from the due instant to the start of the body."""
+        return self.started - self.due if self.started else None
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds that the body took."""
+        return self.finished - self.started if self.started and self.finished else None
+
+
+def run_id(name: str, due: datetime, *, manual: bool = False) -> str:
+    """The identity of a run: its schedule and due instant, as text that sorts by time."""
+    instant = due.isoformat().removesuffix("+00:00") + "Z"
+    return f"{name}@{'manual-' if manual else ''}{instant}"
+
+
+def read_run_id(identity: str) -> tuple[str, float]:
+    """The schedule and due instant (epoch seconds) of a run's identity."""
+    name, _, instant = identity.rpartition("@")
+    return name, datetime.fromisoformat(instant.removeprefix("manual-")).timestamp()

@@ -1,0 +1,118 @@
+"""What a schedule may say: the one definition for the file, the admin form, what is stored, and the JSON Schema.
+
+Field descriptions are the documentation: editors show them while typing.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from scheduler.model.fields import NAME_PATTERN, TIMING_KINDS, WHOLE, Duration, ShortText, Text
+
+
+class Noun(BaseModel):
+    """Frozen; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Policies(Noun):
+    """What may stand in ``defaults:`` as well as in a schedule."""
+
+    queue: ShortText | None = Field(None, description="Celery queue; the task's own if left out.", examples=["reports"])
+    priority: Annotated[int, Field(ge=0, le=9, strict=True), WHOLE] | None = Field(
+        None, description="Celery message priority on Redis: 0 is sent first."
+    )
+    expires: Duration | None = Field(
+        None, description="A run that has not started this long after its due instant is dropped as `expired`."
+    )
+    timeout: Duration | None = Field(None, description="Hard time limit of one run.")
+    retries: Annotated[int, Field(ge=0, le=100, strict=True), WHOLE] = Field(
+        0, description="How often a failed run is tried again, with growing pauses."
+    )
+    overlap: Literal["skip", "queue", "allow"] = Field(
+        "skip", description="When the run before still goes on: skip this one, let one wait, or run both."
+    )
+    catch_up: Literal["none", "latest", "all"] = Field(
+        "latest", description="Which due instants run after beat was down or the schedule was paused."
+    )
+    catch_up_window: Duration = Field(
+        timedelta(days=1), description="A missed due instant older than this is never run."
+    )
+    on_lost: Literal["report", "rerun"] = Field(
+        "report", description="When the worker of a run vanished: report it, or run it again as well."
+    )
+
+
+class Schedule(Policies):
+    """One schedule: what runs when. Exactly one of cron, every, at, rrule and solar."""
+
+    task: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        description="Registered name of the Celery task.", examples=["scheduler.tasks.log_it"]
+    )
+    description: Annotated[str, Field(max_length=1000)] = Field("", description="What it is for, in a sentence.")
+    cron: Text | None = Field(
+        None, description="Cron expression, five fields, or six with seconds first.", examples=["30 2 * * *"]
+    )
+    every: Text | None = Field(None, description="Fixed interval; it does not drift.", examples=["30s", "1h30m"])
+    at: Text | None = Field(None, description="Once, at this time.", examples=["2026-12-24 18:00"])
+    rrule: Text | None = Field(None, description="RFC 5545 recurrence.", examples=["FREQ=MONTHLY;BYDAY=-1FR"])
+    solar: Text | None = Field(
+        None, description="Celery's solar event, latitude and longitude.", examples=["sunset 52.52 13.40"]
+    )
+    timezone: ShortText = Field(
+        "UTC", description="IANA time zone; the file's own if left out.", examples=["America/New_York"]
+    )
+    start: Text | None = Field(None, description="No due instant before this time.")
+    end: Text | None = Field(None, description="No due instant after this time.")
+    max_runs: Annotated[int, Field(ge=1, strict=True), WHOLE] | None = Field(
+        None, description="Finished after this many runs."
+    )
+    jitter: Duration = Field(timedelta(0), description="Spread the sending over this long, the same for each instant.")
+    except_: tuple[str, ...] = Field(
+        (), alias="except", max_length=20, description="Names of calendars on whose days it is skipped."
+    )
+    args: tuple[Any, ...] = Field((), description="Positional arguments of the task.", examples=[[10, 20]])
+    kwargs: dict[str, Any] = Field({}, description="Keyword arguments of the task.", examples=[{"format": "pdf"}])
+    tags: tuple[ShortText, ...] = Field((), description="For finding it on the page.")
+    enabled: bool = Field(True, strict=True, description="False keeps the schedule but never sends it.")
+    renamed_from: Annotated[str, StringConstraints(strip_whitespace=False, pattern=NAME_PATTERN)] | None = Field(
+        None, description="Its former name: history moves over."
+    )
+
+    @property
+    def kind(self) -> str:
+        """Which of the timing keys is set."""
+        return next(kind for kind in TIMING_KINDS if getattr(self, kind) is not None)
+
+    @property
+    def timing_text(self) -> str:
+        return str(getattr(self, self.kind))
+
+    def fields(self) -> dict[str, Any]:
+        """The set fields as JSON values under the names that the file uses; a changed field compares unequal."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+#: Fields that decide when a schedule fires: a change of one of them sets a new next due instant.
+TIMING_FIELDS = frozenset({*TIMING_KINDS, "timezone", "start", "end", "jitter", "except", "excluded", "enabled"})
+
+
+class ScheduleFile(Noun):
+    """The top level of ``schedules.yaml``."""
+
+    timezone: ShortText = Field("UTC", description="Time zone of every schedule that names none.")
+    imports: tuple[str, ...] = Field((), description="Modules that hold your tasks.", examples=[["reports.tasks"]])
+    defaults: Policies = Field(Policies(), description="Policies of every schedule that does not set its own.")
+    calendars: dict[str, Annotated[tuple[Text, ...], Field(max_length=1000)]] = Field(
+        {},
+        max_length=100,
+        description="Named lists of dates and RRULEs, for `except`.",
+        examples=[{"holidays": ["2026-12-25"]}],
+    )
+    schedules: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Schedule] = Field(
+        {}, description="Name of each schedule to what it does."
+    )
