@@ -15,7 +15,7 @@ from typing import Any
 from celery import Celery
 from redbeat.schedulers import RedBeatScheduler
 
-from scheduler import adopt, entries, sync
+from scheduler import adopt, entries, faults, sync
 from scheduler.decide import decide
 from scheduler.dispatch import Dispatcher, Due, LostLock, Unsendable
 from scheduler.entries import DamagedEntry
@@ -164,7 +164,9 @@ class Scheduler(RedBeatScheduler):
         now = from_seconds(time.time())
         for name, stored in self.roster.unknown(standings).items():
             self.read(name, stored, now)
+        faults.reach("beat.before_decide")
         decided = [self.decide(standing, now) for standing in standings]
+        faults.reach("beat.after_decide")
         batch = [due for due in decided if due is not None]
         while batch:
             try:

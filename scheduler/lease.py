@@ -10,6 +10,7 @@ import uuid
 from dataclasses import dataclass
 from typing import cast
 
+from scheduler import faults
 from scheduler.redis_client import AWAY, Client, Keys, connect
 from scheduler.settings import Settings
 
@@ -61,7 +62,9 @@ class Lease:
 
     def campaign(self, client: Client) -> bool:
         """Try once to take the lock."""
+        faults.reach("lease.before_take")
         if client.set(self.keys.lock, self.token, nx=True, px=int(self.seconds * 1000)):
+            faults.reach("lease.after_take")
             self.since = time.time()
             self.progress()
             if self.renew(client) and (self._renewer is None or not self._renewer.is_alive()):
@@ -75,7 +78,9 @@ class Lease:
         facts = ["name", self.name, "since", self.since, "seen", now, "lease", self.seconds]
         arguments = [self.token, int(self.seconds * 1000), now, KEPT_ALIVE_MARK, *facts]
         keys = [self.keys.lock, self.keys.leader, self.keys.last_led]
+        faults.reach("lease.before_renew")
         self.held = bool(client.eval(RENEW, len(keys), *keys, *(str(argument) for argument in arguments)))
+        faults.reach("lease.after_renew")
         return self.held
 
     def progress(self) -> None:
@@ -85,7 +90,9 @@ class Lease:
     def release(self, client: Client) -> None:
         """Free the lock, if it is ours, and wake the standbys."""
         self.held = False
+        faults.reach("lease.before_release")
         client.eval(RELEASE, 2, self.keys.lock, self.keys.leader, self.token, self.keys.wake)
+        faults.reach("lease.after_release")
 
     def _keep(self) -> None:
         client = connect(self.settings)

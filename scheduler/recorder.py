@@ -19,6 +19,7 @@ from celery.app.task import Context
 from celery.exceptions import Ignore, WorkerLostError
 from celery.worker import state
 
+from scheduler import faults
 from scheduler.events import emit
 from scheduler.ledger import LEASE, UNTAKEN, Ledger
 from scheduler.message import RETRIES_HEADER, RUN_HEADER
@@ -60,7 +61,9 @@ class Recorder:
         schedule, due = read_run_id(run_id)
         run = Run(run_id, schedule, due, "running", task=task.name, task_id=request.id)
         request.claim_token = uuid.uuid4().hex
+        faults.reach("recorder.before_claim")
         outcome = self.ledger.claim(run, f"{request.hostname}:{os.getpid()}", request.claim_token)
+        faults.reach("recorder.after_claim")
         if outcome != "claimed":
             emit("run.duplicate", run=run_id, outcome=outcome)
         return outcome == "claimed"
@@ -72,7 +75,9 @@ class Recorder:
             return
         try:
             token = getattr(request, "claim_token", None) or ""
+            faults.reach("recorder.before_close")
             self.ledger.close(run_id, outcome, token=token, until=until, **details)
+            faults.reach("recorder.after_close")
         except AWAY as error:
             emit("ledger.away", run=run_id, outcome=outcome, error=error)
 
@@ -100,10 +105,12 @@ def recorded(task: Task, recorder: Recorder) -> None:
             raise Ignore
         with recorder.context:
             try:
-                return base.__call__(self, *args, **kwargs) if own_call else self.run(*args, **kwargs)
+                result = base.__call__(self, *args, **kwargs) if own_call else self.run(*args, **kwargs)
             except Exception as error:
                 try_again(self, run_id, error)
                 raise
+        faults.reach("recorder.after_body")
+        return result
 
     task.__class__ = type(base.__name__, (base,), {"__call__": call, "__module__": base.__module__, "recorded": True})
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from scheduler import entries
+from scheduler import entries, faults
 from scheduler.entries import DamagedEntry
 from scheduler.errors import Conflict, NotFound
 from scheduler.model import Entry
@@ -114,7 +114,10 @@ class Store:
         the entry was changed meanwhile.
         """
         keys = [self.keys.lock, self.keys.schedule, self.keys.entry(name)]
-        return bool(self._set_aside(keys=keys, args=[token, revision or "0", error, entries.NEVER]))
+        faults.reach("store.before_set_aside")
+        done = self._set_aside(keys=keys, args=[token, revision or "0", error, entries.NEVER])
+        faults.reach("store.after_set_aside")
+        return bool(done)
 
     def adopt(self, entry: Entry, stored: Mapping[str, str], token: str) -> bool:
         """Write our fields beside what another program saved; False if it was changed again meanwhile."""
@@ -123,7 +126,10 @@ class Store:
         where = entries.score(entry, entries.job(entry).timing)
         keys = [self.keys.lock, self.keys.schedule, self.keys.entry(entry.name)]
         flat = [part for pair in fields.items() for part in pair]
-        return bool(self._adopt(keys=keys, args=[token, digest, where, self.keys.prefix, *flat]))
+        faults.reach("store.before_adopt")
+        done = self._adopt(keys=keys, args=[token, digest, where, self.keys.prefix, *flat])
+        faults.reach("store.after_adopt")
+        return bool(done)
 
     def audit(self, count: int = 100) -> list[dict[str, Any]]:
         """The newest lines of the audit log, newest first."""

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from scheduler import plan, schedule_file
+from scheduler import faults, plan, schedule_file
 from scheduler.advice import advise
 from scheduler.errors import Conflict, NotFound, RefusedChange
 from scheduler.events import emit
@@ -84,7 +84,9 @@ def apply(store: Store, checked: Checked, *, by: str, token: str = "", allow_rem
                 "if that is meant, run `python3 -m scheduler apply --allow-remove`"
             )
         try:
+            faults.reach("sync.before_write")
             store.write(writes(wanted, by), token=token)
+            faults.reach("sync.after_write")
         except Conflict:
             if attempt == ATTEMPTS - 1:
                 raise

@@ -6,7 +6,7 @@ import time
 
 from celery import Celery
 
-from scheduler import entries, message
+from scheduler import entries, faults, message
 from scheduler.entries import DamagedEntry
 from scheduler.errors import NotFound
 from scheduler.events import emit
@@ -41,7 +41,9 @@ class Vanished:
             again = self.again(run_id)
             queue, payload = (again.queue, again.payload) if again else ("", "")
             arguments += [run_id, queue, payload, now + UNTAKEN.total_seconds()]
+        faults.reach("vanished.before_settle")
         answers = self._lose(keys=[keys.lock, keys.leases], args=arguments)
+        faults.reach("vanished.after_settle")
         for run_id, answer in zip(ids, answers or (), strict=False):
             if answer != "alive":
                 emit("run.lost" if answer == "lost" else "run.sent_again", run=run_id)
