@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from celery import Celery
 
-from scheduler import entries, message
+from scheduler import entries, faults, message
 from scheduler.decide import Decision
 from scheduler.entries import DamagedEntry, Job
 from scheduler.errors import RefusedChange
@@ -69,7 +69,9 @@ class Dispatcher:
         for due in batch:
             arguments += self._advance(due)
             arguments += self._runs(due, from_seconds(now))
+        faults.reach("dispatch.before_commit")
         replies = self._commit(keys=[self.keys.lock, self.keys.schedule], args=arguments)
+        faults.reach("dispatch.after_commit")
         if replies is None:
             raise LostLock
         for due, (status, *outcomes) in zip(batch, replies, strict=True):

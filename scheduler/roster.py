@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from scheduler import entries
+from scheduler import entries, faults
 from scheduler.entries import Job
 from scheduler.instants import from_micros
 from scheduler.model import Entry
@@ -46,7 +46,9 @@ class Roster:
 
     def due(self, limit: int) -> list[Standing]:
         """The entries whose time has come, longest overdue first."""
+        faults.reach("roster.before_due")
         flat = self._due(keys=[self.store.keys.schedule], args=[time.time(), limit, self.store.keys.prefix])
+        faults.reach("roster.after_due")
         return [Standing(*flat[at : at + 4]) for at in range(0, len(flat), 4)]
 
     def unknown(self, standings: Iterable[Standing]) -> dict[str, dict[str, str]]:
