@@ -18,7 +18,6 @@ from scheduler.model import Outcome, Run, read_run_id
 from scheduler.redis_client import Client, Keys, script
 from scheduler.settings import Settings
 
-LEASE = 30.0  #: seconds for which a worker answers for a run without renewing
 UNTAKEN = timedelta(hours=1)  #: how long after its expiry a queued run still counts as waiting in its queue
 SHOWN_RESULT = 4_000  #: characters of a result or traceback that the ledger keeps
 NUMBERS = {name.name: name.type for name in fields(Run) if name.type in ("float", "int", "bool")}
@@ -31,22 +30,23 @@ class Ledger:
         self.client = client
         self.keys = keys
         self.limits: list[str | int] = [keys.prefix, settings.keep_runs, int(settings.keep_days * 86_400_000)]
+        self.lease = settings.run_lease
         self._claim = script(client, "claim")
         self._close = script(client, "close")
 
     def claim(self, run: Run, worker: str, token: str) -> str:
         """Take a run before its body starts; 'claimed', or the outcome that it has already.
 
-        It is held by a lease of LEASE seconds, which ``renew`` extends. The same token may claim again, so a claim
-        whose answer was lost can be repeated.
+        It is held by a lease of ``settings.run_lease`` seconds, which ``renew`` extends. The same token may claim
+        again, so a claim whose answer was lost can be repeated.
         """
         now = time.time()
-        what = (run.id, now, worker, now + LEASE, run.due, run.task, run.task_id, token)
+        what = (run.id, now, worker, now + self.lease, run.due, run.task, run.task_id, token)
         return str(self._claim(args=[*self.limits, *what]))
 
     def renew(self, run_ids: Iterable[str]) -> None:
         """Answer for these running runs for another lease."""
-        ends = time.time() + LEASE
+        ends = time.time() + self.lease
         leases = dict.fromkeys(run_ids, ends)
         if leases:
             self.client.zadd(self.keys.leases, leases, xx=True)

@@ -21,7 +21,7 @@ from celery.worker import state
 
 from scheduler import faults
 from scheduler.events import emit
-from scheduler.ledger import LEASE, UNTAKEN, Ledger
+from scheduler.ledger import UNTAKEN, Ledger
 from scheduler.message import RETRIES_HEADER, RUN_HEADER
 from scheduler.model import Outcome, Run, read_run_id
 from scheduler.redis_client import AWAY, Keys, connect
@@ -213,7 +213,7 @@ class Keeper(threading.Thread):
 
     def run(self) -> None:
         while True:
-            time.sleep(LEASE / 3)
+            time.sleep(self.ledger.lease / 3)
             running = [run_of(context_of(request)) for request in tuple(state.active_requests)]
             try:
                 self.ledger.renew(run_id for run_id in running if run_id is not None)

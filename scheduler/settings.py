@@ -1,6 +1,6 @@
 """Environment and systemd credentials, read once into one frozen object.
 
-Nothing else in the package reads ``os.environ``.
+Nothing else in the package reads a variable that an operator sets.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Settings:
     key_prefix: str = "redbeat:"
     lease: float = 15.0  #: seconds for which the leader's lock holds without renewal
     max_interval: float = 5.0  #: seconds that beat sleeps at most
+    run_lease: float = 30.0  #: seconds after which a running run is lost, if its worker does not renew
     keep_runs: int = 100  #: runs in the ledger per schedule
     keep_days: float = 30.0  #: days that a run stays in the ledger
     admin_password_hash: str = field(default="", repr=False)
@@ -51,6 +52,7 @@ class Settings:
             key_prefix=env.text("SCHEDULER_KEY_PREFIX", "redbeat:"),
             lease=env.number("SCHEDULER_LEASE", 15.0, 3.0, 300.0),
             max_interval=env.number("SCHEDULER_MAX_INTERVAL", 5.0, 0.1, 60.0),
+            run_lease=env.number("SCHEDULER_RUN_LEASE", 30.0, 2.0, 45.0),
             keep_runs=int(env.number("SCHEDULER_KEEP_RUNS", 100, 1, 100_000)),
             keep_days=env.number("SCHEDULER_KEEP_DAYS", 30.0, 0.01, 3660.0),
             admin_password_hash=env.secret("SCHEDULER_ADMIN_PASSWORD_HASH", ""),

@@ -42,6 +42,7 @@ def test_a_variable_that_is_set_to_nothing_counts_as_not_set() -> None:
         ("KEY_PREFIX", "mine:", "key_prefix", "mine:"),
         ("LEASE", "30", "lease", 30.0),
         ("MAX_INTERVAL", "0.5", "max_interval", 0.5),
+        ("RUN_LEASE", "5", "run_lease", 5.0),
         ("KEEP_RUNS", "7", "keep_runs", 7),
         ("KEEP_DAYS", "0.5", "keep_days", 0.5),
         ("TRUSTED_HOSTS", "a.example b.example", "trusted_hosts", ("a.example", "b.example")),
