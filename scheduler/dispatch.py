@@ -12,15 +12,16 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from celery import Celery
 
-from scheduler import entries, faults, message
+from scheduler import entries, events, faults, message
 from scheduler.decide import Decision
 from scheduler.entries import DamagedEntry, Job
 from scheduler.errors import RefusedChange
 from scheduler.events import emit
-from scheduler.instants import from_seconds, to_micros, to_redbeat, to_seconds
+from scheduler.instants import from_seconds, to_micros, to_redbeat_json, to_seconds
 from scheduler.ledger import UNTAKEN
 from scheduler.message import CannotCompose, Message, Template
 from scheduler.model import Entry, run_id
@@ -74,8 +75,9 @@ class Dispatcher:
         faults.reach("dispatch.after_commit")
         if replies is None:
             raise LostLock
+        heard = events.are_heard()
         for due, (status, *outcomes) in zip(batch, replies, strict=True):
-            if status == "ok":
+            if status == "ok" and heard:
                 self._tell(due, outcomes)
         return [due.entry.name for due, (status, *_) in zip(batch, replies, strict=True) if status == "changed"]
 
@@ -115,7 +117,7 @@ class Dispatcher:
             to_micros(entry.due),
             to_micros(decision.due),
             entries.NEVER if decision.due is None else to_seconds(job.timing.send_at(decision.due)),
-            json.dumps(to_redbeat(decision.runs[-1])) if decision.runs else "",
+            to_redbeat_json(decision.runs[-1]) if decision.runs else "",
             job.policies.overlap,
             int(decision.resumed),
             self._unpaused(due) if decision.resumed else "",
@@ -149,8 +151,13 @@ class Dispatcher:
             flat += [identity, due_at, record, sent.queue, sent.payload, deadline]
         return flat
 
+    @cached_property
+    def _announces(self) -> bool:
+        """Whether Celery shall publish a ``task-sent`` event with each message."""
+        return bool(self.app.conf.task_send_sent_event)
+
     def _message(self, entry: Entry, job: Job, identity: str, expires: datetime | None, now: datetime) -> Message:
-        if message.somebody_listens() or self.app.conf.task_send_sent_event:
+        if message.somebody_listens() or self._announces:
             return message.compose(self.app, job, identity, expires)
         key = (entry.name, entry.revision, expires is not None)
         if key not in self._templates:

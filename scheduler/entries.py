@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from scheduler import timing
-from scheduler.instants import from_micros, from_redbeat, to_micros, to_redbeat, to_seconds
+from scheduler.instants import from_micros, from_redbeat, to_micros, to_redbeat_json, to_seconds
 from scheduler.model import Entry, Overlaid, Pause, Policies
 from scheduler.timing import Timing, TimingError
 
@@ -128,7 +128,7 @@ def definition(entry: Entry, sent: Job) -> str:
 
 def meta(last_run_at: datetime | None, total_run_count: int) -> str:
     """RedBeat's ``meta``."""
-    return json.dumps({"last_run_at": to_redbeat(last_run_at), "total_run_count": total_run_count})
+    return f'{{"last_run_at": {to_redbeat_json(last_run_at)}, "total_run_count": {total_run_count}}}'
 
 
 def encode(entry: Entry) -> dict[str, str]:

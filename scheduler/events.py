@@ -35,6 +35,11 @@ EVENTS: dict[str, tuple[int, str]] = {
 }
 
 
+def are_heard() -> bool:
+    """Whether anybody would see an event of the level INFO."""
+    return logger.isEnabledFor(INFO)
+
+
 def emit(event: str, **fields: object) -> None:
     """Log an event of the table above; an unknown name or a missing field is a KeyError, so that tests find it."""
     level, sentence = EVENTS[event]

@@ -31,13 +31,16 @@ def from_seconds(seconds: float) -> datetime:
     return EPOCH + timedelta(microseconds=round(seconds * 1_000_000))
 
 
-def to_redbeat(instant: datetime | None) -> dict[str, Any] | None:
-    """An instant as RedBeat's encoder writes it into ``meta``."""
+def to_redbeat_json(instant: datetime | None) -> str:
+    """An aware instant, in UTC, as RedBeat's encoder writes it into ``meta``."""
     if instant is None:
-        return None
-    parts = ("year", "month", "day", "hour", "minute", "second", "microsecond")
-    utc = instant.astimezone(UTC)
-    return {"__type__": "datetime", **{part: getattr(utc, part) for part in parts}, "timezone": "UTC"}
+        return "null"
+    instant = instant.astimezone(UTC)
+    return (
+        f'{{"__type__": "datetime", "year": {instant.year}, "month": {instant.month}, "day": {instant.day}, '
+        f'"hour": {instant.hour}, "minute": {instant.minute}, "second": {instant.second}, '
+        f'"microsecond": {instant.microsecond}, "timezone": "UTC"}}'
+    )
 
 
 def from_redbeat(value: Any) -> datetime | None:

@@ -53,7 +53,7 @@ class Roster:
 
     def unknown(self, standings: Iterable[Standing]) -> dict[str, dict[str, str]]:
         """The hashes of those that were changed since they were read, or never were."""
-        names = [standing.name for standing in standings if self.get(standing) is None]
+        names = [standing.name for standing in standings if self._find(standing) is None]
         return dict(zip(names, hashes(self.store.client, map(self.store.keys.entry, names)), strict=True))
 
     def learn(self, entry: Entry) -> None:
@@ -72,8 +72,12 @@ class Roster:
 
     def get(self, standing: Standing) -> tuple[Entry, Job] | None:
         """The entry as it stands now, and its job; None if it is not known as it stands."""
-        known = self._known.get(standing.name)
-        if known is None or known.revision != standing.revision:
+        known = self._find(standing)
+        if known is None:
             return None
         due = from_micros(standing.due)
         return replace(known.entry, due=due, total_run_count=int(standing.ran)), known.job
+
+    def _find(self, standing: Standing) -> Known | None:
+        known = self._known.get(standing.name)
+        return known if known is not None and known.revision == standing.revision else None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scheduler import entries
 from scheduler.entries import NEVER, DamagedEntry
-from scheduler.instants import from_seconds, to_redbeat
+from scheduler.instants import from_seconds, to_redbeat_json
 from scheduler.model import Entry, Overlaid, Pause
 from tests.support.schedules import HOUR, MINUTE, NOON, declared, entry_of
 
@@ -192,7 +192,7 @@ def test_whatever_an_entry_holds_comes_back(
 @given(INSTANTS)
 def test_the_last_run_is_written_as_redbeat_writes_it(last: Any) -> None:
     written = json.loads(entries.meta(last, 3))
-    assert written == {"last_run_at": to_redbeat(last), "total_run_count": 3}
+    assert written == {"last_run_at": json.loads(to_redbeat_json(last)), "total_run_count": 3}
     assert written["last_run_at"]["timezone"] == "UTC"
 
 
