@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -144,12 +144,14 @@ def template(app: Celery, job: Job, *, expiring: bool) -> Template | None:
     if headers.get("eta") or (not expiring and (headers.get("expires") or "expiration" in properties)):
         return None
     properties["delivery_tag"] = TAG
+    gaps = [TASK_ID, RUN_ID, TAG]
     if expiring:
         properties["expiration"] = EXPIRATION
-    return Template(message.queue, cut(json.dumps(body), (TASK_ID, RUN_ID, TAG, EXPIRES, EXPIRATION)))
+        gaps += [EXPIRES, EXPIRATION]
+    return Template(message.queue, cut(json.dumps(body), gaps))
 
 
-def cut(text: str, gaps: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def cut(text: str, gaps: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """The text in parts, each with the gap that follows it."""
     parts: list[tuple[str, str]] = [(text, "")]
     for gap in gaps:

@@ -13,6 +13,7 @@ from scheduler import celeryapp
 from scheduler.beat import Scheduler
 from scheduler.ledger import Ledger
 from scheduler.redis_client import Client, Keys, connect
+from scheduler.registry import signatures
 from scheduler.settings import Settings
 from scheduler.store import Store
 from tests.support.beats import running_beat
@@ -69,8 +70,9 @@ def ledger(client: Client, keys: Keys, settings: Settings) -> Ledger:
 
 @pytest.fixture
 def celery(settings: Settings) -> Iterator[Celery]:
-    """The service's Celery application on this test's Redis."""
+    """The service's Celery application on this test's Redis, its tasks registered."""
     made = celeryapp.build(settings)
+    signatures(made)
     yield made
     made.close()
     pools.reset()  # type: ignore[no-untyped-call]
