@@ -57,8 +57,8 @@ local function bound(limits, ledger)
   local rows = redis.call('HGETALL', ledger)
   local found = {}
   for i = 1, #rows, 2 do
-    local open = string.find(rows[i + 1], '"outcome":"queued"', 1, true) or string.find(rows[i + 1], '"outcome":"running"', 1, true)
-    if string.sub(rows[i], 1, 1) ~= ':' and not open then
+    local running = string.find(rows[i + 1], '"outcome":"running"', 1, true)
+    if string.sub(rows[i], 1, 1) ~= ':' and not running then
       found[#found + 1] = {id = rows[i], due = tonumber(string.match(rows[i + 1], '"due":"([^"]*)"')) or 0}
     end
   end
