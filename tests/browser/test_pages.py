@@ -1,0 +1,228 @@
+"""What a person sees and does, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from scheduler import sync
+from scheduler.admin.service import Service
+from scheduler.message import task_id
+from scheduler.model import Entry
+from scheduler.sync import clock
+from tests.browser.conftest import PASSWORD, Open, Site
+from tests.integration.admin.runs import lead, run
+
+PHONE = {"width": 360, "height": 740}
+with_and_without_javascript = pytest.mark.parametrize("javascript", [True, False], ids=["javascript", "no javascript"])
+pytestmark = [
+    pytest.mark.xdist_group("browser"),
+    # Celery's Redis backend still calls what redis-py has renamed.
+    pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning"),
+]
+
+
+@pytest.fixture
+def nightly(service: Service) -> Entry:
+    service.settings.file.write_text(
+        "schedules: {nightly: {task: scheduler.tasks.log_it, cron: '30 2 * * *', args: [10, 20], tags: [reports]}}"
+    )
+    lead(service)
+    sync.apply(service.store, sync.check(service.settings.file, service.tasks), by="file", allow_remove=True)
+    return service.store.get("nightly")
+
+
+def make(service: Service, name: str, **fields: object) -> Entry:
+    given = {"task": "scheduler.tasks.log_it", "args": [1, 2], "every": "1h"} | fields
+    return sync.create(service.store, name, given, tasks=service.tasks, by="admin")
+
+
+@with_and_without_javascript
+def test_the_list_shows_each_schedule(open_page: Open, nightly: Entry, javascript: bool) -> None:
+    page = open_page(java_script_enabled=javascript)
+    row = page.get_by_role("row", name="nightly")
+    expect(row).to_contain_text("At 02:30 every day")
+    expect(row).to_contain_text("new")
+    row.get_by_role("link", name="nightly").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("nightly")
+
+
+@with_and_without_javascript
+def test_an_edit_through_the_form_governs(open_page: Open, service: Service, nightly: Entry, javascript: bool) -> None:
+    page = open_page("/schedules/nightly", java_script_enabled=javascript)
+    page.get_by_role("link", name="Edit").click()
+    page.get_by_label("Kind").select_option("every")
+    page.get_by_label("Timing").fill("90")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was saved yet")
+    expect(page.get_by_label("Timing")).to_have_value("90")
+    expect(page.locator("#timing-wrong-1")).to_be_visible()
+    page.get_by_label("Timing").fill("90m")
+    page.get_by_label("Why").fill("twice as often")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").first).to_contain_text("Saved")
+    assert service.store.get("nightly").fields["every"] == "90m"
+    page.get_by_role("button", name=re.compile(r"Revert\s+every\s+to file")).click()
+    expect(page.get_by_text("the file governs again")).to_be_visible()
+    assert service.store.get("nightly").fields == nightly.fields
+
+
+@with_and_without_javascript
+def test_a_schedule_is_paused_and_resumed(open_page: Open, service: Service, nightly: Entry, javascript: bool) -> None:
+    page = open_page("/schedules/nightly", java_script_enabled=javascript)
+    page.locator("summary", has_text="Pause").click()
+    page.get_by_label("Why").fill("printer is away")
+    page.get_by_label("Until").fill("2030-01-01T08:00")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("heading", name="Paused by admin")).to_be_visible()
+    expect(page.get_by_text("printer is away")).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("Resumed")).to_be_visible()
+
+
+@with_and_without_javascript
+def test_run_now_leads_to_the_run_and_follows_it(open_page: Open, service: Service, javascript: bool) -> None:
+    make(service, "count", task="scheduler.tasks.count_to", args=[])
+    page = open_page("/schedules/count", java_script_enabled=javascript)
+    page.get_by_role("button", name="Run now").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Manual run of")
+    expect(page.locator(".chip")).to_have_text("queued")
+    [sent] = service.ledger.runs("count")
+    assert service.ledger.claim(sent, "worker@host:1", "token") == "claimed"
+    meta = {"current": 3, "total": 12, "message": "Copied 3 of 12"}
+    service.celery.backend.store_result(sent.task_id, meta, "PROGRESS")
+    expect(page.get_by_role("progressbar", name="Copied 3 of 12")).to_be_visible()
+    service.ledger.close(sent.id, "succeeded", token="token", result='{"counted": 12}')
+    expect(page.locator(".chip")).to_have_text("succeeded")
+    expect(page.get_by_text('"counted": 12')).to_be_visible()
+
+
+def test_the_list_stays_true_and_keeps_the_focus(open_page: Open, service: Service, nightly: Entry) -> None:
+    page = open_page()
+    link = page.get_by_role("link", name="nightly")
+    link.focus()
+    run(service, "nightly", clock() - timedelta(minutes=3), "failed", result="ValueError: no paper", reason="error")
+    expect(page.get_by_text("ValueError: no paper")).to_be_visible()
+    expect(page.get_by_role("link", name="nightly")).to_be_focused()
+
+
+def test_typing_is_not_disturbed_by_a_refresh(open_page: Open, service: Service, nightly: Entry) -> None:
+    page = open_page()
+    page.get_by_label("Find").press_sequentially("nigh")
+    make(service, "another")
+    expect(page.get_by_role("link", name="another")).to_be_visible()
+    expect(page.get_by_label("Find")).to_have_value("nigh")
+    expect(page.get_by_label("Find")).to_be_focused()
+
+
+def test_an_open_traceback_stays_open(open_page: Open, service: Service, nightly: Entry) -> None:
+    failed = {"result": "ValueError: no paper", "traceback": "Traceback: line 3", "reason": "error"}
+    run(service, "nightly", clock() - timedelta(minutes=9), "failed", **failed)
+    page = open_page("/schedules/nightly")
+    page.locator("summary", has_text="ValueError: no paper").click()
+    expect(page.get_by_text("Traceback: line 3")).to_be_visible()
+    run(service, "nightly", clock() - timedelta(minutes=3), "succeeded", result="42")
+    expect(page.get_by_text("42", exact=True).first).to_be_visible()
+    expect(page.get_by_text("Traceback: line 3")).to_be_visible()
+
+
+def test_relative_times_count_by_themselves(open_page: Open, service: Service) -> None:
+    make(service, "soon", every="1d")
+    page = open_page("/schedules/soon")
+    page.route("**/*", lambda route: route.abort())
+    page.locator("main").evaluate(
+        "main => main.querySelector('time[data-relative]').dateTime = new Date(Date.now() + 32500).toISOString()"
+    )
+    expect(page.get_by_text("in 31 s").first).to_be_visible()
+    expect(page.get_by_text("in 30 s").first).to_be_visible()
+    expect(page.locator("#connection")).to_have_text("The page cannot be refreshed: what it shows may be old.")
+
+
+def test_a_session_that_ends_leads_to_the_login(open_page: Open, nightly: Entry) -> None:
+    page = open_page()
+    page.context.clear_cookies()
+    page.wait_for_url("**/login?next=/schedules")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="nightly")).to_be_visible()
+
+
+def test_another_site_cannot_use_the_admins_browser(
+    open_page: Open, site: Site, service: Service, nightly: Entry
+) -> None:
+    page = open_page()
+    attack = f'<form method="post" action="{site.url}/schedules/nightly/pause"><button>Win a prize</button></form>'
+
+    def evil(route: Route) -> None:
+        route.fulfill(body=attack, content_type="text/html")
+
+    page.route("http://evil.example/", evil)
+    page.goto("http://evil.example/")
+    page.get_by_role("button").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Forbidden")
+    assert service.store.get("nightly") == nightly
+
+
+def every_page(service: Service) -> list[str]:
+    """An address of each kind of page, with long words in it."""
+    make(service, "x" * 100, description="long " * 100, tags=["t" * 40], kwargs={}, cron="0 0 29 2 *", every=None)
+    failed = {"result": "E" * 300, "traceback": "Trace " * 200, "reason": "error"}
+    identity = run(service, "x" * 100, clock() - timedelta(minutes=3), "failed", **failed)
+    make(service, "count", task="scheduler.tasks.count_to", args=[])
+    running = run(service, "count", clock(), "running")
+    meta = {"current": 1, "total": 3, "message": "m" * 200}
+    service.celery.backend.store_result(task_id(running), meta, "PROGRESS")
+    sync.pause(service.store, "count", by="admin", note="n" * 300)
+    return [
+        "/schedules",
+        "/schedules?q=nothing",
+        f"/schedules/{'x' * 100}",
+        f"/schedules/{'x' * 100}/runs/{identity}",
+        f"/schedules/count/runs/{running}",
+        "/schedules/count",
+        "/schedules/nightly/edit",
+        "/schedules/new",
+        "/audit",
+        "/nothing",
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_fits_a_phone_and_breaks_no_policy(
+    open_page: Open, service: Service, nightly: Entry, scheme: str
+) -> None:
+    sync.edit(service.store, "nightly", {"task": "scheduler.tasks.fail", "every": "2h"}, tasks=None, by="admin")
+    page = open_page(viewport=PHONE, color_scheme=scheme)
+    for path in every_page(service):
+        page.goto(path)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide == 0, f"{path} is {wide} px too wide"
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    page.goto("/login")
+
+
+def test_the_keyboard_is_enough(open_page: Open, nightly: Entry) -> None:
+    page = open_page("/schedules/nightly")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+    for name in ("Scheduler", "Schedules", "Audit", "Log out", "Schedules", "Run now"):
+        page.keyboard.press("Tab")
+        expect(focused(page)).to_have_text(name)
+    outline = focused(page).evaluate("element => getComputedStyle(element).outlineStyle")
+    assert outline == "solid", "the focus is seen"
+
+
+def focused(page: Page) -> Locator:
+    return page.locator(":focus")
+
+
+def test_logging_out_ends_it(open_page: Open, nightly: Entry) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/login")
+    page.goto("/schedules")
+    page.wait_for_url("**/login?next=/schedules")
