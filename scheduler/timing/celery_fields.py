@@ -42,7 +42,9 @@ def celery_numbers(field: str, spec: object) -> frozenset[int]:
 def _term(field: str, term: str) -> list[int]:
     low, high = FIELDS[field]
     match = TERM.fullmatch(term)
-    if match is None or match["step"] == "0" or (match["step"] and not (match["star"] or match["last"])):
+    if match is None or (match["step"] and not (match["star"] or match["last"])):
+        return [_number(field, term)]
+    if match["step"] is not None and int(match["step"]) == 0:
         raise _refusal(field, term)
     step = int(match["step"] or 1)
     if match["star"]:

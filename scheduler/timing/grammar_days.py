@@ -12,7 +12,8 @@ MONTH = "|".join(name.lower() for name in MONTH_NAMES)
 AND = r"(?:, and |, | and )"
 DAYS = rf"(?:(?:every |on )?(?:{DAY})s?)(?:{AND}(?:{DAY})s?)*"
 MONTHS = rf"(?:{MONTH})(?:{AND}(?:{MONTH}))*"
-COUNTED = rf"(?:{'|'.join(RANKS[1:])}|last) (?:{DAY})"
+RANK = rf"(?:{'|'.join(RANKS[1:])}|last)"
+COUNTED = rf"{RANK}(?:{AND}{RANK})* (?:{DAY})"
 ORDINAL = r"\d{1,2}(?:st|nd|rd|th)"
 PLACE = (
     rf"(?:the )?(?:{COUNTED}|last day|last weekday|(?:weekday|work day) nearest the {ORDINAL}|{ORDINAL}"
@@ -81,7 +82,8 @@ def _places(said: str, month: str) -> DayFields | None:
         name = words[-1].capitalize()
         if name in DAY_NAMES:
             number = DAY_NAMES.index(name)
-            weekdays.append(f"{number}L" if words[0] == "last" else f"{number}#{RANKS.index(words[0])}")
+            ranks = re.findall(RANK, " ".join(words[:-1]))
+            weekdays += [f"{number}L" if rank == "last" else f"{number}#{RANKS.index(rank)}" for rank in ranks]
         elif words[0] == "last":
             dates.append("L" if words[-1] == "day" else "LW")
         elif words[-1] == "day":

@@ -14,23 +14,26 @@ from scheduler.timing.cron import Cron, Days
 from scheduler.timing.cron import parse as parse_cron
 from scheduler.timing.errors import TimingError
 from scheduler.timing.recurrence import FREQUENCIES, Recurrence
+from scheduler.timing.rrule import LARGEST_INTERVAL
 from scheduler.timing.rules import AfterLast, Every, OnTheClock, Rule
 from scheduler.timing.segments import WallClock, fixed_clock, wall_clock
 from scheduler.timing.solar import solar
 from scheduler.timing.zones import EPOCH
 
+#: part to (field of Recurrence, lowest, highest); where the lowest is negative, 0 means nothing
 RESTRICTIONS = {
-    "bysetpos": "positions",
-    "bymonth": "months",
-    "bymonthday": "month_days",
-    "byyearday": "year_days",
-    "byeaster": "easter",
-    "byweekno": "weeks",
-    "byweekday": "weekdays",
-    "byhour": "hours",
-    "byminute": "minutes",
-    "bysecond": "seconds",
+    "bysetpos": ("positions", -366, 366),
+    "bymonth": ("months", 1, 12),
+    "bymonthday": ("month_days", -31, 31),
+    "byyearday": ("year_days", -366, 366),
+    "byeaster": ("easter", -366, 366),
+    "byweekno": ("weeks", -53, 53),
+    "byweekday": ("weekdays", 0, 6),
+    "byhour": ("hours", 0, 23),
+    "byminute": ("minutes", 0, 59),
+    "bysecond": ("seconds", 0, 59),
 }
+LARGEST_COUNT = 100_000
 
 
 def from_redbeat(schedule: Mapping[str, Any] | float, zone: str = "UTC") -> Timing:
@@ -82,28 +85,33 @@ def _rrule(given: dict[str, Any], clock: WallClock) -> Rule:
         begin = clock.wall(EPOCH + timedelta(seconds=given["dtstart"])).replace(microsecond=0)
     else:
         begin = EPOCH
+    restrictions: dict[str, Any] = {
+        field: _list(part, given.get(part), low, high) for part, (field, low, high) in RESTRICTIONS.items()
+    }
     freq = given["freq"]
-    restrictions: dict[str, Any] = {ours: _list(theirs, given.get(theirs)) for theirs, ours in RESTRICTIONS.items()}
     rule = Recurrence(
-        FREQUENCIES.index(freq.upper()) if isinstance(freq, str) else int(freq),
+        FREQUENCIES.index(freq.upper()) if isinstance(freq, str) else _within("freq", freq, 0, 6),
         begin,
-        interval=int(given.get("interval") or 1),
-        count=given.get("count"),
-        week_start=_weekday(given.get("wkst") or 0),
+        interval=_within("interval", given.get("interval", 1), 1, LARGEST_INTERVAL),
+        count=None if given.get("count") is None else _within("count", given["count"], 0, LARGEST_COUNT),
+        week_start=_within("wkst", given.get("wkst") or 0, 0, 6),
         **restrictions,
     ).with_defaults()
     until = None if given.get("until") is None else EPOCH + timedelta(seconds=given["until"])
     return OnTheClock(clock, rule, corrections=True, until=until)
 
 
-def _list(name: str, value: Any) -> tuple[int, ...]:
+def _list(part: str, value: Any, low: int, high: int) -> tuple[int, ...]:
     values = value if isinstance(value, Sequence) else () if value is None else (value,)
-    return tuple(sorted({_weekday(item) if name == "byweekday" else int(item) for item in values}))
+    return tuple(sorted({_within(part, item, low, high) for item in values}))
 
 
-def _weekday(value: Any) -> int:
-    """Monday is 0; RedBeat writes dateutil's weekday objects as a mapping."""
-    return int(value["wkday"] if isinstance(value, Mapping) else value)
+def _within(part: str, value: Any, low: int, high: int) -> int:
+    """A number of a rule; RedBeat writes dateutil's weekday objects as a mapping."""
+    number = int(value["wkday"] if isinstance(value, Mapping) else value)
+    if not low <= number <= high:
+        raise TimingError("schedule", f"RedBeat's rrule has {part} {number}", f"use {low} to {high}")
+    return number
 
 
 def _solar(given: dict[str, Any], clock: WallClock) -> Rule:
