@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -39,11 +39,9 @@ def create() -> AnyResponse:
     errors |= forms.command_errors(fields["task"], {}, fields)
     if name in service().store.names():
         errors["name"] = [f"a schedule called '{name}' exists already — choose another name"]
-    try:
-        if not errors:
-            sync.create(service().store, name, fields, tasks=service().tasks, by=USER)
-    except Invalid as invalid:
-        errors = forms.place(invalid.problems)
+    errors = attempt(
+        lambda: sync.create(service().store, name, fields, tasks=service().tasks, by=USER), name, fields, errors
+    )
     return form(None, values, errors, 422) if errors else done(name, "Made; beat knows it already.")
 
 
@@ -62,20 +60,29 @@ def save(name: str) -> AnyResponse:
     if same(values, forms.of_entry(entry)):
         return done(name, "Nothing was changed.")
     fields, errors = forms.to_fields(values)
-    if not errors:
-        errors = forms.command_errors(values["task"], entry.fields, fields)
+    errors = forms.command_errors(values["task"], entry.fields, fields) | errors
+    wanted = forms.merged(entry, fields)
     try:
-        if not errors:
-            change(entry, forms.merged(entry, fields), revision(values), values["why"])
-    except Invalid as invalid:
-        errors = forms.place(invalid.problems)
+        errors = attempt(lambda: change(entry, wanted, revision(values), values["why"]), name, wanted, errors)
     except Conflict:
         return stale(service().store.get(name), values)
     return form(entry, values, errors, 422) if errors else done(name, "Saved; it governs from the next run on.")
 
 
-def change(entry: Entry, fields: Mapping[str, Any], expected: int, why: str) -> None:
-    sync.edit(service().store, entry.name, fields, tasks=service().tasks, by=USER, revision=expected, why=why)
+def attempt(write: Callable[[], object], name: str, fields: Mapping[str, Any], errors: forms.Errors) -> forms.Errors:
+    """Write if nothing is wrong yet; else tell everything that is wrong at once. Raises Conflict."""
+    try:
+        if errors:
+            sync.gate(service().store, name, fields, None)
+        else:
+            write()
+    except Invalid as invalid:
+        return forms.place(invalid.problems) | errors
+    return errors
+
+
+def change(entry: Entry, fields: Mapping[str, Any], expected: int, why: str) -> Entry:
+    return sync.edit(service().store, entry.name, fields, tasks=service().tasks, by=USER, revision=expected, why=why)
 
 
 def same(sent: Mapping[str, str], stored: Mapping[str, str]) -> bool:

@@ -116,7 +116,11 @@ def command_errors(task: str, before: Mapping[str, Any], fields: Mapping[str, An
     sentence = f"{task} runs a command, so only the schedule file may say which: declare it there"
     if not before:
         return {"task": [sentence]}
-    return {key: [sentence] for key, (shape, _) in SHAPES.items() if fields.get(key) != before.get(key, shape())}
+    return {
+        key: [sentence]
+        for key, (shape, _) in SHAPES.items()
+        if key in fields and fields[key] != before.get(key, shape())
+    }
 
 
 def place(problems: Iterable[Problem]) -> Errors:

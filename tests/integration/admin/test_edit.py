@@ -121,9 +121,10 @@ def test_a_mistake_is_told_beside_its_field_and_nothing_is_stored(
 
 
 def test_every_mistake_is_told_at_once(admin: Browser, nightly: Entry) -> None:
-    page = text(admin.submit(EDIT, timing="61 * * * *", timezone="Mars/Olympus", args="["))
-    assert "Nothing was saved yet" in page
-    assert "args" in page
+    page = Document(admin.submit(EDIT, timing="61 * * * *", overlap="maybe", args="[", kwargs="]").text)
+    assert "Nothing was saved yet" in page.text
+    wrong = {found["id"] for _, found in page.elements if found.get("id", "").endswith("-wrong-1")}
+    assert wrong == {"timing-wrong-1", "overlap-wrong-1", "args-wrong-1", "kwargs-wrong-1"}
 
 
 def test_who_saves_second_is_shown_what_the_first_one_saved(admin: Browser, store: Store, nightly: Entry) -> None:
