@@ -17,6 +17,7 @@ from scheduler.registry import import_module, import_target
 from scheduler.settings import Settings
 
 OWN_TASKS = "scheduler.tasks"
+LASTING = {"additional_connection_errors": ("redis.exceptions:ResponseError",)}  # full, busy or read-only: these pass
 
 
 def build(settings: Settings) -> Celery:
@@ -63,7 +64,9 @@ def configuration(settings: Settings) -> dict[str, Any]:
         **place,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        "broker_channel_error_retry": True,  # a Redis that became a replica answers with errors of this kind
         "broker_transport_options": waits | place["broker_transport_options"],
+        "result_backend_transport_options": LASTING | place["result_backend_transport_options"],
         "result_expires": 86_400,
         "result_extended": True,
         "accept_content": ["json"],
@@ -77,6 +80,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "task_track_started": True,
         "worker_redirect_stdouts": False,  # it would split a traceback into a log line for each word
         "worker_prefetch_multiplier": 1,
+        "worker_enable_prefetch_count_reduction": False,  # says so at each reconnect, and does nothing on Redis
+        "worker_consumer": "scheduler.consumer:Consumer",
         "beat_scheduler": "scheduler.beat:Scheduler",
         "beat_max_loop_interval": settings.max_interval,
         "redbeat_key_prefix": settings.key_prefix,
@@ -92,6 +97,12 @@ def import_task_modules(sender: Celery, **_: Any) -> None:
             import_module(module, variable)
         except ConfigurationError as error:
             give_up(error)
+
+
+@signals.worker_init.connect
+def keep_results(sender: Any, **_: Any) -> None:
+    """A result waits for Redis; that would hold up a page, but in a worker the run is not over before."""
+    sender.app.conf.result_backend_always_retry = True
 
 
 @signals.beat_init.connect

@@ -18,6 +18,7 @@ EVENTS: dict[str, tuple[int, str]] = {
     "beat.lost_lock": (WARNING, "Lost the lock: standing by"),
     "beat.redis_away": (WARNING, "Redis does not answer, waiting for it: {error}"),
     "beat.redis_back": (INFO, "Redis answers again after {seconds:.0f} s"),
+    "beat.redis_refuses": (ERROR, "Redis does not let beat in, waiting until somebody mends that: {error}"),
     "beat.stopped": (INFO, "Stopped; the lock is free for the next beat"),
     "entry.quarantined": (ERROR, "Schedule '{schedule}' was set aside until it changes: {error}"),
     "entry.adopted": (INFO, "Schedule '{schedule}' was changed through RedBeat's own API"),
@@ -30,6 +31,9 @@ EVENTS: dict[str, tuple[int, str]] = {
     "run.duplicate": (WARNING, "Did not run {run} again: it is {outcome} already"),
     "run.lost": (ERROR, "Gave up {run}: its worker vanished"),
     "run.sent_again": (WARNING, "Sent {run} again: its worker vanished"),
+    "worker.redis_away": (WARNING, "Redis does not answer, waiting for it: {error}"),
+    "worker.redis_back": (INFO, "Redis answers again after {seconds:.0f} s"),
+    "worker.redis_refuses": (ERROR, "Redis does not let the worker in, waiting until somebody mends that: {error}"),
     "ledger.away": (ERROR, "The ledger could not record {run} as {outcome}: {error}"),
     "app.unregistered": (ERROR, "Run {run} failed: task '{task}' is not registered on this worker"),
 }

@@ -30,6 +30,7 @@ from scheduler.settings import Settings
 
 LONGEST_PAUSE = 600  #: seconds between two attempts at most
 PATIENT = 20  #: attempts of the ledger while Redis is away, with growing pauses up to 2 s
+FOR_EVER = -1  #: the same where nothing else waits
 
 
 class Recorder:
@@ -37,13 +38,14 @@ class Recorder:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.attempts = PATIENT
         self._lock = threading.Lock()
         self._flask_app: Any = None
 
     @cached_property
     def ledger(self) -> Ledger:
         """Connects at the first use, which is in the pool's child."""
-        return Ledger(connect(self.settings, attempts=PATIENT), Keys(self.settings.key_prefix), self.settings)
+        return Ledger(connect(self.settings, attempts=self.attempts), Keys(self.settings.key_prefix), self.settings)
 
     @property
     def context(self) -> AbstractContextManager[Any]:
@@ -164,6 +166,7 @@ class Signals:
 
     def enter_child(self, **_: Any) -> None:
         """After the fork, so that no database connection is shared between children."""
+        self.recorder.attempts = FOR_EVER
         with self.recorder.context:
             pass
 

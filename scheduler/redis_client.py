@@ -85,6 +85,11 @@ class Keys:
         return f"{self.prefix}:last_led"
 
     @property
+    def probe(self) -> str:
+        """Written, and gone at once, to see whether Redis takes writes."""
+        return f"{self.prefix}:probe"
+
+    @property
     def standbys(self) -> str:
         """Sorted set of the beats that wait, by when they were heard of last."""
         return f"{self.prefix}:standbys"
@@ -164,6 +169,11 @@ def script(client: Client, name: str) -> Script:
         "".join((lua / f"{part}.lua").read_text("utf-8") for part in ("_ledger", name))
     )
     return registered
+
+
+def take_a_write(client: Client, keys: Keys) -> None:
+    """Raise what keeps Redis from serving: that it is away, a replica, full, busy, or does not let us in."""
+    client.set(keys.probe, "1", px=1)
 
 
 @contextmanager

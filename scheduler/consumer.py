@@ -1,0 +1,81 @@
+"""The worker's consumer: while Redis is away it waits, says so once, and takes messages again within seconds.
+
+Celery's own waits up to half a minute between two attempts, and logs each of them with a traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from celery.exceptions import CPendingDeprecationWarning
+from celery.worker import consumer
+from celery.worker.state import maybe_shutdown
+
+from scheduler.events import emit
+from scheduler.redis_client import AWAY, REFUSED, Keys, connect, take_a_write
+from scheduler.settings import Settings
+
+PATIENCE = 2.0  #: seconds between two attempts at most
+
+
+class Consumer(consumer.Consumer):
+    """Celery's consumer, which connects only to a Redis that takes writes: not to a replica, not to a full one."""
+
+    class Blueprint(consumer.Consumer.Blueprint):
+        """Celery's steps. That they cannot say goodbye over a lost connection is no news."""
+
+        def restart(self, *arguments: Any, **options: Any) -> None:
+            with muted("celery.bootsteps"):
+                super().restart(*arguments, **options)
+
+    lost_at = 0.0  #: when Redis was there last (monotonic), 0 while it is there
+
+    def connect(self) -> Any:
+        self.wait_for_redis()
+        return super().connect()
+
+    def wait_for_redis(self) -> None:
+        """Return when Redis takes a write; ends the worker where it was asked to stop meanwhile."""
+        settings: Settings = self.app.scheduler_settings
+        pause = 0.25
+        with connect(settings) as client:
+            while True:
+                try:
+                    take_a_write(client, Keys(settings.key_prefix))
+                    break
+                except (*AWAY, *REFUSED) as error:
+                    self.tell(error)
+                maybe_shutdown()
+                time.sleep(pause)
+                pause = min(2 * pause, PATIENCE)
+        if self.lost_at:
+            emit("worker.redis_back", seconds=time.monotonic() - self.lost_at)
+        self.lost_at = 0.0
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        self.tell(exc)
+        with muted("celery.worker.consumer.consumer"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", CPendingDeprecationWarning)
+            super().on_connection_error_after_connected(exc)
+
+    def tell(self, error: Exception) -> None:
+        """Say once, until Redis is back, what is wrong with it."""
+        if not self.lost_at:
+            self.lost_at = time.monotonic()
+            emit("worker.redis_refuses" if isinstance(error, REFUSED) else "worker.redis_away", error=error)
+
+
+@contextmanager
+def muted(name: str) -> Iterator[None]:
+    """Nothing from this logger meanwhile."""
+    logger = logging.getLogger(name)
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = False
