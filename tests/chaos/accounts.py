@@ -1,0 +1,61 @@
+"""The reckoning: due instants of the timing against rows of the ledger against bodies that ran."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+
+from scheduler import entries
+from scheduler.instants import from_seconds
+from scheduler.model import Run
+from scheduler.timing import Timing
+from tests.chaos.service import Service
+
+
+def reckon(service: Service) -> Counter[str]:
+    """Hold every due instant to its account; returns how many there are of each outcome. Call it when all has ended."""
+    outcomes: Counter[str] = Counter()
+    bodies = bodies_of(service)
+    for entry in service.store.read(service.first):
+        rows = service.ledger.runs(entry.name, 1_000_000)
+        due_timing = entries.job(entry).timing
+        expected = Counter(instants(due_timing, service.first[entry.name], entry.due))
+        recorded = Counter(instant for row in rows for instant in of_row(row, due_timing))
+        assert not expected - recorded, f"{entry.name}: not in the ledger: {sorted(expected - recorded)}"
+        assert not recorded - expected, f"{entry.name}: not due, or more than once: {sorted(recorded - expected)}"
+        for row in rows:
+            outcomes[row.outcome] += row.count
+            check_bodies(row, bodies.pop(row.id, 0))
+    assert not bodies, f"bodies of runs that the ledger does not know: {bodies}"
+    return outcomes
+
+
+def bodies_of(service: Service) -> Counter[str]:
+    """How often the body of each run began, as it noted outside Redis."""
+    return Counter(line.split()[0] for line in service.bodies.read_text().splitlines())
+
+
+def instants(due_timing: Timing, first: datetime, end: datetime | None) -> Iterator[datetime]:
+    """The due instants from the first until the one that is next."""
+    due: datetime | None = first
+    while due is not None and (end is None or due < end):
+        yield due
+        due = due_timing.next_due(due)
+
+
+def of_row(row: Run, due_timing: Timing) -> list[datetime]:
+    """The due instants that a row of the ledger accounts for: one, or a stretch of equal skips."""
+    first = from_seconds(row.due)
+    if row.outcome != "skipped" or row.count == 1:
+        return [first]
+    found = [first]
+    while found[-1] < from_seconds(row.until) and (following := due_timing.next_due(found[-1])) is not None:
+        found.append(following)
+    assert len(found) == row.count, f"{row} counts {row.count} of {len(found)} due instants"
+    return found
+
+
+def check_bodies(row: Run, began: int) -> None:
+    allowed = {"succeeded": (1,), "skipped": (0,), "failed": (0, 1), "lost": (0, 1)}[row.outcome]
+    assert began in allowed, f"the body ran {began} times: {row}"

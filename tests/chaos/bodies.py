@@ -1,0 +1,26 @@
+"""The task of these tests: what its body leaves is outside Redis, and survives every death.
+
+It imports nothing of the service, as a user's module would not.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from celery import shared_task
+
+
+@shared_task(bind=True, ignore_result=True)
+def note(self: Any, seconds: float = 0.0) -> None:
+    """Append the run's identity to the file of this test, then take this long."""
+    headers = self.request.headers or {}
+    run_id = self.request.get("scheduler_run") or headers.get("scheduler_run") or f"stock {self.request.id}"
+    line = f"{run_id} {os.getpid()} {time.time()}\n".encode()
+    file = os.open(os.environ["CHAOS_BODIES"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(file, line)
+    finally:
+        os.close(file)
+    time.sleep(seconds)

@@ -1,0 +1,181 @@
+"""The service under attack: a Redis of its own, schedules, and as many beats and workers as a test starts and ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scheduler import sync
+from scheduler.instants import from_seconds
+from scheduler.lease import holder
+from scheduler.ledger import Ledger
+from scheduler.model import Run
+from scheduler.redis_client import Keys, connect
+from scheduler.settings import Settings
+from scheduler.store import Store
+from tests.chaos.processes import Launcher, Process
+from tests.support.polling import until
+from tests.support.redis_server import RedisServer
+
+UNFINISHED = ("queued", "running")
+LEASE, RUN_LEASE = 3.0, 4.0
+FSYNC = {"everysec": ("--appendonly", "yes", "--appendfsync", "everysec")} | {
+    "always": ("--appendonly", "yes", "--appendfsync", "always")
+}
+
+
+class Service:
+    """Made by ``service``. All names of schedules begin with a letter of their own for each ``declare``."""
+
+    def __init__(self, launcher: Launcher, directory: Path, fsync: str) -> None:
+        self.launcher = launcher
+        self.directory = directory
+        self.redis = RedisServer(directory)
+        self.redis_options = FSYNC[fsync]
+        self.settings = Settings(
+            redis_url=self.redis.url,
+            file=directory / "schedules.yaml",
+            state_dir=directory,
+            lease=LEASE,
+            run_lease=RUN_LEASE,
+            max_interval=1.0,
+            keep_runs=100_000,
+        )
+        self.keys = Keys()
+        self.client = connect(self.settings, attempts=20)
+        self.store = Store(self.client, self.keys)
+        self.ledger = Ledger(self.client, self.keys, self.settings)
+        self.bodies = directory / "bodies"
+        self.bodies.touch()
+        self.declared: dict[str, dict[str, Any]] = {}
+        self.first: dict[str, datetime] = {}  #: the first due instant of each schedule
+        self.processes: list[Process] = []
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SCHEDULER_")},
+            "PYTHONUNBUFFERED": "1",
+            "SCHEDULER_REDIS_URL": self.redis.url,
+            "SCHEDULER_FILE": str(self.settings.file),
+            "SCHEDULER_STATE_DIR": str(self.directory),
+            "SCHEDULER_IMPORTS": "tests.chaos.bodies",
+            "SCHEDULER_LEASE": str(LEASE),
+            "SCHEDULER_RUN_LEASE": str(RUN_LEASE),
+            "SCHEDULER_MAX_INTERVAL": "1",
+            "SCHEDULER_KEEP_RUNS": "100000",
+            "CHAOS_BODIES": str(self.bodies),
+        }
+
+    # schedules
+
+    def declare(self, count: int, prefix: str = "s", **fields: Any) -> None:
+        """Put as many schedules into the file, where nothing is but for what dies: every due instant is to run."""
+        own = {"task": "tests.chaos.bodies.note", "every": "1s", "overlap": "allow", "catch_up": "all", **fields}
+        self.declared |= {f"{prefix}{number}": own for number in range(count)}
+        self.settings.file.write_text(yaml.safe_dump({"schedules": self.declared}), encoding="utf-8")
+
+    def load(self) -> None:
+        """Load the file as `scheduler apply` does, and remember the first due instants."""
+        sync.apply(self.store, sync.check(self.settings.file, None), by="test")
+        self.first |= {name: entry.due for name, entry in self.store.all().items() if entry.due is not None}
+
+    def begins_with_its_ledger(self, name: str) -> None:
+        """Take the first due instant that the ledger knows for a schedule that beat itself met first."""
+        self.first[name] = from_seconds(min(run.due for run in self.ledger.runs(name, 1_000_000)))
+
+    # processes
+
+    def start(self, name: str, *arguments: str, faults: str = "", app: str = "scheduler.celeryapp") -> Process:
+        """Celery's program of that name, armed with these faults."""
+        number = sum(process.log.stem.startswith(name) for process in self.processes) + 1
+        environ = self.environ | ({"SCHEDULER_FAULTS": faults} if faults else {})
+        place = self.directory / f"{name}{number}"
+        common = ["-A", app, name, "--loglevel=INFO", f"--pidfile={place}.pid"]
+        started = Process(self.launcher, [*common, *arguments], environ, place.with_suffix(".log"))
+        self.processes.append(started)
+        return started
+
+    def beat(self, faults: str = "") -> Process:
+        return self.start("beat", faults=faults)
+
+    def worker(self, *arguments: str, faults: str = "") -> Process:
+        """One that leaves out what the tests do not need and two cores do not like."""
+        lean = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+        return self.start("worker", *lean, *(arguments or ("--pool=solo",)), faults=faults)
+
+    def leads(self, beat: Process, seconds: float = 60) -> Process:
+        """Wait until this beat leads."""
+
+        def leading() -> bool:
+            now = holder(self.client, self.keys)
+            return now is not None and now.name.endswith(f":{beat.pid}")
+
+        until(leading, seconds, f"{beat!r} does not lead")
+        return beat
+
+    def bury(self) -> None:
+        """Free the lock of a beat that is dead, as the end of its lease would; the lease has a test of its own."""
+        self.client.delete(self.keys.lock)
+
+    # what became of it
+
+    def runs(self) -> list[Run]:
+        """Every row of the ledger."""
+        return [run for name in self.ledgers() for run in self.ledger.runs(name, 1_000_000)]
+
+    def ledgers(self) -> list[str]:
+        start = self.keys.ledger("")
+        return [key.removeprefix(start) for key in self.client.scan_iter(f"{start}*", count=1000)]
+
+    def unfinished(self) -> list[Run]:
+        """The runs that have not ended yet."""
+        return [run for run in self.runs() if run.outcome in UNFINISHED]
+
+    def is_past(self, instant: datetime) -> bool:
+        """Whether every due instant up to this one has been decided over."""
+        dues = [entry.due for entry in self.store.read(self.first)]
+        return len(dues) == len(self.first) and all(due is None or due > instant for due in dues)
+
+    def goes_on(self, seconds: float = 2.0, patience: float = 60) -> None:
+        """Wait until what falls due in the next seconds has been decided over."""
+        instant = from_seconds(time.time() + seconds)
+        until(lambda: self.is_past(instant), patience, f"nothing is sent for what was due until {instant}")
+
+    def drains(self, seconds: float = 60) -> None:
+        """Wait until every run has ended."""
+        until(lambda: not self.unfinished(), seconds, lambda: f"these never end: {self.unfinished()[:5]}")
+
+    def show(self) -> None:
+        """The end of every log."""
+        print(f"--- redis\n{self.redis.log[-2000:]}")
+        for process in self.processes:
+            print(f"--- {process!r}\n{process.output[-4000:]}")
+
+
+@contextmanager
+def service(launcher: Launcher, fsync: str = "everysec") -> Iterator[Service]:
+    """A service of which nothing is left at the end; what its processes said is printed if the test fails."""
+    directory = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))  # a socket's path must be short
+    made = Service(launcher, directory, fsync)
+    try:
+        made.redis.start(*made.redis_options)
+        yield made
+    except BaseException:
+        made.show()
+        raise
+    finally:
+        for process in made.processes:
+            process.kill_all()
+        made.client.close()
+        made.redis.kill()
+        shutil.rmtree(directory, ignore_errors=True)

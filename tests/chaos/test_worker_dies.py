@@ -1,0 +1,95 @@
+"""A worker, or a child of its pool, is killed at each step of a run: the body runs once at most, and the run ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from scheduler.model import Run
+from tests.chaos.accounts import reckon
+from tests.chaos.processes import Process, state
+from tests.chaos.service import RUN_LEASE, Service
+from tests.support.polling import until
+
+#: Each step, and what becomes of the run; before the claim nothing had begun, after the close all was over.
+STEPS = {
+    "recorder.before_claim": "succeeded",
+    "recorder.after_claim": "lost",
+    "recorder.after_body": "lost",
+    "recorder.before_close": "lost",
+    "recorder.after_close": "succeeded",
+}
+SETTLED = RUN_LEASE + 12  #: seconds until a vanished worker's run has ended; a minute with the leases of production
+
+
+def soon() -> str:
+    """The next full second but one."""
+    return datetime.fromtimestamp(int(time.time()) + 2, UTC).isoformat()
+
+
+def one_due_instant(service: Service, **fields: str) -> None:
+    """One run in the queue, sent by a beat that goes on."""
+    service.declare(1, every="1h", start=soon(), **fields)
+    service.load()
+    service.leads(service.beat())
+
+
+def the_run(service: Service) -> Run:
+    [run] = service.ledger.runs("s0")
+    return run
+
+
+def ends_as(service: Service, outcome: str) -> None:
+    """The run ends so, in time, and stays so."""
+    until(lambda: the_run(service).outcome == outcome, SETTLED, f"{outcome}, but it is {service.runs()}")
+    assert reckon(service) == {outcome: 1}
+
+
+@pytest.mark.parametrize(("step", "outcome"), STEPS.items())
+def test_a_worker_that_dies_there_runs_no_body_twice(service: Service, step: str, outcome: str) -> None:
+    one_due_instant(service)
+    assert service.worker(faults=f"{step}:kill").ends() == -signal.SIGKILL
+    service.worker()
+    ends_as(service, outcome)
+
+
+def frozen_child(worker: Process) -> int:
+    """The child of the pool that stopped at its fault."""
+    return until(lambda: next((pid for pid in worker.children() if state(pid) == "T"), None), 60, "no child is frozen")
+
+
+@pytest.mark.parametrize(("step", "outcome"), STEPS.items())
+def test_a_child_of_the_pool_that_dies_there_runs_no_body_twice(service: Service, step: str, outcome: str) -> None:
+    one_due_instant(service)
+    worker = service.worker("--concurrency=1", faults=f"{step}:stop")
+    os.kill(frozen_child(worker), signal.SIGKILL)
+
+    def thaw_the_next() -> bool:
+        for pid in worker.children():
+            if state(pid) == "T":
+                os.kill(pid, signal.SIGCONT)
+        return the_run(service).outcome == outcome
+
+    until(thaw_the_next, SETTLED, f"{outcome}, but it is {service.runs()}")
+    assert reckon(service) == {outcome: 1}
+
+
+def test_a_run_that_asks_for_it_runs_again_when_its_worker_vanished(service: Service) -> None:
+    one_due_instant(service, on_lost="rerun")
+    assert service.worker(faults="recorder.after_claim:kill").ends() == -signal.SIGKILL
+    service.worker()
+    ends_as(service, "succeeded")
+
+
+def test_a_worker_that_was_frozen_past_its_lease_tells_how_the_run_ended(service: Service) -> None:
+    one_due_instant(service)
+    worker = service.worker(faults="recorder.after_claim:stop")
+    worker.freezes()
+    until(lambda: the_run(service).outcome == "lost", SETTLED, "lost")
+    service.worker()
+    worker.thaw()
+    ends_as(service, "succeeded")
