@@ -132,7 +132,8 @@ class Service:
         self.launch("beat", [*CELERY, "beat", "--loglevel", "INFO", "--pidfile", self.pidfile("beat")])
 
     def launch_worker(self) -> None:
-        command = [*CELERY, "worker", "--loglevel", "INFO", "--concurrency", "2", "--pidfile", self.pidfile("worker")]
+        pidfile = self.pidfile("worker").replace("%", "%%")  # the worker reads %n and the like as names
+        command = [*CELERY, "worker", "--loglevel", "INFO", "--concurrency", "2", "--pidfile", pidfile]
         # Alone on its Redis or not, it need not spend a second on asking others before its first task.
         self.launch("worker", [*command, "--without-mingle", "--without-gossip"], patience=DRAIN, ready=r" ready\.$")
 

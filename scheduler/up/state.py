@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from werkzeug.security import generate_password_hash
 
@@ -78,7 +79,7 @@ class StateDirectory:
                 f"the path of the Redis socket, {self.redis_socket}, has {length} bytes and {LONGEST_SOCKET} are "
                 "allowed: set SCHEDULER_STATE_DIR to a directory with a shorter path"
             )
-        return f"unix://{self.redis_socket}"
+        return f"unix://{quote(str(self.redis_socket))}"
 
     def make_secret_key(self) -> None:
         """A key that outlives restarts, so that nobody is logged out by one."""

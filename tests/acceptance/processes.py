@@ -136,7 +136,7 @@ class Up:
 
 
 @contextmanager
-def temporary_checkout() -> Iterator[Checkout]:
+def temporary_checkout(name: str = "checkout") -> Iterator[Checkout]:
     """In a directory with a path short enough for a socket, which pytest's own are not."""
     with tempfile.TemporaryDirectory(prefix="up-", ignore_cleanup_errors=True) as directory:
-        yield Checkout(Path(directory).resolve() / "checkout")
+        yield Checkout(Path(directory).resolve() / name)

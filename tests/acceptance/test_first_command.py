@@ -20,7 +20,7 @@ Run = dict[str, Any]
 
 @pytest.fixture
 def checkout() -> Iterator[Checkout]:
-    with temporary_checkout() as made:
+    with temporary_checkout("my clone, 50%n #2") as made:
         yield made
 
 

@@ -136,7 +136,7 @@ def test_a_second_up_in_the_same_checkout_names_the_url_of_the_first(checkout: C
         )
 
 
-def test_the_web_port_moves_on_if_it_is_taken_and_is_refused_if_it_was_asked_for(checkout: Checkout) -> None:
+def test_a_port_that_was_asked_for_and_is_taken_is_refused(checkout: Checkout) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         refused = checkout.run("up", "--port", str(port))
