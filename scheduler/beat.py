@@ -19,12 +19,12 @@ from scheduler import adopt, entries, faults, sync
 from scheduler.decide import decide
 from scheduler.dispatch import Dispatcher, Due, LostLock, Unsendable
 from scheduler.entries import DamagedEntry
-from scheduler.errors import Conflict
+from scheduler.errors import ConfigurationError, Conflict
 from scheduler.events import emit
 from scheduler.instants import from_seconds
 from scheduler.lease import Lease, holder, last_led
 from scheduler.ledger import Ledger
-from scheduler.redis_client import AWAY, Keys, PubSub, connect
+from scheduler.redis_client import AWAY, REFUSED, Keys, PubSub, connect, refuse_unfit
 from scheduler.registry import signatures
 from scheduler.roster import Roster, Standing
 from scheduler.settings import Settings
@@ -54,6 +54,7 @@ class Scheduler(RedBeatScheduler):
         self.pubsub: PubSub | None = None
         self.roster = Roster(self.store)
         self.away: tuple[datetime, datetime] | None = None
+        self.checked = False
         self.failures = 0
         self.silent_since = 0.0
         self.announced = ""
@@ -71,10 +72,11 @@ class Scheduler(RedBeatScheduler):
     def tick(self, *_: Any, **__: Any) -> float:
         """Do what is due, then wait for the next due instant, a change, or the end of the loop interval."""
         try:
+            self.check_redis()
             wait = self.lead() if self.is_leading() else self.stand_by()
             self.back()
             self.listen(wait)
-        except AWAY as error:
+        except (*AWAY, *REFUSED) as error:
             self.wait_for_redis(error)
         except LostLock:
             self.demote()
@@ -118,10 +120,23 @@ class Scheduler(RedBeatScheduler):
             emit("beat.standby", holder=leader.name, remaining=leader.remaining)
         return float(min(max(leader.remaining, 0.05), self.max_interval))
 
+    def check_redis(self) -> None:
+        """End this process if its Redis would lose schedules; looked at once, as soon as it answers."""
+        if self.checked:
+            return
+        try:
+            refuse_unfit(self.client, self.settings)
+        except ConfigurationError as error:
+            emit("beat.unfit", error=error)
+            raise SystemExit(int(error.exit_code)) from None
+        self.checked = True
+        if self.settings.place.is_open:
+            emit("redis.open", url=self.settings.shown_redis_url)
+
     def wait_for_redis(self, error: Exception) -> None:
         if not self.failures:
             self.silent_since = time.monotonic()
-            emit("beat.redis_away", error=error)
+            emit("beat.redis_refuses" if isinstance(error, REFUSED) else "beat.redis_away", error=error)
         self.stop_listening()
         time.sleep(PATIENCE[min(self.failures, len(PATIENCE) - 1)])
         self.failures += 1
@@ -139,6 +154,8 @@ class Scheduler(RedBeatScheduler):
         while due := self.roster.due(BATCH):
             self.send(due)
             self.lease.progress()
+            if not self.lease.held:
+                raise LostLock
         if not self.vanished.settle(self.lease.token):
             raise LostLock
         return self.until_next()
@@ -147,12 +164,17 @@ class Scheduler(RedBeatScheduler):
         """Load the schedule file if it changed; what met other changes too often waits for the next tick."""
         if not self.file.has_changed():
             return
+        self.hold_on()
         try:
             sync.load_for_beat(self.store, self.settings, signatures(self.app), self.lease.token)
         except Conflict:
-            if not self.lease.renew(self.client):
-                raise LostLock from None
             self.file.forget()
+            self.hold_on()
+
+    def hold_on(self) -> None:
+        """Make sure of the lock where the step itself does not."""
+        if not self.lease.renew(self.client):
+            raise LostLock
 
     def until_next(self) -> float:
         [*first] = self.client.zrangebyscore(self.keys.schedule, 0, "+inf", start=0, num=1, withscores=True)
@@ -168,6 +190,8 @@ class Scheduler(RedBeatScheduler):
         decided = [self.decide(standing, now) for standing in standings]
         faults.reach("beat.after_decide")
         batch = [due for due in decided if due is not None]
+        if not batch:
+            self.hold_on()
         while batch:
             try:
                 for name in self.dispatcher.commit(batch, self.lease.token):
@@ -204,7 +228,7 @@ class Scheduler(RedBeatScheduler):
         """Whatever is wrong with one entry must not touch the others."""
         try:
             yield
-        except AWAY:
+        except (*AWAY, *REFUSED):
             raise
         except DamagedEntry as error:
             self.set_aside(name, revision, str(error))

@@ -13,6 +13,7 @@ from celery import Celery, signals
 
 from scheduler import recorder, schedule_file
 from scheduler.errors import ConfigurationError, SchedulerError
+from scheduler.redis_client import AWAY, REFUSED, connect, refuse_unfit
 from scheduler.registry import import_module, import_target
 from scheduler.settings import Settings
 
@@ -100,18 +101,33 @@ def import_task_modules(sender: Celery, **_: Any) -> None:
 
 
 @signals.worker_init.connect
-def keep_results(sender: Any, **_: Any) -> None:
+def prepare_worker(sender: Any, **_: Any) -> None:
     """A result waits for Redis; that would hold up a page, but in a worker the run is not over before."""
     sender.app.conf.result_backend_always_retry = True
+    refuse_unfit_redis(sender.app.scheduler_settings)
 
 
 @signals.beat_init.connect
-def refuse_other_schedulers(sender: Any, **_: Any) -> None:
+def prepare_beat(sender: Any, **_: Any) -> None:
     """Beat without RedBeat would send everything a second time."""
     from scheduler.beat import Scheduler  # the worker and the admin have no use for it
 
     if not isinstance(sender.scheduler, Scheduler):
         give_up(ConfigurationError(f"beat runs with {type(sender.scheduler).__name__}: start it without -S"))
+    refuse_unfit_redis(sender.scheduler.settings)
+
+
+def refuse_unfit_redis(settings: Settings) -> None:
+    """End this process if its Redis would lose schedules, or does not let it in; one that is away is waited for."""
+    try:
+        with connect(settings) as client:
+            refuse_unfit(client, settings)
+    except REFUSED as error:
+        give_up(ConfigurationError(f"Redis at {settings.shown_redis_url} does not let this process in: {error}"))
+    except AWAY:
+        return
+    except ConfigurationError as error:
+        give_up(error)
 
 
 def give_up(error: SchedulerError) -> None:

@@ -19,6 +19,7 @@ EVENTS: dict[str, tuple[int, str]] = {
     "beat.redis_away": (WARNING, "Redis does not answer, waiting for it: {error}"),
     "beat.redis_back": (INFO, "Redis answers again after {seconds:.0f} s"),
     "beat.redis_refuses": (ERROR, "Redis does not let beat in, waiting until somebody mends that: {error}"),
+    "beat.unfit": (ERROR, "Beat does not start: {error}"),
     "beat.stopped": (INFO, "Stopped; the lock is free for the next beat"),
     "entry.quarantined": (ERROR, "Schedule '{schedule}' was set aside until it changes: {error}"),
     "entry.adopted": (INFO, "Schedule '{schedule}' was changed through RedBeat's own API"),
@@ -31,6 +32,10 @@ EVENTS: dict[str, tuple[int, str]] = {
     "run.duplicate": (WARNING, "Did not run {run} again: it is {outcome} already"),
     "run.lost": (ERROR, "Gave up {run}: its worker vanished"),
     "run.sent_again": (WARNING, "Sent {run} again: its worker vanished"),
+    "redis.open": (
+        WARNING,
+        "Redis at {url} lets everybody in who reaches it: give it a password, or TLS with certificates",
+    ),
     "worker.redis_away": (WARNING, "Redis does not answer, waiting for it: {error}"),
     "worker.redis_back": (INFO, "Redis answers again after {seconds:.0f} s"),
     "worker.redis_refuses": (ERROR, "Redis does not let the worker in, waiting until somebody mends that: {error}"),

@@ -134,6 +134,7 @@ def connect(settings: Settings, *, attempts: int = 0) -> Client:
     place = settings.place
     options: dict[str, Any] = {
         "decode_responses": True,
+        "encoding_errors": "backslashreplace",  # what is no text must not end the one who reads it
         "parser_class": Parser,
         "retry": Retry(ExponentialBackoff(cap=2.0, base=0.05), attempts, AWAY),
         "socket_timeout": SOCKET_TIMEOUT,
@@ -196,10 +197,15 @@ def answering(settings: Settings) -> Iterator[None]:
 
 
 def check_server(client: Client, settings: Settings) -> None:
-    """Refuse a Redis that is too old, or that would evict schedules when memory runs short."""
+    """Refuse a Redis that does not answer, or is unfit; see ``refuse_unfit``."""
     with answering(settings):
-        info: dict[str, Any] = client.info()
+        refuse_unfit(client, settings)
+
+
+def refuse_unfit(client: Client, settings: Settings) -> None:
+    """Raise ConfigurationError for a Redis that is too old, no single Redis, or would evict schedules."""
     where = f"Redis at {settings.shown_redis_url}"
+    info: dict[str, Any] = client.info()
     version = str(info.get("redis_version", "0"))
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
         raise ConfigurationError(

@@ -18,6 +18,7 @@ from scheduler.store import Store
 
 MOST_ATTEMPTS = 3  #: a run that took its worker with it so often is not sent again
 AT_ONCE = 200
+LOOKED_AT = 10_000  #: overdue leases of which the leader remembers since when
 
 
 class Vanished:
@@ -27,13 +28,15 @@ class Vanished:
         self.app = app
         self.store = store
         self.ledger = ledger
+        self.patience = ledger.lease / 2  #: seconds in which a worker that lives renews
+        self._overdue: dict[tuple[str, float], float] = {}
         self._lose = script(store.client, "lose")
 
     def settle(self, token: str) -> bool:
         """Give up, or send again, every run whose lease is over; False when the lock is another's."""
         keys = self.store.keys
         now = time.time()
-        ids = self.store.client.zrangebyscore(keys.leases, 0, now, start=0, num=AT_ONCE)
+        ids = self.overdue(now)
         if not ids:
             return True
         arguments: list[str | float] = [token, now, keys.prefix]
@@ -48,6 +51,16 @@ class Vanished:
             if answer != "alive":
                 emit("run.lost" if answer == "lost" else "run.sent_again", run=run_id)
         return answers is not None
+
+    def overdue(self, now: float) -> list[str]:
+        """Runs whose lease is over, and was not renewed for a while since.
+
+        After an outage of Redis, or a step of the clock, every lease is over until its worker renews it.
+        """
+        found = self.store.client.zrangebyscore(self.store.keys.leases, 0, now, start=0, num=LOOKED_AT, withscores=True)
+        here = time.monotonic()
+        self._overdue = {(run_id, ends): self._overdue.get((run_id, ends), here) for run_id, ends in found}
+        return [run_id for (run_id, _), since in self._overdue.items() if here - since >= self.patience][:AT_ONCE]
 
     def again(self, run_id: str) -> Message | None:
         """The run's message once more, if its schedule wants that and it did not fail so too often."""
