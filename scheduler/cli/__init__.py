@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from scheduler import __version__
-from scheduler.cli import act, file, look, service
+from scheduler.cli import act, file, imports, look, service
 from scheduler.errors import Exit, RedisUnavailable, SchedulerError
 from scheduler.redis_client import AWAY
 
@@ -18,6 +18,7 @@ examples:
   python3 -m scheduler check                    is schedules.yaml right?
   python3 -m scheduler plan && python3 -m scheduler apply
   python3 -m scheduler next log-it -n 3         when does it run?
+  crontab -l | python3 -m scheduler import crontab - > schedules.yaml
   python3 -m scheduler pause log-it --note "until the disk is replaced"
   python3 -m scheduler history log-it --json
 
@@ -35,7 +36,7 @@ def cli() -> None:
     """Scheduled jobs on Celery Beat: declared in schedules.yaml, accounted for in a ledger."""
 
 
-for command in (*service.COMMANDS, *file.COMMANDS, *look.COMMANDS, *act.COMMANDS):
+for command in (*service.COMMANDS, *file.COMMANDS, *look.COMMANDS, *act.COMMANDS, *imports.COMMANDS):
     cli.add_command(command)
 
 

@@ -1,0 +1,80 @@
+"""Command that brings jobs from elsewhere: import crontab."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TextIO
+
+import click
+from tzlocal import get_localzone_name
+
+from scheduler.errors import Exit
+from scheduler.timing import get_zone
+from scheduler.timing.crontab_file import ImportedJob, read_crontab
+from scheduler.timing.errors import TimingError
+
+HEAD = """\
+# yaml-language-server: $schema=scheduler/schedules.schema.json
+# As cron does it: runs may overlap, and what was missed is not caught up.
+defaults: {overlap: allow, catch_up: none}
+
+schedules:"""
+A_DAY = 86_400  #: seconds; cron stops no command, and the task would after 5 minutes
+
+
+def read_zone(_: click.Context, __: click.Parameter, value: str | None) -> str:
+    """The zone that the crontab's machine is in."""
+    try:
+        name = value or get_localzone_name() or "UTC"
+        get_zone(name)
+    except TimingError as error:
+        raise click.BadParameter(str(error)) from None
+    return name
+
+
+@click.group(name="import")
+def import_() -> None:
+    """Print schedules made from jobs that run elsewhere today."""
+
+
+@import_.command()
+@click.argument("file", type=click.File())
+@click.option("--system", is_flag=True, help="A system crontab, such as /etc/crontab: each line names a user.")
+@click.option("--timezone", callback=read_zone, help="Zone of its machine; this machine's if left out.")
+def crontab(file: TextIO, system: bool, timezone: str) -> int:
+    """Print a crontab (a file, or - for `crontab -l | …`) as a schedule file. What cannot move is listed in it too."""
+    try:
+        jobs, left = read_crontab(file.read(), system=system)
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"{file.name} is not UTF-8 text: {error.reason} at byte {error.start}") from None
+    click.echo(HEAD + ("" if jobs else " {}"))
+    for job in jobs:
+        click.echo("\n".join(schedule_lines(job, timezone)))
+    for item in left:
+        click.echo(f"# line {item.line}: {item.text.strip()}\n#   {item.reason}")
+        click.echo(f"scheduler: {file.name}:{item.line}: {item.reason}: {item.text.strip()}", err=True)
+    click.echo(f"scheduler: {len(jobs)} schedules, {len(left)} lines to look at", err=True)
+    return Exit.OK
+
+
+def schedule_lines(job: ImportedJob, timezone: str) -> Iterator[str]:
+    """One schedule; every text is quoted as JSON quotes it, which YAML reads alike."""
+    kwargs = {"argv": job.run, "timeout": A_DAY} | ({"directory": job.directory} if job.directory else {})
+    yield ""
+    yield f"  {job.name}:" + (f"  # ran as {job.user}" if job.user else "")
+    if job.description:
+        yield f"    description: {quoted(job.description)}"
+    yield "    task: scheduler.tasks.run_command"
+    yield f"    cron: {quoted(job.cron)}"
+    zone = job.timezone or timezone
+    if zone != "UTC":
+        yield f"    timezone: {zone}"
+    yield f"    kwargs: {quoted(kwargs)}"
+
+
+def quoted(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+COMMANDS = (import_,)
