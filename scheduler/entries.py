@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -198,6 +199,6 @@ def damaged(name: str, stored: Mapping[str, str], error: str) -> Entry:
         name=name,
         origin="file" if origin == "file" else "admin" if origin == "admin" else "redbeat",
         fields={"task": "?", "raw": stored.get("definition", "")[:2000]},
-        revision=int(revision) if revision.isdecimal() else 0,
+        revision=int(revision) if re.fullmatch("[1-9][0-9]*", revision) else 0,
         error=error,
     )

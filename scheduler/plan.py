@@ -123,7 +123,7 @@ def merge(entry: Entry, declared: Declared) -> tuple[dict[str, Overlaid], dict[s
     # Days follow the choice of calendars: a day that the file adds to one is no new choice.
     gone = gone | {"excluded"} if "except" in gone or "except" not in entry.overlay else gone - {"excluded"}
     kept: dict[str, Overlaid] = {}
-    for also in ((), TIMING_FIELDS - {"enabled"}, entry.overlay):
+    for also in ((), TIMING_FIELDS - {"enabled", "max_runs"}, entry.overlay):
         gone |= {*also}
         kept = {name: note for name, note in entry.overlay.items() if name not in gone}
         if can_fire(declared.name, govern(base, kept)):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from scheduler import entries, faults
 from scheduler.entries import Job
+from scheduler.events import emit
 from scheduler.instants import from_micros
 from scheduler.model import Entry
 from scheduler.redis_client import hashes, script
@@ -49,7 +50,11 @@ class Roster:
         faults.reach("roster.before_due")
         flat = self._due(keys=[self.store.keys.schedule], args=[time.time(), limit, self.store.keys.prefix])
         faults.reach("roster.after_due")
-        return [Standing(*flat[at : at + 4]) for at in range(0, len(flat), 4)]
+        found = [Standing(*flat[at : at + 4]) for at in range(0, len(flat), 4)]
+        for gone in found:
+            if not gone.revision:
+                emit("entry.vanished", schedule=gone.name)
+        return [standing for standing in found if standing.revision]
 
     def unknown(self, standings: Iterable[Standing]) -> dict[str, dict[str, str]]:
         """The hashes of those that were changed since they were read, or never were."""

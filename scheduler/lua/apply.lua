@@ -11,7 +11,7 @@ local conflicts = {}
 local at = 5
 while at <= #ARGV do
   local stored = redis.call('HGET', prefix .. ARGV[at], 'revision') or ''
-  if not string.match(stored, '^%d+$') then stored = '' end
+  if not string.match(stored, '^[1-9]%d*$') then stored = '' end
   if stored ~= ARGV[at + 1] then conflicts[#conflicts + 1] = ARGV[at] end
   at = at + 8 + tonumber(ARGV[at + 7])
 end

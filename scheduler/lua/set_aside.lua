@@ -5,7 +5,7 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 local is_entry = redis.call('TYPE', KEYS[3]).ok == 'hash' and redis.call('HEXISTS', KEYS[3], 'definition') == 1
 if not is_entry then return redis.call('ZREM', KEYS[2], KEYS[3]) end
 local revision = redis.call('HGET', KEYS[3], 'revision') or '0'
-if string.match(revision, '^%d+$') and revision ~= ARGV[2] then return 0 end
+if string.match(revision, '^[1-9]%d*$') and revision ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[3], 'error', ARGV[3])
 redis.call('ZADD', KEYS[2], 'XX', ARGV[4], KEYS[3])
 return 1

@@ -98,7 +98,9 @@ class Schedule(Policies):
 
 
 #: Fields that decide when a schedule fires: a change of one of them sets a new next due instant.
-TIMING_FIELDS = frozenset({*TIMING_KINDS, "timezone", "start", "end", "jitter", "except", "excluded", "enabled"})
+TIMING_FIELDS = frozenset(
+    {*TIMING_KINDS, "timezone", "start", "end", "jitter", "except", "excluded", "enabled", "max_runs"}
+)
 
 
 class ScheduleFile(Noun):

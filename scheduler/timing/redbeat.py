@@ -70,6 +70,8 @@ def _interval(given: dict[str, Any], clock: WallClock) -> Rule:
 
 
 def _crontab(given: dict[str, Any], clock: WallClock) -> Rule:
+    if unknown := sorted(given.keys() - {*FIELDS}):
+        raise TimingError("schedule", f"Celery's crontab has no {unknown[0]!r}", f"use {', '.join(FIELDS)}")
     sets = {field: celery_numbers(field, given.get(field, "*")) for field in FIELDS}
     days = Days(dates=sets["day_of_month"], weekdays=sets["day_of_week"], both=True)
     texts = [str(given.get(field, "*")) for field in FIELDS]

@@ -21,7 +21,7 @@ from scheduler.message import RETRIES_HEADER, RUN_HEADER, CannotCompose, Message
 from scheduler.model import Entry
 from scheduler.redis_client import Client
 from tests.support.schedules import declared, entry_of
-from tests.support.waiting import until
+from tests.support.polling import until
 
 queue_of: Any = Queue
 exchange_of: Any = Exchange

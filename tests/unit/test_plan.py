@@ -77,6 +77,11 @@ def test_a_change_of_the_timing_is_due_next_after_now(change: dict[str, Any]) ->
     assert load(entry_of(declared()), declared(**change)).due > LATER  # type: ignore[operator]
 
 
+def test_a_finished_schedule_goes_on_when_it_may_run_more_often() -> None:
+    finished = replace(entry_of(declared(max_runs=3)), due=None, total_run_count=3)
+    assert load(finished, declared(max_runs=5)).due == LATER + MINUTE
+
+
 def test_a_field_that_the_file_left_alone_keeps_what_the_page_set() -> None:
     stored = on_page(entry_of(declared(args=[1], queue="fast")), args=[9])
     after = load(stored, declared(args=[1], queue="slow"))
