@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote
 
 from scheduler.errors import ConfigurationError
 from scheduler.redis_url import Place, parse
@@ -42,13 +43,14 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read ``SCHEDULER_*``; raise ConfigurationError that names the variable and what it accepts."""
         env = Environment(os.environ if environ is None else environ)
+        state_dir = Path(env.text("SCHEDULER_STATE_DIR", ".scheduler"))
         settings = cls(
-            redis_url=env.secret("SCHEDULER_REDIS_URL", DEFAULT_REDIS_URL),
+            redis_url=env.secret("SCHEDULER_REDIS_URL", private_redis(state_dir) or DEFAULT_REDIS_URL),
             file=Path(env.text("SCHEDULER_FILE", "schedules.yaml")),
             imports=env.words("SCHEDULER_IMPORTS"),
             celery_app=env.target("SCHEDULER_CELERY_APP"),
             flask_app=env.target("SCHEDULER_FLASK_APP"),
-            state_dir=Path(env.text("SCHEDULER_STATE_DIR", ".scheduler")),
+            state_dir=state_dir,
             key_prefix=env.text("SCHEDULER_KEY_PREFIX", "redbeat:"),
             lease=env.number("SCHEDULER_LEASE", 15.0, 3.0, 300.0),
             max_interval=env.number("SCHEDULER_MAX_INTERVAL", 5.0, 0.1, 60.0),
@@ -80,6 +82,12 @@ class Settings:
     def shown_redis_url(self) -> str:
         """The Redis URL without its user and password, for pages and logs."""
         return self.place.shown
+
+
+def private_redis(state_dir: Path) -> str:
+    """The Redis that ``up`` runs in this checkout, so that a second terminal finds it; empty where there is none."""
+    path = state_dir.absolute() / "run" / "redis.sock"
+    return f"unix://{quote(str(path))}" if path.exists() else ""
 
 
 class Environment:
