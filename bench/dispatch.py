@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -240,8 +240,8 @@ def bench_load(url: str) -> None:
         client.flushall()
         ours = Ours(url)
         wanted = {f"job-{n}": ours.declared(f"job-{n}", "2026-01-01") for n in range(count)}
-        print(f"| {count:,} | {ours.name} | {seconds(lambda: load(ours.scheduler.store, wanted)):.2f} | ", end="")
-        print(f"{seconds(lambda: load(ours.scheduler.store, wanted)):.2f} |")
+        print(f"| {count:,} | {ours.name} | {seconds(load, ours.scheduler.store, wanted):.2f} | ", end="")
+        print(f"{seconds(load, ours.scheduler.store, wanted):.2f} |")
 
 
 def load(store: Store, wanted: dict[str, Declared]) -> Plan:
@@ -250,9 +250,9 @@ def load(store: Store, wanted: dict[str, Declared]) -> Plan:
     return found
 
 
-def seconds(work: Any) -> float:
+def seconds(work: Callable[..., object], *arguments: object) -> float:
     began = time.perf_counter()
-    work()
+    work(*arguments)
     return time.perf_counter() - began
 
 
