@@ -2,6 +2,7 @@
 
 const SLOW = 5000; // milliseconds between two looks
 const FAST = 1000; // for a run that goes on
+const SHARE = 20; // a page is asked for at most this small a part of the time that it takes
 // From so many seconds on: the unit's length in seconds and its name, as in filters.py.
 const UNITS = [[5184000, 2592000, "months"], [172800, 86400, "days"], [5400, 3600, "h"], [90, 60, "min"]];
 
@@ -57,8 +58,13 @@ async function look() {
   tick();
 }
 
+function pause() {
+  return document.querySelector("[data-live][data-every]") ? FAST : SLOW;
+}
+
 async function keepLooking() {
   const connection = document.getElementById("connection");
+  const begun = performance.now();
   if (!document.hidden) {
     try {
       await look();
@@ -68,9 +74,9 @@ async function keepLooking() {
       if (connection.textContent !== words) connection.textContent = words;
     }
   }
-  setTimeout(keepLooking, document.querySelector("[data-live][data-every]") ? FAST : SLOW);
+  setTimeout(keepLooking, Math.max(pause(), SHARE * (performance.now() - begun)));
 }
 
 tick();
 setInterval(tick, 1000);
-if (document.querySelector("[data-live]")) setTimeout(keepLooking, document.querySelector("[data-every]") ? FAST : SLOW);
+if (document.querySelector("[data-live]")) setTimeout(keepLooking, pause());
