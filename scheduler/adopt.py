@@ -19,6 +19,8 @@ from scheduler.model import TIMING_KINDS, Entry, Overlaid
 
 #: An instant that lies no further back than this is met on time; one before it belongs to a time when nobody looked.
 GRACE = timedelta(seconds=15)
+#: What RedBeat spells out and the file leaves out.
+DEFAULTS: dict[str, Any] = {"args": [], "kwargs": {}, "enabled": True}
 
 
 def adopted(entry: Entry, stored: Mapping[str, str], now: datetime) -> Entry:
@@ -26,10 +28,11 @@ def adopted(entry: Entry, stored: Mapping[str, str], now: datetime) -> Entry:
     if entry.origin == "redbeat":
         return replace(entry, due=first_due(entry, now), error="")
     try:
-        changed = changed_fields(entry, json.loads(stored["definition"]))
+        definition = json.loads(stored["definition"])
+        changed = changed_fields(entry, definition)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedEntry(f"another program's change cannot be read: {error}") from error
-    ends_pause = entry.pause is not None and changed.get("enabled") is True
+    ends_pause = entry.pause is not None and definition.get("enabled") is True
     if ends_pause and entry.fields.get("enabled", True):
         del changed["enabled"]
     after = overlaid(entry, changed, now) if entry.origin == "file" else replace(entry, fields=entry.fields | changed)
@@ -59,7 +62,7 @@ def changed_fields(entry: Entry, definition: dict[str, Any]) -> dict[str, Any]:
     """The fields, in the file's words, in which the definition differs from what we last wrote; None takes one away."""
     expected = json.loads(entries.definition(entry, entries.job(entry)))
     names = [key for key in ("task", "args", "kwargs", "enabled") if definition.get(key) != expected[key]]
-    changed: dict[str, Any] = {key: definition[key] for key in names}
+    changed: dict[str, Any] = {key: None if definition[key] == DEFAULTS.get(key) else definition[key] for key in names}
     chosen, was = definition.get("options") or {}, expected["options"]
     changed |= {key: chosen.get(key) for key in ("queue", "priority") if chosen.get(key) != was.get(key)}
     for option, key in (("time_limit", "timeout"), ("expires", "expires")):

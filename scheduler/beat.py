@@ -33,7 +33,7 @@ from scheduler.vanished import Vanished
 from scheduler.watch import FileWatch
 
 BATCH = 500  #: entries that are committed in one step
-GLANCE = 1.0  #: seconds between two looks at the schedule file
+GLANCE = 1.0  #: seconds between two looks at the schedule file, and for changes by other programs
 PATIENCE = (0.5, 1.0, 2.0)  #: seconds between attempts while Redis is away
 
 
@@ -55,6 +55,7 @@ class Scheduler(RedBeatScheduler):
         self.roster = Roster(self.store)
         self.away: tuple[datetime, datetime] | None = None
         self.checked = False
+        self.looked = 0.0
         self.failures = 0
         self.silent_since = 0.0
         self.announced = ""
@@ -156,6 +157,7 @@ class Scheduler(RedBeatScheduler):
             self.lease.progress()
             if not self.lease.held:
                 raise LostLock
+        self.look_around()
         if not self.vanished.settle(self.lease.token):
             raise LostLock
         return self.until_next()
@@ -200,6 +202,18 @@ class Scheduler(RedBeatScheduler):
             except Unsendable as error:
                 self.set_aside(error.entry.name, str(error.entry.revision), str(error))
                 batch = [due for due in batch if due.entry.name != error.entry.name]
+
+    def look_around(self) -> None:
+        """Take over what other programs did with RedBeat's API: it announces nothing, and reckons times of its own."""
+        if time.monotonic() - self.looked < GLANCE:
+            return
+        self.looked = time.monotonic()
+        now = from_seconds(time.time())
+        for name, stored in self.roster.touched_outside().items():
+            self.read(name, stored, now)
+            with self.setting_aside(name, stored.get("revision", "")):
+                if not entries.was_changed_outside(stored):
+                    self.store.put_in_place(entries.decode(name, stored), self.lease.token)
 
     def read(self, name: str, stored: dict[str, str], now: datetime) -> None:
         """Read an entry that is new or was changed; what cannot be read is set aside."""

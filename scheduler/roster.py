@@ -17,6 +17,7 @@ from scheduler.redis_client import hashes, script
 from scheduler.store import Store
 
 KEPT = 200_000  #: decoded entries that are kept
+SWEPT = 100  #: entries that are looked at in one go for changes by other programs
 
 
 class Standing(NamedTuple):
@@ -43,6 +44,8 @@ class Roster:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._due = script(store.client, "due")
+        self._sweep = script(store.client, "sweep")
+        self._cursor = "0"
         self._known: OrderedDict[str, Known] = OrderedDict()
 
     def due(self, limit: int) -> list[Standing]:
@@ -60,6 +63,12 @@ class Roster:
         """The hashes of those that were changed since they were read, or never were."""
         names = [standing.name for standing in standings if self._find(standing) is None]
         return dict(zip(names, hashes(self.store.client, map(self.store.keys.entry, names)), strict=True))
+
+    def touched_outside(self) -> dict[str, dict[str, str]]:
+        """The hashes of those that another program may have saved or sent; each call looks at some more of all."""
+        keys = self.store.keys
+        self._cursor, *names = self._sweep(keys=[keys.schedule], args=[self._cursor, SWEPT, keys.prefix])
+        return dict(zip(names, hashes(self.store.client, map(keys.entry, names)), strict=True)) if names else {}
 
     def learn(self, entry: Entry) -> None:
         """Keep an entry; raises DamagedEntry when it cannot be sent as it is."""

@@ -109,6 +109,12 @@ class Store:
 
     def set_aside(self, name: str, revision: str, error: str, token: str) -> bool:
         """Keep an entry, shown with its error, where beat does not look until somebody changes it.
+    def put_in_place(self, entry: Entry, token: str) -> None:
+        """Give the entry the place in the index that is its own, if it has another; raises Conflict."""
+        place = entries.score(entry, entries.job(entry).timing)
+        if self.client.zscore(self.keys.schedule, self.keys.entry(entry.name)) != place:
+            self.write([Write(entry.name, entry, entry)], token=token)
+
 
         A name without an entry leaves the index instead. False when that was no more so: the lock is another's, or
         the entry was changed meanwhile.

@@ -6,6 +6,7 @@ local is_entry = redis.call('TYPE', KEYS[3]).ok == 'hash' and redis.call('HEXIST
 if not is_entry then return redis.call('ZREM', KEYS[2], KEYS[3]) end
 local revision = redis.call('HGET', KEYS[3], 'revision') or '0'
 if string.match(revision, '^[1-9]%d*$') and revision ~= ARGV[2] then return 0 end
-redis.call('HSET', KEYS[3], 'error', ARGV[3])
+local holds = redis.call('HMGET', KEYS[3], 'definition', 'meta')
+redis.call('HSET', KEYS[3], 'error', ARGV[3], 'refused', redis.sha1hex(holds[1] .. (holds[2] or '')))
 redis.call('ZADD', KEYS[2], 'XX', ARGV[4], KEYS[3])
 return 1

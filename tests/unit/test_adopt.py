@@ -100,6 +100,12 @@ def test_an_option_that_was_taken_away_is_taken_away() -> None:
     assert not {"queue", "timeout"} & after.fields.keys()
 
 
+def test_what_redbeat_spells_out_and_the_file_leaves_out_is_left_out() -> None:
+    after = saved(entry_of(declared(args=[1], enabled=False)), args=[], enabled=True)
+    assert {name: note.value for name, note in after.overlay.items()} == {"args": None, "enabled": None}
+    assert after.fields == {"task": "reports.build", "every": "1m"}
+
+
 def test_a_change_of_an_admin_schedule_is_its_new_declaration() -> None:
     after = saved(entry_of(declared(), "admin"), args=[9])
     assert (after.fields["args"], after.overlay) == ([9], {})
