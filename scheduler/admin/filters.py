@@ -74,11 +74,13 @@ def span(seconds: float) -> str:
 
 
 def length_of(seconds: float | None) -> str:
-    """How long something took: ``0.02 s``, ``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
+    """How long something took: ``20 ms``, ``1.25 s``, ``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
     if seconds is None:
         return "–"
-    if seconds < 10:
-        return f"{max(seconds, 0):.2f} s"
+    if seconds < 0.9995:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
+    if seconds < 9.995:
+        return f"{seconds:.2f} s"
     minutes, rest = divmod(round(seconds), 60)
     if not minutes:
         return f"{rest} s"
@@ -87,7 +89,7 @@ def length_of(seconds: float | None) -> str:
 
 
 def delay(seconds: float | None) -> str:
-    """A length of time after something: ``+0.03 s``."""
+    """A length of time after something: ``+30 ms``."""
     return "–" if seconds is None else f"+{length_of(seconds)}"
 
 

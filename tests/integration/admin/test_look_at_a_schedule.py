@@ -60,8 +60,8 @@ def test_it_shows_each_run_with_its_outcome_lateness_duration_and_result(
     trace = 'Traceback (most recent call last):\n  File "x.py", line 3, in y\nValueError: no <paper>'
     run(service, "nightly", now - timedelta(hours=1), "failed", result="ValueError: no <paper>", traceback=trace)
     page = Document(admin.get("/schedules/nightly").text)
-    assert "succeeded +0.00 s 2.00 s 30" in page.text
-    assert "failed +0.00 s 2.00 s ValueError: no <paper> Traceback (most recent call last)" in page.text
+    assert "succeeded +0 ms 2.00 s 30" in page.text
+    assert "failed +0 ms 2.00 s ValueError: no <paper> Traceback (most recent call last)" in page.text
     assert len(page.all("details")) >= 1
 
 

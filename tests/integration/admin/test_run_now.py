@@ -85,7 +85,7 @@ def test_a_finished_run_shows_when_it_was_due_started_and_finished(
         "succeeded",
         "Due",
         "Started",
-        "+0.00 s after it was due",
+        "+0 ms after it was due",
         "Finished",
         "after 2.00 s",
         "worker@host:7",

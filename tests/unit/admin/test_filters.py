@@ -67,9 +67,11 @@ def test_a_column_shows_seconds_when_one_of_its_times_has_some() -> None:
     ("seconds", "words"),
     [
         (None, "–"),
-        (-0.001, "0.00 s"),
-        (0.123, "0.12 s"),
+        (-0.001, "0 ms"),
+        (0.0123, "12 ms"),
+        (0.9999, "1.00 s"),
         (9.99, "9.99 s"),
+        (9.999, "10 s"),
         (10.4, "10 s"),
         (59.6, "1 min 0 s"),
         (185, "3 min 5 s"),
