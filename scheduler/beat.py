@@ -24,6 +24,7 @@ from scheduler.events import emit
 from scheduler.instants import from_seconds
 from scheduler.lease import Lease, holder, last_led
 from scheduler.ledger import Ledger
+from scheduler.outbox import Outbox
 from scheduler.redis_client import AWAY, REFUSED, Keys, PubSub, connect, refuse_unfit
 from scheduler.registry import signatures
 from scheduler.roster import Roster, Standing
@@ -50,6 +51,7 @@ class Scheduler(RedBeatScheduler):
         self.dispatcher = Dispatcher(app, self.client, self.keys, self.settings)
         ledger = Ledger(self.client, self.keys, self.settings)
         self.vanished = Vanished(app, self.store, ledger)
+        self.outbox = Outbox(app, self.client, self.keys)
         self.file = FileWatch(self.settings.file)
         self.pubsub: PubSub | None = None
         self.roster = Roster(self.store)
@@ -152,8 +154,10 @@ class Scheduler(RedBeatScheduler):
     def lead(self) -> float:
         """Load the file if it changed, send what is due; returns the seconds until the next due instant."""
         self.read_file()
+        self.deliver()
         while due := self.roster.due(BATCH):
             self.send(due)
+            self.deliver()
             self.lease.progress()
             if not self.lease.held:
                 raise LostLock
@@ -181,7 +185,12 @@ class Scheduler(RedBeatScheduler):
     def until_next(self) -> float:
         [*first] = self.client.zrangebyscore(self.keys.schedule, 0, "+inf", start=0, num=1, withscores=True)
         rest = first[0][1] - time.time() if first else self.max_interval
-        return float(min(max(rest, 0.0), self.max_interval))
+        return float(min(max(rest, 0.0), self.outbox.wait, self.max_interval))
+
+    def deliver(self) -> None:
+        """Hand what waits in the outbox to its broker."""
+        if not self.outbox.drain(self.lease.token):
+            raise LostLock
 
     def send(self, standings: list[Standing]) -> None:
         """Decide over these entries and send them in one step; one that cannot be sent is set aside."""
@@ -276,6 +285,7 @@ class Scheduler(RedBeatScheduler):
 
     def close(self) -> None:
         """Free the lock. Celery calls this from its signal handler too, so it uses a connection of its own."""
+        self.outbox.broker.drop()
         if self.lease.held:
             try:
                 with connect(self.settings) as client:

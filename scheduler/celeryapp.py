@@ -14,10 +14,12 @@ from celery import Celery, signals
 from scheduler import recorder, schedule_file
 from scheduler.errors import ConfigurationError, SchedulerError
 from scheduler.redis_client import AWAY, REFUSED, connect, refuse_unfit
+from scheduler.redis_url import parse
 from scheduler.registry import import_module, import_target
 from scheduler.settings import Settings
 
 OWN_TASKS = "scheduler.tasks"
+HIGHEST_PRIORITY = 9  #: of a schedule, see model
 LASTING = {"additional_connection_errors": ("redis.exceptions:ResponseError",)}  # full, busy or read-only: these pass
 
 
@@ -41,10 +43,11 @@ def build(settings: Settings) -> Celery:
 def refuse_other_broker(app: Celery, settings: Settings) -> None:
     """A user's application that publishes elsewhere would have its calls run by nobody."""
     theirs = app.conf.broker_url
-    if theirs and not settings.place.is_also(theirs):
+    if theirs and not settings.is_broker(theirs):
+        variable = "SCHEDULER_BROKER_URL" if settings.broker else "SCHEDULER_REDIS_URL"
         raise ConfigurationError(
-            f"SCHEDULER_CELERY_APP={settings.celery_app} has a broker_url of its own, other than SCHEDULER_REDIS_URL: "
-            "set both to the same Redis"
+            f"SCHEDULER_CELERY_APP={settings.celery_app} has a broker_url of its own, other than {variable}: "
+            "set both to the same, or SCHEDULER_BROKER_URL to its broker"
         )
 
 
@@ -60,13 +63,12 @@ def task_modules(settings: Settings) -> tuple[tuple[str, str], ...]:
 def configuration(settings: Settings) -> dict[str, Any]:
     """Celery's settings. JSON only; nothing is acknowledged before it is done; nothing waits for ever."""
     place = settings.place.celery()
-    waits = {"visibility_timeout": 3600, "socket_timeout": 10, "socket_connect_timeout": 5, "socket_keepalive": True}
     return {
         **place,
+        **broker(settings),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_channel_error_retry": True,  # a Redis that became a replica answers with errors of this kind
-        "broker_transport_options": waits | place["broker_transport_options"],
         "result_backend_transport_options": LASTING | place["result_backend_transport_options"],
         "result_expires": 86_400,
         "result_extended": True,
@@ -87,6 +89,24 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "beat_max_loop_interval": settings.max_interval,
         "redbeat_key_prefix": settings.key_prefix,
         "redbeat_lock_timeout": settings.lease,
+    }
+
+
+def broker(settings: Settings) -> dict[str, Any]:
+    """Where the messages go and come from."""
+    if settings.speaks_amqp:
+        # Without confirmations, a message is lost with the connection that it was written to.
+        options = {"confirm_publish": True}
+        tls = {"server_hostname": None} if settings.broker.startswith("amqps:") else False  # None: the URL's host
+        found = {"broker_url": settings.broker, "broker_transport_options": options, "broker_use_ssl": tls}
+        # An application's own queues may exist without, and RabbitMQ refuses to declare them anew.
+        return found if settings.celery_app else {**found, "task_queue_max_priority": HIGHEST_PRIORITY}
+    place = parse(settings.broker or settings.redis_url).celery()
+    waits = {"visibility_timeout": 3600, "socket_timeout": 10, "socket_connect_timeout": 5, "socket_keepalive": True}
+    return {
+        "broker_url": place["broker_url"],
+        "broker_transport_options": waits | place["broker_transport_options"],
+        "broker_use_ssl": place.get("broker_use_ssl", False),
     }
 
 

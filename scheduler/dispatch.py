@@ -53,6 +53,7 @@ class Dispatcher:
         self.app = app
         self.keys = keys
         self.limits: list[str | int] = [keys.prefix, settings.keep_runs, int(settings.keep_days * 86_400_000)]
+        self.outbox = keys.outbox if settings.has_outbox else ""
         self._commit = script(client, "commit")
         self._templates: OrderedDict[tuple[str, int, bool], Template | None] = OrderedDict()
 
@@ -157,6 +158,8 @@ class Dispatcher:
         return bool(self.app.conf.task_send_sent_event)
 
     def _message(self, entry: Entry, job: Job, identity: str, expires: datetime | None, now: datetime) -> Message:
+        if self.outbox:
+            return message.for_outbox(job, identity, expires, self.outbox)
         if message.somebody_listens() or self._announces:
             return message.compose(self.app, job, identity, expires)
         key = (entry.name, entry.revision, expires is not None)
@@ -171,7 +174,7 @@ class Dispatcher:
         for instant, outcome in zip(due.decision.runs, outcomes, strict=True):
             if outcome in NOT_SENT:
                 emit("run.skipped", schedule=due.entry.name, count=1, reason=NOT_SENT[outcome])
-            else:
+            elif not self.outbox:
                 emit("run.sent", run=run_id(due.entry.name, instant), queue=due.job.options.get("queue", "its queue"))
         for skip in due.decision.skips:
             emit("run.skipped", schedule=due.entry.name, count=skip.count, reason=skip.detail or skip.reason)

@@ -21,6 +21,8 @@ EVENTS: dict[str, tuple[int, str]] = {
     "beat.redis_refuses": (ERROR, "Redis does not let beat in, waiting until somebody mends that: {error}"),
     "beat.unfit": (ERROR, "Beat does not start: {error}"),
     "beat.stopped": (INFO, "Stopped; the lock is free for the next beat"),
+    "broker.away": (WARNING, "The broker does not answer, runs wait in the outbox: {error}"),
+    "broker.back": (INFO, "The broker answers again after {seconds:.0f} s"),
     "entry.quarantined": (ERROR, "Schedule '{schedule}' was set aside until it changes: {error}"),
     "entry.adopted": (INFO, "Schedule '{schedule}' was changed through RedBeat's own API"),
     "entry.vanished": (WARNING, "Schedule '{schedule}' was in the index without its entry: removed from the index"),
@@ -32,6 +34,7 @@ EVENTS: dict[str, tuple[int, str]] = {
     "run.duplicate": (WARNING, "Did not run {run} again: it is {outcome} already"),
     "run.lost": (ERROR, "Gave up {run}: its worker vanished"),
     "run.sent_again": (WARNING, "Sent {run} again: its worker vanished"),
+    "run.refused": (ERROR, "Gave up {run}: it cannot be published: {error}"),
     "redis.open": (
         WARNING,
         "Redis at {url} lets everybody in who reaches it: give it a password, or TLS with certificates",

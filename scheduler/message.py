@@ -10,7 +10,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +37,16 @@ class CannotCompose(ValueError):
 def task_id(run_id: str) -> str:
     """The Celery task id of a run: the same for the same run, whoever computes it."""
     return str(uuid.uuid5(RUN_NAMESPACE, run_id))
+
+
+@dataclass(frozen=True)
+class Call:
+    """What Celery's ``apply_async`` is called with for one run; JSON all through."""
+
+    task: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    options: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -100,20 +110,34 @@ def collecting(producer: Any) -> Any:
         del channel.create_publish_batch
 
 
-def publish(app: Celery, job: Job, run_id: str, expires: datetime | None, producer: Any, task: str) -> None:
-    """Publish a run the way Celery's beat does; Celery's own publish signals fire."""
-    options = {**job.options, "producer": producer, "task_id": task}
-    options["headers"] = {**options.get("headers", {}), "celery_beat_task": True, RUN_HEADER: run_id}
+def call(job: Job, run_id: str, expires: datetime | None, task: str) -> Call:
+    """The call of one run, the way Celery's beat makes it."""
+    headers = {**job.options.get("headers", {}), "celery_beat_task": True, RUN_HEADER: run_id}
     if job.policies.retries:
-        options["headers"][RETRIES_HEADER] = job.policies.retries
+        headers[RETRIES_HEADER] = job.policies.retries
+    options = {**job.options, "task_id": task, "headers": headers}
     if expires is not None:
-        options["expires"] = expires
-    registered = app.tasks.get(job.task)
+        options["expires"] = expires.isoformat()
+    return Call(job.task, list(job.args), job.kwargs, options)
+
+
+def publish(app: Celery, call: Call, producer: Any, **options: Any) -> None:
+    """Publish a run; Celery's own publish signals fire."""
+    registered = app.tasks.get(call.task)
     send: Callable[..., Any] = (
-        registered.apply_async if registered is not None else lambda *a, **o: app.send_task(job.task, *a, **o)
+        registered.apply_async if registered is not None else lambda *a, **o: app.send_task(call.task, *a, **o)
     )
     with denied_join_result():  # or each message would subscribe this process to its result
-        send(list(job.args), job.kwargs, **options)
+        send(call.args, call.kwargs, **{**call.options, **options, "producer": producer})
+
+
+def for_outbox(job: Job, run_id: str, expires: datetime | None, outbox: str) -> Message:
+    """A run on its way to another broker than the schedule's Redis; raises CannotCompose."""
+    task = task_id(run_id)
+    try:
+        return Message(outbox, json.dumps(asdict(call(job, run_id, expires, task))), task)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CannotCompose(f"{type(error).__name__}: {error}") from error
 
 
 def compose(app: Celery, job: Job, run_id: str, expires: datetime | None, task: str = "") -> Message:
@@ -121,7 +145,7 @@ def compose(app: Celery, job: Job, run_id: str, expires: datetime | None, task: 
     task = task or task_id(run_id)
     try:
         with app.producer_pool.acquire(block=True) as producer, collecting(producer) as collector:
-            publish(app, job, run_id, expires, producer, task)
+            publish(app, call(job, run_id, expires, task), producer)
     except Exception as error:  # options, routers and serializers are anybody's
         if isinstance(error, OperationalError) and isinstance(error.__cause__, AWAY):
             raise error.__cause__ from error

@@ -61,6 +61,11 @@ class Keys:
         return f"{self.prefix}:leases"
 
     @property
+    def outbox(self) -> str:
+        """List of the runs that wait for a broker other than this Redis, newest first."""
+        return f"{self.prefix}:outbox"
+
+    @property
     def wake(self) -> str:
         """Channel on which every change of a schedule is announced."""
         return f"{self.prefix}:wake"

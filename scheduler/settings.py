@@ -14,9 +14,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from scheduler.errors import ConfigurationError
-from scheduler.redis_url import Place, parse
+from scheduler.redis_url import SCHEMES, Place, parse
 
 DEFAULT_REDIS_URL = "redis://localhost:6379/0"
+AMQP_SCHEMES = ("amqp", "amqps")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Settings:
     """What the operator decides; see the table "Configuration" in the README."""
 
     redis_url: str = field(default=DEFAULT_REDIS_URL, repr=False)
+    broker: str = field(default="", repr=False)  #: where the workers get their runs; empty for the same Redis
     file: Path = Path("schedules.yaml")
     imports: tuple[str, ...] = ()
     celery_app: str = ""
@@ -46,6 +48,7 @@ class Settings:
         state_dir = Path(env.text("SCHEDULER_STATE_DIR", ".scheduler"))
         settings = cls(
             redis_url=env.secret("SCHEDULER_REDIS_URL", private_redis(state_dir) or DEFAULT_REDIS_URL),
+            broker=env.secret("SCHEDULER_BROKER_URL", ""),
             file=Path(env.text("SCHEDULER_FILE", "schedules.yaml")),
             imports=env.words("SCHEDULER_IMPORTS"),
             celery_app=env.target("SCHEDULER_CELERY_APP"),
@@ -67,6 +70,7 @@ class Settings:
     def check(self) -> None:
         """Refuse values that contradict each other; a lock that expires between two renewals elects two leaders."""
         parse(self.redis_url)
+        self.check_broker()
         if self.lease < 3 * self.max_interval:
             raise ConfigurationError(
                 f"SCHEDULER_LEASE={self.lease:g} is less than three times "
@@ -77,6 +81,35 @@ class Settings:
     def place(self) -> Place:
         """Where Redis is."""
         return parse(self.redis_url)
+
+    def check_broker(self) -> None:
+        """Refuse a broker that neither confirms what it has nor is a Redis."""
+        scheme = self.broker.partition("://")[0]
+        if not self.broker or self.speaks_amqp:
+            return
+        if scheme not in SCHEMES:
+            known = ", ".join(f"{known}://" for known in (*AMQP_SCHEMES, *SCHEMES))
+            raise ConfigurationError(f"SCHEDULER_BROKER_URL starts with {scheme!r}: use one of {known}")
+        try:
+            parse(self.broker)
+        except ConfigurationError as error:
+            raise ConfigurationError(str(error).replace("SCHEDULER_REDIS_URL", "SCHEDULER_BROKER_URL")) from None
+
+    @property
+    def speaks_amqp(self) -> bool:
+        """Whether the broker is RabbitMQ."""
+        return self.broker.partition("://")[0] in AMQP_SCHEMES
+
+    @property
+    def has_outbox(self) -> bool:
+        """Whether the broker is another server than the Redis of the schedule, so that one step cannot reach both."""
+        return bool(self.broker) and not self.place.is_also(self.broker)
+
+    def is_broker(self, url: str) -> bool:
+        """Whether another setting of the operator's names the broker too."""
+        if self.speaks_amqp:
+            return url == self.broker
+        return parse(self.broker or self.redis_url).is_also(url)
 
     @property
     def shown_redis_url(self) -> str:

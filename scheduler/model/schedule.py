@@ -24,7 +24,7 @@ class Policies(Noun):
 
     queue: ShortText | None = Field(None, description="Celery queue; the task's own if left out.", examples=["reports"])
     priority: Annotated[int, Field(ge=0, le=9, strict=True), WHOLE] | None = Field(
-        None, description="Celery message priority on Redis: 0 is sent first."
+        None, description="Celery message priority: 0 is sent first on Redis, 9 on RabbitMQ."
     )
     expires: Duration | None = Field(
         None, description="A run that has not started this long after its due instant is dropped as `expired`."

@@ -1,0 +1,328 @@
+"""Runs for a broker that is not the schedule's Redis: committed first, published after."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from celery import Celery, signals
+
+from scheduler import broker as door
+from scheduler import celeryapp, outbox
+from scheduler.beat import Scheduler
+from scheduler.dispatch import Dispatcher
+from scheduler.ledger import Ledger
+from scheduler.model import Run
+from scheduler.redis_client import Client, Keys
+from scheduler.settings import Settings
+from scheduler.store import Store
+from tests.integration.outbox.conftest import FallDue
+from tests.support.beats import lead, running_beat, runs_sent
+from tests.support.brokers import Broker, Rabbit
+from tests.support.polling import until
+
+pytestmark = pytest.mark.xdist_group("brokers")
+
+
+def ids(ledger: Ledger, name: str) -> list[str]:
+    """The runs of a schedule, oldest first."""
+    return [run.id for run in reversed(ledger.runs(name))]
+
+
+def drain(beat: Scheduler, client: Client, keys: Keys) -> None:
+    """Tick until the outbox is empty."""
+
+    def is_empty() -> bool:
+        lead(beat)
+        return not client.exists(keys.outbox)
+
+    until(is_empty, 30, "the outbox is empty")
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The names of the events, in their order."""
+    caplog.set_level("DEBUG", "scheduler")
+
+    class Names(list[str]):
+        def __iter__(self) -> Iterator[str]:
+            return iter([record.event for record in caplog.records if hasattr(record, "event")])
+
+    return Names()
+
+
+def test_what_is_due_reaches_the_broker_in_order(
+    beat: Scheduler, broker: Broker, fall_due: FallDue, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "BATCH", 3)
+    fall_due("job", instants=7)
+    lead(beat)
+    assert [message.run for message in broker.take()] == ids(ledger, "job")
+    assert len(ids(ledger, "job")) == 7
+
+
+def test_a_message_is_what_celery_makes_of_the_run(
+    beat: Scheduler, broker: Broker, fall_due: FallDue, ledger: Ledger
+) -> None:
+    fall_due("job", args=["x"], timeout="90s", expires="1h", retries=2, queue="reports")
+    lead(beat)
+    [message] = broker.take("reports")
+    run = ledger.get(message.run)
+    assert message.arguments == ["x"]
+    assert message.headers["id"] == run.task_id
+    assert message.headers["timelimit"] == [90.0, None]
+    assert message.headers["expires"].startswith("20")
+    assert message.headers["celery_beat_task"] is True
+    assert message.headers["scheduler_retries"] == 2
+
+
+def test_a_run_does_not_expire_in_rabbitmq_where_nobody_would_tell(
+    beat: Scheduler, broker: Broker, fall_due: FallDue
+) -> None:
+    if not isinstance(broker, Rabbit):
+        pytest.skip("Redis keeps every message")
+    fall_due("job", expires="1h")
+    lead(beat)
+    [message] = broker.take()
+    assert "expiration" not in message.properties
+
+
+def test_what_has_priority_is_taken_first(beat: Scheduler, broker: Broker, fall_due: FallDue) -> None:
+    first, last = (9, 0) if isinstance(broker, Rabbit) else (0, 9)
+    fall_due("patient", priority=last)
+    fall_due("urgent", priority=first)
+    lead(beat)
+    assert [message.run.split("@")[0] for message in broker.take()] == ["urgent", "patient"]
+
+
+def test_celerys_publish_signals_are_sent_when_a_run_is_published(
+    beat: Scheduler, broker: Broker, fall_due: FallDue
+) -> None:
+    seen = []
+
+    def note(sender: str, **_: object) -> None:
+        seen.append(sender)
+
+    signals.after_task_publish.connect(note)
+    try:
+        fall_due("job")
+        lead(beat)
+    finally:
+        signals.after_task_publish.disconnect(note)
+    assert seen == ["bodies.note"]
+
+
+def test_celerys_task_sent_events_do_not_disturb_the_count_of_confirmations(
+    celery: Celery, beat: Scheduler, broker: Broker, fall_due: FallDue
+) -> None:
+    celery.conf.task_send_sent_event = True
+    fall_due("job", instants=3)
+    lead(beat)
+    assert len(broker.take()) == 3
+
+
+def test_beat_goes_on_while_the_broker_is_away_and_says_so_once(
+    beat: Scheduler, broker: Broker, fall_due: FallDue, ledger: Ledger, said: list[str], client: Client, keys: Keys
+) -> None:
+    broker.stop()
+    fall_due("before", instants=2)
+    lead(beat)
+    fall_due("after", instants=2)
+    again = time.monotonic() + 2 * outbox.PAUSES[0]
+    until(lambda: lead(beat) is not None and time.monotonic() > again, 10, "a second attempt")
+    assert [run.outcome for run in ledger.runs("before") + ledger.runs("after")] == ["queued"] * 4
+    assert client.llen(keys.outbox) == 4
+    broker.start()
+    drain(beat, client, keys)
+    assert [message.run for message in broker.take()] == ids(ledger, "before") + ids(ledger, "after")
+    assert [event for event in said if event.startswith("broker.")] == ["broker.away", "broker.back"]
+
+
+def test_a_restart_of_the_broker_between_two_runs_goes_unnoticed(
+    beat: Scheduler, broker: Broker, fall_due: FallDue, said: list[str], client: Client, keys: Keys
+) -> None:
+    fall_due("before")
+    lead(beat)
+    broker.stop()
+    broker.start()
+    fall_due("after")
+    drain(beat, client, keys)
+    assert [message.run.split("@")[0] for message in broker.take()] == ["before", "after"]
+    assert "broker.away" not in said
+
+
+def test_a_frozen_broker_does_not_freeze_beat(
+    beat: Scheduler, broker: Broker, fall_due: FallDue, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not isinstance(broker, Rabbit):
+        pytest.skip("the same timeouts, shorter to show with one of them")
+    monkeypatch.setattr(door, "PATIENCE", 0.5)
+    fall_due("before")
+    lead(beat)
+    fall_due("after")
+    with broker.frozen():
+        began = time.monotonic()
+        lead(beat)
+        assert time.monotonic() - began < 5
+        assert client.llen(keys.outbox) == 1
+    drain(beat, client, keys)
+    names = [message.run.split("@")[0] for message in broker.take()]
+    assert names[0] == "before"
+    assert set(names[1:]) == {"after"}  # what the frozen server had in its socket arrives as well
+
+
+def test_a_run_that_expires_in_the_outbox_is_skipped(
+    beat: Scheduler, broker: Broker, fall_due: FallDue, ledger: Ledger, client: Client, keys: Keys
+) -> None:
+    broker.stop()
+    fall_due("short", expires="2s", overlap="skip")
+    fall_due("long", expires="1h")
+    lead(beat)
+    assert client.llen(keys.outbox) == 2
+    until(lambda: lead(beat) is not None and client.llen(keys.outbox) == 1, 10, "the short one is gone")
+    [short], [long] = ledger.runs("short"), ledger.runs("long")
+    assert (short.outcome, short.reason) == ("skipped", "expired")
+    assert long.outcome == "queued"
+    assert client.hget(keys.ledger("short"), ":open") == ""
+    broker.start()
+    drain(beat, client, keys)
+    assert [message.run for message in broker.take()] == [long.id]
+
+
+def test_what_the_broker_does_not_take_fails_and_holds_nobody_up(
+    beat: Scheduler, broker: Broker, fall_due: FallDue, ledger: Ledger, store: Store, client: Client, keys: Keys
+) -> None:
+    # An entry of RedBeat's may carry any option of Celery's; the message cannot be built, or has no way to go.
+    options = {"exchange": "nowhere", "routing_key": "x"} if isinstance(broker, Rabbit) else {"serializer": "nothing"}
+    fall_due("first")
+    fall_due("bad")
+    fall_due("last")
+    entry = store.get("bad")
+    lead_only_commits(beat, options)
+    drain(beat, client, keys)
+    [run] = ledger.runs(entry.name)
+    assert (run.outcome, run.reason) == ("failed", "unsendable")
+    assert "nowhere" in run.detail or "nothing" in run.detail
+    assert {message.run.split("@")[0] for message in broker.take()} == {"first", "last"}
+
+
+def lead_only_commits(beat: Scheduler, options: dict[str, str]) -> None:
+    """One tick whose runs of the schedule 'bad' get these options."""
+    assert beat.is_leading()
+    beat.read_file()
+    due = beat.roster.due(10)
+    for name, stored in beat.roster.unknown(due).items():
+        beat.roster.learn(beat.store._decode(name, stored))
+    for standing in due:
+        found = beat.roster.get(standing)
+        assert found is not None
+        if standing.name == "bad":
+            found[1].options.update(options)
+    beat.send(due)
+
+
+def test_what_cannot_be_read_leaves_the_outbox(
+    beat: Scheduler, broker: Broker, fall_due: FallDue, client: Client, keys: Keys, said: list[str]
+) -> None:
+    client.lpush(keys.outbox, "{", "[]", '{"task": "x"}')
+    fall_due("job")
+    lead(beat)
+    assert len(broker.take()) == 1
+    assert not client.exists(keys.outbox)
+    assert list(said).count("run.refused") == 3
+
+
+def test_a_queue_that_somebody_deleted_is_made_again(beat: Scheduler, broker: Broker, fall_due: FallDue) -> None:
+    fall_due("before")
+    lead(beat)
+    broker.clear()
+    fall_due("after")
+    lead(beat)
+    assert [message.run.split("@")[0] for message in broker.take()] == ["after"]
+
+
+def test_a_connection_that_is_not_used_is_closed_and_made_again(
+    beat: Scheduler, broker: Broker, fall_due: FallDue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "IDLE", 0.0)
+    fall_due("before")
+    lead(beat)
+    assert beat.outbox.broker._connection is None
+    fall_due("after")
+    lead(beat)
+    assert len(broker.take()) == 2
+
+
+def test_a_beat_that_lost_the_lock_takes_nothing_out(
+    beat: Scheduler, broker: Broker, fall_due: FallDue, client: Client, keys: Keys
+) -> None:
+    broker.stop()
+    fall_due("job")
+    lead(beat)
+    broker.start()
+    beat.outbox._again_at = 0.0
+    assert beat.outbox.drain("not the token") is False
+    assert client.llen(keys.outbox) == 1
+
+
+def test_a_manual_run_and_a_run_that_waited_wake_the_leader(
+    beat: Scheduler,
+    broker: Broker,
+    celery: Celery,
+    fall_due: FallDue,
+    settings: Settings,
+    store: Store,
+    ledger: Ledger,
+    client: Client,
+    keys: Keys,
+) -> None:
+    fall_due("job", overlap="queue", instants=2)
+    lead(beat)
+    [first] = broker.take()
+    with client.pubsub(ignore_subscribe_messages=True) as heard:
+        heard.subscribe(keys.wake)
+        until(lambda: heard.get_message(timeout=0.1) is None, 5, "the subscription")
+        run = ledger.get(first.run)
+        assert ledger.claim(run, "worker", "token") == "claimed"
+        ledger.close(run.id, "succeeded", token="token")
+        assert until(lambda: heard.get_message(timeout=0.5), 5, "the run that waited is announced")
+        drain(beat, client, keys)
+        [second] = broker.take()
+        assert second.run != first.run
+        fall_due("other", enabled=False)
+        until(lambda: heard.get_message(timeout=0.1) is None, 5, "silence")
+        manual = Dispatcher(celery, client, keys, settings).run_now(store.get("other"), "somebody")
+        assert until(lambda: heard.get_message(timeout=0.5), 5, "the manual run is announced")
+        drain(beat, client, keys)
+        assert [message.run for message in broker.take()] == [manual]
+
+
+def test_a_run_whose_worker_vanished_is_sent_again_the_same_way(
+    beat: Scheduler, broker: Broker, fall_due: FallDue, ledger: Ledger, client: Client, keys: Keys
+) -> None:
+    fall_due("job", on_lost="rerun")
+    lead(beat)
+    [message] = broker.take()
+    run: Run = ledger.get(message.run)
+    ledger.claim(run, "worker", "token")
+    client.zadd(keys.leases, {run.id: time.time() - 1})
+    lead(beat)
+    drain(beat, client, keys)
+    assert [again.run for again in broker.take()] == [run.id]
+    assert ledger.get(run.id).outcome == "queued"
+
+
+def test_what_is_left_in_the_outbox_is_published_after_the_broker_was_changed_back(
+    beat: Scheduler, broker: Broker, fall_due: FallDue, settings: Settings, client: Client, keys: Keys
+) -> None:
+    broker.stop()
+    fall_due("job")
+    lead(beat)
+    beat.close()
+    plain = celeryapp.build(replace(settings, broker=""))
+    with running_beat(plain) as after:
+        lead(after)
+        assert len(runs_sent(client)) == 1
+    plain.close()

@@ -1,0 +1,174 @@
+"""Real beats, workers and brokers: whatever is killed in between, a worker runs the body of each run once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery
+
+from scheduler import lease, sync
+from scheduler.beat import Scheduler
+from scheduler.dispatch import Dispatcher
+from scheduler.ledger import Ledger
+from scheduler.redis_client import Client, Keys
+from scheduler.settings import Settings
+from scheduler.store import Store
+from tests.integration.outbox.conftest import FallDue
+from tests.support.beats import lead
+from tests.support.brokers import Broker
+from tests.support.polling import until
+
+pytestmark = pytest.mark.xdist_group("brokers")
+
+ROOT = Path(__file__).resolve().parents[3]
+BODIES = """
+from pathlib import Path
+from celery import shared_task
+
+@shared_task(name="bodies.note", bind=True)
+def note(self):
+    with Path(__file__).with_name("ran").open("a") as ran:
+        ran.write(self.request.scheduler_run + "\\n")
+"""
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start(settings: Settings, tmp_path: Path) -> Iterator[Start]:
+    """Start `celery` with these arguments; ``faults`` are those of ``scheduler.faults``."""
+    (tmp_path / "bodies.py").write_text(BODIES)
+    settings.file.write_text("schedules: {}\n")
+    environ = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}",
+        "SCHEDULER_REDIS_URL": settings.redis_url,
+        "SCHEDULER_BROKER_URL": settings.broker,
+        "SCHEDULER_IMPORTS": "bodies",
+        "SCHEDULER_FILE": str(settings.file),
+        "SCHEDULER_LEASE": str(settings.lease),
+        "SCHEDULER_MAX_INTERVAL": str(settings.max_interval),
+    }
+    started = []
+
+    def run(*arguments: str, faults: str = "") -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "celery", "-A", "scheduler.celeryapp", *arguments]
+        with (tmp_path / "log").open("ab") as log:
+            process = subprocess.Popen(
+                command, env=environ | {"SCHEDULER_FAULTS": faults}, cwd=tmp_path, stdout=log, stderr=log
+            )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.wait(20)
+
+
+def worker(start: Start) -> subprocess.Popen[bytes]:
+    options = ("--concurrency", "2", "--without-mingle", "--without-gossip", "--loglevel", "INFO")
+    return start("worker", *options)
+
+
+def ran(tmp_path: Path) -> Counter[str]:
+    """How often the body of each run was executed, counted outside of Redis."""
+    noted = tmp_path / "ran"
+    return Counter(noted.read_text().split() if noted.exists() else ())
+
+
+def finished(ledger: Ledger, name: str, count: int) -> bool:
+    return [run.outcome for run in ledger.runs(name)] == ["succeeded"] * count
+
+
+def test_beat_and_worker_meet_over_the_broker_and_every_run_runs_once(
+    start: Start,
+    celery: Celery,
+    settings: Settings,
+    store: Store,
+    ledger: Ledger,
+    client: Client,
+    keys: Keys,
+    tmp_path: Path,
+) -> None:
+    worker(start)
+    start("beat")
+    until(lambda: lease.holder(client, keys), 30, "beat leads")
+    sync.create(store, "job", {"task": "bodies.note", "every": "1s", "max_runs": 5}, tasks=None, by="test")
+    until(lambda: finished(ledger, "job", 5), 60, "five runs succeed")
+    sync.create(store, "rare", {"task": "bodies.note", "every": "1d"}, tasks=None, by="test")
+    manual = Dispatcher(celery, client, keys, settings).run_now(store.get("rare"), "somebody")
+    until(lambda: finished(ledger, "rare", 1), 10, "the manual run succeeds")
+    run = ledger.get(manual)
+    assert run.started - run.due < 1.0
+    assert ran(tmp_path) == {run.id: 1 for run in [*ledger.runs("job"), run]}
+
+
+@pytest.mark.parametrize("point", ["before_publish", "after_publish", "after_take_out"])
+def test_a_run_of_a_beat_that_died_on_the_way_to_the_broker_is_finished_by_the_next(
+    point: str, start: Start, beat: Scheduler, broker: Broker, fall_due: FallDue, ledger: Ledger, tmp_path: Path
+) -> None:
+    dying = start("beat", faults=f"outbox.{point}:kill")
+    fall_due("job", instants=3)
+    assert dying.wait(30) == -signal.SIGKILL
+    until(beat.is_leading, 10, "the lease of the dead beat is over")
+    lead(beat)
+    worker(start)
+    until(lambda: finished(ledger, "job", 3), 40, "the runs succeed")
+    lead(beat)
+    until(lambda: not broker.waiting(), 10, "no message is left")
+    assert ran(tmp_path) == {run.id: 1 for run in ledger.runs("job")}
+    assert [run.attempt for run in ledger.runs("job")] == [1, 1, 1]
+
+
+def test_a_run_that_was_published_twice_is_in_the_broker_twice(
+    start: Start, beat: Scheduler, broker: Broker, fall_due: FallDue, ledger: Ledger
+) -> None:
+    dying = start("beat", faults="outbox.after_publish:kill")
+    fall_due("job")
+    assert dying.wait(30) == -signal.SIGKILL
+    until(beat.is_leading, 10, "the lease of the dead beat is over")
+    lead(beat)
+    [run] = ledger.runs("job")
+    assert [message.run for message in broker.take()] == [run.id, run.id]
+
+
+def test_beats_killed_at_random_lose_and_double_nothing(
+    start: Start, broker: Broker, store: Store, ledger: Ledger, client: Client, keys: Keys, tmp_path: Path
+) -> None:
+    worker(start)
+    for number in range(20):
+        fields = {"task": "bodies.note", "every": "1s", "overlap": "allow", "catch_up": "all", "expires": "1h"}
+        sync.create(store, f"job-{number}", fields | {"max_runs": 15}, tasks=None, by="test")
+    for _ in range(4):
+        beat = start("beat")
+        until(lambda: lease.holder(client, keys), 30, "beat leads")
+        before = sum(ran(tmp_path).values())
+        until(lambda before=before: sum(ran(tmp_path).values()) > before + 20, 30, "runs go out")  # type: ignore[misc]
+        beat.kill()
+        beat.wait()
+        client.delete(keys.lock)
+    start("beat")
+    until(lambda: all(finished(ledger, f"job-{number}", 15) for number in range(20)), 90, "every run succeeds")
+    assert ran(tmp_path) == {run.id: 1 for number in range(20) for run in ledger.runs(f"job-{number}")}
+
+
+def test_a_worker_that_is_connected_survives_a_restart_of_the_broker(
+    start: Start, beat: Scheduler, broker: Broker, fall_due: FallDue, ledger: Ledger, tmp_path: Path
+) -> None:
+    worker(start)
+    fall_due("before")
+    until(lambda: lead(beat) is not None and finished(ledger, "before", 1), 40, "the first run succeeds")
+    broker.stop()
+    fall_due("after", instants=3)
+    lead(beat)
+    broker.start()
+    until(lambda: lead(beat) is not None and finished(ledger, "after", 3), 60, "the others succeed")
+    assert set(ran(tmp_path).values()) == {1}

@@ -1,0 +1,134 @@
+"""A real RabbitMQ of the test's own: its node name, ports on loopback, data, and port mapper; no system service."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from kombu.connection import Connection
+from kombu.exceptions import OperationalError
+
+# Debian's command on PATH changes the user and wants its own directories; this is what it calls in the end.
+BEHIND_THE_COMMAND = "/usr/lib/rabbitmq/bin"
+MISSING = "there is no rabbitmq-server on this machine: apt-get install rabbitmq-server"
+
+
+def program(name: str) -> str:
+    """Path of a program; skips at home where there is none, fails under CI=true."""
+    found = shutil.which(name, path=os.pathsep.join((BEHIND_THE_COMMAND, os.environ.get("PATH", ""), "/usr/sbin")))
+    if found is None and os.environ.get("CI") == "true":
+        pytest.fail(MISSING, pytrace=False)
+    if found is None:
+        pytest.skip(MISSING)
+    return found
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    with_ports = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [opened.getsockname()[1] for opened in with_ports]
+    for opened in with_ports:
+        opened.close()
+    return ports
+
+
+class RabbitServer:
+    """Started, stopped, frozen, killed and started again over the same data."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.program = program("rabbitmq-server")
+        self.port, self.distribution, self.mapper_port = free_ports(3)
+        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
+        mapper = [program("epmd"), "-port", str(self.mapper_port), "-address", "127.0.0.1"]
+        self.mapper = subprocess.Popen(mapper, env=self.environ, stdin=subprocess.DEVNULL)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.directory),
+            "ERL_EPMD_PORT": str(self.mapper_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"test{self.port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self.distribution),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1",
+            "RABBITMQ_MNESIA_BASE": str(self.directory / "data"),
+            "RABBITMQ_LOG_BASE": str(self.directory / "log"),
+            "RABBITMQ_PID_FILE": str(self.directory / "pid"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_CONFIG_FILE": str(self.directory / "none"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.directory / "plugins"),
+        }
+
+    @property
+    def log(self) -> str:
+        return (self.directory / "rabbitmq.log").read_text(errors="replace")
+
+    def start(self) -> None:
+        """Start, and wait until it lets clients in."""
+        (self.directory / "plugins").write_text("[].\n")
+        with (self.directory / "rabbitmq.log").open("ab") as log:
+            # A group of its own: the command is a shell script, and the server its child.
+            self.process = subprocess.Popen(
+                [self.program], env=self.environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL, process_group=0
+            )
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if self.answers():
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{self.program} does not answer:\n{self.log}")
+
+    def answers(self) -> bool:
+        try:
+            with self.connection() as connection:
+                connection.ensure_connection(max_retries=0)
+                return True
+        except OperationalError:
+            return False
+
+    def connection(self) -> Connection:
+        return Connection(self.url, connect_timeout=2)  # type: ignore[no-untyped-call]
+
+    def stop(self) -> None:
+        """As an operator stops it."""
+        os.kill(int((self.directory / "pid").read_text()), signal.SIGTERM)
+        self._wait()
+
+    def kill(self) -> None:
+        """As a power cut does."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self._wait()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Within it, the server holds its connections and answers nothing."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.process.pid, signal.SIGCONT)
+
+    def _wait(self) -> None:
+        assert self.process is not None
+        self.process.wait(30)
+        self.process = None
+
+    def close(self) -> None:
+        self.kill()
+        self.mapper.terminate()
+        self.mapper.wait(10)
