@@ -489,12 +489,12 @@ def test_run_now_of_a_paused_a_disabled_or_a_finished_schedule_runs_it_once(shop
 def test_run_now_of_a_schedule_that_another_program_saved_works_before_beat_has_seen_it(
     shop: Shop, client: Client, keys: Keys
 ) -> None:
-    definition = {"name": "theirs", "task": TASK, "args": [5], "schedule": {"__type__": "interval", "every": 60.0}}
+    definition = {"name": "theirs", "task": TASK, "args": [5, 6], "schedule": {"__type__": "interval", "every": 60.0}}
     client.hset(keys.entry("theirs"), "definition", json.dumps(definition))
     client.zadd(keys.schedule, {keys.entry("theirs"): 1.0})
     shop.dispatcher.run_now(shop.store.get("theirs"), "ann")
     (message,) = sent(client)
-    assert arguments(message) == ([5], {})
+    assert arguments(message) == ([5, 6], {})
 
 
 def test_run_now_works_while_beat_advances_the_schedule(shop: Shop, client: Client) -> None:
@@ -534,6 +534,16 @@ def test_an_edit_governs_the_next_message(shop: Shop, client: Client) -> None:
     shop.store.write([Write("job", entry, replace(entry, fields=entry.fields | {"args": [3, 4]}))])
     shop.commit(at=shop.now + 10 * MINUTE)
     assert arguments(sent(client)[-1]) == ([3, 4], {})
+
+
+def test_the_last_row_of_many_schedules_is_found_at_once(shop: Shop, now: datetime) -> None:
+    for name in ("a", "b"):
+        shop.add(name)
+    shop.add("skipped", late=HOUR, catch_up="none")
+    shop.commit("a", "b", at=now)
+    shop.commit("skipped", at=now - MINUTE + HALF)
+    found = shop.ledger.latest(["a", "b", "skipped", "never"])
+    assert {name: run.outcome for name, run in found.items()} == {"a": "queued", "b": "queued", "skipped": "skipped"}
 
 
 def test_a_run_that_the_ledger_does_not_know_is_not_found(ledger: Ledger) -> None:

@@ -1,0 +1,202 @@
+"""The record of each run: claimed once, ended once, found again, bounded."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from scheduler.errors import NotFound
+from scheduler.instants import from_seconds
+from scheduler.ledger import SHOWN_RESULT, Ledger
+from scheduler.model import Run, read_run_id, run_id
+from scheduler.redis_client import Client, Keys
+from scheduler.settings import Settings
+from scheduler.store import Store, Write
+from tests.support.schedules import NOON, declared, entry_of
+
+ID = run_id("job", NOON)
+DUE = NOON.timestamp()
+
+
+def run(identity: str = ID, **fields: Any) -> Run:
+    return Run(identity, "job", DUE, "running", task="t", task_id="id", **fields)
+
+
+def claim(ledger: Ledger, identity: str = ID, token: str = "token") -> str:
+    return ledger.claim(run(identity), "host:1", token)
+
+
+def test_a_run_is_claimed_by_one_delivery_and_refused_to_the_next(ledger: Ledger) -> None:
+    assert claim(ledger, token="first") == "claimed"
+    assert claim(ledger, token="second") == "running"
+
+
+def test_a_claim_whose_answer_was_lost_can_be_repeated(ledger: Ledger) -> None:
+    assert [claim(ledger, token="first"), claim(ledger, token="first")] == ["claimed", "claimed"]
+    assert ledger.get(ID).attempt == 1
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "failed", "skipped", "lost"])
+def test_a_run_that_ended_is_refused_with_its_end(ledger: Ledger, outcome: Any) -> None:
+    claim(ledger)
+    ledger.close(ID, outcome)
+    assert claim(ledger, token="second") == outcome
+
+
+def test_a_run_that_is_to_be_tried_again_can_be_claimed_again(ledger: Ledger) -> None:
+    claim(ledger, token="first")
+    ledger.close(ID, "queued", until=time.time() + 60)
+    assert claim(ledger, token="second") == "claimed"
+    assert ledger.get(ID).attempt == 2
+
+
+def test_a_claim_writes_who_works_since_when(ledger: Ledger) -> None:
+    before = time.time()
+    claim(ledger)
+    found = ledger.get(ID)
+    assert (found.outcome, found.worker, found.schedule, found.due) == ("running", "host:1", "job", DUE)
+    assert before <= found.started <= time.time()
+    assert found.lateness == found.started - DUE
+
+
+def test_a_second_attempt_keeps_the_first_start(ledger: Ledger) -> None:
+    claim(ledger, token="first")
+    started = ledger.get(ID).started
+    ledger.close(ID, "queued", until=time.time() + 60)
+    claim(ledger, token="second")
+    assert ledger.get(ID).started == started
+
+
+def test_an_end_is_written_once(ledger: Ledger) -> None:
+    claim(ledger)
+    assert ledger.close(ID, "succeeded", result="3")
+    assert not ledger.close(ID, "failed", result="late")
+    found = ledger.get(ID)
+    assert (found.outcome, found.result) == ("succeeded", "3")
+    assert found.duration is not None
+    assert 0 <= found.duration < 10
+
+
+def test_a_run_that_was_given_up_takes_the_word_of_the_worker_that_held_it(ledger: Ledger) -> None:
+    claim(ledger, token="mine")
+    ledger.close(ID, "lost")
+    assert not ledger.close(ID, "failed", token="another's")
+    assert not ledger.close(ID, "failed")
+    assert ledger.close(ID, "succeeded", token="mine", result="3")
+    assert ledger.get(ID).outcome == "succeeded"
+
+
+def test_a_run_that_nobody_knows_cannot_end(ledger: Ledger, client: Client) -> None:
+    assert not ledger.close(ID, "succeeded")
+    assert client.keys() == []
+
+
+def test_a_claim_without_a_record_makes_one(ledger: Ledger) -> None:
+    """Redis lost its data, and the message lived on elsewhere."""
+    claim(ledger)
+    assert ledger.get(ID) == replace(run(worker="host:1", attempt=1), started=ledger.get(ID).started)
+    assert ledger.runs("job") == [ledger.get(ID)]
+
+
+@pytest.mark.parametrize("text", ["ü/\\\"'\n\u2028\x00", "100 %", "[]", "null", '{"a": 1}'])
+def test_every_text_comes_back_as_it_was(ledger: Ledger, text: str) -> None:
+    claim(ledger)
+    ledger.close(ID, "failed", result=text, traceback=text, detail=text, reason="error")
+    found = ledger.get(ID)
+    assert (found.result, found.traceback, found.detail) == (text, text, text)
+
+
+def test_a_long_result_is_cut_at_its_beginning(ledger: Ledger) -> None:
+    """The end of a traceback says what happened."""
+    claim(ledger)
+    ledger.close(ID, "failed", traceback="x" * 10_000 + "the end")
+    found = ledger.get(ID).traceback
+    assert len(found) == SHOWN_RESULT
+    assert found.endswith("the end")
+
+
+def test_a_lease_is_renewed_only_for_runs_that_are_held(ledger: Ledger, client: Client, keys: Keys) -> None:
+    claim(ledger)
+    ends = client.zscore(keys.leases, ID)
+    assert time.time() < ends <= time.time() + ledger.lease
+    client.zadd(keys.leases, {ID: 1.0})
+    ledger.renew([ID, "job@never"])
+    assert client.zscore(keys.leases, ID) > time.time()
+    assert client.zrange(keys.leases, 0, -1) == [ID]
+    ledger.renew([])
+
+
+def test_the_end_of_a_run_ends_its_lease(ledger: Ledger, client: Client, keys: Keys) -> None:
+    claim(ledger)
+    ledger.close(ID, "succeeded")
+    assert not client.exists(keys.leases)
+
+
+def ids(count: int) -> list[str]:
+    return [run_id("job", NOON + timedelta(minutes=number)) for number in range(count)]
+
+
+def test_the_newest_run_comes_first_whatever_was_written_last(ledger: Ledger) -> None:
+    for identity in reversed(ids(3)):
+        ledger.claim(replace(run(identity), due=read_run_id(identity)[1]), "w", "t")
+    assert [found.id for found in ledger.runs("job")] == list(reversed(ids(3)))
+    assert [found.id for found in ledger.runs("job", 2)] == list(reversed(ids(3)))[:2]
+
+
+def test_the_ledger_of_a_schedule_is_bounded_by_number_also_when_runs_come_without_a_record(
+    client: Client, keys: Keys, settings: Settings
+) -> None:
+    few = Ledger(client, keys, replace(settings, keep_runs=10))
+    for identity in ids(100):
+        few.claim(replace(run(identity), due=read_run_id(identity)[1]), "w", identity)
+        few.close(identity, "succeeded")
+    found = [one.id for one in few.runs("job", 1000)]
+    assert 10 <= len(found) <= 2 * 10 + 3
+    assert found == list(reversed(ids(100)))[: len(found)]
+
+
+def test_the_ledger_of_a_schedule_is_bounded_by_age(client: Client, keys: Keys, settings: Settings) -> None:
+    short = Ledger(client, keys, replace(settings, keep_days=1.0))
+    claim(short)
+    assert 86_000 < client.ttl(keys.ledger("job")) <= 86_400
+
+
+def test_the_runs_of_a_renamed_schedule_are_found_under_both_names(ledger: Ledger, store: Store) -> None:
+    store.write([Write("job", None, entry_of(declared()))])
+    claim(ledger)
+    entry = store.get("job")
+    store.write([Write("job", entry, None, moved_to="new"), Write("new", None, replace(entry, name="new"))])
+    assert [found.id for found in ledger.runs("new")] == [ID]
+    assert ledger.get(ID).outcome == "running"
+    assert ledger.close(ID, "succeeded")
+    assert ledger.runs("new")[0].outcome == "succeeded"
+    assert claim(ledger, token="second") == "succeeded"
+
+
+def test_a_run_that_is_not_there_is_named(ledger: Ledger) -> None:
+    with pytest.raises(
+        NotFound, match=r"^no run is called 'job@2026-03-02T12:00:00Z', or it is older than the ledger keeps$"
+    ):
+        ledger.get(ID)
+
+
+def test_no_key_of_the_ledger_lasts_for_ever(ledger: Ledger, client: Client) -> None:
+    claim(ledger)
+    for key in client.scan_iter():
+        assert client.ttl(key) > 0, key
+
+
+def test_a_record_is_json_that_other_programs_can_read(ledger: Ledger, client: Client, keys: Keys) -> None:
+    claim(ledger)
+    stored = json.loads(client.hget(keys.ledger("job"), ID))
+    assert (stored["outcome"], stored["worker"]) == ("running", "host:1")
+
+
+def test_instants_of_a_run_are_epoch_seconds(ledger: Ledger) -> None:
+    claim(ledger)
+    assert from_seconds(ledger.get(ID).due) == NOON
