@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 
-from scheduler.timing import cron
+from scheduler.timing import cron_text
 from scheduler.timing.calendars import calendar
 from scheduler.timing.core import BEGINNING, TICK, Timing
 from scheduler.timing.durations import format_duration, parse_duration
 from scheduler.timing.errors import TimingError
-from scheduler.timing.instants import naive, parse_instant, utc
+from scheduler.timing.instants import parse_instant, utc
 from scheduler.timing.rrule import rrule
 from scheduler.timing.rules import Every, Once, OnTheClock, Rule
 from scheduler.timing.segments import wall_clock
@@ -84,13 +84,13 @@ def _rule(kind: str, text: str, zone: str, name: str, start: datetime | None) ->
     if kind == "every":
         return _every("every", text, start)
     if kind == "at":
-        return Once(naive(parse_instant(text, zone)))
+        return Once(parse_instant(text, zone))
     if kind == "cron" and re.match(r"@every\b", text, re.IGNORECASE):
         if not text[6:].strip():
             raise TimingError("cron", f"cron {text!r} has no duration", "write it like @every 10m")
         return _every("cron", text[6:].strip(), start)
     if kind == "cron":
-        expression = cron.parse(text, name)
+        expression = cron_text.parse(text, name)
         return OnTheClock(clock, expression, fixed=expression.fixed)
     if kind == "rrule":
         return rrule(text, clock, start)
@@ -104,12 +104,12 @@ def _every(field: str, text: str, start: datetime | None) -> Rule:
         raise TimingError(field, error.problem.replace("duration", "every", 1), error.remedy) from None
     if step < SHORTEST:
         raise TimingError(field, f"every {text!r} is too short", "write 1ms or more, such as 30s")
-    return Every(EPOCH if start is None else naive(start), step)
+    return Every(EPOCH if start is None else start, step)
 
 
 def _check_fires(timing: Timing) -> None:
     # Rules of calendars begin in 1970, so that before it nothing is excluded.
-    begin = EPOCH.replace(tzinfo=UTC) if timing.calendar else BEGINNING
+    begin = EPOCH if timing.calendar else BEGINNING
     begin = begin if timing.start is None else timing.start - TICK
     if timing.next_after(begin) is not None:
         return

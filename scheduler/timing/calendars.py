@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 from scheduler.timing.errors import TimingError
@@ -36,10 +36,10 @@ class Calendar:
 def _days(rule: OnTheClock, year: int) -> set[date]:
     """The dates of one year; a rule with several times of day stands for its days all the same."""
     days: set[date] = set()
-    found = rule.after(datetime.combine(date(year, 1, 1), time()) - TICK)
+    found = rule.after(datetime.combine(date(year, 1, 1), time(), UTC) - TICK)
     while found is not None and found.year == year:
         days.add(found.date())
-        found = rule.after(datetime.combine(found.date(), time.max))
+        found = rule.after(datetime.combine(found.date(), time.max, UTC))
     return days
 
 

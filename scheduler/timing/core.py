@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from scheduler.timing.calendars import Calendar
-from scheduler.timing.instants import naive, utc
+from scheduler.timing.instants import utc
 from scheduler.timing.rules import Rule
 from scheduler.timing.segments import EARLY, WallClock
 from scheduler.timing.words import bounds, describe
@@ -16,7 +16,7 @@ from scheduler.timing.words import bounds, describe
 TICK = timedelta(microseconds=1)
 DAY = timedelta(days=1)
 #: before every due instant
-BEGINNING = EARLY.replace(tzinfo=UTC)
+BEGINNING = EARLY
 #: excluded days in a row, and years, after which a search gives up: 4,000 are 11 years of a daily job
 PATIENCE, YEARS = 4_000, 400
 
@@ -43,16 +43,12 @@ class Timing:
             after = utc(after)
         if self.start is not None and after < self.start:
             after = self.start - TICK
-        elif after < BEGINNING:
-            after = BEGINNING
         try:
-            found = self.rule.after(after.replace(tzinfo=None))
+            due = self.rule.after(after)
         except OverflowError:
-            return None
-        if found is None:
-            return None
-        due = found.replace(tzinfo=UTC)
-        return None if self.end is not None and due > self.end else due
+            # Beside the first or the last days of the calendar, wall time does not fit a datetime.
+            return self.next_due(BEGINNING) if after < BEGINNING else None
+        return None if self.end is not None and due is not None and due > self.end else due
 
     def next_after(self, after: datetime) -> datetime | None:
         """The first due instant strictly after that no calendar excludes."""
@@ -109,11 +105,11 @@ class Timing:
         return said + bounds(self.clock, self.start, self.end, self.excluded, self.jitter)
 
     def _day(self, due: datetime) -> date:
-        return self.clock.wall(naive(due)).date()
+        return self.clock.wall(utc(due)).date()
 
     def _midnight(self, day: date) -> datetime:
         """The first instant of a day in the schedule's zone."""
-        return self.clock.instant(datetime.combine(day, time())).replace(tzinfo=UTC)
+        return self.clock.instant(datetime.combine(day, time(), UTC))
 
     def _previous_due(self, at: datetime) -> datetime | None:
         """Search backwards with nothing but next_due, so that the two can never disagree."""

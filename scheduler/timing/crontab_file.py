@@ -15,11 +15,11 @@ ENTRY = re.compile(r"\s*-?(?P<when>@\w+|(?:\S+\s+){4}\S+)\s+(?P<rest>\S.*)")
 TITLE = re.compile(r"#\s*m(in(ute)?)?\s+h", re.IGNORECASE)
 #: what a shell would act on, wherever it stands
 SHELL_SIGNS = re.compile(r"[|&;<>()$`\\*?\[\]{}~#!]")
-SHELL_WORDS = frozenset(
-    (".", ":", "[", "alias", "cd", "eval", "exec", "exit", "export", "for", "if", "read", "set", "source", "test")
-    + ("time", "trap", "ulimit", "umask", "unset", "until", "wait", "while")
-)
-WRAPPERS = frozenset(("sudo", "env", "nice", "ionice", "flock", "timeout", "setsid", "nohup", "sh", "bash", "chronic"))
+SHELL_WORDS = frozenset({
+    ".", ":", "[", "alias", "cd", "eval", "exec", "exit", "export", "for", "if", "read", "set", "source", "test",
+    "time", "trap", "ulimit", "umask", "unset", "until", "wait", "while",
+})  # fmt: skip
+WRAPPERS = frozenset({"sudo", "env", "nice", "ionice", "flock", "timeout", "setsid", "nohup", "sh", "bash", "chronic"})
 #: settings of cron itself that mean nothing here
 REPORTED = {
     "MAILTO": "no mail is sent: the output is kept with each run",

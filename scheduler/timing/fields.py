@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NoReturn
 
 from scheduler.timing.errors import TimingError
@@ -16,7 +16,7 @@ MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", 
 TERM = re.compile(r"(?P<base>[^/]*)(?:/(?P<step>.*))?", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Field:
     """One field: its name in messages, its numbers, how many differ, and the names that stand for numbers."""
 
@@ -37,29 +37,23 @@ DAY = Field("day-of-month", 1, 31, 31)
 MONTH = Field("month", 1, 12, 12, MONTHS)
 WEEKDAY = Field("day-of-week", 0, 7, 7, WEEKDAYS)
 
-#: turns "somewhere from low to high" into one number that stays the same for a schedule
-Spread = Callable[[str, int, int], int]
+
+def spread(name: str, term: str, low: int, high: int) -> int:
+    """A number from low to high for a schedule's name: the same on every machine and after every restart."""
+    digest = hashlib.blake2b(f"{name}\0{term}".encode(), digest_size=8).digest()
+    return low + int.from_bytes(digest) % (high - low + 1)
 
 
-def spread_by(name: str) -> Spread:
-    """Spread by the schedule's name: the same on every machine and after every restart."""
-
-    def pick(term: str, low: int, high: int) -> int:
-        digest = hashlib.blake2b(f"{name}\0{term}".encode(), digest_size=8).digest()
-        return low + int.from_bytes(digest) % (high - low + 1)
-
-    return pick
-
-
-def numbers(field: Field, text: str, spread: Spread) -> frozenset[int]:
-    """The numbers that a comma-separated field stands for."""
+@lru_cache(maxsize=4096)
+def numbers(field: Field, text: str, name: str) -> frozenset[int]:
+    """The numbers that a comma-separated field stands for; ``~`` is spread by a schedule's name."""
     found: set[int] = set()
     for term in text.split(","):
-        found |= set(term_numbers(field, term, spread))
+        found |= set(term_numbers(field, term, name))
     return frozenset(found)
 
 
-def term_numbers(field: Field, term: str, spread: Spread) -> range:
+def term_numbers(field: Field, term: str, name: str) -> range:
     """The numbers of one term: ``*``, ``7``, ``1-5``, ``~``, ``10~20``, each with an optional ``/step``."""
     match = TERM.fullmatch(term)
     base, step_text = match.group("base", "step") if match else (term, None)
@@ -67,7 +61,7 @@ def term_numbers(field: Field, term: str, spread: Spread) -> range:
     if base == "*":
         return range(field.low, field.low + field.size, step)
     if "~" in base:
-        return spread_range(field, term, base, step if step_text is not None else None, spread)
+        return spread_range(field, term, base, step if step_text is not None else None, name)
     if "-" in base:
         low, high = bounds(field, term, *base.split("-", 1))
         return range(low, high + 1, step)
@@ -87,13 +81,13 @@ def bounds(field: Field, term: str, first: str, last: str) -> tuple[int, int]:
     return low, high
 
 
-def spread_range(field: Field, term: str, base: str, step: int | None, spread: Spread) -> range:
+def spread_range(field: Field, term: str, base: str, step: int | None, name: str) -> range:
     """``~`` picks one value of the field or range; with a step, it picks where the steps begin."""
     first, last = base.split("~", 1)
     # Days up to the 28th exist in every month: a bare ~ must not skip February.
     highest = 28 if field is DAY and not first else field.low + field.size - 1
     low, high = bounds(field, term, first or str(field.low), last or str(highest))
-    value = spread(f"{field.name} {term}", low, high if step is None else min(high, low + step - 1))
+    value = spread(name, f"{field.name} {term}", low, high if step is None else min(high, low + step - 1))
     return range(value, value + 1) if step is None else range(value, high + 1, step)
 
 

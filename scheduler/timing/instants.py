@@ -1,4 +1,4 @@
-"""Instants as text, and between aware and naive UTC."""
+"""Instants as text."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ def parse_instant(text: str, zone: str = "UTC", field: str = "at") -> datetime:
         value = datetime.fromisoformat(text.replace(" +", "+").replace(" -", "-").upper().replace(" Z", "Z"))
         if value.tzinfo is not None:
             return value.astimezone(UTC)
+        value = value.replace(tzinfo=UTC)
         whole = value.replace(microsecond=0)
         found = wall_clock(zone).instant(whole)
-        return (found + (value - whole)).replace(tzinfo=UTC)
+        return found + (value - whole)
     except (ValueError, OverflowError) as error:
         if isinstance(error, TimingError):
             raise
@@ -43,15 +44,10 @@ def parse_date(text: str, field: str) -> date:
     raise TimingError(field, f"{field} {text[:40]!r} is not a date", "write it like 2026-12-25")
 
 
-def naive(instant: datetime) -> datetime:
-    """An aware instant as naive UTC; ValueError for a naive one, which could mean anything."""
+def utc(instant: datetime) -> datetime:
+    """An aware instant of any zone in UTC; ValueError for a naive one, which could mean anything."""
     if instant.tzinfo is UTC:
-        return instant.replace(tzinfo=None)
+        return instant
     if instant.tzinfo is None:
         raise ValueError(f"{instant!r} has no time zone: pass an aware UTC datetime")
-    return instant.astimezone(UTC).replace(tzinfo=None)
-
-
-def utc(instant: datetime) -> datetime:
-    """An aware instant of any zone in UTC."""
-    return naive(instant).replace(tzinfo=UTC)
+    return instant.astimezone(UTC)

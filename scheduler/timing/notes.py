@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from scheduler.timing.core import Timing
-from scheduler.timing.instants import naive
+from scheduler.timing.instants import utc
 from scheduler.timing.language import day_of_year, joined
 from scheduler.timing.rules import Every, OnTheClock
 from scheduler.timing.segments import CORRECTION, Segment
@@ -42,9 +42,9 @@ def clock_changes(timing: Timing, after: datetime, until: datetime) -> list[Cloc
     if not isinstance(rule, OnTheClock):
         return []
     notes = []
-    for before, later in rule.clock.changes(naive(after), naive(until)):
+    for before, later in rule.clock.changes(utc(after), utc(until)):
         note = _forward(rule, before, later) if later.offset > before.offset else _back(rule, before, later)
-        if note is not None and _touches(timing, later.start.replace(tzinfo=UTC)):
+        if note is not None and _touches(timing, later.start):
             notes.append(note)
     return notes
 

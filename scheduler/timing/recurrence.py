@@ -1,4 +1,3 @@
-# ruff: noqa: DTZ001 - wall readings are naive by design
 """RFC 5545 recurrence rules on wall time.
 
 The evaluation is ours rather than dateutil's: a dateutil rule that matches nothing searches until the year 9999, second
@@ -11,7 +10,7 @@ from bisect import bisect_left
 from calendar import isleap, monthrange
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from itertools import islice
 
@@ -28,7 +27,7 @@ class Recurrence:
     """One rule; every empty tuple means "not restricted". Weekdays count from Monday, 0."""
 
     freq: int
-    start: datetime  #: naive wall time of the first possible occurrence
+    start: datetime  #: wall time of the first possible occurrence
     interval: int = 1
     count: int | None = None
     months: tuple[int, ...] = ()
@@ -63,7 +62,7 @@ class Recurrence:
         return Recurrence(**{name: given[name] for name in self.__dataclass_fields__})
 
     def reading(self, low: datetime) -> datetime | None:
-        """The first occurrence at or after a naive wall time; None if there is none within 400 years."""
+        """The first occurrence at or after a wall time; None if there is none within 400 years."""
         if self.count is None:
             return self._first(max(low, self.start))
         at = bisect_left(self.occurrences, low)
@@ -104,7 +103,7 @@ class Recurrence:
         number = self._number(low.date()) // self.interval * self.interval
         while True:
             days = self._days(number)
-            if days is None or days[0].year > low.year + YEARS:
+            if days is None or (days and days[0].year > low.year + YEARS):
                 return
             matching = [day for day in days if self.matches(day)]
             yield Moments(matching, self.hours, self.minutes, self.seconds) if matching else None
@@ -129,16 +128,22 @@ class Recurrence:
         first = self.start.date()
         try:
             if self.freq == YEARLY:
-                begin = date(first.year + number, 1, 1)
-                return [day for month in self.months or range(1, 13) for day in _month(begin.year, month)]
+                year = date(first.year + number, 1, 1).year
+                return [day for month in self.months or range(1, 13) for day in self._month(year, month)]
             if self.freq == MONTHLY:
                 years, month = divmod(first.month - 1 + number, 12)
-                return _month(first.year + years, month + 1)
+                return self._month(first.year + years, month + 1)
             if self.freq == WEEKLY:
                 return [self._week(first) + timedelta(7 * number + day) for day in range(7)]
             return [first + timedelta(number)]
         except (OverflowError, ValueError):
             return None
+
+    def _month(self, year: int, month: int) -> list[date]:
+        """The days of a month, without those that BYMONTHDAY leaves out anyway."""
+        length = monthrange(year, month)[1]
+        wanted = {day if day > 0 else length + 1 + day for day in self.month_days} or range(1, length + 1)
+        return [date(year, month, day) for day in sorted(wanted) if 1 <= day <= length]
 
     def _ticks(self, low: datetime) -> Iterator[Moments | None]:
         """The hours, minutes or seconds of the rule, from the one that holds ``low``; jumps over what cannot match."""
@@ -229,11 +234,9 @@ class Moments(Sequence[datetime]):
         index, minute = divmod(index, len(self.minutes))
         index, hour = divmod(index, len(self.hours))
         day = self.days[index]
-        return datetime(day.year, day.month, day.day, self.hours[hour], self.minutes[minute], self.seconds[second])
-
-
-def _month(year: int, month: int) -> list[date]:
-    return [date(year, month, day) for day in range(1, monthrange(year, month)[1] + 1)]
+        return datetime(
+            day.year, day.month, day.day, self.hours[hour], self.minutes[minute], self.seconds[second], 0, UTC
+        )
 
 
 def _counted(place: int, length: int, wanted: Sequence[int]) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 
 from scheduler.timing.celery_fields import FIELDS, celery_numbers
 from scheduler.timing.core import Timing
-from scheduler.timing.cron import Cron, Days
-from scheduler.timing.cron import parse as parse_cron
+from scheduler.timing.cron import Cron, Days, can_fire
+from scheduler.timing.cron_text import parse as parse_cron
 from scheduler.timing.errors import TimingError
 from scheduler.timing.recurrence import FREQUENCIES, Recurrence
 from scheduler.timing.rrule import LARGEST_INTERVAL
@@ -75,9 +75,9 @@ def _crontab(given: dict[str, Any], clock: WallClock) -> Rule:
     sets = {field: celery_numbers(field, given.get(field, "*")) for field in FIELDS}
     days = Days(dates=sets["day_of_month"], weekdays=sets["day_of_week"], both=True)
     texts = [str(given.get(field, "*")) for field in FIELDS]
-    cron = Cron(("0", *texts), {0}, sets["minute"], sets["hour"], days, sets["month_of_year"])
-    if not cron.possible:
+    if not can_fire(days, sets["month_of_year"]):
         raise TimingError("schedule", "Celery's crontab never fires: no such day", "change the day or the month")
+    cron = Cron(("0", *texts), {0}, sets["minute"], sets["hour"], days, sets["month_of_year"])
     return OnTheClock(clock, cron, fixed=cron.fixed)
 
 

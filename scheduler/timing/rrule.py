@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from scheduler.timing.errors import TimingError
-from scheduler.timing.instants import naive
+from scheduler.timing.instants import utc
 from scheduler.timing.recurrence import FREQUENCIES, MONTHLY, Recurrence
 from scheduler.timing.rules import OnTheClock
 from scheduler.timing.segments import WallClock
@@ -40,7 +40,7 @@ def rrule(text: str, clock: WallClock, start: datetime | None = None, field: str
     reader = Reader(field, clock)
     begin, parts = reader.split(text)
     if begin is None:
-        begin = EPOCH if start is None else clock.wall(naive(start)).replace(microsecond=0)
+        begin = EPOCH if start is None else clock.wall(utc(start)).replace(microsecond=0)
     rule = reader.rule(parts, begin).with_defaults()
     until = reader.until(parts["UNTIL"]) if "UNTIL" in parts else None
     return OnTheClock(clock, rule, corrections=True, until=until)
@@ -119,7 +119,7 @@ class Reader:
         )
 
     def until(self, text: str) -> datetime:
-        """The last possible instant, naive UTC; a wall time without Z is one of the zone."""
+        """The last possible instant; a wall time without Z is one of the zone."""
         wall = self._wall(text, "UNTIL")
         return self.clock.instant(wall if "T" in text else wall.replace(hour=23, minute=59, second=59))
 
@@ -128,7 +128,7 @@ class Reader:
         try:
             if match is None:
                 raise ValueError(text)
-            value = datetime.strptime(match[1] + (match[2] or "000000"), "%Y%m%d%H%M%S")  # noqa: DTZ007 - wall time
+            value = datetime.strptime(match[1] + (match[2] or "000000"), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
         except ValueError:
             raise self.refuse(f"has {name} {text[:40]!r}", "write it like 20261224T180000") from None
         return self.clock.wall(value) if match[3] else value

@@ -1,4 +1,4 @@
-"""What all kinds of timing come down to: the next due instant after an instant, both naive UTC."""
+"""What all kinds of timing come down to: the next due instant after an instant, both in UTC."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OnTheClock:
-    """Wall readings in a zone; see WallClock.after for the two flags. Nothing after ``until``, naive UTC."""
+    """Wall readings in a zone; see WallClock.after for the two flags. Nothing after ``until``."""
 
     clock: WallClock
     readings: Cron | Recurrence
@@ -28,7 +28,7 @@ class OnTheClock:
     until: datetime | None = None
 
     def after(self, instant: datetime) -> datetime | None:
-        found = self.clock.after(instant, self.readings.reading, fixed=self.fixed, corrections=self.corrections)
+        found = self.clock.after(instant, self.readings.reading, self.fixed, self.corrections)
         return None if found is not None and self.until is not None and found > self.until else found
 
 

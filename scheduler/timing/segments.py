@@ -1,8 +1,8 @@
-# ruff: noqa: DTZ001, DTZ901 - wall readings and the instants beside them are naive by design
 """A zone as stretches of constant UTC offset, and the search for wall readings across them.
 
 Inside a stretch, wall time is plain arithmetic. All the rules about clock changes are in ``WallClock.after``.
-Instants are naive UTC here, readings are naive wall time.
+Instants are in UTC. A wall reading is a datetime too, with the digits that the wall clock shows and UTC for its zone,
+so that both go through the same arithmetic without conversions.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -27,7 +27,8 @@ BLOCK = 512
 #: closing rules of zones change the offset twice a year, weeks apart
 STRIDE = timedelta(days=8)
 #: no zone has a change this early, and arithmetic with any offset still fits a datetime
-EARLY = datetime(1, 1, 8)
+EARLY = datetime(1, 1, 8, tzinfo=UTC)
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 #: the first reading at or after a wall time, or None; the search must end by itself
 Reading = Callable[[datetime], datetime | None]
@@ -37,9 +38,10 @@ Reading = Callable[[datetime], datetime | None]
 class Segment:
     """A stretch ``start <= instant < end`` with one offset from UTC."""
 
-    start: datetime  #: naive UTC
-    end: datetime  #: naive UTC
+    start: datetime
+    end: datetime
     offset: timedelta
+    ahead: timedelta  #: the offset and one second
     wall_end: datetime  #: the reading at which the next stretch takes over
     fresh: datetime  #: readings before this one were already had in an earlier stretch
 
@@ -52,7 +54,7 @@ class WallClock:
         self.zone = zone
         self.known = changes
         self.blocks: dict[int, tuple[Segment, ...]] = {}
-        self.recent = self.segment(datetime(2026, 1, 1))
+        self.recent = self.segment(datetime(2026, 1, 1, tzinfo=UTC))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A ZoneInfo that was read from a file cannot be pickled; the name says the same.
@@ -61,7 +63,7 @@ class WallClock:
         return WallClock, (self.name, self.zone, self.known)
 
     def segment(self, instant: datetime) -> Segment:
-        """The stretch that holds a naive UTC instant."""
+        """The stretch that holds an instant."""
         number = instant.toordinal() // BLOCK
         block = self.blocks.get(number)
         if block is None:
@@ -72,8 +74,8 @@ class WallClock:
         self.recent = segment
         return segment
 
-    def after(self, instant: datetime, reading: Reading, *, fixed: bool, corrections: bool = False) -> datetime | None:
-        """The first due instant strictly after a naive UTC instant, for a job whose wall readings ``reading`` finds.
+    def after(self, instant: datetime, reading: Reading, fixed: bool, corrections: bool) -> datetime | None:
+        """The first due instant strictly after an instant, for a job whose wall readings ``reading`` finds.
 
         ``fixed`` jobs run once per reading: skipped ones at the first instant after the gap, repeated ones in the
         first pass. Others follow elapsed time. With ``corrections`` gaps of three hours or more are made up too.
@@ -81,7 +83,9 @@ class WallClock:
         segment = self.recent
         if not segment.start <= instant < segment.end:
             segment = self.segment(instant)
-        wall = instant.replace(microsecond=0) + segment.offset + SECOND
+        if instant.microsecond:
+            instant = instant.replace(microsecond=0)
+        wall = instant + segment.ahead
         if fixed and wall < segment.fresh:
             wall = segment.fresh
         found = reading(wall)
@@ -98,7 +102,7 @@ class WallClock:
 
         Until ``near`` a stretch may repeat readings from before ``found``; after it, nothing earlier can match.
         """
-        while segment.end != datetime.max:
+        while segment.end != LAST:
             following = self.segment(segment.end)
             resumed = following.start + following.offset
             if fixed and found < resumed and (corrections or resumed - segment.wall_end < CORRECTION):
@@ -118,24 +122,24 @@ class WallClock:
         return None
 
     def wall(self, instant: datetime) -> datetime:
-        """The wall reading at a naive UTC instant."""
+        """The wall reading at an instant."""
         return instant + self.segment(instant).offset
 
     def instant(self, wall: datetime) -> datetime:
-        """The naive UTC instant of a wall reading: the first of two, or right after the gap that skips it."""
+        """The instant of a wall reading: the first of two, or right after the gap that skips it."""
         before = self.segment(wall - 2 * DAY)
 
         def reading(low: datetime) -> datetime | None:
             return wall if low <= wall else None
 
-        found = self.after(wall - 2 * DAY, reading, fixed=True, corrections=True)
+        found = self.after(wall - 2 * DAY, reading, True, True)
         return found if found is not None else wall - before.offset
 
     def changes(self, after: datetime, until: datetime) -> list[tuple[Segment, Segment]]:
-        """The stretches on either side of each change with after < change <= until (naive UTC)."""
+        """The stretches on either side of each change with after < change <= until."""
         found = []
         segment = self.segment(after)
-        while segment.end <= until and segment.end != datetime.max:
+        while segment.end <= until and segment.end != LAST:
             following = self.segment(segment.end)
             if following.offset != segment.offset:
                 found.append((segment, following))
@@ -144,19 +148,19 @@ class WallClock:
 
     def _cut(self, number: int) -> tuple[Segment, ...]:
         """The stretches of one block; they end at its borders even where the offset does not change."""
-        first = datetime.fromordinal(max(1, number * BLOCK))
-        beyond = (number + 1) * BLOCK > datetime.max.toordinal()
-        last = datetime.max if beyond else datetime.fromordinal((number + 1) * BLOCK)
+        first = _midnight(number * BLOCK)
+        last = _midnight((number + 1) * BLOCK)
         # Readings may be repeated from just before the block: no two offsets are as much as three days apart.
         early = max(first, EARLY) - 3 * DAY
         edges = [early, *self._edges(early, last), last]
         segments: list[Segment] = []
-        fresh = datetime.min
+        fresh = FIRST
         for start, end in pairwise(edges):
             offset = offset_at(self.zone, start)
-            wall_end = end if end == datetime.max else end + offset
+            wall_end = end if end == LAST else end + offset
             if end > first:
-                segments.append(Segment(max(start, first) if first > EARLY else first, end, offset, wall_end, fresh))
+                begin = max(start, first) if first > EARLY else first
+                segments.append(Segment(begin, end, offset, offset + SECOND, wall_end, fresh))
             fresh = max(fresh, wall_end)
         return tuple(segments)
 
@@ -185,6 +189,13 @@ class WallClock:
             else:
                 high = middle
         return high
+
+
+def _midnight(ordinal: int) -> datetime:
+    """The beginning of the day with that number, kept within what a datetime can hold."""
+    if ordinal > LAST.toordinal():
+        return LAST
+    return datetime.fromordinal(max(1, ordinal)).replace(tzinfo=UTC)
 
 
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -55,7 +55,7 @@ class Sun:
         return timedelta(hours=-self.longitude / 15)
 
     def on(self, day: int) -> tuple[datetime, ...]:
-        """The events of the day with that number since 1970, from mean local midnight to the next, in naive UTC."""
+        """The events of the day with that number since 1970, from mean local midnight to the next."""
         ephem = _ephem()
         begin = EPOCH + self._noon_shift() + day * DAY
         horizon, direction, centre = EVENTS[self.event]
@@ -70,7 +70,7 @@ class Sun:
                 answer = getattr(observer, f"next_{direction}")(ephem.Sun(), start=moment, **options)
             except ephem.CircumpolarError:
                 break
-            moment = answer.datetime()
+            moment = answer.datetime().replace(tzinfo=UTC)
             event = (moment + timedelta(milliseconds=500)).replace(microsecond=0)
             if begin <= event < begin + DAY:
                 found.append(event)

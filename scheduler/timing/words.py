@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from scheduler.timing import cron_words, rrule_words
 from scheduler.timing.cron import Cron
 from scheduler.timing.durations import format_duration
-from scheduler.timing.instants import naive
 from scheduler.timing.language import day_of_year, joined
 from scheduler.timing.rules import AfterLast, Every, Once, OnTheClock, Rule
 from scheduler.timing.segments import WallClock, wall_clock
@@ -63,9 +62,9 @@ def bounds(
     """What the sentence says about start, end, excluded days and jitter."""
     said = ""
     if start is not None:
-        said += f", from {_moment(clock, naive(start))}"
+        said += f", from {_moment(clock, start)}"
     if end is not None:
-        said += f"{'' if start else ','} until {_moment(clock, naive(end))}"
+        said += f"{'' if start else ','} until {_moment(clock, end)}"
     if excluded:
         rules = sum("=" in item for item in excluded)
         dates = [item for item in excluded if "=" not in item]

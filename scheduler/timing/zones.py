@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from scheduler.timing.errors import TimingError
 
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC in this package
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: zone files mark "before all transitions" with values that no datetime can hold
 EARLIEST = -62_135_596_800
 
@@ -36,7 +36,7 @@ def get_zone(name: str) -> ZoneInfo:
 class Changes(NamedTuple):
     """When a zone changes its offset."""
 
-    listed: tuple[datetime, ...] = ()  #: naive UTC instants, in order
+    listed: tuple[datetime, ...] = ()  #: UTC instants, in order
     goes_on: bool = False  #: whether a yearly rule follows the last one
 
 
@@ -56,8 +56,8 @@ def changes(name: str) -> Changes:
 
 
 def offset_at(zone: tzinfo, instant: datetime) -> timedelta:
-    """The zone's UTC offset at a naive UTC instant."""
-    offset = instant.replace(tzinfo=UTC).astimezone(zone).utcoffset()
+    """The zone's UTC offset at a UTC instant."""
+    offset = instant.astimezone(zone).utcoffset()
     return offset or timedelta(0)
 
 
