@@ -328,12 +328,12 @@ def test_the_run_that_was_held_back_is_pushed_when_the_one_before_ends(shop: Sho
 
 
 def test_a_run_that_was_held_back_is_pushed_as_it_was_built(shop: Shop, client: Client) -> None:
-    shop.add(overlap="queue", kwargs={"a": 'ü/\\"\n\u2028'}, task="scheduler.tasks.fail")
+    shop.add(overlap="queue", args=[], kwargs={"message": 'ü/\\"\n\u2028'}, task="scheduler.tasks.fail")
     shop.tick(0)
     shop.tick(1)
     claim_and_close(shop)
     first, second = sent(client)
-    assert arguments(second) == arguments(first) == ([1, 2], {"a": 'ü/\\"\n\u2028'})
+    assert arguments(second) == arguments(first) == ([], {"message": 'ü/\\"\n\u2028'})
     assert second["headers"].keys() == first["headers"].keys()
 
 
