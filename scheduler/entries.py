@@ -14,7 +14,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
 from scheduler import timing
+from scheduler.errors import RefusedChange
 from scheduler.instants import from_micros, from_redbeat, to_micros, to_redbeat_json, to_seconds
 from scheduler.model import Entry, Overlaid, Pause, Policies
 from scheduler.timing import Timing, TimingError
@@ -23,8 +26,8 @@ NEVER = -1.0  #: RedBeat ignores scores below zero
 JSON_FIELDS = ("fields", "base", "overlay")
 
 
-class DamagedEntry(ValueError):
-    """What is stored under this name cannot be read as a schedule."""
+class DamagedEntry(RefusedChange, ValueError):
+    """What is stored under this name cannot be read as a schedule: change it, or load the file that declares it."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,9 @@ def job(entry: Entry) -> Job:
 
 
 def one_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:300]
     said = " ".join(str(error).split())[:300]
     return said if isinstance(error, (DamagedEntry, TimingError)) else f"{type(error).__name__}: {said}"
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from scheduler import faults, plan, schedule_file
 from scheduler.advice import advise
+from scheduler.entries import DamagedEntry
 from scheduler.errors import Conflict, NotFound, RefusedChange
 from scheduler.events import emit
 from scheduler.instants import from_seconds, to_seconds
@@ -170,6 +171,8 @@ def edit(
     store: Store,
     name: str,
     fields: Mapping[str, Any],
+        except DamagedEntry as error:
+            raise RefusedChange(f"'{name}' cannot be read: {error}; mend it first") from error
     *,
     tasks: Tasks,
     by: str,
@@ -231,4 +234,6 @@ def resume(store: Store, name: str, *, by: str) -> Entry:
             raise NotFound(f"'{name}' is not paused: there is nothing to resume")
         return replace(entry, pause=replace(entry.pause, until=clock().timestamp()))
 
+    if until is not None and until <= clock():
+        raise RefusedChange(f"{until:%Y-%m-%d %H:%M:%S} UTC is over already: give a time to come")
     return change_entry(store, name, by, "resume", ended)
