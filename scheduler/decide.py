@@ -132,3 +132,13 @@ def why_missed(instant: datetime, away: tuple[datetime, datetime] | None) -> str
         return f"no beat led before {last.strftime('%Y-%m-%d %H:%M')} UTC"
     form = "%H:%M" if last - first < timedelta(hours=20) else "%Y-%m-%d %H:%M"
     return f"beat was down {first.strftime(form)}–{last.strftime(form)} UTC"
+
+
+def expiry(job: Job, instant: datetime, following: datetime | None, now: datetime) -> datetime | None:
+    """When a queued run is dropped: ``expires`` after it could be sent, else at the next due instant.
+
+    A run that waits its turn (`overlap: queue`) or runs beside others (`allow`) is dropped only on demand.
+    """
+    if job.policies.expires is not None:
+        return max(instant, now) + job.policies.expires
+    return following if job.policies.overlap == "skip" and following is not None and following > now else None

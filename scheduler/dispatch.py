@@ -11,25 +11,24 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 from celery import Celery
 
 from scheduler import entries, events, faults, message
-from scheduler.decide import Decision
+from scheduler.decide import Decision, expiry
 from scheduler.entries import DamagedEntry, Job
 from scheduler.errors import RefusedChange
 from scheduler.events import emit
 from scheduler.instants import from_seconds, to_micros, to_redbeat_json, to_seconds
-from scheduler.ledger import UNTAKEN
+from scheduler.ledger import NO_EXPIRY, UNTAKEN
 from scheduler.message import CannotCompose, Message, Template
 from scheduler.model import Entry, run_id
 from scheduler.redis_client import Client, Keys, script
 from scheduler.settings import Settings
 
 TEMPLATES = 50_000  #: message templates that are kept
-NO_EXPIRY = timedelta(days=7)  #: the same for a run that never expires
 NOT_SENT = {"overlap": "the run before had not finished", "no queue": "its queue is a key of another kind in Redis"}
 
 
@@ -190,20 +189,11 @@ class Unsendable(Exception):
 
 def opened(job: Job, sent: Message, due: float, now: float, by: str = "") -> str:
     """A run's record as the ledger begins it; ``by`` asked for a manual run. See ``_ledger.lua``."""
-    record = {"due": repr(due), "outcome": "queued", "task": job.task, "task_id": sent.task_id, "sent": repr(now)}
+    record = {"due": repr(due), "outcome": "queued", "task": job.task, "task_id": sent.task_id}
+    record |= {"queue": sent.queue, "sent": repr(now)}
     if by:
         record |= {"manual": "1", "by": by}
     return json.dumps(record, separators=(",", ":"))
-
-
-def expiry(job: Job, instant: datetime, following: datetime | None, now: datetime) -> datetime | None:
-    """When a queued run is dropped: ``expires`` after it could be sent, else at the next due instant.
-
-    A run that waits its turn (`overlap: queue`) or runs beside others (`allow`) is dropped only on demand.
-    """
-    if job.policies.expires is not None:
-        return max(instant, now) + job.policies.expires
-    return following if job.policies.overlap == "skip" and following is not None and following > now else None
 
 
 def _revision(entry: Entry) -> str:

@@ -29,6 +29,8 @@ POINTS = (
     "dispatch.after_commit",
     "vanished.before_settle",
     "vanished.after_settle",
+    "unclaimed.before_settle",
+    "unclaimed.after_settle",
     "outbox.before_publish",
     "outbox.after_publish",
     "outbox.after_take_out",

@@ -19,6 +19,7 @@ from scheduler.redis_client import Client, Keys, script
 from scheduler.settings import Settings
 
 UNTAKEN = timedelta(hours=1)  #: how long after its expiry a queued run still counts as waiting in its queue
+NO_EXPIRY = timedelta(days=7)  #: the same for a run that never expires
 SHOWN_RESULT = 4_000  #: characters of a result or traceback that the ledger keeps
 NUMBERS = {name.name: name.type for name in fields(Run) if name.type in ("float", "int", "bool")}
 
@@ -51,16 +52,25 @@ class Ledger:
         if leases:
             self.client.zadd(self.keys.leases, leases, xx=True)
 
-    def close(self, run_id: str, outcome: Outcome, *, token: str = "", until: float = 0.0, **details: object) -> bool:
+    def close(
+        self,
+        run_id: str,
+        outcome: Outcome,
+        *,
+        token: str = "",
+        when: float = 0.0,
+        until: float = 0.0,
+        **details: object,
+    ) -> bool:
         """Write how a run ended; False if it had ended before.
 
-        'queued' means that it will be tried again, and waits in its queue ``until`` then (epoch seconds). A run that
-        was given up as lost takes the word of the worker whose claim had this token.
+        'queued' means that it will be tried again ``when`` it says, and counts as waiting in its queue ``until`` then
+        (epoch seconds). A run that was given up as lost takes the word of the worker whose claim had this token.
         """
         details.setdefault("finished", time.time() if outcome != "queued" else 0)
         shown = {key: str(value)[-SHOWN_RESULT:] for key, value in details.items()}
         flat = [part for pair in shown.items() for part in pair]
-        return bool(self._close(args=[self.keys.prefix, run_id, outcome, token, until, *flat]))
+        return bool(self._close(args=[self.keys.prefix, run_id, outcome, token, when, until, *flat]))
 
     def get(self, run_id: str) -> Run:
         """The run of that identity; raises NotFound."""

@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -70,7 +71,7 @@ class Recorder:
             emit("run.duplicate", run=run_id, outcome=outcome)
         return outcome == "claimed"
 
-    def close(self, request: Context | None, outcome: Outcome, *, until: float = 0.0, **details: object) -> None:
+    def close(self, request: Context | None, outcome: Outcome, **details: Any) -> None:
         """Write how the run of this request ended; nothing for a task that no schedule sent."""
         run_id = run_of(request)
         if run_id is None:
@@ -78,7 +79,7 @@ class Recorder:
         try:
             token = getattr(request, "claim_token", None) or ""
             faults.reach("recorder.before_close")
-            self.ledger.close(run_id, outcome, token=token, until=until, **details)
+            self.ledger.close(run_id, outcome, token=token, **details)
             faults.reach("recorder.after_close")
         except AWAY as error:
             emit("ledger.away", run=run_id, outcome=outcome, error=error)
@@ -188,8 +189,9 @@ class Signals:
             self.recorder.close(request, "failed", reason="error", result=error, traceback=trace)
 
     def retried(self, request: Context, reason: Any, **_: Any) -> None:
-        until = time.time() + LONGEST_PAUSE + UNTAKEN.total_seconds()
-        self.recorder.close(request, "queued", until=until, result=f"tried again after: {reason}")
+        when = next_attempt(reason)
+        until = when + LONGEST_PAUSE + UNTAKEN.total_seconds()
+        self.recorder.close(request, "queued", when=when, until=until, result=f"tried again after: {reason}")
 
     def revoked(self, request: Any, expired: bool, **_: Any) -> None:
         request = context_of(request)
@@ -222,6 +224,14 @@ class Keeper(threading.Thread):
                 self.ledger.renew(run_id for run_id in running if run_id is not None)
             except AWAY:
                 continue  # the worker itself says that Redis is away
+
+
+def next_attempt(retry: Any) -> float:
+    """When Celery's Retry says that the task is tried again, in epoch seconds."""
+    when = getattr(retry, "when", None)
+    if isinstance(when, datetime):
+        return when.timestamp()
+    return time.time() + float(when or 0)
 
 
 def context_of(request: Any) -> Context | None:

@@ -66,6 +66,11 @@ class Keys:
         return f"{self.prefix}:outbox"
 
     @property
+    def queues(self) -> str:
+        """Queues of runs that no worker claimed yet, see ``_ledger.lua``."""
+        return f"{self.prefix}:queues"
+
+    @property
     def wake(self) -> str:
         """Channel on which every change of a schedule is announced."""
         return f"{self.prefix}:wake"

@@ -1,4 +1,4 @@
-"""Runs whose worker vanished: given up as lost, or sent again where the schedule says so."""
+"""Runs whose worker vanished: given up as lost, or sent again where the schedule says so or where nothing had begun."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from scheduler.message import CannotCompose, Message
 from scheduler.model import Run
 from scheduler.redis_client import script
 from scheduler.store import Store
+from scheduler.unclaimed import LostMessages
 
 MOST_ATTEMPTS = 3  #: a run that took its worker with it so often is not sent again
 AT_ONCE = 200
@@ -29,12 +30,17 @@ class Vanished:
         self.store = store
         self.ledger = ledger
         self.patience = ledger.lease / 2  #: seconds in which a worker that lives renews
+        self.messages = LostMessages(app, store, ledger)
         self._overdue: dict[tuple[str, float], float] = {}
         self.outbox = store.keys.outbox if app.scheduler_settings.has_outbox else ""
         self._lose = script(store.client, "lose")
 
     def settle(self, token: str) -> bool:
-        """Give up, or send again, every run whose lease is over; False when the lock is another's."""
+        """Give up, or send again, every run that no worker answers for; False when the lock is another's."""
+        return self.settle_leases(token) and self.messages.settle(token)
+
+    def settle_leases(self, token: str) -> bool:
+        """The same for those whose worker let the lease end."""
         keys = self.store.keys
         now = time.time()
         ids = self.overdue(now)

@@ -2,10 +2,14 @@
 -- <prefix>:ledger:<name> is a hash: a schedule's runs, each a JSON object of texts under its id, and beside them
 --   ':last' the id of the row that was added last, ':open' the runs that are queued or running ('id|deadline' or 'id|running',
 --   the deadline being the time when a queued one counts as gone), ':waiting' the one that `overlap: queue` holds back.
+-- <prefix>:sent:<queue> holds the id of every run whose message was pushed there and that no worker claimed yet, scored with the
+--   time of that by Redis's clock; <prefix>:queues holds those queues.
 -- <prefix>:leases holds the id of every running run, scored with the time until which its worker answers for it.
 
 local function ledger_key(prefix, name) return prefix .. ':ledger:' .. name end
 local function leases_key(prefix) return prefix .. ':leases' end
+local function sent_key(prefix, queue) return prefix .. ':sent:' .. queue end
+local function queues_key(prefix) return prefix .. ':queues' end
 local function moved_key(prefix, name) return prefix .. ':moved:' .. name end
 
 -- One counter for all entries: a name that was removed and made again never meets its old revision.
@@ -26,6 +30,34 @@ local function read_run(ledger, id)
 end
 
 local function write_run(ledger, id, run) redis.call('HSET', ledger, id, cjson.encode(run)) end
+
+-- The only clock by which messages can be told older and younger, whichever beat pushed them.
+local function redis_time()
+  local time = redis.call('TIME')
+  return string.format('%d.%06d', time[1], time[2])
+end
+
+-- Remember that no worker has claimed these runs yet: {time, id}…
+local function note_sent(prefix, queue, members)
+  if queue == prefix .. ':outbox' then -- no worker looks there: beat takes them on, and must hear of them
+    redis.call('PUBLISH', prefix .. ':wake', '1')
+    return
+  end
+  for at = 1, #members, 1000 do
+    redis.call('ZADD', sent_key(prefix, queue), unpack(members, at, math.min(at + 999, #members)))
+  end
+  redis.call('SADD', queues_key(prefix), queue)
+  for _, key in ipairs({sent_key(prefix, queue), queues_key(prefix)}) do redis.call('EXPIRE', key, 30 * 86400) end
+end
+
+local function push(prefix, queue, id, payload)
+  redis.call('LPUSH', queue, payload)
+  note_sent(prefix, queue, {redis_time(), id})
+end
+
+local function was_claimed(prefix, run, id)
+  if run.queue then redis.call('ZREM', sent_key(prefix, run.queue), id) end
+end
 
 local function open_runs(text)
   local open = {}
@@ -83,19 +115,19 @@ local function record_skip(limits, name, id, due, last, count, reason, detail)
 end
 
 -- Push what `overlap: queue` held back, once nothing of the schedule is queued or running any more.
-local function release_waiting(ledger)
+local function release_waiting(prefix, ledger)
   local text = redis.call('HGET', ledger, ':waiting')
   if not text or #open_runs(redis.call('HGET', ledger, ':open')) > 0 then return false end
   local held = cjson.decode(text)
   redis.call('HDEL', ledger, ':waiting')
   set_open(ledger, held.id, held.deadline)
-  redis.call('LPUSH', held.queue, held.payload)
+  push(prefix, held.queue, held.id, held.payload)
   return true
 end
 
 -- A run whose record was trimmed while it went on: what waits for its end must not wait for ever.
-local function forget_open(ledger, id)
+local function forget_open(prefix, ledger, id)
   if redis.call('HEXISTS', ledger, ':open') == 0 then return end
   set_open(ledger, id, nil)
-  release_waiting(ledger)
+  release_waiting(prefix, ledger)
 end

@@ -14,6 +14,8 @@ run.started = run.started or ARGV[5]
 run.attempt = tostring(tonumber(run.attempt or '0') + 1)
 write_run(ledger, id, run)
 set_open(ledger, id, 'running')
+was_claimed(limits.prefix, run, id)
 redis.call('ZADD', leases_key(limits.prefix), ARGV[7], id)
+redis.call('EXPIRE', leases_key(limits.prefix), 30 * 86400)
 bound(limits, ledger)
 return 'claimed'

@@ -1,25 +1,27 @@
 -- Write how a run ended, and let go what waits for it.
--- KEYS: none. ARGV: prefix, id, outcome, claim's token, until, then field, value…
--- 'queued' means that it will be tried again, and counts as waiting in its queue until then. Returns 1 if it was written:
+-- KEYS: none. ARGV: prefix, id, outcome, claim's token, when, until, then field, value…
+-- 'queued' means that it will be tried again when it says, and counts as waiting in its queue until then. Returns 1 if it was written:
 -- an ended run keeps its end, but one that was given up as lost takes the word of the worker that held it.
 local prefix, id, outcome = ARGV[1], ARGV[2], ARGV[3]
 local ledger = home(prefix, id)
 local run = read_run(ledger, id)
 if not run then
   redis.call('ZREM', leases_key(prefix), id)
-  forget_open(ledger, id)
+  forget_open(prefix, ledger, id)
   return 0
 end
 local is_open = run.outcome == 'queued' or run.outcome == 'running'
 if not is_open and not (run.outcome == 'lost' and ARGV[4] ~= '' and run.claim == ARGV[4]) then return 0 end
 run.outcome = outcome
-for i = 6, #ARGV, 2 do run[ARGV[i]] = ARGV[i + 1] end
+for i = 7, #ARGV, 2 do run[ARGV[i]] = ARGV[i + 1] end
 write_run(ledger, id, run)
 redis.call('ZREM', leases_key(prefix), id)
 if outcome == 'queued' then
-  set_open(ledger, id, ARGV[5])
+  set_open(ledger, id, ARGV[6])
+  if run.queue then note_sent(prefix, run.queue, {ARGV[5], id}) end
 else
   set_open(ledger, id, nil)
-  release_waiting(ledger)
+  was_claimed(prefix, run, id)
+  release_waiting(prefix, ledger)
 end
 return 1

@@ -41,6 +41,16 @@ local function is_list(queue)
   return kinds[queue] == 'list' or kinds[queue] == 'none'
 end
 
+-- Noted in one step for each queue, and not for each run.
+local sent, sent_at = {}, redis_time()
+local function push_in_batch(queue, id, payload)
+  redis.call('LPUSH', queue, payload)
+  local members = sent[queue] or {}
+  sent[queue] = members
+  members[#members + 1] = sent_at
+  members[#members + 1] = id
+end
+
 local function send(name, overlap, manual)
   local id, due, record, queue, payload, deadline = take(), take(), take(), take(), take(), take()
   local ledger = ledger_key(limits.prefix, name)
@@ -52,17 +62,17 @@ local function send(name, overlap, manual)
   if found[1] then return 'sent' end
   if overlap == 'allow' then
     redis.call('HSET', ledger, id, record, ':last', id)
-    redis.call('LPUSH', queue, payload)
+    push_in_batch(queue, id, payload)
     return 'sent'
   end
   local open = still_open(ledger, found[2])
   if #open == 0 and not found[3] then
     redis.call('HSET', ledger, id, record, ':last', id, ':open', id .. '|' .. deadline)
-    redis.call('LPUSH', queue, payload)
+    push_in_batch(queue, id, payload)
     return 'sent'
   end
   redis.call('HSET', ledger, ':open', open_text(open))
-  local released = release_waiting(ledger)
+  local released = release_waiting(limits.prefix, ledger)
   if overlap == 'queue' and (released or not found[3]) then
     local held = {id = id, queue = queue, payload = payload, deadline = deadline}
     redis.call('HSET', ledger, id, record, ':last', id, ':waiting', cjson.encode(held))
@@ -112,4 +122,5 @@ while at <= #ARGV do
   if same and runs > 0 then bound(limits, ledger_key(limits.prefix, name)) end
   answer[#answer + 1] = reply
 end
+for queue, members in pairs(sent) do note_sent(limits.prefix, queue, members) end
 return answer

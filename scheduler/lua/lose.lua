@@ -10,20 +10,20 @@ local function settle(id, queue, payload, ends)
   redis.call('ZREM', KEYS[2], id)
   local ledger = home(prefix, id)
   local run = read_run(ledger, id)
-  if not run then forget_open(ledger, id) end
+  if not run then forget_open(prefix, ledger, id) end
   if not run or run.outcome ~= 'running' then return 'alive' end
   run.reason = 'lost'
   if payload ~= '' then
-    run.outcome, run.detail = 'queued', 'its worker vanished, so it was sent again'
+    run.outcome, run.queue, run.detail = 'queued', queue, 'its worker vanished, so it was sent again'
     write_run(ledger, id, run)
     set_open(ledger, id, ends)
-    redis.call('LPUSH', queue, payload)
+    push(prefix, queue, id, payload)
     return 'sent'
   end
   run.outcome, run.detail, run.finished = 'lost', 'its worker vanished', ARGV[2]
   write_run(ledger, id, run)
   set_open(ledger, id, nil)
-  release_waiting(ledger)
+  release_waiting(prefix, ledger)
   return 'lost'
 end
 
