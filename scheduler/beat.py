@@ -28,6 +28,7 @@ from scheduler.outbox import Outbox
 from scheduler.redis_client import AWAY, REFUSED, Keys, PubSub, connect, refuse_unfit
 from scheduler.registry import signatures
 from scheduler.roster import Roster, Standing
+from scheduler.safekeeping import Safekeeping
 from scheduler.settings import Settings
 from scheduler.store import Store
 from scheduler.vanished import Vanished
@@ -55,6 +56,9 @@ class Scheduler(RedBeatScheduler):
         self.file = FileWatch(self.settings.file)
         self.pubsub: PubSub | None = None
         self.roster = Roster(self.store)
+        self.safe = Safekeeping(self.store, self.settings)
+        self.fall_due_after: datetime | None = None
+        self.giving_way_since = 0.0
         self.away: tuple[datetime, datetime] | None = None
         self.checked = False
         self.looked = 0.0
@@ -93,14 +97,25 @@ class Scheduler(RedBeatScheduler):
             self.demote()
         if not self.lease.held:
             seen = last_led(self.client, self.keys)
-            if self.lease.campaign(self.client):
-                self.away = (from_seconds(seen or 0.0), from_seconds(time.time()))
+            if not self.gives_way(seen) and self.lease.campaign(self.client):
+                led_until = from_seconds(seen) if seen else self.safe.sent_all
+                self.away = (led_until or from_seconds(0.0), from_seconds(time.time()))
+                self.safe.begin(led_until)
                 self.promote()
         self.lease.progress()
         return self.lease.held
 
+    def gives_way(self, seen: float | None) -> bool:
+        """After a loss of everything, the beat that led should lead again: it knows what was lost."""
+        if seen is not None or not self.announced:
+            self.giving_way_since = 0.0
+            return False
+        self.giving_way_since = self.giving_way_since or time.monotonic()
+        return time.monotonic() - self.giving_way_since < self.lease.seconds
+
     def promote(self) -> None:
         self.leads = True
+        self.giving_way_since = 0.0
         self.roster.clear()
         self.dispatcher.forget()
         self.file.forget()
@@ -113,11 +128,12 @@ class Scheduler(RedBeatScheduler):
 
     def stand_by(self) -> float:
         """Say who leads; returns the seconds until it is worth trying again."""
+        self.safe.follow()
         leader = holder(self.client, self.keys)
         self.client.zadd(self.keys.standbys, {self.lease.name: time.time()})
         self.client.expire(self.keys.standbys, 60)
         if leader is None:
-            return 0.0
+            return GLANCE if self.giving_way_since else 0.0
         if self.announced != leader.name:
             self.announced = leader.name
             emit("beat.standby", holder=leader.name, remaining=leader.remaining)
@@ -153,6 +169,8 @@ class Scheduler(RedBeatScheduler):
 
     def lead(self) -> float:
         """Load the file if it changed, send what is due; returns the seconds until the next due instant."""
+        begun = from_seconds(time.time())
+        self.mend()
         self.read_file()
         self.deliver()
         while due := self.roster.due(BATCH):
@@ -161,10 +179,25 @@ class Scheduler(RedBeatScheduler):
             self.lease.progress()
             if not self.lease.held:
                 raise LostLock
+        self.safe.missing |= self.roster.gone
+        self.roster.gone.clear()
+        self.safe.sent(begun, everything=not self.safe.missing)
         self.look_around()
+        self.safe.keep()
         if not self.vanished.settle(self.lease.token):
             raise LostLock
         return self.until_next()
+
+    def mend(self) -> None:
+        """Put back what Redis lost; the file is loaded again to put back the rest."""
+        try:
+            self.fall_due_after = self.safe.mend(self.lease.token) or self.fall_due_after
+        except Conflict:
+            raise LostLock from None
+        if self.fall_due_after:
+            self.roster.clear()
+            self.dispatcher.forget()
+            self.file.forget()
 
     def read_file(self) -> None:
         """Load the schedule file if it changed; what met other changes too often waits for the next tick."""
@@ -172,7 +205,11 @@ class Scheduler(RedBeatScheduler):
             return
         self.hold_on()
         try:
-            sync.load_for_beat(self.store, self.settings, signatures(self.app), self.lease.token)
+            tasks = signatures(self.app)
+            since = self.fall_due_after
+            good = sync.load_for_beat(self.store, self.settings, tasks, self.lease.token, since=since)
+            self.safe.trust_file(good)
+            self.fall_due_after = None
         except Conflict:
             self.file.forget()
             self.hold_on()
@@ -183,7 +220,12 @@ class Scheduler(RedBeatScheduler):
             raise LostLock
 
     def until_next(self) -> float:
-        [*first] = self.client.zrangebyscore(self.keys.schedule, 0, "+inf", start=0, num=1, withscores=True)
+        with self.client.pipeline(transaction=False) as pipe:
+            pipe.zrangebyscore(self.keys.schedule, 0, "+inf", start=0, num=1, withscores=True)
+            self.safe.ask(pipe)
+            first, *answers = pipe.execute()
+        if not self.safe.hear(*answers):
+            return 0.0
         rest = first[0][1] - time.time() if first else self.max_interval
         return float(min(max(rest, 0.0), self.outbox.wait, self.max_interval))
 
@@ -207,6 +249,8 @@ class Scheduler(RedBeatScheduler):
             try:
                 for name in self.dispatcher.commit(batch, self.lease.token):
                     self.roster.forget(name)
+                self.safe.sent(now, everything=False)
+                self.safe.changed.update(due.entry.name for due in batch if due.job.max_runs is not None)
                 return
             except Unsendable as error:
                 self.set_aside(error.entry.name, str(error.entry.revision), str(error))
@@ -230,6 +274,7 @@ class Scheduler(RedBeatScheduler):
         if "definition" not in stored:
             if self.store.set_aside(name, "", "", self.lease.token):
                 emit("entry.vanished", schedule=name)
+                self.safe.missing.add(name)
             return
         with self.setting_aside(name, stored.get("revision", "")):
             entry = entries.decode(name, stored)

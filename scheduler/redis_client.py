@@ -95,6 +95,25 @@ class Keys:
         return f"{self.prefix}:last_led"
 
     @property
+    def marker(self) -> str:
+        """Which life of the data this is; gone when Redis lost all of it."""
+        return f"{self.prefix}:marker"
+
+    @property
+    def revision(self) -> str:
+        """Counter of all changes."""
+        return f"{self.prefix}:revision"
+
+    @property
+    def changed(self) -> str:
+        """Set of the names that were changed since the leader looked last."""
+        return f"{self.prefix}:changed"
+
+    def notice(self, kind: str) -> str:
+        """What a person should know for a while, in a sentence."""
+        return f"{self.prefix}:notice:{kind}"
+
+    @property
     def probe(self) -> str:
         """Written, and gone at once, to see whether Redis takes writes."""
         return f"{self.prefix}:probe"
@@ -156,6 +175,9 @@ def connect(settings: Settings, *, attempts: int = 0) -> Client:
         return redis.Redis.from_url(place.redbeat_url, **options)
     sentinel: Any = Sentinel(place.hosts, sentinel_kwargs=place.sentinel_options)  # type: ignore[no-untyped-call]
     return sentinel.master_for(place.service, ssl=bool(place.tls), db=place.db, **place.login, **options)
+
+
+NOTICES = ("loss", "snapshot")  #: kinds of them
 
 
 def hashes(client: Client, keys: Iterable[str]) -> list[dict[str, str]]:

@@ -45,6 +45,7 @@ class Roster:
         self.store = store
         self._due = script(store.client, "due")
         self._sweep = script(store.client, "sweep")
+        self.gone: set[str] = set()  #: names that stood in the index without an entry, for whoever can put it back
         self._cursor = "0"
         self._known: OrderedDict[str, Known] = OrderedDict()
 
@@ -57,6 +58,7 @@ class Roster:
         for gone in found:
             if not gone.revision:
                 emit("entry.vanished", schedule=gone.name)
+                self.gone.add(gone.name)
         return [standing for standing in found if standing.revision]
 
     def unknown(self, standings: Iterable[Standing]) -> dict[str, dict[str, str]]:
@@ -65,7 +67,7 @@ class Roster:
         return dict(zip(names, hashes(self.store.client, map(self.store.keys.entry, names)), strict=True))
 
     def touched_outside(self) -> dict[str, dict[str, str]]:
-        """The hashes of those that another program may have saved or sent; each call looks at some more of all."""
+        """The hashes of those that are gone, or that another program saved or sent; each call looks at some more."""
         keys = self.store.keys
         self._cursor, *names = self._sweep(keys=[keys.schedule], args=[self._cursor, SWEPT, keys.prefix])
         return dict(zip(names, hashes(self.store.client, map(keys.entry, names)), strict=True)) if names else {}

@@ -86,11 +86,13 @@ class Overview:
     leader: lease.Holder | None
     standbys: tuple[str, ...]
     file: dict[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()  #: what a person should know for a while
 
     @property
     def problems(self) -> tuple[str, ...]:
         """What a person should look at, worst first."""
         found = [] if self.leader else ["No beat leads: nothing is sent. Start it with `systemctl start celery-beat`"]
+        found += self.notices
         found += self.file.get("problems", "").splitlines()
         found += [f"schedule '{row.name}': {row.error}" for row in self.rows if row.state == "quarantined"]
         return tuple(found)
@@ -111,7 +113,8 @@ class Status:
         rows = tuple(row(entry, latest.get(entry.name)) for entry in self.store.read(shown))
         client, keys = self.store.client, self.store.keys
         standbys = client.zrangebyscore(keys.standbys, time.time() - 30, "+inf")
-        return Overview(rows, len(every), lease.holder(client, keys), tuple(standbys), self.store.file_facts())
+        leader, facts, notices = lease.holder(client, keys), self.store.file_facts(), self.store.notices()
+        return Overview(rows, len(every), leader, tuple(standbys), facts, notices)
 
     def detail(self, name: str, runs: int = 20, upcoming: int = 5) -> Detail:
         """One schedule; raises NotFound."""

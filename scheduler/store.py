@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,7 @@ from scheduler import entries, faults
 from scheduler.entries import DamagedEntry
 from scheduler.errors import Conflict, NotFound
 from scheduler.model import Entry
-from scheduler.redis_client import Client, Keys, hashes, script
+from scheduler.redis_client import NOTICES, Client, Keys, hashes, script
 
 AUDIT_LENGTH = 10_000
 READ_AT_ONCE = 1000
@@ -45,6 +46,7 @@ class Store:
         self._apply = script(client, "apply")
         self._adopt = script(client, "adopt")
         self._set_aside = script(client, "set_aside")
+        self._put_back = script(client, "put_back")
 
     def names(self) -> list[str]:
         """Every stored name, sorted."""
@@ -107,14 +109,14 @@ class Store:
         flat = [part for pair in stored.items() for part in pair]
         return [change.name, before, "put", where, line, meta, change.after.total_run_count, len(flat), *flat]
 
-    def set_aside(self, name: str, revision: str, error: str, token: str) -> bool:
-        """Keep an entry, shown with its error, where beat does not look until somebody changes it.
     def put_in_place(self, entry: Entry, token: str) -> None:
         """Give the entry the place in the index that is its own, if it has another; raises Conflict."""
         place = entries.score(entry, entries.job(entry).timing)
         if self.client.zscore(self.keys.schedule, self.keys.entry(entry.name)) != place:
             self.write([Write(entry.name, entry, entry)], token=token)
 
+    def set_aside(self, name: str, revision: str, error: str, token: str) -> bool:
+        """Keep an entry, shown with its error, where beat does not look until somebody changes it.
 
         A name without an entry leaves the index instead. False when that was no more so: the lock is another's, or
         the entry was changed meanwhile.
@@ -137,6 +139,39 @@ class Store:
         faults.reach("store.after_adopt")
         return bool(done)
 
+    def raw(self, names: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
+        """The hashes of those of these names that have an entry."""
+        wanted = list(names)
+        for start in range(0, len(wanted), READ_AT_ONCE):
+            chunk = wanted[start : start + READ_AT_ONCE]
+            found = zip(chunk, hashes(self.client, map(self.keys.entry, chunk)), strict=True)
+            yield from ((name, stored) for name, stored in found if "definition" in stored)
+
+    def put_back(self, lost: Sequence[tuple[str, float, Mapping[str, str]]], token: str) -> list[str]:
+        """Write these entries where there is none of that name; each has its place in the index and its hash.
+
+        Returns the names that were written; raises Conflict when the lock is lost.
+        """
+        back: list[str] = []
+        for start in range(0, len(lost), READ_AT_ONCE):
+            arguments: list[str | float] = [token, self.keys.prefix]
+            for name, score, stored in lost[start : start + READ_AT_ONCE]:
+                arguments += [name, score, 2 * len(stored), *(part for pair in stored.items() for part in pair)]
+            done = self._put_back(keys=[self.keys.lock, self.keys.schedule], args=arguments)
+            if done is None:
+                raise Conflict("This beat lost the lock, so it changed nothing: another beat leads now.")
+            back += done
+        return back
+
+    def reindex(self) -> int:
+        """Find the entries that do not stand in the index, and add them; returns how many. Reads the whole keyspace."""
+        pattern = re.sub(r"([\\\[\]*?^])", r"\\\1", self.keys.prefix) + "[^:]*"
+        found = [self.keys.name(key) for key in self.client.scan_iter(match=pattern, count=READ_AT_ONCE)]
+        added = 0
+        for name, stored in self.raw(found):
+            added += self.client.zadd(self.keys.schedule, {self.keys.entry(name): place(name, stored)}, nx=True)
+        return added
+
     def audit(self, count: int = 100) -> list[dict[str, Any]]:
         """The newest lines of the audit log, newest first."""
         return [json.loads(fields["change"]) for _, fields in self.client.xrevrange(self.keys.audit, count=count)]
@@ -150,6 +185,10 @@ class Store:
         facts: dict[str, str] = self.client.hgetall(self.keys.file)
         return facts
 
+    def notices(self) -> tuple[str, ...]:
+        """What a person should know for a while, in sentences."""
+        return tuple(text for text in self.client.mget(map(self.keys.notice, NOTICES)) if text)
+
     def wake(self) -> None:
         """Make beat look at the schedule now."""
         self.client.publish(self.keys.wake, "1")
@@ -159,6 +198,15 @@ class Store:
             return entries.decode(name, stored)
         except DamagedEntry as error:
             return entries.damaged(name, stored, str(error))
+
+
+def place(name: str, stored: Mapping[str, str]) -> float:
+    """Where an entry belongs in the index; NEVER for one that cannot be read."""
+    try:
+        entry = entries.decode(name, stored)
+        return entries.score(entry, entries.job(entry).timing)
+    except DamagedEntry:
+        return entries.NEVER
 
 
 def audit_line(by: str, at: datetime, what: str, before: object, after: object, why: str = "") -> dict[str, Any]:

@@ -68,17 +68,28 @@ def check(path: Path, tasks: Tasks) -> Checked:
     return Checked(valid, document.digest, path, known, document.positions)
 
 
-def plan_for(store: Store, checked: Checked) -> Plan:
-    """What loading the file would change; raises Invalid when the file has errors."""
+def plan_for(store: Store, checked: Checked, since: datetime | None = None) -> Plan:
+    """What loading the file would change; raises Invalid when the file has errors.
+
+    What is new falls due after ``since``, which is now unless the schedules were lost.
+    """
     if not checked.validated.ok:
         raise Invalid(checked.validated.errors)
-    return plan.plan_file(store.all(), checked.validated.declared, clock())
+    return plan.plan_file(store.all(), checked.validated.declared, since or clock())
 
 
-def apply(store: Store, checked: Checked, *, by: str, token: str = "", allow_remove: bool = False) -> Plan:
+def apply(
+    store: Store,
+    checked: Checked,
+    *,
+    by: str,
+    token: str = "",
+    allow_remove: bool = False,
+    since: datetime | None = None,
+) -> Plan:
     """Load the file in one atomic step. Raises Invalid, RefusedChange or Conflict with no change made."""
     for attempt in range(ATTEMPTS):
-        wanted = plan_for(store, checked)
+        wanted = plan_for(store, checked, since)
         if wanted.is_mass_removal and not allow_remove:
             raise RefusedChange(
                 f"{checked.path} would remove {wanted.removals} of {wanted.stored} schedules, so nothing was changed: "
@@ -129,13 +140,14 @@ def describe(change: Change, by: str, now: datetime) -> dict[str, Any]:
     return line
 
 
-def load_for_beat(store: Store, settings: Settings, tasks: Tasks, token: str) -> bool:
-    """Load the file as leader. A file that is wrong keeps the last good schedules, and its problems are shown."""
+def load_for_beat(store: Store, settings: Settings, tasks: Tasks, token: str, *, since: datetime | None = None) -> bool:
+    """Load the file as leader; False for one that is wrong: the last good schedules stay, its problems are shown."""
     checked = check(settings.file, tasks)
     now = str(clock().timestamp())
     facts = {"path": str(settings.file.resolve()), "digest": checked.digest, "read": now, "problems": ""}
     try:
-        done = apply(store, checked, by=f"file {settings.file.name} {checked.digest}", token=token)
+        by = f"file {settings.file.name} {checked.digest}"
+        done = apply(store, checked, by=by, token=token, since=since)
     except RefusedChange as error:
         problems = str(error).splitlines()
         emit("file.rejected", file=settings.file, count=len(problems), problem=problems[0])
@@ -159,6 +171,8 @@ def change_entry(store: Store, name: str, by: str, what: str, change: Callable[[
         try:
             moved = needs_reschedule(before, after)
             store.write([Write(name, before, after, reschedule=moved, audit=line)])
+        except DamagedEntry as error:
+            raise RefusedChange(f"'{name}' cannot be read: {error}; mend it first") from error
         except Conflict:
             if attempt == ATTEMPTS - 1:
                 raise
@@ -171,8 +185,6 @@ def edit(
     store: Store,
     name: str,
     fields: Mapping[str, Any],
-        except DamagedEntry as error:
-            raise RefusedChange(f"'{name}' cannot be read: {error}; mend it first") from error
     *,
     tasks: Tasks,
     by: str,
@@ -222,6 +234,8 @@ def remove(store: Store, name: str, *, by: str) -> None:
 
 def pause(store: Store, name: str, *, by: str, note: str = "", until: datetime | None = None) -> Entry:
     """Stop a schedule, until a time or until it is resumed; it survives reload, restart and deploy."""
+    if until is not None and until <= clock():
+        raise RefusedChange(f"{until:%Y-%m-%d %H:%M:%S} UTC is over already: give a time to come")
     stop = Pause(by, clock().timestamp(), note, None if until is None else to_seconds(until))
     return change_entry(store, name, by, "pause", lambda entry: replace(entry, pause=stop), note)
 
@@ -234,6 +248,4 @@ def resume(store: Store, name: str, *, by: str) -> Entry:
             raise NotFound(f"'{name}' is not paused: there is nothing to resume")
         return replace(entry, pause=replace(entry.pause, until=clock().timestamp()))
 
-    if until is not None and until <= clock():
-        raise RefusedChange(f"{until:%Y-%m-%d %H:%M:%S} UTC is over already: give a time to come")
     return change_entry(store, name, by, "resume", ended)

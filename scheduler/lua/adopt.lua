@@ -8,4 +8,6 @@ redis.call('HSET', KEYS[3], unpack(ARGV, 5))
 redis.call('HSET', KEYS[3], 'seen', redis.sha1hex(redis.call('HGET', KEYS[3], 'definition')))
 redis.call('HSET', KEYS[3], 'revision', next_revision(ARGV[4]))
 redis.call('ZADD', KEYS[2], ARGV[3], KEYS[3])
+redis.call('SADD', ARGV[4] .. ':changed', string.sub(KEYS[3], #ARGV[4] + 1))
+redis.call('EXPIRE', ARGV[4] .. ':changed', 86400)
 return 1

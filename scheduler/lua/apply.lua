@@ -42,8 +42,10 @@ while at <= #ARGV do
     redis.call('HSET', key, 'revision', next_revision(prefix))
     if score ~= '' then redis.call('ZADD', KEYS[2], score, key) end
   end
+  redis.call('SADD', prefix .. ':changed', name)
   if line ~= '' then redis.call('XADD', KEYS[3], 'MAXLEN', '~', length, '*', 'change', line) end
   at = at + 8 + count
 end
+redis.call('EXPIRE', prefix .. ':changed', 86400)
 redis.call('PUBLISH', channel, '1')
 return {}

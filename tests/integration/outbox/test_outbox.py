@@ -300,7 +300,13 @@ def test_a_manual_run_and_a_run_that_waited_wake_the_leader(
 
 
 def test_a_run_whose_worker_vanished_is_sent_again_the_same_way(
-    beat: Scheduler, broker: Broker, fall_due: FallDue, ledger: Ledger, client: Client, keys: Keys
+    beat: Scheduler,
+    broker: Broker,
+    fall_due: FallDue,
+    ledger: Ledger,
+    client: Client,
+    keys: Keys,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fall_due("job", on_lost="rerun")
     lead(beat)
@@ -308,6 +314,7 @@ def test_a_run_whose_worker_vanished_is_sent_again_the_same_way(
     run: Run = ledger.get(message.run)
     ledger.claim(run, "worker", "token")
     client.zadd(keys.leases, {run.id: time.time() - 1})
+    monkeypatch.setattr(beat.vanished, "patience", 0.0)
     lead(beat)
     drain(beat, client, keys)
     assert [again.run for again in broker.take()] == [run.id]

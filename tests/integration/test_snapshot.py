@@ -1,0 +1,394 @@
+"""What comes back by itself after Redis lost keys: all of them, or any one, and what the copy on disk is good for."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+import time_machine
+from celery import Celery
+
+from scheduler import beat as beat_module
+from scheduler import safekeeping, sync
+from scheduler.beat import Scheduler
+from scheduler.errors import NotFound
+from scheduler.instants import from_seconds
+from scheduler.ledger import Ledger
+from scheduler.redis_client import Client, Keys
+from scheduler.settings import Settings
+from scheduler.snapshot import NAME, Snapshot
+from scheduler.status import Status
+from scheduler.store import Store, Write
+from tests.support.beats import lead as one_tick
+from tests.support.beats import running_beat, runs_sent
+from tests.support.schedules import HOUR, SECOND, declared, entry_of
+
+LOG_IT = "scheduler.tasks.log_it"
+FILE = f"""
+schedules:
+  nightly: {{task: {LOG_IT}, args: [1, 2], every: 1h}}
+  weekly: {{task: {LOG_IT}, args: [5, 6], cron: 0 0 * * 0}}
+"""
+EVERY_HOUR: dict[str, Any] = {"task": LOG_IT, "args": [1, 2], "every": "1h"}
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every tick looks around and writes."""
+    monkeypatch.setattr(beat_module, "GLANCE", 0.001)
+    monkeypatch.setattr(safekeeping, "PAUSE", 0.0)
+    monkeypatch.setattr(safekeeping, "SHARE", 0.0)
+
+
+def lead(beat: Scheduler) -> None:
+    """Ticks, until one would wait."""
+    for _ in range(5):
+        if one_tick(beat) > 0:
+            return
+    raise AssertionError("it never waits")
+
+
+@pytest.fixture
+def shop(beat: Scheduler, settings: Settings, store: Store) -> Scheduler:
+    """A beat that leads over two schedules of a file, one with an overlay, one paused, and one made on the page."""
+    settings.file.write_text(FILE)
+    lead(beat)
+    sync.create(store, "page", EVERY_HOUR, tasks=None, by="ann")
+    sync.edit(store, "nightly", EVERY_HOUR | {"args": [3, 4]}, tasks=None, by="ann", why="for now")
+    sync.pause(store, "weekly", by="bob", note="until the disk is replaced")
+    lead(beat)
+    return beat
+
+
+def lose_everything(beat: Scheduler) -> None:
+    """As FLUSHALL does; the thread that renews the lease finds out within seconds."""
+    beat.client.flushall()
+    assert not beat.lease.renew(beat.client)
+
+
+def is_as_before(store: Store) -> bool:
+    """Whether file, overlay, pause and the page's schedule are all there."""
+    found = store.all()
+    return (
+        list(found) == ["nightly", "page", "weekly"]
+        and found["nightly"].fields["args"] == [3, 4]
+        and found["nightly"].overlay["args"].by == "ann"
+        and found["weekly"].pause is not None
+        and found["weekly"].pause.note == "until the disk is replaced"
+        and found["page"].origin == "admin"
+        and not any(entry.error for entry in found.values())
+    )
+
+
+def on_disk(settings: Settings) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads((settings.state_dir / NAME).read_text())
+    return body
+
+
+def test_everything_is_back_after_flushall_without_a_restart(
+    shop: Scheduler, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert is_as_before(store)
+    lose_everything(shop)
+    with caplog.at_level(logging.ERROR, "scheduler"):
+        lead(shop)
+    assert is_as_before(store)
+    (told,) = [record for record in caplog.records if record.name == "scheduler"]
+    assert told.getMessage().startswith("Redis lost all its data: 3 schedules are back from ")
+    assert told.levelno == logging.ERROR
+
+
+def test_the_loss_is_a_problem_that_status_shows_for_a_day(shop: Scheduler, store: Store, ledger: Ledger) -> None:
+    assert not Status(store, ledger).overview().problems
+    lose_everything(shop)
+    lead(shop)
+    (problem,) = Status(store, ledger).overview().problems
+    assert "Redis lost all its data" in problem
+    assert 86_000 < shop.client.ttl(shop.keys.notice("loss")) <= 86_400
+
+
+def test_a_beat_that_starts_over_an_empty_redis_has_them_from_the_disk(
+    shop: Scheduler, celery: Celery, store: Store, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.close()
+    client.flushall()
+    with running_beat(celery) as next_beat, caplog.at_level(logging.ERROR, "scheduler"):
+        lead(next_beat)
+    assert is_as_before(store)
+    assert "Redis lost all its data" in caplog.text
+
+
+def test_a_first_start_over_an_empty_redis_is_no_loss(
+    beat: Scheduler, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.file.write_text(FILE)
+    with caplog.at_level(logging.WARNING, "scheduler"):
+        lead(beat)
+    assert not caplog.records
+
+
+def test_what_was_made_after_the_loss_is_not_overwritten(shop: Scheduler, store: Store) -> None:
+    lose_everything(shop)
+    sync.create(store, "page", EVERY_HOUR | {"args": [8, 8]}, tasks=None, by="ann")
+    lead(shop)
+    assert store.get("page").fields["args"] == [8, 8]
+    assert store.get("nightly").fields["args"] == [3, 4]
+
+
+def test_what_was_removed_before_the_loss_stays_away(shop: Scheduler, store: Store) -> None:
+    sync.remove(store, "page", by="ann")
+    lead(shop)
+    lose_everything(shop)
+    lead(shop)
+    assert store.names() == ["nightly", "weekly"]
+
+
+def test_a_pause_that_ended_before_the_loss_stays_ended(shop: Scheduler, store: Store) -> None:
+    sync.resume(store, "weekly", by="bob")
+    lead(shop)
+    lose_everything(shop)
+    lead(shop)
+    pause = store.get("weekly").pause
+    assert pause is None or (pause.until is not None and pause.until <= time.time())
+
+
+def test_entries_of_other_programs_are_back_too(shop: Scheduler, store: Store, client: Client, keys: Keys) -> None:
+    schedule = {"__type__": "interval", "every": 3600.0, "relative": False}
+    definition = {"name": "theirs", "task": LOG_IT, "args": [1, 2], "kwargs": {}, "options": {}, "schedule": schedule}
+    client.hset(keys.entry("theirs"), "definition", json.dumps(definition | {"enabled": True}))
+    client.zadd(keys.schedule, {keys.entry("theirs"): 1.0})
+    lead(shop)
+    lead(shop)
+    lose_everything(shop)
+    lead(shop)
+    entry = store.get("theirs")
+    assert (entry.origin, entry.error) == ("redbeat", "")
+    assert json.loads(client.hget(keys.entry("theirs"), "definition"))["args"] == [1, 2]
+
+
+KEYS: dict[str, Callable[[Keys], str]] = {
+    "an entry of the file": lambda keys: keys.entry("weekly"),
+    "an entry with an overlay": lambda keys: keys.entry("nightly"),
+    "an entry of the page": lambda keys: keys.entry("page"),
+    "the index": lambda keys: keys.schedule,
+    "the lock": lambda keys: keys.lock,
+    "the marker": lambda keys: keys.marker,
+    "the counter of changes": lambda keys: keys.revision,
+    "what became of the file": lambda keys: keys.file,
+    "who leads": lambda keys: keys.leader,
+    "when a beat led last": lambda keys: keys.last_led,
+}
+
+
+@pytest.mark.parametrize("what", KEYS)
+def test_the_loss_of_any_one_key_is_mended_within_three_ticks(
+    what: str, shop: Scheduler, store: Store, client: Client, keys: Keys
+) -> None:
+    assert client.delete(KEYS[what](keys)) == 1
+    for _ in range(3):
+        if shop.is_leading():
+            shop.lead()
+        else:
+            shop.demote()
+    assert is_as_before(store)
+    assert set(store.names()) == {keys.name(key) for key, score in client.zrange(keys.schedule, 0, -1, withscores=True)}
+
+
+def test_a_lost_counter_of_changes_never_gives_a_number_twice(shop: Scheduler, store: Store, client: Client) -> None:
+    before = max(entry.revision for entry in store.all().values())
+    client.delete(shop.keys.revision)
+    lead(shop)
+    sync.edit(store, "page", EVERY_HOUR | {"args": [5, 5]}, tasks=None, by="ann")
+    assert store.get("page").revision > before
+
+
+@pytest.fixture
+def ticking(shop: Scheduler, store: Store) -> Iterator[Callable[[float], list[float]]]:
+    """A schedule that is due each second; moves the clock by so many seconds, lets beat lead, tells what was sent."""
+    now = from_seconds(time.time())
+    fields: dict[str, Any] = EVERY_HOUR | {"every": "1s", "overlap": "allow", "catch_up": "all"}
+    store.write([Write("tick", None, entry_of(declared("tick", **fields), "admin", now=now))])
+    with time_machine.travel(now, tick=False) as clock:
+
+        def move(seconds: float) -> list[float]:
+            clock.shift(seconds)
+            lead(shop)
+            return [datetime.fromisoformat(run.rpartition("@")[2]).timestamp() for run in runs_sent(shop.client)]
+
+        yield move
+
+
+def are_in_a_row(instants: list[float]) -> bool:
+    return instants == [instants[0] + step for step in range(len(instants))]
+
+
+def test_after_flushall_no_instant_is_sent_twice_and_what_fell_due_meanwhile_is_caught_up(
+    shop: Scheduler, ticking: Callable[[float], list[float]]
+) -> None:
+    before = ticking(2)
+    lose_everything(shop)
+    instants = before + ticking(3)
+    assert len(instants) == 5
+    assert are_in_a_row(instants)
+
+
+def test_after_the_loss_of_one_entry_no_instant_is_sent_twice_and_none_is_left_out(
+    shop: Scheduler, ticking: Callable[[float], list[float]]
+) -> None:
+    ticking(2)
+    shop.client.delete(shop.keys.entry("tick"))
+    instants = ticking(3)
+    assert len(instants) == 5
+    assert are_in_a_row(instants)
+
+
+def test_a_schedule_with_a_number_of_runs_does_not_begin_again(shop: Scheduler, store: Store) -> None:
+    fields = EVERY_HOUR | {"max_runs": 1, "start": (from_seconds(time.time()) - SECOND).isoformat()}
+    due = from_seconds(time.time()) - SECOND
+    store.write([Write("once", None, entry_of(declared("once", **fields), "admin", now=due - SECOND, due=due))])
+    lead(shop)
+    assert store.get("once").total_run_count == 1
+    lead(shop)
+    lose_everything(shop)
+    lead(shop)
+    assert store.get("once").total_run_count == 1
+
+
+def test_while_the_file_is_broken_its_schedules_come_back_from_the_copy(
+    shop: Scheduler, settings: Settings, store: Store
+) -> None:
+    settings.file.write_text("schedules: {nightly: [")
+    lead(shop)
+    lead(shop)
+    lose_everything(shop)
+    lead(shop)
+    assert is_as_before(store)
+
+
+def test_the_copy_is_only_for_its_owner_and_complete_at_any_time(shop: Scheduler, settings: Settings) -> None:
+    path = settings.state_dir / NAME
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert settings.state_dir.stat().st_mode & 0o777 == 0o700
+    assert on_disk(settings)["entries"].keys() == {"nightly", "page", "weekly"}
+    assert [entry.name for entry in settings.state_dir.iterdir()] == [NAME]
+
+
+def test_the_copy_holds_nothing_that_the_file_says_already(beat: Scheduler, settings: Settings, store: Store) -> None:
+    settings.file.write_text(FILE)
+    lead(beat)
+    assert on_disk(settings)["entries"] == {}
+
+
+def test_nothing_is_written_while_nothing_changes(shop: Scheduler, settings: Settings) -> None:
+    before = (settings.state_dir / NAME).stat().st_ino
+    for _ in range(3):
+        lead(shop)
+    assert (settings.state_dir / NAME).stat().st_ino == before
+
+
+@pytest.mark.parametrize("content", ['{"format": 1, "entries": {"pa', "[]", '{"format": 99}', "\x00"])
+def test_a_copy_that_cannot_be_read_is_kept_aside_and_stops_nobody(
+    content: str, beat: Scheduler, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.state_dir.mkdir()
+    (settings.state_dir / NAME).write_text(content)
+    settings.file.write_text(FILE)
+    lead(beat)
+    assert beat.store.names() == ["nightly", "weekly"]
+    assert (settings.state_dir / "snapshot.aside.json").read_text() == content
+    assert "The snapshot was moved to" in caplog.text
+
+
+def test_a_copy_of_another_redis_is_kept_aside_and_not_used(
+    shop: Scheduler, celery: Celery, settings: Settings, store: Store, client: Client
+) -> None:
+    shop.close()
+    client.flushall()
+    elsewhere = replace(Snapshot.of(settings), redis="redis://elsewhere:6379/0 redbeat:")
+    elsewhere.write()
+    with running_beat(celery) as next_beat:
+        lead(next_beat)
+    assert store.names() == ["nightly", "weekly"]
+    assert "page" in json.loads((settings.state_dir / "snapshot.aside.json").read_text())["entries"]
+
+
+def test_a_directory_that_cannot_be_written_is_said_once_and_shown_and_stops_nobody(
+    celery: Celery, settings: Settings, store: Store, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.state_dir.write_text("a file is in the way")
+    settings.file.write_text(FILE)
+    with running_beat(celery) as beat, caplog.at_level(logging.ERROR, "scheduler"):
+        for _ in range(3):
+            lead(beat)
+        assert beat.store.names() == ["nightly", "weekly"]
+        assert caplog.text.count("The snapshot cannot be written to") == 1
+        assert "set SCHEDULER_STATE_DIR" in caplog.text
+        assert "snapshot cannot be written" in Status(store, ledger).overview().problems[0]
+        settings.state_dir.unlink()
+        beat.safe.next_write = 0.0
+        lead(beat)
+        assert not Status(store, ledger).overview().problems
+
+
+def test_a_standby_writes_no_copy_and_lets_the_one_that_led_lead_again(
+    shop: Scheduler, settings: Settings, celery: Celery, store: Store
+) -> None:
+    with running_beat(celery) as other:
+        other.safe.settings = replace(settings, state_dir=settings.state_dir.with_name("other"))
+        assert not other.is_leading()
+        other.stand_by()
+        lose_everything(shop)
+        assert not other.is_leading()
+        assert 0 < other.stand_by() <= 1
+        lead(shop)
+        assert is_as_before(store)
+        assert not other.safe.settings.state_dir.exists()
+
+
+def test_a_standby_leads_when_the_one_that_led_does_not_come_back(
+    shop: Scheduler, celery: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_beat(celery) as other:
+        assert not other.is_leading()
+        other.stand_by()
+        lose_everything(shop)
+        assert not other.is_leading()
+        other.giving_way_since -= other.lease.seconds
+        assert other.is_leading()
+
+
+def commands(client: Client) -> int:
+    return int(client.info("stats")["total_commands_processed"])
+
+
+def test_watching_costs_the_same_whatever_is_stored(beat: Scheduler, store: Store, client: Client) -> None:
+    costs = []
+    beat.settings.file.write_text("schedules: {}")
+    for number in (400, 4000):
+        wanted = [declared(f"s{number}-{index}", **EVERY_HOUR) for index in range(number)]
+        store.write(
+            [Write(one.name, None, entry_of(one, "admin", now=from_seconds(time.time()) + HOUR)) for one in wanted]
+        )
+        for _ in range(4):
+            lead(beat)
+        before = commands(client)
+        lead(beat)
+        costs.append(commands(client) - before)
+    assert costs[1] < 2 * costs[0] < 500
+
+
+def test_an_entry_that_neither_the_file_nor_the_copy_holds_leaves_the_index(
+    beat: Scheduler, store: Store, client: Client, keys: Keys
+) -> None:
+    client.zadd(keys.schedule, {keys.entry("ghost"): time.time() - 1})
+    for _ in range(3):
+        lead(beat)
+    with pytest.raises(NotFound):
+        store.get("ghost")
+    assert store.names() == []
