@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from scheduler.errors import ConfigurationError
 from scheduler.redis_url import SCHEMES, Place, parse
@@ -84,12 +84,13 @@ class Settings:
 
     def check_broker(self) -> None:
         """Refuse a broker that neither confirms what it has nor is a Redis."""
-        scheme = self.broker.partition("://")[0]
+        scheme = urlsplit(self.broker).scheme
         if not self.broker or self.speaks_amqp:
             return
         if scheme not in SCHEMES:
             known = ", ".join(f"{known}://" for known in (*AMQP_SCHEMES, *SCHEMES))
-            raise ConfigurationError(f"SCHEDULER_BROKER_URL starts with {scheme!r}: use one of {known}")
+            start = repr(scheme) if scheme else "nothing"
+            raise ConfigurationError(f"SCHEDULER_BROKER_URL starts with {start}: use one of {known}")
         try:
             parse(self.broker)
         except ConfigurationError as error:
@@ -98,7 +99,7 @@ class Settings:
     @property
     def speaks_amqp(self) -> bool:
         """Whether the broker is RabbitMQ."""
-        return self.broker.partition("://")[0] in AMQP_SCHEMES
+        return urlsplit(self.broker).scheme in AMQP_SCHEMES
 
     @property
     def has_outbox(self) -> bool:

@@ -42,7 +42,8 @@ def test_only_another_place_than_the_redis_of_the_schedule_has_an_outbox(broker:
     ("broker", "complaint"),
     [
         ("sqs://", "SCHEDULER_BROKER_URL starts with 'sqs': use one of amqp://, amqps://, redis://"),
-        ("rabbit.example.org", "SCHEDULER_BROKER_URL starts with 'rabbit.example.org'"),
+        ("rabbit.example.org", "SCHEDULER_BROKER_URL starts with nothing"),
+        ("me:secret@rabbit.example.org", "SCHEDULER_BROKER_URL starts with 'me'"),
         ("redis://localhost/first", "SCHEDULER_BROKER_URL names the database 'first'"),
     ],
 )
@@ -50,6 +51,7 @@ def test_what_is_no_broker_is_refused_with_its_variable(broker: str, complaint: 
     with pytest.raises(ConfigurationError) as refused:
         settings(broker)
     assert complaint in str(refused.value)
+    assert "secret" not in str(refused.value)
 
 
 def test_its_password_comes_from_a_file_and_is_shown_nowhere(tmp_path: Path) -> None:
