@@ -35,6 +35,7 @@ class Service:
         """Imports the user's task modules; ends the process with one line if one of them is broken."""
         from scheduler.celeryapp import app  # reads the environment, so only when it is needed
 
+        app.loader.import_default_modules()
         return app
 
     @cached_property
