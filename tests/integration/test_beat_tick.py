@@ -75,7 +75,8 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_a_due_instant_is_sent_with_its_identity(beat: Scheduler, store: Store, just_now: datetime) -> None:
     add_due(store, just_now)
-    wait = lead(beat)
+    lead(beat)
+    wait = lead(beat)  # the first looks once more at what had just been changed
     (message,) = sent(beat.client)
     assert message["headers"]["scheduler_run"] == run_id("job", just_now)
     assert arguments(message) == ([1, 2], {})
@@ -83,8 +84,9 @@ def test_a_due_instant_is_sent_with_its_identity(beat: Scheduler, store: Store, 
 
 
 def test_the_wait_ends_at_the_next_due_instant(beat: Scheduler, store: Store) -> None:
-    add_due(store, from_seconds(time.time() + 2))
-    assert 1 < lead(beat) <= 2
+    add_due(store, from_seconds(time.time() + 3))
+    lead(beat)
+    assert 1 < lead(beat) <= 3
 
 
 def test_what_is_due_at_the_same_time_is_sent_in_one_tick_however_much_it_is(
@@ -672,7 +674,8 @@ def test_a_beat_waits_while_redis_is_away_says_so_once_and_goes_on(
         until(lambda: beat.tick() or beat.leads, 20, "the beat does not lead again")
         until(lambda: beat.tick() or beat.store.names(), 20, "the schedules do not come back")
     told = [line.split(":")[0].split(" after")[0] for line in messages(caplog) if "Redis" in line]
-    assert told == ["Redis does not answer, waiting for it", "Redis answers again"]
+    assert told[:2] == ["Redis does not answer, waiting for it", "Redis answers again"]
+    assert [line for line in told[2:] if "lost all its data" not in line] == []
 
 
 def test_the_banner_shows_no_password(celery: Celery, settings: Settings, tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from scheduler.instants import from_seconds
 from scheduler.message import RETRIES_HEADER, RUN_HEADER, CannotCompose, Message
 from scheduler.model import Entry
 from scheduler.redis_client import Client
-from tests.support.schedules import declared, entry_of
 from tests.support.polling import until
+from tests.support.schedules import declared, entry_of
 
 queue_of: Any = Queue
 exchange_of: Any = Exchange
