@@ -60,7 +60,7 @@ class Timing:
                 return due
             if due.year > after.year + YEARS:
                 break
-            due = self.next_due(max(due, self._midnight(self._day(due) + DAY) - TICK))
+            due = self.next_due(self._same_day(due)[1] - TICK)
         return None
 
     def previous(self, at: datetime) -> datetime | None:
@@ -69,7 +69,7 @@ class Timing:
         for _ in range(PATIENCE):
             if due is None or not self.is_excluded(due):
                 return due
-            due = self._previous_due(min(due, self._midnight(self._day(due))) - TICK)
+            due = self._previous_due(self._same_day(due)[0] - TICK)
         return None
 
     def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
@@ -107,9 +107,14 @@ class Timing:
     def _day(self, due: datetime) -> date:
         return self.clock.wall(utc(due)).date()
 
-    def _midnight(self, day: date) -> datetime:
-        """The first instant of a day in the schedule's zone."""
-        return self.clock.instant(datetime.combine(day, time(), UTC))
+    def _same_day(self, due: datetime) -> tuple[datetime, datetime]:
+        """From when until when, around an instant, the wall clock shows the same date without a change."""
+        segment = self.clock.segment(due)
+        wall = due + segment.offset
+        since = wall - datetime.combine(wall.date(), time(), UTC)
+        begin = segment.start if due - segment.start <= since else due - since
+        end = segment.end if segment.end - due <= DAY - since else due + (DAY - since)
+        return begin, end
 
     def _previous_due(self, at: datetime) -> datetime | None:
         """Search backwards with nothing but next_due, so that the two can never disagree."""

@@ -23,8 +23,9 @@ ALPHABETS = {
 }
 RULE_PARTS = st.sampled_from(
     [
-        "BYMONTH=2", "BYMONTHDAY=30", "BYMONTHDAY=-31", "BYDAY=MO", "BYDAY=5FR", "BYHOUR=3", "BYMINUTE=59", "BYSECOND=1",
-        "BYYEARDAY=366", "BYWEEKNO=53", "BYSETPOS=-1", "INTERVAL=7", "INTERVAL=999983", "COUNT=3", "WKST=SU",
+        "BYMONTH=2", "BYMONTHDAY=30", "BYMONTHDAY=-31", "BYDAY=MO", "BYDAY=5FR", "BYHOUR=3", "BYMINUTE=59",
+        "BYSECOND=1", "BYYEARDAY=366", "BYWEEKNO=53", "BYSETPOS=-1", "INTERVAL=7", "INTERVAL=999983", "COUNT=3",
+        "WKST=SU",
     ]
 )  # fmt: skip
 WORDS = st.text("evrymondatfischu,0123456789: ", max_size=20) | st.sampled_from(

@@ -125,6 +125,14 @@ def test_excluding_the_repeated_last_hour_of_a_day_leaves_the_next_day_alone() -
     assert timing.next_after(datetime(2018, 2, 17, 12, tzinfo=UTC)) == datetime(2018, 2, 18, 3, tzinfo=UTC)
 
 
+def test_a_search_never_goes_back_where_the_clocks_repeat_the_minutes_around_midnight() -> None:
+    # 2006-10-29: 00:00:59 -02:30 is followed by 23:01:00 -03:30 on the 28th
+    timing = build("cron", "*/30 * * * *", zone="America/St_Johns", excluded=("2006-10-28",))
+    assert timing.next_after(datetime(2006, 10, 29, 2, 20, tzinfo=UTC)) == datetime(2006, 10, 29, 2, 30, tzinfo=UTC)
+    assert timing.next_after(datetime(2006, 10, 29, 2, 45, tzinfo=UTC)) == datetime(2006, 10, 29, 3, 30, tzinfo=UTC)
+    assert timing.previous(datetime(2006, 10, 29, 3, 15, tzinfo=UTC)) == datetime(2006, 10, 29, 2, 30, tzinfo=UTC)
+
+
 def test_instants_of_other_zones_are_the_same_instants() -> None:
     timing = build("cron", "30 2 * * *", zone="Europe/Berlin")
     tokyo = timezone(9 * HOUR)

@@ -48,6 +48,7 @@ def test_due_instants_do_not_depend_on_where_the_search_begins(event: str, place
         moment = timing.next_due(after)
         assert moment is not None
         assert moment > after
+        assert moment.microsecond == 0
         due.append(moment)
         after = moment
     for earlier, later in pairwise(due):
