@@ -1,6 +1,6 @@
 -- What several scripts need of the ledger. It is put in front of each of them.
 -- <prefix>:ledger:<name> is a hash: a schedule's runs, each a JSON object of texts under its id, and beside them
---   ':last' the id of the row that was added last, ':open' the runs that are queued or running ('id|deadline' or 'id|running',
+--   ':last' the id of the row that was added last, ':open' the runs that are queued or running (lines 'deadline id' or 'running id',
 --   the deadline being the time when a queued one counts as gone), ':waiting' the one that `overlap: queue` holds back.
 -- <prefix>:sent:<queue> holds the id of every run whose message was pushed there and that no worker claimed yet, scored with the
 --   time of that by Redis's clock; <prefix>:queues holds those queues.
@@ -61,14 +61,14 @@ end
 
 local function open_runs(text)
   local open = {}
-  for id, deadline in string.gmatch(text or '', '(%S+)|(%S+)') do open[#open + 1] = {id = id, deadline = deadline} end
+  for deadline, id in string.gmatch(text or '', '(%S+) ([^\n]+)') do open[#open + 1] = {id = id, deadline = deadline} end
   return open
 end
 
 local function open_text(open)
   local parts = {}
-  for i, run in ipairs(open) do parts[i] = run.id .. '|' .. run.deadline end
-  return table.concat(parts, ' ')
+  for i, run in ipairs(open) do parts[i] = run.deadline .. ' ' .. run.id end
+  return table.concat(parts, '\n')
 end
 
 -- Set a run's place among the open ones: a deadline, 'running', or nil for none.

@@ -67,7 +67,7 @@ local function send(name, overlap, manual)
   end
   local open = still_open(ledger, found[2])
   if #open == 0 and not found[3] then
-    redis.call('HSET', ledger, id, record, ':last', id, ':open', id .. '|' .. deadline)
+    redis.call('HSET', ledger, id, record, ':last', id, ':open', deadline .. ' ' .. id)
     push_in_batch(queue, id, payload)
     return 'sent'
   end

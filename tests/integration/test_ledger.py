@@ -191,6 +191,18 @@ def test_no_key_of_the_ledger_lasts_for_ever(ledger: Ledger, client: Client) -> 
         assert client.ttl(key) > 0, key
 
 
+@pytest.mark.parametrize("name", ["add every 10", "a|b c", "ü ö", "x@y", "a:b/c"])
+def test_a_name_that_another_program_chose_leaves_nothing_open(
+    ledger: Ledger, client: Client, keys: Keys, name: str
+) -> None:
+    for number in range(3):
+        identity = run_id(name, NOON + timedelta(minutes=number))
+        assert ledger.claim(replace(run(identity), schedule=name), "w", "t") == "claimed"
+        assert ledger.close(identity, "succeeded")
+    assert client.hget(keys.ledger(name), ":open") == ""
+    assert [found.schedule for found in ledger.runs(name)] == [name] * 3
+
+
 def test_a_record_is_json_that_other_programs_can_read(ledger: Ledger, client: Client, keys: Keys) -> None:
     claim(ledger)
     stored = json.loads(client.hget(keys.ledger("job"), ID))
