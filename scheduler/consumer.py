@@ -58,6 +58,9 @@ class Consumer(consumer.Consumer):
         self.lost_at = 0.0
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
+        if self.app.scheduler_settings.has_outbox:  # it is another broker's, of which Celery tells
+            super().on_connection_error_after_connected(exc)
+            return
         self.tell(exc)
         with muted("celery.worker.consumer.consumer"), warnings.catch_warnings():
             warnings.simplefilter("ignore", CPendingDeprecationWarning)

@@ -19,7 +19,8 @@ from celery.result import denied_join_result
 from kombu.exceptions import OperationalError
 
 from scheduler.entries import Job
-from scheduler.redis_client import AWAY
+from scheduler.redis_client import AWAY, Keys
+from scheduler.settings import Settings
 
 RUN_HEADER = "scheduler_run"  #: header that carries the run's identity to the worker
 RETRIES_HEADER = "scheduler_retries"  #: header that carries the schedule's `retries`
@@ -155,6 +156,14 @@ def compose(app: Celery, job: Job, run_id: str, expires: datetime | None, task: 
         raise CannotCompose("its options route it to something else than one Redis list")
     [(queue, payload)] = pushes
     return Message(str(queue), payload.decode() if isinstance(payload, bytes) else str(payload), task)
+
+
+def build(app: Celery, job: Job, run_id: str, expires: datetime | None) -> Message:
+    """The message of one run, wherever its broker is; raises CannotCompose, or one of AWAY."""
+    settings: Settings = app.scheduler_settings
+    if settings.has_outbox:
+        return for_outbox(job, run_id, expires, Keys(settings.key_prefix).outbox)
+    return compose(app, job, run_id, expires)
 
 
 def template(app: Celery, job: Job, *, expiring: bool) -> Template | None:

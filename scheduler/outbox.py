@@ -27,6 +27,7 @@ from scheduler.redis_client import Client, Keys, script
 
 BATCH = 200  #: runs that are published before the broker's word is waited for
 TURN = 1.0  #: seconds after which beat looks again at what is due
+SHOWN = 60  #: seconds for which the page tells of that after an attempt
 PAUSES = (0.5, 1.0, 2.0, 5.0)  #: seconds between attempts while the broker is away
 
 
@@ -108,12 +109,16 @@ class Outbox:
         self.broker.publish([item.call for item in waiting if item.call is not None])
         if self._failures:
             emit("broker.back", seconds=time.monotonic() - self._away_since)
+            self.client.delete(self.keys.notice("broker"))
         self._failures = 0
 
     def pause(self, error: Away) -> None:
         if not self._failures:
             self._away_since = time.monotonic()
             emit("broker.away", error=error)
+        waiting = self.client.llen(self.keys.outbox)
+        notice = f"The broker does not answer, and {waiting} runs wait for it: {error}"
+        self.client.set(self.keys.notice("broker"), notice, ex=SHOWN)
         self._again_at = time.monotonic() + PAUSES[min(self._failures, len(PAUSES) - 1)]
         self._failures += 1
 

@@ -177,7 +177,7 @@ def connect(settings: Settings, *, attempts: int = 0) -> Client:
     return sentinel.master_for(place.service, ssl=bool(place.tls), db=place.db, **place.login, **options)
 
 
-NOTICES = ("loss", "snapshot")  #: kinds of them
+NOTICES = ("loss", "snapshot", "broker")  #: kinds of them
 
 
 def hashes(client: Client, keys: Iterable[str]) -> list[dict[str, str]]:

@@ -91,7 +91,7 @@ class LostMessages:
             if expires is not None and expires <= now:
                 return ("", "", "", *EXPIRED)
             options = job.options | ({"retries": run.attempt} if run.attempt else {})
-            again = message.compose(self.app, replace(job, options=options), run_id, expires)
+            again = message.build(self.app, replace(job, options=options), run_id, expires)
         except (NotFound, DamagedEntry, CannotCompose):
             return ("", "", "", *GONE)
         deadline = to_seconds(now + NO_EXPIRY if expires is None else expires + UNTAKEN)

@@ -32,7 +32,6 @@ class Vanished:
         self.patience = ledger.lease / 2  #: seconds in which a worker that lives renews
         self.messages = LostMessages(app, store, ledger)
         self._overdue: dict[tuple[str, float], float] = {}
-        self.outbox = store.keys.outbox if app.scheduler_settings.has_outbox else ""
         self._lose = script(store.client, "lose")
 
     def settle(self, token: str) -> bool:
@@ -76,8 +75,6 @@ class Vanished:
             job = entries.job(self.store.get(run.schedule))
             if job.policies.on_lost != "rerun" or run.attempt >= MOST_ATTEMPTS:
                 return None
-            if self.outbox:
-                return message.for_outbox(job, run_id, None, self.outbox)
-            return message.compose(self.app, job, run_id, None)
+            return message.build(self.app, job, run_id, None)
         except (NotFound, DamagedEntry, CannotCompose):
             return None
