@@ -69,7 +69,7 @@ class Template:
     def render(self, run_id: str, expires: datetime | None, now: datetime) -> Message:
         """The message of one run; ``expires`` None where the template was made without."""
         task = task_id(run_id)
-        gaps = {"": "", TASK_ID: task, RUN_ID: run_id, TAG: str(uuid.uuid4())}
+        gaps = {"": "", TASK_ID: task, RUN_ID: json.dumps(run_id)[1:-1], TAG: str(uuid.uuid4())}
         if expires is not None:
             gaps[EXPIRES] = expires.isoformat()
             gaps[EXPIRATION] = str(max(int((expires - now).total_seconds() * 1000), 0))

@@ -106,7 +106,7 @@ class Status:
         self.ledger = ledger
 
     def overview(self, names: Iterable[str] | None = None) -> Overview:
-        """The service and these schedules (all if not given), with so many runs of each."""
+        """The service and these schedules (all if not given), each with the row that was added last to its ledger."""
         every = self.store.names()
         shown = list(every if names is None else names)
         latest = self.ledger.latest(shown)
@@ -171,15 +171,20 @@ def state(entry: Entry, job: Job | None, last: Run | None) -> State:
 
 def upcoming_instants(entry: Entry, count: int) -> Iterator[datetime]:
     """The next due instants that will be sent: what the page shows is what happens."""
+    return islice(due_instants(entry, from_seconds(time.time())), count)
+
+
+def due_instants(entry: Entry, after: datetime) -> Iterator[datetime]:
+    """Every due instant after this one that will be sent, as things stand."""
     job, _ = read_job(entry)
     if job is None or entry.due is None or not job.enabled or entry.error:
         return iter(())
-    begin = time.time()
     if entry.pause is not None:
         if entry.pause.until is None:
             return iter(())
-        begin = max(begin, entry.pause.until)
-    return islice(following(entry.due, job, from_seconds(begin)), count)
+        after = max(after, from_seconds(entry.pause.until))
+    left = None if job.max_runs is None else max(job.max_runs - entry.total_run_count, 0)
+    return islice(following(entry.due, job, after), left)
 
 
 def following(due: datetime, job: Job, after: datetime) -> Iterator[datetime]:
@@ -195,11 +200,7 @@ def timeline(stored: Iterable[Entry], after: datetime, until: datetime) -> Itera
 
 
 def named_instants(entry: Entry, after: datetime, until: datetime) -> Iterator[tuple[datetime, str]]:
-    job, _ = read_job(entry)
-    if job is not None and job.enabled and entry.pause is None and not entry.error:
-        yield from (
-            (instant, entry.name) for instant in takewhile(lambda at: at <= until, each_after(job.timing, after))
-        )
+    return ((at, entry.name) for at in takewhile(lambda at: at <= until, due_instants(entry, after)))
 
 
 def each_after(timing: Timing, after: datetime) -> Iterator[datetime]:

@@ -211,6 +211,16 @@ def test_no_argument_is_mistaken_for_a_gap_of_the_template(celery: Celery, clien
     assert_same(celery, client, make(args=[text], kwargs={"k": text}))
 
 
+@pytest.mark.parametrize("name", ['say "hi"', "back\\slash", "ü\u2028", "a b|c", "new\nline"])
+def test_a_name_that_another_program_chose_arrives_as_it_is(celery: Celery, name: str) -> None:
+    run = f"{name}@2026-03-02T12:01:00Z"
+    template = message.template(celery, make(), expiring=False)
+    assert template is not None
+    mine, kombus = template.render(run, None, NOW).payload, message.compose(celery, make(), run, None).payload
+    assert json.loads(mine)["headers"][RUN_HEADER] == run
+    same(mine, kombus)
+
+
 @pytest.mark.parametrize("options", [{"countdown": 10}, {"countdown": 10, "expires": 100.0}], ids=str)
 def test_a_countdown_counts_from_each_sending(celery: Celery, options: dict[str, Any]) -> None:
     assert message.template(celery, foreign(options=options), expiring=False) is None
