@@ -21,7 +21,15 @@ class Away(Exception):
 
 
 class Refused(Exception):
-    """The broker answers, and does not take these messages."""
+    """The broker answers, and does not take one of these messages: for now, where that ``passes``."""
+
+    def __init__(self, error: Exception, *, passes: bool) -> None:
+        super().__init__(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+        self.passes = passes
+
+
+class Rejected(Exception):
+    """A queue is full, or cannot store for now."""
 
 
 class Receipts:
@@ -52,7 +60,7 @@ class Receipts:
         self.owed -= {owed for owed in self.owed if owed <= number} if multiple else {number}
 
     def rejected(self, number: int, multiple: bool) -> None:
-        raise OperationalError("it rejects a message, as a full queue does")
+        raise Rejected("a queue takes no more messages")
 
     def wait(self) -> None:
         """Return when nothing is owed any more."""
@@ -92,7 +100,7 @@ class Broker:
             raise Away(error) from error
         except Exception as error:
             self.drop()
-            raise Refused(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+            raise Refused(error, passes=isinstance(error, Rejected)) from error
 
     def _publish(self, calls: Sequence[Call]) -> None:
         with self._producer.batch():

@@ -51,6 +51,7 @@ class Verdict(NamedTuple):
 
 PUBLISHED = Verdict("queued")
 TOO_LATE = Verdict("skipped", "expired", "it expired before the broker could take it")
+UNREADABLE = Verdict("failed", "unsendable", "it cannot be read any more")
 
 
 class Outbox:
@@ -64,6 +65,7 @@ class Outbox:
         self._failures = 0
         self._away_since = 0.0
         self._again_at = 0.0
+        self._at_once = BATCH
         self._is_empty = True
 
     @property
@@ -73,46 +75,50 @@ class Outbox:
 
     def drain(self, token: str) -> bool:
         """Publish what waits, oldest first, for TURN seconds at most; False when the lock is another's."""
-        ends, size = time.monotonic() + TURN, BATCH
-        while (waiting := self.oldest(size)) and time.monotonic() < ends:
-            if settled := [item for item in waiting if item.expires <= time.time()]:
-                verdict = TOO_LATE
-            elif settled := [item for item in waiting if item.call is None]:
-                verdict = Verdict("failed", "unsendable", "its place in the outbox cannot be read")
-            elif time.monotonic() < self._again_at:
+        ends = time.monotonic() + TURN
+        self._at_once = 1 if self._failures else BATCH
+        while (waiting := self.oldest()) and time.monotonic() < ends:
+            settled, verdict = unfit(waiting)
+            if not settled and time.monotonic() < self._again_at:
                 break
-            else:
-                faults.reach("outbox.before_publish")
-                try:
-                    self.publish(waiting)
-                    settled, verdict = waiting, PUBLISHED
-                except Away as error:
-                    self.pause(error)
-                    break
-                except Refused as error:
-                    if len(waiting) > 1:
-                        size = 1  # one of them is to blame
-                        continue
-                    settled, verdict = waiting, Verdict("failed", "unsendable", str(error))
-            faults.reach("outbox.after_publish")
-            if not self.take_out(settled, verdict, token):
+            if not settled:
+                settled, verdict = self.attempt(waiting[: self._at_once])
+            if settled and not self.take_out(settled, verdict, token):
                 return False
         self._is_empty = not waiting
         if self._is_empty:
             self.broker.rest()
         return True
 
-    def oldest(self, count: int) -> list[Item]:
-        return [read(text) for text in reversed(self.client.lrange(self.keys.outbox, -count, -1))]
+    def attempt(self, items: list[Item]) -> tuple[list[Item], Verdict]:
+        """Publish these; returns them with their verdict, or none of them where it must be tried again."""
+        faults.reach("outbox.before_publish")
+        try:
+            self.publish(items)
+            faults.reach("outbox.after_publish")
+            return items, PUBLISHED
+        except Away as error:
+            self.pause(error)
+        except Refused as error:
+            if len(items) > 1:
+                self._at_once = 1  # one of them is to blame
+            elif error.passes:
+                self.pause(error)
+            else:
+                return items, Verdict("failed", "unsendable", str(error))
+        return [], PUBLISHED
 
-    def publish(self, waiting: Sequence[Item]) -> None:
-        self.broker.publish([item.call for item in waiting if item.call is not None])
+    def oldest(self) -> list[Item]:
+        return [read(text) for text in reversed(self.client.lrange(self.keys.outbox, -BATCH, -1))]
+
+    def publish(self, items: Sequence[Item]) -> None:
+        self.broker.publish([item.call for item in items if item.call is not None])
         if self._failures:
             emit("broker.back", seconds=time.monotonic() - self._away_since)
             self.client.delete(self.keys.notice("broker"))
         self._failures = 0
 
-    def pause(self, error: Away) -> None:
+    def pause(self, error: Exception) -> None:
         if not self._failures:
             self._away_since = time.monotonic()
             emit("broker.away", error=error)
@@ -148,6 +154,13 @@ def read(text: str) -> Item:
     with suppress(ValueError, TypeError):  # an entry of RedBeat's may say it in a way that only Celery reads
         expires = datetime.fromisoformat(call.options["expires"]).timestamp() if "expires" in call.options else expires
     return Item(text, run, call, expires)
+
+
+def unfit(items: list[Item]) -> tuple[list[Item], Verdict]:
+    """Those of the items that are not to be published, all for one reason."""
+    if late := [item for item in items if item.expires <= time.time()]:
+        return late, TOO_LATE
+    return [item for item in items if item.call is None], UNREADABLE
 
 
 def tell(item: Item, verdict: Verdict) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from celery import Celery, signals
+from kombu.entity import Queue
 
 from scheduler import broker as door
 from scheduler import celeryapp, outbox
@@ -134,10 +135,13 @@ def test_beat_goes_on_while_the_broker_is_away_and_says_so_once(
     until(lambda: lead(beat) is not None and time.monotonic() > again, 10, "a second attempt")
     assert [run.outcome for run in ledger.runs("before") + ledger.runs("after")] == ["queued"] * 4
     assert client.llen(keys.outbox) == 4
+    [notice] = beat.store.notices()
+    assert notice.startswith("The broker does not answer, and 4 runs wait for it")
     broker.start()
     drain(beat, client, keys)
     assert [message.run for message in broker.take()] == ids(ledger, "before") + ids(ledger, "after")
     assert [event for event in said if event.startswith("broker.")] == ["broker.away", "broker.back"]
+    assert beat.store.notices() == ()
 
 
 def test_a_restart_of_the_broker_between_two_runs_goes_unnoticed(
@@ -221,6 +225,28 @@ def lead_only_commits(beat: Scheduler, options: dict[str, str]) -> None:
         if standing.name == "bad":
             found[1].options.update(options)
     beat.send(due)
+
+
+def test_a_run_for_a_full_queue_waits_until_there_is_room(
+    celery: Celery, beat: Scheduler, broker: Broker, fall_due: FallDue, ledger: Ledger, client: Client, keys: Keys
+) -> None:
+    if not isinstance(broker, Rabbit):
+        pytest.skip("a list in Redis has no bounds")
+    bounds = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    celery.conf.task_queues = [Queue("celery", queue_arguments=bounds)]  # type: ignore[no-untyped-call]
+    fall_due("job", instants=3)
+    lead(beat)
+    taken: list[str] = []
+
+    def is_empty() -> bool:
+        lead(beat)
+        taken.extend(message.run for message in broker.take())
+        return not client.exists(keys.outbox)
+
+    assert client.llen(keys.outbox) == 3  # for none of them there is a receipt
+    until(is_empty, 30, "the outbox is empty")
+    assert list(dict.fromkeys(taken)) == ids(ledger, "job")
+    assert [run.outcome for run in ledger.runs("job")] == ["queued"] * 3
 
 
 def test_what_cannot_be_read_leaves_the_outbox(
