@@ -113,7 +113,7 @@ def _check_fires(timing: Timing) -> None:
     begin = begin if timing.start is None else timing.start - TICK
     if timing.next_after(begin) is not None:
         return
-    if timing.next_due(begin) is not None:
+    if timing.calendar is not None and timing.next_due(begin) is not None:
         raise TimingError("except", "the timing never fires: every due day is excluded", "leave out a calendar")
     if timing.end is not None:
         raise TimingError("end", "the timing never fires before its end", "move the end, or remove it")

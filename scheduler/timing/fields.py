@@ -84,9 +84,10 @@ def bounds(field: Field, term: str, first: str, last: str) -> tuple[int, int]:
 def spread_range(field: Field, term: str, base: str, step: int | None, name: str) -> range:
     """``~`` picks one value of the field or range; with a step, it picks where the steps begin."""
     first, last = base.split("~", 1)
-    # Days up to the 28th exist in every month: a bare ~ must not skip February.
-    highest = 28 if field is DAY and not first else field.low + field.size - 1
-    low, high = bounds(field, term, first or str(field.low), last or str(highest))
+    low, high = bounds(field, term, first or str(field.low), last or str(field.low + field.size - 1))
+    if field is DAY and low <= 28:
+        # Days up to the 28th exist in every month: a spread day must not skip February.
+        high = min(high, 28)
     value = spread(name, f"{field.name} {term}", low, high if step is None else min(high, low + step - 1))
     return range(value, value + 1) if step is None else range(value, high + 1, step)
 

@@ -19,7 +19,7 @@ FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SE
 TICKS = {HOURLY: timedelta(hours=1), MINUTELY: timedelta(minutes=1), SECONDLY: timedelta(seconds=1)}
 DAY = timedelta(days=1)
 YEARS = 400  #: after which the calendar repeats
-STEPS = 50_000  #: after which a search gives up
+STEPS = 30_000  #: after which a search gives up
 
 
 @dataclass(frozen=True)
