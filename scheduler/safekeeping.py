@@ -73,7 +73,7 @@ class Safekeeping:
     def hear(self, marker: str | None, size: int, changed: Iterable[str], revision: str | None) -> bool:
         """The answers: which life of the data this is, how many schedules there are, which were changed.
 
-        False when there is something to do about that.
+        False when there is something to mend.
         """
         self.asking = False
         self.changed.update(changed)
@@ -83,7 +83,7 @@ class Safekeeping:
         if self.begun and int(revision or 0) < self.revision:
             self.store.client.incrby(self.store.keys.revision, self.revision)  # none may come a second time
         self.revision = int(revision or 0)
-        return self.begun and not (self.shrunk or self.missing or self.changed)
+        return self.begun and not self.shrunk and not self.missing
 
     def sent(self, at: datetime, *, everything: bool) -> None:
         """What fell due up to then was sent: some of it, or everything."""
