@@ -40,7 +40,7 @@ PLACES = (
 )
 MOMENTS = [(zone, moment) for zone, first, last in PLACES for moment in changes(zone, first, last)]
 BEFORE, HOURS = timedelta(hours=10), 24
-PER_EXAMPLE, EXAMPLES = 25, 420
+PER_EXAMPLE, EXAMPLES = 25, 470
 
 
 def number_field(low: int, high: int, likely: tuple[int, ...]) -> st.SearchStrategy[str]:
