@@ -130,6 +130,7 @@ def test_beat_goes_on_while_the_broker_is_away_and_says_so_once(
     broker.stop()
     fall_due("before", instants=2)
     lead(beat)
+    assert lead(beat) <= outbox.PAUSES[0]
     fall_due("after", instants=2)
     again = time.monotonic() + 2 * outbox.PAUSES[0]
     until(lambda: lead(beat) is not None and time.monotonic() > again, 10, "a second attempt")
@@ -157,24 +158,30 @@ def test_a_restart_of_the_broker_between_two_runs_goes_unnoticed(
     assert "broker.away" not in said
 
 
+@pytest.mark.parametrize("queue", ["celery", "reports"], ids=["while it publishes", "while it declares a queue"])
 def test_a_frozen_broker_does_not_freeze_beat(
-    beat: Scheduler, broker: Broker, fall_due: FallDue, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
+    queue: str,
+    beat: Scheduler,
+    broker: Broker,
+    fall_due: FallDue,
+    client: Client,
+    keys: Keys,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if not isinstance(broker, Rabbit):
         pytest.skip("the same timeouts, shorter to show with one of them")
     monkeypatch.setattr(door, "PATIENCE", 0.5)
     fall_due("before")
     lead(beat)
-    fall_due("after")
+    fall_due("after", queue=queue)
     with broker.frozen():
         began = time.monotonic()
         lead(beat)
         assert time.monotonic() - began < 5
         assert client.llen(keys.outbox) == 1
     drain(beat, client, keys)
-    names = [message.run.split("@")[0] for message in broker.take()]
-    assert names[0] == "before"
-    assert set(names[1:]) == {"after"}  # what the frozen server had in its socket arrives as well
+    # What the frozen server had in its socket arrives as well.
+    assert "after" in {message.run.split("@")[0] for message in broker.take(queue)}
 
 
 def test_a_run_that_expires_in_the_outbox_is_skipped(
