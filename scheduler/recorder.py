@@ -18,6 +18,7 @@ from typing import Any
 from celery import Celery, Task, signals
 from celery.app.task import Context
 from celery.exceptions import Ignore, WorkerLostError
+from celery.states import STARTED
 from celery.worker import state
 
 from scheduler import faults
@@ -101,11 +102,15 @@ def recorded(task: Task, recorder: Recorder) -> None:
     """Make a task claim its run, run inside Flask's context, and try again as often as its schedule says."""
     base = type(task)
     own_call = base.__call__ is not Task.__call__
+    # Celery would write STARTED over the result of a run that ended, before it is known that this is a second delivery.
+    tracked, task.track_started = task.track_started, False
 
     def call(self: Task, *args: Any, **kwargs: Any) -> Any:
-        run_id = run_of(self.request)
-        if run_id is not None and not self.request.called_directly and not recorder.claim(self, run_id):
+        request, run_id = self.request, run_of(self.request)
+        if run_id is not None and not request.called_directly and not recorder.claim(self, run_id):
             raise Ignore
+        if tracked and not (request.called_directly or self.ignore_result or request.ignore_result):
+            self.update_state(state=STARTED, meta={"pid": os.getpid(), "hostname": request.hostname})
         with recorder.context:
             try:
                 result = base.__call__(self, *args, **kwargs) if own_call else self.run(*args, **kwargs)

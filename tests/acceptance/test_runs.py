@@ -1,0 +1,466 @@
+"""Real workers: what becomes of a run, and what a person finds about it afterwards."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+from kombu import pools
+
+from scheduler import celeryapp, entries, message
+from scheduler.decide import Decision
+from scheduler.dispatch import Dispatcher, Due
+from scheduler.instants import from_seconds
+from scheduler.ledger import Ledger
+from scheduler.model import Entry, Run, run_id
+from scheduler.redis_client import Client, Keys, connect
+from scheduler.registry import signatures
+from scheduler.settings import Settings
+from scheduler.store import Store, Write
+from tests.support.polling import until
+from tests.support.redis_server import redis_server
+from tests.support.schedules import SECOND, declared, entry_of
+from tests.support.service import Program, Service, service
+
+pytestmark = [pytest.mark.xdist_group("runs"), pytest.mark.timeout(120)]
+
+NUMBERS = itertools.count()
+ENDED = ("succeeded", "failed", "lost", "skipped")
+TASKS = """
+    import pathlib, time
+    from celery import shared_task
+
+    BODIES = pathlib.Path(__file__).with_name("bodies")
+
+
+    def begin(name):
+        with BODIES.open("a") as file:
+            file.write(name + "\\n")
+
+
+    @shared_task(name="runs.add")
+    def add(a, b):
+        begin("add")
+        return a + b
+
+
+    @shared_task(name="runs.fail")
+    def fail(text):
+        begin("fail")
+        raise ValueError(text)
+
+
+    @shared_task(name="runs.fail_times", bind=True)
+    def fail_times(self, times):
+        begin("fail_times")
+        if self.request.retries < times:
+            raise ValueError(f"attempt {self.request.retries + 1} fails")
+        return self.request.retries + 1
+
+
+    @shared_task(name="runs.declared", throws=(KeyError,))
+    def declared():
+        begin("declared")
+        raise KeyError("expected")
+
+
+    @shared_task(name="runs.odd")
+    def odd():
+        return {"text": "ü\\n", "list": [None, 1.5]}
+
+
+    @shared_task(name="runs.nap")
+    def nap(seconds):
+        begin("nap")
+        time.sleep(seconds)
+"""
+
+
+class Shop:
+    """A worker, and schedules that are sent to it one run at a time."""
+
+    def __init__(self, running: Service, worker: Program, app: Celery, client: Client, directory: Path) -> None:
+        settings = running.settings
+        self.running, self.worker, self.app, self.client = running, worker, app, client
+        self.keys = Keys(settings.key_prefix)
+        self.store = Store(client, self.keys)
+        self.ledger = Ledger(client, self.keys, settings)
+        self.dispatcher = Dispatcher(app, client, self.keys, settings)
+        self.bodies = directory / "bodies"
+
+    def add(self, task: str, *args: Any, **fields: Any) -> Entry:
+        name = f"s{next(NUMBERS)}"
+        wanted = declared(name, **{"task": task, "args": list(args), "every": "1h", "overlap": "allow"} | fields)
+        self.store.write([Write(name, None, entry_of(wanted, "admin", now=from_seconds(time.time())))])
+        return self.store.get(name)
+
+    def send(self, task: str, *args: Any, **fields: Any) -> str:
+        """A manual run of a new schedule; returns its id."""
+        return self.dispatcher.run_now(self.add(task, *args, **fields), "ann")
+
+    def ended(self, identity: str, seconds: float = 30) -> Run:
+        def end() -> Run | None:
+            run = self.ledger.get(identity)
+            return run if run.outcome in ENDED else None
+
+        try:
+            return until(end, seconds, f"the end of {identity}")
+        except AssertionError:
+            print(self.ledger.get(identity), self.worker.output())
+            raise
+
+    def run(self, task: str, *args: Any, **fields: Any) -> Run:
+        return self.ended(self.send(task, *args, **fields))
+
+    def began(self, name: str) -> int:
+        """How many bodies of this task have begun, counted outside Redis."""
+        return self.bodies.read_text().splitlines().count(name) if self.bodies.exists() else 0
+
+    def result(self, task_id: str) -> dict[str, Any]:
+        """What Celery keeps of it, as any program can read it."""
+        found: dict[str, Any] = json.loads(self.client.get(f"celery-task-meta-{task_id}") or "{}")
+        return found
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("runs")
+    (made / "runs_tasks.py").write_text(textwrap.dedent(TASKS))
+    return made
+
+
+@contextmanager
+def running_worker(directory: Path, *arguments: str, **environ: str) -> Iterator[tuple[Service, Program]]:
+    """A Redis and a worker of this test's own that finds the modules in this directory."""
+    with redis_server() as redis:
+        file, state = directory / "schedules.yaml", directory / "state"
+        settings = Settings(redis_url=redis.url, file=file, state_dir=state, run_lease=2.0)
+        environ = {"SCHEDULER_RUN_LEASE": "2", "PYTHONPATH": str(directory), **environ}
+        with service(settings, **environ) as running:
+            worker = running.start("worker", "--concurrency=2", *arguments)
+            worker.says(r" ready\.")
+            yield running, worker
+
+
+@contextmanager
+def open_shop(running: Service, worker: Program, directory: Path) -> Iterator[Shop]:
+    with connect(running.settings) as client:
+        app = celeryapp.build(running.settings)
+        signatures(app)
+        yield Shop(running, worker, app, client, directory)
+        app.close()
+        pools.reset()  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture(scope="module")
+def worker(directory: Path) -> Iterator[tuple[Service, Program]]:
+    with running_worker(directory, SCHEDULER_IMPORTS="runs_tasks") as running:
+        yield running
+
+
+@pytest.fixture
+def shop(worker: tuple[Service, Program], directory: Path) -> Iterator[Shop]:
+    with open_shop(*worker, directory) as opened:
+        yield opened
+
+
+def test_a_run_that_succeeds_is_recorded_with_its_result_worker_and_times(shop: Shop) -> None:
+    before = time.time()
+    run = shop.run("runs.add", 10, 20)
+    assert (run.outcome, run.result, run.attempt) == ("succeeded", "30", 1)
+    assert run.worker.startswith("celery@")
+    assert before <= run.sent <= run.started <= run.finished <= time.time()
+    assert run.lateness is not None
+    assert run.duration is not None
+
+
+def test_a_result_of_any_kind_is_kept_as_json(shop: Shop) -> None:
+    assert json.loads(shop.run("runs.odd").result) == {"text": "ü\n", "list": [None, 1.5]}
+
+
+def test_a_run_that_fails_is_recorded_with_its_error_and_traceback(shop: Shop) -> None:
+    run = shop.run("runs.fail", "the disk is full")
+    assert (run.outcome, run.reason, run.result) == ("failed", "error", "ValueError: the disk is full")
+    assert run.traceback.startswith("Traceback (most recent call last):")
+    assert "runs_tasks.py" in run.traceback
+    assert run.traceback.rstrip().endswith("ValueError: the disk is full")
+
+
+def test_a_run_is_tried_again_as_often_as_its_schedule_says_and_then_succeeds(shop: Shop) -> None:
+    run = shop.run("runs.fail_times", 1, retries=3)
+    assert (run.outcome, run.result, run.attempt) == ("succeeded", "2", 2)
+
+
+def test_between_two_attempts_a_run_is_queued_and_says_why(shop: Shop) -> None:
+    identity = shop.send("runs.fail_times", 5, retries=1)
+    run = until(lambda: waiting(shop, identity), 30, "a run that waits for its second attempt")
+    assert run.result.startswith("tried again after: ")
+    assert "attempt 1 fails" in run.result
+    assert (shop.ended(identity).outcome, shop.ended(identity).attempt) == ("failed", 2)
+
+
+def waiting(shop: Shop, identity: str) -> Run | None:
+    run = shop.ledger.get(identity)
+    return run if run.outcome == "queued" and run.attempt else None
+
+
+def test_a_run_without_retries_is_tried_once(shop: Shop) -> None:
+    before = shop.began("fail")
+    assert shop.run("runs.fail", "x").attempt == 1
+    assert shop.began("fail") == before + 1
+
+
+def test_an_error_that_the_task_declares_is_not_tried_again(shop: Shop) -> None:
+    run = shop.run("runs.declared", retries=3)
+    assert (run.outcome, run.attempt) == ("failed", 1)
+
+
+def test_a_second_delivery_of_a_run_that_ended_does_nothing(shop: Shop) -> None:
+    entry = shop.add("runs.add", 1, 2)
+    identity = shop.dispatcher.run_now(entry, "ann")
+    first = shop.ended(identity)
+    before = shop.began("add")
+    again = message.compose(shop.app, entries.job(entry), identity, None)
+    shop.client.lpush(again.queue, again.payload)
+    shop.worker.says(rf"Did not run {identity} again: it is succeeded already")
+    until(lambda: not shop.client.hlen("unacked"), 10, "the second delivery is acknowledged")
+    assert shop.began("add") == before
+    assert shop.ledger.get(identity) == first
+    assert shop.result(first.task_id)["status"] == "SUCCESS"
+
+
+def test_a_second_delivery_leaves_the_result_of_a_failure_alone(shop: Shop) -> None:
+    entry = shop.add("runs.fail", "x")
+    identity = shop.dispatcher.run_now(entry, "ann")
+    task_id = shop.ended(identity).task_id
+    again = message.compose(shop.app, entries.job(entry), identity, None)
+    shop.client.lpush(again.queue, again.payload)
+    shop.worker.says(rf"Did not run {identity} again: it is failed already")
+    until(lambda: not shop.client.hlen("unacked"), 10, "the second delivery is acknowledged")
+    assert shop.result(task_id)["status"] == "FAILURE"
+
+
+def test_a_second_delivery_of_a_run_that_goes_on_does_nothing(shop: Shop) -> None:
+    entry = shop.add("runs.nap", 1)
+    before = shop.began("nap")
+    identity = shop.dispatcher.run_now(entry, "ann")
+    until(lambda: shop.ledger.get(identity).outcome == "running", 20, "the run goes on")
+    until(lambda: shop.result(message.task_id(identity)).get("status") == "STARTED", 5, "Celery is told too")
+    again = message.compose(shop.app, entries.job(entry), identity, None)
+    shop.client.lpush(again.queue, again.payload)
+    shop.worker.says(rf"Did not run {identity} again: it is running already")
+    assert shop.ended(identity).outcome == "succeeded"
+    assert shop.began("nap") == before + 1
+
+
+def test_a_run_that_no_worker_took_before_it_expired_is_skipped_as_expired(shop: Shop) -> None:
+    """It waits in a queue that no worker reads, until it is too late."""
+    before = shop.began("add")
+    due = from_seconds(time.time()) - SECOND
+    entry = shop.add("runs.add", 1, 2, expires="1s", queue="parked", start=due.isoformat())
+    shop.client.set(shop.keys.lock, "ours")
+    shop.dispatcher.commit([Due(entry, entries.job(entry), Decision((due,), due=entry.due))], "ours")
+    expires = json.loads(shop.client.lindex("parked", 0))["headers"]["expires"]
+    until(lambda: from_seconds(time.time()).isoformat() > expires, 10, "the run expires")
+    shop.client.rpoplpush("parked", "celery")
+    run = shop.ended(run_id(entry.name, due))
+    assert (run.outcome, run.reason) == ("skipped", "expired")
+    assert run.detail == "no worker took it before it expired"
+    assert shop.began("add") == before
+
+
+def test_a_task_that_this_worker_does_not_know_is_failed_as_unregistered(shop: Shop) -> None:
+    run = shop.run("nowhere.task")
+    assert (run.outcome, run.reason) == ("failed", "unregistered")
+    assert run.result == (
+        "task 'nowhere.task' is not registered on this worker: name its module in SCHEDULER_IMPORTS there"
+    )
+    shop.worker.says("task 'nowhere.task' is not registered on this worker")
+
+
+def test_a_run_that_takes_too_long_is_stopped_and_failed(shop: Shop) -> None:
+    run = shop.run("runs.nap", 60, timeout="1s")
+    assert (run.outcome, run.reason) == ("failed", "error")
+    assert "TimeLimitExceeded" in run.result
+    assert shop.run("runs.add", 1, 2).outcome == "succeeded"
+
+
+def test_a_call_from_a_program_runs_and_leaves_its_result_in_redis(shop: Shop) -> None:
+    from scheduler.tasks import log_it
+
+    called = log_it.delay(5, 8)
+    later = log_it.apply_async(args=[10, 20], countdown=1)
+    found = until(lambda: done(shop, called.id), 30, "the result of log_it.delay(5, 8)")
+    assert (found["status"], found["result"], found["traceback"], found["children"]) == ("SUCCESS", 13, None, [])
+    assert found["date_done"].endswith("+00:00")
+    begun = time.monotonic()
+    assert until(lambda: done(shop, later.id), 30, "the result of the one that counts down")["result"] == 30
+    assert time.monotonic() - begun < 10
+    assert 0 < shop.client.ttl(f"celery-task-meta-{called.id}") <= 86_400
+
+
+def done(shop: Shop, task_id: str) -> dict[str, Any] | None:
+    found = shop.result(task_id)
+    return found if found.get("status") in ("SUCCESS", "FAILURE") else None
+
+
+def test_a_call_from_a_program_leaves_nothing_in_the_ledger(shop: Shop) -> None:
+    from scheduler.tasks import fail
+
+    before = set(shop.client.keys(f"{shop.keys.prefix}*"))
+    called = fail.delay("no run")
+    assert until(lambda: done(shop, called.id), 30, "the failure")["status"] == "FAILURE"
+    assert set(shop.client.keys(f"{shop.keys.prefix}*")) == before
+
+
+def test_a_long_task_reports_its_progress(shop: Shop) -> None:
+    identity = shop.send("scheduler.tasks.count_to", kwargs={"total": 4, "seconds": 2})
+    task_id = shop.ledger.get(identity).task_id
+
+    def progress() -> dict[str, Any] | None:
+        found = shop.result(task_id)
+        return found if found.get("status") == "PROGRESS" else None
+
+    found = until(progress, 30, "progress")["result"]
+    assert found["total"] == 4
+    assert found["message"] == f"Counted {found['current']} of 4"
+    assert json.loads(shop.ended(identity).result) == {"counted": 4}
+
+
+def test_a_message_that_is_not_json_is_refused(shop: Shop) -> None:
+    before = shop.began("add")
+    payload = json.loads(message.compose(shop.app, entries.job(shop.add("runs.add", 1, 2)), "x@y", None).payload)
+    payload["content-type"] = "application/x-python-serialize"
+    shop.client.lpush("celery", json.dumps(payload))
+    shop.worker.says("ContentDisallowed|Refusing to deserialize")
+    assert shop.run("runs.add", 1, 2).outcome == "succeeded"
+    assert shop.began("add") == before + 1
+
+
+# what users bring along
+
+PROJECT = """
+    from celery import Celery, shared_task
+    from flask import Flask, current_app
+
+
+    def create_app():
+        app = Flask("theirs")
+        app.config["GREETING"] = "hello"
+        return app
+
+
+    flask_app = create_app()
+    celery = Celery("theirs", include=["project"])
+    celery.conf.task_default_queue = "their-queue"
+
+
+    @shared_task(name="project.greet")
+    def greet(name):
+        return f"{current_app.name} {current_app.config['GREETING']} {name}"
+
+
+    @celery.task(name="project.own")
+    def own():
+        return "own"
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("project")
+    (made / "project.py").write_text(textwrap.dedent(PROJECT))
+    return made
+
+
+@pytest.mark.parametrize("target", ["project:create_app", "project:flask_app"])
+def test_every_task_runs_inside_the_flask_application(project: Path, target: str) -> None:
+    with (
+        running_worker(project, SCHEDULER_IMPORTS="project", SCHEDULER_FLASK_APP=target) as running,
+        open_shop(*running, project) as shop,
+    ):
+        assert shop.run("project.greet", "ann").result == '"theirs hello ann"'
+        assert shop.run("scheduler.tasks.log_it", 1, 2).result == "3"
+
+
+def test_a_user_brings_a_whole_celery_application(project: Path) -> None:
+    with (
+        running_worker(project, "--queues=their-queue,celery", SCHEDULER_CELERY_APP="project:celery") as running,
+        open_shop(*running, project) as shop,
+    ):
+        assert shop.run("project.own", queue="their-queue").result == '"own"'
+        assert shop.run("scheduler.tasks.log_it", 1, 2).result == "3"
+
+
+# importing them
+
+ENTRY_POINTS = ("scheduler.celeryapp", "scheduler.cli", "scheduler.beat", "scheduler.tasks", "app")
+WATCH = """
+import sys
+sys.addaudithook(lambda event, arguments: event == "socket.connect" and sys.exit(f"connects to {arguments[1]}"))
+"""
+
+
+def python(code: str, directory: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    root = Path(celeryapp.__file__).resolve().parent.parent
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SCHEDULER_")}
+    settings = {
+        "SCHEDULER_REDIS_URL": "unix:///nowhere/r.sock",
+        "SCHEDULER_STATE_DIR": str(directory),
+        "SCHEDULER_FILE": str(directory / "schedules.yaml"),
+        "SCHEDULER_SECRET_KEY": "x" * 40,
+        "SCHEDULER_ADMIN_PASSWORD_HASH": "scrypt:32768:8:1$x$" + "0" * 128,
+    }
+    return subprocess.run(
+        [sys.executable, "-c", WATCH + code],
+        cwd=root,
+        env=kept | settings | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("first", ENTRY_POINTS)
+def test_every_entry_point_can_be_imported_first_and_touches_no_redis(first: str, tmp_path: Path) -> None:
+    done = python("".join(f"import {name}\n" for name in (first, *reversed(ENTRY_POINTS))), tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_beat_does_not_import_flask(tmp_path: Path) -> None:
+    code = "import scheduler.celeryapp, scheduler.beat; print(sorted({'flask', 'werkzeug'} & sys.modules.keys()))"
+    done = python(code, tmp_path)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_a_beat_leads_beside_a_flask_application_that_cannot_be_imported(tmp_path: Path) -> None:
+    (tmp_path / "broken_project.py").write_text("raise RuntimeError('beat must not import this')")
+    with redis_server() as redis:
+        settings = Settings(redis_url=redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / "state")
+        environ = {"PYTHONPATH": str(tmp_path), "SCHEDULER_FLASK_APP": "broken_project:app"}
+        with service(settings, **environ) as running:
+            running.start("beat").says("Leading: ")
+
+
+def test_a_worker_whose_task_module_is_broken_ends_with_one_line(tmp_path: Path) -> None:
+    (tmp_path / "broken_tasks.py").write_text("import nothing_of_that_name\n")
+    with redis_server() as redis:
+        settings = Settings(redis_url=redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / "state")
+        environ = {"PYTHONPATH": str(tmp_path), "SCHEDULER_IMPORTS": "broken_tasks"}
+        with service(settings, **environ) as running:
+            worker = running.start("worker")
+            assert worker.ends() == 78
+            assert "Traceback" not in worker.output()
+            assert "scheduler: SCHEDULER_IMPORTS: cannot import 'broken_tasks': ModuleNotFoundError" in worker.output()
