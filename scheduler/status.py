@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from heapq import merge
 from itertools import islice, takewhile
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from scheduler.instants import from_seconds, to_seconds
 from scheduler.ledger import Ledger
 from scheduler.model import Entry, Run
 from scheduler.store import Store
-from scheduler.timing import Timing
+from scheduler.timing import Timing, clock_changes
 
 State = Literal[
     "quarantined",
@@ -75,6 +75,7 @@ class Detail:
     entry: Entry
     upcoming: tuple[datetime, ...]
     runs: tuple[Run, ...]
+    notes: tuple[str, ...] = ()  #: what clock changes do to it within a year
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,15 @@ class Status:
         """One schedule; raises NotFound."""
         entry = self.store.get(name)
         found = tuple(self.ledger.runs(name, runs))
-        return Detail(row(entry, found[0] if found else None), entry, tuple(upcoming_instants(entry, upcoming)), found)
+        instants = tuple(upcoming_instants(entry, upcoming))
+        return Detail(row(entry, found[0] if found else None), entry, instants, found, clock_notes(entry))
+
+
+def clock_notes(entry: Entry) -> tuple[str, ...]:
+    """A sentence for each clock change of the next year that touches the schedule."""
+    job, _ = read_job(entry)
+    now = from_seconds(time.time())
+    return tuple(note.words for note in clock_changes(job.timing, now, now + timedelta(days=366))) if job else ()
 
 
 def read_job(entry: Entry) -> tuple[Job | None, str]:
@@ -258,6 +267,7 @@ def detail_json(detail: Detail) -> dict[str, Any]:
         "overlay": {name: asdict(note) for name, note in entry.overlay.items()},
         "pause": asdict(entry.pause) if entry.pause else None,
         "revision": entry.revision,
+        "notes": list(detail.notes),
         "upcoming": [iso(instant) for instant in detail.upcoming],
         "runs": [run_json(run) for run in detail.runs],
     }

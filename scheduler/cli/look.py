@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from itertools import islice
 
@@ -48,7 +49,8 @@ def read_instant(_: click.Context, __: click.Parameter, value: str | None) -> da
 @click.command(name="next")
 @click.argument("name", required=False)
 @click.option("--cron", help="A cron expression instead of a schedule's name.")
-@click.option("--timezone", default="UTC", show_default=True, help="Zone of --cron.")
+@click.option("--words", help='A timing in words, such as "every weekday at 9"; prints how the file spells it.')
+@click.option("--timezone", default="UTC", show_default=True, help="Zone of --cron and --words.")
 @click.option("--after", callback=read_instant, help="From this instant on; now if left out.")
 @click.option("-n", "count", type=click.IntRange(1, 10_000), default=5, show_default=True, help="How many.")
 @click.option("--all", "every", is_flag=True, help="Every schedule, merged into one timeline; needs --until.")
@@ -59,6 +61,7 @@ def next_(
     service: Service,
     name: str | None,
     cron: str | None,
+    words: str | None,
     timezone: str,
     after: datetime | None,
     count: int,
@@ -66,22 +69,24 @@ def next_(
     until: datetime | None,
     json_: bool,
 ) -> int:
-    """When a schedule, or a cron expression, runs next; or what runs when, with --all."""
-    if [name is not None, cron is not None, every].count(True) != 1 or every != (until is not None):
-        raise click.UsageError("give the name of a schedule, or --cron EXPRESSION, or --all --until TIME")
+    """When a schedule, or a timing, runs next; or what runs when, with --all."""
+    asked = [name is not None, cron is not None, words is not None, every]
+    if asked.count(True) != 1 or every != (until is not None):
+        raise click.UsageError("give a schedule's name, --cron EXPRESSION, --words TEXT, or --all --until TIME")
     begin = after or clock()
     if until is not None:
         return show_timeline(service, begin, until, json_)
-    if cron is not None:
-        zone, words, instants = timezone, *cron_instants(cron, timezone, begin, count)
+    if name is None:
+        zone = timezone
+        said, instants = typed_instants(cron, words, timezone, begin, count)
     else:
-        detail = service.status.detail(str(name), runs=1, upcoming=count)
-        zone, words = detail.row.zone, detail.row.timing
-        instants = list(detail.upcoming) if after is None else later(service, str(name), begin, count)
+        detail = service.status.detail(name, runs=1, upcoming=count)
+        zone, said = detail.row.zone, detail.row.timing
+        instants = list(detail.upcoming) if after is None else later(service, name, begin, count)
     if json_:
-        print_json({"timing": words, "timezone": zone, "next": [read_model.iso(instant) for instant in instants]})
+        print_json({"timing": said, "timezone": zone, "next": [read_model.iso(instant) for instant in instants]})
         return Exit.OK
-    click.echo(words)
+    click.echo(said)
     for instant in instants:
         click.echo(local(instant, zone) + ("" if zone == "UTC" else f"  =  {local(instant)}"))
     return Exit.OK
@@ -97,12 +102,17 @@ def show_timeline(service: Service, begin: datetime, until: datetime, json_: boo
     return Exit.OK
 
 
-def cron_instants(cron: str, zone: str, begin: datetime, count: int) -> tuple[str, list[datetime]]:
+def typed_instants(
+    cron: str | None, words: str | None, zone: str, begin: datetime, count: int
+) -> tuple[str, list[datetime]]:
+    """A timing from the command line, told in words or as the file spells it, and its next instants."""
     try:
-        timing = timings.build("cron", cron, zone=zone)
+        kind, text = ("cron", cron) if cron is not None else timings.from_words(str(words))
+        timing = timings.build(kind, text, zone=zone)
     except TimingError as error:
         raise click.UsageError(str(error)) from None
-    return timing.words(), list(islice(read_model.each_after(timing, begin), count))
+    said = timing.words() if cron is not None else f"{kind}: {json.dumps(text)}"
+    return said, list(islice(read_model.each_after(timing, begin), count))
 
 
 def later(service: Service, name: str, begin: datetime, count: int) -> list[datetime]:

@@ -256,8 +256,11 @@ def test_next_as_json_is_in_utc(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ((), "give the name of a schedule, or --cron EXPRESSION, or --all --until TIME"),
-        (("job", "--cron", "* * * * *"), "give the name of a schedule, or --cron EXPRESSION, or --all --until TIME"),
+        ((), "give a schedule's name, --cron EXPRESSION, --words TEXT, or --all --until TIME"),
+        (
+            ("job", "--cron", "* * * * *"),
+            "give a schedule's name, --cron EXPRESSION, --words TEXT, or --all --until TIME",
+        ),
         (("--cron", "61 * * * *"), "minute"),
         (("--cron", "* * * * *", "--timezone", "Mars"), "Mars"),
         (("--cron", "* * * * *", "--after", "soon"), "'soon' is not a date and time"),
