@@ -121,7 +121,9 @@ class Broker:
             channel = connection.channel()
             self._receipts = Receipts(channel) if kind == "amqp" else None
             self._producer = self.app.amqp.Producer(channel, auto_declare=False)
-        except Exception as error:
+        except OperationalError:
+            raise
+        except Exception as error:  # it may not let us in, or be something else altogether
             raise OperationalError(f"{type(error).__name__}: {error}") from error
 
     def rest(self) -> None:

@@ -123,7 +123,7 @@ class Outbox:
             self._away_since = time.monotonic()
             emit("broker.away", error=error)
         waiting = self.client.llen(self.keys.outbox)
-        notice = f"The broker does not answer, and {waiting} runs wait for it: {error}"
+        notice = f"The broker does not answer ({error}); runs that wait for it: {waiting}"
         self.client.set(self.keys.notice("broker"), notice, ex=SHOWN)
         self._again_at = time.monotonic() + PAUSES[min(self._failures, len(PAUSES) - 1)]
         self._failures += 1
