@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,14 @@ def program(name: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    with_ports = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [opened.getsockname()[1] for opened in with_ports]
-    for opened in with_ports:
-        opened.close()
-    return ports
+    """Ports that nobody listens on now, below those from which the system gives one to every client."""
+    found: list[int] = []
+    for port in random.sample(range(20_000, 30_000), 1000):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError("no port is free")
 
 
 class RabbitServer:
@@ -110,7 +113,8 @@ class RabbitServer:
     def kill(self) -> None:
         """As a power cut does."""
         if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may have given up by itself
+                os.killpg(self.process.pid, signal.SIGKILL)
             self._wait()
 
     @contextmanager
@@ -129,6 +133,8 @@ class RabbitServer:
         self.process = None
 
     def close(self) -> None:
-        self.kill()
-        self.mapper.terminate()
-        self.mapper.wait(10)
+        try:
+            self.kill()
+        finally:
+            self.mapper.terminate()
+            self.mapper.wait(10)
