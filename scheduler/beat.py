@@ -30,6 +30,7 @@ from scheduler.registry import signatures
 from scheduler.roster import Roster, Standing
 from scheduler.safekeeping import Safekeeping
 from scheduler.settings import Settings
+from scheduler.stop import Stop
 from scheduler.store import Store
 from scheduler.vanished import Vanished
 from scheduler.watch import FileWatch
@@ -55,6 +56,7 @@ class Scheduler(RedBeatScheduler):
         self.outbox = Outbox(app, self.client, self.keys)
         self.file = FileWatch(self.settings.file)
         self.pubsub: PubSub | None = None
+        self.stop = Stop()
         self.roster = Roster(self.store)
         self.safe = Safekeeping(self.store, self.settings)
         self.fall_due_after: datetime | None = None
@@ -77,7 +79,11 @@ class Scheduler(RedBeatScheduler):
         return f"       . redis -> {self.settings.shown_redis_url}\n       . file -> {self.settings.file}"
 
     def tick(self, *_: Any, **__: Any) -> float:
-        """Do what is due, then wait for the next due instant, a change, or the end of the loop interval."""
+        """Do what is due, then wait for the next due instant, a change, or the end of the loop interval.
+
+        Raises SystemExit when this process is asked to stop.
+        """
+        self.stop.check()
         try:
             self.check_redis()
             wait = self.lead() if self.is_leading() else self.stand_by()
@@ -157,7 +163,8 @@ class Scheduler(RedBeatScheduler):
             self.silent_since = time.monotonic()
             emit("beat.redis_refuses" if isinstance(error, REFUSED) else "beat.redis_away", error=error)
         self.stop_listening()
-        time.sleep(PATIENCE[min(self.failures, len(PATIENCE) - 1)])
+        with self.stop.waiting():
+            time.sleep(PATIENCE[min(self.failures, len(PATIENCE) - 1)])
         self.failures += 1
 
     def back(self) -> None:
@@ -318,7 +325,9 @@ class Scheduler(RedBeatScheduler):
             return  # a change may have been announced before we listened
         deadline = time.monotonic() + seconds
         while (rest := deadline - time.monotonic()) > 0:
-            if self.pubsub.get_message(timeout=min(rest, GLANCE)) is not None:
+            with self.stop.waiting():
+                heard = self.pubsub.get_message(timeout=min(rest, GLANCE))
+            if heard is not None:
                 return
             if self.leads and (not self.lease.held or self.file.has_changed(peek=True)):
                 return
@@ -329,7 +338,7 @@ class Scheduler(RedBeatScheduler):
             self.pubsub = None
 
     def close(self) -> None:
-        """Free the lock. Celery calls this from its signal handler too, so it uses a connection of its own."""
+        """Free the lock, through a connection of its own: a command may have been cut off in the other."""
         self.outbox.broker.drop()
         if self.lease.held:
             try:

@@ -1,8 +1,8 @@
 """Points at which a process kills or freezes itself, so that a test can make it die between any two steps of a run.
 
 ``SCHEDULER_FAULTS`` arms them, and only tests set it: words ``point:action`` or ``point:action:n``, separated by
-commas. ``kill`` is SIGKILL and ``stop`` is SIGSTOP to this process, when it comes to the point for the n-th time (the
-first if left out), once. Without the variable, ``reach`` looks into an empty dictionary and returns.
+commas. ``kill`` is SIGKILL, ``stop`` SIGSTOP and ``term`` SIGTERM to this process, when it comes to the point for the
+n-th time (the first if left out), once. Without the variable, ``reach`` looks into an empty dictionary and returns.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ POINTS = (
     "recorder.before_close",
     "recorder.after_close",
 )
-ACTIONS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+ACTIONS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "term": signal.SIGTERM}
 
 
 def read(text: str) -> dict[str, tuple[signal.Signals, int]]:

@@ -16,7 +16,7 @@ from celery import shared_task
 def note(self: Any, seconds: float = 0.0) -> None:
     """Append the run's identity to the file of this test, then take this long."""
     headers = self.request.headers or {}
-    run_id = self.request.get("scheduler_run") or headers.get("scheduler_run") or f"stock {self.request.id}"
+    run_id = self.request.get("scheduler_run") or headers.get("scheduler_run") or f"stock:{self.request.id}"
     line = f"{run_id} {os.getpid()} {time.time()}\n".encode()
     file = os.open(os.environ["CHAOS_BODIES"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:

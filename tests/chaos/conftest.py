@@ -1,4 +1,4 @@
-"""What the crash tests share. They want the machine for themselves: `-m serial` runs them, `-m "not serial"` the rest."""
+"""What the crash tests share. They want the machine for themselves: `-m serial` runs them alone."""
 
 from __future__ import annotations
 

@@ -1,13 +1,14 @@
 """Starts real beats and workers in a tenth of a second: a process that has Celery imported already, and forks.
 
-A fork runs Celery's own command line over its own import of ``scheduler``, so it is what the units start; only the
-import of other people's modules is shared. Read from stdin, one JSON object a line: ``{"start": [...], "environ":
-{...}, "log": path}`` is answered with the pid, ``{"reap": pid}`` with its exit status once it ended.
+A fork runs Celery's own command line and reads its own environment, so it is what the units start; modules that read
+no environment are imported once for all. Read from stdin, one JSON object a line: ``{"start": [...], "environ": {...},
+"log": path}`` is answered with the pid, ``{"reap": pid}`` with its exit status once it ended.
 """
 
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ SHARED = (
     "celery.__main__ celery.bin.celery celery.bin.beat celery.bin.worker celery.apps.beat celery.apps.worker "
     "celery.concurrency.prefork celery.concurrency.solo celery.worker.consumer celery.backends.redis "
     "celery.fixups.django redbeat.schedulers kombu.transport.redis redis.sentinel "
-    "pydantic cronsim dateutil.rrule yaml"
+    "pydantic cronsim dateutil.rrule yaml scheduler.beat scheduler.recorder"
 )
 PR_SET_PDEATHSIG = 1
 
@@ -48,7 +49,11 @@ def become(arguments: list[str], environ: dict[str, str], log: str) -> None:
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.dup2(output, 1)
     os.dup2(output, 2)
+    faulthandler.enable()
     sys.argv = ["celery", *arguments]
+    from scheduler import faults
+
+    faults.armed.update(faults.read(environ.get("SCHEDULER_FAULTS", "")))
 
 
 if __name__ == "__main__":

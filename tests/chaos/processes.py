@@ -1,4 +1,4 @@
-"""Real processes that are killed, frozen and waited for; a death is known by a descriptor of the process, not by time."""
+"""Real processes that are killed, frozen and waited for; their end is seen by a descriptor, not after a time."""
 
 from __future__ import annotations
 

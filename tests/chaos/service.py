@@ -26,6 +26,7 @@ from tests.chaos.processes import Launcher, Process
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer
 
+SHOWN = 8  #: processes whose logs are shown
 UNFINISHED = ("queued", "running")
 LEASE, RUN_LEASE = 3.0, 4.0
 FSYNC = {"everysec": ("--appendonly", "yes", "--appendfsync", "everysec")} | {
@@ -127,6 +128,13 @@ class Service:
         """Free the lock of a beat that is dead, as the end of its lease would; the lease has a test of its own."""
         self.client.delete(self.keys.lock)
 
+    def finish(self, seconds: float = 1.0) -> None:
+        """With a beat that lives: decide over all that fell due, and let every run end."""
+        beat = self.leads(self.beat())
+        self.goes_on(seconds)
+        beat.stop()
+        self.drains()
+
     # what became of it
 
     def runs(self) -> list[Run]:
@@ -151,15 +159,28 @@ class Service:
         instant = from_seconds(time.time() + seconds)
         until(lambda: self.is_past(instant), patience, f"nothing is sent for what was due until {instant}")
 
-    def drains(self, seconds: float = 60) -> None:
-        """Wait until every run has ended."""
-        until(lambda: not self.unfinished(), seconds, lambda: f"these never end: {self.unfinished()[:5]}")
+    def drains(self, seconds: float = 120) -> None:
+        """Wait until every run has ended; what is cheap to ask is asked first."""
+
+        def ended() -> bool:
+            keys = [*self.client.scan_iter(f"{self.keys.prefix}:sent:*"), self.keys.leases]
+            return not any(self.client.zcard(key) for key in keys) and not self.unfinished()
+
+        try:
+            until(ended, seconds, "")
+        except AssertionError:
+            raise AssertionError(f"these did not end within {seconds:g} s: {self.unfinished()[:5]}") from None
 
     def show(self) -> None:
         """The end of every log."""
         print(f"--- redis\n{self.redis.log[-2000:]}")
-        for process in self.processes:
+        for process in self.processes[-SHOWN:]:
             print(f"--- {process!r}\n{process.output[-4000:]}")
+
+
+def soon() -> str:
+    """The next full second but one, as a schedule's ``start``."""
+    return from_seconds(int(time.time()) + 2).isoformat()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from celery.schedules import schedule as interval
 from redbeat.schedulers import RedBeatSchedulerEntry
 
 from tests.chaos.accounts import reckon
-from tests.chaos.service import Service
+from tests.chaos.service import Service, soon
 
 AT_WORK = (
     "lease.before_take",
@@ -63,10 +63,7 @@ def prepare(service: Service) -> None:
 
 def go_on(service: Service) -> None:
     """With a beat that lives: every due instant has its account, of the new entries from their first on."""
-    beat = service.leads(service.beat())
-    service.goes_on(1.0)
-    beat.stop()
-    service.drains()
+    service.finish()
     for name in ("new0", "foreign"):
         service.begins_with_its_ledger(name)
     outcomes = reckon(service)
@@ -92,3 +89,26 @@ def test_a_beat_that_dies_while_it_stops_loses_and_doubles_nothing(service: Serv
     assert beat.ends() == -signal.SIGKILL
     service.bury()
     go_on(service)
+
+
+@pytest.mark.parametrize(
+    ("point", "step", "outcome"),
+    [
+        ("vanished.before_settle", "recorder.after_claim", "lost"),
+        ("vanished.after_settle", "recorder.after_claim", "lost"),
+        ("unclaimed.before_settle", "recorder.before_claim", "succeeded"),
+        ("unclaimed.after_settle", "recorder.before_claim", "succeeded"),
+    ],
+)
+def test_a_beat_that_dies_while_it_settles_what_a_worker_left_loses_and_doubles_nothing(
+    service: Service, point: str, step: str, outcome: str
+) -> None:
+    service.declare(1, every="1h", start=soon())
+    service.load()
+    beat = service.beat(faults=f"{point}:kill")
+    assert service.worker(faults=f"{step}:kill").ends() == -signal.SIGKILL
+    assert beat.ends() == -signal.SIGKILL
+    service.bury()
+    service.worker()
+    service.finish()
+    assert reckon(service) == {outcome: 1}

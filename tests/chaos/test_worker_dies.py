@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from datetime import UTC, datetime
 
 import pytest
 
 from scheduler.model import Run
 from tests.chaos.accounts import reckon
 from tests.chaos.processes import Process, state
-from tests.chaos.service import RUN_LEASE, Service
+from tests.chaos.service import RUN_LEASE, Service, soon
 from tests.support.polling import until
 
 #: Each step, and what becomes of the run; before the claim nothing had begun, after the close all was over.
@@ -24,11 +22,6 @@ STEPS = {
     "recorder.after_close": "succeeded",
 }
 SETTLED = RUN_LEASE + 12  #: seconds until a vanished worker's run has ended; a minute with the leases of production
-
-
-def soon() -> str:
-    """The next full second but one."""
-    return datetime.fromtimestamp(int(time.time()) + 2, UTC).isoformat()
 
 
 def one_due_instant(service: Service, **fields: str) -> None:

@@ -1,0 +1,87 @@
+"""Two hundred schedules each second, and something is killed again and again at a moment that nobody chose."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from tests.chaos.accounts import reckon
+from tests.chaos.processes import Process
+from tests.chaos.service import Service
+
+SCHEDULES = 200
+QUIET = "--loglevel=WARNING"
+
+
+@pytest.fixture
+def dice() -> random.Random:
+    """Set CHAOS_SEED to what a failed test printed, to throw the same again."""
+    seed = int(os.environ.get("CHAOS_SEED") or time.time_ns() % 1_000_000)
+    print(f"CHAOS_SEED={seed}")
+    return random.Random(seed)
+
+
+@pytest.fixture
+def busy(service: Service) -> Service:
+    service.declare(SCHEDULES)
+    service.load()
+    return service
+
+
+def solo(service: Service) -> Process:
+    return service.worker("--pool=solo", QUIET)
+
+
+def forking(service: Service) -> Process:
+    return service.worker("--concurrency=2", QUIET)
+
+
+def test_beat_is_killed_a_hundred_times(busy: Service, dice: random.Random) -> None:
+    for _ in range(2):
+        solo(busy)
+    for _ in range(100):
+        beat = busy.beat()
+        time.sleep(dice.uniform(0, 0.5))
+        beat.kill()
+        busy.bury()
+    busy.finish()
+    assert set(reckon(busy)) == {"succeeded"}
+
+
+def kill_main(worker: Process, dice: random.Random) -> None:
+    worker.kill()
+
+
+def kill_machine(worker: Process, dice: random.Random) -> None:
+    worker.kill_all()
+
+
+def kill_child(worker: Process, dice: random.Random) -> None:
+    with suppress(ProcessLookupError, IndexError):
+        os.kill(dice.choice(worker.children()), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("kill", [kill_main, kill_machine, kill_child])
+def test_workers_are_killed_again_and_again(
+    busy: Service, dice: random.Random, kill: Callable[[Process, random.Random], None]
+) -> None:
+    beat = busy.leads(busy.beat())
+    workers = [forking(busy), solo(busy)]
+    kills = 8
+    for _ in range(kills):
+        time.sleep(dice.uniform(0.2, 0.8))
+        kill(workers[0], dice)
+        if workers[0].status is not None:
+            workers[0] = forking(busy)
+    busy.goes_on(0)
+    beat.stop()
+    busy.finish(0)
+    outcomes = reckon(busy)
+    assert set(outcomes) <= {"succeeded", "lost"}
+    assert outcomes["lost"] <= 2 * kills, "more than the children of the pool had begun"

@@ -1,0 +1,93 @@
+"""Redis is killed, and comes back with what it had written.
+
+What is promised. With `appendfsync always` nothing is lost. With `everysec` a crash of Redis loses nothing either, as
+every write is with the kernel before it is answered; a crash of the machine takes what was not synced, which is the
+last second. The service then stands where it stood a second before, as a whole: every due instant still has exactly
+one account, and only a run whose body began in that second may begin once more.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.accounts import reckon
+from tests.chaos.processes import Launcher
+from tests.chaos.service import Service
+from tests.chaos.service import service as run_service
+
+LOST_AT_MOST = 1.0  #: seconds
+
+
+def set_to_work(service: Service) -> None:
+    service.declare(200)
+    service.load()
+    service.leads(service.beat())
+    for _ in range(2):
+        service.worker("--pool=solo", "--loglevel=WARNING")
+
+
+@pytest.mark.parametrize("fsync", ["everysec", "always"])
+def test_redis_is_killed_and_nothing_is_lost(launcher: Launcher, fsync: str) -> None:
+    with run_service(launcher, fsync) as service:
+        set_to_work(service)
+        for _ in range(3):
+            service.goes_on(0.7)
+            service.redis.kill()
+            service.redis.start(*service.redis_options)
+        service.goes_on(1.0)
+        service.processes[0].stop()
+        service.drains()
+        assert set(reckon(service)) == {"succeeded"}
+
+
+class Written:
+    """How long the append-only file was, and when."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.sizes: list[tuple[float, int]] = []
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(0.02):
+                self.sizes.append((time.time(), self.file.stat().st_size))
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def cut(self, when: float) -> float:
+        """Take away what was written after that, and a torn end with it; returns the instant that is left."""
+        then, size = max(seen for seen in self.sizes if seen[0] <= when)
+        os.truncate(self.file, size - 7)
+        return then
+
+
+def test_the_machine_of_redis_dies_and_takes_the_last_second_with_it(service: Service) -> None:
+    set_to_work(service)
+    [file] = (service.directory / "appendonlydir").glob("*.incr.aof")
+    written = Written(file)
+    with written.watched():
+        service.goes_on(2.5)
+    service.redis.kill()
+    left = written.cut(time.time() - LOST_AT_MOST)
+    service.redis.start(*service.redis_options)
+    service.goes_on(1.0)
+    service.processes[0].stop()
+    service.drains()
+    outcomes = reckon(service, repeated_since=left)
+    assert set(outcomes) <= {"succeeded", "lost"}
