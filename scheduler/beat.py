@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from celery import Celery
 from redbeat.schedulers import RedBeatScheduler
 
 from scheduler import adopt, entries, faults, sync
-from scheduler.decide import decide
+from scheduler.decide import after_set_back, decide
 from scheduler.dispatch import Dispatcher, Due, LostLock, Unsendable
 from scheduler.entries import DamagedEntry
 from scheduler.errors import ConfigurationError, Conflict
@@ -31,8 +31,9 @@ from scheduler.roster import Roster, Standing
 from scheduler.safekeeping import Safekeeping
 from scheduler.settings import Settings
 from scheduler.stop import Stop
-from scheduler.store import Store
+from scheduler.store import Store, Write
 from scheduler.vanished import Vanished
+from scheduler.wall_clock import WallClock
 from scheduler.watch import FileWatch
 
 BATCH = 500  #: entries that are committed in one step
@@ -60,6 +61,8 @@ class Scheduler(RedBeatScheduler):
         self.roster = Roster(self.store)
         self.safe = Safekeeping(self.store, self.settings)
         self.fall_due_after: datetime | None = None
+        self.clock = WallClock(self.client, self.keys)
+        self.set_back = False
         self.giving_way_since = 0.0
         self.away: tuple[datetime, datetime] | None = None
         self.checked = False
@@ -107,6 +110,7 @@ class Scheduler(RedBeatScheduler):
                 led_until = from_seconds(seen) if seen else self.safe.sent_all
                 self.away = (led_until or from_seconds(0.0), from_seconds(time.time()))
                 self.safe.begin(led_until)
+                self.set_back = self.clock.begin(seen)
                 self.promote()
         self.lease.progress()
         return self.lease.held
@@ -178,6 +182,8 @@ class Scheduler(RedBeatScheduler):
         """Load the file if it changed, send what is due; returns the seconds until the next due instant."""
         begun = from_seconds(time.time())
         self.mend()
+        if self.clock.look() or self.set_back:
+            self.plan_anew()
         self.read_file()
         self.deliver()
         while due := self.roster.due(BATCH):
@@ -194,6 +200,23 @@ class Scheduler(RedBeatScheduler):
         if not self.vanished.settle(self.lease.token):
             raise LostLock
         return self.until_next()
+
+    def plan_anew(self) -> None:
+        """After the clock was set back, let what was not sent fall due when its time comes."""
+        self.set_back = True
+        now = from_seconds(time.time())
+        writes = []
+        for before in self.store.all().values():
+            with suppress(DamagedEntry):
+                after = after_set_back(before, entries.job(before), now, self.clock.ahead)
+                writes += [] if after is None else [Write(before.name, before, after)]
+        try:
+            for start in range(0, len(writes), BATCH):
+                self.store.write(writes[start : start + BATCH], token=self.lease.token)
+                self.lease.progress()
+            self.set_back = False
+        except Conflict:  # what somebody changed meanwhile is looked at again in the next tick
+            self.hold_on()
 
     def mend(self) -> None:
         """Put back what Redis lost; the file is loaded again to put back the rest."""
@@ -295,7 +318,7 @@ class Scheduler(RedBeatScheduler):
         """One entry's decision; None for an entry that was not read as it stands, which is met again at once."""
         with self.setting_aside(standing.name, standing.revision):
             found = self.roster.get(standing)
-            return Due(*found, decide(*found, now, self.away)) if found else None
+            return Due(*found, decide(*found, now, self.away, self.clock.ahead)) if found else None
         return None
 
     @contextmanager

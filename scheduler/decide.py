@@ -5,8 +5,8 @@ Pure: the beat brings the clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -14,6 +14,8 @@ from scheduler.adopt import GRACE
 from scheduler.entries import Job
 from scheduler.instants import EPOCH, from_seconds
 from scheduler.model import Entry
+
+Stretches = Sequence[tuple[datetime, datetime]]
 
 AT_ONCE = 100  #: most instants of one entry that are sent in one tick; `catch_up: all` goes on in the next
 COUNTED = 10_000  #: most missed instants that are counted one by one
@@ -61,10 +63,17 @@ class Sorting:
         self.in_stretch = True
 
 
-def decide(entry: Entry, job: Job, now: datetime, away: tuple[datetime, datetime] | None = None) -> Decision:
+def decide(
+    entry: Entry,
+    job: Job,
+    now: datetime,
+    away: tuple[datetime, datetime] | None = None,
+    handled: Stretches = (),
+) -> Decision:
     """Decide over every due instant of the entry up to now.
 
     ``away`` is the stretch in which no beat led, if there was one: it is the reason of what was missed in it.
+    ``handled`` are stretches whose instants were decided over before the clock was set back: they are passed over.
     """
     pause = entry.pause
     if entry.due is None or not job.enabled:
@@ -74,6 +83,8 @@ def decide(entry: Entry, job: Job, now: datetime, away: tuple[datetime, datetime
     instants = list(islice(due_instants(entry.due, job, now), COUNTED + 1))
     more = len(instants) > COUNTED
     due = instants.pop() if more else job.timing.next_due(instants[-1]) if instants else entry.due
+    if handled:
+        instants = [at for at in instants if handled_until(at, job, handled) is None]
     ruled_out = {at: why for at in instants if (why := rule_out(at, entry, job))}
     chosen = choose([at for at in instants if at not in ruled_out], job, now, more)
     left = None if job.max_runs is None else max(job.max_runs - entry.total_run_count, 0)
@@ -142,3 +153,34 @@ def expiry(job: Job, instant: datetime, following: datetime | None, now: datetim
     if job.policies.expires is not None:
         return max(instant, now) + job.policies.expires
     return following if job.policies.overlap == "skip" and following is not None and following > now else None
+
+
+def after_set_back(entry: Entry, job: Job, now: datetime, handled: Stretches) -> Entry | None:
+    """The entry after the clock was set back to ``now``; None where its next due instant is the one that it has.
+
+    A pause keeps the instant that it began with.
+    """
+    if entry.error or entry.pause is not None or (entry.due is not None and entry.due <= now):
+        return None
+    due = job.timing.next_due(now)
+    while due is not None and (end := handled_until(due, job, handled)):
+        due = job.timing.next_due(end)
+    if due is None or due == entry.due:
+        return None
+    ran = entry.last_run_at
+    return replace(entry, due=due, last_run_at=None if ran is None else min(ran, now))
+
+
+def handled_until(at: datetime, job: Job, handled: Stretches) -> datetime | None:
+    """The end of the stretch in which this instant was sent or skipped for good, if there is one.
+
+    What ran when a stretch began, because it was caught up or not yet late, belongs to it.
+    """
+    catch_up = job.policies.catch_up
+    earlier = job.policies.catch_up_window if catch_up == "all" else GRACE
+    for first, last in handled:
+        if first - earlier <= at <= last:
+            return last
+        if catch_up == "latest" and at < first < (job.timing.next_due(at) or last):
+            return last
+    return None

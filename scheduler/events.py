@@ -23,6 +23,8 @@ EVENTS: dict[str, tuple[int, str]] = {
     "beat.stopped": (INFO, "Stopped; the lock is free for the next beat"),
     "broker.away": (WARNING, "The broker does not answer, runs wait in the outbox: {error}"),
     "broker.back": (INFO, "The broker answers again after {seconds:.0f} s"),
+    "clock.set_ahead": (WARNING, "The clock went ahead by {seconds:.0f} s: what it left out follows catch_up"),
+    "clock.set_back": (WARNING, "The clock went back by {seconds:.0f} s: what was sent is not sent again"),
     "entry.quarantined": (ERROR, "Schedule '{schedule}' was set aside until it changes: {error}"),
     "entry.adopted": (INFO, "Schedule '{schedule}' was changed through RedBeat's own API"),
     "entry.vanished": (WARNING, "Schedule '{schedule}' was in the index without its entry: removed from the index"),

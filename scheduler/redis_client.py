@@ -105,6 +105,11 @@ class Keys:
         return f"{self.prefix}:revision"
 
     @property
+    def clock(self) -> str:
+        """Which stretches of the wall clock were led through."""
+        return f"{self.prefix}:clock"
+
+    @property
     def changed(self) -> str:
         """Set of the names that were changed since the leader looked last."""
         return f"{self.prefix}:changed"

@@ -104,7 +104,8 @@ class Store:
         else:
             del stored["due"]
         meta = entries.meta(change.after.last_run_at, change.after.total_run_count)
-        if change.before is not None and change.before.error:
+        was = change.before
+        if was is not None and (was.error or was.last_run_at != change.after.last_run_at):
             stored |= {"meta": meta, "count": str(change.after.total_run_count)}
         flat = [part for pair in stored.items() for part in pair]
         return [change.name, before, "put", where, line, meta, change.after.total_run_count, len(flat), *flat]

@@ -1,0 +1,234 @@
+"""The wall clock is set ahead and back under the real beat: nothing is sent twice, or waits longer than it must."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from celery import Celery
+
+from scheduler import sync, wall_clock
+from scheduler.beat import Scheduler
+from scheduler.instants import from_seconds
+from scheduler.ledger import Ledger
+from scheduler.model import Run, read_run_id
+from scheduler.settings import Settings
+from scheduler.store import Store, Write
+from tests.support.beats import lead, running_beat, runs_sent
+from tests.support.schedules import DAY, HOUR, MINUTE, NOON, SECOND, declared, entry_of
+
+LONG = 100 * DAY
+FIELDS: dict[str, Any] = {"task": "scheduler.tasks.log_it", "args": [1, 2], "overlap": "allow", "expires": "7d"}
+
+
+class Clock:
+    """Wall time as the test wants it; the steady clock goes on by itself, so that a move of it is what time does."""
+
+    def __init__(self, beat: Scheduler, travel: time_machine.Traveller) -> None:
+        self.beat = beat
+        self.travel = travel
+
+    @property
+    def now(self) -> datetime:
+        return from_seconds(time.time())
+
+    def go_on(self, length: timedelta, step: timedelta = MINUTE / 6) -> None:
+        """Time passes, as fast as the test likes, and beat leads through it."""
+        end = self.now + length
+        while self.now < end:
+            self.travel.shift(step)
+            self.beat.clock.wall = time.time()  # it passed; it was not set
+            lead(self.beat)
+
+    def set(self, by: timedelta) -> None:
+        """Somebody sets the clock."""
+        self.travel.shift(by)
+        lead(self.beat)
+
+
+@pytest.fixture
+def clock(beat: Scheduler, settings: Settings, store: Store) -> Iterator[Clock]:
+    """A beat that leads over a job of each minute."""
+    settings.file.write_text("schedules: {}")
+    with time_machine.travel(NOON + SECOND, tick=False) as travel:
+        lead(beat)
+        add(store, "minutely", every="1m")
+        yield Clock(beat, travel)
+
+
+def add(store: Store, name: str, **fields: Any) -> None:
+    now = from_seconds(time.time())
+    store.write([Write(name, None, entry_of(declared(name, **FIELDS, **fields), "admin", now=now))])
+
+
+def minutes(beat: Scheduler, name: str = "minutely") -> list[float]:
+    """Which minutes after noon were sent, in the order of sending."""
+    found = [read_run_id(run) for run in runs_sent(beat.client)]
+    return [(due - NOON.timestamp()) / 60 for schedule, due in found if schedule == name]
+
+
+def span(first: int, last: int) -> list[float]:
+    return [float(minute) for minute in range(first, last + 1)]
+
+
+def rows(ledger: Ledger, outcome: str) -> list[Run]:
+    return [run for run in reversed(ledger.runs("minutely", 1000)) if run.outcome == outcome]
+
+
+def test_nothing_but_time_that_passes_sends_each_minute_once(clock: Clock) -> None:
+    clock.go_on(10 * MINUTE)
+    assert minutes(clock.beat) == span(1, 10)
+
+
+@pytest.mark.parametrize(("catch_up", "caught_up"), [("none", []), ("latest", [70.0]), ("all", span(11, 70))])
+def test_a_step_ahead_is_handled_as_catch_up_says_and_every_instant_has_a_row(
+    clock: Clock, store: Store, ledger: Ledger, catch_up: str, caught_up: list[float]
+) -> None:
+    store.write([Write("minutely", store.get("minutely"), None)])
+    add(store, "minutely", every="1m", catch_up=catch_up)
+    clock.go_on(10 * MINUTE)
+    clock.set(HOUR + 20 * SECOND)
+    assert minutes(clock.beat)[10:] == caught_up
+    missed = sum(run.count for run in rows(ledger, "skipped"))
+    assert len(minutes(clock.beat)) + missed == 70
+    clock.go_on(5 * MINUTE)
+    assert minutes(clock.beat)[-5:] == span(71, 75)
+
+
+def test_a_step_back_over_what_was_sent_repeats_nothing_and_goes_on_when_the_time_comes(clock: Clock) -> None:
+    clock.go_on(30 * MINUTE)
+    clock.set(-20 * MINUTE)
+    clock.go_on(20 * MINUTE)
+    assert minutes(clock.beat) == span(1, 30)
+    clock.go_on(2 * MINUTE)
+    assert minutes(clock.beat) == span(1, 32)
+
+
+@pytest.mark.parametrize("length", [HOUR, LONG])
+def test_a_clock_that_was_wrong_for_ten_minutes_does_not_stop_the_service_until_then(
+    clock: Clock, length: timedelta
+) -> None:
+    clock.go_on(10 * MINUTE)
+    clock.set(length)
+    clock.go_on(10 * MINUTE)
+    ahead = len(minutes(clock.beat))
+    clock.set(-length)
+    clock.go_on(10 * MINUTE)
+    assert minutes(clock.beat)[ahead:] == span(21, 30)
+
+
+def test_what_was_sent_while_the_clock_was_ahead_is_not_sent_again_when_that_time_comes(clock: Clock) -> None:
+    clock.go_on(10 * MINUTE)
+    clock.set(HOUR)
+    clock.go_on(10 * MINUTE)
+    clock.set(-HOUR)
+    clock.go_on(70 * MINUTE)
+    sent = Counter(minutes(clock.beat))
+    assert max(sent.values()) == 1
+    missing = set(span(1, 90)) - set(sent)
+    assert missing <= set(span(11, 20)), "those that passed while the clock was wrong"
+
+
+def test_a_schedule_that_was_sent_more_often_than_the_ledger_keeps_is_not_repeated_either(
+    clock: Clock, store: Store
+) -> None:
+    clock.go_on(MINUTE)
+    add(store, "often", every="1s")
+    clock.set(HOUR)
+    clock.go_on(10 * MINUTE, step=5 * SECOND)
+    assert len(minutes(clock.beat, "often")) > 5 * clock.beat.settings.keep_runs
+    clock.set(-HOUR)
+    clock.go_on(61 * MINUTE + 30 * SECOND)
+    assert max(Counter(minutes(clock.beat, "often")).values()) == 1
+
+
+def test_a_one_off_that_ran_while_the_clock_was_ahead_does_not_run_again(clock: Clock, store: Store) -> None:
+    add(store, "once", at=(NOON + 30 * MINUTE).isoformat())
+    clock.go_on(MINUTE)
+    clock.set(29 * MINUTE)
+    assert minutes(clock.beat, "once") == [30.0]
+    clock.set(-29 * MINUTE)
+    clock.go_on(40 * MINUTE)
+    assert minutes(clock.beat, "once") == [30.0]
+
+
+@pytest.mark.parametrize("seconds", [-50, -1, 1, 50])
+def test_a_small_step_is_waited_for(clock: Clock, seconds: int) -> None:
+    clock.go_on(10 * MINUTE)
+    clock.set(seconds * SECOND)
+    clock.go_on(10 * MINUTE)
+    assert minutes(clock.beat) in (span(1, 19), span(1, 20))
+
+
+def test_a_beat_that_starts_after_the_clock_was_set_back_goes_on_too(clock: Clock, celery: Celery) -> None:
+    clock.go_on(10 * MINUTE)
+    clock.set(LONG)
+    clock.go_on(5 * MINUTE)
+    ahead = len(minutes(clock.beat))
+    clock.beat.hold_on()
+    clock.beat.close()
+    clock.travel.shift(-LONG)
+    with running_beat(celery) as clock.beat:
+        lead(clock.beat)
+        clock.go_on(5 * MINUTE)
+        assert minutes(clock.beat)[ahead:] == span(16, 20)
+
+
+def test_a_first_start_with_a_wrong_clock_goes_on_when_the_clock_is_right(clock: Clock, celery: Celery) -> None:
+    clock.beat.close()
+    clock.beat.client.flushall()
+    clock.travel.shift(LONG)
+    with running_beat(celery) as clock.beat:
+        clock.beat.settings.file.write_text(
+            "schedules: {minutely: {task: scheduler.tasks.log_it, args: [1, 2], every: 1m, overlap: allow}}"
+        )
+        lead(clock.beat)
+        clock.go_on(2 * MINUTE)
+        ahead = len(minutes(clock.beat))
+        clock.set(-LONG)
+        clock.go_on(2 * MINUTE)
+        assert minutes(clock.beat)[ahead:] == span(3, 4)
+
+
+def test_a_pause_survives_every_step(clock: Clock, store: Store) -> None:
+    sync.pause(store, "minutely", by="ann")
+    clock.set(LONG)
+    clock.set(-LONG)
+    clock.go_on(5 * MINUTE)
+    assert minutes(clock.beat) == []
+    assert store.get("minutely").pause is not None
+
+
+def test_a_running_run_is_not_lost_by_a_step_of_the_leaders_clock(clock: Clock, ledger: Ledger) -> None:
+    clock.go_on(MINUTE)
+    (run_id,) = runs_sent(clock.beat.client)
+    name, due = read_run_id(run_id)
+    assert ledger.claim(Run(run_id, name, due, "running"), "worker", "token") == "claimed"
+    for _ in range(3):
+        clock.set(2 * HOUR)
+        assert ledger.get(run_id).outcome == "running"
+        ledger.renew([run_id])
+    assert ledger.get(run_id).outcome == "running"
+
+
+def test_steps_at_random_never_send_an_instant_twice(clock: Clock) -> None:
+    chosen = random.Random(7)
+    for _ in range(25):
+        clock.go_on(chosen.randrange(1, 6) * MINUTE)
+        clock.set(timedelta(minutes=chosen.randrange(-180, 180)))
+    assert max(Counter(minutes(clock.beat)).values()) == 1
+
+
+def test_a_step_is_told(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    clock.set(HOUR)
+    clock.set(-HOUR)
+    told: Callable[[str], int] = caplog.text.count
+    assert told("The clock went ahead by 3600 s") == 1
+    assert told("The clock went back by 3600 s") == 1
+    assert wall_clock.STEP == 60.0
