@@ -12,7 +12,11 @@ local at = 5
 while at <= #ARGV do
   local stored = redis.call('HGET', prefix .. ARGV[at], 'revision') or ''
   if not string.match(stored, '^[1-9]%d*$') then stored = '' end
-  if stored ~= ARGV[at + 1] then conflicts[#conflicts + 1] = ARGV[at] end
+  if stored ~= ARGV[at + 1] then
+    conflicts[#conflicts + 1] = ARGV[at]
+    -- One that fell out of the index is found again at the next try.
+    if ARGV[at + 1] == '' then redis.call('ZADD', KEYS[2], 'NX', -1, prefix .. ARGV[at]) end
+  end
   at = at + 8 + tonumber(ARGV[at + 7])
 end
 if #conflicts > 0 then return conflicts end

@@ -6,8 +6,6 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from scheduler.dispatch import LostLock
 from scheduler.instants import from_seconds
 from scheduler.ledger import Ledger
 from scheduler.model import run_id
-from scheduler.redis_client import Client, Keys, connect
+from scheduler.redis_client import Client, Keys
 from scheduler.settings import Settings
 from scheduler.store import Store, Write
 from tests.support.beats import arguments, lead, running_beat, runs_sent, sent
@@ -408,36 +406,18 @@ def test_a_task_that_is_not_registered_is_refused_at_load(beat: Scheduler, setti
     )
 
 
-@contextmanager
-def restless(settings: Settings, key: str) -> Iterator[None]:
-    """Somebody changes this entry without a pause."""
-    over = threading.Event()
-
-    def change() -> None:
-        with connect(settings) as client:
-            while not over.is_set():
-                client.hincrby(key, "revision", 1)
-
-    thread = threading.Thread(target=change)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-def test_a_file_that_always_meets_other_changes_is_loaded_once_they_end(
+def test_an_entry_that_stands_in_no_index_stops_neither_the_file_nor_the_others(
     beat: Scheduler, settings: Settings, store: Store, just_now: datetime
 ) -> None:
+    """The file cannot make it, because it is there, nor change it, because it is not found."""
     write_file(settings, GOOD)
     lead(beat)
+    beat.client.zrem(beat.keys.schedule, beat.keys.entry("job"))
     write_file(settings, GOOD.replace("[1, 2]", "[3, 4]"))
     add_due(store, just_now, "other")
-    with restless(settings, beat.keys.entry("job")):
-        lead(beat)
-    assert runs_sent(beat.client) == [run_id("other", just_now)]
     lead(beat)
+    assert runs_sent(beat.client) == [run_id("other", just_now)]
+    until(lambda: lead(beat) is None or "job" in store.names(), 20, "the schedule of the file is not back")
     assert store.get("job").fields["args"] == [3, 4]
 
 
@@ -572,6 +552,18 @@ def test_a_beat_that_lost_its_lock_while_it_reads_the_file_stands_by(
     beat.tick()
     assert not beat.is_leading()
     assert store.names() == []
+
+
+def test_a_beat_that_lost_its_lock_does_not_try_for_ever_to_set_something_aside(
+    beat: Scheduler, client: Client, keys: Keys, just_now: datetime
+) -> None:
+    lead(beat)
+    client.set(keys.lock, "another beat's", px=15_000)
+    put(client, keys, "bad", {"definition": "{"})
+    begun = time.monotonic()
+    with pytest.raises(LostLock):
+        beat.lead()
+    assert time.monotonic() - begun < beat.lease.seconds / 6  # it is renewed after a third
 
 
 def test_a_beat_that_lost_its_lock_sets_nothing_aside(
