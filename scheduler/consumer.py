@@ -34,6 +34,7 @@ class Consumer(consumer.Consumer):
                 super().restart(*arguments, **options)
 
     lost_at = 0.0  #: when Redis was there last (monotonic), 0 while it is there
+    pause = 0.0  #: seconds until the next attempt
 
     def connect(self) -> Any:
         self.wait_for_redis()
@@ -42,20 +43,24 @@ class Consumer(consumer.Consumer):
     def wait_for_redis(self) -> None:
         """Return when Redis takes a write; ends the worker where it was asked to stop meanwhile."""
         settings: Settings = self.app.scheduler_settings
-        pause = 0.25
         with connect(settings) as client:
             while True:
+                if self.lost_at:
+                    time.sleep(self.pause)
+                    self.pause = min(max(2 * self.pause, 0.25), PATIENCE)
+                maybe_shutdown()
                 try:
                     take_a_write(client, Keys(settings.key_prefix))
-                    break
+                    return
                 except (*AWAY, *REFUSED) as error:
                     self.tell(error)
-                maybe_shutdown()
-                time.sleep(pause)
-                pause = min(2 * pause, PATIENCE)
+
+    def on_ready(self) -> None:
+        """Messages are taken from here on."""
         if self.lost_at:
             emit("worker.redis_back", seconds=time.monotonic() - self.lost_at)
-        self.lost_at = 0.0
+        self.lost_at = self.pause = 0.0
+        super().on_ready()
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         if self.app.scheduler_settings.has_outbox:  # it is another broker's, of which Celery tells

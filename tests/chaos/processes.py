@@ -120,7 +120,10 @@ class Process:
 
     def children(self) -> list[int]:
         """The processes that it started and that live."""
-        listed = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        try:
+            listed = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        except FileNotFoundError:
+            return []
         return [int(pid) for pid in listed if state(int(pid)) not in "Z?"]
 
 

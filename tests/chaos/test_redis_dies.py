@@ -41,9 +41,7 @@ def test_redis_is_killed_and_nothing_is_lost(launcher: Launcher, fsync: str) -> 
             service.goes_on(0.7)
             service.redis.kill()
             service.redis.start(*service.redis_options)
-        service.goes_on(1.0)
-        service.processes[0].stop()
-        service.drains()
+        service.end(service.processes[0])
         assert set(reckon(service)) == {"succeeded"}
 
 
@@ -86,8 +84,6 @@ def test_the_machine_of_redis_dies_and_takes_the_last_second_with_it(service: Se
     service.redis.kill()
     left = written.cut(time.time() - LOST_AT_MOST)
     service.redis.start(*service.redis_options)
-    service.goes_on(1.0)
-    service.processes[0].stop()
-    service.drains()
+    service.end(service.processes[0])
     outcomes = reckon(service, repeated_since=left)
     assert set(outcomes) <= {"succeeded", "lost"}

@@ -78,7 +78,8 @@ def test_an_entry_of_another_program_runs_each_second_and_outlives_every_beat(se
         beat.kill()
         service.bury()
     service.finish()
-    service.begins_with_its_ledger("theirs")
+    for name in ("theirs", "more0"):
+        service.begins_with_its_ledger(name)
     assert set(reckon(service)) == {"succeeded"}
     assert service.client.hget(service.keys.entry("theirs"), "definition") == definition
     assert loaded_by_redbeat(service, "theirs").total_run_count == len(service.ledger.runs("theirs", 1000))

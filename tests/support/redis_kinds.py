@@ -103,6 +103,11 @@ class SentinelServer(Server):
     def command(self) -> list[str]:
         return [self.program, str(self.directory / "sentinel.conf"), "--sentinel"]
 
+    def facts(self) -> dict[str, str]:
+        """What it knows of the Redis that it watches."""
+        told = self.ask("SENTINEL", "MASTER", "mymaster")
+        return told if isinstance(told, dict) else dict(zip(told[::2], told[1::2], strict=True))
+
     def start(self) -> Server:
         self.directory.mkdir(exist_ok=True)
         mine = ("bind 127.0.0.1", f"port {self.port}", f"dir {self.directory}")
