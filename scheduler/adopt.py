@@ -44,6 +44,14 @@ def adopted(entry: Entry, stored: Mapping[str, str], now: datetime) -> Entry:
     return after
 
 
+def audit(before: Entry, after: Entry, now: datetime) -> dict[str, Any]:
+    """The line for the audit log; empty for an entry that is the other program's own."""
+    if before.origin == "redbeat":
+        return {}
+    line = {"by": "redbeat", "at": to_seconds(now), "change": "edit", "before": before.fields, "after": after.fields}
+    return line | {"why": "saved through RedBeat's own API", "schedule": before.name}
+
+
 def first_due(entry: Entry, now: datetime) -> datetime | None:
     """The due instant of an entry that RedBeat knows only by its last run; never one that nobody could have met."""
     due_timing = entries.job(entry).timing

@@ -309,8 +309,9 @@ class Scheduler(RedBeatScheduler):
         with self.setting_aside(name, stored.get("revision", "")):
             entry = entries.decode(name, stored)
             if entries.was_changed_outside(stored):
-                self.store.adopt(adopt.adopted(entry, stored, now), stored, self.lease.token)
-                emit("entry.adopted", schedule=entry.name)
+                after = adopt.adopted(entry, stored, now)
+                if self.store.adopt(after, stored, self.lease.token, adopt.audit(entry, after, now)):
+                    emit("entry.adopted", schedule=entry.name)
             else:
                 self.roster.learn(entry)
 

@@ -128,15 +128,18 @@ class Store:
         faults.reach("store.after_set_aside")
         return bool(done)
 
-    def adopt(self, entry: Entry, stored: Mapping[str, str], token: str) -> bool:
+    def adopt(
+        self, entry: Entry, stored: Mapping[str, str], token: str, audit: Mapping[str, Any] | None = None
+    ) -> bool:
         """Write our fields beside what another program saved; False if it was changed again meanwhile."""
         fields = entries.encode(entry) | {"count": str(entry.total_run_count)}
         digest = hashlib.sha1(stored["definition"].encode(), usedforsecurity=False).hexdigest()
         where = entries.score(entry, entries.job(entry).timing)
-        keys = [self.keys.lock, self.keys.schedule, self.keys.entry(entry.name)]
+        keys = [self.keys.lock, self.keys.schedule, self.keys.entry(entry.name), self.keys.audit]
         flat = [part for pair in fields.items() for part in pair]
+        line = json.dumps(audit) if audit else ""
         faults.reach("store.before_adopt")
-        done = self._adopt(keys=keys, args=[token, digest, where, self.keys.prefix, *flat])
+        done = self._adopt(keys=keys, args=[token, digest, where, self.keys.prefix, line, AUDIT_LENGTH, *flat])
         faults.reach("store.after_adopt")
         return bool(done)
 

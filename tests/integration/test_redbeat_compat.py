@@ -272,6 +272,20 @@ def test_disabling_a_file_schedule_through_redbeat_is_an_overlay(
     assert stock(celery).enabled is False
 
 
+def test_a_change_through_redbeat_is_a_line_of_the_audit_log(
+    beat: Scheduler, celery: Celery, settings: Settings, store: Store
+) -> None:
+    load(beat, settings)
+    entry = stock(celery)
+    entry.args = [3, 4]
+    entry.save()
+    look_again(beat)
+    line = store.audit()[0]
+    assert (line["by"], line["schedule"], line["change"]) == ("redbeat", "job", "edit")
+    assert (line["before"]["args"], line["after"]["args"]) == ([1, 2], [3, 4])
+    assert line["why"] == "saved through RedBeat's own API"
+
+
 def test_a_schedule_that_is_disabled_and_enabled_again_goes_on_at_its_next_due_instant(
     beat: Scheduler, celery: Celery, settings: Settings, store: Store
 ) -> None:
