@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from kombu import pools
 
 from scheduler import celeryapp
 from scheduler.beat import Scheduler
+from scheduler.dispatch import Dispatcher
+from scheduler.instants import from_seconds
 from scheduler.ledger import Ledger
 from scheduler.redis_client import Client, Keys, connect
 from scheduler.registry import signatures
@@ -19,6 +23,8 @@ from scheduler.store import Store
 from tests.support.beats import running_beat
 from tests.support.redis_server import RedisServer
 from tests.support.redis_server import redis_server as run_redis
+from tests.support.schedules import SECOND
+from tests.support.shop import Shop
 
 
 @pytest.fixture(scope="session")
@@ -83,3 +89,26 @@ def beat(celery: Celery) -> Iterator[Scheduler]:
     """The beat's scheduler as `celery beat` makes it, in this process; it does not lead yet."""
     with running_beat(celery) as made:
         yield made
+
+
+@pytest.fixture
+def just_now() -> datetime:
+    """An instant that has come, and is met on time."""
+    return from_seconds(time.time()) - SECOND
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The full minute at which schedules of `every: 1m` are due."""
+    return from_seconds(time.time() // 60 * 60)
+
+
+@pytest.fixture
+def dispatcher(celery: Celery, client: Client, keys: Keys, settings: Settings) -> Dispatcher:
+    client.set(keys.lock, "ours")
+    return Dispatcher(celery, client, keys, settings)
+
+
+@pytest.fixture
+def shop(store: Store, dispatcher: Dispatcher, ledger: Ledger, now: datetime) -> Shop:
+    return Shop(store, dispatcher, ledger, now)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 import pytest
 from celery import Celery
@@ -17,84 +16,15 @@ from scheduler import entries
 from scheduler.decide import decide
 from scheduler.dispatch import Dispatcher, Due, LostLock, Unsendable
 from scheduler.errors import NotFound, RefusedChange
-from scheduler.instants import from_seconds
 from scheduler.ledger import Ledger
 from scheduler.message import task_id
-from scheduler.model import Entry, Pause, Run, run_id
+from scheduler.model import Entry, Pause, run_id
 from scheduler.redis_client import Client, Keys
 from scheduler.settings import Settings
 from scheduler.store import Store, Write
 from tests.support.beats import arguments, runs_sent, sent
-from tests.support.schedules import HOUR, MINUTE, declared, entry_of
-
-TASK = "scheduler.tasks.log_it"
-Commit = Callable[..., list[str]]
-
-
-@pytest.fixture
-def now() -> datetime:
-    """The full minute at which schedules of `every: 1m` are due."""
-    return from_seconds(time.time() // 60 * 60)
-
-
-@pytest.fixture
-def dispatcher(celery: Celery, client: Client, keys: Keys, settings: Settings) -> Dispatcher:
-    client.set(keys.lock, "ours")
-    return Dispatcher(celery, client, keys, settings)
-
-
-class Shop:
-    """Schedules in the store, and what is decided over them."""
-
-    def __init__(self, store: Store, dispatcher: Dispatcher, ledger: Ledger, now: datetime) -> None:
-        self.store = store
-        self.dispatcher = dispatcher
-        self.ledger = ledger
-        self.now = now
-
-    def add(self, name: str = "job", late: timedelta = MINUTE, **fields: Any) -> Entry:
-        """A schedule whose next due instant was computed so long ago; due once a minute, with overlap allowed."""
-        fields = {"every": "1m", "overlap": "allow", "start": "1970-01-01T00:00Z", "args": [1, 2]} | fields
-        wanted = declared(name, task=fields.pop("task", TASK), **fields)
-        self.store.write([Write(name, None, entry_of(wanted, now=self.now - late))])
-        return self.store.get(name)
-
-    def due(self, *names: str, at: datetime | None = None) -> list[Due]:
-        found = []
-        for entry in self.store.read(names or self.store.names()):
-            job = entries.job(entry)
-            found.append(Due(entry, job, decide(entry, job, at or self.now)))
-        return found
-
-    def commit(self, *names: str, at: datetime | None = None, token: str = "ours") -> list[str]:
-        return self.dispatcher.commit(self.due(*names, at=at), token)
-
-    def tick(self, minutes: int, name: str = "job") -> list[str]:
-        """What is due so many minutes from now; returns the outcomes of all runs, the oldest first."""
-        self.commit(name, at=self.now + minutes * MINUTE)
-        return self.outcomes(name)
-
-    def outcomes(self, name: str = "job") -> list[str]:
-        return [run.outcome for run in reversed(self.ledger.runs(name))]
-
-
-@pytest.fixture
-def shop(store: Store, dispatcher: Dispatcher, ledger: Ledger, now: datetime) -> Shop:
-    return Shop(store, dispatcher, ledger, now)
-
-
-def snapshot(client: Client) -> dict[str, object]:
-    """Everything in Redis but what kombu notes of its queues."""
-    readers = {
-        "string": client.get,
-        "hash": client.hgetall,
-        "list": lambda key: client.lrange(key, 0, -1),
-        "zset": lambda key: client.zrange(key, 0, -1, withscores=True),
-        "set": client.smembers,
-        "stream": client.xrange,
-    }
-    ours = [key for key in client.scan_iter() if not key.startswith("_kombu")]
-    return {key: readers[client.type(key)](key) for key in ours}
+from tests.support.schedules import HOUR, MINUTE
+from tests.support.shop import HALF, TASK, Shop, claim, claim_and_close, snapshot
 
 
 def test_a_due_instant_is_sent_recorded_and_left_behind(shop: Shop, client: Client, now: datetime) -> None:
@@ -203,9 +133,6 @@ def test_an_instant_that_comes_up_again_is_not_sent_again(shop: Shop, client: Cl
     assert len(sent(client)) == 1
 
 
-HALF = MINUTE / 2
-
-
 def test_missed_instants_are_one_row_with_a_count(shop: Shop, now: datetime) -> None:
     shop.add(late=HOUR, catch_up="none")
     shop.commit(at=now - 20 * MINUTE + HALF)
@@ -239,138 +166,6 @@ def test_a_skip_after_a_run_is_a_row_of_its_own(shop: Shop, client: Client) -> N
     claim_and_close(shop)
     shop.tick(2)
     assert shop.tick(3) == ["succeeded", "skipped", "queued", "skipped"]
-
-
-def claim(shop: Shop, which: int = 0) -> Run:
-    """The worker takes the run of the message that waits longest."""
-    identity = runs_sent(shop.store.client)[which]
-    run = Run(identity, "job", 0.0, "running")
-    assert shop.ledger.claim(run, "worker", "token") == "claimed"
-    return run
-
-
-def claim_and_close(shop: Shop, which: int = 0) -> None:
-    assert shop.ledger.close(claim(shop, which).id, "succeeded", result="3")
-
-
-def test_overlap_skip_sends_nothing_while_a_run_is_queued_or_running(shop: Shop) -> None:
-    shop.add(overlap="skip")
-    assert shop.tick(0) == ["queued"]
-    assert shop.tick(1) == ["queued", "skipped"]
-    claim(shop)
-    assert shop.tick(2) == ["running", "skipped"]
-    row = shop.ledger.runs("job")[0]
-    assert (row.reason, row.detail, row.count) == ("overlap", "the run before had not finished", 2)
-
-
-def test_overlap_skip_sends_again_once_the_run_has_ended(shop: Shop, client: Client) -> None:
-    shop.add(overlap="skip")
-    shop.tick(0)
-    claim_and_close(shop)
-    assert shop.tick(1) == ["succeeded", "queued"]
-    assert len(sent(client)) == 2
-
-
-def test_a_run_that_no_worker_took_in_time_makes_room_and_is_recorded_as_expired(shop: Shop, client: Client) -> None:
-    shop.add(overlap="skip", expires="1s")
-    shop.tick(0)
-    later = time.time() + 2 * 3600
-    batch = shop.due(at=from_seconds(later))
-    commit_at(shop.dispatcher, batch, later)
-    first, *_, last = reversed(shop.ledger.runs("job"))
-    assert (first.outcome, first.reason, first.detail) == ("skipped", "expired", "no worker took it")
-    assert last.outcome == "queued"
-
-
-def commit_at(dispatcher: Dispatcher, batch: Sequence[Due], seconds: float) -> None:
-    """Commit with the clock at `seconds`."""
-    real, time.time = time.time, lambda: seconds
-    try:
-        dispatcher.commit(batch, "ours")
-    finally:
-        time.time = real
-
-
-def test_with_workers_down_at_most_one_run_of_a_schedule_waits(shop: Shop, client: Client) -> None:
-    shop.add(overlap="skip")
-    for minute in range(100):
-        shop.commit(at=shop.now + minute * MINUTE)
-    assert len(sent(client)) == 1
-    queued, skipped = reversed(shop.ledger.runs("job"))
-    assert (queued.outcome, skipped.outcome, skipped.count) == ("queued", "skipped", 99)
-
-
-def test_overlap_allow_sends_every_run(shop: Shop, client: Client) -> None:
-    shop.add(overlap="allow")
-    shop.tick(0)
-    claim(shop)
-    assert shop.tick(1) == ["running", "queued"]
-    assert len(sent(client)) == 2
-
-
-def test_overlap_queue_holds_one_run_back_and_skips_the_rest(shop: Shop, client: Client) -> None:
-    shop.add(overlap="queue")
-    shop.tick(0)
-    shop.tick(1)
-    assert shop.tick(2) == ["queued", "queued", "skipped"]
-    assert len(sent(client)) == 1
-
-
-def test_the_run_that_was_held_back_is_pushed_when_the_one_before_ends(shop: Shop, client: Client) -> None:
-    shop.add(overlap="queue")
-    shop.tick(0)
-    shop.tick(1)
-    claim_and_close(shop)
-    assert len(runs_sent(client)) == 2
-    claim_and_close(shop, 1)
-    assert shop.outcomes() == ["succeeded", "succeeded"]
-    assert len(runs_sent(client)) == 2
-
-
-def test_a_run_that_was_held_back_is_pushed_as_it_was_built(shop: Shop, client: Client) -> None:
-    shop.add(overlap="queue", args=[], kwargs={"message": 'ü/\\"\n\u2028'}, task="scheduler.tasks.fail")
-    shop.tick(0)
-    shop.tick(1)
-    claim_and_close(shop)
-    first, second = sent(client)
-    assert arguments(second) == arguments(first) == ([], {"message": 'ü/\\"\n\u2028'})
-    assert second["headers"].keys() == first["headers"].keys()
-
-
-def test_the_next_run_waits_behind_the_one_that_was_held_back(shop: Shop, client: Client) -> None:
-    shop.add(overlap="queue", expires="1s")
-    shop.tick(0)
-    shop.tick(1)
-    later = time.time() + 2 * 3600
-    commit_at(shop.dispatcher, shop.due(at=from_seconds(later)), later)
-    assert len(runs_sent(client)) == 2
-    assert shop.outcomes()[0] == "skipped"
-    assert "queued" in shop.outcomes()[1:]
-
-
-def test_a_failed_and_a_lost_run_make_room_as_well(shop: Shop) -> None:
-    shop.add(overlap="skip")
-    shop.tick(0)
-    shop.ledger.close(claim(shop).id, "failed")
-    shop.tick(1)
-    shop.ledger.close(claim(shop, 1).id, "lost")
-    assert shop.tick(2) == ["failed", "lost", "queued"]
-
-
-def test_a_run_that_is_tried_again_still_counts_as_going_on(shop: Shop) -> None:
-    shop.add(overlap="skip")
-    shop.tick(0)
-    shop.ledger.close(claim(shop).id, "queued", until=time.time() + 3600)
-    assert shop.tick(1) == ["queued", "skipped"]
-
-
-def test_the_end_of_a_run_whose_record_was_trimmed_makes_room_too(shop: Shop, client: Client, keys: Keys) -> None:
-    shop.add(overlap="skip")
-    shop.tick(0)
-    run = claim(shop)
-    client.hdel(keys.ledger("job"), run.id)
-    assert not shop.ledger.close(run.id, "succeeded")
-    assert shop.tick(1)[-1] == "queued"
 
 
 def test_a_pause_that_ended_is_taken_from_the_entry_and_from_redbeats_definition(
@@ -459,72 +254,6 @@ def test_a_queue_that_never_was_a_list_makes_the_entry_unsendable(shop: Shop, cl
     shop.add(queue="taken")
     with pytest.raises(Unsendable, match="wrong kind of value"):
         shop.commit()
-
-
-def test_run_now_is_sent_at_once_recorded_as_manual_and_moves_nothing(shop: Shop, client: Client) -> None:
-    entry = shop.add()
-    identity = shop.dispatcher.run_now(entry, "ann")
-    assert identity.startswith("job@manual-")
-    assert runs_sent(client) == [identity]
-    run = shop.ledger.get(identity)
-    assert (run.manual, run.by, run.outcome, run.task_id) == (True, "ann", "queued", task_id(identity))
-    assert shop.store.get("job") == entry
-
-
-def test_run_now_needs_no_leader(shop: Shop, client: Client, keys: Keys) -> None:
-    entry = shop.add()
-    client.delete(keys.lock)
-    assert shop.dispatcher.run_now(entry, "ann")
-
-
-def test_run_now_of_a_paused_a_disabled_or_a_finished_schedule_runs_it_once(shop: Shop, client: Client) -> None:
-    for name, change in {"paused": {"pause": Pause("ann", 0.0)}, "finished": {"due": None}}.items():
-        entry = shop.add(name)
-        shop.store.write([Write(name, entry, replace(entry, **change))])  # type: ignore[arg-type]
-        shop.dispatcher.run_now(shop.store.get(name), "ann")
-    shop.dispatcher.run_now(shop.add("disabled", enabled=False), "ann")
-    assert len(runs_sent(client)) == 3
-
-
-def test_run_now_of_a_schedule_that_another_program_saved_works_before_beat_has_seen_it(
-    shop: Shop, client: Client, keys: Keys
-) -> None:
-    definition = {"name": "theirs", "task": TASK, "args": [5, 6], "schedule": {"__type__": "interval", "every": 60.0}}
-    client.hset(keys.entry("theirs"), "definition", json.dumps(definition))
-    client.zadd(keys.schedule, {keys.entry("theirs"): 1.0})
-    shop.dispatcher.run_now(shop.store.get("theirs"), "ann")
-    (message,) = sent(client)
-    assert arguments(message) == ([5, 6], {})
-
-
-def test_run_now_works_while_beat_advances_the_schedule(shop: Shop, client: Client) -> None:
-    entry = shop.add()
-    shop.commit()
-    shop.dispatcher.run_now(entry, "ann")
-    assert len(sent(client)) == 2
-
-
-def test_run_now_is_refused_while_the_run_before_goes_on(shop: Shop, client: Client) -> None:
-    entry = shop.add(overlap="skip")
-    shop.dispatcher.run_now(entry, "ann")
-    expected = "the run before of 'job' is still queued or running: wait for it, or set overlap: allow"
-    with pytest.raises(RefusedChange) as caught:
-        shop.dispatcher.run_now(entry, "ann")
-    assert str(caught.value) == expected
-    assert len(shop.ledger.runs("job")) == len(sent(client)) == 1
-
-
-def test_run_now_of_a_schedule_that_was_edited_meanwhile_is_refused(shop: Shop, client: Client) -> None:
-    entry = shop.add()
-    shop.store.write([Write("job", entry, replace(entry, fields=entry.fields | {"args": [3, 4]}))])
-    with pytest.raises(RefusedChange, match="changed at the same time"):
-        shop.dispatcher.run_now(entry, "ann")
-    assert sent(client) == []
-
-
-def test_run_now_of_a_damaged_schedule_says_why_not(shop: Shop) -> None:
-    with pytest.raises(RefusedChange, match=r"^schedule 'job' cannot be sent: KeyError: 'task'$"):
-        shop.dispatcher.run_now(Entry("job", "redbeat", {}), "ann")
 
 
 def test_an_edit_governs_the_next_message(shop: Shop, client: Client) -> None:

@@ -6,13 +6,23 @@ import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
+import pytest
 from celery import Celery
 
+from scheduler import entries
 from scheduler.beat import Scheduler
 from scheduler.message import RUN_HEADER
-from scheduler.redis_client import Client
+from scheduler.redis_client import Client, Keys
+from scheduler.settings import Settings
+from scheduler.store import Store, Write
+from tests.support.schedules import HOUR, SECOND, declared, entry_of
+
+LOG_IT = "scheduler.tasks.log_it"
+LOCKS = {"lock", "leader", "last_led"}
+GOOD = "schedules: {job: {task: scheduler.tasks.log_it, every: 1h, args: [1, 2]}}"
 
 
 @contextmanager
@@ -47,3 +57,44 @@ def arguments(message: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """The positional and keyword arguments that a message carries."""
     args, kwargs, _ = json.loads(base64.b64decode(message["body"]))
     return args, kwargs
+
+
+def add_due(store: Store, due: datetime, name: str = "job", **fields: Any) -> None:
+    """A schedule that is due at this instant and hourly from then on."""
+    fields = {"task": LOG_IT, "args": [1, 2], "every": "1h", "start": due.isoformat()} | fields
+    store.write([Write(name, None, entry_of(declared(name, **fields), "admin", now=due - SECOND))])
+
+
+def put(client: Client, keys: Keys, name: str, stored: dict[str, Any], score: float = 1.0) -> None:
+    """What another program, or a bad day, leaves in Redis."""
+    if stored:
+        client.hset(keys.entry(name), mapping=stored)
+    client.zadd(keys.schedule, {keys.entry(name): score})
+
+
+def theirs(due: datetime, **changes: Any) -> dict[str, str]:
+    """An entry as RedBeat saves it, hourly and due at this instant."""
+    schedule = {"__type__": "interval", "every": 3600.0, "relative": False}
+    definition = {"name": "x", "task": LOG_IT, "args": [1, 2], "kwargs": {}, "options": {}, "schedule": schedule}
+    return {
+        "definition": json.dumps(definition | {"enabled": True} | changes),
+        "meta": entries.meta(due - HOUR, 0),
+    }
+
+
+def schedule_data(client: Client, keys: Keys) -> dict[str, Any]:
+    """Everything in Redis but what says who leads."""
+    kinds = {"hash": client.hgetall, "zset": lambda key: client.zrange(key, 0, -1, withscores=True)}
+    ours = [key for key in client.scan_iter(f"{keys.prefix}*") if key.rpartition(":")[2] not in LOCKS]
+    return {key: kinds.get(client.type(key), client.type)(key) for key in ours}
+
+
+def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "scheduler"]
+
+
+def write_file(settings: Settings, text: str) -> None:
+    """As an editor saves: another file put in its place."""
+    new = settings.file.with_suffix(".new")
+    new.write_text(text)
+    new.rename(settings.file)

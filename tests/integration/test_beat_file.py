@@ -1,0 +1,171 @@
+"""The beat that leads loads the schedule file, and keeps the last good one."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import datetime
+
+import pytest
+
+from scheduler.beat import Scheduler
+from scheduler.instants import from_seconds
+from scheduler.model import run_id
+from scheduler.redis_client import Client
+from scheduler.settings import Settings
+from scheduler.store import Store
+from tests.support.beats import (
+    GOOD,
+    add_due,
+    arguments,
+    lead,
+    messages,
+    put,
+    runs_sent,
+    schedule_data,
+    sent,
+    theirs,
+    write_file,
+)
+from tests.support.polling import until
+from tests.support.schedules import SECOND
+
+
+def test_a_beat_that_becomes_leader_loads_the_file(beat: Scheduler, settings: Settings, store: Store) -> None:
+    write_file(settings, GOOD)
+    lead(beat)
+    assert store.get("job").origin == "file"
+    facts = store.file_facts()
+    assert (facts["path"], facts["summary"], facts["problems"]) == (str(settings.file), "1 add", "")
+
+
+def test_a_file_that_did_not_change_is_not_loaded_again(beat: Scheduler, settings: Settings, store: Store) -> None:
+    write_file(settings, GOOD)
+    lead(beat)
+    before = schedule_data(beat.client, beat.keys)
+    lead(beat)
+    assert schedule_data(beat.client, beat.keys) == before
+
+
+def test_a_change_of_the_file_governs_the_next_tick(beat: Scheduler, settings: Settings, store: Store) -> None:
+    write_file(settings, GOOD)
+    lead(beat)
+    write_file(settings, GOOD.replace("[1, 2]", "[3, 4]"))
+    lead(beat)
+    assert store.get("job").fields["args"] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "schedules:\n  job: {task: scheduler.tasks.log",
+        "- a",
+        "schedules: {}",
+        "schedules: {job: {every: 1h}}",
+        "\0",
+    ],
+    ids=["empty", "cut short", "a list", "without schedules", "without a task", "no text"],
+)
+def test_a_bad_file_keeps_the_last_good_schedules_and_tells_why(
+    beat: Scheduler, settings: Settings, store: Store, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    write_file(settings, GOOD)
+    lead(beat)
+    good = store.get("job")
+    write_file(settings, text)
+    with caplog.at_level(logging.INFO, "scheduler"):
+        lead(beat)
+    assert store.all() == {"job": good}
+    assert store.file_facts()["problems"]
+    (line,) = messages(caplog)
+    assert line.startswith(f"Kept the last good schedules: {settings.file} has ")
+
+
+def test_a_file_that_is_gone_keeps_the_last_good_schedules(beat: Scheduler, settings: Settings, store: Store) -> None:
+    write_file(settings, GOOD)
+    lead(beat)
+    settings.file.unlink()
+    lead(beat)
+    assert store.names() == ["job"]
+    assert "no such file or directory" in store.file_facts()["problems"]
+
+
+def test_a_file_that_is_mended_takes_its_problems_away(beat: Scheduler, settings: Settings, store: Store) -> None:
+    write_file(settings, "- a")
+    lead(beat)
+    assert store.file_facts()["problems"]
+    write_file(settings, GOOD)
+    lead(beat)
+    assert store.file_facts()["problems"] == ""
+    assert store.names() == ["job"]
+
+
+def test_a_task_that_is_not_registered_is_refused_at_load(beat: Scheduler, settings: Settings, store: Store) -> None:
+    write_file(settings, GOOD.replace("log_it", "log_in"))
+    lead(beat)
+    assert store.names() == []
+    assert (
+        "unknown task 'scheduler.tasks.log_in' — did you mean 'scheduler.tasks.log_it'?"
+        in store.file_facts()["problems"]
+    )
+
+
+def test_an_entry_that_stands_in_no_index_stops_neither_the_file_nor_the_others(
+    beat: Scheduler, settings: Settings, store: Store, just_now: datetime
+) -> None:
+    """The file cannot make it, because it is there, nor change it, because it is not found."""
+    write_file(settings, GOOD)
+    lead(beat)
+    beat.client.zrem(beat.keys.schedule, beat.keys.entry("job"))
+    write_file(settings, GOOD.replace("[1, 2]", "[3, 4]"))
+    add_due(store, just_now, "other")
+    lead(beat)
+    assert runs_sent(beat.client) == [run_id("other", just_now)]
+    until(lambda: lead(beat) is None or "job" in store.names(), 20, "the schedule of the file is not back")
+    assert store.get("job").fields["args"] == [3, 4]
+
+
+def test_schedules_of_the_page_and_of_other_programs_survive_a_load(
+    beat: Scheduler, settings: Settings, store: Store, just_now: datetime
+) -> None:
+    add_due(store, just_now, "page")
+    put(beat.client, beat.keys, "theirs", theirs(just_now))
+    write_file(settings, GOOD)
+    lead(beat)
+    assert store.names() == ["job", "page", "theirs"]
+
+
+def test_an_entry_of_the_file_that_was_damaged_is_back_with_the_next_load(
+    beat: Scheduler, settings: Settings, store: Store
+) -> None:
+    write_file(settings, GOOD)
+    lead(beat)
+    beat.client.hset(beat.keys.entry("job"), mapping={"meta": "[", "fields": "["})
+    beat.file.forget()
+    lead(beat)
+    assert store.get("job").error == ""
+    assert store.get("job").fields["args"] == [1, 2]
+
+
+def test_schedules_of_the_file_come_back_after_everything_was_lost(
+    beat: Scheduler, settings: Settings, store: Store, client: Client
+) -> None:
+    write_file(settings, GOOD)
+    lead(beat)
+    client.flushall()
+    assert not beat.lease.renew(beat.client)
+    lead(beat)
+    assert store.names() == ["job"]
+
+
+def test_after_everything_was_lost_nothing_is_sent_as_it_was_before(
+    beat: Scheduler, settings: Settings, store: Store, client: Client, just_now: datetime
+) -> None:
+    add_due(store, just_now)
+    lead(beat)
+    client.flushall()
+    add_due(store, from_seconds(time.time()) - SECOND, args=[3, 4])
+    assert not beat.lease.renew(beat.client)
+    lead(beat)
+    assert arguments(sent(client)[-1]) == ([3, 4], {})

@@ -1,0 +1,122 @@
+"""Whether a run is sent, held back or skipped while the one before still goes on."""
+
+from __future__ import annotations
+
+import time
+
+from scheduler.instants import from_seconds
+from scheduler.redis_client import Client, Keys
+from tests.support.beats import arguments, runs_sent, sent
+from tests.support.schedules import MINUTE
+from tests.support.shop import Shop, claim, claim_and_close, commit_at
+
+
+def test_overlap_skip_sends_nothing_while_a_run_is_queued_or_running(shop: Shop) -> None:
+    shop.add(overlap="skip")
+    assert shop.tick(0) == ["queued"]
+    assert shop.tick(1) == ["queued", "skipped"]
+    claim(shop)
+    assert shop.tick(2) == ["running", "skipped"]
+    row = shop.ledger.runs("job")[0]
+    assert (row.reason, row.detail, row.count) == ("overlap", "the run before had not finished", 2)
+
+
+def test_overlap_skip_sends_again_once_the_run_has_ended(shop: Shop, client: Client) -> None:
+    shop.add(overlap="skip")
+    shop.tick(0)
+    claim_and_close(shop)
+    assert shop.tick(1) == ["succeeded", "queued"]
+    assert len(sent(client)) == 2
+
+
+def test_a_run_that_no_worker_took_in_time_makes_room_and_is_recorded_as_expired(shop: Shop, client: Client) -> None:
+    shop.add(overlap="skip", expires="1s")
+    shop.tick(0)
+    later = time.time() + 2 * 3600
+    batch = shop.due(at=from_seconds(later))
+    commit_at(shop.dispatcher, batch, later)
+    first, *_, last = reversed(shop.ledger.runs("job"))
+    assert (first.outcome, first.reason, first.detail) == ("skipped", "expired", "no worker took it")
+    assert last.outcome == "queued"
+
+
+def test_with_workers_down_at_most_one_run_of_a_schedule_waits(shop: Shop, client: Client) -> None:
+    shop.add(overlap="skip")
+    for minute in range(100):
+        shop.commit(at=shop.now + minute * MINUTE)
+    assert len(sent(client)) == 1
+    queued, skipped = reversed(shop.ledger.runs("job"))
+    assert (queued.outcome, skipped.outcome, skipped.count) == ("queued", "skipped", 99)
+
+
+def test_overlap_allow_sends_every_run(shop: Shop, client: Client) -> None:
+    shop.add(overlap="allow")
+    shop.tick(0)
+    claim(shop)
+    assert shop.tick(1) == ["running", "queued"]
+    assert len(sent(client)) == 2
+
+
+def test_overlap_queue_holds_one_run_back_and_skips_the_rest(shop: Shop, client: Client) -> None:
+    shop.add(overlap="queue")
+    shop.tick(0)
+    shop.tick(1)
+    assert shop.tick(2) == ["queued", "queued", "skipped"]
+    assert len(sent(client)) == 1
+
+
+def test_the_run_that_was_held_back_is_pushed_when_the_one_before_ends(shop: Shop, client: Client) -> None:
+    shop.add(overlap="queue")
+    shop.tick(0)
+    shop.tick(1)
+    claim_and_close(shop)
+    assert len(runs_sent(client)) == 2
+    claim_and_close(shop, 1)
+    assert shop.outcomes() == ["succeeded", "succeeded"]
+    assert len(runs_sent(client)) == 2
+
+
+def test_a_run_that_was_held_back_is_pushed_as_it_was_built(shop: Shop, client: Client) -> None:
+    shop.add(overlap="queue", args=[], kwargs={"message": 'ü/\\"\n\u2028'}, task="scheduler.tasks.fail")
+    shop.tick(0)
+    shop.tick(1)
+    claim_and_close(shop)
+    first, second = sent(client)
+    assert arguments(second) == arguments(first) == ([], {"message": 'ü/\\"\n\u2028'})
+    assert second["headers"].keys() == first["headers"].keys()
+
+
+def test_the_next_run_waits_behind_the_one_that_was_held_back(shop: Shop, client: Client) -> None:
+    shop.add(overlap="queue", expires="1s")
+    shop.tick(0)
+    shop.tick(1)
+    later = time.time() + 2 * 3600
+    commit_at(shop.dispatcher, shop.due(at=from_seconds(later)), later)
+    assert len(runs_sent(client)) == 2
+    assert shop.outcomes()[0] == "skipped"
+    assert "queued" in shop.outcomes()[1:]
+
+
+def test_a_failed_and_a_lost_run_make_room_as_well(shop: Shop) -> None:
+    shop.add(overlap="skip")
+    shop.tick(0)
+    shop.ledger.close(claim(shop).id, "failed")
+    shop.tick(1)
+    shop.ledger.close(claim(shop, 1).id, "lost")
+    assert shop.tick(2) == ["failed", "lost", "queued"]
+
+
+def test_a_run_that_is_tried_again_still_counts_as_going_on(shop: Shop) -> None:
+    shop.add(overlap="skip")
+    shop.tick(0)
+    shop.ledger.close(claim(shop).id, "queued", until=time.time() + 3600)
+    assert shop.tick(1) == ["queued", "skipped"]
+
+
+def test_the_end_of_a_run_whose_record_was_trimmed_makes_room_too(shop: Shop, client: Client, keys: Keys) -> None:
+    shop.add(overlap="skip")
+    shop.tick(0)
+    run = claim(shop)
+    client.hdel(keys.ledger("job"), run.id)
+    assert not shop.ledger.close(run.id, "succeeded")
+    assert shop.tick(1)[-1] == "queued"
