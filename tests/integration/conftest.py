@@ -24,6 +24,7 @@ from tests.support.beats import running_beat
 from tests.support.redis_server import RedisServer
 from tests.support.redis_server import redis_server as run_redis
 from tests.support.schedules import SECOND
+from tests.support.shell import Shell
 from tests.support.shop import Shop
 
 
@@ -112,3 +113,12 @@ def dispatcher(celery: Celery, client: Client, keys: Keys, settings: Settings) -
 @pytest.fixture
 def shop(store: Store, dispatcher: Dispatcher, ledger: Ledger, now: datetime) -> Shop:
     return Shop(store, dispatcher, ledger, now)
+
+
+@pytest.fixture
+def shell(settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.setenv("SCHEDULER_REDIS_URL", settings.redis_url)
+    monkeypatch.setenv("SCHEDULER_FILE", str(settings.file))
+    monkeypatch.setenv("SCHEDULER_STATE_DIR", str(settings.state_dir))
+    monkeypatch.setenv("COLUMNS", "200")
+    return Shell(settings, capsys)

@@ -1,209 +1,23 @@
-"""The command line against a real Redis: what it prints, where, and with which exit code."""
+"""The commands that look and act, against a real Redis: what they print, where, and with which exit code."""
 
 from __future__ import annotations
 
 import getpass
-import json
-import os
 import re
-import subprocess
-import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from scheduler import cli, sync
+from scheduler import sync
 from scheduler.errors import Exit
 from scheduler.instants import from_seconds
 from scheduler.ledger import Ledger
 from scheduler.model import Run, run_id
 from scheduler.redis_client import Client, Keys
-from scheduler.settings import Settings
-from scheduler.store import Store, Write
+from scheduler.store import Store
 from tests.support.beats import runs_sent
-from tests.support.schedules import HOUR, declared, entry_of
-
-ROOT = Path(cli.__file__).resolve().parent.parent.parent
-JOB = "job: {task: scheduler.tasks.log_it, every: 1h, args: [1, 2]}"
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command printed, and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-class Shell:
-    """Runs commands in this process; only `run` needs one of its own, because it is Celery that sends."""
-
-    def __init__(self, settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-        self.settings = settings
-        self.capsys = capsys
-
-    def __call__(self, *arguments: str) -> Said:
-        self.capsys.readouterr()
-        code = cli.main(arguments)
-        said = self.capsys.readouterr()
-        assert "Traceback" not in said.err + said.out
-        return Said(int(code), said.out, said.err)
-
-    def apart(self, *arguments: str, **environ: str) -> Said:
-        done = subprocess.run(
-            [sys.executable, "-m", "scheduler", *arguments],
-            cwd=ROOT,
-            env=os.environ | environ,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr + done.stdout
-        return Said(done.returncode, done.stdout, done.stderr)
-
-    def file(self, *schedules: str) -> None:
-        self.settings.file.write_text(f"schedules: {{{', '.join(schedules)}}}")
-
-
-@pytest.fixture
-def shell(settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    monkeypatch.setenv("SCHEDULER_REDIS_URL", settings.redis_url)
-    monkeypatch.setenv("SCHEDULER_FILE", str(settings.file))
-    monkeypatch.setenv("SCHEDULER_STATE_DIR", str(settings.state_dir))
-    monkeypatch.setenv("COLUMNS", "200")
-    return Shell(settings, capsys)
-
-
-def add(store: Store, name: str = "job", **fields: Any) -> None:
-    fields = {"task": "scheduler.tasks.log_it", "args": [1, 2], "every": "1h"} | fields
-    wanted = declared(name, **fields)
-    store.write([Write(name, None, entry_of(wanted, "admin", now=from_seconds(time.time())))])
-
-
-# check, plan, apply
-
-
-def test_check_of_a_good_file_says_how_much_is_in_it(shell: Shell) -> None:
-    shell.file(JOB)
-    said = shell("check")
-    assert (said.code, said.err) == (Exit.OK, "")
-    assert said.out == f"{shell.settings.file}: 1 schedules, 0 warnings, no errors\n"
-
-
-def test_check_needs_no_redis(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SCHEDULER_REDIS_URL", "unix:///nowhere.sock")
-    shell.file(JOB)
-    assert shell("check").code == Exit.OK
-
-
-def test_check_tells_every_error_with_its_place_on_stderr(shell: Shell) -> None:
-    shell.settings.file.write_text(
-        "schedules:\n  job:\n    task: scheduler.tasks.log_in\n    corn: 1 2 3 4 5\n    every: 1h\n"
-    )
-    said = shell("check")
-    file = shell.settings.file
-    assert said.code == Exit.PROBLEMS
-    assert said.out == ""
-    assert said.err.splitlines() == [
-        f"{file}:3:11: schedule 'job': unknown task 'scheduler.tasks.log_in' — did you mean 'scheduler.tasks.log_it'? "
-        "Tasks come from SCHEDULER_IMPORTS and `imports:`",
-        f"{file}:4:5: schedule 'job': unknown key 'corn' — did you mean 'cron'?",
-    ]
-
-
-def test_check_of_a_missing_file_says_what_to_do(shell: Shell) -> None:
-    said = shell("check")
-    assert said.code == Exit.PROBLEMS
-    assert said.err == (
-        f"{shell.settings.file} cannot be read: no such file or directory "
-        "— create it, or name another file with SCHEDULER_FILE\n"
-    )
-
-
-def test_check_strict_fails_on_warnings(shell: Shell) -> None:
-    shell.file("job: {task: scheduler.tasks.fail, cron: '0 0 13 * 5'}")
-    assert (shell("check").code, shell("check", "--strict").code) == (Exit.OK, Exit.CHANGES)
-
-
-def test_check_as_json_is_for_programs(shell: Shell) -> None:
-    shell.file("job: {task: scheduler.tasks.fail}")
-    said = shell("check", "--json")
-    assert said.code == Exit.PROBLEMS
-    assert (said.json["ok"], said.json["schedules"]) == (False, 0)
-    assert [problem["severity"] for problem in said.json["problems"]] == ["error"]
-
-
-def test_plan_prints_what_apply_then_does(shell: Shell, store: Store) -> None:
-    shell.file(JOB)
-    planned = shell("plan")
-    assert (planned.code, planned.out) == (Exit.CHANGES, "add job\n1 add\n")
-    assert store.names() == []
-    applied = shell("apply")
-    assert (applied.code, applied.out) == (Exit.OK, planned.out)
-    assert store.names() == ["job"]
-    assert (shell("plan").code, shell("plan").out) == (Exit.OK, "no changes\n")
-
-
-def test_plan_shows_each_field_with_both_values(shell: Shell) -> None:
-    shell.file(JOB)
-    shell("apply")
-    shell.file(JOB.replace("[1, 2]", "[3, 4]"))
-    assert shell("plan").out == "update job (args: [1, 2] → [3, 4])\n1 update\n"
-    (change,) = shell("plan", "--json").json["changes"]
-    assert change == {
-        "kind": "update",
-        "name": "job",
-        "fields": {"args": {"before": [1, 2], "after": [3, 4]}},
-        "dropped": {},
-        "why": "",
-    }
-
-
-@pytest.mark.parametrize("command", ["plan", "apply"])
-def test_a_bad_file_is_not_loaded(shell: Shell, store: Store, command: str) -> None:
-    shell.file("job: {task: scheduler.tasks.fail}")
-    said = shell(command)
-    assert said.code == Exit.PROBLEMS
-    assert said.err.startswith("scheduler: ")
-    assert "schedule 'job': it has no timing" in said.err
-    assert store.names() == []
-
-
-def test_apply_of_a_mass_removal_is_refused_with_the_option_that_means_it(shell: Shell, store: Store) -> None:
-    shell.file(JOB, JOB.replace("job", "b"), JOB.replace("job", "c"))
-    shell("apply")
-    shell.file(JOB)
-    said = shell("apply")
-    assert said.code == Exit.PROBLEMS
-    assert said.err == (
-        f"scheduler: {shell.settings.file} would remove 2 of 3 schedules, so nothing was changed: "
-        "if that is meant, run `python3 -m scheduler apply --allow-remove`\n"
-    )
-    assert shell("apply", "--allow-remove").out == "remove b\nremove c\n2 remove\n"
-    assert store.names() == ["job"]
-
-
-def test_apply_names_who_did_it_in_the_audit_log(shell: Shell, store: Store) -> None:
-    shell.file(JOB)
-    shell("apply")
-    assert store.audit()[0]["by"].startswith(f"cli {getpass.getuser()} ")
-
-
-def test_another_file_can_be_named(shell: Shell, tmp_path: Path) -> None:
-    (tmp_path / "other.yaml").write_text(f"schedules: {{{JOB}}}")
-    assert shell("check", "--file", str(tmp_path / "other.yaml")).code == Exit.OK
-
-
-# list, next, history, status
+from tests.support.schedules import HOUR
+from tests.support.shell import Shell, add
 
 
 def test_list_shows_each_schedule_on_one_line(shell: Shell, store: Store) -> None:
@@ -338,9 +152,6 @@ def test_status_shows_a_rejected_file_and_a_quarantined_schedule(
     ]
 
 
-# run, pause, resume
-
-
 def test_pause_and_resume_say_what_comes_next(shell: Shell, store: Store) -> None:
     add(store)
     said = shell("pause", "job", "--note", "new disk")
@@ -394,76 +205,3 @@ def test_run_of_a_schedule_that_cannot_be_sent_says_why(shell: Shell, store: Sto
     assert said.err == (
         "scheduler: schedule 'job' cannot be sent: TypeError: log_it() missing 1 required positional argument: 'b'\n"
     )
-
-
-# what goes wrong around it
-
-
-@pytest.mark.parametrize(
-    "command", ["list", "status", "history job", "next job", "pause job", "resume job", "plan", "apply"]
-)
-def test_without_redis_each_command_ends_in_one_line(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch, command: str
-) -> None:
-    shell.file(JOB)
-    monkeypatch.setenv("SCHEDULER_REDIS_URL", "redis://ann:secret@127.0.0.1:1/0")
-    said = shell(*command.split())
-    assert said.code == Exit.UNAVAILABLE
-    assert re.fullmatch(
-        r"scheduler: Redis .*does not answer \(.*\): start it, or set SCHEDULER_REDIS_URL.*\n", said.err
-    )
-    assert "secret" not in said.err
-
-
-def test_a_wrong_setting_ends_in_one_line(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SCHEDULER_LEASE", "soon")
-    said = shell("list")
-    assert (said.code, said.err) == (
-        Exit.CONFIG,
-        "scheduler: SCHEDULER_LEASE='soon' is not a number: give 3 to 300\n",
-    )
-
-
-def test_a_task_module_that_cannot_be_imported_ends_in_one_line(shell: Shell, tmp_path: Path) -> None:
-    (tmp_path / "broken_tasks.py").write_text("import json\nraise RuntimeError('boom')\n")
-    shell.file(JOB)
-    said = shell.apart("check", SCHEDULER_IMPORTS="broken_tasks", PYTHONPATH=str(tmp_path))
-    assert said.code == Exit.CONFIG
-    assert said.err == (
-        "scheduler: SCHEDULER_IMPORTS: cannot import 'broken_tasks': RuntimeError: boom at "
-        f"{tmp_path}/broken_tasks.py:2 — mend it, or check the name and that it can be found from the working "
-        "directory\n"
-    )
-
-
-def test_the_commands_work_from_another_process_too(shell: Shell) -> None:
-    shell.file(JOB)
-    said = shell.apart("plan")
-    assert (said.code, said.out, said.err) == (Exit.CHANGES, "add job\n1 add\n", "")
-
-
-def test_help_ends_in_examples_and_exit_codes(shell: Shell) -> None:
-    said = shell("--help")
-    assert said.code == Exit.OK
-    assert "python3 -m scheduler check " in said.out
-    for code in Exit:
-        assert re.search(rf"\b{int(code)} \w", said.out), code
-
-
-def test_the_version_is_told(shell: Shell) -> None:
-    assert re.fullmatch(r"scheduler, version \d+\.\d+\.\d+\n", shell("--version").out)
-
-
-@pytest.mark.parametrize("name", sorted(cli.cli.commands))
-def test_every_command_has_a_help_in_a_sentence(shell: Shell, name: str) -> None:
-    said = shell(name, "--help")
-    assert said.code == Exit.OK
-    assert said.out.startswith(f"Usage: python3 -m scheduler {name}")
-
-
-READS = ("check", "plan", "apply", "list", "next", "history", "status", "run", "pause", "resume")
-
-
-@pytest.mark.parametrize("name", READS)
-def test_every_command_that_tells_something_tells_it_as_json_too(shell: Shell, name: str) -> None:
-    assert "--json" in shell(name, "--help").out

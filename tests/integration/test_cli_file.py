@@ -1,0 +1,123 @@
+"""The commands about the schedule file: what they print, where, and with which exit code."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+
+import pytest
+
+from scheduler.errors import Exit
+from scheduler.store import Store
+from tests.support.shell import JOB, Shell
+
+
+def test_check_of_a_good_file_says_how_much_is_in_it(shell: Shell) -> None:
+    shell.file(JOB)
+    said = shell("check")
+    assert (said.code, said.err) == (Exit.OK, "")
+    assert said.out == f"{shell.settings.file}: 1 schedules, 0 warnings, no errors\n"
+
+
+def test_check_needs_no_redis(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCHEDULER_REDIS_URL", "unix:///nowhere.sock")
+    shell.file(JOB)
+    assert shell("check").code == Exit.OK
+
+
+def test_check_tells_every_error_with_its_place_on_stderr(shell: Shell) -> None:
+    shell.settings.file.write_text(
+        "schedules:\n  job:\n    task: scheduler.tasks.log_in\n    corn: 1 2 3 4 5\n    every: 1h\n"
+    )
+    said = shell("check")
+    file = shell.settings.file
+    assert said.code == Exit.PROBLEMS
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        f"{file}:3:11: schedule 'job': unknown task 'scheduler.tasks.log_in' — did you mean 'scheduler.tasks.log_it'? "
+        "Tasks come from SCHEDULER_IMPORTS and `imports:`",
+        f"{file}:4:5: schedule 'job': unknown key 'corn' — did you mean 'cron'?",
+    ]
+
+
+def test_check_of_a_missing_file_says_what_to_do(shell: Shell) -> None:
+    said = shell("check")
+    assert said.code == Exit.PROBLEMS
+    assert said.err == (
+        f"{shell.settings.file} cannot be read: no such file or directory "
+        "— create it, or name another file with SCHEDULER_FILE\n"
+    )
+
+
+def test_check_strict_fails_on_warnings(shell: Shell) -> None:
+    shell.file("job: {task: scheduler.tasks.fail, cron: '0 0 13 * 5'}")
+    assert (shell("check").code, shell("check", "--strict").code) == (Exit.OK, Exit.CHANGES)
+
+
+def test_check_as_json_is_for_programs(shell: Shell) -> None:
+    shell.file("job: {task: scheduler.tasks.fail}")
+    said = shell("check", "--json")
+    assert said.code == Exit.PROBLEMS
+    assert (said.json["ok"], said.json["schedules"]) == (False, 0)
+    assert [problem["severity"] for problem in said.json["problems"]] == ["error"]
+
+
+def test_plan_prints_what_apply_then_does(shell: Shell, store: Store) -> None:
+    shell.file(JOB)
+    planned = shell("plan")
+    assert (planned.code, planned.out) == (Exit.CHANGES, "add job\n1 add\n")
+    assert store.names() == []
+    applied = shell("apply")
+    assert (applied.code, applied.out) == (Exit.OK, planned.out)
+    assert store.names() == ["job"]
+    assert (shell("plan").code, shell("plan").out) == (Exit.OK, "no changes\n")
+
+
+def test_plan_shows_each_field_with_both_values(shell: Shell) -> None:
+    shell.file(JOB)
+    shell("apply")
+    shell.file(JOB.replace("[1, 2]", "[3, 4]"))
+    assert shell("plan").out == "update job (args: [1, 2] → [3, 4])\n1 update\n"
+    (change,) = shell("plan", "--json").json["changes"]
+    assert change == {
+        "kind": "update",
+        "name": "job",
+        "fields": {"args": {"before": [1, 2], "after": [3, 4]}},
+        "dropped": {},
+        "why": "",
+    }
+
+
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_a_bad_file_is_not_loaded(shell: Shell, store: Store, command: str) -> None:
+    shell.file("job: {task: scheduler.tasks.fail}")
+    said = shell(command)
+    assert said.code == Exit.PROBLEMS
+    assert said.err.startswith("scheduler: ")
+    assert "schedule 'job': it has no timing" in said.err
+    assert store.names() == []
+
+
+def test_apply_of_a_mass_removal_is_refused_with_the_option_that_means_it(shell: Shell, store: Store) -> None:
+    shell.file(JOB, JOB.replace("job", "b"), JOB.replace("job", "c"))
+    shell("apply")
+    shell.file(JOB)
+    said = shell("apply")
+    assert said.code == Exit.PROBLEMS
+    assert said.err == (
+        f"scheduler: {shell.settings.file} would remove 2 of 3 schedules, so nothing was changed: "
+        "if that is meant, run `python3 -m scheduler apply --allow-remove`\n"
+    )
+    assert shell("apply", "--allow-remove").out == "remove b\nremove c\n2 remove\n"
+    assert store.names() == ["job"]
+
+
+def test_apply_names_who_did_it_in_the_audit_log(shell: Shell, store: Store) -> None:
+    shell.file(JOB)
+    shell("apply")
+    assert store.audit()[0]["by"].startswith(f"cli {getpass.getuser()} ")
+
+
+def test_another_file_can_be_named(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text(f"schedules: {{{JOB}}}")
+    assert shell("check", "--file", str(tmp_path / "other.yaml")).code == Exit.OK
