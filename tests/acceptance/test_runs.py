@@ -1,42 +1,28 @@
-"""Real workers: what becomes of a run, and what a person finds about it afterwards."""
+"""A real worker: what becomes of a run, and what a person finds about it afterwards."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
-import subprocess
-import sys
 import textwrap
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import Celery
-from kombu import pools
 
-from scheduler import celeryapp, entries, message
+from scheduler import entries, message
 from scheduler.decide import Decision
-from scheduler.dispatch import Dispatcher, Due
+from scheduler.dispatch import Due
 from scheduler.instants import from_seconds
-from scheduler.ledger import Ledger
-from scheduler.model import Entry, Run, run_id
-from scheduler.redis_client import Client, Keys, connect
-from scheduler.registry import signatures
-from scheduler.settings import Settings
-from scheduler.store import Store, Write
+from scheduler.model import Run, run_id
 from tests.support.polling import until
-from tests.support.redis_server import redis_server
-from tests.support.schedules import SECOND, declared, entry_of
-from tests.support.service import Program, Service, service
+from tests.support.schedules import SECOND
+from tests.support.service import Program, Service
+from tests.support.worker import Shop, open_shop, running_worker
 
 pytestmark = [pytest.mark.xdist_group("runs"), pytest.mark.timeout(120)]
 
-NUMBERS = itertools.count()
-ENDED = ("succeeded", "failed", "lost", "skipped")
 TASKS = """
     import pathlib, time
     from celery import shared_task
@@ -87,80 +73,11 @@ TASKS = """
 """
 
 
-class Shop:
-    """A worker, and schedules that are sent to it one run at a time."""
-
-    def __init__(self, running: Service, worker: Program, app: Celery, client: Client, directory: Path) -> None:
-        settings = running.settings
-        self.running, self.worker, self.app, self.client = running, worker, app, client
-        self.keys = Keys(settings.key_prefix)
-        self.store = Store(client, self.keys)
-        self.ledger = Ledger(client, self.keys, settings)
-        self.dispatcher = Dispatcher(app, client, self.keys, settings)
-        self.bodies = directory / "bodies"
-
-    def add(self, task: str, *args: Any, **fields: Any) -> Entry:
-        name = f"s{next(NUMBERS)}"
-        wanted = declared(name, **{"task": task, "args": list(args), "every": "1h", "overlap": "allow"} | fields)
-        self.store.write([Write(name, None, entry_of(wanted, "admin", now=from_seconds(time.time())))])
-        return self.store.get(name)
-
-    def send(self, task: str, *args: Any, **fields: Any) -> str:
-        """A manual run of a new schedule; returns its id."""
-        return self.dispatcher.run_now(self.add(task, *args, **fields), "ann")
-
-    def ended(self, identity: str, seconds: float = 30) -> Run:
-        def end() -> Run | None:
-            run = self.ledger.get(identity)
-            return run if run.outcome in ENDED else None
-
-        try:
-            return until(end, seconds, f"the end of {identity}")
-        except AssertionError:
-            print(self.ledger.get(identity), self.worker.output())
-            raise
-
-    def run(self, task: str, *args: Any, **fields: Any) -> Run:
-        return self.ended(self.send(task, *args, **fields))
-
-    def began(self, name: str) -> int:
-        """How many bodies of this task have begun, counted outside Redis."""
-        return self.bodies.read_text().splitlines().count(name) if self.bodies.exists() else 0
-
-    def result(self, task_id: str) -> dict[str, Any]:
-        """What Celery keeps of it, as any program can read it."""
-        found: dict[str, Any] = json.loads(self.client.get(f"celery-task-meta-{task_id}") or "{}")
-        return found
-
-
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("runs")
     (made / "runs_tasks.py").write_text(textwrap.dedent(TASKS))
     return made
-
-
-@contextmanager
-def running_worker(directory: Path, *arguments: str, **environ: str) -> Iterator[tuple[Service, Program]]:
-    """A Redis and a worker of this test's own that finds the modules in this directory."""
-    with redis_server() as redis:
-        file, state = directory / "schedules.yaml", directory / "state"
-        settings = Settings(redis_url=redis.url, file=file, state_dir=state, run_lease=2.0)
-        environ = {"SCHEDULER_RUN_LEASE": "2", "PYTHONPATH": str(directory), **environ}
-        with service(settings, **environ) as running:
-            worker = running.start("worker", "--concurrency=2", *arguments)
-            worker.says(r" ready\.")
-            yield running, worker
-
-
-@contextmanager
-def open_shop(running: Service, worker: Program, directory: Path) -> Iterator[Shop]:
-    with connect(running.settings) as client:
-        app = celeryapp.build(running.settings)
-        signatures(app)
-        yield Shop(running, worker, app, client, directory)
-        app.close()
-        pools.reset()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="module")
@@ -346,121 +263,3 @@ def test_a_message_that_is_not_json_is_refused(shop: Shop) -> None:
     shop.worker.says("ContentDisallowed|Refusing to deserialize")
     assert shop.run("runs.add", 1, 2).outcome == "succeeded"
     assert shop.began("add") == before + 1
-
-
-# what users bring along
-
-PROJECT = """
-    from celery import Celery, shared_task
-    from flask import Flask, current_app
-
-
-    def create_app():
-        app = Flask("theirs")
-        app.config["GREETING"] = "hello"
-        return app
-
-
-    flask_app = create_app()
-    celery = Celery("theirs", include=["project"])
-    celery.conf.task_default_queue = "their-queue"
-
-
-    @shared_task(name="project.greet")
-    def greet(name):
-        return f"{current_app.name} {current_app.config['GREETING']} {name}"
-
-
-    @celery.task(name="project.own")
-    def own():
-        return "own"
-"""
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("project")
-    (made / "project.py").write_text(textwrap.dedent(PROJECT))
-    return made
-
-
-@pytest.mark.parametrize("target", ["project:create_app", "project:flask_app"])
-def test_every_task_runs_inside_the_flask_application(project: Path, target: str) -> None:
-    with (
-        running_worker(project, SCHEDULER_IMPORTS="project", SCHEDULER_FLASK_APP=target) as running,
-        open_shop(*running, project) as shop,
-    ):
-        assert shop.run("project.greet", "ann").result == '"theirs hello ann"'
-        assert shop.run("scheduler.tasks.log_it", 1, 2).result == "3"
-
-
-def test_a_user_brings_a_whole_celery_application(project: Path) -> None:
-    with (
-        running_worker(project, "--queues=their-queue,celery", SCHEDULER_CELERY_APP="project:celery") as running,
-        open_shop(*running, project) as shop,
-    ):
-        assert shop.run("project.own", queue="their-queue").result == '"own"'
-        assert shop.run("scheduler.tasks.log_it", 1, 2).result == "3"
-
-
-# importing them
-
-ENTRY_POINTS = ("scheduler.celeryapp", "scheduler.cli", "scheduler.beat", "scheduler.tasks", "app")
-WATCH = """
-import sys
-sys.addaudithook(lambda event, arguments: event == "socket.connect" and sys.exit(f"connects to {arguments[1]}"))
-"""
-
-
-def python(code: str, directory: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    root = Path(celeryapp.__file__).resolve().parent.parent
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SCHEDULER_")}
-    settings = {
-        "SCHEDULER_REDIS_URL": "unix:///nowhere/r.sock",
-        "SCHEDULER_STATE_DIR": str(directory),
-        "SCHEDULER_FILE": str(directory / "schedules.yaml"),
-        "SCHEDULER_SECRET_KEY": "x" * 40,
-        "SCHEDULER_ADMIN_PASSWORD_HASH": "scrypt:32768:8:1$x$" + "0" * 128,
-    }
-    return subprocess.run(
-        [sys.executable, "-c", WATCH + code],
-        cwd=root,
-        env=kept | settings | environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-@pytest.mark.parametrize("first", ENTRY_POINTS)
-def test_every_entry_point_can_be_imported_first_and_touches_no_redis(first: str, tmp_path: Path) -> None:
-    done = python("".join(f"import {name}\n" for name in (first, *reversed(ENTRY_POINTS))), tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_beat_does_not_import_flask(tmp_path: Path) -> None:
-    code = "import scheduler.celeryapp, scheduler.beat; print(sorted({'flask', 'werkzeug'} & sys.modules.keys()))"
-    done = python(code, tmp_path)
-    assert (done.stdout, done.stderr) == ("[]\n", "")
-
-
-def test_a_beat_leads_beside_a_flask_application_that_cannot_be_imported(tmp_path: Path) -> None:
-    (tmp_path / "broken_project.py").write_text("raise RuntimeError('beat must not import this')")
-    with redis_server() as redis:
-        settings = Settings(redis_url=redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / "state")
-        environ = {"PYTHONPATH": str(tmp_path), "SCHEDULER_FLASK_APP": "broken_project:app"}
-        with service(settings, **environ) as running:
-            running.start("beat").says("Leading: ")
-
-
-def test_a_worker_whose_task_module_is_broken_ends_with_one_line(tmp_path: Path) -> None:
-    (tmp_path / "broken_tasks.py").write_text("import nothing_of_that_name\n")
-    with redis_server() as redis:
-        settings = Settings(redis_url=redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / "state")
-        environ = {"PYTHONPATH": str(tmp_path), "SCHEDULER_IMPORTS": "broken_tasks"}
-        with service(settings, **environ) as running:
-            worker = running.start("worker")
-            assert worker.ends() == 78
-            assert "Traceback" not in worker.output()
-            assert "scheduler: SCHEDULER_IMPORTS: cannot import 'broken_tasks': ModuleNotFoundError" in worker.output()

@@ -1,0 +1,132 @@
+"""What users bring along: their Flask application, their Celery application, and every way to import ours."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from scheduler import celeryapp
+from scheduler.settings import Settings
+from tests.support.redis_server import redis_server
+from tests.support.service import service
+from tests.support.worker import open_shop, running_worker
+
+pytestmark = [pytest.mark.xdist_group("runs"), pytest.mark.timeout(120)]
+
+PROJECT = """
+    from celery import Celery, shared_task
+    from flask import Flask, current_app
+
+
+    def create_app():
+        app = Flask("theirs")
+        app.config["GREETING"] = "hello"
+        return app
+
+
+    flask_app = create_app()
+    celery = Celery("theirs", include=["project"])
+    celery.conf.task_default_queue = "their-queue"
+
+
+    @shared_task(name="project.greet")
+    def greet(name):
+        return f"{current_app.name} {current_app.config['GREETING']} {name}"
+
+
+    @celery.task(name="project.own")
+    def own():
+        return "own"
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("project")
+    (made / "project.py").write_text(textwrap.dedent(PROJECT))
+    return made
+
+
+@pytest.mark.parametrize("target", ["project:create_app", "project:flask_app"])
+def test_every_task_runs_inside_the_flask_application(project: Path, target: str) -> None:
+    with (
+        running_worker(project, SCHEDULER_IMPORTS="project", SCHEDULER_FLASK_APP=target) as running,
+        open_shop(*running, project) as shop,
+    ):
+        assert shop.run("project.greet", "ann").result == '"theirs hello ann"'
+        assert shop.run("scheduler.tasks.log_it", 1, 2).result == "3"
+
+
+def test_a_user_brings_a_whole_celery_application(project: Path) -> None:
+    with (
+        running_worker(project, "--queues=their-queue,celery", SCHEDULER_CELERY_APP="project:celery") as running,
+        open_shop(*running, project) as shop,
+    ):
+        assert shop.run("project.own", queue="their-queue").result == '"own"'
+        assert shop.run("scheduler.tasks.log_it", 1, 2).result == "3"
+
+
+ENTRY_POINTS = ("scheduler.celeryapp", "scheduler.cli", "scheduler.beat", "scheduler.tasks", "app")
+WATCH = """
+import sys
+sys.addaudithook(lambda event, arguments: event == "socket.connect" and sys.exit(f"connects to {arguments[1]}"))
+"""
+
+
+def python(code: str, directory: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    root = Path(celeryapp.__file__).resolve().parent.parent
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SCHEDULER_")}
+    settings = {
+        "SCHEDULER_REDIS_URL": "unix:///nowhere/r.sock",
+        "SCHEDULER_STATE_DIR": str(directory),
+        "SCHEDULER_FILE": str(directory / "schedules.yaml"),
+        "SCHEDULER_SECRET_KEY": "x" * 40,
+        "SCHEDULER_ADMIN_PASSWORD_HASH": "scrypt:32768:8:1$x$" + "0" * 128,
+    }
+    return subprocess.run(
+        [sys.executable, "-c", WATCH + code],
+        cwd=root,
+        env=kept | settings | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("first", ENTRY_POINTS)
+def test_every_entry_point_can_be_imported_first_and_touches_no_redis(first: str, tmp_path: Path) -> None:
+    done = python("".join(f"import {name}\n" for name in (first, *reversed(ENTRY_POINTS))), tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_beat_does_not_import_flask(tmp_path: Path) -> None:
+    code = "import scheduler.celeryapp, scheduler.beat; print(sorted({'flask', 'werkzeug'} & sys.modules.keys()))"
+    done = python(code, tmp_path)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_a_beat_leads_beside_a_flask_application_that_cannot_be_imported(tmp_path: Path) -> None:
+    (tmp_path / "broken_project.py").write_text("raise RuntimeError('beat must not import this')")
+    with redis_server() as redis:
+        settings = Settings(redis_url=redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / "state")
+        environ = {"PYTHONPATH": str(tmp_path), "SCHEDULER_FLASK_APP": "broken_project:app"}
+        with service(settings, **environ) as running:
+            running.start("beat").says("Leading: ")
+
+
+def test_a_worker_whose_task_module_is_broken_ends_with_one_line(tmp_path: Path) -> None:
+    (tmp_path / "broken_tasks.py").write_text("import nothing_of_that_name\n")
+    with redis_server() as redis:
+        settings = Settings(redis_url=redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / "state")
+        environ = {"PYTHONPATH": str(tmp_path), "SCHEDULER_IMPORTS": "broken_tasks"}
+        with service(settings, **environ) as running:
+            worker = running.start("worker")
+            assert worker.ends() == 78
+            assert "Traceback" not in worker.output()
+            assert "scheduler: SCHEDULER_IMPORTS: cannot import 'broken_tasks': ModuleNotFoundError" in worker.output()
