@@ -28,7 +28,7 @@ from tests.support.redis_server import RedisServer
 
 SHOWN = 8  #: processes whose logs are shown
 UNFINISHED = ("queued", "running")
-LEASE, RUN_LEASE = 3.0, 4.0
+LEASE, RUN_LEASE = 3.0, 2.0
 FSYNC = {"everysec": ("--appendonly", "yes", "--appendfsync", "everysec")} | {
     "always": ("--appendonly", "yes", "--appendfsync", "always")
 }
