@@ -49,10 +49,11 @@ def read(text: str) -> dict[str, tuple[signal.Signals, int]]:
     """What to do at which point, and at which time; raises ValueError for a word that is none of those above."""
     found: dict[str, tuple[signal.Signals, int]] = {}
     for word in filter(None, text.replace(" ", "").split(",")):
-        point, action, times = [*word.split(":"), "1"][:3]
-        if point not in POINTS or action not in ACTIONS or not times.isdecimal():
+        point, _, rest = word.partition(":")
+        action, _, times = rest.partition(":")
+        if point not in POINTS or action not in ACTIONS or not (times or "1").isdecimal():
             raise ValueError(f"SCHEDULER_FAULTS: {word!r} is not point:action or point:action:n")
-        found[point] = ACTIONS[action], int(times)
+        found[point] = ACTIONS[action], int(times or "1")
     return found
 
 
