@@ -35,14 +35,16 @@ class Ledger:
         self._claim = script(client, "claim")
         self._close = script(client, "close")
 
-    def claim(self, run: Run, worker: str, token: str) -> str:
+    def claim(self, run: Run, worker: str, token: str, *, redelivered: bool = False) -> str:
         """Take a run before its body starts; 'claimed', or the outcome that it has already.
+
+        'forgotten' is a message that is ``redelivered`` after the record of its run was trimmed.
 
         It is held by a lease of ``settings.run_lease`` seconds, which ``renew`` extends. The same token may claim
         again, so a claim whose answer was lost can be repeated.
         """
         now = time.time()
-        what = (run.id, now, worker, now + self.lease, run.due, run.task, run.task_id, token)
+        what = (run.id, now, worker, now + self.lease, run.due, run.task, run.task_id, token, int(redelivered))
         return str(self._claim(args=[*self.limits, *what]))
 
     def renew(self, run_ids: Iterable[str]) -> None:

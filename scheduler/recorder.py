@@ -66,7 +66,9 @@ class Recorder:
         run = Run(run_id, schedule, due, "running", task=task.name, task_id=request.id)
         request.claim_token = uuid.uuid4().hex
         faults.reach("recorder.before_claim")
-        outcome = self.ledger.claim(run, f"{request.hostname}:{os.getpid()}", request.claim_token)
+        again = bool((request.delivery_info or {}).get("redelivered"))
+        worker = f"{request.hostname}:{os.getpid()}"
+        outcome = self.ledger.claim(run, worker, request.claim_token, redelivered=again)
         faults.reach("recorder.after_claim")
         if outcome != "claimed":
             emit("run.duplicate", run=run_id, outcome=outcome)

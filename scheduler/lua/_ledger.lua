@@ -1,7 +1,8 @@
 -- What several scripts need of the ledger. It is put in front of each of them.
 -- <prefix>:ledger:<name> is a hash: a schedule's runs, each a JSON object of texts under its id, and beside them
 --   ':last' the id of the row that was added last, ':open' the runs that are queued or running (lines 'deadline id' or 'running id',
---   the deadline being the time when a queued one counts as gone), ':waiting' the one that `overlap: queue` holds back.
+--   the deadline being the time when a queued one counts as gone), ':waiting' the one that `overlap: queue` holds back,
+--   ':floor' the youngest due instant of an ended run that was trimmed.
 -- <prefix>:sent:<queue> holds the id of every run whose message was pushed there and that no worker claimed yet, scored with the
 --   time of that by Redis's clock; <prefix>:queues holds those queues.
 -- <prefix>:leases holds the id of every running run, scored with the time until which its worker answers for it.
@@ -85,17 +86,23 @@ end
 -- Bound a ledger by age, and by number: it may grow to twice what is kept, so that trimming is rare.
 local function bound(limits, ledger)
   if redis.call('PTTL', ledger) < limits.ttl / 2 then redis.call('PEXPIRE', ledger, limits.ttl) end
-  if redis.call('HLEN', ledger) <= 2 * limits.runs + 3 then return end
+  if redis.call('HLEN', ledger) <= 2 * limits.runs + 4 then return end
   local rows = redis.call('HGETALL', ledger)
   local found = {}
   for i = 1, #rows, 2 do
-    local running = string.find(rows[i + 1], '"outcome":"running"', 1, true)
-    if string.sub(rows[i], 1, 1) ~= ':' and not running then
-      found[#found + 1] = {id = rows[i], due = tonumber(string.match(rows[i + 1], '"due":"([^"]*)"')) or 0}
+    local outcome = string.match(rows[i + 1], '"outcome":"(%l+)"')
+    if string.sub(rows[i], 1, 1) ~= ':' and outcome ~= 'running' then
+      local due = tonumber(string.match(rows[i + 1], '"due":"([^"]*)"')) or 0
+      found[#found + 1] = {id = rows[i], due = due, ended = outcome ~= 'queued'}
     end
   end
   table.sort(found, function(a, b) return a.due < b.due end)
-  for i = 1, #found - limits.runs do redis.call('HDEL', ledger, found[i].id) end
+  local floor = tonumber(redis.call('HGET', ledger, ':floor') or 0)
+  for i = 1, #found - limits.runs do
+    redis.call('HDEL', ledger, found[i].id)
+    if found[i].ended then floor = math.max(floor, found[i].due) end
+  end
+  redis.call('HSET', ledger, ':floor', string.format('%.6f', floor))
 end
 
 local function record_skip(limits, name, id, due, last, count, reason, detail)

@@ -1,12 +1,15 @@
 -- Take a run before its body starts.
--- KEYS: none. ARGV: prefix, runs kept, TTL in ms, id, now, worker, lease's end, due, task, task id, token.
--- Returns 'claimed', or the outcome that the run has already. The same token may claim again.
+-- KEYS: none. ARGV: prefix, runs kept, TTL in ms, id, now, worker, lease's end, due, task, task id, token,
+--   1 for a message that Celery's broker delivers again.
+-- Returns 'claimed', the outcome that the run has already, or 'forgotten' where it ended so long ago that its record is trimmed. The same token may claim again.
 local limits = {prefix = ARGV[1], runs = tonumber(ARGV[2]), ttl = tonumber(ARGV[3])}
 local id = ARGV[4]
 local ledger = home(limits.prefix, id)
 local run = read_run(ledger, id)
 if run and run.outcome == 'running' and run.claim == ARGV[11] then return 'claimed' end
 if run and run.outcome ~= 'queued' then return run.outcome end
+local floor = not run and ARGV[12] == '1' and redis.call('HGET', ledger, ':floor')
+if floor and tonumber(ARGV[8]) <= tonumber(floor) then return 'forgotten' end
 -- Without a record: it was lost with its Redis, and the message lived on elsewhere.
 run = run or {due = ARGV[8], task = ARGV[9], task_id = ARGV[10]}
 run.outcome, run.worker, run.claim = 'running', ARGV[6], ARGV[11]
