@@ -96,23 +96,23 @@ class Service:
 
     # processes
 
-    def start(self, name: str, *arguments: str, faults: str = "", app: str = "scheduler.celeryapp") -> Process:
-        """Celery's program of that name, armed with these faults."""
+    def start(self, name: str, *arguments: str, app: str = "scheduler.celeryapp", **more: str) -> Process:
+        """Celery's program of that name, with more SCHEDULER_ variables, such as ``faults``."""
         number = sum(process.log.stem.startswith(name) for process in self.processes) + 1
-        environ = self.environ | ({"SCHEDULER_FAULTS": faults} if faults else {})
+        environ = self.environ | {f"SCHEDULER_{setting.upper()}": value for setting, value in more.items()}
         place = self.directory / f"{name}{number}"
         common = ["-A", app, name, "--loglevel=INFO", f"--pidfile={place}.pid"]
         started = Process(self.launcher, [*common, *arguments], environ, place.with_suffix(".log"))
         self.processes.append(started)
         return started
 
-    def beat(self, faults: str = "") -> Process:
-        return self.start("beat", faults=faults)
+    def beat(self, **more: str) -> Process:
+        return self.start("beat", **more)
 
-    def worker(self, *arguments: str, faults: str = "") -> Process:
+    def worker(self, *arguments: str, **more: str) -> Process:
         """One that leaves out what the tests do not need and two cores do not like."""
         lean = ("--without-gossip", "--without-mingle", "--without-heartbeat")
-        return self.start("worker", *lean, *(arguments or ("--pool=solo",)), faults=faults)
+        return self.start("worker", *lean, *(arguments or ("--pool=solo",)), **more)
 
     def leads(self, beat: Process, seconds: float = 60) -> Process:
         """Wait until this beat leads."""

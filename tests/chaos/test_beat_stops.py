@@ -29,7 +29,7 @@ def test_a_step_is_ended_and_the_lock_freed(service: Service, point: str) -> Non
 def test_it_stops_also_while_it_tells_what_it_sent(service: Service) -> None:
     service.declare(200, every="200ms")
     service.load()
-    for _ in range(15):
+    for _ in range(10):
         beat = service.leads(service.beat())
         time.sleep(random.uniform(0.1, 0.3))
         beat.signal(signal.SIGTERM)

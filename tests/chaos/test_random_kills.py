@@ -73,7 +73,7 @@ def test_workers_are_killed_again_and_again(
 ) -> None:
     beat = busy.leads(busy.beat())
     workers = [forking(busy), solo(busy)]
-    kills = 8
+    kills = 6
     for _ in range(kills):
         time.sleep(1 - time.time() % 1 + dice.uniform(0, 0.4))  # in the midst of what the second brought
         kill(workers[0], dice)

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.accounts import reckon
-from tests.chaos.processes import Launcher
+from tests.chaos.processes import Launcher, Process
+from tests.chaos.proxy import proxy
 from tests.chaos.service import Service
 from tests.chaos.service import service as run_service
 
@@ -43,6 +44,50 @@ def test_redis_is_killed_and_nothing_is_lost(launcher: Launcher, fsync: str) -> 
             service.redis.start(*service.redis_options)
         service.end(service.processes[0])
         assert set(reckon(service)) == {"succeeded"}
+
+
+BEAT = ("dispatch.before_commit", "dispatch.after_commit", "lease.before_renew:2")
+WORKER = ("recorder.before_claim", "recorder.after_claim", "recorder.before_close", "recorder.after_close")
+
+
+def frozen_at(service: Service, point: str, **more: str) -> Process:
+    """A beat or a worker that stopped there, and the other of the two at work."""
+    service.declare(2, every="500ms")
+    service.load()
+    name, _, times = point.partition(":")
+    arming = {"faults": f"{name}:stop:{times or 1}", **more}
+    if point in BEAT:
+        service.worker()
+        stopped = service.beat(**arming)
+    else:
+        service.beat()
+        stopped = service.worker(**arming)
+    stopped.freezes()
+    return stopped
+
+
+def goes_on_as_before(service: Service, thawed: Process) -> None:
+    thawed.thaw()
+    [leader] = [process for process in service.processes if process.log.stem.startswith("beat")]
+    service.end(leader)
+    assert set(reckon(service)) == {"succeeded"}
+
+
+@pytest.mark.parametrize("point", [*BEAT, *WORKER])
+def test_redis_dies_between_two_steps_and_nothing_is_lost(service: Service, point: str) -> None:
+    stopped = frozen_at(service, point)
+    service.redis.kill()
+    service.redis.start(*service.redis_options)
+    goes_on_as_before(service, stopped)
+
+
+@pytest.mark.parametrize("point", ["dispatch.before_commit", "recorder.before_claim", "recorder.before_close"])
+def test_the_answer_to_a_step_is_lost_and_the_step_is_not_done_twice(service: Service, point: str) -> None:
+    with proxy(service.directory) as way:
+        stopped = frozen_at(service, point, redis_url=way.url)
+        way.lose_the_next_answer()
+        goes_on_as_before(service, stopped)
+        assert way.swallowed.is_set()
 
 
 class Written:

@@ -27,11 +27,11 @@ def test_of_several_beats_one_sends_and_another_takes_over_when_it_dies(service:
     service.worker("--pool=solo", "--loglevel=WARNING")
     beats = [service.beat() for _ in range(count)]
     for _ in range(count - 1):
-        service.goes_on(1.5)
+        service.goes_on(0.5)
         dead = leader(service, beats)
         dead.kill()
         beats.remove(dead)
-        service.goes_on(LEASE + 0.5)
+        service.goes_on(LEASE)
     service.goes_on(0)
     for beat in beats:
         beat.stop()
