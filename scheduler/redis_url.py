@@ -33,7 +33,8 @@ class Place:
     @property
     def sentinel_options(self) -> dict[str, Any]:
         """How redis-py connects to the Sentinels themselves."""
-        waits = {"socket_timeout": SENTINEL_TIMEOUT, "socket_connect_timeout": SENTINEL_TIMEOUT}
+        # Without its retry, one of them that is down costs no three seconds: the next one is asked.
+        waits = {"socket_timeout": SENTINEL_TIMEOUT, "socket_connect_timeout": SENTINEL_TIMEOUT, "retry": None}
         return {**waits, **self.sentinel_login, **({"ssl": True, **self.tls} if self.tls else {})}
 
     @property

@@ -137,6 +137,26 @@ def running(*started: Server) -> Iterator[None]:
             server.stop(signal.SIGKILL)
 
 
+@contextmanager
+def sentinels(directory: Path, *options: str) -> Iterator[tuple[Server, Server, list[SentinelServer]]]:
+    """One Redis, its replica, and three Sentinels that agreed on both."""
+    master = Server(directory / "m", *options)
+    replica = Server(directory / "s", "--replicaof", f"127.0.0.1 {master.port}", *options)
+    watching = [SentinelServer(directory / f"w{number}", master) for number in range(3)]
+    with running(master, replica, *watching):
+
+        def agree() -> bool:
+            found = [sentinel.facts() for sentinel in watching]
+            return all((facts["num-slaves"], facts["num-other-sentinels"]) == ("1", "2") for facts in found)
+
+        until(agree, 20, "the Sentinels know each other and the replica")
+        yield master, replica, watching
+
+
+def sentinel_url(watching: list[SentinelServer]) -> str:
+    return f"sentinel://{','.join(f'127.0.0.1:{sentinel.port}' for sentinel in watching)}/mymaster/0"
+
+
 def certificates(directory: Path) -> Path:
     """A CA, and a certificate of it for 127.0.0.1: ``ca.pem``, ``server.pem``, ``server.key``."""
     openssl = need("openssl")

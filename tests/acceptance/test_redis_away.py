@@ -1,0 +1,211 @@
+"""Redis goes away in every way, under a real beat and a real worker: none ends, and both go on within ten seconds.
+
+An outage of ten minutes takes the path of one that is longer than the lease and than every pause between two attempts,
+which are seconds here.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+import redis
+
+from scheduler import sync
+from scheduler.model import Run
+from scheduler.redis_client import Keys, connect
+from scheduler.settings import Settings
+from scheduler.store import Store
+from tests.support.polling import until
+from tests.support.redis_kinds import Server, running, sentinel_url, sentinels, servers
+from tests.support.service import Program, Service, service
+
+pytestmark = pytest.mark.xdist_group("redis_away")
+
+FILE = "schedules: {canary: {task: scheduler.tasks.log_it, args: [1, 2], every: 1s}}"
+RESUMED = 10  #: seconds after the return of Redis in which a run succeeds that fell due after it
+FAST = {"SCHEDULER_KEEP_RUNS": "1000"}
+
+
+class Shop:
+    """A Redis with beat and a worker over it, both at work."""
+
+    def __init__(self, server: Server, started: Service, beat: Program, worker: Program) -> None:
+        self.server = server
+        self.service = started
+        self.beat = beat
+        self.worker = worker
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Shop]:
+    with servers() as directory, running(server := Server(directory / "m")):
+        file = directory / "schedules.yaml"
+        file.write_text(FILE)
+        settings = Settings(redis_url=server.url, file=file, state_dir=directory / "state", lease=3, max_interval=1)
+        with service(settings, **FAST) as started:
+            yield Shop(server, started, *started.start_both())
+
+
+def wait(seconds: float) -> None:
+    """The length of an outage."""
+    time.sleep(seconds)
+
+
+def restarted(server: Server) -> None:
+    server.stop()
+    server.start()
+
+
+def away_for_longer_than_the_lease(server: Server) -> None:
+    server.stop()
+    wait(5)
+    server.start()
+
+
+def killed(server: Server) -> None:
+    server.stop(signal.SIGKILL)
+    server.start()
+
+
+def restarted_three_times(server: Server) -> None:
+    for _ in range(3):
+        restarted(server)
+        wait(0.7)
+
+
+def hanging(server: Server) -> None:
+    """For longer than any of our timeouts."""
+    os.kill(server.pid, signal.SIGSTOP)
+    wait(7)
+    os.kill(server.pid, signal.SIGCONT)
+
+
+def slow(server: Server) -> None:
+    for _ in range(2):
+        server.ask("CLIENT", "PAUSE", 900, "ALL")
+        wait(1)
+
+
+def full(server: Server) -> None:
+    server.ask("CONFIG", "SET", "maxmemory", "1mb")
+    wait(2)
+    server.ask("CONFIG", "SET", "maxmemory", "0")
+
+
+def a_replica(server: Server) -> None:
+    server.ask("REPLICAOF", "127.0.0.1", "1")
+    wait(2)
+    server.ask("REPLICAOF", "NO", "ONE")
+
+
+def without_its_replica(server: Server) -> None:
+    server.ask("CONFIG", "SET", "min-replicas-to-write", "1")
+    wait(2)
+    server.ask("CONFIG", "SET", "min-replicas-to-write", "0")
+
+
+def busy_with_a_script(server: Server) -> None:
+    def loop() -> None:
+        with suppress(redis.RedisError):
+            server.ask("EVAL", "while true do end", "0")
+
+    server.ask("CONFIG", "SET", "busy-reply-threshold", "100")
+    looping = threading.Thread(target=loop)
+    looping.start()
+    wait(2)
+    until(lambda: server.ask("SCRIPT", "KILL") == "OK", 5, "the script ends")
+    looping.join()
+
+
+def without_its_clients(server: Server) -> None:
+    for kind in ("normal", "pubsub"):
+        server.ask("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+
+
+OUTAGES: list[Callable[[Server], None]] = [
+    restarted,
+    away_for_longer_than_the_lease,
+    killed,
+    restarted_three_times,
+    hanging,
+    slow,
+    full,
+    a_replica,
+    without_its_replica,
+    busy_with_a_script,
+    without_its_clients,
+]
+SAYS = "Redis does not answer, waiting for it"
+SAYS_AT_LEAST = {"restarted", "away_for_longer_than_the_lease", "killed", "hanging", "full", "a_replica"}
+
+
+def accounted(rows: list[Run]) -> list[float]:
+    """The due instants that the rows of the ledger stand for."""
+    return sorted(row.due + second for row in rows for second in range(row.count))
+
+
+@pytest.mark.parametrize("outage", OUTAGES, ids=lambda outage: outage.__name__)
+def test_beat_and_worker_wait_say_so_once_and_go_on(shop: Shop, outage: Callable[[Server], None]) -> None:
+    shop.service.succeeds_after("canary", time.time(), RESUMED)
+    said = [program.count(SAYS) for program in (shop.beat, shop.worker)]
+    began = time.time()
+    outage(shop.server)
+    shop.service.succeeds_after("canary", time.time(), RESUMED)
+
+    assert shop.beat.popen.poll() is None
+    assert shop.worker.popen.poll() is None
+    times = 3 if outage is restarted_three_times else 1
+    for program, before in zip((shop.beat, shop.worker), said, strict=True):
+        assert program.count(SAYS) - before <= times, program.output()
+        assert program.count("Traceback") == 0, program.output()
+    if outage.__name__ in SAYS_AT_LEAST:
+        assert shop.beat.count(SAYS) > said[0]
+    shop.beat.says("Redis answers again", times=shop.beat.count(SAYS))
+    shop.worker.says("Redis answers again", times=shop.worker.count(SAYS))
+
+    instants = [instant for instant in accounted(shop.service.runs("canary")) if instant >= began]
+    assert instants == [instants[0] + step for step in range(len(instants))], "each second once, and none left out"
+
+
+def test_all_is_back_after_flushall_within_a_minute_and_the_page_knows(shop: Shop) -> None:
+    settings = shop.service.settings
+    with connect(settings) as client:
+        store = Store(client, Keys(settings.key_prefix))
+        fields = {"task": "scheduler.tasks.log_it", "args": [3, 4], "every": "1s"}
+        sync.create(store, "page", fields, tasks=None, by="test")
+        until(lambda: '"page"' in (settings.state_dir / "snapshot.json").read_text(), 20, "the snapshot holds it")
+        client.flushall()
+        flushed = time.time()
+        for name in ("canary", "page"):
+            shop.service.succeeds_after(name, flushed, 60)
+        assert store.get("page").origin == "admin"
+        assert "Redis lost all its data" in store.notices()[0]
+        sync.remove(store, "page", by="test")
+    assert shop.beat.popen.poll() is None
+    assert shop.worker.popen.poll() is None
+
+
+def test_beat_and_worker_follow_sentinel_to_another_redis(shop: Shop) -> None:
+    with servers() as directory, sentinels(directory) as (master, replica, watching):
+        settings = replace(
+            shop.service.settings,
+            redis_url=sentinel_url(watching),
+            state_dir=directory / "state",
+        )
+        with service(settings, **FAST) as started:
+            beat, worker = started.start_both()
+            started.succeeds_after("canary", time.time(), RESUMED)
+            master.stop(signal.SIGKILL)
+            until(lambda: replica.ask("ROLE")[0] == "master", 20, "the replica is promoted")
+            started.succeeds_after("canary", time.time(), RESUMED)
+            for program in (beat, worker):
+                assert program.popen.poll() is None
+                assert program.count("Traceback") == 0
+                assert program.count(SAYS) == 1
