@@ -125,11 +125,14 @@ class Safekeeping:
         snapshot.marker = marker
         client.delete(keys.changed)
         names = self.store.names()
-        stored = dict(self.store.raw(names))
-        self.missing.update(name for name in names if name not in stored)
+        found = set()
+        for name, stored in self.store.raw(names):
+            found.add(name)
+            self.copy(name, stored)
+        self.missing.update(set(names) - found)
         self.size, self.begun = len(names), True
-        for name in {*snapshot.entries, *stored} - self.missing:
-            self.copy(name, stored.get(name))
+        for name in snapshot.entries.keys() - found - self.missing:
+            self.copy(name, None)
         return since if lost else self.put_back_missing(token) if self.missing else None
 
     def put_back_missing(self, token: str) -> datetime:
