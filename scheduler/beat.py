@@ -62,7 +62,6 @@ class Scheduler(RedBeatScheduler):
         self.safe = Safekeeping(self.store, self.settings)
         self.fall_due_after: datetime | None = None
         self.clock = WallClock(self.client, self.keys)
-        self.set_back = False
         self.giving_way_since = 0.0
         self.away: tuple[datetime, datetime] | None = None
         self.checked = False
@@ -110,7 +109,7 @@ class Scheduler(RedBeatScheduler):
                 led_until = from_seconds(seen) if seen else self.safe.sent_all
                 self.away = (led_until or from_seconds(0.0), from_seconds(time.time()))
                 self.safe.begin(led_until)
-                self.set_back = self.clock.begin(seen)
+                self.clock.begin(seen)
                 self.promote()
         self.lease.progress()
         return self.lease.held
@@ -182,7 +181,8 @@ class Scheduler(RedBeatScheduler):
         """Load the file if it changed, send what is due; returns the seconds until the next due instant."""
         begun = from_seconds(time.time())
         self.mend()
-        if self.clock.look() or self.set_back:
+        self.clock.look()
+        if self.clock.is_set_back:
             self.plan_anew()
         self.read_file()
         self.deliver()
@@ -203,7 +203,6 @@ class Scheduler(RedBeatScheduler):
 
     def plan_anew(self) -> None:
         """After the clock was set back, let what was not sent fall due when its time comes."""
-        self.set_back = True
         now = from_seconds(time.time())
         writes = []
         for before in self.store.all().values():
@@ -214,7 +213,7 @@ class Scheduler(RedBeatScheduler):
             for start in range(0, len(writes), BATCH):
                 self.store.write(writes[start : start + BATCH], token=self.lease.token)
                 self.lease.progress()
-            self.set_back = False
+            self.clock.is_set_back = False
         except Conflict:  # what somebody changed meanwhile is looked at again in the next tick
             self.hold_on()
 

@@ -80,9 +80,10 @@ class Safekeeping:
         self.begun = self.begun and self.snapshot is not None and marker == self.snapshot.marker
         self.shrunk = self.shrunk or 2 * size < self.size - len(self.changed)
         self.size = size
-        if self.begun and int(revision or 0) < self.revision:
-            self.store.client.incrby(self.store.keys.revision, self.revision)  # none may come a second time
-        self.revision = int(revision or 0)
+        counted = int(revision) if revision and revision.isdecimal() else 0
+        if self.begun and counted < self.revision:
+            self.store.client.set(self.store.keys.revision, self.revision)  # none may come a second time
+        self.revision = max(counted, self.revision if self.begun else 0)
         return self.begun and not self.shrunk and not self.missing
 
     def sent(self, at: datetime, *, everything: bool) -> None:

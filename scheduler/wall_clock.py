@@ -17,6 +17,8 @@ from scheduler.redis_client import Client, Keys
 STEP = 60.0  #: seconds that count as a step; less is waited for
 REMEMBERED = 50  #: stretches
 
+KEPT = ("handled", "back_at", "since")
+
 Stretch = tuple[float, float]  # epoch seconds
 
 
@@ -28,47 +30,65 @@ class WallClock:
         self.key = keys.clock
         self.handled: list[Stretch] = []  #: that ended with a step, or because no beat led
         self.ahead: list[tuple[datetime, datetime]] = []  #: of these, what the clock has yet to pass again
+        self.is_set_back = False  #: until somebody has planned anew
+        self.led_until: float | None = None
         self.back_at = self.since = self.wall = self.steady = 0.0
+        self.begun = self.unsaved = False
 
-    def begin(self, led_until: float | None) -> bool:
-        """This beat leads from now on. True when the clock was set back since somebody led."""
-        stored = json.loads(self.client.get(self.key) or "{}")
-        self.handled = [(first, last) for first, last in stored.get("handled", ())]
-        self.back_at = stored.get("back_at", 0.0)
+    def begin(self, led_until: float | None) -> None:
+        """This beat leads from now on; somebody led until then, as far as that is known."""
+        self.led_until = led_until
+        self.begun = self.is_set_back = False
+
+    def look(self) -> None:
+        """Notice whether the clock was set since the last look, or since somebody led."""
+        if not self.begun:
+            self._begin()
+        else:
+            before = self.wall + time.monotonic() - self.steady
+            self._read()
+            if abs(self.wall - before) >= STEP:
+                if self.wall > before:
+                    emit("clock.set_ahead", seconds=self.wall - before)
+                self._step(before)
+        if self.unsaved:
+            self.client.set(self.key, json.dumps({name: getattr(self, name) for name in KEPT}))
+            self.unsaved = False
+
+    def _begin(self) -> None:
+        text = self.client.get(self.key)
+        self._read()
+        self.handled, self.back_at, self.since = read(text)
+        self.since = self.since if self.led_until else self.wall
         self._look_ahead()
-        now = self.wall = time.time()
-        self.steady = time.monotonic()
-        self.since = stored.get("since", 0.0) if led_until else now
-        ended = max(led_until or now, self.since)  # a beat that died within seconds of a step did not renew since
-        if abs(now - ended) >= STEP:
-            return self._step(ended, now)
-        self._save()
-        return False
+        self.begun = self.unsaved = True
+        ended = max(self.led_until or self.wall, self.since)  # who died within seconds of a step did not renew since
+        if abs(self.wall - ended) >= STEP:
+            self._step(ended)
 
-    def look(self) -> bool:
-        """Whether the clock was set back since the last look."""
-        before = self.wall + time.monotonic() - self.steady
+    def _read(self) -> None:
         self.wall, self.steady = time.time(), time.monotonic()
-        if abs(self.wall - before) < STEP:
-            return False
-        if self.wall > before:
-            emit("clock.set_ahead", seconds=self.wall - before)
-        return self._step(before, self.wall)
 
-    def _step(self, before: float, now: float) -> bool:
+    def _step(self, before: float) -> None:
         self.handled = [*self.handled, (self.since, before)][-REMEMBERED:]
-        self.since = now
-        if now < before:
-            emit("clock.set_back", seconds=before - now)
-            self.back_at = now
+        self.since = self.wall
+        self.unsaved = True
+        if self.wall < before:
+            emit("clock.set_back", seconds=before - self.wall)
+            self.back_at = self.wall
+            self.is_set_back = True
             self._look_ahead()
-        self._save()
-        return now < before
 
     def _look_ahead(self) -> None:
         stretches = [(max(first, self.back_at), last) for first, last in self.handled if last > self.back_at > 0]
         self.ahead = [(from_seconds(first), from_seconds(last)) for first, last in stretches]
 
-    def _save(self) -> None:
-        state = {"handled": self.handled, "back_at": self.back_at, "since": self.since}
-        self.client.set(self.key, json.dumps(state))
+
+def read(text: str | None) -> tuple[list[Stretch], float, float]:
+    """What was kept; nothing where somebody else wrote there."""
+    try:
+        kept = json.loads(text or "{}")
+        stretches = [(float(first), float(last)) for first, last in kept.get("handled", ())]
+        return stretches, float(kept.get("back_at", 0)), float(kept.get("since", 0))
+    except (ValueError, TypeError, AttributeError):
+        return [], 0.0, 0.0

@@ -225,6 +225,15 @@ def test_steps_at_random_never_send_an_instant_twice(clock: Clock) -> None:
     assert max(Counter(minutes(clock.beat)).values()) == 1
 
 
+@pytest.mark.parametrize("text", ["", "[", "[]", '{"handled": 3}', '{"handled": [["x"]], "since": null}'])
+def test_what_somebody_else_wrote_over_its_memory_stops_nobody(clock: Clock, celery: Celery, text: str) -> None:
+    clock.beat.client.set(clock.beat.keys.clock, text)
+    clock.beat.close()
+    with running_beat(celery) as clock.beat:
+        clock.go_on(2 * MINUTE)
+        assert minutes(clock.beat) == span(1, 2)
+
+
 def test_a_step_is_told(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     clock.set(HOUR)
     clock.set(-HOUR)

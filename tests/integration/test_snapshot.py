@@ -197,9 +197,14 @@ def test_the_loss_of_any_one_key_is_mended_within_three_ticks(
     assert set(store.names()) == {keys.name(key) for key, score in client.zrange(keys.schedule, 0, -1, withscores=True)}
 
 
-def test_a_lost_counter_of_changes_never_gives_a_number_twice(shop: Scheduler, store: Store, client: Client) -> None:
+@pytest.mark.parametrize("now", ["", "0", "no number"])
+def test_a_lost_counter_of_changes_never_gives_a_number_twice(
+    now: str, shop: Scheduler, store: Store, client: Client
+) -> None:
     before = max(entry.revision for entry in store.all().values())
     client.delete(shop.keys.revision)
+    if now:
+        client.set(shop.keys.revision, now)
     lead(shop)
     sync.edit(store, "page", EVERY_HOUR | {"args": [5, 5]}, tasks=None, by="ann")
     assert store.get("page").revision > before
