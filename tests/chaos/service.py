@@ -91,8 +91,9 @@ class Service:
         self.first |= {name: entry.due for name, entry in self.store.all().items() if entry.due is not None}
 
     def begins_with_its_ledger(self, name: str) -> None:
-        """Take the first due instant that the ledger knows for a schedule that beat itself met first."""
-        self.first[name] = from_seconds(min(run.due for run in self.ledger.runs(name, 1_000_000)))
+        """Wait for the first due instant in the ledger of a schedule that beat itself met first."""
+        runs = until(lambda: self.ledger.runs(name, 1_000_000), 60, f"nothing is sent of {name}")
+        self.first[name] = from_seconds(min(run.due for run in runs))
 
     # processes
 

@@ -63,9 +63,10 @@ def prepare(service: Service) -> None:
 
 def go_on(service: Service) -> None:
     """With a beat that lives: every due instant has its account, of the new entries from their first on."""
-    service.finish()
+    beat = service.leads(service.beat())
     for name in ("new0", "foreign"):
         service.begins_with_its_ledger(name)
+    service.end(beat)
     outcomes = reckon(service)
     assert set(outcomes) == {"succeeded"}
     assert service.store.get("damaged").error

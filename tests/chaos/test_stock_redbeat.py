@@ -10,7 +10,6 @@ from itertools import groupby
 
 from redbeat import RedBeatSchedulerEntry
 
-from scheduler.instants import from_seconds
 from scheduler.message import RUN_HEADER
 from tests.chaos.accounts import reckon
 from tests.chaos.service import Service
@@ -73,13 +72,13 @@ def test_an_entry_of_another_program_runs_each_second_and_outlives_every_beat(se
     for _ in range(2):
         service.declare(1, "more")
         beat = service.leads(service.beat())
-        service.first["theirs"] = from_seconds(0)
-        service.goes_on(1.5)
+        service.begins_with_its_ledger("theirs")
+        service.goes_on(1.0)
         beat.kill()
         service.bury()
-    service.finish()
-    for name in ("theirs", "more0"):
-        service.begins_with_its_ledger(name)
+    beat = service.leads(service.beat())
+    service.begins_with_its_ledger("more0")
+    service.end(beat)
     assert set(reckon(service)) == {"succeeded"}
     assert service.client.hget(service.keys.entry("theirs"), "definition") == definition
     assert loaded_by_redbeat(service, "theirs").total_run_count == len(service.ledger.runs("theirs", 1000))
