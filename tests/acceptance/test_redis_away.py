@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 import redis
@@ -209,3 +210,31 @@ def test_beat_and_worker_follow_sentinel_to_another_redis(shop: Shop) -> None:
                 assert program.popen.poll() is None
                 assert program.count("Traceback") == 0
                 assert program.count(SAYS) == 1
+
+
+def test_a_run_that_goes_on_through_an_outage_longer_than_its_lease_is_neither_lost_nor_run_again(shop: Shop) -> None:
+    with servers() as directory, running(server := Server(directory / "m")):
+        settings = replace(
+            shop.service.settings,
+            redis_url=server.url,
+            file=directory / "schedules.yaml",
+            state_dir=directory / "state",
+        )
+        at = datetime.fromtimestamp(time.time() + 6, UTC).isoformat()
+        settings.file.write_text(
+            f"schedules: {{long: {{task: scheduler.tasks.count_to, args: [1, 5], at: '{at}', on_lost: rerun}}}}"
+        )
+        with service(settings, SCHEDULER_RUN_LEASE="2") as started:
+            _, worker = started.start_both()
+
+            def long_is(*outcomes: str) -> bool:
+                return any(run.outcome in outcomes for run in started.runs("long"))
+
+            until(lambda: long_is("running"), 20, "it runs")
+            server.stop()
+            wait(4)
+            server.start()
+            until(lambda: long_is("succeeded", "failed", "lost"), 20, "it ends")
+            (run,) = started.runs("long")
+            assert (run.outcome, run.attempt) == ("succeeded", 1)
+            assert worker.count("long@|count_to.* received") == 1
