@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG = 1
-LONGEST_LINE = 65536  # bytes, after which a line without an end is cut
+LONGEST_LINE = 65536  # bytes; a longer line is cut into pieces of this size
 
 Patience = tuple[tuple[signal.Signals, float], ...]  #: signals that ask to stop, each with the seconds it is given
 PATIENCE: Patience = ((signal.SIGTERM, 5.0),)
@@ -80,7 +80,7 @@ class Process:
         *whole, self.rest = got.split(b"\n")
         if self.rest and (self.silent or len(self.rest) > LONGEST_LINE):
             whole, self.rest = [*whole, self.rest], b""
-        lines = [line.decode(errors="replace").rstrip() for line in whole]
+        lines = [piece.decode(errors="replace").rstrip() for line in whole for piece in pieces(line)]
         self.last.extend(lines)
         if self.program.ready and not self.is_ready:
             self.is_ready = any(re.search(self.program.ready, line) for line in lines)
@@ -112,6 +112,10 @@ class Process:
             os.killpg(self.popen.pid, signal.SIGKILL)
         except ProcessLookupError:
             return
+
+
+def pieces(line: bytes) -> list[bytes]:
+    return [line[start : start + LONGEST_LINE] for start in range(0, len(line), LONGEST_LINE)] or [line]
 
 
 def die_with(parent: int) -> None:
