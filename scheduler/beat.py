@@ -137,7 +137,7 @@ class Scheduler(RedBeatScheduler):
 
     def stand_by(self) -> float:
         """Say who leads; returns the seconds until it is worth trying again."""
-        self.safe.follow()
+        self.safe.forget_sent()
         leader = holder(self.client, self.keys)
         self.client.zadd(self.keys.standbys, {self.lease.name: time.time()})
         self.client.expire(self.keys.standbys, 60)
@@ -203,6 +203,7 @@ class Scheduler(RedBeatScheduler):
 
     def plan_anew(self) -> None:
         """After the clock was set back, let what was not sent fall due when its time comes."""
+        self.safe.forget_sent()
         now = from_seconds(time.time())
         writes = []
         for before in self.store.all().values():

@@ -52,8 +52,8 @@ class Safekeeping:
         self.missing.clear()
         self.sent(led_until or self.sent_all or from_seconds(time.time()), everything=True)
 
-    def follow(self) -> None:
-        """Another beat leads, and sends."""
+    def forget_sent(self) -> None:
+        """What this beat sent last is no guide any more: another one leads, or the clock was set back."""
         self.sent_all = self.sent_some = None
 
     def trust_file(self, good: bool) -> None:
@@ -101,8 +101,8 @@ class Safekeeping:
             return self.look_at_all(token)
         if self.shrunk:
             self.shrunk = False
-            count = self.store.reindex()
-            self.report(f"the index of its schedules: {count} are back in it")
+            if count := self.store.reindex():
+                self.report(f"the index of its schedules: {count} are back in it")
         if not self.missing:
             return None
         return self.put_back_missing(token)
@@ -157,7 +157,8 @@ class Safekeeping:
         now = time.monotonic()
         if self.changed:
             stored = dict(self.store.raw(self.changed))
-            for name in self.changed:
+            self.missing |= self.store.indexed(self.changed - stored.keys())
+            for name in self.changed - self.missing:
                 self.copy(name, stored.get(name))
             self.changed.clear()
         if self.unwritten and now >= self.next_write:

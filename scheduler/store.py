@@ -167,6 +167,12 @@ class Store:
             back += done
         return back
 
+    def indexed(self, names: Iterable[str]) -> set[str]:
+        """Those of these names that stand in the index."""
+        wanted = list(names)
+        scores = self.client.zmscore(self.keys.schedule, [self.keys.entry(name) for name in wanted]) if wanted else []
+        return {name for name, score in zip(wanted, scores, strict=True) if score is not None}
+
     def reindex(self) -> int:
         """Find the entries that do not stand in the index, and add them; returns how many. Reads the whole keyspace."""
         pattern = re.sub(r"([\\\[\]*?^])", r"\\\1", self.keys.prefix) + "[^:]*"

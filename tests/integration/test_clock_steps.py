@@ -196,6 +196,17 @@ def test_a_first_start_with_a_wrong_clock_goes_on_when_the_clock_is_right(clock:
         assert minutes(clock.beat)[ahead:] == span(3, 4)
 
 
+def test_what_is_lost_after_the_clock_was_set_back_falls_due_now_and_not_ahead(clock: Clock, store: Store) -> None:
+    clock.go_on(MINUTE)
+    clock.set(LONG)
+    clock.set(-LONG)
+    clock.beat.client.delete(clock.beat.keys.entry("minutely"))
+    clock.beat.looked = 0.0
+    lead(clock.beat)
+    clock.go_on(2 * MINUTE)
+    assert store.get("minutely").due == NOON + 4 * MINUTE
+
+
 def test_a_pause_survives_every_step(clock: Clock, store: Store) -> None:
     sync.pause(store, "minutely", by="ann")
     clock.set(LONG)

@@ -169,6 +169,15 @@ def test_entries_of_other_programs_are_back_too(shop: Scheduler, store: Store, c
     assert json.loads(client.hget(keys.entry("theirs"), "definition"))["args"] == [1, 2]
 
 
+def test_an_entry_that_is_lost_right_after_it_was_changed_is_back(
+    shop: Scheduler, store: Store, client: Client, keys: Keys
+) -> None:
+    sync.edit(store, "page", EVERY_HOUR | {"args": [7, 7]}, tasks=None, by="ann")
+    client.delete(keys.entry("page"))
+    lead(shop)
+    assert store.get("page").origin == "admin"
+
+
 KEYS: dict[str, Callable[[Keys], str]] = {
     "an entry of the file": lambda keys: keys.entry("weekly"),
     "an entry with an overlay": lambda keys: keys.entry("nightly"),
