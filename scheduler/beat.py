@@ -166,6 +166,7 @@ class Scheduler(RedBeatScheduler):
             self.silent_since = time.monotonic()
             emit("beat.redis_refuses" if isinstance(error, REFUSED) else "beat.redis_away", error=error)
         self.stop_listening()
+        self.vanished.wait_anew()
         with self.stop.waiting():
             time.sleep(PATIENCE[min(self.failures, len(PATIENCE) - 1)])
         self.failures += 1

@@ -26,7 +26,7 @@ from scheduler.events import emit
 from scheduler.ledger import UNTAKEN, Ledger
 from scheduler.message import RETRIES_HEADER, RUN_HEADER
 from scheduler.model import Outcome, Run, read_run_id
-from scheduler.redis_client import AWAY, Keys, connect
+from scheduler.redis_client import AWAY, REFUSED, Keys, connect
 from scheduler.registry import import_target
 from scheduler.settings import Settings
 
@@ -224,13 +224,29 @@ class Keeper(threading.Thread):
         self.ledger = Ledger(connect(settings), Keys(settings.key_prefix), settings)
 
     def run(self) -> None:
+        pause = self.ledger.lease / 3
         while True:
-            time.sleep(self.ledger.lease / 3)
-            running = [run_of(context_of(request)) for request in tuple(state.active_requests)]
-            try:
-                self.ledger.renew(run_id for run_id in running if run_id is not None)
-            except AWAY:
-                continue  # the worker itself says that Redis is away
+            time.sleep(pause)
+            pause = self.renew()
+
+    def renew(self) -> float:
+        """Answer for every run of this worker; returns the seconds until that is to be done again."""
+        pause = self.ledger.lease / 3
+        try:
+            self.ledger.renew(runs_of_this_worker())
+        except (*AWAY, *REFUSED):  # the worker itself says so; when Redis is back, beat waits for us, but not long
+            return min(pause / 4, 1.0)
+        return pause
+
+
+def runs_of_this_worker() -> list[str]:
+    """The runs that are under way in this worker's children."""
+    while True:
+        try:
+            found = [run_of(context_of(request)) for request in state.active_requests]
+            return [run_id for run_id in found if run_id is not None]
+        except RuntimeError:  # the main thread took or ended one meanwhile
+            continue
 
 
 def next_attempt(retry: Any) -> float:

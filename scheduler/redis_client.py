@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha1
 from importlib.resources import files
 from typing import Any
 
 import redis
 from redis.backoff import ExponentialBackoff
-from redis.commands.core import Script
 from redis.connection import DefaultParser
 from redis.retry import Retry
 from redis.sentinel import Sentinel
@@ -197,16 +197,29 @@ def hashes(client: Client, keys: Iterable[str]) -> list[dict[str, str]]:
     return [reply if isinstance(reply, dict) else {} for reply in found]
 
 
+class Script:
+    """A Lua script, called by its hash, and sent in full to a Redis that does not know it."""
+
+    def __init__(self, client: Client, text: str) -> None:
+        self.client = client
+        self.text = text
+        self.sha = sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    def __call__(self, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:
+        try:
+            return self.client.evalsha(self.sha, len(keys), *keys, *args)
+        except redis.exceptions.NoScriptError:
+            # In one step: a Redis that is started anew between loading and calling has forgotten the script again.
+            return self.client.eval(self.text, len(keys), *keys, *args)
+
+
 def script(client: Client, name: str) -> Script:
-    """The Lua script ``scheduler/lua/<name>.lua``, sent once and then called by its hash.
+    """The Lua script ``scheduler/lua/<name>.lua``.
 
     Lua has no import in Redis: what scripts share stands in ``_ledger.lua`` and is put in front of each.
     """
     lua = files("scheduler") / "lua"
-    registered: Script = client.register_script(
-        "".join((lua / f"{part}.lua").read_text("utf-8") for part in ("_ledger", name))
-    )
-    return registered
+    return Script(client, "".join((lua / f"{part}.lua").read_text("utf-8") for part in ("_ledger", name)))
 
 
 def take_a_write(client: Client, keys: Keys) -> None:

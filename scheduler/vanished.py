@@ -68,6 +68,10 @@ class Vanished:
         self._overdue = {(run_id, ends): self._overdue.get((run_id, ends), here) for run_id, ends in found}
         return [run_id for (run_id, _), since in self._overdue.items() if here - since >= self.patience][:AT_ONCE]
 
+    def wait_anew(self) -> None:
+        """Count no time in which Redis was away: no worker could renew."""
+        self._overdue.clear()
+
     def again(self, run_id: str) -> Message | None:
         """The run's message once more, if its schedule wants that and it did not fail so too often."""
         try:
