@@ -238,7 +238,7 @@ class Scheduler(RedBeatScheduler):
         try:
             tasks = signatures(self.app)
             since = self.fall_due_after
-            good = sync.load_for_beat(self.store, self.settings, tasks, self.lease.token, since=since)
+            good = sync.load_for_beat(self.store, self.file, tasks, self.lease.token, since=since)
             self.safe.trust_file(good)
             self.fall_due_after = None
         except Conflict:

@@ -56,7 +56,7 @@ def task_modules(settings: Settings) -> tuple[tuple[str, str], ...]:
     named = [(OWN_TASKS, "scheduler")]
     named += [(module, "SCHEDULER_IMPORTS") for module in settings.imports]
     if settings.file.exists():
-        named += [(module, f"{settings.file}: imports") for module in schedule_file.read(settings.file).imports]
+        named += [(module, f"{settings.file}: imports") for module in schedule_file.read_alone(settings.file).imports]
     return tuple(named)
 
 

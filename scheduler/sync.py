@@ -22,9 +22,9 @@ from scheduler.events import emit
 from scheduler.instants import from_seconds, to_seconds
 from scheduler.model import Declared, Entry, Pause, Problem
 from scheduler.plan import Change, Plan
-from scheduler.settings import Settings
 from scheduler.store import Store, Write, audit_line
 from scheduler.validate import Validated, validate, validate_fields
+from scheduler.watch import FileWatch
 
 Tasks = Mapping[str, inspect.Signature | None] | None
 ATTEMPTS = 5  #: how often a change is computed anew when somebody else was faster
@@ -47,6 +47,8 @@ class Checked:
     path: Path
     calendars: Mapping[str, Any]
     positions: schedule_file.Positions
+    patterns: tuple[str, ...] = ()  #: what it includes
+    files: tuple[Path, ...] = ()  #: which files those are
 
     def advice(self) -> tuple[Problem, ...]:
         """Warnings about the year to come, each at its place in the file."""
@@ -65,7 +67,7 @@ def check(path: Path, tasks: Tasks) -> Checked:
     calendars = document.data.get("calendars")
     valid = validate(document, tasks=tasks)
     known = calendars if isinstance(calendars, dict) else {}
-    return Checked(valid, document.digest, path, known, document.positions)
+    return Checked(valid, document.digest, path, known, document.positions, document.patterns, document.files)
 
 
 def plan_for(store: Store, checked: Checked, since: datetime | None = None) -> Plan:
@@ -140,20 +142,22 @@ def describe(change: Change, by: str, now: datetime) -> dict[str, Any]:
     return line
 
 
-def load_for_beat(store: Store, settings: Settings, tasks: Tasks, token: str, *, since: datetime | None = None) -> bool:
+def load_for_beat(store: Store, watch: FileWatch, tasks: Tasks, token: str, *, since: datetime | None = None) -> bool:
     """Load the file as leader; False for one that is wrong: the last good schedules stay, its problems are shown."""
-    checked = check(settings.file, tasks)
+    file = watch.path
+    checked = check(file, tasks)
+    watch.follow(checked.patterns, certain=checked.validated.ok)
     now = str(clock().timestamp())
-    facts = {"path": str(settings.file.resolve()), "digest": checked.digest, "read": now, "problems": ""}
+    facts = {"path": str(file.resolve()), "digest": checked.digest, "read": now, "problems": ""}
     try:
-        by = f"file {settings.file.name} {checked.digest}"
+        by = f"file {file.name} {checked.digest}"
         done = apply(store, checked, by=by, token=token, since=since)
     except RefusedChange as error:
         problems = str(error).splitlines()
-        emit("file.rejected", file=settings.file, count=len(problems), problem=problems[0])
+        emit("file.rejected", file=file, count=len(problems), problem=problems[0])
         store.note_file({**facts, "problems": "\n".join(problems[:200])})
         return False
-    emit("file.applied", file=settings.file, summary=done.summary())
+    emit("file.applied", file=file, summary=done.summary())
     conflicts = [str(change) for change in done.changes if change.kind == "conflict"]
     store.note_file({**facts, "summary": done.summary(), "problems": "\n".join(conflicts)})
     return True

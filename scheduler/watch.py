@@ -1,10 +1,13 @@
-"""Has the schedule file changed? Answered from its directory entry, without reading it."""
+"""Has the schedule file, or one that it includes, changed? Answered from directory entries, without reading."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from scheduler.schedule_file import included
+
 Signature = tuple[int, int, int] | None
+Look = tuple[tuple[Path, Signature], ...]
 
 
 class FileWatch:
@@ -12,23 +15,38 @@ class FileWatch:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._seen: Signature | str = "never looked"
+        self.patterns: tuple[str, ...] = ()  #: what the file includes; a change here counts as one of the file
+        self._seen: Look | None = None
 
     def has_changed(self, *, peek: bool = False) -> bool:
         """Whether it looks different from the last time; ``peek`` leaves the answer for the next call."""
-        signature = self._look()
-        changed = signature != self._seen
+        look = self._look()
+        changed = look != self._seen
         if not peek:
-            self._seen = signature
+            self._seen = look
         return changed
 
     def forget(self) -> None:
         """Count the file as changed at the next look."""
-        self._seen = "never looked"
+        self._seen = None
 
-    def _look(self) -> Signature:
-        try:
-            stat = self.path.stat()
-        except OSError:
-            return None
-        return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    def follow(self, patterns: tuple[str, ...], *, certain: bool) -> None:
+        """From now on, look at these included files too; the next look tells a change if they are others than before.
+
+        Not ``certain`` when the file is wrong: what it included before may still belong to it.
+        """
+        if patterns or certain:
+            self.patterns = patterns
+
+    def _look(self) -> Look:
+        others = [file for pattern in self.patterns for file in included(self.path.parent, pattern)]
+        return tuple((file, signature(file)) for file in (self.path, *others))
+
+
+def signature(path: Path) -> Signature:
+    """None for a file that cannot be found."""
+    try:
+        stat = path.stat()
+    except (OSError, ValueError):
+        return None
+    return (stat.st_mtime_ns, stat.st_size, stat.st_ino)

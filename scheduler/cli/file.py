@@ -32,12 +32,16 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
     if json_:
         told = (*valid.errors, *warnings)
         problems = [{"severity": problem.severity, "problem": str(problem)} for problem in told]
-        print_json({"file": str(checked.path), "ok": valid.ok, "schedules": len(valid.declared), "problems": problems})
+        files = [str(path) for path in checked.files]
+        facts = {"file": str(checked.path), "includes": files, "ok": valid.ok, "schedules": len(valid.declared)}
+        print_json({**facts, "problems": problems})
     else:
         for problem in (*valid.errors, *warnings):
             click.echo(str(problem), err=problem.severity == "error")
         if valid.ok:
-            click.echo(f"{checked.path}: {len(valid.declared)} schedules, {len(warnings)} warnings, no errors")
+            where = f" in {len(checked.files) + 1} files" if checked.files else ""
+            counts = f"{len(valid.declared)} schedules{where}, {len(warnings)} warnings, no errors"
+            click.echo(f"{checked.path}: {counts}")
     if not valid.ok:
         return Exit.PROBLEMS
     return Exit.CHANGES if strict and warnings else Exit.OK

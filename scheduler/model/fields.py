@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
@@ -29,12 +29,24 @@ def read_whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def read_patterns(value: object) -> object:
+    """Take one pattern for a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
 WHOLE = BeforeValidator(read_whole)
 Duration = Annotated[
     timedelta,
     BeforeValidator(read_duration),
     PlainSerializer(timing.format_duration),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["30s", "10m", "1h30m", "2d"]}),
+]
+PATTERN: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 1000, "pattern": r"\S"}
+Patterns = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=1000)], ...],
+    Field(max_length=100),
+    BeforeValidator(read_patterns),
+    WithJsonSchema({"anyOf": [PATTERN, {"type": "array", "items": PATTERN, "maxItems": 100}]}),
 ]
 Text = Annotated[str, Field(max_length=4096)]
 ShortText = Annotated[str, Field(max_length=200)]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from scheduler.model.fields import NAME_PATTERN, TIMING_KINDS, WHOLE, Duration, ShortText, Text
+from scheduler.model.fields import NAME_PATTERN, TIMING_KINDS, WHOLE, Duration, Patterns, ShortText, Text
 
 
 class Noun(BaseModel):
@@ -107,6 +107,11 @@ class ScheduleFile(Noun):
     """The top level of ``schedules.yaml``."""
 
     timezone: ShortText = Field("UTC", description="Time zone of every schedule that names none.")
+    include: Patterns = Field(
+        (),
+        description="Further files with `schedules:` and `calendars:`, relative to this one; a pattern, or a list.",
+        examples=["schedules.d/*.yaml"],
+    )
     imports: tuple[str, ...] = Field((), description="Modules that hold your tasks.", examples=[["reports.tasks"]])
     defaults: Policies = Field(Policies(), description="Policies of every schedule that does not set its own.")
     calendars: dict[str, Annotated[tuple[Text, ...], Field(max_length=1000)]] = Field(

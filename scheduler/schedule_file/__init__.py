@@ -15,8 +15,20 @@ from scheduler.model import Position, Problem
 from scheduler.schedule_file.builder import Builder
 from scheduler.schedule_file.document import Document, Node, Positions, owner, printable
 from scheduler.schedule_file.scalars import plain
+from scheduler.schedule_file.several import included, join
 
-__all__ = ["Document", "Positions", "owner", "parse", "parse_bytes", "plain", "printable", "read"]
+__all__ = [
+    "Document",
+    "Positions",
+    "included",
+    "owner",
+    "parse",
+    "parse_bytes",
+    "plain",
+    "printable",
+    "read",
+    "read_alone",
+]
 
 MAX_BYTES = 5_000_000
 TOO_LARGE = f"the file is larger than {MAX_BYTES // 1_000_000} MB"
@@ -37,7 +49,8 @@ def parse(text: str, name: str) -> Document:
     root = builder.build()
     problems = builder.problems or _shape(root, name)
     data = root.value if root and isinstance(root.value, dict) else {}
-    return Document(name, data, Positions(name, root), tuple(problems), _digest(raw))
+    cut_short = root is None and bool(builder.problems)
+    return Document(name, data, Positions(name, root), tuple(problems), _digest(raw), len(raw), cut_short)
 
 
 def parse_bytes(raw: bytes, name: str) -> Document:
@@ -52,7 +65,12 @@ def parse_bytes(raw: bytes, name: str) -> Document:
 
 
 def read(path: Path) -> Document:
-    """Read and parse a file; one that cannot be read is a document with one problem, without a position."""
+    """Read and parse a file with those that it includes."""
+    return join(read_alone(path), path, read_alone)
+
+
+def read_alone(path: Path) -> Document:
+    """Read and parse one file; one that cannot be read is a document with one problem, without a position."""
     name = str(path)
     try:
         raw = _bytes(path)
@@ -87,7 +105,7 @@ def _refused(name: str, raw: bytes, what: str, remedy: str, place: Position | No
 
 
 def _document(name: str, raw: bytes, problem: Problem) -> Document:
-    return Document(name, {}, Positions(name, None), (problem,), _digest(raw))
+    return Document(name, {}, Positions(name, None), (problem,), _digest(raw), len(raw), incomplete=True)
 
 
 def _place(before: str, name: str) -> Position:

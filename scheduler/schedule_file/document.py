@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Any, Protocol
 
 from scheduler.model import Position, Problem
@@ -100,13 +101,17 @@ def _paths(node: Node, path: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Document:
-    """``data`` is empty when the text could not be read to its end; ``digest`` names the bytes."""
+    """``data`` is empty when the text could not be read to its end; ``digest`` names the bytes of all files."""
 
     name: str
     data: dict[str, Any]
     positions: Positions
     problems: tuple[Problem, ...]
     digest: str
+    length: int = 0  #: bytes
+    incomplete: bool = False  #: whether this or an included file could not be read to its end
+    patterns: tuple[str, ...] = ()  #: what `include:` says
+    files: tuple[FilePath, ...] = ()  #: what is included
 
     @property
     def imports(self) -> tuple[str, ...]:

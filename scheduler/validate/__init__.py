@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scheduler.model import TIMING_KINDS, Declared, Problem
+from scheduler.model import TIMING_KINDS, Declared, Position, Problem
 from scheduler.schedule_file import Document, owner, printable
 from scheduler.validate import gate
 from scheduler.validate.gate import Gate
-from scheduler.validate.meaning import Calendars, Tasks
+from scheduler.validate.meaning import UNKNOWN_CALENDAR, Calendars, Tasks
 from scheduler.validate.terms import MAX_FINDINGS, Finding, shown
 
 __all__ = ["Calendars", "Tasks", "Validated", "validate", "validate_fields"]
@@ -44,10 +44,12 @@ def validate(document: Document, *, tasks: Tasks | None) -> Validated:
     if document.problems and not document.data:
         return Validated({}, document.problems)
     declared, findings = _everything(document.data, tasks)
+    if document.incomplete:  # the calendar may stand in what could not be read
+        findings = [finding for finding in findings if not finding.what.startswith(UNKNOWN_CALENDAR)]
     told = {problem.position for problem in document.problems}
     problems = [_placed(finding, document) for finding in findings]
     fresh = [problem for problem in problems if problem.position not in told]
-    return Validated(declared, tuple(sorted([*document.problems, *fresh], key=_place)))
+    return Validated(declared, tuple(sorted([*document.problems, *fresh], key=_place(document))))
 
 
 def validate_fields(
@@ -93,8 +95,14 @@ def _placed(finding: Finding, document: Document) -> Problem:
     return Problem(finding.what, finding.remedy, printable(schedule, 100), printable(key), position, finding.severity)
 
 
-def _place(problem: Problem) -> tuple[int, int]:
-    return (problem.position.line, problem.position.column) if problem.position else (0, 0)
+def _place(document: Document) -> Callable[[Problem], tuple[bool, str, int, int]]:
+    """The order in which problems are told: by place, the main file first."""
+
+    def order(problem: Problem) -> tuple[bool, str, int, int]:
+        place = problem.position or Position(document.name, 0, 0)
+        return (place.file != document.name, place.file, place.line, place.column)
+
+    return order
 
 
 def _key(path: tuple[str | int, ...]) -> str:

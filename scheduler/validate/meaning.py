@@ -16,6 +16,7 @@ MAX_DEPTH = 32
 CARRIED = frozenset({str, int, bool, type(None)})
 ENDS = ("start", "end")
 KEYS = frozenset({*Schedule.model_fields, "except"})
+UNKNOWN_CALENDAR = "unknown calendar"
 SOURCE = "tasks come from SCHEDULER_IMPORTS and `imports:`"
 
 
@@ -61,7 +62,7 @@ def excluded_days(names: tuple[str, ...], calendars: Calendars) -> tuple[tuple[s
             texts.update(dict.fromkeys(calendars[name]))
         else:
             remedy = near(name, calendars) or f"declare it under calendars:, where there is {listed(calendars)}"
-            findings.append(Finding(("except", index), f"unknown calendar {shown(name)}", remedy))
+            findings.append(Finding(("except", index), f"{UNKNOWN_CALENDAR} {shown(name)}", remedy))
     return tuple(texts), findings
 
 

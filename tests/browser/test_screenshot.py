@@ -15,6 +15,7 @@ from scheduler import sync
 from scheduler.admin.service import Service
 from scheduler.instants import from_seconds
 from scheduler.sync import clock
+from scheduler.watch import FileWatch
 from tests.browser.conftest import ROOT, Open
 from tests.integration.admin.runs import lead, run
 
@@ -29,7 +30,7 @@ def populate(service: Service) -> None:
     service.settings.file.write_text(FILE, encoding="utf-8")
     lead(service)
     store.client.hset(store.keys.leader, mapping={"name": "web1:4711", "since": now - 3 * 86_400})
-    sync.load_for_beat(store, service.settings, service.tasks, "leader")
+    sync.load_for_beat(store, FileWatch(service.settings.file), service.tasks, "leader")
     store.note_file({"path": "/etc/celery-scheduler/schedules.yaml"})
     usage = {"path": "/", "percent": 41.2}
     run(

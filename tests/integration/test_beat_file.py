@@ -169,3 +169,26 @@ def test_after_everything_was_lost_nothing_is_sent_as_it_was_before(
     assert not beat.lease.renew(beat.client)
     lead(beat)
     assert arguments(sent(client)[-1]) == ([3, 4], {})
+
+
+def test_a_change_of_an_included_file_governs_the_next_tick(beat: Scheduler, settings: Settings, store: Store) -> None:
+    included = settings.file.parent / "schedules.d" / "more.yaml"
+    included.parent.mkdir()
+    included.write_text(GOOD.replace("job", "more"))
+    write_file(settings, f"include: schedules.d/*.yaml\n{GOOD}\n")
+    lead(beat)
+    lead(beat)
+    before = store.file_facts()["digest"]
+    assert store.names() == ["job", "more"]
+    included.write_text(GOOD.replace("job", "other"))
+    lead(beat)
+    assert store.names() == ["job", "other"]
+    included.write_text("schedules: {more: {task: scheduler.tasks.log_it, every: 1")
+    lead(beat)
+    assert store.names() == ["job", "other"]
+    facts = store.file_facts()
+    assert facts["problems"].startswith(f"{included}:1:19: ")
+    assert facts["digest"] != before
+    included.rename(included.with_suffix(".off"))
+    lead(beat)
+    assert store.names() == ["job"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,19 @@ def test_apply_names_who_did_it_in_the_audit_log(shell: Shell, store: Store) -> 
 def test_another_file_can_be_named(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text(f"schedules: {{{JOB}}}")
     assert shell("check", "--file", str(tmp_path / "other.yaml")).code == Exit.OK
+
+
+def test_check_tells_how_many_files_there_are_and_warns_of_a_pattern_without_any(shell: Shell) -> None:
+    directory = shell.settings.file.parent
+    (directory / "more.yaml").write_text(f"schedules:\n  more: {JOB.partition(': ')[2]}\n")
+    shell.settings.file.write_text("include: [more.yaml, 'schedules.d/*.yaml']\nschedules: {}\n")
+    said = shell("check")
+    assert said.code == Exit.OK
+    assert said.out.splitlines() == [
+        f"{shell.settings.file}:1:22: warning: include: 'schedules.d/*.yaml' matches no file — mend the pattern, or "
+        "ignore this if there shall be none yet; it counts from the directory of this file",
+        f"{shell.settings.file}: 1 schedules in 2 files, 1 warnings, no errors",
+    ]
+    assert shell("check", "--strict").code == Exit.CHANGES
+    assert json.loads(shell("check", "--json").out)["includes"] == [str(directory / "more.yaml")]
+    assert shell("plan").out.startswith("add more")

@@ -83,3 +83,28 @@ def test_a_file_that_is_forgotten_counts_as_changed_also_when_it_is_missing(watc
     watch.has_changed()
     watch.forget()
     assert watch.has_changed()
+
+
+def test_an_included_file_that_is_changed_added_or_removed_is_a_change(watch: FileWatch, path: Path) -> None:
+    directory = path.parent / "schedules.d"
+    directory.mkdir()
+    (directory / "a.yaml").write_text("one")
+    watch.follow(("schedules.d/*.yaml",), certain=True)
+    assert watch.has_changed()
+    assert not watch.has_changed()
+    (directory / "a.yaml").write_text("another")
+    assert watch.has_changed()
+    (directory / "b.yaml").write_text("one")
+    assert watch.has_changed()
+    (directory / "a.yaml").unlink()
+    assert watch.has_changed()
+    (directory / "b.txt").write_text("not included")
+    assert not watch.has_changed()
+
+
+def test_what_a_wrong_file_may_include_is_looked_at_as_before(watch: FileWatch) -> None:
+    watch.follow(("schedules.d/*.yaml",), certain=True)
+    watch.follow((), certain=False)
+    assert watch.patterns
+    watch.follow((), certain=True)
+    assert not watch.patterns

@@ -1,0 +1,161 @@
+"""The files that a schedule file includes, read into one document: one namespace, and every place names its file."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from scheduler.model import Position, Problem
+from scheduler.schedule_file.document import Document, Positions, printable
+from scheduler.schedule_file.document import Path as KeyPath
+
+SHARED = ("schedules", "calendars")  #: what an included file may hold
+MAX_FILES = 1000
+MAX_BYTES_TOGETHER = 20_000_000
+NO_MATCH = "mend the pattern, or ignore this if there shall be none yet; it counts from the directory of this file"
+UNREAD = "create it, mend its mode, or mend include:"
+
+Read = Callable[[Path], Document]  #: of one file
+
+
+def patterns(document: Document) -> list[tuple[KeyPath, str]]:
+    """The patterns under ``include:``, one or a list, each with its key path; other values are for the validator."""
+    said = document.data.get("include")
+    listed = list(enumerate(said)) if isinstance(said, list) else []
+    found = [(("include",), said)] if isinstance(said, str) else [(("include", index), item) for index, item in listed]
+    return [(path, item.strip()) for path, item in found if isinstance(item, str) and item.strip()]
+
+
+def included(directory: Path, pattern: str) -> list[Path]:
+    """The files that a pattern stands for, sorted. One without ``*``, ``?`` and ``[`` is that file, also if missing."""
+    if not glob.has_magic(pattern):
+        return [directory / pattern]
+    try:
+        return [directory / name for name in sorted(glob.glob(pattern, root_dir=directory))]
+    except ValueError:  # no file system has such a name
+        return []
+
+
+def join(main: Document, path: Path, read: Read) -> Document:
+    """The document of the main file and of those that it includes; its data are those of all of them."""
+    wanted = patterns(main)
+    if not wanted:
+        return main
+    joined = Joined(main)
+    seen = {path.absolute()}
+    for at, pattern in wanted:
+        found = included(path.parent, pattern)
+        for file in found:
+            if file.absolute() not in seen:
+                seen.add(file.absolute())
+                joined.add(file, at, read)
+        if not found:
+            joined.note(at, f"include: {printable(repr(pattern))} matches no file", NO_MATCH, "warning")
+    return joined.document(tuple(pattern for _, pattern in wanted))
+
+
+class Joined:
+    """Takes one file after the other into the main one."""
+
+    def __init__(self, main: Document) -> None:
+        self.main = main
+        own = main.data.items()
+        self.data = {key: dict(value) if key in SHARED and isinstance(value, dict) else value for key, value in own}
+        self.problems = list(main.problems)
+        self.parts: dict[KeyPath, Positions] = {}
+        self.files: list[Path] = []
+        self.digest = hashlib.sha256(main.digest.encode())
+        self.length = 0
+        self.incomplete = main.incomplete
+
+    def add(self, file: Path, at: KeyPath, read: Read) -> None:
+        if len(self.files) >= MAX_FILES or self.length > MAX_BYTES_TOGETHER:
+            if not self.incomplete:
+                what = f"more than {MAX_FILES} files or {MAX_BYTES_TOGETHER // 1_000_000} MB are included"
+                self.note(at, what, "include fewer")
+            self.incomplete = True
+            return
+        part = read(file)
+        self.files.append(file)
+        self.length += part.length
+        self.digest.update(f"{file.name} {part.digest}\n".encode("utf-8", "surrogatepass"))
+        self.incomplete |= part.incomplete
+        here = self.main.positions.nearest(at)
+        self.problems += [it if it.position else replace(it, position=here, remedy=UNREAD) for it in part.problems]
+        for key, value in part.data.items():
+            self.take(key, value, part)
+
+    def take(self, key: str, value: Any, part: Document) -> None:
+        """One key of an included file."""
+        if key not in SHARED:
+            what = f"{printable(repr(key))} cannot stand in an included file"
+            remedy = f"put it into {self.main.name}; here only schedules and calendars can stand"
+            self.problem(part.positions.key((key,)), what, remedy)
+        elif isinstance(value, dict):
+            self.merge(key, value, part)
+        elif value is not None or key == "schedules":
+            what = f"{key} must be a mapping" if value is not None else f"{key} is empty"
+            self.problem(part.positions.nearest((key,)), what, "write name: below it, or {} for none")
+
+    def merge(self, key: str, value: Mapping[str, Any], part: Document) -> None:
+        mine = self.data.setdefault(key, {})
+        if not isinstance(mine, dict):  # the validator tells
+            return
+        for name, item in value.items():
+            place = part.positions.key((key, name))
+            if name in mine:
+                first = self.parts.get((key, name), self.main.positions).key((key, name))
+                what = f"{key[:-1]} {printable(repr(name))} is declared twice: {first} and {place}"
+                self.problem(place, what, "delete or rename one of them", name if key == "schedules" else "")
+            else:
+                mine[name] = item
+                self.parts[key, name] = part.positions
+
+    def note(self, at: KeyPath, what: str, remedy: str, severity: Any = "error") -> None:
+        place = self.main.positions.nearest(at)
+        self.problems.append(Problem(what, remedy, key="include", position=place, severity=severity))
+
+    def problem(self, place: Position, what: str, remedy: str, schedule: str = "") -> None:
+        self.problems.append(Problem(what, remedy, printable(schedule, 100), position=place))
+
+    def document(self, looked_for: tuple[str, ...]) -> Document:
+        positions = JoinedPositions(self.main.positions, self.parts)
+        return replace(
+            self.main,
+            data=self.data,
+            positions=positions,
+            problems=tuple(self.problems),
+            digest=self.digest.hexdigest()[:12],
+            files=tuple(self.files),
+            patterns=looked_for,
+            incomplete=self.incomplete,
+        )
+
+
+class JoinedPositions(Positions):
+    """Positions of the main file, but for what stands in another: that is known by its first two keys."""
+
+    def __init__(self, main: Positions, parts: Mapping[KeyPath, Positions]) -> None:
+        super().__init__(main.file, main.root)
+        self.parts = parts
+
+    def __getitem__(self, path: KeyPath) -> Position:
+        part = self.parts.get(path[:2])
+        return super().__getitem__(path) if part is None else part[path]
+
+    def __iter__(self) -> Iterator[KeyPath]:
+        yield from super().__iter__()
+        for start, part in self.parts.items():
+            yield from (path for path in part if path[:2] == start)
+
+    def key(self, path: KeyPath) -> Position:
+        part = self.parts.get(path[:2])
+        return super().key(path) if part is None else part.key(path)
+
+    def nearest(self, path: KeyPath) -> Position:
+        part = self.parts.get(path[:2])
+        return super().nearest(path) if part is None else part.nearest(path)
