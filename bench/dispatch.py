@@ -202,7 +202,7 @@ def bench_idle(url: str) -> None:
     for count in (1_000, 100_000, 1_000_000):
         client.flushall()
         ours = Ours(url)
-        fields = ours.declared("job", "2099-01-01").fields()
+        fields = ours.declared("job", "2099-01-01 00:00").fields()
         due = from_seconds(time.time() + 1e6)
         with ours.scheduler.client.pipeline(transaction=False) as pipe:
             for number in range(count):
@@ -239,7 +239,7 @@ def bench_load(url: str) -> None:
         print(f"{seconds(stock.scheduler.setup_schedule):.2f} |")
         client.flushall()
         ours = Ours(url)
-        wanted = {f"job-{n}": ours.declared(f"job-{n}", "2026-01-01") for n in range(count)}
+        wanted = {f"job-{n}": ours.declared(f"job-{n}", "2026-01-01 00:00") for n in range(count)}
         print(f"| {count:,} | {ours.name} | {seconds(load, ours.scheduler.store, wanted):.2f} | ", end="")
         print(f"{seconds(load, ours.scheduler.store, wanted):.2f} |")
 

@@ -237,8 +237,14 @@ class Scheduler(RedBeatScheduler):
         self.hold_on()
         try:
             tasks = signatures(self.app)
-            since = self.fall_due_after
-            good = sync.load_for_beat(self.store, self.file, tasks, self.lease.token, since=since)
+            good = sync.load_for_beat(
+                self.store,
+                self.file,
+                tasks,
+                self.lease.token,
+                since=self.fall_due_after,
+                progress=self.lease.progress,
+            )
             self.safe.trust_file(good)
             self.fall_due_after = None
         except Conflict:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,7 +43,6 @@ class Job:
     policies: Policies
     enabled: bool = True
     max_runs: int | None = None
-    key: str = field(default="", compare=False)
 
 
 def job(entry: Entry) -> Job:
@@ -138,8 +137,8 @@ def meta(last_run_at: datetime | None, total_run_count: int) -> str:
     return f'{{"last_run_at": {to_redbeat_json(last_run_at)}, "total_run_count": {total_run_count}}}'
 
 
-def encode(entry: Entry) -> dict[str, str]:
-    """Every field of the hash but ``meta``, ``seen`` and ``revision``, which change on their own."""
+def encode(entry: Entry, sent: Job | None = None) -> dict[str, str]:
+    """Every field of the hash but ``meta``, ``count`` and ``revision``, which change on their own."""
     own = {
         "origin": entry.origin,
         "fields": json.dumps(entry.fields if entry.origin != "redbeat" else {}),
@@ -150,8 +149,14 @@ def encode(entry: Entry) -> dict[str, str]:
         "error": entry.error,
     }
     if entry.origin != "redbeat":
-        own["definition"] = definition(entry, job(entry))
+        own["definition"] = definition(entry, sent or job(entry))
+        own["seen"] = digest(own["definition"])
     return own
+
+
+def digest(written: str) -> str:
+    """What ``seen`` holds of the definition that we wrote or took over last."""
+    return hashlib.sha1(written.encode(), usedforsecurity=False).hexdigest()
 
 
 def decode(name: str, stored: Mapping[str, str]) -> Entry:
@@ -194,8 +199,7 @@ def whole(stored: Mapping[str, str], key: str) -> int:
 
 def was_changed_outside(stored: Mapping[str, str]) -> bool:
     """Whether another program wrote the definition with RedBeat's own API since we saw it last."""
-    digest = hashlib.sha1(stored.get("definition", "").encode(), usedforsecurity=False).hexdigest()
-    return stored.get("seen") != digest
+    return stored.get("seen") != digest(stored.get("definition", ""))
 
 
 def damaged(name: str, stored: Mapping[str, str], error: str) -> Entry:

@@ -19,6 +19,7 @@ POINTS = (
     "sync.after_write",
     "roster.before_due",
     "roster.after_due",
+    "store.before_apply",
     "store.before_adopt",
     "store.after_adopt",
     "store.before_set_aside",

@@ -79,6 +79,10 @@ class Keys:
     def audit(self) -> str:
         return f"{self.prefix}:audit"
 
+    def staged(self, what: str) -> str:
+        """What the keys begin with under which a large set of changes is laid down before it is made."""
+        return f"{self.prefix}:staged:{what}:"
+
     @property
     def file(self) -> str:
         """What became of the schedule file that the leader read last."""

@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from scheduler import entries, faults
+from scheduler import entries, faults, staging
 from scheduler.entries import DamagedEntry
 from scheduler.errors import Conflict, NotFound
 from scheduler.model import Entry
 from scheduler.redis_client import NOTICES, Client, Keys, hashes, script
+from scheduler.staging import Packed
+from scheduler.validate.terms import near
 
 AUDIT_LENGTH = 10_000
 READ_AT_ONCE = 1000
+COMPARED = 10_000  #: names among which near misses are looked for
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ class Store:
         """The entry of that name; raises NotFound with near misses."""
         stored = self.client.hgetall(self.keys.entry(name))
         if not stored or "definition" not in stored:
-            raise NotFound(f"no schedule is called {name!r}: `python3 -m scheduler list` shows every one")
+            remedy = near(name, self.names()[:COMPARED]) or "`python3 -m scheduler list` shows every one"
+            raise NotFound(f"no schedule is called {name!r}: {remedy}")
         return self._decode(name, stored)
 
     def read(self, names: Iterable[str]) -> Iterator[Entry]:
@@ -72,17 +76,23 @@ class Store:
         """Every entry by name."""
         return {entry.name: entry for entry in self.read(self.names())}
 
-    def write(self, changes: Sequence[Write], *, token: str = "") -> None:
+    def write(self, changes: Sequence[Write], *, token: str = "", progress: Callable[[], None] = lambda: None) -> None:
         """Make all of the changes in one atomic step; raise Conflict, and change nothing, if one is out of date.
 
-        A token is the leader's lock token: with it, a beat that lost its lock changes nothing.
+        A token is the leader's lock token: with it, a beat that lost its lock changes nothing. Many changes take
+        a while, in which ``progress`` is called again and again.
         """
         if not changes:
             return
-        arguments: list[str | float] = [token, self.keys.prefix, self.keys.wake, AUDIT_LENGTH]
-        for change in changes:
-            arguments += self._arguments(change)
-        conflicts = self._apply(keys=[self.keys.lock, self.keys.schedule, self.keys.audit], args=arguments)
+        unseen = len(changes) - AUDIT_LENGTH  # lines that would leave the log in the step that writes them
+        packed = [pack(change, audited=number >= unseen) for number, change in enumerate(changes)]
+        progress()
+        with staging.laid_down(self.client, self.keys, packed, progress) as arguments:
+            faults.reach("store.before_apply")
+            conflicts = self._apply(
+                keys=[self.keys.lock, self.keys.schedule, self.keys.audit],
+                args=[token, self.keys.prefix, self.keys.wake, AUDIT_LENGTH, len(changes), *arguments],
+            )
         if conflicts is None:
             raise Conflict("This beat lost the lock, so it changed nothing: another beat leads now.")
         if conflicts:
@@ -90,25 +100,6 @@ class Store:
                 f"{', '.join(repr(name) for name in conflicts[:5])} changed at the same time, "
                 "so nothing was written: look again, then repeat the change"
             )
-
-    def _arguments(self, change: Write) -> list[str | float]:
-        before = "" if change.before is None else str(change.before.revision or "")
-        line = json.dumps(change.audit) if change.audit else ""
-        if change.after is None:
-            moved = ["to", change.moved_to] if change.moved_to else []
-            return [change.name, before, "remove", "", line, "", 0, len(moved), *moved]
-        stored = entries.encode(change.after)
-        where: str | float = ""
-        if change.reschedule:
-            where = entries.score(change.after, entries.job(change.after).timing)
-        else:
-            del stored["due"]
-        meta = entries.meta(change.after.last_run_at, change.after.total_run_count)
-        was = change.before
-        if was is not None and (was.error or was.last_run_at != change.after.last_run_at):
-            stored |= {"meta": meta, "count": str(change.after.total_run_count)}
-        flat = [part for pair in stored.items() for part in pair]
-        return [change.name, before, "put", where, line, meta, change.after.total_run_count, len(flat), *flat]
 
     def put_in_place(self, entry: Entry, token: str) -> None:
         """Give the entry the place in the index that is its own, if it has another; raises Conflict."""
@@ -208,6 +199,26 @@ class Store:
             return entries.decode(name, stored)
         except DamagedEntry as error:
             return entries.damaged(name, stored, str(error))
+
+
+def pack(change: Write, *, audited: bool) -> Packed:
+    """A change as ``apply.lua`` takes it."""
+    before, after = change.before, change.after
+    expected = "" if before is None else str(before.revision or "")
+    line = json.dumps(change.audit) if audited and change.audit else ""
+    if after is None:
+        return Packed(change.name, expected, "remove", "", line, {"to": change.moved_to} if change.moved_to else {})
+    job = entries.job(after)
+    fields = entries.encode(after, job)
+    seen = {"meta": entries.meta(after.last_run_at, after.total_run_count), "count": str(after.total_run_count)}
+    if before is None:
+        return Packed(change.name, "", "add", entries.score(after, job.timing), line, fields | seen)
+    if not change.reschedule:
+        del fields["due"]
+    if before.error or before.last_run_at != after.last_run_at:
+        fields |= seen
+    where = entries.score(after, job.timing) if change.reschedule else ""
+    return Packed(change.name, expected, "put", where, line, fields)
 
 
 def place(name: str, stored: Mapping[str, str]) -> float:

@@ -88,6 +88,7 @@ def apply(
     token: str = "",
     allow_remove: bool = False,
     since: datetime | None = None,
+    progress: Callable[[], None] = lambda: None,
 ) -> Plan:
     """Load the file in one atomic step. Raises Invalid, RefusedChange or Conflict with no change made."""
     for attempt in range(ATTEMPTS):
@@ -99,7 +100,8 @@ def apply(
             )
         try:
             faults.reach("sync.before_write")
-            store.write(writes(wanted, by), token=token)
+            progress()
+            store.write(writes(wanted, by), token=token, progress=progress)
             faults.reach("sync.after_write")
         except Conflict:
             if attempt == ATTEMPTS - 1:
@@ -142,16 +144,25 @@ def describe(change: Change, by: str, now: datetime) -> dict[str, Any]:
     return line
 
 
-def load_for_beat(store: Store, watch: FileWatch, tasks: Tasks, token: str, *, since: datetime | None = None) -> bool:
+def load_for_beat(
+    store: Store,
+    watch: FileWatch,
+    tasks: Tasks,
+    token: str,
+    *,
+    since: datetime | None = None,
+    progress: Callable[[], None] = lambda: None,
+) -> bool:
     """Load the file as leader; False for one that is wrong: the last good schedules stay, its problems are shown."""
     file = watch.path
     checked = check(file, tasks)
     watch.follow(checked.patterns, certain=checked.validated.ok)
+    progress()
     now = str(clock().timestamp())
     facts = {"path": str(file.resolve()), "digest": checked.digest, "read": now, "problems": ""}
     try:
         by = f"file {file.name} {checked.digest}"
-        done = apply(store, checked, by=by, token=token, since=since)
+        done = apply(store, checked, by=by, token=token, since=since, progress=progress)
     except RefusedChange as error:
         problems = str(error).splitlines()
         emit("file.rejected", file=file, count=len(problems), problem=problems[0])

@@ -1,55 +1,98 @@
 -- Apply a set of changes to the schedule: all of them, or none where one of the entries was changed meanwhile.
--- KEYS: lock, schedule index, audit log. ARGV: token ('' where no lock is needed), prefix, wake channel, audit length, then for each change:
---   name, revision expected ('' for: must not exist), operation (put|remove), score ('' leaves it), line for the audit log,
---   meta and number of runs for an entry that has none yet, number of names and values, {field, value}…
+-- KEYS: lock, schedule index, audit log. ARGV: token ('' where no lock is needed), prefix, wake channel, audit length, number of
+--   changes, prefix of the keys where they were laid down ('' where they follow here), number of pages there, then each change:
+--   name, revision expected ('' for none), operation (add|put|remove), score ('' leaves it), line for the audit log,
+--   number of names and values, {field, value}…
+-- An addition without fields has them, and a revision, in a hash of its own beside the pages, which only needs its new name.
 -- A removal with the field 'to' is half of a rename: the history moves to that name.
 -- Returns nil when the lock is not ours, else the names of the entries that were changed meanwhile (none: it is done).
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local prefix, channel, length = ARGV[2], ARGV[3], ARGV[4]
+local total, staged, pages = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 
-local conflicts = {}
-local at = 5
-while at <= #ARGV do
-  local stored = redis.call('HGET', prefix .. ARGV[at], 'revision') or ''
-  if not string.match(stored, '^[1-9]%d*$') then stored = '' end
-  if stored ~= ARGV[at + 1] then
-    conflicts[#conflicts + 1] = ARGV[at]
-    -- One that fell out of the index is found again at the next try.
-    if ARGV[at + 1] == '' then redis.call('ZADD', KEYS[2], 'NX', -1, prefix .. ARGV[at]) end
+local function each_change(visit)
+  for page = 1, math.max(pages, 1) do
+    local list, at = ARGV, 8
+    if pages > 0 then list, at = redis.call('LRANGE', staged .. page, 0, -1), 1 end
+    while at <= #list do
+      local count = tonumber(list[at + 5])
+      visit(list, at, count)
+      at = at + 6 + count
+    end
   end
-  at = at + 8 + tonumber(ARGV[at + 7])
 end
-if #conflicts > 0 then return conflicts end
 
-at = 5
-while at <= #ARGV do
-  local name, operation, score, line, meta = ARGV[at], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
-  local runs, count = ARGV[at + 6], tonumber(ARGV[at + 7])
+local conflicts, found = {}, 0
+each_change(function(list, at)
+  found = found + 1
+  local stored = redis.pcall('HMGET', prefix .. list[at], 'revision', 'definition')
+  local revision = string.match(stored[1] or '', '^[1-9]%d*$') or ''
+  if revision ~= list[at + 1] or (list[at + 2] == 'add' and stored[2]) then
+    conflicts[#conflicts + 1] = list[at]
+    -- One that fell out of the index is found again at the next try.
+    if list[at + 1] == '' then redis.call('ZADD', KEYS[2], 'NX', -1, prefix .. list[at]) end
+  end
+end)
+if #conflicts > 0 then return conflicts end
+if found ~= total then return redis.error_reply('ERR changes were laid down and are gone') end
+
+-- The run that `overlap: queue` holds back has nobody any more who would send it. An error here would leave half of the changes.
+local function drop_waiting(ledger)
+  local text = redis.call('HGET', ledger, ':waiting')
+  if not text then return end
+  redis.call('HDEL', ledger, ':waiting')
+  pcall(function()
+    local id = cjson.decode(text).id
+    local run = read_run(ledger, id)
+    if run.outcome ~= 'queued' then return end
+    run.outcome, run.reason, run.detail = 'skipped', 'removed', 'the schedule was removed while this run waited'
+    run.finished = redis_time()
+    write_run(ledger, id, run)
+  end)
+end
+
+local function remove(key, name, heir)
+  redis.call('DEL', key)
+  redis.call('ZREM', KEYS[2], key)
+  local ledger = ledger_key(prefix, name)
+  if not heir then
+    drop_waiting(ledger)
+  elseif redis.call('EXISTS', ledger) == 1 then
+    redis.call('RENAME', ledger, ledger_key(prefix, heir))
+    redis.call('SET', moved_key(prefix, name), heir, 'EX', 7 * 86400)
+  end
+end
+
+local scores, names = {}, {}
+local function flush()
+  if #scores > 0 then redis.call('ZADD', KEYS[2], unpack(scores)) end
+  redis.call('SADD', prefix .. ':changed', unpack(names))
+  scores, names = {}, {}
+end
+
+each_change(function(list, at, count)
+  local name, operation, score, line = list[at], list[at + 2], list[at + 3], list[at + 4]
   local key = prefix .. name
   if operation == 'remove' then
-    redis.call('DEL', key)
-    redis.call('HDEL', ledger_key(prefix, name), ':waiting')
-    redis.call('ZREM', KEYS[2], key)
-    if count == 2 and redis.call('EXISTS', ledger_key(prefix, name)) == 1 then
-      redis.call('RENAME', ledger_key(prefix, name), ledger_key(prefix, ARGV[at + 9]))
-      redis.call('SET', moved_key(prefix, name), ARGV[at + 9], 'EX', 7 * 86400)
-    end
+    remove(key, name, list[at + 7])
   else
-    local definition
-    for i = at + 8, at + 7 + count, 2 do
-      redis.call('HSET', key, ARGV[i], ARGV[i + 1])
-      if ARGV[i] == 'definition' then definition = ARGV[i + 1] end
+    if count == 0 then
+      redis.call('RENAME', staged .. name, key)
+      redis.call('PERSIST', key)
+    else
+      if operation == 'add' then redis.call('DEL', key) end
+      redis.call('HSET', key, 'revision', next_revision(prefix), unpack(list, at + 6, at + 5 + count))
     end
-    if definition then redis.call('HSET', key, 'seen', redis.sha1hex(definition)) end
-    redis.call('HSETNX', key, 'meta', meta)
-    redis.call('HSETNX', key, 'count', runs)
-    redis.call('HSET', key, 'revision', next_revision(prefix))
-    if score ~= '' then redis.call('ZADD', KEYS[2], score, key) end
+    if score ~= '' then
+      scores[#scores + 1] = score
+      scores[#scores + 1] = key
+    end
   end
-  redis.call('SADD', prefix .. ':changed', name)
+  names[#names + 1] = name
+  if #names == 1000 then flush() end
   if line ~= '' then redis.call('XADD', KEYS[3], 'MAXLEN', '~', length, '*', 'change', line) end
-  at = at + 8 + count
-end
+end)
+if #names > 0 then flush() end
 redis.call('EXPIRE', prefix .. ':changed', 86400)
 redis.call('PUBLISH', channel, '1')
 return {}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from scheduler.instants import from_seconds
 from scheduler.redis_client import Client, Keys
+from scheduler.store import Write
 from tests.support.beats import arguments, runs_sent, sent
 from tests.support.schedules import MINUTE
 from tests.support.shop import Shop, claim, claim_and_close, commit_at
@@ -74,6 +76,32 @@ def test_the_run_that_was_held_back_is_pushed_when_the_one_before_ends(shop: Sho
     claim_and_close(shop, 1)
     assert shop.outcomes() == ["succeeded", "succeeded"]
     assert len(runs_sent(client)) == 2
+
+
+def test_a_run_that_was_held_back_is_closed_when_its_schedule_is_removed(shop: Shop, client: Client) -> None:
+    shop.add(overlap="queue")
+    shop.tick(0)
+    shop.tick(1)
+    shop.store.write([Write("job", shop.store.get("job"), None)])
+    held, sent_run = shop.ledger.runs("job")
+    assert (held.outcome, held.reason) == ("skipped", "removed")
+    assert held.detail == "the schedule was removed while this run waited"
+    assert abs(held.finished - time.time()) < 60
+    assert sent_run.outcome == "queued"
+    claim_and_close(shop)
+    assert len(runs_sent(client)) == 1
+
+
+def test_a_run_that_was_held_back_moves_along_with_its_schedule(shop: Shop, client: Client) -> None:
+    shop.add(overlap="queue")
+    shop.tick(0)
+    shop.tick(1)
+    entry = shop.store.get("job")
+    moved = [Write("job", entry, None, moved_to="new"), Write("new", None, replace(entry, name="new"))]
+    shop.store.write(moved)
+    claim_and_close(shop)
+    assert len(runs_sent(client)) == 2
+    assert shop.outcomes("new") == ["succeeded", "queued"]
 
 
 def test_a_run_that_was_held_back_is_pushed_as_it_was_built(shop: Shop, client: Client) -> None:

@@ -130,6 +130,21 @@ def test_a_removed_entry_leaves_no_key(store: Store, client: Client, keys: Keys)
     assert client.keys("*job*") == []
 
 
+def test_an_entry_of_another_program_is_never_made_anew(store: Store, client: Client, keys: Keys) -> None:
+    client.hset(keys.entry("job"), "definition", "{}")
+    with pytest.raises(Conflict):
+        add(store, entry_of(declared()))
+    assert client.hgetall(keys.entry("job")) == {"definition": "{}"}
+
+
+def test_what_is_no_entry_does_not_keep_one_from_being_made(store: Store, client: Client, keys: Keys) -> None:
+    client.set(keys.entry("job"), "text")
+    client.hset(keys.entry("other"), "meta", '{"total_run_count": 5}')
+    add(store, entry_of(declared()), entry_of(declared("other")))
+    assert store.names() == ["job", "other"]
+    assert store.get("other").total_run_count == 0
+
+
 def test_every_change_is_announced_and_written_into_the_audit_log(store: Store, client: Client, keys: Keys) -> None:
     with client.pubsub(ignore_subscribe_messages=True) as pubsub:
         pubsub.subscribe(keys.wake)
@@ -154,6 +169,12 @@ def test_a_schedule_that_does_not_exist_is_named_with_a_remedy(store: Store) -> 
         NotFound, match=r"^no schedule is called 'nothing': `python3 -m scheduler list` shows every one$"
     ):
         store.get("nothing")
+
+
+def test_a_name_that_is_misspelt_is_answered_with_the_one_that_is_meant(store: Store) -> None:
+    add(store, entry_of(declared("nightly-report")), entry_of(declared("other")))
+    with pytest.raises(NotFound, match=r"^no schedule is called 'nightly-raport': did you mean 'nightly-report'\?$"):
+        store.get("nightly-raport")
 
 
 def test_no_name_can_reach_a_key_of_the_service_itself(keys: Keys) -> None:

@@ -1,0 +1,81 @@
+"""A set of changes that is too large to travel with the step that makes them: still one step, or none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import redis
+
+from scheduler.errors import Conflict
+from scheduler.redis_client import Client, Keys
+from scheduler.store import Store, Write
+from tests.support.schedules import declared, entry_of
+
+MANY = 1201  #: more than travel with the step itself
+
+
+def many(store: Store) -> list[Write]:
+    made = entry_of(declared())
+    return [Write(f"n{number}", None, replace(made, name=f"n{number}")) for number in range(MANY)]
+
+
+def test_many_changes_of_every_kind_are_one_step(store: Store, client: Client, keys: Keys) -> None:
+    store.write(many(store))
+    stored = store.all()
+    assert len(stored) == MANY
+    assert len({entry.revision for entry in stored.values()}) == MANY
+    assert client.ttl(keys.entry("n0")) == -1
+    changes = [Write(name, entry, None) for name, entry in stored.items() if name < "n2"]
+    kept = {name: entry for name, entry in stored.items() if name >= "n2"}
+    changes += [Write(name, entry, replace(entry, fields=entry.fields | {"args": [1]})) for name, entry in kept.items()]
+    changes += [Write("new", None, replace(stored["n0"], name="new"))]
+    announced = client.pubsub(ignore_subscribe_messages=True)
+    announced.subscribe(keys.wake)
+    announced.get_message(timeout=1)
+    store.write(changes)
+    assert announced.get_message(timeout=1)
+    assert not announced.get_message(timeout=0.1)
+    announced.close()
+    after = store.all()
+    assert after.keys() == kept.keys() | {"new"}
+    assert all(entry.fields["args"] == [1] for name, entry in after.items() if name != "new")
+    assert all(entry.revision != stored[name].revision for name, entry in after.items() if name != "new")
+    assert client.smembers(keys.changed) == stored.keys() | {"new"}
+    assert client.keys(f"{keys.staged('*')}*") == []
+
+
+def test_many_changes_with_one_conflict_are_none(store: Store, client: Client, keys: Keys) -> None:
+    store.write([Write("n1200", None, entry_of(declared("n1200")))])
+    with pytest.raises(Conflict, match="'n1200' changed at the same time"):
+        store.write(many(store))
+    assert store.names() == ["n1200"]
+    assert client.keys(f"{keys.staged('*')}*") == []
+
+
+def test_many_changes_of_a_beat_that_lost_the_lock_are_none(store: Store, client: Client, keys: Keys) -> None:
+    client.set(keys.lock, "another's")
+    with pytest.raises(Conflict, match="lost the lock"):
+        store.write(many(store), token="ours")
+    assert store.names() == []
+    assert client.keys(f"{keys.staged('*')}*") == []
+
+
+def test_changes_that_were_laid_down_and_are_gone_are_none(
+    store: Store, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.faults.reach", lambda _: client.delete(*client.keys(f"{keys.staged('*')}2")))
+    with pytest.raises(redis.ResponseError, match="laid down and are gone"):
+        store.write(many(store))
+    assert store.names() == []
+
+
+def test_what_is_laid_down_does_not_outlive_who_did_it(store: Store, client: Client, keys: Keys) -> None:
+    found: list[int] = []
+
+    def look() -> None:
+        found.extend(client.ttl(key) for key in client.keys(f"{keys.staged('*')}*"))
+
+    store.write(many(store), progress=look)
+    assert len(found) > MANY
+    assert all(0 < seconds <= 1200 for seconds in found)
