@@ -98,6 +98,9 @@ def add(declared: Declared, now: datetime) -> Change:
 def update(entry: Entry, declared: Declared, now: datetime) -> Change | None:
     """What the file changes on a stored schedule; None for nothing."""
     name = declared.name
+    if entry.origin == "admin" and not entry.error and entry.fields == declared.fields():
+        after = replace(entry, origin="file", base=entry.fields)
+        return Change("update", name, entry, after, why="the file declares now what was made on the page")
     if entry.origin != "file":
         why = f"a schedule of that name exists already, made by {entry.origin}"
         return Change("conflict", name, before=entry, why=why)
@@ -109,8 +112,11 @@ def update(entry: Entry, declared: Declared, now: datetime) -> Change | None:
     after = replace(entry, name=name, fields=fields, base=base, overlay=kept, error="")
     after = rescheduled(entry, after, now)
     kind: Kind = "update" if name == entry.name else "rename"
-    why = f"from {entry.name}" if kind == "rename" else ""
-    return Change(kind, name, entry, after, compare(entry.fields, fields), dropped, why)
+    agreed = {key for key, note in dropped.items() if note.value == base.get(key)}
+    reasons = [f"from {entry.name}"] if kind == "rename" else []
+    reasons += [f"the file says now what the page said: {', '.join(sorted(agreed))}"] if agreed else []
+    lost = {key: note for key, note in dropped.items() if key not in agreed}
+    return Change(kind, name, entry, after, compare(entry.fields, fields), lost, "; ".join(reasons))
 
 
 def merge(entry: Entry, declared: Declared) -> tuple[dict[str, Overlaid], dict[str, Overlaid]]:

@@ -64,7 +64,7 @@ def definition(entry: Entry) -> Iterator[Line]:
 
 
 def line(entry: Entry, name: str, overlaid: Overlaid | None) -> Line:
-    default = default_of(name)
+    default = Schedule.default(name)
     value = entry.fields.get(name, default)
     said = entry.base.get(name, default)
     is_default = name not in entry.fields and name not in TIMING_KINDS
@@ -73,14 +73,6 @@ def line(entry: Entry, name: str, overlaid: Overlaid | None) -> Line:
 
 def model_field(name: str) -> Any:
     return Schedule.model_fields["except_" if name == "except" else name]
-
-
-def default_of(name: str) -> Any:
-    """A field's default as the file would write it."""
-    field = model_field(name)
-    if field.is_required():
-        return None
-    return Schedule.model_construct(task="-").model_dump(mode="json", by_alias=True, warnings=False)[name]
 
 
 def described(name: str) -> str:

@@ -92,6 +92,14 @@ class Schedule(Policies):
     def timing_text(self) -> str:
         return str(getattr(self, self.kind))
 
+    @classmethod
+    def default(cls, name: str) -> Any:
+        """A field's default as the file would write it; None for one that has none."""
+        field = cls.model_fields["except_" if name == "except" else name]
+        if field.is_required():
+            return None
+        return cls.model_construct(task="-").model_dump(mode="json", by_alias=True, warnings=False)[name]
+
     def fields(self) -> dict[str, Any]:
         """The set fields as JSON values under the names that the file uses; a changed field compares unequal."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)

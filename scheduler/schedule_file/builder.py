@@ -1,4 +1,4 @@
-"""Builds plain data with positions out of YAML events; the only door to PyYAML.
+"""Builds plain data with positions out of YAML events; with ``spans`` the only door to PyYAML.
 
 Working on events instead of a ready-made loader gives what none of them has together:
 the place of every value, duplicate keys, YAML 1.2 types, and limits that hold while reading.

@@ -221,7 +221,7 @@ def test_a_file_that_renames_everything_removes_nothing() -> None:
 
 def test_a_summary_counts_every_kind_of_change() -> None:
     stored = {name: entry_of(declared(name)) for name in ("stays", "changes", "goes")}
-    stored["taken"] = entry_of(declared("taken"), "admin")
+    stored["taken"] = entry_of(declared("taken", args=[7]), "admin")
     wanted = {name: declared(name) for name in ("stays", "new", "newer", "taken")}
     wanted["changes"] = declared("changes", args=[1])
     assert plan_file(stored, wanted, LATER).summary() == "2 add, 1 update, 1 remove, 1 conflict"
@@ -286,3 +286,22 @@ def test_whatever_file_and_page_do_the_last_one_to_change_a_field_wins(
         assert entry.overlay.keys() == plan.compare(entry.base, entry.fields).keys() | {
             key for key in ("every", "cron") if key in entry.overlay
         }
+
+
+def test_a_schedule_of_the_page_that_the_file_declares_alike_becomes_the_files() -> None:
+    made = entry_of(declared(args=[1]), "admin", due=NOON, total_run_count=7, pause=Pause("ann", 1.0, "why"))
+    [change] = plan_file({"job": made}, {"job": declared(args=[1])}, LATER).changes
+    assert (change.kind, change.fields) == ("update", {})
+    assert change.why == "the file declares now what was made on the page"
+    assert change.after == replace(made, origin="file", base=made.fields)
+    again = plan_file({"job": change.after}, {"job": declared(args=[1])}, LATER)
+    assert again.changes == ()
+
+
+def test_a_file_that_says_what_the_page_said_ends_the_overlay_and_drops_nothing() -> None:
+    over = plan.edit(entry_of(declared(args=[1], queue="a")), declared(args=[2], queue="b"), "ann", NOON)
+    [change] = plan_file({"job": over}, {"job": declared(args=[2], queue="c")}, NOON).changes
+    assert change.why == "the file says now what the page said: args"
+    assert {key: note.value for key, note in change.dropped.items()} == {"queue": "b"}
+    assert change.after is not None
+    assert (change.after.overlay, change.after.fields["args"]) == ({}, [2])
