@@ -15,7 +15,7 @@ from typing import Any
 from celery import Celery
 from redbeat.schedulers import RedBeatScheduler
 
-from scheduler import adopt, entries, faults, sync
+from scheduler import adopt, entries, faults, schedule_file, sync
 from scheduler.decide import after_set_back, decide
 from scheduler.dispatch import Dispatcher, Due, LostLock, Unsendable
 from scheduler.entries import DamagedEntry
@@ -37,7 +37,8 @@ from scheduler.wall_clock import WallClock
 from scheduler.watch import FileWatch
 
 BATCH = 500  #: entries that are committed in one step
-GLANCE = 1.0  #: seconds between two looks at the schedule file, and for changes by other programs
+GLANCE = 1.0  #: seconds between two looks for changes by other programs
+LOOK = 0.25  #: seconds between two looks at the schedule file while nothing is due
 PATIENCE = (0.5, 1.0, 2.0)  #: seconds between attempts while Redis is away
 
 
@@ -69,6 +70,7 @@ class Scheduler(RedBeatScheduler):
         self.failures = 0
         self.silent_since = 0.0
         self.announced = ""
+        self.digest = self.told_of = ""
         super().__init__(app, **options)
         self.lock_key = None  # RedBeat's own beat_init handler would block until the lock is free
 
@@ -88,6 +90,9 @@ class Scheduler(RedBeatScheduler):
         self.stop.check()
         try:
             self.check_redis()
+            if self.stop.asked_to_reload:
+                self.stop.asked_to_reload = False
+                self.file.forget()
             wait = self.lead() if self.is_leading() else self.stand_by()
             self.back()
             self.listen(wait)
@@ -143,10 +148,24 @@ class Scheduler(RedBeatScheduler):
         self.client.expire(self.keys.standbys, 60)
         if leader is None:
             return GLANCE if self.giving_way_since else 0.0
+        self.compare_file()
         if self.announced != leader.name:
             self.announced = leader.name
             emit("beat.standby", holder=leader.name, remaining=leader.remaining)
         return float(min(max(leader.remaining, 0.05), self.max_interval))
+
+    def compare_file(self) -> None:
+        """Tell of a schedule file that is not the one which the leader read; nothing of it is loaded."""
+        if self.file.has_changed():
+            found = schedule_file.read(self.file.path)
+            self.file.follow(found.patterns, certain=not found.problems)
+            self.digest = found.digest
+        self.client.hset(self.keys.standby_files, self.lease.name, self.digest)
+        self.client.expire(self.keys.standby_files, 60)
+        theirs = self.store.file_facts().get("digest", self.digest)
+        if theirs != self.digest != self.told_of:
+            emit("file.differs", file=self.file.path, digest=self.digest, theirs=theirs)
+        self.told_of = self.digest if theirs != self.digest else ""
 
     def check_redis(self) -> None:
         """End this process if its Redis would lose schedules; looked at once, as soon as it answers."""
@@ -234,8 +253,9 @@ class Scheduler(RedBeatScheduler):
         """Load the schedule file if it changed; what met other changes too often waits for the next tick."""
         if not self.file.has_changed():
             return
-        self.hold_on()
+        loaded = False
         try:
+            self.hold_on()
             tasks = signatures(self.app)
             good = sync.load_for_beat(
                 self.store,
@@ -247,9 +267,12 @@ class Scheduler(RedBeatScheduler):
             )
             self.safe.trust_file(good)
             self.fall_due_after = None
+            loaded = True
         except Conflict:
-            self.file.forget()
             self.hold_on()
+        finally:
+            if not loaded:
+                self.file.forget()
 
     def hold_on(self) -> None:
         """Make sure of the lock where the step itself does not."""
@@ -357,8 +380,8 @@ class Scheduler(RedBeatScheduler):
         deadline = time.monotonic() + seconds
         while (rest := deadline - time.monotonic()) > 0:
             with self.stop.waiting():
-                heard = self.pubsub.get_message(timeout=min(rest, GLANCE))
-            if heard is not None:
+                heard = self.pubsub.get_message(timeout=min(rest, LOOK))
+            if heard is not None or self.stop.asked_to_reload:
                 return
             if self.leads and (not self.lease.held or self.file.has_changed(peek=True)):
                 return

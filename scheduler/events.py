@@ -30,6 +30,11 @@ EVENTS: dict[str, tuple[int, str]] = {
     "entry.vanished": (WARNING, "Schedule '{schedule}' was in the index without its entry: removed from the index"),
     "file.applied": (INFO, "Loaded {file}: {summary}"),
     "file.rejected": (ERROR, "Kept the last good schedules: {file} has {count} errors, the first: {problem}"),
+    "file.problem": (ERROR, "{problem}"),
+    "file.differs": (
+        WARNING,
+        "Standing by with another schedule file than the leader's: {file} is {digest}, not {theirs}",
+    ),
     "file.conflict": (WARNING, "Loading {file} met another change at the same time and is tried again"),
     "store.lost": (ERROR, "Redis lost {what}"),
     "snapshot.failed": (ERROR, "The snapshot cannot be written to {path}: {error}; set SCHEDULER_STATE_DIR"),

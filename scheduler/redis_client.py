@@ -128,6 +128,11 @@ class Keys:
         return f"{self.prefix}:probe"
 
     @property
+    def standby_files(self) -> str:
+        """Hash of the schedule file that each standby has, by its digest."""
+        return f"{self.prefix}:standby_files"
+
+    @property
     def standbys(self) -> str:
         """Sorted set of the beats that wait, by when they were heard of last."""
         return f"{self.prefix}:standbys"

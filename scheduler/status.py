@@ -88,6 +88,7 @@ class Overview:
     standbys: tuple[str, ...]
     file: dict[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()  #: what a person should know for a while
+    differing: tuple[str, ...] = ()  #: standbys with another schedule file than the leader's
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -95,6 +96,11 @@ class Overview:
         found = [] if self.leader else ["No beat leads: nothing is sent. Start it with `systemctl start celery-beat`"]
         found += self.notices
         found += self.file.get("problems", "").splitlines()
+        found += [
+            f"Standby {name} has another schedule file than the one that the leader read: "
+            "bring both to the same version"
+            for name in self.differing
+        ]
         found += [f"schedule '{row.name}': {row.error}" for row in self.rows if row.state == "quarantined"]
         return tuple(found)
 
@@ -115,7 +121,11 @@ class Status:
         client, keys = self.store.client, self.store.keys
         standbys = client.zrangebyscore(keys.standbys, time.time() - 30, "+inf")
         leader, facts, notices = lease.holder(client, keys), self.store.file_facts(), self.store.notices()
-        return Overview(rows, len(every), leader, tuple(standbys), facts, notices)
+        found = client.hmget(keys.standby_files, standbys) if standbys and "digest" in facts else []
+        differing = [
+            name for name, digest in zip(standbys, found, strict=False) if digest not in (None, facts["digest"])
+        ]
+        return Overview(rows, len(every), leader, tuple(standbys), facts, notices, tuple(differing))
 
     def detail(self, name: str, runs: int = 20, upcoming: int = 5) -> Detail:
         """One schedule; raises NotFound."""

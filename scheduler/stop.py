@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT for beat: noted at once, obeyed between two steps or in the middle of a wait.
+"""Signals for beat: noted at once. SIGTERM and SIGINT are obeyed between two steps or in the middle of a wait.
 
 Celery's own handler releases the lock, logs and raises SystemExit between any two instructions. Raised inside a log
 line it is swallowed and beat leads on; raised inside the C code that packs a command it ends the process by SIGSEGV.
@@ -13,10 +13,11 @@ from contextlib import contextmanager
 
 
 class Stop:
-    """Whether somebody asked this process to stop."""
+    """Whether somebody asked this process to stop, or to read its file again (SIGHUP)."""
 
     def __init__(self) -> None:
         self.asked = False
+        self.asked_to_reload = False
         self._waiting = False
 
     def take_signals(self) -> None:
@@ -24,6 +25,7 @@ class Stop:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._ask)
+            signal.signal(signal.SIGHUP, self._ask_to_reload)
 
     def check(self) -> None:
         """Raise SystemExit if it was asked for."""
@@ -39,6 +41,9 @@ class Stop:
             yield
         finally:
             self._waiting = False
+
+    def _ask_to_reload(self, *_: object) -> None:
+        self.asked_to_reload = True
 
     def _ask(self, *_: object) -> None:
         self.asked = True

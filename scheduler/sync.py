@@ -17,7 +17,7 @@ from typing import Any
 from scheduler import faults, plan, schedule_file
 from scheduler.advice import advise
 from scheduler.entries import DamagedEntry
-from scheduler.errors import Conflict, NotFound, RefusedChange
+from scheduler.errors import Conflict, Exit, NotFound, RefusedChange
 from scheduler.events import emit
 from scheduler.instants import from_seconds, to_seconds
 from scheduler.model import Declared, Entry, Pause, Problem
@@ -27,6 +27,7 @@ from scheduler.validate import Validated, validate, validate_fields
 from scheduler.watch import FileWatch
 
 Tasks = Mapping[str, inspect.Signature | None] | None
+TOLD, SHOWN = 20, 200  #: problems of a file that go to the journal, and to the page
 ATTEMPTS = 5  #: how often a change is computed anew when somebody else was faster
 
 
@@ -36,6 +37,12 @@ class Invalid(RefusedChange):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+
+class Unreadable(Invalid):
+    """There is no file to read; ``problems`` says why."""
+
+    exit_code = Exit.NO_INPUT
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,11 @@ class Checked:
     positions: schedule_file.Positions
     patterns: tuple[str, ...] = ()  #: what it includes
     files: tuple[Path, ...] = ()  #: which files those are
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether the file itself could not be read: what is wrong in it has a position."""
+        return any(problem.position is None and not problem.schedule for problem in self.validated.errors)
 
     def advice(self) -> tuple[Problem, ...]:
         """Warnings about the year to come, each at its place in the file."""
@@ -76,7 +88,7 @@ def plan_for(store: Store, checked: Checked, since: datetime | None = None) -> P
     What is new falls due after ``since``, which is now unless the schedules were lost.
     """
     if not checked.validated.ok:
-        raise Invalid(checked.validated.errors)
+        raise (Unreadable if checked.is_unreadable else Invalid)(checked.validated.errors)
     return plan.plan_file(store.all(), checked.validated.declared, since or clock())
 
 
@@ -108,9 +120,20 @@ def apply(
                 raise
             emit("file.conflict", file=checked.path)
         else:
-            store.note_file({"calendars": json.dumps(checked.calendars), "applied": str(clock().timestamp())})
+            note_applied(store, checked, wanted, is_leaders=bool(token))
             return wanted
     raise Conflict
+
+
+def note_applied(store: Store, checked: Checked, done: Plan, *, is_leaders: bool) -> None:
+    """Remember what was applied. Where it is the file that the leader reads, what was wrong with it is mended."""
+    now, path = str(clock().timestamp()), str(checked.path.resolve())
+    facts = {"calendars": json.dumps(checked.calendars), "applied": now}
+    if is_leaders or store.file_facts().get("path", path) == path:
+        conflicts = [str(change) for change in done.changes if change.kind == "conflict"]
+        facts |= {"path": path, "digest": checked.digest, "read": now, "summary": done.summary()}
+        facts |= {"state": "applied", "problems": "\n".join(conflicts)}
+    store.note_file(facts)
 
 
 def writes(wanted: Plan, by: str) -> list[Write]:
@@ -158,19 +181,18 @@ def load_for_beat(
     checked = check(file, tasks)
     watch.follow(checked.patterns, certain=checked.validated.ok)
     progress()
-    now = str(clock().timestamp())
-    facts = {"path": str(file.resolve()), "digest": checked.digest, "read": now, "problems": ""}
     try:
         by = f"file {file.name} {checked.digest}"
         done = apply(store, checked, by=by, token=token, since=since, progress=progress)
     except RefusedChange as error:
         problems = str(error).splitlines()
         emit("file.rejected", file=file, count=len(problems), problem=problems[0])
-        store.note_file({**facts, "problems": "\n".join(problems[:200])})
+        for problem in problems[1:TOLD]:
+            emit("file.problem", problem=problem)
+        facts = {"path": str(file.resolve()), "digest": checked.digest, "read": str(clock().timestamp())}
+        store.note_file(facts | {"state": "rejected", "problems": "\n".join(problems[:SHOWN])})
         return False
     emit("file.applied", file=file, summary=done.summary())
-    conflicts = [str(change) for change in done.changes if change.kind == "conflict"]
-    store.note_file({**facts, "summary": done.summary(), "problems": "\n".join(conflicts)})
     return True
 
 

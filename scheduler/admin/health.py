@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from scheduler.admin.answers import as_json
+from scheduler.admin.security import is_logged_in
 from scheduler.admin.service import service
 from scheduler.redis_client import AWAY
 
@@ -13,9 +14,13 @@ pages = Blueprint("health", __name__)
 
 @pages.get("/healthz")
 def show() -> Response:
-    """200 while Redis answers, else 503; nothing else is told to strangers."""
+    """200 while Redis answers, else 503. ``file`` says that the schedule file was rejected; why, only after a login."""
     try:
-        service().store.client.ping()
+        facts = service().store.file_facts()
     except AWAY:
         return as_json({"ok": False}, 503)
-    return as_json({"ok": True})
+    answer: dict[str, object] = {"ok": True}
+    if facts.get("state") == "rejected":
+        answer |= {"file": "rejected"}
+        answer |= {"problems": facts["problems"].splitlines()} if is_logged_in() else {}
+    return as_json(answer)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from scheduler import sync
 from scheduler.cli.common import Service, as_json, print_json, with_service
-from scheduler.errors import Exit
+from scheduler.errors import Exit, RefusedChange
 from scheduler.plan import Change, Plan
 from scheduler.sync import Checked, Invalid
 
@@ -43,7 +45,7 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
             counts = f"{len(valid.declared)} schedules{where}, {len(warnings)} warnings, no errors"
             click.echo(f"{checked.path}: {counts}")
     if not valid.ok:
-        return Exit.PROBLEMS
+        return Exit.NO_INPUT if checked.is_unreadable else Exit.PROBLEMS
     return Exit.CHANGES if strict and warnings else Exit.OK
 
 
@@ -53,9 +55,12 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
 @with_service
 def plan(service: Service, path: Path | None, json_: bool) -> int:
     """Print what loading the file would change; exits with 2 when there is something."""
-    wanted = sync.plan_for(service.store, judge(service, path))
-    show(wanted, json_)
-    return Exit.CHANGES if wanted.changes else Exit.OK
+    with refusals(json_):
+        wanted = sync.plan_for(service.store, judge(service, path))
+        show(wanted, json_)
+        if wanted.is_mass_removal:
+            click.echo("scheduler: this removes most schedules, so `apply` wants --allow-remove", err=True)
+        return Exit.CHANGES if wanted.changes else Exit.OK
 
 
 @click.command()
@@ -65,10 +70,23 @@ def plan(service: Service, path: Path | None, json_: bool) -> int:
 @with_service
 def apply(service: Service, path: Path | None, allow_remove: bool, json_: bool) -> int:
     """Load the file: every change in one atomic step, or none."""
-    checked = judge(service, path)
-    by = f"{service.user} {checked.digest}"
-    show(sync.apply(service.store, checked, by=by, allow_remove=allow_remove), json_)
-    return Exit.OK
+    with refusals(json_):
+        checked = judge(service, path)
+        by = f"{service.user} {checked.digest}"
+        show(sync.apply(service.store, checked, by=by, allow_remove=allow_remove), json_)
+        return Exit.OK
+
+
+@contextmanager
+def refusals(json_: bool) -> Iterator[None]:
+    """Tell programs in JSON too why nothing was done; the exit code is the same."""
+    try:
+        yield
+    except RefusedChange as error:
+        if not json_:
+            raise
+        print_json({"summary": "refused", "changes": [], "problems": str(error).splitlines()})
+        raise click.exceptions.Exit(int(error.exit_code)) from None
 
 
 def show(wanted: Plan, json_: bool) -> None:

@@ -46,6 +46,7 @@ def test_a_standby_changes_no_schedule_data(
     assert sent(client) == []
     after = schedule_data(client, keys)
     assert after.pop(keys.standbys)
+    assert after.pop(keys.standby_files)
     assert after == before
 
 

@@ -43,7 +43,7 @@ def test_check_tells_every_error_with_its_place_on_stderr(shell: Shell) -> None:
 
 def test_check_of_a_missing_file_says_what_to_do(shell: Shell) -> None:
     said = shell("check")
-    assert said.code == Exit.PROBLEMS
+    assert said.code == Exit.NO_INPUT
     assert said.err == (
         f"{shell.settings.file} cannot be read: no such file or directory "
         "— create it, or name another file with SCHEDULER_FILE\n"
@@ -138,3 +138,46 @@ def test_check_tells_how_many_files_there_are_and_warns_of_a_pattern_without_any
     assert shell("check", "--strict").code == Exit.CHANGES
     assert json.loads(shell("check", "--json").out)["includes"] == [str(directory / "more.yaml")]
     assert shell("plan").out.startswith("add more")
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "apply"])
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_every_command_about_a_missing_file_ends_with_no_input(
+    shell: Shell, command: str, how: tuple[str, ...]
+) -> None:
+    assert shell(command, *how).code == Exit.NO_INPUT
+
+
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_what_is_refused_is_told_to_programs_in_json(shell: Shell, command: str) -> None:
+    shell.file("job: {task: scheduler.tasks.fail}", "b: {task: nothing, every: 1h}")
+    said = shell(command, "--json")
+    assert (said.code, said.err) == (Exit.PROBLEMS, "")
+    assert (said.json["summary"], said.json["changes"], len(said.json["problems"])) == ("refused", [], 2)
+
+
+def test_a_refused_mass_removal_is_json_too(shell: Shell, store: Store) -> None:
+    shell.file(JOB)
+    shell("apply")
+    shell.file()
+    said = shell("apply", "--json")
+    assert said.code == Exit.PROBLEMS
+    assert "would remove 1 of 1 schedules" in said.json["problems"][0]
+    assert shell("apply", "--json", "--allow-remove").json["summary"] == "1 remove"
+    assert store.names() == []
+
+
+def test_plan_of_a_mass_removal_says_what_apply_will_want(shell: Shell) -> None:
+    shell.file(JOB)
+    shell("apply")
+    shell.file()
+    said = shell("plan")
+    assert (said.code, said.out) == (Exit.CHANGES, "remove job\n1 remove\n")
+    assert said.err == "scheduler: this removes most schedules, so `apply` wants --allow-remove\n"
+
+
+def test_what_apply_did_is_json_for_programs(shell: Shell) -> None:
+    shell.file(JOB)
+    said = shell("apply", "--json")
+    assert (said.code, said.json["summary"]) == (Exit.OK, "1 add")
+    assert [(change["kind"], change["name"]) for change in said.json["changes"]] == [("add", "job")]

@@ -15,7 +15,7 @@ from scheduler.stop import Stop
 
 @pytest.fixture
 def stop() -> Iterator[Stop]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     taken = Stop()
     taken.take_signals()
     yield taken
@@ -64,3 +64,10 @@ def test_a_thread_leaves_the_signals_to_the_process() -> None:
     thread.start()
     thread.join()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_sighup_asks_for_the_file_and_ends_nothing(stop: Stop) -> None:
+    with stop.waiting():
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert stop.asked_to_reload
+    stop.check()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from scheduler.watch import FileWatch
+from tests.support.polling import until
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def watch(path: Path) -> FileWatch:
     """Has looked once."""
-    made = FileWatch(path)
+    made = FileWatch(path, settled=0.0)
     assert made.has_changed()
     assert not made.has_changed()
     return made
@@ -53,7 +55,7 @@ def test_a_link_that_points_elsewhere_is_a_change(tmp_path: Path) -> None:
         os.utime(tmp_path / name, ns=(1, 1))
     link = tmp_path / "link"
     link.symlink_to("one")
-    watch = FileWatch(link)
+    watch = FileWatch(link, settled=0.0)
     watch.has_changed()
     (tmp_path / "new").symlink_to("two")
     (tmp_path / "new").rename(link)
@@ -108,3 +110,30 @@ def test_what_a_wrong_file_may_include_is_looked_at_as_before(watch: FileWatch) 
     assert watch.patterns
     watch.follow((), certain=True)
     assert not watch.patterns
+
+
+def test_a_file_that_is_still_being_written_is_no_change_yet(path: Path) -> None:
+    watch = FileWatch(path, settled=0.2)
+    assert watch.has_changed(), "the first look never waits"
+    begun = time.monotonic()
+    for number in range(20):
+        path.write_text("x" * number)
+        changed = watch.has_changed()
+        assert not changed
+        time.sleep(0.02)
+    assert time.monotonic() - begun > 0.2
+    until(lambda: watch.has_changed(peek=True), 5, "the file never settled")
+    assert watch.has_changed()
+    assert not watch.has_changed()
+
+
+def test_a_change_that_is_taken_back_before_it_settled_is_none(path: Path) -> None:
+    watch = FileWatch(path, settled=0.05)
+    watch.has_changed()
+    stat = path.stat()
+    path.write_text("two")
+    assert not watch.has_changed()
+    path.write_text("one")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    time.sleep(0.06)
+    assert not watch.has_changed()

@@ -1,0 +1,118 @@
+"""A schedule file that is saved governs a real beat within about a second, however it was saved."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from scheduler.redis_client import Keys, connect
+from scheduler.settings import Settings
+from scheduler.store import Store
+from tests.support.polling import until
+from tests.support.redis_server import redis_server
+from tests.support.service import Program, service
+
+pytestmark = [pytest.mark.xdist_group("beat"), pytest.mark.timeout(120)]
+
+ABOUT_A_SECOND = 3.0  #: seconds, on a machine that has more to do
+
+
+class Stage:
+    """A beat that leads, its file, and what it made of it."""
+
+    def __init__(self, beat: Program, settings: Settings, store: Store) -> None:
+        self.beat = beat
+        self.file = settings.file
+        self.store = store
+
+    def loads(self, name: str) -> float:
+        """Wait until this schedule is there; returns the seconds that it took."""
+        begun = time.monotonic()
+        until(lambda: name in self.store.names(), 20, f"{name} is not loaded:\n{self.beat.output()}")
+        return time.monotonic() - begun
+
+
+def text(*names: str) -> str:
+    return "schedules:\n" + "".join(
+        f"  {name}: {{task: scheduler.tasks.log_it, every: 1h, args: [1, 2]}}\n" for name in names
+    )
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    (tmp_path / "releases").mkdir()
+    (tmp_path / "releases" / "1.yaml").write_text(text("first"))
+    file = tmp_path / "schedules.yaml"
+    file.symlink_to("releases/1.yaml")
+    with redis_server() as redis:
+        settings = Settings(redis_url=redis.url, file=file, state_dir=tmp_path / "state")
+        with service(settings) as running, connect(settings) as client:
+            made = Stage(running.start("beat"), settings, Store(client, Keys()))
+            made.loads("first")
+            yield made
+            assert "Traceback" not in made.beat.output()
+
+
+def swap_the_link(file: Path, body: str) -> None:
+    (file.parent / "releases" / "2.yaml").write_text(body)
+    new = file.with_suffix(".new")
+    new.symlink_to("releases/2.yaml")
+    new.rename(file)
+
+
+def rename_over_it(file: Path, body: str) -> None:
+    new = file.with_suffix(".new")
+    new.write_text(body)
+    new.rename(file)
+
+
+def write_in_place(file: Path, body: str) -> None:
+    file.write_text(body)
+
+
+def delete_and_make_anew(file: Path, body: str) -> None:
+    file.unlink()
+    file.write_text(body)
+
+
+@pytest.mark.parametrize(
+    "save", [swap_the_link, rename_over_it, write_in_place, delete_and_make_anew], ids=lambda save: save.__name__
+)
+def test_a_saved_file_governs_within_about_a_second(stage: Stage, save: Callable[[Path, str], None]) -> None:
+    save(stage.file, text("first", "second"))
+    assert stage.loads("second") < ABOUT_A_SECOND
+
+
+def test_a_file_is_not_loaded_before_it_is_written_to_its_end(stage: Stage) -> None:
+    """Each half would be a good file by itself."""
+    names = ["first", *(f"more{number}" for number in range(12))]
+    with stage.file.open("w") as file:
+        for number, line in enumerate(text(*names).splitlines(keepends=True)):
+            file.write(line)
+            file.flush()
+            assert len(stage.store.names()) == 1, f"loaded after line {number}"
+            time.sleep(0.1)
+    assert stage.loads("more11") < ABOUT_A_SECOND
+    assert stage.beat.count("Loaded ") == 2
+    assert not stage.beat.count("Kept the last good")
+
+
+def test_a_reload_by_signal_reads_the_file_again_and_ends_nothing(stage: Stage) -> None:
+    before = stage.beat.count("Loaded ")
+    stage.beat.popen.send_signal(signal.SIGHUP)
+    stage.beat.says("Loaded .*: no changes", ABOUT_A_SECOND, before)
+    assert stage.beat.popen.poll() is None
+
+
+def test_a_bad_file_is_told_of_at_once_and_a_mended_one_governs(stage: Stage) -> None:
+    stage.file.write_text("schedules:\n  first: {task: scheduler.tasks.fail, corn: 1}\n")
+    stage.beat.says(r"Kept the last good schedules: .*schedules.yaml has 2 errors, the first: .*:2:3: ", ABOUT_A_SECOND)
+    stage.beat.says(r"schedules.yaml:2:39: schedule 'first': unknown key 'corn'", ABOUT_A_SECOND)
+    assert stage.store.names() == ["first"]
+    stage.file.write_text(text("first", "second"))
+    assert stage.loads("second") < ABOUT_A_SECOND
+    assert stage.store.file_facts()["problems"] == ""
