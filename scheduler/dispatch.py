@@ -27,6 +27,7 @@ from scheduler.message import CannotCompose, Message, Template
 from scheduler.model import Entry, run_id
 from scheduler.redis_client import Client, Keys, script
 from scheduler.settings import Settings
+from scheduler.store import audit_line, log
 
 TEMPLATES = 50_000  #: message templates that are kept
 NOT_SENT = {"overlap": "the run before had not finished", "no queue": "its queue is a key of another kind in Redis"}
@@ -50,6 +51,7 @@ class Dispatcher:
 
     def __init__(self, app: Celery, client: Client, keys: Keys, settings: Settings) -> None:
         self.app = app
+        self.client = client
         self.keys = keys
         self.limits: list[str | int] = [keys.prefix, settings.keep_runs, int(settings.keep_days * 86_400_000)]
         self.outbox = keys.outbox if settings.has_outbox else ""
@@ -107,6 +109,8 @@ class Dispatcher:
                 f"the run before of '{entry.name}' is still queued or running: wait for it, or set overlap: allow"
             )
         emit("run.sent", run=identity, queue=sent.queue)
+        line = audit_line(by, requested, "run", None, None, f"run {identity}", schedule=entry.name)
+        log(self.client, self.keys, line)
         return identity
 
     def _advance(self, due: Due) -> list[str | float]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from scheduler import entries, faults, staging
@@ -173,9 +174,25 @@ class Store:
             added += self.client.zadd(self.keys.schedule, {self.keys.entry(name): place(name, stored)}, nx=True)
         return added
 
-    def audit(self, count: int = 100) -> list[dict[str, Any]]:
-        """The newest lines of the audit log, newest first."""
-        return [json.loads(fields["change"]) for _, fields in self.client.xrevrange(self.keys.audit, count=count)]
+    def log(self, line: Mapping[str, Any]) -> None:
+        """Add a line to the audit log for what changed no entry."""
+        log(self.client, self.keys, line)
+
+    def audit(self, count: int = 100, schedule: str = "") -> list[dict[str, Any]]:
+        """The newest lines of the audit log, newest first, each with its ``id``; of one schedule if one is named."""
+        searched = AUDIT_LENGTH if schedule else count
+        lines = (told(*item) for item in self.client.xrevrange(self.keys.audit, count=searched))
+        return list(islice((line for line in lines if not schedule or line.get("schedule") == schedule), count))
+
+    def audit_line(self, identity: str) -> dict[str, Any]:
+        """The line of the audit log with this id; raises NotFound."""
+        known = re.fullmatch(r"[0-9]{1,18}-[0-9]{1,18}", identity)
+        found = self.client.xrange(self.keys.audit, identity, identity) if known else []
+        if not found:
+            raise NotFound(
+                f"the audit log has no line {identity[:60]!r}: `python3 -m scheduler audit` shows the newest"
+            )
+        return told(*found[0])
 
     def note_file(self, facts: Mapping[str, str]) -> None:
         """Remember what became of the schedule file; ``applied`` stays from the last good one."""
@@ -230,6 +247,19 @@ def place(name: str, stored: Mapping[str, str]) -> float:
         return entries.NEVER
 
 
-def audit_line(by: str, at: datetime, what: str, before: object, after: object, why: str = "") -> dict[str, Any]:
-    """One line of the audit log."""
-    return {"by": by, "at": at.timestamp(), "change": what, "before": before, "after": after, "why": why}
+def audit_line(
+    by: str, at: datetime, what: str, before: object, after: object, why: str = "", **more: Any
+) -> dict[str, Any]:
+    """One line of the audit log; ``before`` and ``after`` are fields, None where there is no such schedule."""
+    return {"by": by, "at": at.timestamp(), "change": what, "before": before, "after": after, "why": why, **more}
+
+
+def log(client: Client, keys: Keys, line: Mapping[str, Any]) -> None:
+    """Add a line to the audit log, which forgets the oldest."""
+    client.xadd(keys.audit, {"change": json.dumps(line)}, maxlen=AUDIT_LENGTH, approximate=True)
+
+
+def told(identity: str, fields: Mapping[str, str]) -> dict[str, Any]:
+    """A line as it is read."""
+    line: dict[str, Any] = {"id": identity, **json.loads(fields["change"])}
+    return line

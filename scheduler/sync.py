@@ -9,7 +9,7 @@ import inspect
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,15 @@ class Checked:
         """Warnings about the year to come, each at its place in the file."""
         told = advise(self.validated.declared, clock())
         return tuple(replace(it, position=self.positions.nearest(("schedules", it.schedule, it.key))) for it in told)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a schedule had before it was removed."""
+
+    pause: Pause | None = None
+    runs: int = 0
+    why: str = ""
 
 
 def clock() -> datetime:
@@ -159,11 +168,23 @@ def needs_reschedule(before: Entry, after: Entry) -> bool:
 
 
 def describe(change: Change, by: str, now: datetime) -> dict[str, Any]:
-    before = change.before.fields if change.before else None
-    after = change.after.fields if change.after else None
-    line = audit_line(by, now, change.kind, before, after, change.why) | {"schedule": change.name}
+    line = line_of(change.name, by, now, change.kind, change.before, change.after, change.why)
     if change.dropped:
         line["dropped"] = {name: note.value for name, note in change.dropped.items()}
+    return line
+
+
+def line_of(
+    name: str, by: str, now: datetime, what: str, before: Entry | None, after: Entry | None, why: str = ""
+) -> dict[str, Any]:
+    """The audit line of a change of one entry, with all that is needed to undo it."""
+    was, then = (entry.fields if entry else None for entry in (before, after))
+    line = audit_line(by, now, what, was, then, why, schedule=name)
+    pauses = [asdict(entry.pause) if entry and entry.pause else None for entry in (before, after)]
+    if pauses[0] != pauses[1]:
+        line["pause"] = pauses
+    if after is None and before is not None:
+        line["runs"] = before.total_run_count
     return line
 
 
@@ -204,7 +225,7 @@ def change_entry(store: Store, name: str, by: str, what: str, change: Callable[[
     for attempt in range(ATTEMPTS):
         before = store.get(name)
         after = change(before)
-        line = audit_line(by, clock(), what, before.fields, after.fields, why) | {"schedule": name}
+        line = line_of(name, by, clock(), what, before, after, why)
         try:
             moved = needs_reschedule(before, after)
             store.write([Write(name, before, after, reschedule=moved, audit=line)])
@@ -241,13 +262,22 @@ def edit(
     return change_entry(store, name, by, "edit", change, why)
 
 
-def create(store: Store, name: str, fields: Mapping[str, Any], *, tasks: Tasks, by: str) -> Entry:
-    """Make a schedule of origin ``admin``."""
+def create(
+    store: Store,
+    name: str,
+    fields: Mapping[str, Any],
+    *,
+    tasks: Tasks,
+    by: str,
+    restored: Restored | None = None,
+) -> Entry:
+    """Make a schedule of origin ``admin``; one that is ``restored`` has its pause and the number of its runs back."""
     declared = gate(store, name, fields, tasks)
-    wanted = declared.fields()
-    entry = Entry(name=name, origin="admin", fields=wanted, due=declared.timing().next_due(clock()))
-    line = audit_line(by, clock(), "create", None, wanted) | {"schedule": name}
-    store.write([Write(name, None, entry, audit=line)])
+    entry = Entry(name=name, origin="admin", fields=declared.fields(), due=declared.timing().next_due(clock()))
+    if restored:
+        entry = replace(entry, pause=restored.pause, total_run_count=restored.runs)
+    what, why = ("restore", restored.why) if restored else ("create", "")
+    store.write([Write(name, None, entry, audit=line_of(name, by, clock(), what, None, entry, why))])
     return entry
 
 
@@ -260,24 +290,27 @@ def gate(store: Store, name: str, fields: Mapping[str, Any], tasks: Tasks) -> De
     return declared
 
 
-def remove(store: Store, name: str, *, by: str) -> None:
-    """Remove a schedule of origin ``admin``; the file's are removed in the file."""
-    entry = store.get(name)
+def remove(store: Store, name: str, *, by: str, why: str = "", seen: Entry | None = None) -> None:
+    """Remove a schedule of origin ``admin``; the file's are removed in the file.
+
+    Raises Conflict if it is not as it was ``seen`` any more.
+    """
+    entry = seen or store.get(name)
     if entry.origin == "file":
         raise RefusedChange(f"'{name}' is declared in the schedule file: remove it there, or pause it")
-    line = audit_line(by, clock(), "remove", entry.fields, None) | {"schedule": name}
+    line = line_of(name, by, clock(), "remove", entry, None, why)
     store.write([Write(name, entry, None, audit=line)])
 
 
-def pause(store: Store, name: str, *, by: str, note: str = "", until: datetime | None = None) -> Entry:
+def pause(store: Store, name: str, *, by: str, note: str = "", until: datetime | None = None, why: str = "") -> Entry:
     """Stop a schedule, until a time or until it is resumed; it survives reload, restart and deploy."""
     if until is not None and until <= clock():
         raise RefusedChange(f"{until:%Y-%m-%d %H:%M:%S} UTC is over already: give a time to come")
     stop = Pause(by, clock().timestamp(), note, None if until is None else to_seconds(until))
-    return change_entry(store, name, by, "pause", lambda entry: replace(entry, pause=stop), note)
+    return change_entry(store, name, by, "pause", lambda entry: replace(entry, pause=stop), why or note)
 
 
-def resume(store: Store, name: str, *, by: str) -> Entry:
+def resume(store: Store, name: str, *, by: str, why: str = "") -> Entry:
     """End a pause now. Beat records what was paused, and goes on at the next due instant."""
 
     def ended(entry: Entry) -> Entry:
@@ -285,4 +318,4 @@ def resume(store: Store, name: str, *, by: str) -> Entry:
             raise NotFound(f"'{name}' is not paused: there is nothing to resume")
         return replace(entry, pause=replace(entry.pause, until=clock().timestamp()))
 
-    return change_entry(store, name, by, "resume", ended)
+    return change_entry(store, name, by, "resume", ended, why)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from scheduler import __version__
-from scheduler.cli import act, file, imports, look, service
+from scheduler.cli import act, audit, export, file, imports, look, service
 from scheduler.errors import Exit, RedisUnavailable, SchedulerError
 from scheduler.redis_client import AWAY
 
@@ -21,6 +21,8 @@ examples:
   crontab -l | python3 -m scheduler import crontab - > schedules.yaml
   python3 -m scheduler pause log-it --note "until the disk is replaced"
   python3 -m scheduler history log-it --json
+  python3 -m scheduler export --write           what the page changed, into schedules.yaml
+  python3 -m scheduler audit && python3 -m scheduler undo 1766000000000-0
 
 \b
 exit codes:
@@ -36,7 +38,15 @@ def cli() -> None:
     """Scheduled jobs on Celery Beat: declared in schedules.yaml, accounted for in a ledger."""
 
 
-for command in (*service.COMMANDS, *file.COMMANDS, *look.COMMANDS, *act.COMMANDS, *imports.COMMANDS):
+for command in (
+    *service.COMMANDS,
+    *file.COMMANDS,
+    *look.COMMANDS,
+    *act.COMMANDS,
+    *export.COMMANDS,
+    *audit.COMMANDS,
+    *imports.COMMANDS,
+):
     cli.add_command(command)
 
 

@@ -103,7 +103,7 @@ def test_a_schedule_that_left_the_file_can_be_read_in_the_audit_log(desk: Desk) 
 
 
 def test_a_conflict_changes_nothing_and_the_rest_of_the_file_is_loaded(desk: Desk) -> None:
-    sync.create(desk.store, "job", FIELDS, tasks=desk.tasks, by="ann")
+    sync.create(desk.store, "job", FIELDS | {"args": [7, 8]}, tasks=desk.tasks, by="ann")
     assert desk.load(job(), job("other")).summary() == "1 add, 1 conflict"
     assert desk.store.get("job").origin == "admin"
     assert desk.store.names() == ["job", "other"]

@@ -1,0 +1,61 @@
+"""Commands about what was changed: audit, undo."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from scheduler import undo as undoing
+from scheduler.cli.common import Service, as_json, local, print_json, with_service
+from scheduler.errors import Exit
+from scheduler.plan import compare
+
+
+@click.command()
+@click.argument("name", default="")
+@click.option("-n", "count", default=20, type=click.IntRange(1, 10_000), help="How many lines.", show_default=True)
+@as_json
+@with_service
+def audit(service: Service, name: str, count: int, json_: bool) -> int:
+    """Show who changed what, when and why, the newest first; of one schedule, if it is named."""
+    lines = service.store.audit(count, name)
+    if json_:
+        print_json({"changes": lines})
+    for line in () if json_ else lines:
+        click.echo(sentence(line))
+    return Exit.OK
+
+
+def sentence(line: dict[str, Any]) -> str:
+    """A line of the audit log for people: its id, when, who, what, which fields, why."""
+    fields = compare(line.get("before") or {}, line.get("after") or {})
+    whole = line.get("before") is None or line.get("after") is None
+    changed = "" if whole else "; ".join(f"{key}: {shown(was)} → {shown(now)}" for key, (was, now) in fields.items())
+    until = ((line.get("pause") or [None])[-1] or {}).get("until")
+    parts = [changed, f"until {local(until)}" if until else "", str(line.get("why") or "")]
+    more = " — ".join(part for part in parts if part)
+    head = f"{line['id']}  {local(line['at'])}  {line['by']}: {line['change']} {line.get('schedule', '')}".rstrip()
+    return f"{head} ({more})" if more else head
+
+
+def shown(value: object) -> str:
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+@click.command()
+@click.argument("line")
+@as_json
+@with_service
+def undo(service: Service, line: str, json_: bool) -> int:
+    """Undo a change by its id in `audit`; refused when the same was changed since. It can be undone itself."""
+    done = undoing.undo(service.store, line, tasks=service.tasks, by=service.user)
+    if json_:
+        print_json({"undone": line, "kind": done.kind, "schedule": done.name})
+    else:
+        click.echo(str(done))
+    return Exit.OK
+
+
+COMMANDS = (audit, undo)

@@ -1,0 +1,58 @@
+"""Command that brings changes back into the schedule file: export."""
+
+from __future__ import annotations
+
+import click
+
+from scheduler import export as exporting
+from scheduler.cli.common import Service, as_json, print_json, with_service
+from scheduler.errors import CannotWrite, Exit
+from scheduler.export import Proposal
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--field", "fields", multiple=True, help="Only this field of what was changed; may be repeated.")
+@click.option("--write", "write_", is_flag=True, help="Write the file, which must not have changed meanwhile.")
+@as_json
+@with_service
+def export(service: Service, names: tuple[str, ...], fields: tuple[str, ...], write_: bool, json_: bool) -> int:
+    """Print what was changed on the page as a patch of the schedule file, or write it there."""
+    entries = exporting.candidates(service.store, names)
+    proposals = exporting.propose(service.settings.file, service.tasks, entries, fields)
+    failed: list[CannotWrite] = []
+    for made in proposals if write_ else ():
+        try:
+            exporting.write(service.store, made, by=service.user)
+        except CannotWrite as error:
+            failed.append(error)
+    if json_:
+        print_json({"written": write_ and not failed, "files": [told(made) for made in proposals]})
+    else:
+        show(proposals, written=write_ and not failed)
+    for refused in failed:
+        click.echo(f"scheduler: {refused}", err=True)
+    return Exit.CANT_CREATE if failed else Exit.OK
+
+
+def show(proposals: list[Proposal], *, written: bool) -> None:
+    for made in proposals:
+        click.echo(made.patch, nl=False)
+        for reason in made.reasons:
+            click.echo(f"scheduler: look at this before you apply it to {made.path}: {reason}", err=True)
+        if written:
+            click.echo(f"scheduler: wrote {made.path}: {', '.join(made.changed)}", err=True)
+    if not proposals:
+        click.echo("the schedule file says all of it", err=True)
+
+
+def told(made: Proposal) -> dict[str, object]:
+    return {
+        "file": str(made.path),
+        "schedules": {name: sorted(after) for name, (_, after) in made.changed.items()},
+        "patch": made.patch,
+        "reasons": list(made.reasons),
+    }
+
+
+COMMANDS = (export,)

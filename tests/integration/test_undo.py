@@ -1,0 +1,159 @@
+"""Undoing what stands in the audit log."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from scheduler import sync
+from scheduler.errors import Exit
+from scheduler.store import Store
+from tests.support.shell import JOB, Shell
+
+FIELDS: dict[str, Any] = {"task": "scheduler.tasks.log_it", "every": "1h", "args": [1, 2]}
+OTHER = JOB.replace("job", "other")
+
+
+@pytest.fixture
+def desk(shell: Shell) -> Shell:
+    """A service whose file, with two schedules, is loaded."""
+    shell.file(JOB, OTHER)
+    shell("apply")
+    return shell
+
+
+def edit(store: Store, name: str = "job", **fields: Any) -> None:
+    wanted = {key: value for key, value in {**FIELDS, **fields}.items() if value is not None}
+    sync.edit(store, name, wanted, tasks=None, by="ann", why="for today")
+
+
+def newest(store: Store, nth: int = 0) -> str:
+    return str(store.audit()[nth]["id"])
+
+
+def refusal(desk: Shell, identity: str) -> str:
+    said = desk("undo", identity)
+    assert said.code == Exit.PROBLEMS
+    return said.err
+
+
+def test_audit_shows_who_changed_what_when_and_why_with_an_id(desk: Shell, store: Store) -> None:
+    edit(store, args=[3, 4])
+    until = sync.clock() + timedelta(hours=1)
+    sync.pause(store, "job", by="ann", note="new disk", until=until)
+    paused, edited = desk("audit", "job").out.splitlines()[:2]
+    assert paused.startswith(newest(store))
+    assert f"ann: pause job (until {until:%Y-%m-%d %H:%M:%S} UTC — new disk)" in paused
+    assert edited.endswith("ann: edit job (args: [1, 2] → [3, 4] — for today)")
+    assert desk("audit", "-n", "1").out.splitlines() == [paused]
+    [line] = desk("audit", "-n", "1", "--json").json["changes"]
+    assert (line["id"], line["change"], line["pause"][1]["note"]) == (newest(store), "pause", "new disk")
+
+
+def test_audit_says_which_file_was_loaded(desk: Shell, store: Store) -> None:
+    digest = sync.check(desk.settings.file, None).digest
+    assert all(digest in line for line in desk("audit").out.splitlines())
+
+
+def test_an_edit_is_undone_and_the_undo_too(desk: Shell, store: Store) -> None:
+    edit(store, args=[3, 4])
+    said = desk("undo", newest(store))
+    assert (said.code, said.out) == (Exit.OK, "set back job\n")
+    assert (store.get("job").fields["args"], store.get("job").overlay) == ([1, 2], {})
+    assert store.audit()[0]["why"].startswith("undo of edit by ann, ")
+    desk("undo", newest(store))
+    assert store.get("job").fields["args"] == [3, 4]
+
+
+def test_another_field_that_changed_since_does_not_hinder(desk: Shell, store: Store) -> None:
+    edit(store, every=None, cron="0 5 * * *")
+    first = newest(store)
+    edit(store, every=None, cron="0 5 * * *", queue="reports")
+    assert desk("undo", first).code == Exit.OK
+    assert store.get("job").fields == FIELDS | {"queue": "reports"}
+
+
+def test_a_field_that_was_changed_since_is_left_alone(desk: Shell, store: Store) -> None:
+    edit(store, args=[3, 4])
+    first = newest(store)
+    edit(store, args=[5, 6])
+    assert refusal(desk, first) == "scheduler: 'job' was changed since in args: undo the later change first\n"
+    assert store.get("job").fields["args"] == [5, 6]
+
+
+def test_what_the_file_changed_comes_back_as_an_overlay(desk: Shell, store: Store) -> None:
+    desk.file(JOB.replace("[1, 2]", "[7, 8]"), OTHER)
+    desk("apply")
+    assert desk("undo", newest(store)).code == Exit.OK
+    entry = store.get("job")
+    assert (entry.fields["args"], entry.base["args"], set(entry.overlay)) == ([1, 2], [7, 8], {"args"})
+
+
+def test_a_schedule_that_left_the_file_comes_back_as_the_pages_with_pause_and_count(desk: Shell, store: Store) -> None:
+    sync.pause(store, "job", by="ann", note="new disk")
+    desk.file(OTHER)
+    desk("apply")
+    said = desk("undo", newest(store))
+    assert (said.code, said.out) == (Exit.OK, "restored job\n")
+    entry = store.get("job")
+    assert (entry.origin, entry.fields, entry.pause and entry.pause.note) == ("admin", FIELDS, "new disk")
+    assert store.audit()[0]["change"] == "restore"
+
+
+def test_a_schedule_that_exists_again_is_not_restored(desk: Shell, store: Store) -> None:
+    desk.file(OTHER)
+    desk("apply")
+    removal = newest(store)
+    desk.file(JOB, OTHER)
+    desk("apply")
+    assert "'job' exists again" in refusal(desk, removal)
+
+
+def test_a_schedule_that_was_made_is_removed_unless_it_is_the_files_or_changed(desk: Shell, store: Store) -> None:
+    assert "'job' is declared in the schedule file: remove it there" in refusal(desk, newest(store, 1))
+    sync.create(store, "made", FIELDS, tasks=None, by="ann")
+    made = newest(store)
+    edit(store, "made", args=[3, 4])
+    assert "changed since in args" in refusal(desk, made)
+    assert (desk("undo", newest(store)).code, desk("undo", made).out) == (Exit.OK, "removed made\n")
+    assert "made" not in store.names()
+    assert desk("undo", newest(store)).out == "restored made\n"
+
+
+def test_a_pause_and_its_end_are_undone(desk: Shell, store: Store) -> None:
+    sync.pause(store, "job", by="ann", note="new disk")
+    paused = newest(store)
+    assert desk("undo", paused).out == "resumed job\n"
+    ended = store.get("job").pause
+    assert ended is not None
+    assert ended.until is not None
+    assert "paused or resumed since" in refusal(desk, paused)
+    assert desk("undo", newest(store)).out == "paused job\n"
+    again = store.get("job").pause
+    assert again is not None
+    assert (again.note, again.until) == ("new disk", None)
+
+
+def test_a_run_and_a_rename_cannot_be_undone(desk: Shell, store: Store) -> None:
+    desk.apart("run", "job")
+    assert store.audit()[0]["change"] == "run"
+    assert "there is nothing to undo" in refusal(desk, newest(store))
+    desk.file(OTHER, JOB.replace("job:", "work:").replace("{", "{renamed_from: job, "))
+    desk("apply")
+    assert "rename it back there" in refusal(desk, newest(store))
+
+
+@pytest.mark.parametrize("identity", ["1-1", "nonsense", "-", "1-1-1", "+"])
+def test_a_line_that_is_not_there_is_said_so(desk: Shell, identity: str) -> None:
+    said = desk("undo", "--", identity)
+    assert said.code == Exit.NO_INPUT
+    assert "the audit log has no line" in said.err
+
+
+def test_what_the_gate_refuses_by_now_is_not_undone(desk: Shell, store: Store) -> None:
+    desk.file(JOB.replace("log_it", "gone").replace("scheduler.tasks.gone", "gone.task"), OTHER)
+    sync.apply(store, sync.check(desk.settings.file, None), by="ann")
+    edit(store, task="scheduler.tasks.log_it")
+    assert "unknown task 'gone.task'" in refusal(desk, newest(store))
