@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 
 from scheduler.model import Position, Problem
+from scheduler.schedule_file import quick
 from scheduler.schedule_file.builder import Builder
 from scheduler.schedule_file.document import Document, Node, Positions, owner, printable
 from scheduler.schedule_file.scalars import plain
@@ -45,12 +46,22 @@ def parse(text: str, name: str) -> Document:
     if found := CONTROL.search(text):
         what = f"there is a character here that no text holds (U+{ord(found[0]):04X})"
         return _refused(name, raw, what, "delete it", _place(text[: found.start()], name))
+    data = quick.read(text)
+    if data is not None:
+        positions = Positions(name, lambda: Builder(text, name).build())
+        return Document(name, data, positions, (), _digest(raw), len(raw))
+    return _explained(text, name, raw)
+
+
+def _explained(text: str, name: str, raw: bytes) -> Document:
+    """The document of a text that holds more than plain values, or a mistake."""
     builder = Builder(text, name)
     root = builder.build()
     problems = builder.problems or _shape(root, name)
     data = root.value if root and isinstance(root.value, dict) else {}
+    positions = Positions(name, lambda: root)
     cut_short = root is None and bool(builder.problems)
-    return Document(name, data, Positions(name, root), tuple(problems), _digest(raw), len(raw), cut_short)
+    return Document(name, data, positions, tuple(problems), _digest(raw), len(raw), cut_short)
 
 
 def parse_bytes(raw: bytes, name: str) -> Document:
@@ -95,7 +106,7 @@ def _shape(root: Node | None, name: str) -> list[Problem]:
         return [Problem("the file is empty", EXAMPLE, position=Position(name, 1, 1))]
     if not isinstance(root.value, dict):
         kind = "a list" if isinstance(root.value, list) else "one piece of text"
-        place = Positions(name, root).at(root.place)
+        place = Positions(name, lambda: root).at(root.place)
         return [Problem(f"the file holds {kind}, not keys such as schedules:", EXAMPLE, position=place)]
     return []
 
@@ -105,7 +116,7 @@ def _refused(name: str, raw: bytes, what: str, remedy: str, place: Position | No
 
 
 def _document(name: str, raw: bytes, problem: Problem) -> Document:
-    return Document(name, {}, Positions(name, None), (problem,), _digest(raw), len(raw), incomplete=True)
+    return Document(name, {}, Positions(name, lambda: None), (problem,), _digest(raw), len(raw), incomplete=True)
 
 
 def _place(before: str, name: str) -> Position:

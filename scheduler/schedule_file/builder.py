@@ -76,8 +76,9 @@ class Builder:
         mark = event.start_mark
         node.places[step] = mark.line * COLUMNS + mark.column
         self.count += 1
-        if type(event) is ScalarEvent and event.anchor is None:
-            node.value[step] = self._scalar(event)
+        if type(event) is ScalarEvent and event.anchor is None and event.tag is None:
+            text = event.value
+            node.value[step] = text if event.style else scalars.plain(text)
         else:
             child = self._child(event, depth)
             node.value[step] = child.value
@@ -130,12 +131,13 @@ class Builder:
 
     def _sequence(self, event: Any, depth: int) -> Node:
         node = Node([], place(event.start_mark))
+        index = 0
         while type(item := self.next()) is not SequenceEndEvent:
-            index = len(node.value)
             self.path.append(index)
             node.value.append(None)
             self._put(node, index, item, depth)
             self.path.pop()
+            index += 1
         return node
 
     def _mapping(self, event: Any, depth: int) -> Node:
@@ -160,6 +162,9 @@ class Builder:
     def _key(self, event: Any, depth: int) -> str:
         """The text of a key, whatever its type would be as a value: ``on:`` and ``123:`` are names too."""
         mark: Mark = event.start_mark
+        if type(event) is ScalarEvent and event.anchor is None and event.tag is None:
+            self.count += 1
+            return str(event.value)
         if type(event) is not ScalarEvent:
             self._put(Node({}, 0), "", event, depth)
             self._note(mark, "a key must be plain text", "write key: value, with unusual keys in quotes")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path as FilePath
 from typing import Any, Protocol
 
@@ -47,11 +48,18 @@ class Node:
 
 
 class Positions(Mapping[Path, Position]):
-    """The position of the value at each key path; :meth:`key` gives that of the key, :meth:`nearest` never fails."""
+    """The position of the value at each key path; :meth:`key` gives that of the key, :meth:`nearest` never fails.
 
-    def __init__(self, file: str, root: Node | None) -> None:
+    ``look`` reads the text for places; it is called when the first one is asked for.
+    """
+
+    def __init__(self, file: str, look: Callable[[], Node | None]) -> None:
         self.file = file
-        self.root = root
+        self.look = look
+
+    @cached_property
+    def root(self) -> Node | None:
+        return self.look()
 
     def __getitem__(self, path: Path) -> Position:
         parent = self._node(path[:-1])

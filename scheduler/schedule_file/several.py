@@ -84,10 +84,12 @@ class Joined:
         self.length += part.length
         self.digest.update(f"{file.name} {part.digest}\n".encode("utf-8", "surrogatepass"))
         self.incomplete |= part.incomplete
-        here = self.main.positions.nearest(at)
-        self.problems += [it if it.position else replace(it, position=here, remedy=UNREAD) for it in part.problems]
+        self.problems += [it if it.position else self.unread(it, at) for it in part.problems]
         for key, value in part.data.items():
             self.take(key, value, part)
+
+    def unread(self, problem: Problem, at: KeyPath) -> Problem:
+        return replace(problem, position=self.main.positions.nearest(at), remedy=UNREAD)
 
     def take(self, key: str, value: Any, part: Document) -> None:
         """One key of an included file."""
@@ -106,8 +108,8 @@ class Joined:
         if not isinstance(mine, dict):  # the validator tells
             return
         for name, item in value.items():
-            place = part.positions.key((key, name))
             if name in mine:
+                place = part.positions.key((key, name))
                 first = self.parts.get((key, name), self.main.positions).key((key, name))
                 what = f"{key[:-1]} {printable(repr(name))} is declared twice: {first} and {place}"
                 self.problem(place, what, "delete or rename one of them", name if key == "schedules" else "")
@@ -140,7 +142,7 @@ class JoinedPositions(Positions):
     """Positions of the main file, but for what stands in another: that is known by its first two keys."""
 
     def __init__(self, main: Positions, parts: Mapping[KeyPath, Positions]) -> None:
-        super().__init__(main.file, main.root)
+        super().__init__(main.file, lambda: main.root)
         self.parts = parts
 
     def __getitem__(self, path: KeyPath) -> Position:

@@ -15,6 +15,8 @@ from scheduler.validate.meaning import Calendars, Tasks
 from scheduler.validate.terms import MAX_FINDINGS, NAME_RULE, Finding, check, shown
 
 Outcome = tuple[Declared | None, list[Finding]]
+NAME = re.compile(NAME_PATTERN)
+CALL = ("task", "args", "kwargs")
 TIMED_BY = frozenset({*TIMING_KINDS, "timezone"})
 ONE_TIMING = "write exactly one of cron, every, at, rrule and solar"
 
@@ -26,6 +28,8 @@ class Gate:
     tasks: Tasks | None
     calendars: Calendars
     inherited: Mapping[str, Any] = field(default_factory=dict)
+    #: What is wrong with a call, which depends on its task, the number of its args and the names of its kwargs.
+    calls: dict[tuple[str, int, tuple[str, ...]], list[Finding]] = field(default_factory=dict)
 
     def schedule(self, name: str, data: object) -> Outcome:
         """The schedule, or everything that is wrong with it; paths begin inside the schedule."""
@@ -48,18 +52,25 @@ class Gate:
             return None, []
         excluded, findings = meaning.excluded_days(schedule.except_, self.calendars)
         declared = Declared(name, schedule, excluded)
-        if not broken & TIMED_BY and not schedule.model_fields_set.isdisjoint(TIMING_KINDS):
+        if broken.isdisjoint(TIMED_BY) and not schedule.model_fields_set.isdisjoint(TIMING_KINDS):
             findings += meaning.timing_findings(declared)
         for key in ("args", "kwargs"):
             if key in schedule.model_fields_set:
                 findings += islice(meaning.json_findings(getattr(schedule, key), (key,)), MAX_FINDINGS)
-        if self.tasks is not None and not broken & {"task", "args", "kwargs"}:
-            findings += meaning.task_findings(schedule, self.tasks)
+        if self.tasks is not None and broken.isdisjoint(CALL):
+            findings += self.call(schedule, self.tasks)
         return declared, findings
+
+    def call(self, schedule: Schedule, tasks: Tasks) -> list[Finding]:
+        """What is wrong with the task and the arguments."""
+        key = (schedule.task, len(schedule.args), tuple(schedule.kwargs))
+        if key not in self.calls:
+            self.calls[key] = [*meaning.task_findings(schedule, tasks)]
+        return self.calls[key]
 
 
 def name_findings(name: str) -> list[Finding]:
-    if re.fullmatch(NAME_PATTERN, name):
+    if NAME.fullmatch(name):
         return []
     return [Finding((), f"{shown(name)} is not a possible name", NAME_RULE, at_key=True)]
 
@@ -67,6 +78,8 @@ def name_findings(name: str) -> list[Finding]:
 def timing_key_findings(data: Mapping[str, Any]) -> list[Finding]:
     """Exactly one timing key, and not an empty one."""
     given = [kind for kind in TIMING_KINDS if kind in data]
+    if len(given) == 1 and data[given[0]] is not None:
+        return []
     if not given:
         return [Finding((), "it has no timing", ONE_TIMING, at_key=True)]
     findings = [Finding((kind,), f"{kind} is empty", ONE_TIMING) for kind in given if data[kind] is None]

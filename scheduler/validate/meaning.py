@@ -4,41 +4,61 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
 
 from scheduler import timing
-from scheduler.model import Declared, Schedule, read_instant
+from scheduler.model import TIMING_KINDS, Declared, Schedule, read_instant
 from scheduler.validate.terms import MAX_FINDINGS, Finding, Path, near, shown
 
 Tasks = Mapping[str, inspect.Signature | None]
 Calendars = Mapping[str, tuple[str, ...]]
 MAX_DEPTH = 32
 CARRIED = frozenset({str, int, bool, type(None)})
-ENDS = ("start", "end")
 KEYS = frozenset({*Schedule.model_fields, "except"})
 UNKNOWN_CALENDAR = "unknown calendar"
 SOURCE = "tasks come from SCHEDULER_IMPORTS and `imports:`"
 
 
-def timing_findings(declared: Declared) -> Iterator[Finding]:
+def timing_findings(declared: Declared) -> Iterable[Finding]:
     """Whether its timing can be built, with its start, end, zone and excluded days."""
     schedule = declared.schedule
-    refused = False
-    for key in ENDS:
+    kind, text = next((kind, text) for kind in TIMING_KINDS if (text := getattr(schedule, kind)) is not None)
+    # Its name decides nothing but which of several values a ~ or a jitter picks.
+    name = declared.name if "~" in text or schedule.jitter else ""
+    return judged(name, kind, text, schedule.timezone, schedule.start, schedule.end, declared.excluded, schedule.jitter)
+
+
+@lru_cache(maxsize=16_384)
+def judged(
+    name: str,
+    kind: str,
+    text: str,
+    zone: str,
+    start: str | None,
+    end: str | None,
+    excluded: tuple[str, ...],
+    jitter: timedelta,
+) -> tuple[Finding, ...]:
+    """What is wrong with a timing. Many schedules share one, so that each is built once."""
+    found: list[Finding] = []
+    ends: dict[str, datetime | None] = {}
+    for key, given in (("start", start), ("end", end)):
         try:
-            read_instant(getattr(schedule, key), schedule.timezone, key)
+            ends[key] = read_instant(given, zone, key)
         except timing.TimingError as error:
-            refused = True
-            yield from_timing(error, key)
-    if refused:
-        return
-    try:
-        declared.timing()
-    except timing.TimingError as error:
-        yield from_timing(error, schedule.kind)
-    if schedule.cron is not None and restricts_both_days(schedule.cron):
-        what = "day-of-month and day-of-week are both given: it runs on every day that fits either"
-        yield Finding(("cron",), what, "keep it if that is meant, else write * for one of them", severity="warning")
+            found.append(from_timing(error, key))
+    if not found:
+        try:
+            timing.build(kind, text, zone=zone, name=name, excluded=excluded, jitter=jitter, **ends)
+        except timing.TimingError as error:
+            found.append(from_timing(error, kind))
+        if kind == "cron" and restricts_both_days(text):
+            what = "day-of-month and day-of-week are both given: it runs on every day that fits either"
+            remedy = "keep it if that is meant, else write * for one of them"
+            found.append(Finding(("cron",), what, remedy, severity="warning"))
+    return tuple(found)
 
 
 def from_timing(error: timing.TimingError, key: str) -> Finding:
