@@ -340,7 +340,7 @@ def skip(store: Store, name: str, *, by: str, note: str = "") -> Entry:
     return change_entry(store, name, by, "skip", marked, note)
 
 
-def unskip(store: Store, name: str, *, by: str) -> Entry:
+def unskip(store: Store, name: str, *, by: str, why: str = "") -> Entry:
     """Let the due instant run that somebody asked to skip."""
 
     def cleared(entry: Entry) -> Entry:
@@ -348,4 +348,4 @@ def unskip(store: Store, name: str, *, by: str) -> Entry:
             raise NotFound(f"'{name}' skips nothing: there is nothing to undo")
         return replace(entry, skip=None)
 
-    return change_entry(store, name, by, "unskip", cleared)
+    return change_entry(store, name, by, "unskip", cleared, why)

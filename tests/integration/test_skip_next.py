@@ -16,6 +16,7 @@ from scheduler.redis_client import Client
 from scheduler.settings import Settings
 from scheduler.snapshot import is_worth_keeping
 from scheduler.store import Store, Write
+from scheduler.undo import undo
 from scheduler.upcoming import due_instants
 from tests.support.beats import GOOD, lead, runs_sent, write_file
 from tests.support.schedules import HOUR, MINUTE, SECOND, declared, entry_of
@@ -144,3 +145,11 @@ def test_the_command_skips_and_takes_it_back(shell: Shell, store: Store, job: En
     assert shell("skip", "job", "--undo").out == "job skips nothing\n"
     assert shell("skip", "job", "--json").json["skip"]["by"].startswith("cli ")
     assert shell("skip", "nobody").code == Exit.NO_INPUT
+
+
+def test_the_line_in_the_audit_log_undoes_it(store: Store, job: Entry) -> None:
+    due = next_of(store)
+    sync.skip(store, "job", by="ann")
+    undo(store, store.audit()[0]["id"], tasks=None, by="bob")
+    assert next_of(store) == due
+    assert store.audit()[0]["why"].startswith("undo of skip by ann")
