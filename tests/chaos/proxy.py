@@ -23,7 +23,7 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def lose_the_next_answer(self) -> None:
-        """Break the connection in place of the next answer; ``swallowed`` tells when."""
+        """Break the connection in place of the next answer of a script; ``swallowed`` tells when."""
         self._swallow = True
 
     def close(self) -> None:
@@ -37,21 +37,35 @@ class Proxy:
                 client, _ = self._listener.accept()
                 server = socket.socket(socket.AF_UNIX)
                 server.connect(str(self.redis))
-                for pair in ((client, server, False), (server, client, True)):
-                    threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
+                asked = threading.Event()
+                threading.Thread(target=self._ask, args=(client, server, asked), daemon=True).start()
+                threading.Thread(target=self._answer, args=(server, client, asked), daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, target: socket.socket, answers: bool) -> None:
+    def _ask(self, client: socket.socket, server: socket.socket, asked: threading.Event) -> None:
         with suppress(OSError):
-            while data := source.recv(65536):
-                if answers and self._swallow:
+            while data := client.recv(65536):
+                if b"\r\nEVAL" in data:
+                    asked.set()
+                server.sendall(data)
+        close(client, server)
+
+    def _answer(self, server: socket.socket, client: socket.socket, asked: threading.Event) -> None:
+        with suppress(OSError):
+            while data := server.recv(65536):
+                if self._swallow and asked.is_set() and not data.startswith(b"-NOSCRIPT"):
                     self._swallow = False
                     self.swallowed.set()
                     break
-                target.sendall(data)
-        for end in (source, target):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-                end.close()
+                asked.clear()
+                client.sendall(data)
+        close(server, client)
+
+
+def close(*ends: socket.socket) -> None:
+    for end in ends:
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
 
 @contextmanager

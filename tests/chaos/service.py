@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +28,9 @@ from tests.support.redis_server import RedisServer
 
 SHOWN = 8  #: processes whose logs are shown
 UNFINISHED = ("queued", "running")
-LEASE, RUN_LEASE = 3.0, 2.0
+LEASE = 15.0  #: seconds; a dead beat's is ended by `bury`
+SHORT_LEASE = 3.0  #: the same where a test waits for its end
+RUN_LEASE = 3.0
 FSYNC = {"everysec": ("--appendonly", "yes", "--appendfsync", "everysec")} | {
     "always": ("--appendonly", "yes", "--appendfsync", "always")
 }
@@ -89,6 +91,14 @@ class Service:
         """Load the file as `scheduler apply` does, and remember the first due instants."""
         sync.apply(self.store, sync.check(self.settings.file, None), by="test")
         self.first |= {name: entry.due for name, entry in self.store.all().items() if entry.due is not None}
+
+    def load_one_due_soon(self, **fields: Any) -> None:
+        """A schedule `s0` that is due in a moment, and then not for an hour."""
+        soon = from_seconds(0.0)
+        while self.first.get("s0") != soon:
+            soon = from_seconds(int(time.time()) + 2)
+            self.declare(1, every="1h", start=soon.isoformat(), **fields)
+            self.load()
 
     def begins_with_its_ledger(self, name: str) -> None:
         """Wait for the first due instant in the ledger of a schedule that beat itself met first."""
@@ -155,7 +165,9 @@ class Service:
         return [run for run in self.runs() if run.outcome in UNFINISHED]
 
     def is_past(self, instant: datetime) -> bool:
-        """Whether every due instant up to this one has been decided over."""
+        """Whether every due instant up to this one has been decided over; what is cheap to ask is asked first."""
+        if self.client.zcount(self.keys.schedule, 0, instant.timestamp()):
+            return False
         dues = [entry.due for entry in self.store.read(self.first)]
         return len(dues) == len(self.first) and all(due is None or due > instant for due in dues)
 
@@ -164,35 +176,39 @@ class Service:
         instant = from_seconds(time.time() + seconds)
         until(lambda: self.is_past(instant), patience, f"nothing is sent for what was due until {instant}")
 
-    def open_runs(self) -> Iterator[str]:
-        """The runs that wait for a worker, or that one answers for."""
-        for key in (*self.client.scan_iter(f"{self.keys.prefix}:sent:*"), self.keys.leases):
-            yield from self.client.zrange(key, 0, -1)
+    def open_runs(self, sent_by: float) -> int:
+        """How many runs that were sent by then (epoch seconds) wait for a worker, or are with one."""
+        queues = self.client.scan_iter(f"{self.keys.prefix}:sent:*")
+        waiting = sum(int(self.client.zcount(queue, 0, sent_by)) for queue in queues)
+        running = self.client.zrange(self.keys.leases, 0, -1)
+        return waiting + sum(read_run_id(run_id)[1] <= sent_by for run_id in running)
 
-    def settles(self, seconds: float = 120) -> None:
-        """Wait until all that is due by now has ended, with the help of the beat that leads."""
+    def settles(self) -> None:
+        """Wait until all that was sent by now has ended, with the help of the beat that leads."""
         now = time.time()
+        dwindles(lambda: self.open_runs(now))
 
-        def ended() -> bool:
-            return not any(read_run_id(run_id)[1] <= now for run_id in self.open_runs())
-
-        until(ended, seconds, "some runs never end")
-
-    def drains(self, seconds: float = 60) -> None:
+    def drains(self) -> None:
         """Wait until every run has ended; what is cheap to ask is asked first."""
-        until(lambda: not any(self.open_runs()) and not self.unfinished(), seconds, "some runs never end")
+        dwindles(lambda: self.open_runs(float("inf")) or len(self.unfinished()))
 
     def show(self) -> None:
         """What is not over, and the end of every log."""
-        print(f"not ended: {self.unfinished()[:10]}" if self.redis.answers() else "Redis is away")
+        amiss = [run for run in self.runs() if run.outcome != "succeeded"] if self.redis.answers() else "Redis is away"
+        print(f"not succeeded: {amiss[:10]}")
         print(f"--- redis\n{self.redis.log[-2000:]}")
         for process in self.processes[-SHOWN:]:
             print(f"--- {process!r}\n{process.output[-4000:]}")
 
 
-def soon() -> str:
-    """The next full second but one, as a schedule's ``start``."""
-    return from_seconds(int(time.time()) + 2).isoformat()
+def dwindles(count: Callable[[], int], patience: float = 60) -> None:
+    """Wait until nothing is left, for as long as it becomes less: a busy machine may take its time."""
+    fewest, deadline = count(), time.monotonic() + patience
+    while fewest:
+        assert time.monotonic() < deadline, f"{fewest} runs never end"
+        time.sleep(0.1)
+        if (left := count()) < fewest:
+            fewest, deadline = left, time.monotonic() + patience
 
 
 @contextmanager

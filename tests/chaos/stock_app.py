@@ -19,7 +19,7 @@ def redbeat_url() -> str:
 app = Celery("stock", broker=os.environ["SCHEDULER_REDIS_URL"], include=["tests.chaos.bodies"])
 app.conf.update(
     redbeat_redis_url=redbeat_url(),
-    redbeat_lock_timeout=5,
+    redbeat_lock_timeout=15,
     beat_max_loop_interval=1,
     beat_scheduler="redbeat.RedBeatScheduler",
     timezone="UTC",

@@ -10,7 +10,7 @@ from celery.schedules import schedule as interval
 from redbeat.schedulers import RedBeatSchedulerEntry
 
 from tests.chaos.accounts import reckon
-from tests.chaos.service import Service, soon
+from tests.chaos.service import Service
 
 AT_WORK = (
     "lease.before_take",
@@ -104,8 +104,7 @@ def test_a_beat_that_dies_while_it_stops_loses_and_doubles_nothing(service: Serv
 def test_a_beat_that_dies_while_it_settles_what_a_worker_left_loses_and_doubles_nothing(
     service: Service, point: str, step: str, outcome: str
 ) -> None:
-    service.declare(1, every="1h", start=soon())
-    service.load()
+    service.load_one_due_soon()
     beat = service.beat(faults=f"{point}:kill")
     assert service.worker(faults=f"{step}:kill").ends() == -signal.SIGKILL
     assert beat.ends() == -signal.SIGKILL

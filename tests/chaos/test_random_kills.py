@@ -15,6 +15,7 @@ from tests.chaos.accounts import reckon
 from tests.chaos.processes import Process
 from tests.chaos.service import Service
 
+pytestmark = pytest.mark.xdist_group("chaos")
 SCHEDULES = 200
 QUIET = "--loglevel=WARNING"
 
@@ -45,8 +46,10 @@ def forking(service: Service) -> Process:
 def test_beat_is_killed_a_hundred_times(busy: Service, dice: random.Random) -> None:
     for _ in range(2):
         solo(busy)
-    for _ in range(100):
+    for number in range(100):
         beat = busy.beat()
+        if number % 2:  # the others die while they start, too
+            busy.leads(beat)
         time.sleep(dice.uniform(0, 0.5))
         beat.kill()
         busy.bury()

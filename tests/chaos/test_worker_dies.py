@@ -11,7 +11,7 @@ import pytest
 from scheduler.model import Run
 from tests.chaos.accounts import reckon
 from tests.chaos.processes import Process, state
-from tests.chaos.service import RUN_LEASE, Service, soon
+from tests.chaos.service import Service
 from tests.support.polling import until
 
 #: Each step, and what becomes of the run; before the claim nothing had begun, after the close all was over.
@@ -22,13 +22,12 @@ STEPS = {
     "recorder.before_close": "lost",
     "recorder.after_close": "succeeded",
 }
-SETTLED = RUN_LEASE + 16  #: seconds until a vanished worker's run has ended; a minute with the leases of production
+SETTLED = 60  #: seconds until a vanished worker's run has ended
 
 
 def one_due_instant(service: Service, **fields: str) -> None:
     """One run in the queue, sent by a beat that goes on."""
-    service.declare(1, every="1h", start=soon(), **fields)
-    service.load()
+    service.load_one_due_soon(**fields)
     service.leads(service.beat())
 
 
