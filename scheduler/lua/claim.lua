@@ -11,7 +11,10 @@ if run and run.outcome ~= 'queued' then return run.outcome end
 local floor = not run and ARGV[12] == '1' and redis.call('HGET', ledger, ':floor')
 if floor and tonumber(ARGV[8]) <= tonumber(floor) then return 'forgotten' end
 -- Without a record: it was lost with its Redis, and the message lived on elsewhere.
-run = run or {due = ARGV[8], task = ARGV[9], task_id = ARGV[10]}
+if not run then
+  run = {due = ARGV[8], task = ARGV[9], task_id = ARGV[10]}
+  redis.call('HSET', ledger, ':last', id)
+end
 run.outcome, run.worker, run.claim = 'running', ARGV[6], ARGV[11]
 run.started = run.started or ARGV[5]
 run.attempt = tostring(tonumber(run.attempt or '0') + 1)

@@ -55,6 +55,11 @@ def test_a_run_that_is_to_be_tried_again_can_be_claimed_again(ledger: Ledger) ->
     assert ledger.get(ID).attempt == 2
 
 
+def test_a_run_whose_record_was_lost_is_the_latest_of_its_schedule_once_it_is_claimed(ledger: Ledger) -> None:
+    claim(ledger)
+    assert ledger.latest(["job"])["job"].outcome == "running"
+
+
 def test_a_claim_writes_who_works_since_when(ledger: Ledger) -> None:
     before = time.time()
     claim(ledger)
