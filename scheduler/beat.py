@@ -39,6 +39,8 @@ from scheduler.watch import FileWatch
 BATCH = 500  #: entries that are committed in one step
 GLANCE = 1.0  #: seconds between two looks for changes by other programs
 LOOK = 0.25  #: seconds between two looks at the schedule file while nothing is due
+ENOUGH = 5.0  #: seconds of sending after which beat looks at everything else, although something is due all the time
+REMINDER = 25.0  #: seconds after which a standby says again that it stands by
 PATIENCE = (0.5, 1.0, 2.0)  #: seconds between attempts while Redis is away
 
 
@@ -70,6 +72,7 @@ class Scheduler(RedBeatScheduler):
         self.failures = 0
         self.silent_since = 0.0
         self.announced = ""
+        self.announced_at = 0.0
         self.digest = self.told_of = ""
         super().__init__(app, **options)
         self.lock_key = None  # RedBeat's own beat_init handler would block until the lock is free
@@ -149,10 +152,10 @@ class Scheduler(RedBeatScheduler):
         if leader is None:
             return GLANCE if self.giving_way_since else 0.0
         self.compare_file()
-        if self.announced != leader.name:
-            self.announced = leader.name
+        if self.announced != leader.name or time.monotonic() - self.announced_at >= REMINDER:
+            self.announced, self.announced_at = leader.name, time.monotonic()
             emit("beat.standby", holder=leader.name, remaining=leader.remaining)
-        return float(min(max(leader.remaining, 0.05), self.max_interval))
+        return float(min(max(leader.remaining, 0.05), self.max_interval, 30.0 - REMINDER))
 
     def compare_file(self) -> None:
         """Tell of a schedule file that is not the one which the leader read; nothing of it is loaded."""
@@ -206,7 +209,8 @@ class Scheduler(RedBeatScheduler):
             self.plan_anew()
         self.read_file()
         self.deliver()
-        while due := self.roster.due(BATCH):
+        enough = time.monotonic() + ENOUGH
+        while (due := self.roster.due(BATCH)) and time.monotonic() < enough:
             self.send(due)
             self.deliver()
             self.lease.progress()
@@ -214,7 +218,7 @@ class Scheduler(RedBeatScheduler):
                 raise LostLock
         self.safe.missing |= self.roster.gone
         self.roster.gone.clear()
-        self.safe.sent(begun, everything=not self.safe.missing)
+        self.safe.sent(begun, everything=not due and not self.safe.missing)
         self.look_around()
         self.safe.keep()
         if not self.vanished.settle(self.lease.token):

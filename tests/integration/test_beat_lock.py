@@ -62,6 +62,19 @@ def test_a_standby_tells_who_leads(beat: Scheduler, celery: Celery, caplog: pyte
         assert 0 < wait <= beat.max_interval
 
 
+def test_a_standby_tells_again_who_leads_after_half_a_minute(
+    beat: Scheduler, celery: Celery, caplog: pytest.LogCaptureFixture
+) -> None:
+    beat.max_interval = 60.0
+    with running_beat(celery) as other, caplog.at_level(logging.INFO, "scheduler"):
+        assert other.is_leading()
+        caplog.clear()
+        wait = beat.stand_by()
+        beat.announced_at -= 30 - wait  # as if so much time had passed
+        beat.stand_by()
+        assert len([line for line in messages(caplog) if line.startswith("Standing by: ")]) == 2
+
+
 def test_a_lock_without_a_name_is_a_stock_beats(beat: Scheduler, client: Client, keys: Keys) -> None:
     client.set(keys.lock, "stock", px=1500_000)
     assert not beat.is_leading()

@@ -60,6 +60,12 @@ def test_what_is_due_at_the_same_time_is_sent_in_one_tick_however_much_it_is(
     assert len(set(runs_sent(beat.client))) == 1200
 
 
+def test_a_tick_ends_although_something_is_due_all_the_time(beat: Scheduler, store: Store, just_now: datetime) -> None:
+    for number in range(20):
+        add_due(store, just_now, f"s{number}", every="1ms")
+    assert lead(beat) < 0.1
+
+
 def test_another_tick_sends_nothing_again(beat: Scheduler, store: Store, just_now: datetime) -> None:
     add_due(store, just_now)
     lead(beat)
