@@ -114,6 +114,8 @@ def rule_out(at: datetime, entry: Entry, job: Job) -> tuple[str, str] | None:
     """The reason, and the reason in a sentence, for which an instant does not run whatever ``catch_up`` says."""
     if entry.last_run_at is not None and at <= entry.last_run_at:
         return "elsewhere", "another beat had sent it"
+    if entry.skip is not None and at == from_seconds(entry.skip.due):
+        return "by request", f"{entry.skip.by}: {entry.skip.note}" if entry.skip.note else entry.skip.by
     if entry.pause is not None and entry.pause.until is not None and at <= from_seconds(entry.pause.until):
         return "paused", entry.pause.note
     return ("excluded", "") if job.timing.is_excluded(at) else None

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from scheduler import timing
 from scheduler.errors import RefusedChange
-from scheduler.instants import from_micros, from_redbeat, to_micros, to_redbeat_json, to_seconds
-from scheduler.model import Entry, Overlaid, Pause, Policies
+from scheduler.instants import from_micros, from_redbeat, from_seconds, to_micros, to_redbeat_json, to_seconds
+from scheduler.model import Entry, Overlaid, Pause, Policies, SkipNext
 from scheduler.timing import Timing, TimingError
 
 NEVER = -1.0  #: RedBeat ignores scores below zero
@@ -145,6 +145,7 @@ def encode(entry: Entry, sent: Job | None = None) -> dict[str, str]:
         "base": json.dumps(entry.base),
         "overlay": json.dumps({name: asdict(value) for name, value in entry.overlay.items()}),
         "pause": json.dumps(asdict(entry.pause)) if entry.pause else "",
+        "skip": json.dumps(asdict(entry.skip)) if entry.skip else "",
         "due": to_micros(entry.due),
         "error": entry.error,
     }
@@ -174,6 +175,9 @@ def decode_frame(name: str, stored: Mapping[str, str]) -> Entry:
         raise DamagedEntry(f"its origin is {origin!r}")
     own = {key: json.loads(stored.get(key) or "{}") for key in JSON_FIELDS}
     pause = stored.get("pause")
+    due = from_micros(str(whole(stored, "due"))) if stored.get("due") else None
+    skip = SkipNext(**json.loads(stored["skip"])) if stored.get("skip") else None
+    is_over = skip is not None and (due is None or from_seconds(skip.due) < due)
     return Entry(
         name=name,
         origin=origin,  # type: ignore[arg-type]
@@ -181,7 +185,8 @@ def decode_frame(name: str, stored: Mapping[str, str]) -> Entry:
         base=own["base"],
         overlay={key: Overlaid(**value) for key, value in own["overlay"].items()},
         pause=Pause(**json.loads(pause)) if pause else None,
-        due=from_micros(str(whole(stored, "due"))) if stored.get("due") else None,
+        skip=None if is_over else skip,
+        due=due,
         last_run_at=from_redbeat(seen.get("last_run_at")),
         total_run_count=int(stored.get("count") or seen.get("total_run_count") or 0),
         revision=whole(stored, "revision"),

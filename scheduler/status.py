@@ -10,13 +10,14 @@ from heapq import merge
 from itertools import islice, takewhile
 from typing import Any, Literal
 
-from scheduler import entries, lease
+from scheduler import entries, lease, upcoming
 from scheduler.entries import DamagedEntry, Job
 from scheduler.instants import from_seconds, to_seconds
 from scheduler.ledger import Ledger
 from scheduler.model import Entry, Run
 from scheduler.store import Store
-from scheduler.timing import Timing, clock_changes
+from scheduler.timing import clock_changes
+from scheduler.upcoming import left_out
 
 State = Literal[
     "quarantined",
@@ -75,6 +76,7 @@ class Detail:
     entry: Entry
     upcoming: tuple[datetime, ...]
     runs: tuple[Run, ...]
+    skipped: datetime | None = None  #: the due instant that somebody asked to skip
     notes: tuple[str, ...] = ()  #: what clock changes do to it within a year
 
 
@@ -132,7 +134,9 @@ class Status:
         entry = self.store.get(name)
         found = tuple(self.ledger.runs(name, runs))
         instants = tuple(upcoming_instants(entry, upcoming))
-        return Detail(row(entry, found[0] if found else None), entry, instants, found, clock_notes(entry))
+        job, _ = read_job(entry)
+        skipped = left_out(entry, job) if job else None
+        return Detail(row(entry, found[0] if found else None), entry, instants, found, skipped, clock_notes(entry))
 
 
 def clock_notes(entry: Entry) -> tuple[str, ...]:
@@ -196,21 +200,7 @@ def upcoming_instants(entry: Entry, count: int) -> Iterator[datetime]:
 def due_instants(entry: Entry, after: datetime) -> Iterator[datetime]:
     """Every due instant after this one that will be sent, as things stand."""
     job, _ = read_job(entry)
-    if job is None or entry.due is None or not job.enabled or entry.error:
-        return iter(())
-    if entry.pause is not None:
-        if entry.pause.until is None:
-            return iter(())
-        after = max(after, from_seconds(entry.pause.until))
-    left = None if job.max_runs is None else max(job.max_runs - entry.total_run_count, 0)
-    return islice(following(entry.due, job, after), left)
-
-
-def following(due: datetime, job: Job, after: datetime) -> Iterator[datetime]:
-    """Due instants from ``due`` on, none before ``after``, none that a calendar excludes."""
-    if due > after and not job.timing.is_excluded(due):
-        yield due
-    yield from each_after(job.timing, max(due, after))
+    return upcoming.due_instants(entry, job, after) if job else iter(())
 
 
 def timeline(stored: Iterable[Entry], after: datetime, until: datetime) -> Iterator[tuple[datetime, str]]:
@@ -220,14 +210,6 @@ def timeline(stored: Iterable[Entry], after: datetime, until: datetime) -> Itera
 
 def named_instants(entry: Entry, after: datetime, until: datetime) -> Iterator[tuple[datetime, str]]:
     return ((at, entry.name) for at in takewhile(lambda at: at <= until, due_instants(entry, after)))
-
-
-def each_after(timing: Timing, after: datetime) -> Iterator[datetime]:
-    """Every instant at which a timing fires after ``after``, none that a calendar excludes."""
-    instant = timing.next_after(after)
-    while instant is not None:
-        yield instant
-        instant = timing.next_after(instant)
 
 
 def iso(instant: datetime | float | None) -> str | None:
@@ -276,6 +258,7 @@ def detail_json(detail: Detail) -> dict[str, Any]:
         "base": entry.base,
         "overlay": {name: asdict(note) for name, note in entry.overlay.items()},
         "pause": asdict(entry.pause) if entry.pause else None,
+        "skip": asdict(entry.skip) if entry.skip and detail.skipped else None,
         "revision": entry.revision,
         "notes": list(detail.notes),
         "upcoming": [iso(instant) for instant in detail.upcoming],

@@ -14,15 +14,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from scheduler import faults, plan, schedule_file
+from scheduler import entries, faults, plan, schedule_file
 from scheduler.advice import advise
 from scheduler.entries import DamagedEntry
 from scheduler.errors import Conflict, Exit, NotFound, RefusedChange
 from scheduler.events import emit
 from scheduler.instants import from_seconds, to_seconds
-from scheduler.model import Declared, Entry, Pause, Problem
+from scheduler.model import Declared, Entry, Pause, Problem, SkipNext
 from scheduler.plan import Change, Plan
 from scheduler.store import Store, Write, audit_line
+from scheduler.upcoming import due_instants, left_out
 from scheduler.validate import Validated, validate, validate_fields
 from scheduler.watch import FileWatch
 
@@ -224,7 +225,10 @@ def change_entry(store: Store, name: str, by: str, what: str, change: Callable[[
     """Compute a change from the entry as it is now and write it; repeats itself when somebody else was faster."""
     for attempt in range(ATTEMPTS):
         before = store.get(name)
-        after = change(before)
+        try:
+            after = change(before)
+        except DamagedEntry as error:
+            raise RefusedChange(f"'{name}' cannot be read: {error}; mend it first") from error
         line = line_of(name, by, clock(), what, before, after, why)
         try:
             moved = needs_reschedule(before, after)
@@ -319,3 +323,29 @@ def resume(store: Store, name: str, *, by: str, why: str = "") -> Entry:
         return replace(entry, pause=replace(entry.pause, until=clock().timestamp()))
 
     return change_entry(store, name, by, "resume", ended, why)
+
+
+def skip(store: Store, name: str, *, by: str, note: str = "") -> Entry:
+    """Leave out the next due instant that would be sent; the ledger says by whom, and the one after runs as ever."""
+
+    def marked(entry: Entry) -> Entry:
+        job = entries.job(entry)
+        if (told := left_out(entry, job)) is not None:
+            raise RefusedChange(f"'{name}' skips {told:%Y-%m-%d %H:%M:%S} UTC already: undo that first")
+        due = next(due_instants(entry, job, clock()), None)
+        if due is None:
+            raise NotFound(f"'{name}' has no next run that could be skipped")
+        return replace(entry, skip=SkipNext(by, clock().timestamp(), to_seconds(due), note))
+
+    return change_entry(store, name, by, "skip", marked, note)
+
+
+def unskip(store: Store, name: str, *, by: str, why: str = "") -> Entry:
+    """Let the due instant run that somebody asked to skip."""
+
+    def cleared(entry: Entry) -> Entry:
+        if left_out(entry, entries.job(entry)) is None:
+            raise NotFound(f"'{name}' skips nothing: there is nothing to undo")
+        return replace(entry, skip=None)
+
+    return change_entry(store, name, by, "unskip", cleared, why)

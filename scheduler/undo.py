@@ -19,7 +19,7 @@ from scheduler.sync import Restored, Tasks
 class Undo:
     """What would be done: ``fields`` for edit and restore, ``pause`` for pause and restore."""
 
-    kind: Literal["edit", "restore", "remove", "pause", "resume"]
+    kind: Literal["edit", "restore", "remove", "pause", "resume", "unskip"]
     name: str
     entry: Entry | None
     fields: dict[str, Any] | None = None
@@ -28,6 +28,7 @@ class Undo:
 
     def __str__(self) -> str:
         words = {"edit": "set back", "restore": "restored", "remove": "removed", "pause": "paused", "resume": "resumed"}
+        words["unskip"] = "skips no more:"
         return f"{words[self.kind]} {self.name}"
 
 
@@ -46,6 +47,8 @@ def find(line: Mapping[str, Any], entry: Entry | None) -> Undo:
         raise RefusedChange(f"'{name}' cannot be read: {entry.error}; mend it first")
     if before is None:
         return removed(name, after, entry)
+    if line.get("change") == "skip":
+        return Undo("unskip", name, entry)
     if "pause" in line:
         return unpaused(name, line["pause"], entry)
     return set_back(name, compare(before, after), entry)
@@ -120,6 +123,8 @@ def carry_out(store: Store, found: Undo, tasks: Tasks, by: str, why: str) -> Non
         sync.remove(store, name, by=by, why=why, seen=found.entry)
     elif found.kind == "edit" and found.entry:
         sync.edit(store, name, found.fields or {}, tasks=tasks, by=by, revision=found.entry.revision, why=why)
+    elif found.kind == "unskip":
+        sync.unskip(store, name, by=by, why=why)
     elif pause is not None:
         until = None if pause.until is None else from_seconds(pause.until)
         sync.pause(store, name, by=by, note=pause.note, until=until, why=why)

@@ -16,6 +16,7 @@ from scheduler.admin.filters import absolute
 from scheduler.admin.schedules import described, shown, zone_of
 from scheduler.admin.service import USER, service
 from scheduler.errors import Conflict, NotFound, RefusedChange
+from scheduler.instants import from_seconds
 from scheduler.model import Entry
 from scheduler.sync import Invalid, clock
 from scheduler.timing import TimingError, parse_instant, zone_names
@@ -159,6 +160,21 @@ def resume(name: str) -> AnyResponse:
     """End the pause."""
     sync.resume(service().store, name, by=USER)
     return done(name, "Resumed: it goes on at its next due instant.")
+
+
+@pages.post("/schedules/<segment:name>/skip")
+def skip(name: str) -> AnyResponse:
+    """Leave out the next run, once."""
+    entry = sync.skip(service().store, name, by=USER, note=request.form.get("note", "").strip()[:1000])
+    due = from_seconds(entry.skip.due) if entry.skip else None
+    return done(name, f"The run at {absolute(due, zone_of(entry))} is left out.")
+
+
+@pages.post("/schedules/<segment:name>/skip/delete")
+def unskip(name: str) -> AnyResponse:
+    """Let it run after all."""
+    sync.unskip(service().store, name, by=USER)
+    return done(name, "It runs after all.")
 
 
 @pages.post("/schedules/<segment:name>/overlay/delete")

@@ -1,4 +1,4 @@
-"""Commands that act on one schedule: run, pause, resume."""
+"""Commands that act on one schedule: run, pause, resume, skip."""
 
 from __future__ import annotations
 
@@ -52,6 +52,24 @@ def resume(service: Service, name: str, json_: bool) -> int:
     return answer(service, name, json_, f"resumed {name}")
 
 
+@click.command()
+@click.argument("name")
+@click.option("--note", default="", help="Why; it stands in the ledger.")
+@click.option("--undo", is_flag=True, help="Let it run after all.")
+@as_json
+@with_service
+def skip(service: Service, name: str, note: str, undo: bool, json_: bool) -> int:
+    """Leave out the next run of a schedule, once; the ledger says so."""
+    if undo:
+        sync.unskip(service.store, name, by=service.user)
+        return answer(service, name, json_, f"{name} skips nothing")
+    entry = sync.skip(service.store, name, by=service.user, note=note)
+    due = entry.skip.due if entry.skip else None
+    return answer(
+        service, name, json_, f"{name} skips {local(due)}; `python3 -m scheduler skip {name} --undo` takes it back"
+    )
+
+
 def answer(service: Service, name: str, json_: bool, sentence: str) -> int:
     if json_:
         print_json(detail_json(service.status.detail(name, runs=1)))
@@ -60,4 +78,4 @@ def answer(service: Service, name: str, json_: bool, sentence: str) -> int:
     return Exit.OK
 
 
-COMMANDS = (run, pause, resume)
+COMMANDS = (run, pause, resume, skip)

@@ -15,6 +15,7 @@ from scheduler.errors import Exit
 from scheduler.model import Run
 from scheduler.sync import clock
 from scheduler.timing import TimingError
+from scheduler.upcoming import each_after
 
 
 @click.command(name="list")
@@ -112,7 +113,7 @@ def typed_instants(
     except TimingError as error:
         raise click.UsageError(str(error)) from None
     said = timing.words() if cron is not None else f"{kind}: {json.dumps(text)}"
-    return said, list(islice(read_model.each_after(timing, begin), count))
+    return said, list(islice(each_after(timing, begin), count))
 
 
 def later(service: Service, name: str, begin: datetime, count: int) -> list[datetime]:
@@ -120,7 +121,7 @@ def later(service: Service, name: str, begin: datetime, count: int) -> list[date
     job, error = read_model.read_job(service.store.get(name))
     if job is None:
         raise click.UsageError(f"schedule '{name}' cannot be read: {error}")
-    return list(islice(read_model.each_after(job.timing, begin), count))
+    return list(islice(each_after(job.timing, begin), count))
 
 
 @click.command()

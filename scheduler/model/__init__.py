@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.model.entry import Declared, Entry, Overlaid, Pause, read_instant
+from scheduler.model.entry import Declared, Entry, Overlaid, Pause, SkipNext, read_instant
 from scheduler.model.fields import DURATION_PATTERN, NAME_PATTERN, TIMING_KINDS
 from scheduler.model.problem import Position, Problem
 from scheduler.model.run import Outcome, Run, read_run_id, run_id
@@ -25,6 +25,7 @@ __all__ = [
     "Run",
     "Schedule",
     "ScheduleFile",
+    "SkipNext",
     "read_instant",
     "read_run_id",
     "run_id",

@@ -68,6 +68,16 @@ class Pause:
 
 
 @dataclass(frozen=True)
+class SkipNext:
+    """An overlay that leaves out one due instant: who, when (epoch seconds), which (epoch seconds), and why."""
+
+    by: str
+    at: float
+    due: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Entry:
     """A schedule's form in RedBeat, decoded.
 
@@ -86,6 +96,7 @@ class Entry:
     total_run_count: int = 0
     revision: int = 0
     error: str = ""
+    skip: SkipNext | None = None
 
     def declared(self) -> Declared:
         """Its governing fields as a Declared; raises pydantic's ValidationError when they are damaged."""
