@@ -27,13 +27,14 @@ from celery.schedules import schedule as interval
 from redbeat.schedulers import RedBeatScheduler, RedBeatSchedulerEntry
 
 from scheduler import sync
-from scheduler.beat import BATCH, Scheduler
+from scheduler.beat import Scheduler
 from scheduler.celeryapp import build
 from scheduler.instants import from_seconds, to_micros
 from scheduler.ledger import read_run
 from scheduler.model import Declared, Entry
 from scheduler.plan import Plan, plan_file
 from scheduler.redis_client import Client, Keys
+from scheduler.sending import BATCH
 from scheduler.settings import Settings
 from scheduler.store import Store, Write
 from scheduler.up.redis_server import find_server
@@ -119,10 +120,18 @@ class Ours:
                 pipe.hset(f"redbeat:job-{number}", "due", to_micros(due))
                 pipe.zadd("redbeat::schedule", {f"redbeat:job-{number}": due.timestamp()})
             pipe.execute()
+        self.know(count)
+
+    def know(self, count: int) -> None:
+        """Bring the roster up to date after time was turned back, as it is after the run before."""
+        roster, now = self.scheduler.sender.roster, sync.clock()
+        roster.clear()
+        for name, stored in roster.unknown(roster.due(count)).items():
+            self.scheduler.sender.read(name, stored, now)
 
     def send(self) -> None:
-        while due := self.scheduler.roster.due(BATCH):
-            self.scheduler.send(due)
+        while self.scheduler.sender.send(()):
+            continue
 
 
 class Limit(Ours):
@@ -132,28 +141,14 @@ class Limit(Ours):
 
     def prepare(self, count: int) -> None:
         super().prepare(count)
-        self.calls: list[dict[str, Any]] = []
-        commit, roster = self.scheduler.dispatcher._commit, self.scheduler.roster
-        standings = roster.due(count)
-        for name, stored in roster.unknown(standings).items():
-            self.scheduler.read(name, stored, sync.clock())
-
-        def record(**call: Any) -> list[list[str]]:
-            self.calls.append(call)
-            return [["ok", "sent"]] * BATCH
-
-        self.scheduler.dispatcher._commit = record  # type: ignore[assignment]
-        for at in range(0, len(standings), BATCH):
-            batch = standings[at : at + BATCH]
-            self.scheduler.dispatcher.commit(
-                [due for standing in batch if (due := self.scheduler.decide(standing, sync.clock()))],
-                self.scheduler.lease.token,
-            )
-        self.scheduler.dispatcher._commit = commit
+        sender = self.scheduler.sender
+        names = sender.roster.due(count)
+        batches = [sender.prepare(names[at : at + BATCH], ()) for at in range(0, count, BATCH)]
+        self.calls = [sender.dispatcher.arguments(batch, self.scheduler.lease.token) for batch in batches]
 
     def send(self) -> None:
-        for call in self.calls:
-            self.scheduler.dispatcher._commit(**call)
+        for arguments in self.calls:
+            self.scheduler.sender.dispatcher.commit(arguments)
 
 
 def timed(sender: Stock | Ours, count: int, client: Client) -> tuple[float, float, float]:
@@ -175,19 +170,20 @@ def redis_cpu(client: Client) -> float:
 
 def bench_sending(url: str, count: int, rounds: int) -> None:
     client = redis.Redis.from_url(url)
-    senders = [Stock(url), Ours(url), Limit(url)]
-    senders[2].scheduler.lease = senders[1].scheduler.lease  # type: ignore[union-attr]
+    stock, ours, limit = Stock(url), Ours(url), Limit(url)
+    limit.scheduler.lease.token = ours.scheduler.lease.token
+    senders: list[Stock | Ours] = [stock, ours, limit]
     results: dict[str, list[tuple[float, float, float]]] = {sender.name: [] for sender in senders}
-    first = timed(senders[1], count, client)
+    first = timed(ours, count, client)
     for _ in range(rounds):
         for sender in senders:
             results[sender.name].append(timed(sender, count, client))
-    stock = statistics.median(rate for rate, _, _ in results[senders[0].name])
+    base = statistics.median(rate for rate, _, _ in results[stock.name])
     print(f"\n## {count} entries due in one second, median of {rounds} rounds\n")
     print("| sender | messages/s | × stock | CPU µs/message, beat | CPU µs/message, Redis |\n|---|---|---|---|---|")
-    line("this service, first time after a start", [first], stock)
+    line("this service, first time after a start", [first], base)
     for name, found in results.items():
-        line(name, found, stock)
+        line(name, found, base)
 
 
 def line(name: str, found: Sequence[tuple[float, float, float]], stock: float) -> None:
@@ -276,10 +272,10 @@ def bench_lateness(url: str, schedules: int = 500, duration: float = 20.0) -> No
 
 
 def every_run(client: Client) -> Iterator[Any]:
-    for key in client.scan_iter(Keys().run("*"), count=1000):
-        run = read_run(key, client.hgetall(key))
-        if run.sent:
-            yield run
+    for key in client.scan_iter(Keys().ledger("*"), count=1000):
+        rows = client.hgetall(key)
+        found = (read_run(run_id, text) for run_id, text in rows.items() if not run_id.startswith(":"))
+        yield from (run for run in found if run.sent)
 
 
 def main() -> int:

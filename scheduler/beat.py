@@ -7,17 +7,16 @@ leads, and waits as a standby while another does. It sleeps inside the tick, lis
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from celery import Celery
 from redbeat.schedulers import RedBeatScheduler
 
-from scheduler import adopt, entries, faults, schedule_file, sync
-from scheduler.decide import after_set_back, decide
-from scheduler.dispatch import Dispatcher, Due, LostLock, Unsendable
+from scheduler import entries, schedule_file, sync
+from scheduler.decide import after_set_back
+from scheduler.dispatch import Dispatcher, LostLock
 from scheduler.entries import DamagedEntry
 from scheduler.errors import ConfigurationError, Conflict
 from scheduler.events import emit
@@ -27,8 +26,9 @@ from scheduler.ledger import Ledger
 from scheduler.outbox import Outbox
 from scheduler.redis_client import AWAY, REFUSED, Keys, PubSub, connect, refuse_unfit
 from scheduler.registry import signatures
-from scheduler.roster import Roster, Standing
+from scheduler.roster import Roster
 from scheduler.safekeeping import Safekeeping
+from scheduler.sending import BATCH, Sender
 from scheduler.settings import Settings
 from scheduler.stop import Stop
 from scheduler.store import Store, Write
@@ -36,7 +36,6 @@ from scheduler.vanished import Vanished
 from scheduler.wall_clock import WallClock
 from scheduler.watch import FileWatch
 
-BATCH = 500  #: entries that are committed in one step
 GLANCE = 1.0  #: seconds between two looks for changes by other programs
 LOOK = 0.25  #: seconds between two looks at the schedule file while nothing is due
 ENOUGH = 5.0  #: seconds of sending after which beat looks at everything else, although something is due all the time
@@ -54,19 +53,18 @@ class Scheduler(RedBeatScheduler):
         self.leads = False
         self.client = connect(self.settings)
         self.store = Store(self.client, self.keys)
-        self.dispatcher = Dispatcher(app, self.client, self.keys, self.settings)
         ledger = Ledger(self.client, self.keys, self.settings)
         self.vanished = Vanished(app, self.store, ledger)
         self.outbox = Outbox(app, self.client, self.keys)
         self.file = FileWatch(self.settings.file)
         self.pubsub: PubSub | None = None
         self.stop = Stop()
-        self.roster = Roster(self.store)
         self.safe = Safekeeping(self.store, self.settings)
+        dispatcher = Dispatcher(app, self.client, self.keys, self.settings)
+        self.sender = Sender(dispatcher, Roster(self.store), self.lease, self.safe)
         self.fall_due_after: datetime | None = None
         self.clock = WallClock(self.client, self.keys)
         self.giving_way_since = 0.0
-        self.away: tuple[datetime, datetime] | None = None
         self.checked = False
         self.looked = 0.0
         self.failures = 0
@@ -115,7 +113,7 @@ class Scheduler(RedBeatScheduler):
             seen = last_led(self.client, self.keys)
             if not self.gives_way(seen) and self.lease.campaign(self.client):
                 led_until = from_seconds(seen) if seen else self.safe.sent_all
-                self.away = (led_until or from_seconds(0.0), from_seconds(time.time()))
+                self.sender.away = (led_until or from_seconds(0.0), from_seconds(time.time()))
                 self.safe.begin(led_until)
                 self.clock.begin(seen)
                 self.promote()
@@ -133,8 +131,7 @@ class Scheduler(RedBeatScheduler):
     def promote(self) -> None:
         self.leads = True
         self.giving_way_since = 0.0
-        self.roster.clear()
-        self.dispatcher.forget()
+        self.sender.forget()
         self.file.forget()
         self.announced = ""
         emit("beat.leader", lock=self.keys.lock, lease=self.lease.seconds)
@@ -209,16 +206,11 @@ class Scheduler(RedBeatScheduler):
             self.plan_anew()
         self.read_file()
         self.deliver()
-        enough = time.monotonic() + ENOUGH
-        while (due := self.roster.due(BATCH)) and time.monotonic() < enough:
-            self.send(due)
+        enough, more = time.monotonic() + ENOUGH, True
+        while more and time.monotonic() < enough:
+            more = self.sender.send(self.clock.ahead)
             self.deliver()
-            self.lease.progress()
-            if not self.lease.held:
-                raise LostLock
-        self.safe.missing |= self.roster.gone
-        self.roster.gone.clear()
-        self.safe.sent(begun, everything=not due and not self.safe.missing)
+        self.safe.sent(begun, everything=not more and not self.safe.missing)
         self.look_around()
         self.safe.keep()
         if not self.vanished.settle(self.lease.token):
@@ -249,8 +241,7 @@ class Scheduler(RedBeatScheduler):
         except Conflict:
             raise LostLock from None
         if self.fall_due_after:
-            self.roster.clear()
-            self.dispatcher.forget()
+            self.sender.forget()
             self.file.forget()
 
     def read_file(self) -> None:
@@ -298,79 +289,10 @@ class Scheduler(RedBeatScheduler):
         if not self.outbox.drain(self.lease.token):
             raise LostLock
 
-    def send(self, standings: list[Standing]) -> None:
-        """Decide over these entries and send them in one step; one that cannot be sent is set aside."""
-        now = from_seconds(time.time())
-        for name, stored in self.roster.unknown(standings).items():
-            self.read(name, stored, now)
-        faults.reach("beat.before_decide")
-        decided = [self.decide(standing, now) for standing in standings]
-        faults.reach("beat.after_decide")
-        batch = [due for due in decided if due is not None]
-        if not batch:
-            self.hold_on()
-        while batch:
-            try:
-                for name in self.dispatcher.commit(batch, self.lease.token):
-                    self.roster.forget(name)
-                self.safe.sent(now, everything=False)
-                self.safe.changed.update(due.entry.name for due in batch if due.job.max_runs is not None)
-                return
-            except Unsendable as error:
-                self.set_aside(error.entry.name, str(error.entry.revision), str(error))
-                batch = [due for due in batch if due.entry.name != error.entry.name]
-
     def look_around(self) -> None:
-        """Take over what other programs did with RedBeat's API: it announces nothing, and reckons times of its own."""
-        if time.monotonic() - self.looked < GLANCE:
-            return
-        self.looked = time.monotonic()
-        now = from_seconds(time.time())
-        for name, stored in self.roster.touched_outside().items():
-            self.read(name, stored, now)
-            with self.setting_aside(name, stored.get("revision", "")):
-                if not entries.was_changed_outside(stored):
-                    self.store.put_in_place(entries.decode(name, stored), self.lease.token)
-
-    def read(self, name: str, stored: dict[str, str], now: datetime) -> None:
-        """Read an entry that is new or was changed; what cannot be read is set aside."""
-        self.roster.forget(name)
-        if "definition" not in stored:
-            if self.store.set_aside(name, "", "", self.lease.token):
-                emit("entry.vanished", schedule=name)
-                self.safe.missing.add(name)
-            return
-        with self.setting_aside(name, stored.get("revision", "")):
-            entry = entries.decode(name, stored)
-            if entries.was_changed_outside(stored):
-                after = adopt.adopted(entry, stored, now)
-                if self.store.adopt(after, stored, self.lease.token, adopt.audit(entry, after, now)):
-                    emit("entry.adopted", schedule=entry.name)
-            else:
-                self.roster.learn(entry)
-
-    def decide(self, standing: Standing, now: datetime) -> Due | None:
-        """One entry's decision; None for an entry that was not read as it stands, which is met again at once."""
-        with self.setting_aside(standing.name, standing.revision):
-            found = self.roster.get(standing)
-            return Due(*found, decide(*found, now, self.away, self.clock.ahead)) if found else None
-        return None
-
-    @contextmanager
-    def setting_aside(self, name: str, revision: str) -> Iterator[None]:
-        """Whatever is wrong with one entry must not touch the others."""
-        try:
-            yield
-        except (*AWAY, *REFUSED):
-            raise
-        except DamagedEntry as error:
-            self.set_aside(name, revision, str(error))
-        except Exception as error:
-            self.set_aside(name, revision, f"{type(error).__name__}: {error}")
-
-    def set_aside(self, name: str, revision: str, error: str) -> None:
-        if self.store.set_aside(name, revision, error, self.lease.token):
-            emit("entry.quarantined", schedule=name, error=error)
+        if time.monotonic() - self.looked >= GLANCE:
+            self.looked = time.monotonic()
+            self.sender.look_around()
 
     # waiting
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import NamedTuple
 
 from scheduler.adopt import GRACE
 from scheduler.entries import Job
@@ -32,14 +33,23 @@ class Skip:
     detail: str = ""
 
 
-@dataclass(frozen=True)
-class Decision:
-    """What one tick does with an entry; ``due`` is its next due instant, None when it will never fire again."""
+class Decision(NamedTuple):
+    """What one tick does with an entry.
+
+    ``due`` is its next due instant, None when it will never fire again; ``if_unsent`` the one that it has if one of the
+    runs, which were to be the last, overlaps the run before.
+    """
 
     runs: tuple[datetime, ...] = ()
     skips: tuple[Skip, ...] = ()
     due: datetime | None = None
     resumed: bool = False
+    if_unsent: datetime | None = None
+
+    @property
+    def is_unusual(self) -> bool:
+        """Whether there is more to it than runs."""
+        return bool(self.skips or self.resumed or self.if_unsent)
 
 
 @dataclass
@@ -75,6 +85,8 @@ def decide(
     ``away`` is the stretch in which no beat led, if there was one: it is the reason of what was missed in it.
     ``handled`` are stretches whose instants were decided over before the clock was set back: they are passed over.
     """
+    if not handled and (decision := decide_on_time(entry, job, now)):
+        return decision
     pause = entry.pause
     if entry.due is None or not job.enabled:
         return Decision(due=entry.due if job.enabled else None)
@@ -89,8 +101,10 @@ def decide(
     chosen = choose([at for at in instants if at not in ruled_out], job, now, more)
     left = None if job.max_runs is None else max(job.max_runs - entry.total_run_count, 0)
     sorting = Sorting()
+    if_unsent = None
     for at in instants:
         if len(sorting.runs) == left:
+            if_unsent = at
             break
         if at not in chosen:
             sorting.skip(at, *(ruled_out.get(at) or ("missed", why_missed(at, away))))
@@ -99,8 +113,20 @@ def decide(
             break
         else:
             sorting.run(at)
-    finished = len(sorting.runs) == left
-    return Decision(tuple(sorting.runs), tuple(sorting.skips), None if finished else due, resumed=pause is not None)
+    if len(sorting.runs) == left:
+        due, if_unsent = None, if_unsent or due
+    return Decision(tuple(sorting.runs), tuple(sorting.skips), due, pause is not None, if_unsent)
+
+
+def decide_on_time(entry: Entry, job: Job, now: datetime) -> Decision | None:
+    """The decision over an entry that is due once, and on time: most are. None for one that takes more thought."""
+    due = entry.due
+    if due is None or entry.pause is not None or job.max_runs is not None or not job.enabled:
+        return None
+    sent_at, following = job.timing.send_at(due), job.timing.next_due(due)
+    if not sent_at <= now <= sent_at + GRACE or following is None or job.timing.send_at(following) <= now:
+        return None
+    return None if rule_out(due, entry, job) else Decision((due,), (), following)
 
 
 def due_instants(due: datetime | None, job: Job, now: datetime) -> Iterator[datetime]:

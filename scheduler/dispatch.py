@@ -6,13 +6,14 @@ runs to the ledger and pushes the messages. Either all of that happens, or nothi
 
 from __future__ import annotations
 
-import json
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
+from itertools import repeat
+from typing import NamedTuple
 
 from celery import Celery
 
@@ -23,7 +24,7 @@ from scheduler.errors import RefusedChange
 from scheduler.events import emit
 from scheduler.instants import from_seconds, to_micros, to_redbeat_json, to_seconds
 from scheduler.ledger import NO_EXPIRY, UNTAKEN
-from scheduler.message import CannotCompose, Message, Template
+from scheduler.message import ESCAPED, CannotCompose, Message, Template
 from scheduler.model import Entry, run_id
 from scheduler.redis_client import Client, Keys, script
 from scheduler.settings import Settings
@@ -33,13 +34,16 @@ TEMPLATES = 50_000  #: message templates that are kept
 NOT_SENT = {"overlap": "the run before had not finished", "no queue": "its queue is a key of another kind in Redis"}
 
 
-@dataclass(frozen=True)
-class Due:
+class Due(NamedTuple):
     """An entry with what was decided over it."""
 
     entry: Entry
     job: Job
     decision: Decision
+
+
+#: What became of those entries of a batch, by their number, of which not every run was sent.
+Replies = dict[int, list[str]]
 
 
 class LostLock(Exception):
@@ -62,26 +66,24 @@ class Dispatcher:
         """Build every message anew."""
         self._templates.clear()
 
-    def commit(self, batch: Sequence[Due], token: str) -> list[str]:
-        """Send a batch; returns the names that somebody changed meanwhile, of which nothing was sent.
-
-        Raises LostLock, or Unsendable for one of the entries, in both cases with nothing sent.
-        """
+    def arguments(self, batch: Sequence[Due], token: str) -> list[str | float]:
+        """What ``commit`` needs to send a batch; raises Unsendable for one of the entries."""
         now = time.time()
+        at = from_seconds(now)
         arguments: list[str | float] = [token, now, *self.limits]
         for due in batch:
             arguments += self._advance(due)
-            arguments += self._runs(due, from_seconds(now))
+            arguments += self._runs(due, at, now)
+        return arguments
+
+    def commit(self, arguments: Sequence[str | float]) -> Replies:
+        """Send a batch, all of it; raises LostLock with nothing sent."""
         faults.reach("dispatch.before_commit")
         replies = self._commit(keys=[self.keys.lock, self.keys.schedule], args=arguments)
         faults.reach("dispatch.after_commit")
         if replies is None:
             raise LostLock
-        heard = events.are_heard()
-        for due, (status, *outcomes) in zip(batch, replies, strict=True):
-            if status == "ok" and heard:
-                self._tell(due, outcomes)
-        return [due.entry.name for due, (status, *_) in zip(batch, replies, strict=True) if status == "changed"]
+        return {number - 1: outcomes for number, *outcomes in replies}
 
     def run_now(self, entry: Entry, by: str) -> str:
         """Send a manual run at once; returns its id. Raises RefusedChange when the run before still goes on."""
@@ -93,18 +95,16 @@ class Dispatcher:
             sent = self._message(entry, job, identity, None, requested)
         except (DamagedEntry, CannotCompose) as error:
             raise RefusedChange(f"schedule '{entry.name}' cannot be sent: {error}") from error
-        as_it_is = (entry.name, _revision(entry), to_micros(entry.due), "keep", "", "")
-        one_run = (job.policies.overlap, 0, "", 1, 0)
+        as_it_is = (entry.name, str(entry.revision), "", "keep", "", "")
         deadline = now + NO_EXPIRY.total_seconds()
         record = opened(job, sent, now, now, by)
-        run = (identity, now, record, sent.queue, sent.payload, deadline)
-        arguments = ["", now, *self.limits, *as_it_is, *one_run, *run]
-        [(status, *outcome)] = self._commit(keys=[self.keys.lock, self.keys.schedule], args=arguments)
-        if status == "changed":
+        run = (identity, record, sent.queue, sent.payload, deadline)
+        [outcome] = self.commit(["", now, *self.limits, *as_it_is, job.policies.overlap, 0, 1, *run]).get(0, ["sent"])
+        if outcome == "changed":
             raise RefusedChange(f"schedule '{entry.name}' changed at the same time: look at it again, then run it")
-        if outcome == ["no queue"]:
+        if outcome == "no queue":
             raise RefusedChange(f"{sent.queue} is no list in Redis: give schedule '{entry.name}' another queue")
-        if outcome == ["overlap"]:
+        if outcome == "overlap":
             raise RefusedChange(
                 f"the run before of '{entry.name}' is still queued or running: wait for it, or set overlap: allow"
             )
@@ -114,45 +114,53 @@ class Dispatcher:
         return identity
 
     def _advance(self, due: Due) -> list[str | float]:
-        entry, job, decision = due.entry, due.job, due.decision
-        head: list[str | float] = [
+        entry, job, decision = due
+        unusual = self._unusual(due) if decision.is_unusual else ()
+        return [
             entry.name,
-            _revision(entry),
+            str(entry.revision),
             to_micros(entry.due),
             to_micros(decision.due),
-            entries.NEVER if decision.due is None else to_seconds(job.timing.send_at(decision.due)),
+            self._score(due, decision.due),
             to_redbeat_json(decision.runs[-1]) if decision.runs else "",
             job.policies.overlap,
-            int(decision.resumed),
-            self._unpaused(due) if decision.resumed else "",
+            len(unusual),
+            *unusual,
             len(decision.runs),
-            len(decision.skips),
         ]
-        if entry.pause is not None and not decision.resumed:
-            head[4] = entries.score(entry.with_due(decision.due), job.timing)
+
+    def _score(self, due: Due, at: datetime | None) -> float:
+        if due.entry.pause is not None and not due.decision.resumed:
+            return entries.score(due.entry.with_due(at), due.job.timing)
+        return entries.NEVER if at is None else to_seconds(due.job.timing.send_at(at))
+
+    def _unusual(self, due: Due) -> list[str | float]:
+        name, decision = due.entry.name, due.decision
+        words: list[str | float] = [int(decision.resumed), self._unpaused(due) if decision.resumed else ""]
+        more = decision.if_unsent is not None
+        words += [to_micros(decision.if_unsent), self._score(due, decision.if_unsent) if more else ""]
         for skip in decision.skips:
             first, until = to_seconds(skip.first), to_seconds(skip.last)
-            head += [run_id(entry.name, skip.first), first, until, skip.count, skip.reason, skip.detail]
-        return head
+            words += [run_id(name, skip.first), first, until, skip.count, skip.reason, skip.detail]
+        return words
 
     def _unpaused(self, due: Due) -> str:
         """RedBeat's definition without the pause; empty for one that another program wrote."""
         after = replace(due.entry, pause=None, due=due.decision.due)
         return "" if after.origin == "redbeat" else entries.definition(after, due.job)
 
-    def _runs(self, due: Due, now: datetime) -> list[str | float]:
+    def _runs(self, due: Due, at: datetime, now: float) -> list[str | float]:
         flat: list[str | float] = []
         for instant in due.decision.runs:
             identity = run_id(due.entry.name, instant)
-            expires = expiry(due.job, instant, due.decision.due, now)
+            expires = expiry(due.job, instant, due.decision.due, at)
             try:
-                sent = self._message(due.entry, due.job, identity, expires, now)
+                sent = self._message(due.entry, due.job, identity, expires, at)
             except CannotCompose as error:
                 raise Unsendable(due.entry, str(error)) from error
-            deadline = to_seconds(now + NO_EXPIRY if expires is None else expires + UNTAKEN)
-            due_at = to_seconds(instant)
-            record = opened(due.job, sent, due_at, to_seconds(now))
-            flat += [identity, due_at, record, sent.queue, sent.payload, deadline]
+            deadline = to_seconds(at + NO_EXPIRY if expires is None else expires + UNTAKEN)
+            record = opened(due.job, sent, to_seconds(instant), now)
+            flat += [identity, record, sent.queue, sent.payload, deadline]
         return flat
 
     @cached_property
@@ -173,8 +181,17 @@ class Dispatcher:
         cached = self._templates[key]
         return cached.render(identity, expires, now) if cached else message.compose(self.app, job, identity, expires)
 
-    def _tell(self, due: Due, outcomes: Sequence[str]) -> None:
-        for instant, outcome in zip(due.decision.runs, outcomes, strict=True):
+    def tell(self, batch: Sequence[Due], replies: Replies) -> None:
+        """Log what became of the runs and skips of a batch."""
+        if not events.are_heard():
+            return
+        for number, due in enumerate(batch):
+            outcomes = replies.get(number)
+            if outcomes != ["changed"]:
+                self._tell(due, outcomes or repeat("sent"))
+
+    def _tell(self, due: Due, outcomes: Iterable[str]) -> None:
+        for instant, outcome in zip(due.decision.runs, outcomes, strict=False):
             if outcome in NOT_SENT:
                 emit("run.skipped", schedule=due.entry.name, count=1, reason=NOT_SENT[outcome])
             elif not self.outbox:
@@ -192,13 +209,9 @@ class Unsendable(Exception):
 
 
 def opened(job: Job, sent: Message, due: float, now: float, by: str = "") -> str:
-    """A run's record as the ledger begins it; ``by`` asked for a manual run. See ``_ledger.lua``."""
-    record = {"due": repr(due), "outcome": "queued", "task": job.task, "task_id": sent.task_id}
-    record |= {"queue": sent.queue, "sent": repr(now)}
-    if by:
-        record |= {"manual": "1", "by": by}
-    return json.dumps(record, separators=(",", ":"))
-
-
-def _revision(entry: Entry) -> str:
-    return str(entry.revision)
+    """A run's record as the ledger begins it, a JSON object of texts; ``by`` asked for a manual run."""
+    manual = f',"manual":"1","by":{ESCAPED(by)}' if by else ""
+    return (
+        f'{{"due":"{due!r}","outcome":"queued","task":{ESCAPED(job.task)},"task_id":"{sent.task_id}",'
+        f'"queue":{ESCAPED(sent.queue)},"sent":"{now!r}"{manual}}}'
+    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
 from scheduler.timing import get_zone
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+SECOND = timedelta(seconds=1)
 
 
 def to_micros(instant: datetime | None) -> str:
@@ -23,7 +25,7 @@ def from_micros(text: str | None) -> datetime | None:
 
 def to_seconds(instant: datetime) -> float:
     """Epoch seconds."""
-    return (instant - EPOCH) / timedelta(seconds=1)
+    return (instant - EPOCH) / SECOND
 
 
 def from_seconds(seconds: float) -> datetime:
@@ -31,6 +33,7 @@ def from_seconds(seconds: float) -> datetime:
     return EPOCH + timedelta(microseconds=round(seconds * 1_000_000))
 
 
+@lru_cache(maxsize=1024)  # many schedules are due at the same instant
 def to_redbeat_json(instant: datetime | None) -> str:
     """An aware instant, in UTC, as RedBeat's encoder writes it into ``meta``."""
     if instant is None:

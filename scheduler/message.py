@@ -6,13 +6,15 @@ run to run is cut out of the text and filled in for each.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import random
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 from celery import Celery, signals
 from celery.result import denied_join_result
@@ -25,19 +27,29 @@ from scheduler.settings import Settings
 RUN_HEADER = "scheduler_run"  #: header that carries the run's identity to the worker
 RETRIES_HEADER = "scheduler_retries"  #: header that carries the schedule's `retries`
 RUN_NAMESPACE = uuid.UUID("6f9b2a52-6c3e-5a0e-9d2a-0d5c1f4f7d11")
-FAR = datetime(9999, 12, 30, 23, 59, 58, 987654, tzinfo=UTC)
-# Nobody can guess them, so no argument of anybody contains them.
-TASK_ID, RUN_ID, TAG, EXPIRATION = (str(uuid.uuid4()) for _ in range(4))
-EXPIRES = FAR.isoformat()
+MILLISECOND = timedelta(milliseconds=1)
+ESCAPED = json.encoder.encode_basestring_ascii  #: a text as JSON has it
+# What stands for each gap while kombu builds a message. Nobody can guess it, so no argument of anybody contains it.
+FAR = datetime(9999, 12, 30, tzinfo=UTC) - timedelta(microseconds=uuid.uuid4().int % 10**15)
+GAPS = {gap: str(uuid.uuid4()) for gap in ("task", "run", "tag", "expiration")} | {"expires": FAR.isoformat()}
+SHORT_GAPS = {gap: GAPS[gap] for gap in ("task", "run", "tag")}  #: those of a message that never expires
 
 
 class CannotCompose(ValueError):
     """The message cannot be built, or not as one push onto one Redis list."""
 
 
+def uuid_text(digest: bytes, version: int) -> str:
+    """The UUID of that version over these 16 bytes, as ``str(uuid.UUID(bytes=…, version=…))`` says it, but at once."""
+    text = digest.hex()
+    variant = "89ab"[digest[8] >> 4 & 3]
+    return f"{text[:8]}-{text[8:12]}-{version}{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+
+
 def task_id(run_id: str) -> str:
-    """The Celery task id of a run: the same for the same run, whoever computes it."""
-    return str(uuid.uuid5(RUN_NAMESPACE, run_id))
+    """The Celery task id of a run, a UUID of version 5: the same for the same run, whoever computes it."""
+    digest = hashlib.sha1(RUN_NAMESPACE.bytes + run_id.encode(), usedforsecurity=False)
+    return uuid_text(digest.digest()[:16], 5)
 
 
 @dataclass(frozen=True)
@@ -50,8 +62,7 @@ class Call:
     options: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """One message on its way: the list it is pushed onto, and its text."""
 
     queue: str
@@ -59,21 +70,21 @@ class Message:
     task_id: str
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(NamedTuple):
     """An entry's message with the gaps that each run fills."""
 
     queue: str
-    parts: tuple[tuple[str, str], ...]  #: text, and the gap behind it
+    text: str  #: for ``%``, with a name for each gap
 
     def render(self, run_id: str, expires: datetime | None, now: datetime) -> Message:
         """The message of one run; ``expires`` None where the template was made without."""
         task = task_id(run_id)
-        gaps = {"": "", TASK_ID: task, RUN_ID: json.dumps(run_id)[1:-1], TAG: str(uuid.uuid4())}
+        tag = uuid_text(random.randbytes(16), 4)  # noqa: S311 - no secret
+        gaps = {"task": task, "run": ESCAPED(run_id)[1:-1], "tag": tag}
         if expires is not None:
-            gaps[EXPIRES] = expires.isoformat()
-            gaps[EXPIRATION] = str(max(int((expires - now).total_seconds() * 1000), 0))
-        return Message(self.queue, "".join([text + gaps[gap] for text, gap in self.parts]), task)
+            gaps["expires"] = expires.isoformat()
+            gaps["expiration"] = str(max((expires - now) // MILLISECOND, 0))
+        return Message(self.queue, self.text % gaps, task)
 
 
 class Collector:
@@ -171,29 +182,23 @@ def template(app: Celery, job: Job, *, expiring: bool) -> Template | None:
 
     None when the task's or the entry's own options put a time into it that counts from each sending.
     """
-    message = compose(app, job, RUN_ID, FAR if expiring else None, TASK_ID)
+    message = compose(app, job, GAPS["run"], FAR if expiring else None, GAPS["task"])
     body = json.loads(message.payload)
     headers, properties = body["headers"], body["properties"]
     if headers.get("eta") or (not expiring and (headers.get("expires") or "expiration" in properties)):
         return None
-    properties["delivery_tag"] = TAG
-    gaps = [TASK_ID, RUN_ID, TAG]
+    properties["delivery_tag"] = GAPS["tag"]
     if expiring:
-        properties["expiration"] = EXPIRATION
-        gaps += [EXPIRES, EXPIRATION]
-    return Template(message.queue, cut(json.dumps(body), gaps))
+        properties["expiration"] = GAPS["expiration"]
+    return Template(message.queue, cut(json.dumps(body), GAPS if expiring else SHORT_GAPS))
 
 
-def cut(text: str, gaps: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """The text in parts, each with the gap that follows it."""
-    parts: list[tuple[str, str]] = [(text, "")]
-    for gap in gaps:
-        split: list[tuple[str, str]] = []
-        for part, behind in parts:
-            pieces = part.split(gap)
-            split += [(piece, gap) for piece in pieces[:-1]] + [(pieces[-1], behind)]
-        parts = split
-    return tuple(parts)
+def cut(text: str, gaps: Mapping[str, str]) -> str:
+    """The text for ``%``: what stands for each of the gaps, wherever it is, becomes the gap."""
+    text = text.replace("%", "%%")
+    for name, stand_in in gaps.items():
+        text = text.replace(stand_in, f"%({name})s")
+    return text
 
 
 def somebody_listens() -> bool:

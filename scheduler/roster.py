@@ -1,17 +1,18 @@
-"""What beat knows of the entries that are due: decoded once for each revision, not once for each run."""
+"""What beat knows of the entries: read when they are due first, and then kept up to date by what it sends itself.
+
+What it knows may be out of date; then the step that sends refuses the entry, and it is read anew.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import NamedTuple
 
 from scheduler import entries, faults
 from scheduler.entries import Job
-from scheduler.events import emit
-from scheduler.instants import from_micros
 from scheduler.model import Entry
 from scheduler.redis_client import hashes, script
 from scheduler.store import Store
@@ -20,51 +21,38 @@ KEPT = 200_000  #: decoded entries that are kept
 SWEPT = 100  #: entries that are looked at in one go for changes by other programs
 
 
-class Standing(NamedTuple):
-    """Where an entry stands: what of it changes from run to run, as it is stored."""
-
-    name: str
-    revision: str
-    due: str
-    ran: str
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """A decoded entry."""
 
-    revision: str
     entry: Entry
     job: Job
 
 
 class Roster:
-    """Reads the due entries in one step, and the definitions of those that it does not know yet."""
+    """Finds what is due, and the definitions of those entries that it does not know yet."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._due = script(store.client, "due")
         self._sweep = script(store.client, "sweep")
-        self.gone: set[str] = set()  #: names that stood in the index without an entry, for whoever can put it back
         self._cursor = "0"
         self._known: OrderedDict[str, Known] = OrderedDict()
 
-    def due(self, limit: int) -> list[Standing]:
-        """The entries whose time has come, longest overdue first."""
+    def due(self, limit: int) -> list[str]:
+        """The names of the entries whose time has come, longest overdue first."""
+        client, keys = self.store.client, self.store.keys
         faults.reach("roster.before_due")
-        flat = self._due(keys=[self.store.keys.schedule], args=[time.time(), limit, self.store.keys.prefix])
+        wanted = ("ZRANGEBYSCORE", keys.schedule, 0, time.time(), "LIMIT", 0, limit)
+        members = client.execute_command(*wanted, NEVER_DECODE=True)
         faults.reach("roster.after_due")
-        found = [Standing(*flat[at : at + 4]) for at in range(0, len(flat), 4)]
-        for gone in found:
-            if not gone.revision:
-                emit("entry.vanished", schedule=gone.name)
-                self.gone.add(gone.name)
-        return [standing for standing in found if standing.revision]
+        names = {member: name for member in members if (name := read_name(member, keys.prefix))}
+        if len(names) < len(members):
+            client.zrem(keys.schedule, *(set(members) - set(names)))
+        return list(names.values())
 
-    def unknown(self, standings: Iterable[Standing]) -> dict[str, dict[str, str]]:
-        """The hashes of those that were changed since they were read, or never were."""
-        names = [standing.name for standing in standings if self._find(standing) is None]
-        return dict(zip(names, hashes(self.store.client, map(self.store.keys.entry, names)), strict=True))
+    def unknown(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
+        """The hashes of those that were not read yet, or have to be read again; empty for one that is gone."""
+        wanted = [name for name in names if name not in self._known]
+        return dict(zip(wanted, hashes(self.store.client, map(self.store.keys.entry, wanted)), strict=True))
 
     def touched_outside(self) -> dict[str, dict[str, str]]:
         """The hashes of those that are gone, or that another program saved or sent; each call looks at some more."""
@@ -74,26 +62,31 @@ class Roster:
 
     def learn(self, entry: Entry) -> None:
         """Keep an entry; raises DamagedEntry when it cannot be sent as it is."""
-        self._known[entry.name] = Known(str(entry.revision), entry, entries.job(entry))
+        self._known[entry.name] = Known(entry, entries.job(entry))
         if len(self._known) > KEPT:
             self._known.popitem(last=False)
+
+    def advance(self, known: Known, due: datetime | None, runs: int) -> None:
+        """Keep an entry as so many runs left it."""
+        self._known[known.entry.name] = Known(known.entry.advanced(due, runs), known.job)
 
     def forget(self, name: str) -> None:
         """Read this entry anew when it is due again."""
         self._known.pop(name, None)
 
     def clear(self) -> None:
-        """Read every entry anew: while another beat led, revisions may have begun again."""
+        """Read every entry anew: another beat may have led."""
         self._known.clear()
 
-    def get(self, standing: Standing) -> tuple[Entry, Job] | None:
-        """The entry as it stands now, and its job; None if it is not known as it stands."""
-        known = self._find(standing)
-        if known is None:
-            return None
-        due = from_micros(standing.due)
-        return replace(known.entry, due=due, total_run_count=int(standing.ran)), known.job
+    def get(self, name: str) -> Known | None:
+        """The entry and its job, if it is known."""
+        return self._known.get(name)
 
-    def _find(self, standing: Standing) -> Known | None:
-        known = self._known.get(standing.name)
-        return known if known is not None and known.revision == standing.revision else None
+
+def read_name(member: bytes, prefix: str) -> str | None:
+    """The name of an entry from its member in the index; None for what cannot be one."""
+    try:
+        text = member.decode()
+    except UnicodeDecodeError:
+        return None
+    return text.removeprefix(prefix) if text.startswith(prefix) else None

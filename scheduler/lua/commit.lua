@@ -1,20 +1,21 @@
 -- Send a batch of runs: all of it, or nothing where the lock was lost.
 -- KEYS: lock, schedule index.
 -- ARGV: token ('' for a manual run, which needs no lock), now, prefix, runs kept, their TTL in ms, then for each entry:
---   name, revision, due before, due after ('keep' leaves it), score, last run as JSON, overlap, pause ended (0|1), definition
---   without the pause ('' leaves it), number of runs, number of skips,
---   {id, due, last, count, reason, detail}… for each skip, then for each run {id, due, record for the ledger, queue, payload, deadline}.
--- Returns nil when the lock is not ours; else for each entry a list: 'ok' or 'changed', then for each run
---   'sent', 'overlap', 'waiting', or 'no queue' where its queue is a key of another kind.
+--   name, revision, due before, due after ('keep' leaves it), score, last run as JSON, overlap, how many words of the unusual follow:
+--     [pause ended (0|1), definition without the pause ('' leaves it), due after and score if not every run was sent ('' for the
+--     same), {id, due, last, count, reason, detail}… for each skip], number of runs,
+--   then for each run {id, record for the ledger, queue, payload, deadline}.
+-- Returns nil when the lock is not ours; else a list for each entry of which not every run was sent: its number from 1, 'changed', or
+--   for each run 'sent', 'overlap', 'waiting', or 'no queue' where its queue is a key of another kind.
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 
 local now = tonumber(ARGV[2])
 local limits = {prefix = ARGV[3], runs = tonumber(ARGV[4]), ttl = tonumber(ARGV[5])}
 local at = 6
-local function take()
-  local value = ARGV[at]
-  at = at + 1
-  return value
+
+local function skip_run(name, id, record, reason, detail)
+  local due = cjson.decode(record).due
+  record_skip(limits, name, id, due, due, 1, reason, detail)
 end
 
 -- The open runs of a schedule, without those that nobody took in time.
@@ -42,20 +43,21 @@ local function is_list(queue)
 end
 
 -- Noted in one step for each queue, and not for each run.
-local sent, sent_at = {}, redis_time()
+local pushed, pushed_at = {}, redis_time()
 local function push_in_batch(queue, id, payload)
   redis.call('LPUSH', queue, payload)
-  local members = sent[queue] or {}
-  sent[queue] = members
-  members[#members + 1] = sent_at
+  local members = pushed[queue] or {}
+  pushed[queue] = members
+  members[#members + 1] = pushed_at
   members[#members + 1] = id
 end
 
-local function send(name, overlap, manual)
-  local id, due, record, queue, payload, deadline = take(), take(), take(), take(), take(), take()
-  local ledger = ledger_key(limits.prefix, name)
+-- A run that stands in the ledger is not sent again, although the clock was set back.
+local function send(name, ledger, overlap, manual)
+  local id, record, queue, payload, deadline = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  at = at + 5
   if not is_list(queue) then
-    if not manual then record_skip(limits, name, id, due, due, 1, 'no queue', queue .. ' is no list in Redis') end
+    if not manual then skip_run(name, id, record, 'no queue', queue .. ' is no list in Redis') end
     return 'no queue'
   end
   local found = redis.call('HMGET', ledger, id, ':open', ':waiting')
@@ -78,49 +80,62 @@ local function send(name, overlap, manual)
     redis.call('HSET', ledger, id, record, ':last', id, ':waiting', cjson.encode(held))
     return 'waiting'
   end
-  if not manual then record_skip(limits, name, id, due, due, 1, 'overlap', 'the run before had not finished') end
+  if not manual then skip_run(name, id, record, 'overlap', 'the run before had not finished') end
   return 'overlap'
 end
 
-local answer = {}
+-- The entry as it shall be after its runs.
+local function advance(key, runs, after, score, last, count)
+  if runs > 0 then
+    local meta = '{"last_run_at": ' .. last .. ', "total_run_count": ' .. count .. '}'
+    redis.call('HSET', key, 'due', after, 'count', count, 'meta', meta)
+  else
+    redis.call('HSET', key, 'due', after)
+  end
+  redis.call('ZADD', KEYS[2], score, key)
+end
+
+local function end_pause(key, definition)
+  redis.call('HDEL', key, 'pause')
+  if definition ~= '' then redis.call('HSET', key, 'definition', definition, 'seen', redis.sha1hex(definition)) end
+  redis.call('HSET', key, 'revision', next_revision(limits.prefix))
+end
+
+local answer, number = {}, 0
 while at <= #ARGV do
-  local name, revision, before, after = take(), take(), take(), take()
-  local score, last, overlap, resumed, definition, runs = take(), take(), take(), take(), take(), tonumber(take())
-  local key = limits.prefix .. name
+  local name, revision, before, after, score = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  local last, overlap, words = ARGV[at + 5], ARGV[at + 6], tonumber(ARGV[at + 7])
+  local unusual = at + 8
+  local runs = tonumber(ARGV[unusual + words])
+  at = unusual + words + 1
+  number = number + 1
+  local key, manual = limits.prefix .. name, after == 'keep'
   local now_is = redis.call('HMGET', key, 'revision', 'due', 'definition', 'seen', 'count')
   local same = now_is[3] and (now_is[1] or '0') == revision
-  if after ~= 'keep' then -- a manual run has no part in what beat decides
+  if not manual then -- a manual run has no part in what beat decides
     same = same and (now_is[2] or '') == before and redis.sha1hex(now_is[3]) == now_is[4]
   end
-  local reply = {same and 'ok' or 'changed'}
-  if same and after ~= 'keep' then
-    if runs > 0 then
-      local count = (tonumber(now_is[5]) or 0) + runs
-      local meta = '{"last_run_at": ' .. last .. ', "total_run_count": ' .. count .. '}'
-      redis.call('HSET', key, 'due', after, 'count', count, 'meta', meta)
-    else
-      redis.call('HSET', key, 'due', after)
+  if not same then
+    at = at + 5 * runs
+    answer[#answer + 1] = {number, 'changed'}
+  else
+    for skip = unusual + 4, unusual + words - 1, 6 do
+      record_skip(limits, name, ARGV[skip], ARGV[skip + 1], ARGV[skip + 2], tonumber(ARGV[skip + 3]), ARGV[skip + 4], ARGV[skip + 5])
     end
-    redis.call('ZADD', KEYS[2], score, key)
-    if resumed == '1' then
-      redis.call('HDEL', key, 'pause')
-      if definition ~= '' then redis.call('HSET', key, 'definition', definition, 'seen', redis.sha1hex(definition)) end
-      redis.call('HSET', key, 'revision', next_revision(limits.prefix))
+    local ledger = ledger_key(limits.prefix, name)
+    local outcomes, sent = {}, 0
+    for run = 1, runs do
+      outcomes[run] = send(name, ledger, overlap, manual)
+      if outcomes[run] == 'sent' or outcomes[run] == 'waiting' then sent = sent + 1 end
     end
-  end
-  for _ = 1, tonumber(take()) do
-    local id, due, last, count, reason, detail = take(), take(), take(), take(), take(), take()
-    if same then record_skip(limits, name, id, due, last, tonumber(count), reason, detail) end
-  end
-  for _ = 1, runs do
-    if same then
-      reply[#reply + 1] = send(name, overlap, after == 'keep')
-    else
-      at = at + 6
+    if not manual then
+      if sent < runs and words > 0 and ARGV[unusual + 3] ~= '' then after, score = ARGV[unusual + 2], ARGV[unusual + 3] end
+      advance(key, runs, after, score, last, (tonumber(now_is[5]) or 0) + sent)
+      if words > 0 and ARGV[unusual] == '1' then end_pause(key, ARGV[unusual + 1]) end
     end
+    if runs > 0 then bound(limits, ledger) end
+    if sent < runs then answer[#answer + 1] = {number, unpack(outcomes)} end
   end
-  if same and runs > 0 then bound(limits, ledger_key(limits.prefix, name)) end
-  answer[#answer + 1] = reply
 end
-for queue, members in pairs(sent) do note_sent(limits.prefix, queue, members) end
+for queue, members in pairs(pushed) do note_sent(limits.prefix, queue, members) end
 return answer

@@ -19,6 +19,7 @@ from scheduler.model import Run, run_id
 from tests.support.polling import until
 from tests.support.schedules import SECOND
 from tests.support.service import Program, Service
+from tests.support.shop import commit
 from tests.support.worker import Shop, open_shop, running_worker
 
 pytestmark = [pytest.mark.xdist_group("runs"), pytest.mark.timeout(120)]
@@ -187,7 +188,7 @@ def test_a_run_that_no_worker_took_before_it_expired_is_skipped_as_expired(shop:
     due = from_seconds(time.time()) - SECOND
     entry = shop.add("runs.add", 1, 2, expires="1s", queue="parked", start=due.isoformat())
     shop.client.set(shop.keys.lock, "ours")
-    shop.dispatcher.commit([Due(entry, entries.job(entry), Decision((due,), due=entry.due))], "ours")
+    commit(shop.dispatcher, [Due(entry, entries.job(entry), Decision((due,), due=entry.due))])
     expires = json.loads(shop.client.lindex("parked", 0))["headers"]["expires"]
     until(lambda: from_seconds(time.time()).isoformat() > expires, 10, "the run expires")
     shop.client.rpoplpush("parked", "celery")

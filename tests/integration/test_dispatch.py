@@ -24,7 +24,7 @@ from scheduler.settings import Settings
 from scheduler.store import Store, Write
 from tests.support.beats import arguments, runs_sent, sent
 from tests.support.schedules import HOUR, MINUTE
-from tests.support.shop import HALF, TASK, Shop, claim, claim_and_close, snapshot
+from tests.support.shop import HALF, TASK, Shop, claim, claim_and_close, commit, snapshot
 
 
 def test_a_due_instant_is_sent_recorded_and_left_behind(shop: Shop, client: Client, now: datetime) -> None:
@@ -95,7 +95,7 @@ def test_an_entry_that_was_changed_meanwhile_is_left_alone_and_the_others_are_se
     batch = shop.due("job", "other")
     change(shop.store, client, keys.entry("job"))
     before = snapshot(client)
-    assert shop.dispatcher.commit(batch, "ours") == ["job"]
+    assert commit(shop.dispatcher, batch) == ["job"]
     after = snapshot(client)
     assert [run.rpartition("@")[0] for run in runs_sent(client)] == ["other"]
     assert shop.ledger.runs("job") == []
@@ -109,7 +109,7 @@ def test_skips_of_an_entry_that_was_changed_meanwhile_are_neither_recorded_nor_l
     batch = shop.due()
     client.hset(keys.entry("job"), "due", "5")
     with caplog.at_level(logging.DEBUG, "scheduler"):
-        assert shop.dispatcher.commit(batch, "ours") == ["job"]
+        assert commit(shop.dispatcher, batch) == ["job"]
     assert shop.ledger.runs("job") == []
     assert caplog.records == []
 
@@ -117,9 +117,9 @@ def test_skips_of_an_entry_that_was_changed_meanwhile_are_neither_recorded_nor_l
 def test_committing_the_same_batch_a_second_time_pushes_nothing(shop: Shop, client: Client) -> None:
     shop.add()
     batch = shop.due()
-    shop.dispatcher.commit(batch, "ours")
+    commit(shop.dispatcher, batch)
     before = snapshot(client)
-    assert shop.dispatcher.commit(batch, "ours") == ["job"]
+    assert commit(shop.dispatcher, batch) == ["job"]
     assert snapshot(client) == before
 
 
@@ -153,7 +153,7 @@ def test_skips_for_different_reasons_are_rows_of_their_own(shop: Shop, now: date
     entry = shop.add(late=HOUR, catch_up="none")
     job = entries.job(entry)
     away = (now - HOUR, now - 40 * MINUTE)
-    shop.dispatcher.commit([Due(entry, job, decide(entry, job, now - 20 * MINUTE + HALF, away))], "ours")
+    commit(shop.dispatcher, [Due(entry, job, decide(entry, job, now - 20 * MINUTE + HALF, away))])
     late, down = shop.ledger.runs("job")
     assert (late.detail, late.count) == ("beat was late", 20)
     assert (down.detail[:13], down.count) == ("beat was down", 20)
@@ -224,10 +224,10 @@ def test_an_entry_whose_message_cannot_be_built_is_named_and_nothing_was_sent(sh
     broken = Entry("broken", "redbeat", {"task": TASK, "schedule": 60.0, "options": {"headers": "no mapping"}})
     batch = shop.due("job", "other")
     job = entries.job(broken)
-    wrong = Due(broken, job, replace(batch[0].decision))
+    wrong = Due(broken, job, batch[0].decision)
     before = snapshot(client)
     with pytest.raises(Unsendable) as caught:
-        shop.dispatcher.commit([batch[0], wrong, batch[1]], "ours")
+        commit(shop.dispatcher, [batch[0], wrong, batch[1]])
     assert caught.value.entry == broken
     assert snapshot(client) == before
 

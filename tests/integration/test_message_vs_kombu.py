@@ -206,7 +206,7 @@ def test_each_run_of_a_template_has_its_own_ids(celery: Celery) -> None:
     assert len({body["properties"]["delivery_tag"] for body in (first, again, second)}) == 3
 
 
-@pytest.mark.parametrize("text", ["@run@", "@tag@", "@expiration@", message.EXPIRES, "%s {0} {x}", "\\1"])
+@pytest.mark.parametrize("text", ["@run@", "@tag@", "@expiration@", "100%", "%(task)s", "%s {0} {x}", "\\1"])
 def test_no_argument_is_mistaken_for_a_gap_of_the_template(celery: Celery, client: Client, text: str) -> None:
     assert_same(celery, client, make(args=[text], kwargs={"k": text}))
 

@@ -51,6 +51,16 @@ def test_with_workers_down_at_most_one_run_of_a_schedule_waits(shop: Shop, clien
     assert (queued.outcome, skipped.outcome, skipped.count) == ("queued", "skipped", 99)
 
 
+def test_an_instant_that_was_skipped_for_overlap_does_not_count_as_one_of_max_runs(shop: Shop) -> None:
+    shop.add(overlap="skip", max_runs=2)
+    shop.tick(0)
+    assert shop.tick(1) == ["queued", "skipped"]
+    claim_and_close(shop)
+    assert shop.tick(2) == ["succeeded", "skipped", "queued"]
+    entry = shop.store.get("job")
+    assert (entry.due, entry.total_run_count) == (None, 2)
+
+
 def test_overlap_allow_sends_every_run(shop: Shop, client: Client) -> None:
     shop.add(overlap="allow")
     shop.tick(0)

@@ -45,7 +45,7 @@ class Shop:
         return found
 
     def commit(self, *names: str, at: datetime | None = None, token: str = "ours") -> list[str]:
-        return self.dispatcher.commit(self.due(*names, at=at), token)
+        return commit(self.dispatcher, self.due(*names, at=at), token)
 
     def tick(self, minutes: int, name: str = "job") -> list[str]:
         """What is due so many minutes from now; returns the outcomes of all runs, the oldest first."""
@@ -54,6 +54,13 @@ class Shop:
 
     def outcomes(self, name: str = "job") -> list[str]:
         return [run.outcome for run in reversed(self.ledger.runs(name))]
+
+
+def commit(dispatcher: Dispatcher, batch: Sequence[Due], token: str = "ours") -> list[str]:
+    """Send a batch in one step; returns the names of those that were changed meanwhile."""
+    replies = dispatcher.commit(dispatcher.arguments(batch, token))
+    dispatcher.tell(batch, replies)
+    return [batch[number].entry.name for number, outcomes in replies.items() if outcomes == ["changed"]]
 
 
 def snapshot(client: Client) -> dict[str, object]:
@@ -86,6 +93,6 @@ def commit_at(dispatcher: Dispatcher, batch: Sequence[Due], seconds: float) -> N
     """Commit with the clock at `seconds`."""
     real, time.time = time.time, lambda: seconds
     try:
-        dispatcher.commit(batch, "ours")
+        commit(dispatcher, batch)
     finally:
         time.time = real

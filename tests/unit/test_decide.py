@@ -158,12 +158,13 @@ def test_an_instant_on_an_excluded_day_is_skipped_as_excluded() -> None:
 
 
 def test_a_schedule_is_finished_after_its_last_run() -> None:
-    assert decided(NOON + MINUTE, max_runs=3, entry={"total_run_count": 2}) == Decision((NOON + MINUTE,), (), None)
+    decision = decided(NOON + MINUTE, max_runs=3, entry={"total_run_count": 2})
+    assert decision == Decision((NOON + MINUTE,), due=None, if_unsent=NOON + 2 * MINUTE)
 
 
 def test_catching_up_never_runs_more_than_max_runs() -> None:
     decision = decided(at(15, 30), every="1h", catch_up="all", max_runs=2)
-    assert decision == Decision((at(13), at(14)), (), None)
+    assert decision == Decision((at(13), at(14)), due=None, if_unsent=at(15))
 
 
 def test_a_one_off_runs_once_and_is_finished() -> None:
@@ -263,6 +264,19 @@ POLICIES = st.fixed_dictionaries(
     }
 )
 SPANS = st.integers(0, 4 * 24 * 3600).map(lambda seconds: seconds * SECOND)
+
+
+@given(TIMINGS, POLICIES, st.integers(-90, 90), st.booleans())
+def test_what_is_due_once_and_on_time_is_decided_as_anything_else(
+    timing: dict[str, str], policies: dict[str, Any], late: int, ran: bool
+) -> None:
+    entry = entry_of(declared(calendars=FREE, **timing, **policies))
+    job = entries.job(entry)
+    assert entry.due is not None
+    entry = replace(entry, last_run_at=entry.due if ran else None)
+    now = job.timing.send_at(entry.due) + late * SECOND
+    long_ago = [(EPOCH, EPOCH + SECOND)]  # what was handled before the clock was set back takes the longer way
+    assert decide(entry, job, now) == decide(entry, job, now, handled=long_ago)
 
 
 @given(TIMINGS, POLICIES, SPANS, st.none() | SPANS, st.none() | st.integers(1, 5))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.message import EXPIRATION, EXPIRES, RUN_ID, TAG, TASK_ID, Template, cut, task_id
+from scheduler.message import GAPS, Template, cut, task_id, uuid_text
 from tests.support.schedules import NOON
 
 
@@ -23,15 +24,19 @@ def test_each_run_has_a_task_id_of_its_own(first: str, second: str) -> None:
     assert str(uuid.UUID(task_id(first))) == task_id(first)
 
 
-@given(st.lists(st.sampled_from(["a", "bb", "", TASK_ID, RUN_ID, TAG]), max_size=12))
+@given(st.binary(min_size=16, max_size=16), st.sampled_from([4, 5]))
+def test_a_uuid_is_written_as_python_writes_it(digest: bytes, version: int) -> None:
+    assert uuid_text(digest, version) == str(uuid.UUID(bytes=digest, version=version))
+
+
+@given(st.lists(st.sampled_from(["a", "%", "%(run)s", "", *GAPS.values()]), max_size=12))
 def test_a_text_that_was_cut_can_be_put_together(parts: list[str]) -> None:
     text = "".join(parts)
-    assert "".join(part + gap for part, gap in cut(text, (TASK_ID, RUN_ID, TAG))) == text
+    assert cut(text, GAPS) % GAPS == text
 
 
 def test_each_gap_is_filled_wherever_it_is() -> None:
-    text = f"<{TASK_ID}|{RUN_ID}|{TASK_ID}|{EXPIRES}|{EXPIRATION}>"
-    made = Template("q", cut(text, (TASK_ID, RUN_ID, EXPIRES, EXPIRATION)))
+    made = Template("q", cut("<{task}|{run}|{task}|{expires}|{expiration}>".format_map(GAPS), GAPS))
     expires = NOON + timedelta(seconds=1.5)
     message = made.render("job@x", expires, NOON)
     assert message.payload == f"<{task_id('job@x')}|job@x|{task_id('job@x')}|{expires.isoformat()}|1500>"
@@ -39,5 +44,5 @@ def test_each_gap_is_filled_wherever_it_is() -> None:
 
 
 def test_a_run_id_is_text_inside_json() -> None:
-    made = Template("q", cut(f'{{"run": "{RUN_ID}"}}', (RUN_ID,)))
+    made = Template("q", cut(json.dumps({"run": GAPS["run"]}), GAPS))
     assert made.render('a"b\\c@x', None, NOON).payload == '{"run": "a\\"b\\\\c@x"}'

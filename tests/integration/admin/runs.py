@@ -12,6 +12,7 @@ from scheduler.dispatch import Due
 from scheduler.instants import to_seconds
 from scheduler.message import task_id
 from scheduler.model import Entry, Outcome, Run, run_id
+from tests.support.shop import commit as send_batch
 
 TOKEN = "leader"  #: of the beat that leads while these write
 
@@ -36,7 +37,7 @@ def skip(service: Service, entry: Entry, *skips: Skip) -> None:
 def commit(service: Service, entry: Entry, **decided: Any) -> None:
     lead(service)
     decision = Decision(due=entry.due, **decided)
-    assert service.dispatcher.commit([Due(entry, entries.job(entry), decision)], TOKEN) == []
+    assert send_batch(service.dispatcher, [Due(entry, entries.job(entry), decision)], TOKEN) == []
 
 
 def set_aside(service: Service, name: str, error: str) -> None:

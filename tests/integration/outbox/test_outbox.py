@@ -224,15 +224,13 @@ def lead_only_commits(beat: Scheduler, options: dict[str, str]) -> None:
     """One tick whose runs of the schedule 'bad' get these options."""
     assert beat.is_leading()
     beat.read_file()
-    due = beat.roster.due(10)
-    for name, stored in beat.roster.unknown(due).items():
-        beat.roster.learn(beat.store._decode(name, stored))
-    for standing in due:
-        found = beat.roster.get(standing)
-        assert found is not None
-        if standing.name == "bad":
-            found[1].options.update(options)
-    beat.send(due)
+    roster = beat.sender.roster
+    for name, stored in roster.unknown(roster.due(10)).items():
+        roster.learn(beat.store._decode(name, stored))
+    bad = roster.get("bad")
+    assert bad is not None
+    bad.job.options.update(options)
+    beat.sender.send(())
 
 
 def test_a_run_for_a_full_queue_waits_until_there_is_room(

@@ -1,0 +1,156 @@
+"""From the entries that are due to runs in their queues, in batches; what is wrong with one entry touches no other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+
+from scheduler import adopt, entries, faults
+from scheduler.decide import Stretches, decide
+from scheduler.dispatch import Dispatcher, Due, LostLock, Replies, Unsendable
+from scheduler.entries import DamagedEntry
+from scheduler.events import emit
+from scheduler.instants import from_seconds
+from scheduler.lease import Lease
+from scheduler.redis_client import AWAY, REFUSED
+from scheduler.roster import Known, Roster
+from scheduler.safekeeping import Safekeeping
+
+BATCH = 500  #: entries that are committed in one step
+AT_ONCE = 20 * BATCH  #: entries that are sent before beat looks after anything else
+
+
+class Sender:
+    """Reads, decides and commits, for the beat that leads."""
+
+    def __init__(self, dispatcher: Dispatcher, roster: Roster, lease: Lease, safe: Safekeeping) -> None:
+        self.dispatcher = dispatcher
+        self.roster = roster
+        self.store = roster.store
+        self.lease = lease
+        self.safe = safe
+        self.away: tuple[datetime, datetime] | None = None  #: the stretch before this beat in which none led
+        self.begun = from_seconds(0.0)  #: when it looked last for what is due
+        self.courier = ThreadPoolExecutor(1, "sending")
+        self.on_its_way: tuple[list[Due], Future[Replies]] | None = None
+
+    def forget(self) -> None:
+        """Read every entry anew, and build every message anew."""
+        self.roster.clear()
+        self.dispatcher.forget()
+
+    def send(self, handled: Stretches) -> bool:
+        """Send what is due; False when nothing is. While Redis takes one batch, the next one is prepared.
+
+        Raises LostLock, or what redis-py raises while Redis is away.
+        """
+        self.begun = from_seconds(time.time())
+        names = self.roster.due(AT_ONCE)
+        try:
+            for start in range(0, len(names), BATCH):
+                self.hand_over(self.prepare(names[start : start + BATCH], handled))
+        finally:
+            self.settle()
+        return bool(names)
+
+    def prepare(self, names: list[str], handled: Stretches) -> list[Due]:
+        """Decide over these entries; without those that have to be set aside, or met again."""
+        now = from_seconds(time.time())
+        for name, stored in self.roster.unknown(names).items():
+            self.read(name, stored, now)
+        faults.reach("beat.before_decide")
+        decided = [self.decide(name, now, handled) for name in names]
+        faults.reach("beat.after_decide")
+        return [due for due in decided if due is not None]
+
+    def hand_over(self, batch: list[Due]) -> None:
+        """Send these as soon as those before them have arrived."""
+        while batch:
+            try:
+                arguments = self.dispatcher.arguments(batch, self.lease.token)
+                break
+            except Unsendable as error:
+                self.set_aside(error.entry.name, str(error.entry.revision), str(error))
+                batch = [due for due in batch if due.entry.name != error.entry.name]
+        self.settle()
+        if batch:
+            self.on_its_way = batch, self.courier.submit(self.dispatcher.commit, arguments)
+        elif not self.lease.renew(self.store.client):
+            raise LostLock
+
+    def settle(self) -> None:
+        """Wait for the batch that is on its way, and take its outcome into account."""
+        if self.on_its_way is None:
+            return
+        (batch, future), self.on_its_way = self.on_its_way, None
+        replies = future.result()
+        for number, (entry, job, decision) in enumerate(batch):
+            if number in replies or decision.resumed:
+                self.roster.forget(entry.name)
+            else:
+                self.roster.advance(Known(entry, job), decision.due, len(decision.runs))
+        self.dispatcher.tell(batch, replies)
+        self.safe.sent(self.begun, everything=False)
+        self.safe.changed.update(due.entry.name for due in batch if due.job.max_runs is not None)
+        self.lease.progress()
+        if not self.lease.held:
+            raise LostLock
+
+    def read(self, name: str, stored: dict[str, str], now: datetime) -> None:
+        """Read an entry that is new or was changed; what cannot be read is set aside."""
+        self.roster.forget(name)
+        if "definition" not in stored:
+            if self.store.set_aside(name, "", "", self.lease.token):
+                emit("entry.vanished", schedule=name)
+                self.safe.missing.add(name)
+            return
+        with self.setting_aside(name, stored.get("revision", "")):
+            entry = entries.decode(name, stored)
+            if entries.was_changed_outside(stored):
+                after = adopt.adopted(entry, stored, now)
+                if self.store.adopt(after, stored, self.lease.token, adopt.audit(entry, after, now)):
+                    emit("entry.adopted", schedule=entry.name)
+            else:
+                self.roster.learn(entry)
+
+    def decide(self, name: str, now: datetime, handled: Stretches) -> Due | None:
+        """One entry's decision; None for an entry that was not read as it stands, which is met again at once."""
+        known = self.roster.get(name)
+        if known is None:
+            return None
+        try:
+            return Due(*known, decide(*known, now, self.away, handled))
+        except Exception as error:
+            self.refuse(name, str(known.entry.revision), error)
+            return None
+
+    def look_around(self) -> None:
+        """Take over what other programs did with RedBeat's API: it announces nothing, and reckons times of its own."""
+        now = from_seconds(time.time())
+        for name, stored in self.roster.touched_outside().items():
+            self.read(name, stored, now)
+            with self.setting_aside(name, stored.get("revision", "")):
+                if not entries.was_changed_outside(stored):
+                    self.store.put_in_place(entries.decode(name, stored), self.lease.token)
+
+    @contextmanager
+    def setting_aside(self, name: str, revision: str) -> Iterator[None]:
+        """Whatever is wrong with one entry must not touch the others."""
+        try:
+            yield
+        except (*AWAY, *REFUSED):
+            raise
+        except Exception as error:
+            self.refuse(name, revision, error)
+
+    def refuse(self, name: str, revision: str, error: Exception) -> None:
+        said = str(error) if isinstance(error, DamagedEntry) else f"{type(error).__name__}: {error}"
+        self.set_aside(name, revision, said)
+
+    def set_aside(self, name: str, revision: str, error: str) -> None:
+        self.roster.forget(name)
+        if self.store.set_aside(name, revision, error, self.lease.token):
+            emit("entry.quarantined", schedule=name, error=error)
