@@ -272,9 +272,10 @@ def test_what_is_due_once_and_on_time_is_decided_as_anything_else(
 ) -> None:
     entry = entry_of(declared(calendars=FREE, **timing, **policies))
     job = entries.job(entry)
-    assert entry.due is not None
-    entry = replace(entry, last_run_at=entry.due if ran else None)
-    now = job.timing.send_at(entry.due) + late * SECOND
+    due = entry.due
+    assert due is not None
+    entry = replace(entry, last_run_at=due if ran else None)
+    now = job.timing.send_at(due) + late * SECOND
     long_ago = [(EPOCH, EPOCH + SECOND)]  # what was handled before the clock was set back takes the longer way
     assert decide(entry, job, now) == decide(entry, job, now, handled=long_ago)
 
