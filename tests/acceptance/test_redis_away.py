@@ -220,12 +220,13 @@ def test_a_run_that_goes_on_through_an_outage_longer_than_its_lease_is_neither_l
             file=directory / "schedules.yaml",
             state_dir=directory / "state",
         )
-        at = datetime.fromtimestamp(time.time() + 6, UTC).isoformat()
-        settings.file.write_text(
-            f"schedules: {{long: {{task: scheduler.tasks.count_to, args: [1, 5], at: '{at}', on_lost: rerun}}}}"
-        )
+        idle = "schedules: {idle: {task: scheduler.tasks.log_it, every: 1d}"
+        settings.file.write_text(idle + "}")
         with service(settings, SCHEDULER_RUN_LEASE="2") as started:
             _, worker = started.start_both()
+            at = datetime.fromtimestamp(time.time() + 3, UTC).isoformat()
+            long = f"long: {{task: scheduler.tasks.count_to, args: [1, 5], at: '{at}', on_lost: rerun}}"
+            settings.file.write_text(f"{idle}, {long}}}")
 
             def long_is(*outcomes: str) -> bool:
                 return any(run.outcome in outcomes for run in started.runs("long"))
