@@ -220,7 +220,7 @@ def test_a_run_that_goes_on_through_an_outage_longer_than_its_lease_is_neither_l
             file=directory / "schedules.yaml",
             state_dir=directory / "state",
         )
-        idle = "schedules: {idle: {task: scheduler.tasks.log_it, every: 1d}"
+        idle = "schedules: {idle: {task: scheduler.tasks.log_it, args: [1, 2], every: 1d}"
         settings.file.write_text(idle + "}")
         with service(settings, SCHEDULER_RUN_LEASE="2") as started:
             _, worker = started.start_both()
