@@ -103,7 +103,10 @@ def proposal(
     changed: Mapping[str, Changed],
 ) -> Proposal:
     """The change of one file; raises Conflict when it is not what was read a moment ago."""
-    raw = path.read_bytes()
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise Conflict(f"{path} cannot be read any more: look at it again") from error
     said = schedule_file.parse_bytes(raw, str(path)).data.get("schedules") or {}
     known = document.data.get("schedules") or {}
     if not all(same(said.get(name), known.get(name)) for name in wanted):

@@ -32,13 +32,20 @@ class Undo:
         return f"{words[self.kind]} {self.name}"
 
 
+def can_be_undone(line: Mapping[str, Any]) -> bool:
+    """Whether the line says of itself that a schedule was changed, in a way that has a way back."""
+    before, after = line.get("before"), line.get("after")
+    changed = (before, after) != (None, None) and (before != after or "pause" in line or line.get("change") == "skip")
+    return changed and line.get("change") != "rename"
+
+
 def find(line: Mapping[str, Any], entry: Entry | None) -> Undo:
     """What would undo this line, with the schedule as it is now; raises RefusedChange with the reason against it."""
     name, before, after = str(line.get("schedule", "")), line.get("before"), line.get("after")
     if line.get("change") == "rename":
         raise RefusedChange(f"the schedule file renamed '{name}': rename it back there")
-    if before is None and after is None:
-        raise RefusedChange("there is nothing to undo: this line changed no schedule")
+    if not can_be_undone(line):
+        raise RefusedChange("there is nothing to undo: this line changed no field of a schedule")
     if after is None:
         return restored(line, entry)
     if entry is None:
@@ -83,8 +90,6 @@ def unpaused(name: str, pauses: list[Any], entry: Entry) -> Undo:
 
 
 def set_back(name: str, changed: Mapping[str, tuple[Any, Any]], entry: Entry) -> Undo:
-    if not changed:
-        raise RefusedChange("there is nothing to undo: this line changed no field")
     refuse_changed(name, {key: (now, entry.fields.get(key)) for key, (_, now) in changed.items()})
     fields = {**entry.fields, **{key: was for key, (was, _) in changed.items()}}
     kept = {key: value for key, value in fields.items() if value is not None and key != "excluded"}

@@ -11,7 +11,13 @@ from scheduler.model import Entry
 from tests.integration.admin.browser import Browser
 
 OPEN = {"login.show", "login.enter", "health.show", "static"}
-VALUES = {"name": "nightly", "run_id": "nightly@2026-03-02T12:00:00Z", "task_id": "x", "filename": "admin.css"}
+VALUES = {
+    "name": "nightly",
+    "run_id": "nightly@2026-03-02T12:00:00Z",
+    "task_id": "x",
+    "line_id": "1-1",
+    "filename": "admin.css",
+}
 
 
 def closed_routes(app: Flask) -> Iterator[tuple[str, str]]:

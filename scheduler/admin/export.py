@@ -1,0 +1,62 @@
+"""Writing what was changed here into the schedule file: first the difference, then the button."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from flask import Blueprint, Response, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from scheduler import export
+from scheduler.admin.answers import as_json, page, wants_json
+from scheduler.admin.changes import done, editable
+from scheduler.admin.service import USER, service
+from scheduler.errors import CannotWrite, NotFound
+from scheduler.export import Proposal
+
+pages = Blueprint("export", __name__)
+CHANGED = "The file or the schedule was changed since you looked, so nothing was written: this is the difference now."
+
+
+@pages.get("/schedules/<segment:name>/file")
+def show(name: str) -> Response:
+    """The difference that would bring this schedule into the file; of one field with ?field=."""
+    field = request.args.get("field", "")
+    made = propose(name, field)
+    if wants_json():
+        return as_json({"file": str(made.path), "patch": made.patch, "reasons": made.reasons})
+    return shown(name, field, made)
+
+
+@pages.post("/schedules/<segment:name>/file")
+def write(name: str) -> AnyResponse:
+    """Write it, if it is still the difference that was shown."""
+    field = request.form.get("field", "")
+    made = propose(name, field)
+    if request.form.get("seen") != digest(made):
+        return shown(name, field, made, 409, CHANGED)
+    try:
+        export.write(service().store, made, by=USER)
+    except CannotWrite as error:
+        return shown(name, field, made, 409, str(error))
+    return done(name, f"Written to {made.path.name}; beat loads it within a second.")
+
+
+def propose(name: str, field: str) -> Proposal:
+    """The change of the one file that declares it; raises NotFound when it says all of it already."""
+    entry = editable(name)
+    made = export.propose(service().settings.file, service().tasks, [entry], [field] if field else ())
+    if not made:
+        raise NotFound(f"the schedule file says {field or 'all of it'} for '{name}' already: there is nothing to write")
+    return made[0]
+
+
+def shown(name: str, field: str, made: Proposal, status: int = 200, wrong: str = "") -> Response:
+    context = {"name": name, "field": field, "made": made, "seen": digest(made), "wrong": wrong}
+    return page("file.html", status, patch=made.patch, file=Path(made.path), **context)
+
+
+def digest(made: Proposal) -> str:
+    """Names exactly this change of exactly this file."""
+    return hashlib.sha256(b"\0".join([bytes(made.path), made.before, made.after])).hexdigest()
