@@ -16,13 +16,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from scheduler import timing
+from scheduler import references, timing
 from scheduler.errors import RefusedChange
 from scheduler.instants import from_micros, from_redbeat, from_seconds, to_micros, to_redbeat_json, to_seconds
 from scheduler.model import Entry, Overlaid, Pause, Policies, SkipNext
 from scheduler.timing import Timing, TimingError
 
 NEVER = -1.0  #: RedBeat ignores scores below zero
+FROM_FILE = "only the schedule file may say ${…}, and only where it says so itself"
 JSON_FIELDS = ("fields", "base", "overlay")
 
 
@@ -43,6 +44,7 @@ class Job:
     policies: Policies
     enabled: bool = True
     max_runs: int | None = None
+    has_references: bool = False  #: whether the worker has to look for them in the arguments
 
 
 def job(entry: Entry) -> Job:
@@ -64,6 +66,8 @@ def one_line(error: Exception) -> str:
 def declared_job(entry: Entry) -> Job:
     declared = entry.declared()
     schedule = declared.schedule
+    if wrong := references.added(entry.fields, entry.base if entry.origin == "file" else {}):
+        raise DamagedEntry(f"{wrong[0][0]}: {FROM_FILE}")
     return Job(
         name=entry.name,
         task=schedule.task,
@@ -74,6 +78,7 @@ def declared_job(entry: Entry) -> Job:
         policies=schedule,
         enabled=schedule.enabled,
         max_runs=schedule.max_runs,
+        has_references=any(references.marked((schedule.args, schedule.kwargs))),
     )
 
 

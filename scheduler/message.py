@@ -26,6 +26,7 @@ from scheduler.settings import Settings
 
 RUN_HEADER = "scheduler_run"  #: header that carries the run's identity to the worker
 RETRIES_HEADER = "scheduler_retries"  #: header that carries the schedule's `retries`
+REFERENCES_HEADER = "scheduler_references"  #: header that tells the worker to fill in what the arguments refer to
 RUN_NAMESPACE = uuid.UUID("6f9b2a52-6c3e-5a0e-9d2a-0d5c1f4f7d11")
 MILLISECOND = timedelta(milliseconds=1)
 ESCAPED = json.encoder.encode_basestring_ascii  #: a text as JSON has it
@@ -127,6 +128,8 @@ def call(job: Job, run_id: str, expires: datetime | None, task: str) -> Call:
     headers = {**job.options.get("headers", {}), "celery_beat_task": True, RUN_HEADER: run_id}
     if job.policies.retries:
         headers[RETRIES_HEADER] = job.policies.retries
+    if job.has_references:
+        headers[REFERENCES_HEADER] = True
     options = {**job.options, "task_id": task, "headers": headers}
     if expires is not None:
         options["expires"] = expires.isoformat()

@@ -17,16 +17,17 @@ from typing import Any
 
 from celery import Celery, Task, signals
 from celery.app.task import Context
-from celery.exceptions import Ignore, WorkerLostError
+from celery.exceptions import Ignore, Retry, WorkerLostError
 from celery.states import STARTED
 from celery.worker import state
 
 from scheduler import faults
 from scheduler.events import emit
 from scheduler.ledger import UNTAKEN, Ledger
-from scheduler.message import RETRIES_HEADER, RUN_HEADER
+from scheduler.message import REFERENCES_HEADER, RETRIES_HEADER, RUN_HEADER
 from scheduler.model import Outcome, Run, read_run_id
 from scheduler.redis_client import AWAY, REFUSED, Keys, connect
+from scheduler.references import CannotFill, Filled, Hidden
 from scheduler.registry import import_target
 from scheduler.settings import Settings
 
@@ -96,8 +97,14 @@ def make_flask_app(settings: Settings) -> Any:
 
 def run_of(request: Context | None) -> str | None:
     """The identity of the run that a request belongs to; None for a task that no schedule sent."""
-    found = getattr(request, RUN_HEADER, None)
-    return found if found is not None else (getattr(request, "headers", None) or {}).get(RUN_HEADER)
+    found: str | None = header(request, RUN_HEADER)
+    return found
+
+
+def header(request: Context | None, name: str) -> Any:
+    """One of our headers, wherever Celery put it; None where there is none."""
+    found = getattr(request, name, None)
+    return found if found is not None else (getattr(request, "headers", None) or {}).get(name)
 
 
 def recorded(task: Task, recorder: Recorder) -> None:
@@ -106,6 +113,7 @@ def recorded(task: Task, recorder: Recorder) -> None:
     own_call = base.__call__ is not Task.__call__
     # Celery would write STARTED over the result of a run that ended, before it is known that this is a second delivery.
     tracked, task.track_started = task.track_started, False
+    task.throws = (*(task.throws or ()), CannotFill)  # no traceback in the log
 
     def call(self: Task, *args: Any, **kwargs: Any) -> Any:
         request, run_id = self.request, run_of(self.request)
@@ -113,16 +121,30 @@ def recorded(task: Task, recorder: Recorder) -> None:
             raise Ignore
         if tracked and not (request.called_directly or self.ignore_result or request.ignore_result):
             self.update_state(state=STARTED, meta={"pid": os.getpid(), "hostname": request.hostname})
+        filled = Filled()
         with recorder.context:
             try:
+                if run_id is not None and header(request, REFERENCES_HEADER):
+                    args, kwargs = filled.fill([*args]), filled.fill(kwargs)
                 result = base.__call__(self, *args, **kwargs) if own_call else self.run(*args, **kwargs)
             except Exception as error:
-                try_again(self, run_id, error)
+                tell(self, run_id, error, filled)
                 raise
         faults.reach("recorder.after_body")
-        return result
+        return filled.hide(result) if filled.values else result
 
     task.__class__ = type(base.__name__, (base,), {"__call__": call, "__module__": base.__module__, "recorded": True})
+
+
+def tell(task: Task, run_id: str | None, error: Exception, filled: Filled) -> None:
+    """Raise what Celery is to know of an error of the body, if that is something else than the error itself."""
+    if isinstance(error, Retry) and filled.values:
+        error.exc = filled.hide_error(error.exc) if isinstance(error.exc, Exception) else error.exc
+        error.excs, error.message, error.args = (filled.hide(it) for it in (error.excs, error.message, error.args))
+    hidden = filled.hide_error(error)
+    try_again(task, run_id, hidden)
+    if hidden is not error:
+        raise hidden from None
 
 
 def try_again(task: Task, run_id: str | None, error: Exception) -> None:
@@ -189,11 +211,14 @@ class Signals:
         """In the child for an error of the body; in the main process when the child was lost or hit its time limit."""
         request = sender.request if run_of(sender.request) else context_of(state.requests.get(task_id))
         error = f"{type(exception).__name__}: {exception}"
-        if isinstance(exception, WorkerLostError):
+        if isinstance(exception, CannotFill):
+            self.recorder.close(request, "failed", reason="error", result=str(exception))
+        elif isinstance(exception, WorkerLostError):
             self.recorder.close(request, "lost", reason="lost", detail=error)
         else:
             trace = getattr(einfo, "traceback", "")
-            self.recorder.close(request, "failed", reason="error", result=error, traceback=trace)
+            said = str(exception) if isinstance(exception, Hidden) else error
+            self.recorder.close(request, "failed", reason="error", result=said, traceback=trace)
 
     def retried(self, request: Context, reason: Any, **_: Any) -> None:
         when = next_attempt(reason)

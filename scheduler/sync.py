@@ -14,9 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from scheduler import entries, faults, plan, schedule_file
+from scheduler import entries, faults, plan, references, schedule_file
 from scheduler.advice import advise
-from scheduler.entries import DamagedEntry
+from scheduler.entries import FROM_FILE, DamagedEntry
 from scheduler.errors import Conflict, Exit, NotFound, RefusedChange
 from scheduler.events import emit
 from scheduler.instants import from_seconds, to_seconds
@@ -261,6 +261,7 @@ def edit(
             raise Conflict(f"'{name}' was changed since you opened it: look at it again, then repeat your edit")
         if entry.origin == "redbeat":
             raise RefusedChange(f"'{name}' belongs to the program that saved it with RedBeat's API: change it there")
+        refuse_references(declared, entry.base)
         return plan.edit(entry, declared, by, clock(), why)
 
     return change_entry(store, name, by, "edit", change, why)
@@ -277,6 +278,7 @@ def create(
 ) -> Entry:
     """Make a schedule of origin ``admin``; one that is ``restored`` has its pause and the number of its runs back."""
     declared = gate(store, name, fields, tasks)
+    refuse_references(declared, {})
     entry = Entry(name=name, origin="admin", fields=declared.fields(), due=declared.timing().next_due(clock()))
     if restored:
         entry = replace(entry, pause=restored.pause, total_run_count=restored.runs)
@@ -292,6 +294,14 @@ def gate(store: Store, name: str, fields: Mapping[str, Any], tasks: Tasks) -> De
     if declared is None:
         raise Invalid(tuple(problem for problem in problems if problem.severity == "error"))
     return declared
+
+
+def refuse_references(declared: Declared, base: Mapping[str, Any]) -> None:
+    """Raise Invalid where a page refers to variables or files of the worker that the file does not refer to."""
+    places = references.added(declared.fields(), base)
+    remedy = "declare it there, or write $${ for ${ itself"
+    if places:
+        raise Invalid(tuple(Problem(FROM_FILE, remedy, declared.name, str(path[0])) for path in places))
 
 
 def remove(store: Store, name: str, *, by: str, why: str = "", seen: Entry | None = None) -> None:

@@ -75,8 +75,16 @@ class Schedule(Policies):
     except_: tuple[str, ...] = Field(
         (), alias="except", max_length=20, description="Names of calendars on whose days it is skipped."
     )
-    args: tuple[Any, ...] = Field((), description="Positional arguments of the task.", examples=[[10, 20]])
-    kwargs: dict[str, Any] = Field({}, description="Keyword arguments of the task.", examples=[{"format": "pdf"}])
+    args: tuple[Any, ...] = Field(
+        (),
+        description="Positional arguments of the task; `${VAR}` and `${file:/path}` are filled in by the worker.",
+        examples=[[10, 20]],
+    )
+    kwargs: dict[str, Any] = Field(
+        {},
+        description="Keyword arguments of the task; `${VAR}` and `${file:/path}` are filled in by the worker.",
+        examples=[{"format": "pdf", "password": "${DB_PASSWORD}"}],
+    )
     tags: tuple[ShortText, ...] = Field((), description="For finding it on the page.")
     enabled: bool = Field(True, strict=True, description="False keeps the schedule but never sends it.")
     renamed_from: Annotated[str, StringConstraints(strip_whitespace=False, pattern=NAME_PATTERN)] | None = Field(

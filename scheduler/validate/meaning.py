@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from scheduler import timing
+from scheduler import references, timing
 from scheduler.model import TIMING_KINDS, Declared, Schedule, read_instant
 from scheduler.validate.terms import MAX_FINDINGS, Finding, Path, near, shown
 
@@ -17,6 +17,7 @@ Calendars = Mapping[str, tuple[str, ...]]
 MAX_DEPTH = 32
 CARRIED = frozenset({str, int, bool, type(None)})
 KEYS = frozenset({*Schedule.model_fields, "except"})
+REFERENCES = "write ${NAME} or ${file:/path}, and $${ for ${ itself"
 UNKNOWN_CALENDAR = "unknown calendar"
 SOURCE = "tasks come from SCHEDULER_IMPORTS and `imports:`"
 
@@ -127,8 +128,10 @@ def takes(signature: inspect.Signature) -> str:
 
 
 def json_findings(value: object, path: Path) -> Iterator[Finding]:
-    """Everything in an argument that JSON cannot carry to the worker."""
+    """Everything in an argument that JSON cannot carry to the worker, or that begins like a reference and is none."""
     if type(value) in CARRIED:
+        if type(value) is str and "${" in value and (wrong := references.malformed(value)):
+            yield Finding(path, f"{shown(wrong)} is neither a variable nor a file", REFERENCES)
         return
     if len(path) > MAX_DEPTH:
         yield Finding(path, f"{path[0]} is nested more than {MAX_DEPTH} levels deep", "nest less")

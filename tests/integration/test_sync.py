@@ -18,9 +18,9 @@ from scheduler.plan import Plan
 from scheduler.redis_client import Client, Keys
 from scheduler.registry import signatures
 from scheduler.settings import Settings
-from scheduler.store import Store
+from scheduler.store import Store, Write
 from scheduler.sync import Checked, Invalid, Tasks
-from tests.support.schedules import HOUR
+from tests.support.schedules import HOUR, declared, entry_of
 
 FIELDS: dict[str, Any] = {"task": "scheduler.tasks.log_it", "every": "1h", "args": [1, 2]}
 
@@ -281,3 +281,17 @@ def test_changes_at_the_same_time_are_all_made(desk: Desk, settings: Settings, k
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(pause, range(8)))
     assert sorted(line["by"] for line in desk.store.audit() if line["change"] == "pause") == list("01234567")
+
+
+SECRET: dict[str, Any] = {"task": "scheduler.tasks.log_it", "every": "1h", "args": ["${A}", 1]}
+
+
+def test_the_page_can_neither_add_nor_move_a_reference_but_keeps_those_of_the_file(store: Store) -> None:
+    store.write([Write("job", None, entry_of(declared("job", **SECRET)))])
+    for args in (["${B}", 1], [1, "${A}"], ["${file:/etc/passwd}", 1]):
+        with pytest.raises(Invalid, match="only the schedule file may say"):
+            sync.edit(store, "job", SECRET | {"args": args}, tasks=None, by="ann")
+    assert sync.edit(store, "job", SECRET | {"args": ["${A}", 2]}, tasks=None, by="ann").fields["args"] == ["${A}", 2]
+    with pytest.raises(Invalid, match="only the schedule file may say"):
+        sync.create(store, "other", SECRET, tasks=None, by="ann")
+    assert store.names() == ["job"]

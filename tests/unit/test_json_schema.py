@@ -80,6 +80,7 @@ FILES = st.fixed_dictionaries(
     {"schedules": st.one_of(st.dictionaries(NAMES, st.one_of(SCHEDULES, JUNK), max_size=2), JUNK)},
     optional={
         "timezone": st.one_of(st.just("Europe/Berlin"), JUNK),
+        "include": st.one_of(st.just("schedules.d/*.yaml"), st.lists(TEXT, max_size=2), JUNK),
         "imports": st.one_of(st.lists(TEXT, max_size=2), JUNK),
         "defaults": st.one_of(st.fixed_dictionaries({}, optional={**KEYS, "task": JUNK}), JUNK),
         "calendars": st.one_of(st.dictionaries(TEXT, st.lists(st.just("2026-12-25")), max_size=2), JUNK),

@@ -1,0 +1,129 @@
+"""``${VAR}`` and ``${file:/path}``: what is one, who may write one, and what an error shows of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler import schedule_file
+from scheduler.references import CannotFill, Filled, Hidden, added, malformed
+from scheduler.validate import validate
+
+
+@pytest.fixture
+def filled(monkeypatch: pytest.MonkeyPatch) -> Filled:
+    monkeypatch.setenv("SECRET", "hunter2")
+    monkeypatch.setenv("SHORT", "eu")
+    return Filled()
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("${SECRET}", "hunter2"),
+        ("a-${SECRET}${SECRET}-b", "a-hunter2hunter2-b"),
+        ("$${SECRET}", "${SECRET}"),
+        ("$$${SECRET}", "$${SECRET}"),
+        ("$SECRET $ {} $", "$SECRET $ {} $"),
+        ([{"a": ["${SECRET}", 1, None]}], [{"a": ["hunter2", 1, None]}]),
+        ({"${SECRET}": "${SHORT}"}, {"${SECRET}": "eu"}),
+    ],
+)
+def test_references_are_filled_in_at_any_depth(filled: Filled, written: Any, value: Any) -> None:
+    assert filled.fill(written) == value
+
+
+def test_a_file_loses_the_line_end_that_editors_add(filled: Filled, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b" two\nlines \r\n")
+    assert filled.fill(f"${{file:{tmp_path}/secret}}") == " two\nlines "
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"), [(b"\xff", "it is not UTF-8 text"), (b"x" * 65_537, "it is longer than 65536")]
+)
+def test_a_file_that_is_no_secret_is_refused(filled: Filled, tmp_path: Path, raw: bytes, why: str) -> None:
+    (tmp_path / "file").write_bytes(raw)
+    with pytest.raises(CannotFill, match=why):
+        filled.fill(f"${{file:{tmp_path}/file}}")
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("${A} ${file:/a b} $${ $${x", ""),
+        ("no reference at all", ""),
+        ("${", "${"),
+        ("${}", "${}"),
+        ("${A B}", "${A B}"),
+        ("${1A}", "${1A}"),
+        ("x ${file:relative} y", "${file:relative}"),
+        ("${A} ${env:A}", "${env:A}"),
+        ("${A:-default}", "${A:-default}"),
+    ],
+)
+def test_what_begins_like_a_reference_and_is_none_is_found(text: str, wrong: str) -> None:
+    assert malformed(text) == wrong
+
+
+def test_check_refuses_it_at_its_place() -> None:
+    text = 'schedules:\n  a:\n    task: t\n    every: 5m\n    kwargs: {dsn: ["x", "${PW"]}\n'
+    (problem,) = validate(schedule_file.parse(text, "s.yaml"), tasks=None).problems
+    assert str(problem) == (
+        "s.yaml:5:25: schedule 'a': '${PW' is neither a variable nor a file "
+        "— write ${NAME} or ${file:/path}, and $${ for ${ itself"
+    )
+
+
+BASE = {"task": "t", "args": ["${A}", "plain"], "kwargs": {"dsn": {"password": "${B}"}}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "paths"),
+    [
+        (BASE, []),
+        (BASE | {"args": ["${A}", "other"]}, []),
+        (BASE | {"args": ["$${literal", "x"]}, []),
+        (BASE | {"args": ["plain", "${A}"]}, [("args", 1)]),
+        (BASE | {"args": ["${A} "]}, [("args", 0)]),
+        (BASE | {"args": ["${B}"]}, [("args", 0)]),
+        (BASE | {"kwargs": {"dsn": {"user": "${B}"}}}, [("kwargs", "dsn", "user")]),
+        (BASE | {"kwargs": {"dsn": "${file:/etc/shadow}"}}, [("kwargs", "dsn")]),
+        (BASE | {"task": "other"}, [("args", 0), ("kwargs", "dsn", "password")]),
+    ],
+)
+def test_only_what_the_file_says_at_that_place_of_that_task_may_stay(fields: dict[str, Any], paths: list[Any]) -> None:
+    assert added(fields, BASE) == paths
+    assert added({key: fields[key] for key in ("task", "args")}, {}) == [
+        ("args", index) for index, text in enumerate(fields["args"]) if "${" in text.replace("$${", "")
+    ]
+
+
+def test_an_error_keeps_its_kind_where_that_is_enough(filled: Filled) -> None:
+    error = ValueError(filled.fill("no ${SECRET} here"), ["${SECRET}", "hunter2"])
+    error.__cause__ = KeyError("hunter2")
+    error.add_note("it was hunter2")
+    hidden = filled.hide_error(error)
+    assert hidden is error
+    assert error.args == ("no ${SECRET} here", ["${SECRET}", "${SECRET}"])
+    assert not filled.shows(error)
+
+
+def test_an_error_that_tells_its_text_in_its_own_way_is_replaced(filled: Filled) -> None:
+    error = UnicodeDecodeError("utf-8", filled.fill("${SECRET}").encode(), 0, 1, filled.fill("bad ${SECRET}"))
+    hidden = filled.hide_error(error)
+    assert isinstance(hidden, Hidden)
+    assert str(hidden) == "UnicodeDecodeError: 'utf-8' codec can't decode byte 0x68 in position 0: bad ${SECRET}"
+
+
+def test_an_error_without_a_secret_is_left_alone(filled: Filled) -> None:
+    filled.fill("${SECRET} ${SHORT}")
+    error = ValueError("neutral")
+    assert filled.hide_error(error) is error
+    assert error.args == ("neutral",)
+
+
+def test_a_value_that_is_too_short_to_be_told_from_other_text_is_not_hidden(filled: Filled) -> None:
+    filled.fill("${SHORT}")
+    assert filled.hide("neutral") == "neutral"
