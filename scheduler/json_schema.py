@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from scheduler import timing
-from scheduler.model import NAME_PATTERN, TIMING_KINDS, Policies, Schedule, ScheduleFile
+from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Policies, Schedule, ScheduleFile
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 TITLE = "Schedules of Celery Beat"
@@ -37,11 +37,8 @@ def render() -> str:
 
 
 def one_timing(schedule: dict[str, Any]) -> None:
-    """Exactly one timing key, and an empty one does not count as left out."""
+    """Exactly one timing key."""
     schedule["oneOf"] = [{"required": [kind]} for kind in TIMING_KINDS]
-    for kind in TIMING_KINDS:
-        given = schedule["properties"][kind]
-        given.update(given.pop("anyOf")[0])
 
 
 def names(schedules: dict[str, Any]) -> None:
@@ -52,16 +49,30 @@ def names(schedules: dict[str, Any]) -> None:
 
 def _object(raw: dict[str, Any], noun: type[BaseModel]) -> dict[str, Any]:
     fields = {field.alias or name: field for name, field in noun.model_fields.items()}
-    properties = {key: _property(value, fields[key].default) for key, value in raw["properties"].items()}
+    properties = {
+        key: _property(value, fields[key].default, key in Policies.model_fields)
+        for key, value in raw["properties"].items()
+    }
     return {**raw, "description": raw["description"].replace("``", "`"), "properties": properties}
 
 
-def _property(raw: dict[str, Any], default: object) -> dict[str, Any]:
+def no_null(made: dict[str, Any], can_be_nothing: bool) -> None:
+    """An empty key is a mistake; the word ``none`` says nothing where ``defaults:`` may have said something."""
+    kinds = [kind for kind in made.pop("anyOf") if kind != {"type": "null"}]
+    if can_be_nothing:
+        made["anyOf"] = [*kinds, {"const": NOTHING}]
+    else:
+        made.update(kinds[0])
+
+
+def _property(raw: dict[str, Any], default: object, can_be_nothing: bool) -> dict[str, Any]:
     """One key: without a title, which would only repeat the key, and with the default as the file writes it."""
     made = {key: value for key, value in raw.items() if key not in ("title", "default")}
     if "$ref" in made:
         # In draft-07 nothing else counts beside a $ref.
         made["allOf"] = [{"$ref": made.pop("$ref")}]
+    if {"type": "null"} in made.get("anyOf", []):
+        no_null(made, can_be_nothing)
     if isinstance(default, timedelta):
         made["default"] = timing.format_duration(default)
     elif raw.get("default") not in (None, [], {}, "") and not isinstance(default, BaseModel):

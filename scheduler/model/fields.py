@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from scheduler import timing
 
+NOTHING = "none"  #: what a schedule writes that shall not have what `defaults:` give
 TIMING_KINDS = ("cron", "every", "at", "rrule", "solar")
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 NUMBERS = (rf"([0-9]{{1,12}}(\.[0-9]{{1,6}})?{unit}\s*)?" for unit in ("w", "d", "h", "m", "s", "ms"))
@@ -34,6 +35,12 @@ def read_patterns(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def read_none(value: object) -> object:
+    """Take the word ``none`` for nothing at all."""
+    return None if value == NOTHING else value
+
+
+NONE = BeforeValidator(read_none)
 WHOLE = BeforeValidator(read_whole)
 Duration = Annotated[
     timedelta,

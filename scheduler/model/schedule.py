@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from scheduler.model.fields import NAME_PATTERN, TIMING_KINDS, WHOLE, Duration, Patterns, ShortText, Text
+from scheduler.model.fields import NAME_PATTERN, NONE, TIMING_KINDS, WHOLE, Duration, Patterns, ShortText, Text
 
 
 class Noun(BaseModel):
@@ -22,14 +22,21 @@ class Noun(BaseModel):
 class Policies(Noun):
     """What may stand in ``defaults:`` as well as in a schedule."""
 
-    queue: ShortText | None = Field(None, description="Celery queue; the task's own if left out.", examples=["reports"])
-    priority: Annotated[int, Field(ge=0, le=9, strict=True), WHOLE] | None = Field(
-        None, description="Celery message priority: 0 is sent first on Redis, 9 on RabbitMQ."
+    queue: Annotated[ShortText | None, NONE] = Field(
+        None, description="Celery queue; the task's own if left out or `none`.", examples=["reports"]
     )
-    expires: Duration | None = Field(
-        None, description="A run that has not started this long after its due instant is dropped as `expired`."
+    priority: Annotated[Annotated[int, Field(ge=0, le=9, strict=True), WHOLE] | None, NONE] = Field(
+        None,
+        description="Celery message priority: 0 is sent first on Redis, 9 on RabbitMQ; `none` for the broker's own.",
+        examples=[5],
     )
-    timeout: Duration | None = Field(None, description="Hard time limit of one run.")
+    expires: Annotated[Duration | None, NONE] = Field(
+        None,
+        description="A run not started this long after its due instant is dropped as `expired`; `none` for never.",
+    )
+    timeout: Annotated[Duration | None, NONE] = Field(
+        None, description="Hard time limit of one run; `none` for no limit."
+    )
     retries: Annotated[int, Field(ge=0, le=100, strict=True), WHOLE] = Field(
         0, description="How often a failed run is tried again, with growing pauses."
     )
@@ -66,8 +73,8 @@ class Schedule(Policies):
     timezone: ShortText = Field(
         "UTC", description="IANA time zone; the file's own if left out.", examples=["America/New_York"]
     )
-    start: Text | None = Field(None, description="No due instant before this time.")
-    end: Text | None = Field(None, description="No due instant after this time.")
+    start: Text | None = Field(None, description="No due instant before this time.", examples=["2026-12-01 00:00"])
+    end: Text | None = Field(None, description="No due instant after this time.", examples=["2026-12-31 23:59"])
     max_runs: Annotated[int, Field(ge=1, strict=True), WHOLE] | None = Field(
         None, description="Finished after this many runs."
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scheduler.model import TIMING_KINDS, Declared, Position, Problem
+from scheduler.model import Declared, Position, Problem
 from scheduler.schedule_file import Document, owner, printable
 from scheduler.validate import gate
 from scheduler.validate.gate import Gate
@@ -55,11 +55,11 @@ def validate(document: Document, *, tasks: Tasks | None) -> Validated:
 def validate_fields(
     name: str, fields: Mapping[str, Any], *, tasks: Tasks | None, calendars: Calendars | None = None
 ) -> tuple[Declared | None, tuple[Problem, ...]]:
-    """Pass one schedule through the same gate; a timing key that is None counts as left out.
+    """Pass one schedule through the same gate; a key that is None counts as left out.
 
     Fields are values as YAML gives them; ``schedule_file.plain`` reads such a value from a form's text.
     """
-    given = {key: value for key, value in fields.items() if value is not None or key not in TIMING_KINDS}
+    given = {key: value for key, value in fields.items() if value is not None}
     declared, findings = Gate(tasks, calendars or {}).schedule(name, given)
     problems = [Problem(f.what, f.remedy, printable(name, 100), _key(f.path), severity=f.severity) for f in findings]
     return declared, tuple(problems)

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from scheduler import timing
-from scheduler.model import NAME_PATTERN, TIMING_KINDS, Declared, Schedule, ScheduleFile
+from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Declared, Policies, Schedule, ScheduleFile
 from scheduler.validate import meaning
 from scheduler.validate.meaning import Calendars, Tasks
 from scheduler.validate.terms import MAX_FINDINGS, NAME_RULE, Finding, check, shown
@@ -17,6 +17,7 @@ from scheduler.validate.terms import MAX_FINDINGS, NAME_RULE, Finding, check, sh
 Outcome = tuple[Declared | None, list[Finding]]
 NAME = re.compile(NAME_PATTERN)
 CALL = ("task", "args", "kwargs")
+OPTIONAL = [name for name, field in Schedule.model_fields.items() if field.default is None and name not in TIMING_KINDS]
 TIMED_BY = frozenset({*TIMING_KINDS, "timezone"})
 ONE_TIMING = "write exactly one of cron, every, at, rrule and solar"
 
@@ -38,6 +39,7 @@ class Gate:
             what = f"a schedule is a mapping of keys such as task: and cron:, not {shown(data)}"
             return None, [*findings, Finding((), what, "indent its keys below its name")]
         findings += timing_key_findings(data)
+        findings += empty_findings(data)
         fields = {**self.inherited, **data}
         schedule, wrong = check(Schedule, fields)
         findings += wrong
@@ -89,6 +91,19 @@ def timing_key_findings(data: Mapping[str, Any]) -> list[Finding]:
     return findings
 
 
+def empty_findings(data: Mapping[str, Any]) -> list[Finding]:
+    """Keys without a value that the model would take for left out; of any other it says so itself."""
+    if None not in data.values():
+        return []
+    return [
+        Finding((key,), f"{key} is empty", f"write {NOTHING} for none, or delete the line")
+        if key in Policies.model_fields
+        else Finding((key,), f"{key} is empty", "write a value, or delete the line")
+        for key in OPTIONAL
+        if key in data and data[key] is None
+    ]
+
+
 def salvage(fields: Mapping[str, Any], wrong: list[Finding]) -> Schedule | None:
     """The schedule without its broken keys, so that what is wrong with the others is told as well."""
     broken = {finding.path[0] for finding in wrong if finding.path}
@@ -101,6 +116,8 @@ def top(data: Mapping[str, Any]) -> tuple[ScheduleFile, list[Finding]]:
     rest = {key: value for key, value in data.items() if key != "schedules"}
     checked, findings = check(ScheduleFile, rest)
     findings = [misplaced(finding, rest) for finding in findings]
+    if isinstance(policies := rest.get("defaults"), dict):
+        findings += [finding._replace(path=("defaults", *finding.path)) for finding in empty_findings(policies)]
     checked = checked or without(rest, findings) or ScheduleFile()
     try:
         timing.build("cron", "@daily", zone=checked.timezone)

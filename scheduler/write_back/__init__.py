@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scheduler.model import Schedule
+from scheduler.model import NOTHING, Schedule
 from scheduler.schedule_file import parse
 from scheduler.schedule_file.spans import spans
 from scheduler.write_back.blocks import add_schedules
@@ -90,7 +90,8 @@ def in_file(said: Mapping[str, Any], values: Mapping[str, Any], top: frozenset[s
         if value is not None:
             fields[name] = value
         elif name in top:
-            fields[name] = Schedule.default(name)
+            default = Schedule.default(name)
+            fields[name] = NOTHING if default is None else default
         else:
             fields.pop(name, None)
     return fields

@@ -97,7 +97,8 @@ def everything(shop: Shop) -> str:
             "stream": shop.client.xrange,
             "set": shop.client.smembers,
         }
-        found.append(str(read[shop.client.type(key)](key)))
+        kind = shop.client.type(key)  # none for a key that expired meanwhile
+        found.append(str(read[kind](key)) if kind in read else "")
     return "\n".join(found)
 
 

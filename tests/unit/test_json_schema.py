@@ -36,7 +36,7 @@ JUNK = st.one_of(
 )
 NAMES = st.one_of(st.sampled_from(["a", "log-it", "x" * 100, "x" * 101, "a b", ":lock", "-a", "", "9.z_"]), TEXT)
 DURATIONS = st.sampled_from(
-    ["30s", "1h30m", "2d", "1.5h", " 10m ", "1w 2d", "500ms", "5", "m", "1m1h", "1m 1m", "", "-1s", "1 h"]
+    ["30s", "1h30m", "2d", "1.5h", " 10m ", "1w 2d", "500ms", "5", "m", "1m1h", "1m 1m", "", "-1s", "1 h", "none"]
 )
 GOOD_TIMINGS = {"cron": "30 2 * * *", "every": "5m", "at": "2030-01-01 10:00"}
 TIMINGS = st.one_of(
@@ -44,8 +44,8 @@ TIMINGS = st.one_of(
     st.dictionaries(st.sampled_from(TIMING_KINDS), st.one_of(JUNK, st.sampled_from(["5m", "@daily"])), max_size=2),
 )
 KEYS: dict[str, st.SearchStrategy[Any]] = {
-    "queue": st.one_of(st.just("q"), JUNK),
-    "priority": st.one_of(st.integers(-1, 10), JUNK),
+    "queue": st.one_of(st.sampled_from(["q", "none"]), JUNK),
+    "priority": st.one_of(st.integers(-1, 10), st.just("none"), JUNK),
     "expires": st.one_of(DURATIONS, JUNK),
     "timeout": st.one_of(DURATIONS, JUNK),
     "retries": st.one_of(st.integers(-1, 101), JUNK),
@@ -145,6 +145,8 @@ def test_both_want_exactly_one_timing_key(given: list[str]) -> None:
 @example({"schedules": {"x": {"task": "t", "every": "5m", "renamed_from": " y"}}})
 @example({"schedules": {"x": {"task": "t", "every": "5m", "retries": 3.0}}})
 @example({"schedules": {"x": {"task": "t", "every": "5m", "catch_up": None}}})
+@example({"schedules": {"x": {"task": "t", "every": "5m", "expires": None}}})
+@example({"defaults": {"timeout": None}, "schedules": {"x": {"task": "t", "every": "5m", "max_runs": None}}})
 def test_what_the_validator_accepts_the_schema_accepts(data: Any) -> None:
     if validate(read(data), tasks=None).ok:
         assert list(CHECKER.iter_errors(data)) == []

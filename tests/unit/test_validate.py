@@ -63,7 +63,7 @@ schedules:
     overlap: queue
     catch_up: all
     catch_up_window: 6h
-    expires:
+    expires: none
     retries: 3
     except: [holidays, moves]
     tags: [reports]
@@ -151,6 +151,12 @@ schedules:
         ("every: 5m\n    retries: true", "5:14: schedule 'x': retries must be a whole number, not true"),
         ("every: 5m\n    retries: .inf", "5:14: schedule 'x': retries must be a whole number, not inf"),
         ("every: 5m\n    retries:", "5:13: schedule 'x': retries is empty — write a value, or delete the line"),
+        ("every: 5m\n    catch_up:", "5:14: schedule 'x': catch_up is empty — write a value, or delete the line"),
+        ("every: 5m\n    expires:", "5:13: schedule 'x': expires is empty — write none for none, or delete the line"),
+        ("every: 5m\n    queue: null", "5:12: schedule 'x': queue is empty — write none for none, or delete the line"),
+        ("every: 5m\n    max_runs: ~", "5:15: schedule 'x': max_runs is empty — write a value, or delete the line"),
+        ("every: 5m\n    max_runs: none", "5:15: schedule 'x': max_runs must be a whole number, not 'none'"),
+        ("every: 5m\n    retries: none", "5:14: schedule 'x': retries must be a whole number, not 'none'"),
         ("every: 5m\n    priority: 10", "5:15: schedule 'x': priority is 10, which is too large — write 9 or less"),
         ("every: 5m\n    max_runs: 0", "5:15: schedule 'x': max_runs is 0, which is too small — write 1 or more"),
         ("every: 5m\n    enabled: 'yes'", "5:14: schedule 'x': enabled must be true or false, not 'yes' — write true"),
@@ -254,6 +260,10 @@ def test_a_text_that_cannot_be_read_is_told_alone() -> None:
         ("defaults: {task: x}", "1:12: unknown key 'task'"),
         ("defaults: {cron: x}", "1:12: unknown key 'cron'"),
         ("defaults:", "1:10: defaults is empty"),
+        ("defaults: {expires: }", "1:21: expires is empty — write none for none"),
+        ("include:", "1:9: include is empty — write a value, or delete the line"),
+        ("include: {a: b}", "1:10: include must be a list, not a mapping"),
+        ("include: ['']", "1:11: include[0] is empty — write at least one character"),
         ("timezone: 5", "1:11: timezone must be text, not 5"),
         ("imports: x", "1:10: imports must be a list, not 'x'"),
     ],

@@ -80,7 +80,7 @@ def test_a_field_that_is_taken_away_takes_its_lines_along() -> None:
 def test_what_the_top_of_the_file_would_give_is_written_out() -> None:
     assert changed(FILE, "sweep", expires=None, timezone=None) == [
         "-   sweep: {task: clean.up, every: 1h}   # short",
-        "+   sweep: {task: clean.up, every: 1h, expires: null, timezone: UTC}   # short",
+        "+   sweep: {task: clean.up, every: 1h, expires: none, timezone: UTC}   # short",
     ]
 
 
