@@ -7,14 +7,16 @@ the file's value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Literal
 
 from scheduler.instants import to_seconds
 from scheduler.model import TIMING_FIELDS, TIMING_KINDS, Declared, Entry, Overlaid
 
+Calendars = Mapping[str, Sequence[str]]
 Kind = Literal["add", "update", "remove", "rename", "conflict"]
 
 
@@ -60,18 +62,28 @@ class Plan:
         return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "no changes"
 
 
-def plan_file(stored: Mapping[str, Entry], wanted: Mapping[str, Declared], now: datetime) -> Plan:
-    """What loading a valid file changes; only schedules of origin ``file`` are touched."""
+def plan_file(
+    stored: Mapping[str, Entry],
+    wanted: Mapping[str, Declared],
+    now: datetime,
+    calendars: Calendars = MappingProxyType({}),
+) -> Plan:
+    """What loading a valid file changes; only schedules of origin ``file`` are touched, and what follows a calendar.
+
+    ``calendars`` are the days of each calendar of the file: what the page chose by name is resolved anew.
+    """
     renames = find_renames(stored, wanted)
     changes = []
     for name, declared in wanted.items():
         entry = stored.get(renames.get(name, name))
-        change = add(declared, now) if entry is None else update(entry, declared, now)
+        change = add(declared, now) if entry is None else update(entry, declared, now, calendars)
         if change is not None:
             changes.append(change)
     gone = [entry for entry in stored.values() if entry.origin == "file" and entry.name not in wanted]
     moved = set(renames.values())
     changes += [Change("remove", entry.name, before=entry) for entry in gone if entry.name not in moved]
+    made_here = [entry for entry in stored.values() if entry.origin == "admin" and entry.name not in wanted]
+    changes += [change for entry in made_here if (change := follow(entry, now, calendars)) is not None]
     return Plan(tuple(changes), sum(entry.origin == "file" for entry in stored.values()))
 
 
@@ -95,17 +107,43 @@ def add(declared: Declared, now: datetime) -> Change:
     return Change("add", declared.name, after=entry)
 
 
-def update(entry: Entry, declared: Declared, now: datetime) -> Change | None:
+def follow(entry: Entry, now: datetime, calendars: Calendars) -> Change | None:
+    """What a calendar of the file changes on a schedule of the page; None for nothing."""
+    days = days_of(entry.fields.get("except"), calendars)
+    if days is None or entry.error or days == entry.fields.get("excluded", []):
+        return None
+    fields = {**entry.fields, "excluded": days}
+    if not days:
+        del fields["excluded"]
+    if not can_fire(entry.name, fields):
+        return None
+    after = rescheduled(entry, replace(entry, fields=fields), now)
+    why = "the days of its calendars changed in the file"
+    return Change("update", entry.name, entry, after, compare(entry.fields, fields), why=why)
+
+
+def days_of(names: Any, calendars: Calendars) -> list[str] | None:
+    """The days of these calendars; None where none is named, or one is gone: then the days stay as they were."""
+    if not isinstance(names, list) or not names or not all(name in calendars for name in names):
+        return None
+    return [*dict.fromkeys(day for name in names for day in calendars[name])]
+
+
+def update(entry: Entry, declared: Declared, now: datetime, calendars: Calendars) -> Change | None:
     """What the file changes on a stored schedule; None for nothing."""
     name = declared.name
-    if entry.origin == "admin" and not entry.error and entry.fields == declared.fields():
-        after = replace(entry, origin="file", base=entry.fields)
-        return Change("update", name, entry, after, why="the file declares now what was made on the page")
+    if entry.origin == "admin" and not entry.error:
+        followed = follow(entry, now, calendars)
+        alike = followed.after if followed and followed.after else entry
+        if alike.fields == declared.fields():
+            after = replace(alike, origin="file", base=alike.fields)
+            why = "the file declares now what was made on the page"
+            return Change("update", name, entry, after, compare(entry.fields, after.fields), why=why)
     if entry.origin != "file":
         why = f"a schedule of that name exists already, made by {entry.origin}"
         return Change("conflict", name, before=entry, why=why)
     base = declared.fields()
-    kept, dropped = merge(entry, declared)
+    kept, dropped = merge(entry, declared, calendars)
     fields = govern(base, kept)
     if not entry.error and (fields, base, kept, name) == (entry.fields, entry.base, dict(entry.overlay), entry.name):
         return None
@@ -119,7 +157,7 @@ def update(entry: Entry, declared: Declared, now: datetime) -> Change | None:
     return Change(kind, name, entry, after, compare(entry.fields, fields), lost, "; ".join(reasons))
 
 
-def merge(entry: Entry, declared: Declared) -> tuple[dict[str, Overlaid], dict[str, Overlaid]]:
+def merge(entry: Entry, declared: Declared, calendars: Calendars) -> tuple[dict[str, Overlaid], dict[str, Overlaid]]:
     """The overlay that stays and the one that goes; the timing keys stay or go together, and so do calendars."""
     if not entry.overlay:
         return {}, {}
@@ -131,10 +169,22 @@ def merge(entry: Entry, declared: Declared) -> tuple[dict[str, Overlaid], dict[s
     kept: dict[str, Overlaid] = {}
     for also in ((), TIMING_FIELDS - {"enabled", "max_runs"}, entry.overlay):
         gone |= {*also}
-        kept = {name: note for name, note in entry.overlay.items() if name not in gone}
+        kept = with_days({name: note for name, note in entry.overlay.items() if name not in gone}, base, calendars)
         if can_fire(declared.name, govern(base, kept)):
             break
-    return kept, {name: note for name, note in entry.overlay.items() if name not in kept}
+    followed = {"excluded"} if "except" in kept else set()
+    return kept, {name: note for name, note in entry.overlay.items() if name not in {*kept, *followed}}
+
+
+def with_days(overlay: dict[str, Overlaid], base: Mapping[str, Any], calendars: Calendars) -> dict[str, Overlaid]:
+    """The overlay with the days that the calendars which it chose have now."""
+    chosen = overlay.get("except")
+    days = days_of(chosen.value, calendars) if chosen else None
+    if chosen is None or days is None:
+        return overlay
+    rest = {name: note for name, note in overlay.items() if name != "excluded"}
+    value = days or None
+    return rest if value == base.get("excluded") else rest | {"excluded": replace(chosen, value=value)}
 
 
 def can_fire(name: str, fields: Mapping[str, Any]) -> bool:

@@ -135,6 +135,54 @@ def test_calendars_of_the_page_and_their_days_go_and_stay_together() -> None:
     assert not {"except", "excluded"} & after.fields.keys()
 
 
+def on_page_except(entry: Entry, names: list[str], calendars: dict[str, tuple[str, ...]]) -> Entry:
+    fields = {key: value for key, value in entry.fields.items() if key not in ("excluded", "except")}
+    return plan.edit(entry, declared(entry.name, calendars, **fields, except_=names), "ann", NOON)
+
+
+DAYS: dict[str, tuple[str, ...]] = {"free": ("2026-12-25",), "more": ("2026-12-31",)}
+
+
+@pytest.mark.parametrize("own", [[], ["more"]])
+def test_a_calendar_that_the_page_chose_is_followed_when_the_file_changes_its_days(own: list[str]) -> None:
+    wanted = declared(except_=own, calendars=DAYS)
+    stored = on_page_except(entry_of(wanted), ["free"], DAYS)
+    assert stored.fields["excluded"] == ["2026-12-25"]
+    now = DAYS | {"free": ("2026-12-25", "2026-12-26")}
+    change = only(plan_file({"job": stored}, {"job": wanted}, LATER, now))
+    assert change.after is not None
+    assert change.after.fields["excluded"] == ["2026-12-25", "2026-12-26"]
+    assert change.after.fields["except"] == ["free"]
+    assert (change.after.overlay["excluded"].by, dict(change.dropped)) == ("ann", {})
+    assert plan_file({"job": change.after}, {"job": wanted}, LATER, now).changes == ()
+
+
+def test_a_calendar_that_the_page_chose_and_the_file_took_away_keeps_its_days() -> None:
+    stored = on_page_except(entry_of(declared()), ["free"], DAYS)
+    assert plan_file({"job": stored}, {"job": declared()}, LATER, {"more": DAYS["more"]}).changes == ()
+
+
+def test_a_calendar_that_became_what_the_file_excludes_needs_no_overlay_of_days() -> None:
+    wanted = declared(except_=["more"], calendars=DAYS)
+    stored = on_page_except(entry_of(wanted), ["free"], DAYS)
+    change = only(plan_file({"job": stored}, {"job": wanted}, LATER, DAYS | {"free": DAYS["more"]}))
+    assert change.after is not None
+    assert set(change.after.overlay) == {"except"}
+    assert change.after.fields["excluded"] == ["2026-12-31"]
+    assert dict(change.dropped) == {}
+
+
+def test_a_schedule_of_the_page_follows_the_files_calendars_and_is_else_left_alone() -> None:
+    made = entry_of(declared(except_=["free"], calendars=DAYS), "admin")
+    change = only(plan_file({"job": made}, {}, LATER, DAYS | {"free": ()}))
+    assert change.after is not None
+    assert (change.kind, change.after.origin) == ("update", "admin")
+    assert "excluded" not in change.after.fields
+    assert change.why == "the days of its calendars changed in the file"
+    assert plan_file({"job": made}, {}, LATER, DAYS).changes == ()
+    assert plan_file({"job": made}, {}, LATER, {}).changes == ()
+
+
 def test_a_timing_that_the_page_and_the_file_make_impossible_together_is_the_files() -> None:
     stored = on_page(entry_of(declared(cron="0 0 * * *")), end="2026-06-01 00:00")
     change = only(plan_file({"job": stored}, {"job": declared(cron="0 0 * * *", start="2027-01-01 00:00")}, LATER))
