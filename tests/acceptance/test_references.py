@@ -138,7 +138,8 @@ def test_an_error_tells_the_reference_and_not_its_value(shop: Shop, task: str, s
 
 
 def test_a_run_that_is_tried_again_has_the_values_again(shop: Shop, directory: Path) -> None:
-    assert run(shop, "secrets.again", "x${DB_PASSWORD}").outcome == "succeeded"
+    for _ in range(5):  # the next attempt may begin before the one before has ended
+        assert run(shop, "secrets.again", "x${DB_PASSWORD}").outcome == "succeeded"
     assert (directory / "seen").read_text() == f"x{PASSWORD}"
     ended = run(shop, "secrets.fail", "x${DB_PASSWORD}", retries=1)
     assert (ended.outcome, ended.attempt) == ("failed", 2)
