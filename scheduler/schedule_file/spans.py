@@ -2,38 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import yaml
 
-from scheduler.schedule_file.builder import LOADER
+LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # which leaves it open what a scalar means
 
 
-@dataclass(frozen=True)
 class Span:
     """One value: ``text[start:end]``, comments after it left out.
 
     ``style`` is that of a scalar (empty for a plain one, else its quote or ``|`` or ``>``), ``flow`` or ``block``.
-    A ``shared`` value has an anchor or is an alias; where an alias stands is not known.
+    A ``shared`` value has an anchor or is an alias; where an alias stands is not known. What is in it is looked at
+    only when somebody asks, because a long file has a million of them.
     """
 
-    start: int
-    end: int
-    kind: str  #: scalar, mapping or sequence
-    style: str
-    shared: bool = False
-    items: tuple[Item, ...] = ()
+    def __init__(self, text: str, node: Any, behind: int) -> None:
+        self._text = text
+        self._node = node
+        self.start: int = node.start_mark.index
+        self.is_alias = self.start < behind  # then this is where its anchor stands
+        self.shared = self.is_alias or text.startswith("&", self.start, node.end_mark.index)
+        self.kind = KINDS[type(node)]
+
+    @property
+    def style(self) -> str:
+        if self.kind == "scalar":
+            return str(self._node.style or "")
+        return "flow" if self._node.flow_style else "block"
 
     @property
     def is_block(self) -> bool:
         return self.style == "block"
 
+    @cached_property
+    def end(self) -> int:
+        """Of a block, where its last value ends."""
+        end: int = self._node.end_mark.index
+        if self.style in ("|", ">"):
+            return self.start + len(self._text[self.start : end].rstrip())
+        if self.is_block and self.items:
+            return self.items[-1].end
+        return end
+
+    @cached_property
+    def items(self) -> tuple[Item, ...]:
+        """The keys of a mapping, or the values of a list; none of an alias."""
+        if self.kind == "scalar" or self.is_alias:
+            return ()
+        return self._pairs() if self.kind == "mapping" else self._listed()
+
     @property
     def any_shared(self) -> bool:
         """Whether it or anything in it has an anchor, is an alias, or is merged from elsewhere."""
         return self.shared or any(item.key == "<<" or item.value.any_shared for item in self.items)
+
+    def _pairs(self) -> tuple[Item, ...]:
+        return tuple(
+            Item(str(key.value), key.start_mark.index, key.end_mark.index, Span(self._text, value, key.end_mark.index))
+            for key, value in self._node.value
+        )
+
+    def _listed(self) -> tuple[Item, ...]:
+        items: list[Item] = []
+        for child in self._node.value:
+            value = Span(self._text, child, items[-1].end if items else self.start)
+            dash = self._dash(items, value) if self.is_block else value.start
+            items.append(Item("", dash, dash + self.is_block, value))
+        return tuple(items)
+
+    def _dash(self, before: list[Item], value: Span) -> int:
+        """The dashes of a list stand below one another."""
+        if not before:
+            return self.start
+        column = int(self._node.start_mark.column)
+        at = before[-1].end
+        while (at := self._text.find("\n", at) + 1) and (value.is_alias or at <= value.start):
+            if self._text[at : at + column + 1] == " " * column + "-":
+                return at + column
+        return value.start
 
 
 @dataclass(frozen=True)
@@ -48,61 +97,25 @@ class Item:
     after: int
     value: Span
 
+    @property
+    def end(self) -> int:
+        """Where its value ends; of an empty value or an alias, at the least where that begins."""
+        return self.after if self.value.is_alias else max(self.value.end, self.after)
+
+
+KINDS = {yaml.ScalarNode: "scalar", yaml.MappingNode: "mapping", yaml.SequenceNode: "sequence"}
+
+
+class Unplaced(ValueError):
+    """A text that can be read, but in which not every value has one place."""
+
 
 def spans(text: str) -> Span:
-    """The spans of a text that was parsed without problems."""
-    loader: Any = LOADER(text)
+    """The spans of a text that was parsed without problems; raises Unplaced."""
+    loader = LOADER(text)
     try:
-        root = loader.get_single_node()
+        return Span(text, loader.get_single_node(), 0)
+    except yaml.MarkedYAMLError as error:  # two anchors of one name
+        raise Unplaced(str(error.context or error.problem).split(";")[0]) from error
     finally:
         loader.dispose()
-    return _Reader(text).span(root)
-
-
-class _Reader:
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.seen: set[int] = set()
-
-    def span(self, node: Any) -> Span:
-        if id(node) in self.seen:
-            return Span(-1, -1, "scalar", "", shared=True)
-        self.seen.add(id(node))
-        start, end = node.start_mark.index, node.end_mark.index
-        shared = self.text[start : start + 1] == "&" and start < end
-        if isinstance(node, yaml.ScalarNode):
-            style = node.style or ""
-            if style in ("|", ">"):
-                end = start + len(self.text[start:end].rstrip())
-            return Span(start, end, "scalar", style, shared)
-        mapping = isinstance(node, yaml.MappingNode)
-        items = self.pairs(node.value) if mapping else self.listed(node)
-        if not node.flow_style:
-            end = max((item.value.end for item in items), default=end)
-            end = max(end, items[-1].after if items else end)
-        style = "flow" if node.flow_style else "block"
-        return Span(start, end, "mapping" if mapping else "sequence", style, shared, tuple(items))
-
-    def pairs(self, pairs: Sequence[tuple[Any, Any]]) -> list[Item]:
-        return [
-            Item(str(key.value), key.start_mark.index, key.end_mark.index, self.span(value)) for key, value in pairs
-        ]
-
-    def listed(self, node: Any) -> list[Item]:
-        items: list[Item] = []
-        for child in node.value:
-            value = self.span(child)
-            dash = value.start if node.flow_style else self.dash(node, items, value)
-            items.append(Item("", dash, dash + (not node.flow_style), value))
-        return items
-
-    def dash(self, node: Any, before: Sequence[Item], value: Span) -> int:
-        """The dashes of a list stand below one another."""
-        if not before:
-            return int(node.start_mark.index)
-        column = int(node.start_mark.column)
-        at = before[-1].value.end
-        while (at := self.text.find("\n", at) + 1) and (value.shared or at <= value.start):
-            if self.text[at : at + column + 1] == " " * column + "-":
-                return at + column
-        return value.start

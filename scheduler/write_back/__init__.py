@@ -12,7 +12,7 @@ from typing import Any
 
 from scheduler.model import NOTHING, Schedule
 from scheduler.schedule_file import parse
-from scheduler.schedule_file.spans import spans
+from scheduler.schedule_file.spans import Unplaced, spans
 from scheduler.write_back.blocks import add_schedules
 from scheduler.write_back.patch import unified_diff
 from scheduler.write_back.splice import CannotSplice, Splice
@@ -45,7 +45,7 @@ def splice(text: str, wanted: Mapping[str, Mapping[str, Any]]) -> Spliced:
         edits = Splice(body)
         edit(edits, old.data, wanted)
         done = edits.result()
-    except Unwritable as error:
+    except (Unwritable, Unplaced) as error:
         raise CannotSplice(str(error)) from error
     declared = old.data.get("schedules") or {}
     expected = {**old.data, "schedules": {**declared, **wanted}}

@@ -44,7 +44,7 @@ def behind_others(splice: Splice, span: Span, new: New) -> None:
     step = next((found for item in reversed(span.items) if (found := inner(splice, item, column))), STEP)
     apart = len(span.items) == 1 or has_gap(splice, span)
     blocks = lines(new, column, step, apart=apart)
-    splice.add_lines(max(last.value.end, last.after), column + 1, ["", *blocks] if apart else blocks)
+    splice.add_lines(last.end, column + 1, ["", *blocks] if apart else blocks)
 
 
 def first_ones(splice: Splice, top: Item, new: New) -> None:
@@ -58,7 +58,7 @@ def first_ones(splice: Splice, top: Item, new: New) -> None:
 
 def has_gap(splice: Splice, span: Span) -> bool:
     """Whether an empty line stands between the last two schedules."""
-    between = splice.text[span.items[-2].value.end : span.items[-1].start]
+    between = splice.text[span.items[-2].end : span.items[-1].start]
     return any(not line.strip() for line in between.splitlines()[1:-1])
 
 

@@ -141,12 +141,12 @@ class Splice:
         if span.is_block:
             for index in sorted({*range(count)} - {*kept}):
                 start = self.line_start(span.items[index])
-                self.edits.append((start, self.line_end(max(span.items[index].value.end, span.items[index].after)), ""))
+                self.edits.append((start, self.line_end(span.items[index].end), ""))
             return
         runs = [(here, there) for here, there in zip([-1, *kept], [*kept, count], strict=True) if there - here > 1]
         for before, behind in runs:
-            start = span.items[before].value.end if before >= 0 and behind == count else span.items[before + 1].start
-            end = span.items[behind].start if behind < count else span.items[-1].value.end
+            start = span.items[before].end if before >= 0 and behind == count else span.items[before + 1].start
+            end = span.items[behind].start if behind < count else span.items[-1].end
             if "\n" in self.text[start:end]:
                 self.doubts.append("its brackets span several lines")
             self.edits.append((start, end, ""))
@@ -157,14 +157,14 @@ class Splice:
             return
         last = span.items[kept[-1]] if kept else None
         if not span.is_block:
-            at = max(last.value.end, last.after) if last else span.start + 1
+            at = last.end if last else span.start + 1
             self.edits.append((at, at, ", " * bool(last) + ", ".join(written)))
             return
         if last is None:
             raise CannotSplice("nothing of the block stays")
         first = span.items[0].start
         column = first - self.start_of_line(first)
-        self.add_lines(max(last.value.end, last.after), column, [" " * column + line for line in written])
+        self.add_lines(last.end, column, [" " * column + line for line in written])
 
     def add_lines(self, behind: int, column: int, lines: Sequence[str]) -> None:
         """New lines below the line of a place, and below the comments there that are indented as deep as its column."""

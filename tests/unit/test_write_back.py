@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import random
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +164,57 @@ def test_the_patch_is_one_that_the_patch_command_takes(tmp_path: Path) -> None:
         subprocess.run(["git", "apply", "-p0", "-"], input=patch, cwd=tmp_path, check=True)
         assert file.read_bytes().decode() == after
     assert unified_diff(FILE, FILE, "schedules.yaml") == ""
+
+
+STRANGE = """\
+schedules:
+  a:   # x
+    task: 'foo.bar'
+    args:
+      - {a: 1}
+      - - 2
+        - 3
+      - b: 1
+        c: [1,
+          2]
+    ? queue
+    : reports
+    description: |
+      hello
+
+  b: {task: x, "args": [1, 2], 'x':1, q}
+  c: &c
+    task: x
+  d: *c
+  e:
+    <<: *c
+    args: &l [1]
+    kwargs: {a: *l}
+"""
+PIECES = [*"\n\t :-{}[],#&*?|>\"'ax", "\r\n", "\n  ", "- ", ": ", "&l ", "*l", "\u2028"]
+VALUES = ["x", "# no", 1, None, [1, 2], [1, {"a": 2}], {"a": 1}, {"a": [3], "b": "x"}, "x\ny", [], {}]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_strange_file_is_changed_as_wanted_or_refused(seed: int) -> None:
+    """Whatever can be read: the text that comes back was read again, and compared."""
+    chance = random.Random(seed)
+    done = 0
+    for _ in range(400):
+        at, length = chance.randrange(len(STRANGE)), chance.choice([0, 0, 1, 3, 12])
+        text = STRANGE[:at] + chance.choice(["", *PIECES]) + STRANGE[at + length :]
+        document = parse(text, "")
+        schedules = document.data.get("schedules")
+        if document.problems or not isinstance(schedules, dict):
+            continue
+        name = chance.choice([*schedules, "new"])
+        said = schedules.get(name, {})
+        fields = {
+            chance.choice(["task", "args", "kwargs", "queue", "x", "cron"]): chance.choice(VALUES) for _ in range(3)
+        }
+        wanted = in_file(said if isinstance(said, dict) else {}, fields, frozenset())
+        with suppress(CannotSplice):
+            after = parse(splice(text, {name: wanted}).text, "")
+            assert after.data["schedules"][name] == wanted
+            done += 1
+    assert done > 20
