@@ -218,3 +218,20 @@ def test_a_strange_file_is_changed_as_wanted_or_refused(seed: int) -> None:
             assert after.data["schedules"][name] == wanted
             done += 1
     assert done > 20
+
+
+def test_any_two_texts_differ_by_a_patch_that_makes_one_of_the_other(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    file = tmp_path / "schedules.yaml"
+    for _ in range(40):
+        old = [chance.choice(["a\n", "b\n", "x: 1\r\n", "\n"]) for _ in range(chance.randint(1, 30))]
+        new = list(old)
+        for _ in range(3):
+            new.insert(chance.randrange(len(new) + 1), chance.choice(["a\n", "new\n", "\n"]))
+            del new[chance.randrange(len(new))]
+        before, after = "".join(old), "".join(new)[: chance.choice([None, -1])]
+        file.write_bytes(before.encode())
+        patch = unified_diff(before, after, "schedules.yaml").encode()
+        if before != after:
+            subprocess.run(["git", "apply", "-p0", "-"], input=patch, cwd=tmp_path, check=True)
+        assert file.read_bytes().decode() == after
