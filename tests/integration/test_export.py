@@ -92,7 +92,7 @@ def test_one_field_can_be_written_alone(desk: Shell, store: Store) -> None:
 def test_a_field_that_the_page_took_away_does_not_come_back_from_the_defaults(desk: Shell, store: Store) -> None:
     edit(store, expires=None, timezone=None)
     assert desk("export", "--write").code == Exit.OK
-    assert desk.settings.file.read_text() == FILE + "    expires: null\n    timezone: UTC\n"
+    assert desk.settings.file.read_text() == FILE + "    expires: none\n    timezone: UTC\n"
     reload(desk, store)
     entry = store.get("job")
     assert (entry.overlay, "expires" in entry.fields, "timezone" in entry.fields) == ({}, False, False)
@@ -104,7 +104,7 @@ def test_a_schedule_of_the_page_becomes_the_files_with_its_pause_and_its_due_ins
     before = store.get("made")
     assert desk("export", "made", "--write").code == Exit.OK
     assert desk.settings.file.read_text() == FILE + (
-        "\n  made:\n    task: scheduler.tasks.fail\n    every: 7h\n    timezone: UTC\n    expires: null\n"
+        "\n  made:\n    task: scheduler.tasks.fail\n    every: 7h\n    timezone: UTC\n    expires: none\n"
     )
     assert reload(desk, store).startswith("update made (the file declares now what was made on the page)")
     entry = store.get("made")
