@@ -38,15 +38,20 @@ local function redis_time()
   return string.format('%d.%06d', time[1], time[2])
 end
 
+-- A command with all of these arguments, as many at once as Lua can pass on.
+local function in_parts(command, key, arguments)
+  for at = 1, #arguments, 1000 do
+    redis.call(command, key, unpack(arguments, at, math.min(at + 999, #arguments)))
+  end
+end
+
 -- Remember that no worker has claimed these runs yet: {time, id}…
 local function note_sent(prefix, queue, members)
   if queue == prefix .. ':outbox' then -- no worker looks there: beat takes them on, and must hear of them
     redis.call('PUBLISH', prefix .. ':wake', '1')
     return
   end
-  for at = 1, #members, 1000 do
-    redis.call('ZADD', sent_key(prefix, queue), unpack(members, at, math.min(at + 999, #members)))
-  end
+  in_parts('ZADD', sent_key(prefix, queue), members)
   redis.call('SADD', queues_key(prefix), queue)
   for _, key in ipairs({sent_key(prefix, queue), queues_key(prefix)}) do redis.call('EXPIRE', key, 30 * 86400) end
 end

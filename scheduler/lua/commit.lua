@@ -42,14 +42,14 @@ local function is_list(queue)
   return kinds[queue] == 'list' or kinds[queue] == 'none'
 end
 
--- Noted in one step for each queue, and not for each run.
-local pushed, pushed_at = {}, redis_time()
+-- Pushed and noted at the end, in one step for each queue, and not for each run.
+local pushes, pushed_at = {}, redis_time()
 local function push_in_batch(queue, id, payload)
-  redis.call('LPUSH', queue, payload)
-  local members = pushed[queue] or {}
-  pushed[queue] = members
-  members[#members + 1] = pushed_at
-  members[#members + 1] = id
+  local mine = pushes[queue] or {payloads = {}, members = {}}
+  pushes[queue] = mine
+  mine.payloads[#mine.payloads + 1] = payload
+  mine.members[#mine.members + 1] = pushed_at
+  mine.members[#mine.members + 1] = id
 end
 
 -- A run that stands in the ledger is not sent again, although the clock was set back.
@@ -84,7 +84,8 @@ local function send(name, ledger, overlap, manual)
   return 'overlap'
 end
 
--- The entry as it shall be after its runs.
+-- The entry as it shall be after its runs; its place in the index changes at the end.
+local moved = {}
 local function advance(key, runs, after, score, last, count)
   if runs > 0 then
     local meta = '{"last_run_at": ' .. last .. ', "total_run_count": ' .. count .. '}'
@@ -92,7 +93,8 @@ local function advance(key, runs, after, score, last, count)
   else
     redis.call('HSET', key, 'due', after)
   end
-  redis.call('ZADD', KEYS[2], score, key)
+  moved[#moved + 1] = score
+  moved[#moved + 1] = key
 end
 
 local function end_pause(key, definition)
@@ -137,5 +139,9 @@ while at <= #ARGV do
     if sent < runs then answer[#answer + 1] = {number, unpack(outcomes)} end
   end
 end
-for queue, members in pairs(pushed) do note_sent(limits.prefix, queue, members) end
+for queue, mine in pairs(pushes) do
+  in_parts('LPUSH', queue, mine.payloads)
+  note_sent(limits.prefix, queue, mine.members)
+end
+if #moved > 0 then in_parts('ZADD', KEYS[2], moved) end
 return answer
