@@ -96,6 +96,8 @@ class Store:
             )
         if conflicts is None:
             raise Conflict("This beat lost the lock, so it changed nothing: another beat leads now.")
+        if conflicts == "gone":
+            raise Conflict("What was prepared in Redis for this change is gone, so nothing was written: repeat it.")
         if conflicts:
             raise Conflict(
                 f"{', '.join(repr(name) for name in conflicts[:5])} changed at the same time, "

@@ -5,7 +5,7 @@
 --   number of names and values, {field, value}…
 -- An addition without fields has them, and a revision, in a hash of its own beside the pages, which only needs its new name.
 -- A removal with the field 'to' is half of a rename: the history moves to that name.
--- Returns nil when the lock is not ours, else the names of the entries that were changed meanwhile (none: it is done).
+-- Returns nil when the lock is not ours, 'gone' when what was laid down is not there any more, else the names of the entries that were changed meanwhile (none: it is done).
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local prefix, channel, length = ARGV[2], ARGV[3], ARGV[4]
 local total, staged, pages = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
@@ -34,7 +34,7 @@ each_change(function(list, at)
   end
 end)
 if #conflicts > 0 then return conflicts end
-if found ~= total then return redis.error_reply('ERR changes were laid down and are gone') end
+if found ~= total then return 'gone' end
 
 -- The run that `overlap: queue` holds back has nobody any more who would send it. An error here would leave half of the changes.
 local function drop_waiting(ledger)

@@ -20,6 +20,7 @@ AT_WORK = (
     "lease.before_renew:2",
     "lease.after_renew:2",
     "sync.before_write",
+    "store.before_apply",
     "sync.after_write",
     "roster.before_due:2",
     "roster.after_due:2",
