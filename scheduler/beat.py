@@ -186,6 +186,7 @@ class Scheduler(RedBeatScheduler):
             emit("beat.redis_refuses" if isinstance(error, REFUSED) else "beat.redis_away", error=error)
         self.stop_listening()
         self.vanished.wait_anew()
+        self.sender.forget()  # a replica that took over may know less, and count other changes with the same numbers
         with self.stop.waiting():
             time.sleep(PATIENCE[min(self.failures, len(PATIENCE) - 1)])
         self.failures += 1

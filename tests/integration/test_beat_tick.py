@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from celery import Celery
 from scheduler.beat import Scheduler
 from scheduler.instants import from_seconds
 from scheduler.model import run_id
+from scheduler.redis_client import AWAY
 from scheduler.settings import Settings
 from scheduler.store import Store, Write
 from tests.support.beats import (
@@ -129,6 +131,21 @@ def test_a_beat_waits_while_redis_is_away_says_so_once_and_goes_on(
     told = [line.split(":")[0].split(" after")[0] for line in messages(caplog) if "Redis" in line]
     assert told[:2] == ["Redis does not answer, waiting for it", "Redis answers again"]
     assert [line for line in told[2:] if "lost all its data" not in line] == []
+
+
+def test_a_redis_that_took_over_and_knows_less_is_read_anew(beat: Scheduler, store: Store, just_now: datetime) -> None:
+    add_due(store, just_now, every="1s", overlap="allow")
+    lead(beat)
+    seen = store.get("job")
+    edit = replace(seen, fields=seen.fields | {"args": [3, 4]})
+    beat.client.set(beat.keys.revision, seen.revision - 1)  # the change that beat has seen is not there any more
+    beat.client.hset(beat.keys.entry("job"), "revision", seen.revision - 1)
+    beat.wait_for_redis(AWAY[0]("the connection is lost"))
+    store.write([Write("job", replace(seen, revision=seen.revision - 1), edit)])
+    assert store.get("job").revision == seen.revision
+    before = len(sent(beat.client))
+    until(lambda: [lead(beat)] and len(sent(beat.client)) > before, 20, "nothing is sent")
+    assert arguments(sent(beat.client)[-1]) == ([3, 4], {})
 
 
 def test_the_banner_shows_no_password(celery: Celery, settings: Settings, tmp_path: Path) -> None:
