@@ -26,7 +26,7 @@ from scheduler.instants import from_seconds, to_micros, to_redbeat_json, to_seco
 from scheduler.ledger import NO_EXPIRY, UNTAKEN
 from scheduler.message import ESCAPED, CannotCompose, Message, Template
 from scheduler.model import Entry, run_id
-from scheduler.redis_client import Client, Keys, script
+from scheduler.redis_client import AWAY, REFUSED, Client, Keys, script
 from scheduler.settings import Settings
 from scheduler.store import audit_line, log
 
@@ -72,8 +72,15 @@ class Dispatcher:
         at = from_seconds(now)
         arguments: list[str | float] = [token, now, *self.limits]
         for due in batch:
-            arguments += self._advance(due)
-            arguments += self._runs(due, at, now)
+            try:
+                arguments += self._advance(due)
+                arguments += self._runs(due, at, now)
+            except (*AWAY, *REFUSED):
+                raise
+            except CannotCompose as error:
+                raise Unsendable(due.entry, str(error)) from error
+            except Exception as error:  # an expiry beyond every calendar, say: what an entry holds is anybody's
+                raise Unsendable(due.entry, f"{type(error).__name__}: {error}") from error
         return arguments
 
     def commit(self, arguments: Sequence[str | float]) -> Replies:
@@ -154,10 +161,7 @@ class Dispatcher:
         for instant in due.decision.runs:
             identity = run_id(due.entry.name, instant)
             expires = expiry(due.job, instant, due.decision.due, at)
-            try:
-                sent = self._message(due.entry, due.job, identity, expires, at)
-            except CannotCompose as error:
-                raise Unsendable(due.entry, str(error)) from error
+            sent = self._message(due.entry, due.job, identity, expires, at)
             deadline = to_seconds(at + NO_EXPIRY if expires is None else expires + UNTAKEN)
             record = opened(due.job, sent, to_seconds(instant), now)
             flat += [identity, record, sent.queue, sent.payload, deadline]

@@ -201,7 +201,7 @@ def decode_frame(name: str, stored: Mapping[str, str]) -> Entry:
 
 def whole(stored: Mapping[str, str], key: str) -> int:
     """A number that is compared as text; raises DamagedEntry where another text would mean the same."""
-    text = stored.get(key) or "0"
+    text = stored.get(key, "0")
     if text != str(int(text)):
         raise DamagedEntry(f"its {key} is {text!r}")
     return int(text)

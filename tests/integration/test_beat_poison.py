@@ -41,6 +41,7 @@ DEFINITIONS: dict[str, Any] = {
     "kwargs that are a list": {"kwargs": [1]},
     "options that are a list": {"options": [1]},
     "headers that are text": {"options": {"headers": "x"}},
+    "an expiry beyond every calendar": {"options": {"expires": 3e11}},
     "an unknown serializer": {"options": {"serializer": "morse"}},
     "an exchange without a queue": {"options": {"exchange": "nowhere", "routing_key": "x"}},
     "too few arguments for the task": {"args": []},
@@ -129,6 +130,7 @@ OURS: dict[str, dict[str, str]] = {
     "a due instant out of range": {"due": "9" * 40},
     "a due instant spelled otherwise": {"due": "+5"},
     "a revision spelled otherwise": {"revision": "007"},
+    "an empty revision": {"revision": ""},
     "a count that is none": {"count": "many"},
 }
 
