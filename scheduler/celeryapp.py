@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery, signals
@@ -20,6 +21,19 @@ from scheduler.settings import Settings
 
 OWN_TASKS = "scheduler.tasks"
 HIGHEST_PRIORITY = 9  #: of a schedule, see model
+#: Settings of Celery on which the promises depend; a module of the user's may change them after ``build``.
+PROMISED = (
+    "accept_content",
+    "enable_utc",
+    "task_acks_late",
+    "task_always_eager",
+    "task_protocol",
+    "task_reject_on_worker_lost",
+    "task_serializer",
+    "timezone",
+    "worker_consumer",
+    "worker_prefetch_multiplier",
+)
 LASTING = {"additional_connection_errors": ("redis.exceptions:ResponseError",)}  # full, busy or read-only: these pass
 
 
@@ -78,6 +92,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "result_serializer": "json",
         "timezone": "UTC",
         "enable_utc": True,
+        "task_always_eager": False,  # beat would run the body itself
+        "task_protocol": 2,
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "task_track_started": True,
@@ -120,10 +136,31 @@ def import_task_modules(sender: Celery, **_: Any) -> None:
             give_up(error)
 
 
+def refuse_changed_settings(app: Celery) -> None:
+    """End this process if a setting was changed so that runs would be lost, doubled or held up."""
+    wanted = promised(configuration(app.scheduler_settings))
+    for name, value in promised(app.conf).items():
+        if value != wanted[name]:
+            give_up(
+                ConfigurationError(
+                    f"Celery's {name} is {value!r}, and one run per due instant needs {wanted[name]!r}: "
+                    "take it out of your modules and of the command line"
+                )
+            )
+
+
+def promised(configured: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of these settings that are promised."""
+    waits = {"visibility_timeout": configured["broker_transport_options"].get("visibility_timeout")}
+    return {name: configured[name] for name in PROMISED} | waits
+
+
 @signals.worker_init.connect
 def prepare_worker(sender: Any, **_: Any) -> None:
     """A result waits for Redis; that would hold up a page, but in a worker the run is not over before."""
     sender.app.conf.result_backend_always_retry = True
+    sender.app.conf.worker_prefetch_multiplier = sender.prefetch_multiplier  # the command line may say another
+    refuse_changed_settings(sender.app)
     refuse_unfit_redis(sender.app.scheduler_settings)
 
 
@@ -134,6 +171,7 @@ def prepare_beat(sender: Any, **_: Any) -> None:
 
     if not isinstance(sender.scheduler, Scheduler):
         give_up(ConfigurationError(f"beat runs with {type(sender.scheduler).__name__}: start it without -S"))
+    refuse_changed_settings(sender.app)
     refuse_unfit_redis(sender.scheduler.settings)
     sender.scheduler.stop.take_signals()
 

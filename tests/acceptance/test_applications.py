@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -130,3 +131,43 @@ def test_a_worker_whose_task_module_is_broken_ends_with_one_line(tmp_path: Path)
             assert worker.ends() == 78
             assert "Traceback" not in worker.output()
             assert "scheduler: SCHEDULER_IMPORTS: cannot import 'broken_tasks': ModuleNotFoundError" in worker.output()
+
+
+CHANGED = {
+    "beat": ("beat", "task_always_eager = True", ()),
+    "worker": ("worker", "task_acks_late = False", ()),
+    "visibility": ("worker", "broker_transport_options = {'visibility_timeout': 10}", ()),
+    "command line": ("worker", "result_expires = 60", ("--prefetch-multiplier=4",)),
+}
+
+
+@pytest.mark.parametrize(("program", "change", "arguments"), CHANGED.values(), ids=CHANGED.keys())
+def test_a_setting_that_breaks_a_promise_ends_the_start_with_one_line(
+    tmp_path: Path, program: str, change: str, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "own_settings.py").write_text(f"from scheduler.celeryapp import app\napp.conf.{change}\n")
+    with redis_server() as redis:
+        settings = Settings(redis_url=redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / "state")
+        environ = {"PYTHONPATH": str(tmp_path), "SCHEDULER_IMPORTS": "own_settings"}
+        with service(settings, **environ) as running:
+            started = running.start(program, *arguments)
+            assert started.ends() == 78
+            assert "Traceback" not in started.output()
+            assert re.search(
+                r"^scheduler: Celery's \w+ is .+, and one run per due instant needs .+: take it out of your modules",
+                started.output(),
+                re.MULTILINE,
+            )
+
+
+def test_an_application_that_runs_its_tasks_eagerly_sends_them_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "eager_project.py").write_text(
+        "from celery import Celery\napp = Celery('eager')\n"
+        "app.conf.update(task_always_eager=True, task_protocol=1, task_acks_late=False)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = Settings(redis_url="unix:///nowhere/r.sock", celery_app="eager_project:app", state_dir=tmp_path)
+    conf = celeryapp.build(settings).conf
+    assert (conf.task_always_eager, conf.task_protocol, conf.task_acks_late) == (False, 2, True)
