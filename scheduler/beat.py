@@ -14,7 +14,7 @@ from typing import Any
 from celery import Celery
 from redbeat.schedulers import RedBeatScheduler
 
-from scheduler import entries, schedule_file, sync
+from scheduler import entries, notify, schedule_file, sync
 from scheduler.decide import after_set_back
 from scheduler.dispatch import Dispatcher, LostLock
 from scheduler.entries import DamagedEntry
@@ -147,8 +147,10 @@ class Scheduler(RedBeatScheduler):
         self.client.zadd(self.keys.standbys, {self.lease.name: time.time()})
         self.client.expire(self.keys.standbys, 60)
         if leader is None:
+            notify.waiting("standby: nobody leads, and the beat that led before goes first")
             return GLANCE if self.giving_way_since else 0.0
         self.compare_file()
+        notify.ready(f"standby: {leader.name} leads")
         if self.announced != leader.name or time.monotonic() - self.announced_at >= REMINDER:
             self.announced, self.announced_at = leader.name, time.monotonic()
             emit("beat.standby", holder=leader.name, remaining=leader.remaining)
@@ -184,6 +186,7 @@ class Scheduler(RedBeatScheduler):
         if not self.failures:
             self.silent_since = time.monotonic()
             emit("beat.redis_refuses" if isinstance(error, REFUSED) else "beat.redis_away", error=error)
+        notify.waiting(f"waiting for Redis since {time.monotonic() - self.silent_since:.0f} s: {error}")
         self.stop_listening()
         self.vanished.wait_anew()
         self.sender.forget()  # a replica that took over may know less, and count other changes with the same numbers
@@ -278,8 +281,11 @@ class Scheduler(RedBeatScheduler):
     def until_next(self) -> float:
         with self.client.pipeline(transaction=False) as pipe:
             pipe.zrangebyscore(self.keys.schedule, 0, "+inf", start=0, num=1, withscores=True)
+            pipe.zcard(self.keys.schedule)
             self.safe.ask(pipe)
-            first, *answers = pipe.execute()
+            first, count, *answers = pipe.execute()
+        upcoming = (first[0][0].removeprefix(self.keys.prefix), first[0][1]) if first else None
+        notify.ready(notify.leading(self.lease.since, count, upcoming, time.time()))
         if not self.safe.hear(*answers):
             return 0.0
         rest = first[0][1] - time.time() if first else self.max_interval

@@ -12,7 +12,8 @@ from typing import Any
 
 from celery import Celery, signals
 
-from scheduler import recorder, schedule_file
+from scheduler import pidfile, recorder, schedule_file
+from scheduler.drain import Drain
 from scheduler.errors import ConfigurationError, SchedulerError
 from scheduler.redis_client import AWAY, REFUSED, connect, refuse_unfit
 from scheduler.redis_url import parse
@@ -162,6 +163,7 @@ def prepare_worker(sender: Any, **_: Any) -> None:
     sender.app.conf.worker_prefetch_multiplier = sender.prefetch_multiplier  # the command line may say another
     refuse_changed_settings(sender.app)
     refuse_unfit_redis(sender.app.scheduler_settings)
+    Drain(sender.app.scheduler_settings).install()
 
 
 @signals.beat_init.connect
@@ -206,4 +208,5 @@ def from_environment() -> Celery:
         raise
 
 
+pidfile.install()
 app = from_environment()

@@ -16,6 +16,8 @@ from celery.exceptions import CPendingDeprecationWarning
 from celery.worker import consumer
 from celery.worker.state import maybe_shutdown
 
+from scheduler import notify
+from scheduler.drain import hand_back
 from scheduler.events import emit
 from scheduler.redis_client import AWAY, REFUSED, Keys, connect, take_a_write
 from scheduler.settings import Settings
@@ -57,10 +59,28 @@ class Consumer(consumer.Consumer):
 
     def on_ready(self) -> None:
         """Messages are taken from here on."""
+        notify.ready(
+            f"takes runs from {', '.join(self.app.amqp.queues.consume_from)}, {self.pool.num_processes} at a time"
+        )
         if self.lost_at:
             emit("worker.redis_back", seconds=time.monotonic() - self.lost_at)
         self.lost_at = self.pause = 0.0
         super().on_ready()
+
+    def register_with_event_loop(self, hub: Any) -> None:
+        """Show systemd's watchdog that the loop turns, by the loop itself."""
+        super().register_with_event_loop(hub)
+        hub.on_tick.add(notify.alive)
+
+    def perform_pending_operations(self) -> None:
+        """The same for pools without that loop."""
+        notify.alive()
+        super().perform_pending_operations()
+
+    def cancel_active_requests(self) -> None:
+        """Cut off what runs, and let it run again: its message returns to the queue as the connection is closed."""
+        hand_back(self.app.scheduler_settings)
+        super().cancel_active_requests()
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         if self.app.scheduler_settings.has_outbox:  # it is another broker's, of which Celery tells
@@ -73,6 +93,7 @@ class Consumer(consumer.Consumer):
 
     def tell(self, error: Exception) -> None:
         """Say once, until Redis is back, what is wrong with it."""
+        notify.waiting(f"waiting for Redis: {error}")
         if not self.lost_at:
             self.lost_at = time.monotonic()
             emit("worker.redis_refuses" if isinstance(error, REFUSED) else "worker.redis_away", error=error)

@@ -44,6 +44,7 @@ EVENTS: dict[str, tuple[int, str]] = {
     "run.duplicate": (WARNING, "Did not run {run} again: it is {outcome} already"),
     "run.lost": (ERROR, "Gave up {run}: its worker vanished"),
     "run.sent_again": (WARNING, "Sent {run} again: its worker vanished"),
+    "run.handed_back": (WARNING, "Cut off {run}: its worker stops, so it runs again"),
     "run.refused": (ERROR, "Gave up {run}: it cannot be published: {error}"),
     "redis.open": (
         WARNING,

@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass
 from typing import cast
 
-from scheduler import faults
+from scheduler import faults, notify
 from scheduler.redis_client import AWAY, Client, Keys, connect
 from scheduler.settings import Settings
 
@@ -85,8 +85,9 @@ class Lease:
         return self.held
 
     def progress(self) -> None:
-        """Beat is alive: it began a tick, or ended a batch."""
+        """Beat is alive, for the lock and for systemd's watchdog: it began a tick, or ended a batch."""
         self._progress = time.monotonic()
+        notify.alive()
 
     def release(self, client: Client) -> None:
         """Free the lock, if it is ours, and wake the standbys."""

@@ -74,6 +74,12 @@ class Ledger:
         flat = [part for pair in shown.items() for part in pair]
         return bool(self._close(args=[self.keys.prefix, run_id, outcome, token, when, until, *flat]))
 
+    def hand_back(self, run_id: str) -> bool:
+        """Let a running run wait in its queue again; False if it had ended."""
+        now = time.time()
+        until = now + NO_EXPIRY.total_seconds()
+        return self.close(run_id, "queued", when=now, until=until, detail="its worker was stopped, so it waits again")
+
     def get(self, run_id: str) -> Run:
         """The run of that identity; raises NotFound."""
         name, _ = read_run_id(run_id)

@@ -35,6 +35,7 @@ class Settings:
     lease: float = 15.0  #: seconds for which the leader's lock holds without renewal
     max_interval: float = 5.0  #: seconds that beat sleeps at most
     run_lease: float = 30.0  #: seconds after which a running run is lost, if its worker does not renew
+    drain: float = 60.0  #: seconds that a worker which is asked to stop goes on with what it runs
     keep_runs: int = 100  #: runs in the ledger per schedule
     keep_days: float = 30.0  #: days that a run stays in the ledger
     admin_password_hash: str = field(default="", repr=False)
@@ -58,6 +59,7 @@ class Settings:
             lease=env.number("SCHEDULER_LEASE", 15.0, 3.0, 300.0),
             max_interval=env.number("SCHEDULER_MAX_INTERVAL", 5.0, 0.1, 60.0),
             run_lease=env.number("SCHEDULER_RUN_LEASE", 30.0, 2.0, 45.0),
+            drain=env.number("SCHEDULER_DRAIN", 60.0, 0.0, 86_400.0),
             keep_runs=int(env.number("SCHEDULER_KEEP_RUNS", 100, 1, 100_000)),
             keep_days=env.number("SCHEDULER_KEEP_DAYS", 30.0, 0.01, 3660.0),
             admin_password_hash=env.secret("SCHEDULER_ADMIN_PASSWORD_HASH", ""),

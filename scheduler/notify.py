@@ -1,0 +1,70 @@
+"""Tells systemd how this process does: that it is ready, that it is alive, and one sentence for ``systemctl status``.
+
+The protocol is sd_notify(3): lines in one datagram to the socket that NOTIFY_SOCKET names. Without it nothing is sent.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from contextlib import suppress
+from datetime import datetime
+
+ALIVE_EVERY = 1.0  #: seconds between two signs of life at least; a unit's WatchdogSec is far longer
+WAIT = 30.0  #: seconds that systemd is asked to wait for what comes next
+
+_told = 0.0
+
+
+def tell(*lines: str) -> None:
+    """Send these lines; nothing happens where systemd does not listen any more."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as door:
+        door.sendto("\n".join(lines).encode(), address.replace("@", "\0", 1) if address[0] == "@" else address)
+
+
+def ready(sentence: str) -> None:
+    """This process does its work; repeated with every new sentence."""
+    tell("READY=1", "WATCHDOG=1", status(sentence))
+
+
+def waiting(sentence: str, seconds: float = WAIT) -> None:
+    """It is alive and cannot work yet: a start goes on until it can, and is no failure meanwhile."""
+    tell("WATCHDOG=1", f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}", status(sentence))
+
+
+def stopping(sentence: str, seconds: float) -> None:
+    """It ends within so many seconds, whatever the unit's TimeoutStopSec."""
+    tell("STOPPING=1", f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}", status(sentence))
+
+
+def alive() -> None:
+    """It made progress."""
+    global _told
+    if time.monotonic() - _told >= ALIVE_EVERY:
+        _told = time.monotonic()
+        tell("WATCHDOG=1")
+
+
+def status(sentence: str) -> str:
+    """The line that makes this sentence the unit's status."""
+    return f"STATUS={' '.join(sentence.split())}"
+
+
+def leading(since: float, count: int, upcoming: tuple[str, float] | None, now: float) -> str:
+    """What a leader says of itself; instants are epoch seconds, shown in the machine's zone as in the journal."""
+    clock = datetime.fromtimestamp(since).astimezone().strftime("%H:%M")
+    some = "1 schedule" if count == 1 else f"{count} schedules"
+    following = f"next {upcoming[0]} {in_words(upcoming[1] - now)}" if upcoming else "nothing is due"
+    return f"leader since {clock} · {some} · {following}"
+
+
+def in_words(seconds: float) -> str:
+    """``now``, ``in 40 s``, ``in 4 min``, ``in 3 h`` or ``in 12 days``."""
+    for unit, size in (("days", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        if seconds >= (2 * size if size > 1 else 1):
+            return f"in {seconds // size:.0f} {unit}"
+    return "now"

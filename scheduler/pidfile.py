@@ -1,0 +1,82 @@
+"""A pidfile that is a lock: who holds the file's flock runs, whatever number stands in it.
+
+Celery's own asks whether a process of that number exists. Numbers are given again, and a process of another user
+looks dead, so its pidfile keeps a service down for ever or lets a second one start.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from contextlib import suppress
+from typing import NoReturn
+
+from celery import platforms
+
+from scheduler.errors import Exit
+
+
+class PidFile:
+    """Celery's ``--pidfile``: held from ``acquire`` until ``release`` or the end of this process."""
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        self._held: int | None = None
+
+    def is_locked(self) -> bool:
+        """False for Celery, which would look at the number in it."""
+        return False
+
+    def acquire(self) -> PidFile:
+        """Write our number; ends this process with one line while another one holds the lock."""
+        try:
+            while self._held is None:
+                self._held = self._lock()
+        except BlockingIOError:
+            refuse(f"another process holds {self.path}: stop that one, or name another --pidfile", Exit.TEMPORARY)
+        except OSError as error:
+            refuse(f"cannot write {self.path}: {error.strerror}; check its directory", Exit.CANT_CREATE)
+        assert self._held is not None
+        os.ftruncate(self._held, 0)
+        os.pwrite(self._held, f"{os.getpid()}\n".encode(), 0)
+        os.register_at_fork(after_in_child=self._let_go)
+        return self
+
+    def release(self) -> None:
+        """Remove the file while the lock is still ours."""
+        if self._held is not None:
+            with suppress(OSError):
+                os.unlink(self.path)
+            self._let_go()
+
+    def _lock(self) -> int | None:
+        """The locked file; None for one that its former holder removed meanwhile."""
+        opened = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(opened), os.stat(self.path)):
+                return opened
+        except FileNotFoundError:
+            pass
+        except OSError:
+            os.close(opened)
+            raise
+        os.close(opened)
+        return None
+
+    def _let_go(self) -> None:
+        # A child of the pool that outlives us must not hold the lock, and must not remove the file.
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+
+def refuse(message: str, code: Exit) -> NoReturn:
+    sys.stderr.write(f"scheduler: {message}\n")
+    raise SystemExit(int(code))
+
+
+def install() -> None:
+    """Let every ``--pidfile`` of Celery be one of these."""
+    platforms.Pidfile = PidFile

@@ -1,0 +1,89 @@
+"""A worker that is asked to stop: what it runs may end in time, and the rest runs again at once on another worker."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from tests.support.polling import until
+from tests.support.service import Program, Service
+from tests.support.worker import Shop, open_shop, running_worker
+
+BODIES = dedent("""
+    import os, time
+    from celery import shared_task
+
+    @shared_task(name="slow.nap")
+    def nap(seconds, path):
+        with open(path, "a") as bodies:
+            bodies.write("began\\n")
+        time.sleep(seconds)
+        with open(path, "a") as bodies:
+            bodies.write("ended\\n")
+
+    @shared_task(name="slow.once")
+    def once(path):
+        with open(path, "a") as bodies:
+            bodies.write("began\\n")
+        if open(path).read().count("began") == 1:
+            time.sleep(60)
+""")
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[Service, Program]]:
+    (tmp_path / "slow.py").write_text(BODIES)
+    with running_worker(tmp_path, "--without-mingle", SCHEDULER_DRAIN="2", SCHEDULER_IMPORTS="slow") as started:
+        yield started
+
+
+@pytest.fixture
+def shop(running: tuple[Service, Program], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    monkeypatch.syspath_prepend(tmp_path)
+    with open_shop(*running, tmp_path) as opened:
+        yield opened
+
+
+def bodies(shop: Shop) -> list[str]:
+    return shop.bodies.read_text().split() if shop.bodies.exists() else []
+
+
+def sent(shop: Shop, task: str, *arguments: object) -> str:
+    """A run whose body has begun."""
+    identity = shop.send(task, *arguments, str(shop.bodies))
+    until(lambda: bodies(shop), 30, "the body began")
+    return identity
+
+
+def test_what_ends_in_time_ends_as_ever(shop: Shop) -> None:
+    identity = sent(shop, "slow.nap", 0.5)
+    asked = time.monotonic()
+    shop.worker.stop()
+    assert shop.ledger.get(identity).outcome == "succeeded"
+    assert (shop.worker.ends(), bodies(shop)) == (0, ["began", "ended"])
+    assert time.monotonic() - asked < 20
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGQUIT])
+def test_what_does_not_end_in_time_runs_again_at_once(shop: Shop, how: signal.Signals) -> None:
+    identity = sent(shop, "slow.once")
+    shop.worker.stop(how, seconds=20)
+    handed_back = shop.ledger.get(identity)
+    assert (handed_back.outcome, handed_back.detail) == ("queued", "its worker was stopped, so it waits again")
+    assert not shop.client.hlen("unacked"), "its message is with nobody"
+    shop.running.start("worker2", "--concurrency=1", "--without-mingle")
+    assert shop.ended(identity).outcome == "succeeded"
+    assert bodies(shop) == ["began", "began"]
+    assert shop.worker.count("Traceback") == 0, shop.worker.output()
+
+
+def test_a_body_that_was_cut_off_does_not_go_on(shop: Shop) -> None:
+    sent(shop, "slow.nap", 5)
+    shop.worker.stop(seconds=20)
+    time.sleep(4)
+    assert bodies(shop) == ["began"]

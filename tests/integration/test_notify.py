@@ -1,0 +1,120 @@
+"""What beat and worker tell systemd: ready when they are, alive while they wait, and a sentence that is true."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scheduler import notify
+from scheduler.settings import Settings
+from tests.support.notify_socket import NotifySocket
+from tests.support.redis_server import RedisServer
+from tests.support.redis_server import redis_server as run_redis
+from tests.support.service import Service, service
+
+FILE = """\
+schedules:
+  report: {task: scheduler.tasks.log_it, every: 1h, args: [1, 2]}
+  other: {task: scheduler.tasks.log_it, every: 2h, args: [1, 2]}
+"""
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[NotifySocket]:
+    listening = NotifySocket(tmp_path)
+    yield listening
+    listening.close()
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """One that is not empty for others, so that it may be stopped."""
+    with run_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def running(redis: RedisServer, systemd: NotifySocket, tmp_path: Path) -> Iterator[Service]:
+    (tmp_path / "schedules.yaml").write_text(FILE)
+    settings = Settings(
+        redis_url=redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path, lease=3.0, max_interval=1.0
+    )
+    with service(settings, NOTIFY_SOCKET=systemd.path) as made:
+        yield made
+
+
+def test_a_leader_tells_how_many_schedules_it_has_and_which_comes_next(running: Service, systemd: NotifySocket) -> None:
+    running.start("beat")
+    assert "· 2 schedules · next " in systemd.hears("READY=1", "STATUS=leader since ", "schedules · next ")
+    assert systemd.hears("WATCHDOG=1")
+
+
+def test_a_standby_is_ready_and_names_the_leader(running: Service, systemd: NotifySocket) -> None:
+    first = running.start("beat")
+    systemd.hears("READY=1", "STATUS=leader")
+    running.start("beat2")
+    systemd.hears("READY=1", f":{first.pid} leads")
+    systemd.hears("WATCHDOG=1", f":{first.pid} leads")
+
+
+@pytest.mark.parametrize("name", ["beat", "worker"])
+def test_a_start_goes_on_while_redis_is_away(
+    running: Service, systemd: NotifySocket, redis: RedisServer, name: str
+) -> None:
+    redis.stop()
+    running.start(name)
+    told = systemd.hears("EXTEND_TIMEOUT_USEC=30000000", "WATCHDOG=1", "STATUS=waiting for Redis")
+    systemd.hears("WATCHDOG=1", "STATUS=waiting for Redis")
+    assert not any("READY=1" in one for one in [told, *systemd.heard])
+    redis.start()
+    systemd.hears("READY=1")
+
+
+@pytest.mark.parametrize("name", ["beat", "worker"])
+def test_one_that_waits_for_redis_is_alive_and_says_so(
+    running: Service, systemd: NotifySocket, redis: RedisServer, name: str
+) -> None:
+    running.start(name)
+    systemd.hears("READY=1")
+    redis.stop()
+    for _ in range(2):
+        systemd.hears("WATCHDOG=1", "STATUS=waiting for Redis")
+    redis.start()
+    systemd.hears("READY=1", "STATUS=leader" if name == "beat" else "STATUS=takes runs")
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_a_worker_is_ready_when_it_takes_runs_and_its_loop_keeps_the_watchdog_quiet(
+    running: Service, systemd: NotifySocket, pool: str
+) -> None:
+    worker = running.start("worker", "--concurrency=1", f"--pool={pool}")
+    assert systemd.hears("READY=1").endswith("STATUS=takes runs from celery, 1 at a time")
+    for _ in range(2):
+        systemd.hears("WATCHDOG=1")
+    worker.stop()
+    assert any("STOPPING=1\nEXTEND_TIMEOUT_USEC=80000000" in one for one in systemd.listen())
+
+
+def test_what_is_frozen_is_silent(running: Service, systemd: NotifySocket) -> None:
+    worker = running.start("worker", "--concurrency=1")
+    systemd.hears("READY=1")
+    systemd.hears("WATCHDOG=1")
+    worker.popen.send_signal(signal.SIGSTOP)
+    systemd.listen()
+    with pytest.raises(AssertionError, match="not within"):
+        systemd.hears("WATCHDOG=1", seconds=3)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-3, "now"), (0.4, "now"), (40, "in 40 s"), (119, "in 119 s"), (240, "in 4 min"), (7200, "in 2 h")],
+)
+def test_the_time_until_the_next_run_is_told_in_words(seconds: float, words: str) -> None:
+    assert notify.in_words(seconds) == words
+
+
+def test_a_status_is_one_line() -> None:
+    assert notify.status("a\nb") == "STATUS=a b"
