@@ -1,6 +1,6 @@
 """Sending, idling, loading and lateness: this service and stock RedBeat in turn, in one run, on one Redis.
 
-    python bench/dispatch.py [--entries 10000] [--rounds 3] [--skip-idle] [--skip-load] [--skip-lateness]
+    python bench/dispatch.py [--entries 10000] [--rounds 3] [--server PATH] [--skip-idle] [--skip-load] [--skip-lateness]
 
 Prints Markdown tables. Read the ratios: absolute rates move with the machine and its load.
 """
@@ -45,12 +45,12 @@ HOUR = 3600.0
 
 
 @contextmanager
-def private_redis() -> Iterator[str]:
+def private_redis(server: str) -> Iterator[str]:
     """A Redis of the bench's own, durable as in production."""
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         path = f"{directory}/r.sock"
         options = ["--port", "0", "--unixsocket", path, "--dir", directory, "--save", "", "--appendonly", "yes"]
-        process = subprocess.Popen([find_server(), *options], stdout=subprocess.DEVNULL)
+        process = subprocess.Popen([server, *options], stdout=subprocess.DEVNULL)
         try:
             while not Path(path).exists():
                 time.sleep(0.01)
@@ -296,9 +296,11 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     for part in ("sending", "idle", "load", "lateness"):
         parser.add_argument(f"--skip-{part}", action="store_true")
+    parser.add_argument("--server", default=find_server(), help="the Redis or Valkey that both use")
     chosen = parser.parse_args()
+    print(f"On {chosen.server}")
     logging.disable(logging.INFO)
-    with private_redis() as url:
+    with private_redis(chosen.server) as url:
         if not chosen.skip_sending:
             bench_sending(url, chosen.entries, chosen.rounds)
         if not chosen.skip_lateness:
