@@ -1,6 +1,6 @@
 """Sending, idling, loading and lateness: this service and stock RedBeat in turn, in one run, on one Redis.
 
-    python bench/dispatch.py [--entries 10000] [--rounds 3] [--server PATH] [--skip-idle] [--skip-load] [--skip-lateness]
+    python bench/dispatch.py [--entries 10000] [--rounds 3] [--server PATH] [--skip-idle] [--skip-load] …
 
 Prints Markdown tables. Read the ratios: absolute rates move with the machine and its load.
 """

@@ -85,8 +85,6 @@ def decide(
     ``away`` is the stretch in which no beat led, if there was one: it is the reason of what was missed in it.
     ``handled`` are stretches whose instants were decided over before the clock was set back: they are passed over.
     """
-    if not handled and (decision := decide_on_time(entry, job, now)):
-        return decision
     pause = entry.pause
     if entry.due is None or not job.enabled:
         return Decision(due=entry.due if job.enabled else None)
@@ -118,9 +116,11 @@ def decide(
     return Decision(tuple(sorting.runs), tuple(sorting.skips), due, pause is not None, if_unsent)
 
 
-def decide_on_time(entry: Entry, job: Job, now: datetime) -> Decision | None:
-    """The decision over an entry that is due once, and on time: most are. None for one that takes more thought."""
-    due = entry.due
+def decide_on_time(entry: Entry, job: Job, due: datetime | None, now: datetime) -> Decision | None:
+    """What ``decide`` says of an entry that is due once, and on time, as most are; None if it takes more thought.
+
+    ``due`` stands for the entry's own.
+    """
     if due is None or entry.pause is not None or job.max_runs is not None or not job.enabled:
         return None
     sent_at, following = job.timing.send_at(due), job.timing.next_due(due)

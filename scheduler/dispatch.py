@@ -26,7 +26,7 @@ from scheduler.instants import from_seconds, to_micros, to_redbeat_json, to_seco
 from scheduler.ledger import NO_EXPIRY, UNTAKEN
 from scheduler.message import ESCAPED, CannotCompose, Message, Template
 from scheduler.model import Entry, run_id
-from scheduler.redis_client import AWAY, REFUSED, Client, Keys, script
+from scheduler.redis_client import AWAY, REFUSED, Client, Keys, Posted, script
 from scheduler.settings import Settings
 from scheduler.store import audit_line, log
 
@@ -40,6 +40,7 @@ class Due(NamedTuple):
     entry: Entry
     job: Job
     decision: Decision
+    due: datetime | None  #: its next due instant before that, which may be later than the entry's own
 
 
 #: What became of those entries of a batch, by their number, of which not every run was sent.
@@ -67,7 +68,7 @@ class Dispatcher:
         self._templates.clear()
 
     def arguments(self, batch: Sequence[Due], token: str) -> list[str | float]:
-        """What ``commit`` needs to send a batch; raises Unsendable for one of the entries."""
+        """What ``post`` needs to send a batch; raises Unsendable for one of the entries."""
         now = time.time()
         at = from_seconds(now)
         arguments: list[str | float] = [token, now, *self.limits]
@@ -83,14 +84,22 @@ class Dispatcher:
                 raise Unsendable(due.entry, f"{type(error).__name__}: {error}") from error
         return arguments
 
-    def commit(self, arguments: Sequence[str | float]) -> Replies:
-        """Send a batch, all of it; raises LostLock with nothing sent."""
+    def post(self, arguments: Sequence[str | float]) -> Posted:
+        """Begin to send a batch, all of it or nothing."""
         faults.reach("dispatch.before_commit")
-        replies = self._commit(keys=[self.keys.lock, self.keys.schedule], args=arguments)
+        return self._commit.post([self.keys.lock, self.keys.schedule], arguments)
+
+    def replies(self, posted: Posted) -> Replies:
+        """What became of a batch; raises LostLock with nothing sent."""
+        answer = posted.answer()
         faults.reach("dispatch.after_commit")
-        if replies is None:
+        if answer is None:
             raise LostLock
-        return {number - 1: outcomes for number, *outcomes in replies}
+        return {number - 1: outcomes for number, *outcomes in answer}
+
+    def commit(self, arguments: Sequence[str | float]) -> Replies:
+        """Send a batch, and wait for it."""
+        return self.replies(self.post(arguments))
 
     def run_now(self, entry: Entry, by: str) -> str:
         """Send a manual run at once; returns its id. Raises RefusedChange when the run before still goes on."""
@@ -121,12 +130,12 @@ class Dispatcher:
         return identity
 
     def _advance(self, due: Due) -> list[str | float]:
-        entry, job, decision = due
+        entry, job, decision, before = due
         unusual = self._unusual(due) if decision.is_unusual else ()
         return [
             entry.name,
             str(entry.revision),
-            to_micros(entry.due),
+            to_micros(before),
             to_micros(decision.due),
             self._score(due, decision.due),
             to_redbeat_json(decision.runs[-1]) if decision.runs else "",

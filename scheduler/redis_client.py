@@ -221,6 +221,34 @@ class Script:
             # In one step: a Redis that is started anew between loading and calling has forgotten the script again.
             return self.client.eval(self.text, len(keys), *keys, *args)
 
+    def post(self, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Posted:
+        """Call the script, and look for its answer later. It is sent once, whatever the client does to repeat calls."""
+        return Posted(self, keys, args)
+
+
+class Posted:
+    """A call on its way to Redis; ``answer`` must be asked for, once."""
+
+    def __init__(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> None:
+        self.script = script
+        self.keys, self.args = keys, args
+        self.pool = script.client.connection_pool
+        self.connection = self.pool.get_connection()
+        try:
+            self.connection.send_command("EVALSHA", script.sha, len(keys), *keys, *args)
+        except BaseException:
+            self.pool.release(self.connection)
+            raise
+
+    def answer(self) -> Any:
+        """Wait for what the script returns."""
+        try:
+            return self.connection.read_response()
+        except redis.exceptions.NoScriptError:
+            return self.script.client.eval(self.script.text, len(self.keys), *self.keys, *self.args)
+        finally:
+            self.pool.release(self.connection)
+
 
 def script(client: Client, name: str) -> Script:
     """The Lua script ``scheduler/lua/<name>.lua``.

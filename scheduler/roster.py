@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
 
 from scheduler import entries, faults
 from scheduler.entries import Job
@@ -21,11 +21,18 @@ KEPT = 200_000  #: decoded entries that are kept
 SWEPT = 100  #: entries that are looked at in one go for changes by other programs
 
 
-class Known(NamedTuple):
-    """A decoded entry."""
+@dataclass(slots=True)
+class Known:
+    """A decoded entry; ``due`` and ``ran`` go on with its runs, and stand for those of the entry as it was read."""
 
     entry: Entry
     job: Job
+    due: datetime | None
+    ran: int
+
+    def present(self) -> Entry:
+        """The entry as it is now."""
+        return replace(self.entry, due=self.due, total_run_count=self.ran)
 
 
 class Roster:
@@ -62,13 +69,9 @@ class Roster:
 
     def learn(self, entry: Entry) -> None:
         """Keep an entry; raises DamagedEntry when it cannot be sent as it is."""
-        self._known[entry.name] = Known(entry, entries.job(entry))
+        self._known[entry.name] = Known(entry, entries.job(entry), entry.due, entry.total_run_count)
         if len(self._known) > KEPT:
             self._known.popitem(last=False)
-
-    def advance(self, known: Known, due: datetime | None, runs: int) -> None:
-        """Keep an entry as so many runs left it."""
-        self._known[known.entry.name] = Known(known.entry.advanced(due, runs), known.job)
 
     def forget(self, name: str) -> None:
         """Read this entry anew when it is due again."""

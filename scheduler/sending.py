@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 
 from scheduler import adopt, entries, faults
-from scheduler.decide import Stretches, decide
-from scheduler.dispatch import Dispatcher, Due, LostLock, Replies, Unsendable
+from scheduler.decide import Stretches, decide, decide_on_time
+from scheduler.dispatch import Dispatcher, Due, LostLock, Unsendable
 from scheduler.entries import DamagedEntry
 from scheduler.events import emit
 from scheduler.instants import from_seconds
 from scheduler.lease import Lease
-from scheduler.redis_client import AWAY, REFUSED
-from scheduler.roster import Known, Roster
+from scheduler.redis_client import AWAY, REFUSED, Posted
+from scheduler.roster import Roster
 from scheduler.safekeeping import Safekeeping
 
-BATCH = 500  #: entries that are committed in one step
-AT_ONCE = 20 * BATCH  #: entries that are sent before beat looks after anything else
+BATCH = 100  #: entries that are committed in one step: more would keep others waiting for Redis, and are no faster
+AT_ONCE = 100 * BATCH  #: entries that are sent before beat looks after anything else
 
 
 class Sender:
@@ -34,8 +33,7 @@ class Sender:
         self.safe = safe
         self.away: tuple[datetime, datetime] | None = None  #: the stretch before this beat in which none led
         self.begun = from_seconds(0.0)  #: when it looked last for what is due
-        self.courier = ThreadPoolExecutor(1, "sending")
-        self.on_its_way: tuple[list[Due], Future[Replies]] | None = None
+        self.on_its_way: tuple[list[Due], Posted] | None = None
 
     def forget(self) -> None:
         """Read every entry anew, and build every message anew."""
@@ -77,7 +75,7 @@ class Sender:
                 batch = [due for due in batch if due.entry.name != error.entry.name]
         self.settle()
         if batch:
-            self.on_its_way = batch, self.courier.submit(self.dispatcher.commit, arguments)
+            self.on_its_way = batch, self.dispatcher.post(arguments)
         elif not self.lease.renew(self.store.client):
             raise LostLock
 
@@ -85,13 +83,15 @@ class Sender:
         """Wait for the batch that is on its way, and take its outcome into account."""
         if self.on_its_way is None:
             return
-        (batch, future), self.on_its_way = self.on_its_way, None
-        replies = future.result()
-        for number, (entry, job, decision) in enumerate(batch):
-            if number in replies or decision.resumed:
-                self.roster.forget(entry.name)
+        (batch, posted), self.on_its_way = self.on_its_way, None
+        replies = self.dispatcher.replies(posted)
+        for number, due in enumerate(batch):
+            known, decision = self.roster.get(due.entry.name), due.decision
+            if number in replies or decision.resumed or known is None:
+                self.roster.forget(due.entry.name)
             else:
-                self.roster.advance(Known(entry, job), decision.due, len(decision.runs))
+                known.due = decision.due
+                known.ran += len(decision.runs)
         self.dispatcher.tell(batch, replies)
         self.safe.sent(self.begun, everything=False)
         self.safe.changed.update(due.entry.name for due in batch if due.job.max_runs is not None)
@@ -121,8 +121,12 @@ class Sender:
         known = self.roster.get(name)
         if known is None:
             return None
+        entry, job, due = known.entry, known.job, known.due
         try:
-            return Due(*known, decide(*known, now, self.away, handled))
+            decision = None if handled else decide_on_time(entry, job, due, now)
+            if decision is None:
+                decision = decide(known.present(), job, now, self.away, handled)
+            return Due(entry, job, decision, due)
         except Exception as error:
             self.refuse(name, str(known.entry.revision), error)
             return None

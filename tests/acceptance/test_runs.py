@@ -188,7 +188,7 @@ def test_a_run_that_no_worker_took_before_it_expired_is_skipped_as_expired(shop:
     due = from_seconds(time.time()) - SECOND
     entry = shop.add("runs.add", 1, 2, expires="1s", queue="parked", start=due.isoformat())
     shop.client.set(shop.keys.lock, "ours")
-    commit(shop.dispatcher, [Due(entry, entries.job(entry), Decision((due,), due=entry.due))])
+    commit(shop.dispatcher, [Due(entry, entries.job(entry), Decision((due,), due=entry.due), entry.due)])
     expires = json.loads(shop.client.lindex("parked", 0))["headers"]["expires"]
     until(lambda: from_seconds(time.time()).isoformat() > expires, 10, "the run expires")
     shop.client.rpoplpush("parked", "celery")

@@ -153,7 +153,7 @@ def test_skips_for_different_reasons_are_rows_of_their_own(shop: Shop, now: date
     entry = shop.add(late=HOUR, catch_up="none")
     job = entries.job(entry)
     away = (now - HOUR, now - 40 * MINUTE)
-    commit(shop.dispatcher, [Due(entry, job, decide(entry, job, now - 20 * MINUTE + HALF, away))])
+    commit(shop.dispatcher, [Due(entry, job, decide(entry, job, now - 20 * MINUTE + HALF, away), entry.due)])
     late, down = shop.ledger.runs("job")
     assert (late.detail, late.count) == ("beat was late", 20)
     assert (down.detail[:13], down.count) == ("beat was down", 20)
@@ -224,7 +224,7 @@ def test_an_entry_whose_message_cannot_be_built_is_named_and_nothing_was_sent(sh
     broken = Entry("broken", "redbeat", {"task": TASK, "schedule": 60.0, "options": {"headers": "no mapping"}})
     batch = shop.due("job", "other")
     job = entries.job(broken)
-    wrong = Due(broken, job, batch[0].decision)
+    wrong = Due(broken, job, batch[0].decision, None)
     before = snapshot(client)
     with pytest.raises(Unsendable) as caught:
         commit(shop.dispatcher, [batch[0], wrong, batch[1]])

@@ -41,7 +41,7 @@ class Shop:
         found = []
         for entry in self.store.read(names or self.store.names()):
             job = entries.job(entry)
-            found.append(Due(entry, job, decide(entry, job, at or self.now)))
+            found.append(Due(entry, job, decide(entry, job, at or self.now), entry.due))
         return found
 
     def commit(self, *names: str, at: datetime | None = None, token: str = "ours") -> list[str]:

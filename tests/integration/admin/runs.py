@@ -37,7 +37,7 @@ def skip(service: Service, entry: Entry, *skips: Skip) -> None:
 def commit(service: Service, entry: Entry, **decided: Any) -> None:
     lead(service)
     decision = Decision(due=entry.due, **decided)
-    assert send_batch(service.dispatcher, [Due(entry, entries.job(entry), decision)], TOKEN) == []
+    assert send_batch(service.dispatcher, [Due(entry, entries.job(entry), decision, entry.due)], TOKEN) == []
 
 
 def set_aside(service: Service, name: str, error: str) -> None:
