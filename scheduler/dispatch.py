@@ -114,7 +114,7 @@ class Dispatcher:
         as_it_is = (entry.name, str(entry.revision), "", "keep", "", "")
         deadline = now + NO_EXPIRY.total_seconds()
         record = opened(job, sent, now, now, by)
-        run = (identity, record, sent.queue, sent.payload, deadline)
+        run = (identity, record, sent.place, sent.payload, deadline)
         [outcome] = self.commit(["", now, *self.limits, *as_it_is, job.policies.overlap, 0, 1, *run]).get(0, ["sent"])
         if outcome == "changed":
             raise RefusedChange(f"schedule '{entry.name}' changed at the same time: look at it again, then run it")
@@ -173,7 +173,7 @@ class Dispatcher:
             sent = self._message(due.entry, due.job, identity, expires, at)
             deadline = to_seconds(at + NO_EXPIRY if expires is None else expires + UNTAKEN)
             record = opened(due.job, sent, to_seconds(instant), now)
-            flat += [identity, record, sent.queue, sent.payload, deadline]
+            flat += [identity, record, sent.place, sent.payload, deadline]
         return flat
 
     @cached_property

@@ -69,6 +69,12 @@ class Message(NamedTuple):
     queue: str
     payload: str
     task_id: str
+    also: str = ""  #: the commands that kombu sends along, as a JSON list: the end of a queue with ``x-expires``
+
+    @property
+    def place(self) -> str:
+        """The queue as the scripts take it, see ``list_of`` in ``_ledger.lua``."""
+        return f"{self.queue}\n{self.also}" if self.also else self.queue
 
 
 class Template(NamedTuple):
@@ -76,6 +82,7 @@ class Template(NamedTuple):
 
     queue: str
     text: str  #: for ``%``, with a name for each gap
+    also: str = ""  #: as in Message
 
     def render(self, run_id: str, expires: datetime | None, now: datetime) -> Message:
         """The message of one run; ``expires`` None where the template was made without."""
@@ -85,7 +92,7 @@ class Template(NamedTuple):
         if expires is not None:
             gaps["expires"] = expires.isoformat()
             gaps["expiration"] = str(max((expires - now) // MILLISECOND, 0))
-        return Message(self.queue, self.text % gaps, task)
+        return Message(self.queue, self.text % gaps, task, self.also)
 
 
 class Collector:
@@ -166,10 +173,12 @@ def compose(app: Celery, job: Job, run_id: str, expires: datetime | None, task: 
             raise error.__cause__ from error
         raise CannotCompose(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
     pushes = [arguments for command, arguments in collector.commands if command == "lpush"]
-    if len(pushes) != 1 or len(collector.commands) != 1:
+    also = [(command, *arguments) for command, arguments in collector.commands if command == "pexpire"]
+    if len(pushes) != 1 or len(collector.commands) != 1 + len(also):
         raise CannotCompose("its options route it to something else than one Redis list")
     [(queue, payload)] = pushes
-    return Message(str(queue), payload.decode() if isinstance(payload, bytes) else str(payload), task)
+    text = payload.decode() if isinstance(payload, bytes) else str(payload)
+    return Message(str(queue), text, task, json.dumps(also) if also else "")
 
 
 def build(app: Celery, job: Job, run_id: str, expires: datetime | None) -> Message:
@@ -193,7 +202,7 @@ def template(app: Celery, job: Job, *, expiring: bool) -> Template | None:
     properties["delivery_tag"] = GAPS["tag"]
     if expiring:
         properties["expiration"] = GAPS["expiration"]
-    return Template(message.queue, cut(json.dumps(body), GAPS if expiring else SHORT_GAPS))
+    return Template(message.queue, cut(json.dumps(body), GAPS if expiring else SHORT_GAPS), message.also)
 
 
 def cut(text: str, gaps: Mapping[str, str]) -> str:

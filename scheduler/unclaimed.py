@@ -95,7 +95,7 @@ class LostMessages:
         except (NotFound, DamagedEntry, CannotCompose):
             return ("", "", "", *GONE)
         deadline = to_seconds(now + NO_EXPIRY if expires is None else expires + UNTAKEN)
-        return (again.queue, again.payload, deadline, "", "", "")
+        return (again.place, again.payload, deadline, "", "", "")
 
 
 def expires_at(run: Run, job: Job) -> datetime | None:

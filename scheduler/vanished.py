@@ -48,7 +48,7 @@ class Vanished:
         arguments: list[str | float] = [token, now, keys.prefix]
         for run_id in ids:
             again = self.again(run_id)
-            queue, payload = (again.queue, again.payload) if again else ("", "")
+            queue, payload = (again.place, again.payload) if again else ("", "")
             arguments += [run_id, queue, payload, now + UNTAKEN.total_seconds()]
         faults.reach("vanished.before_settle")
         answers = self._lose(keys=[keys.lock, keys.leases], args=arguments)

@@ -56,10 +56,20 @@ local function note_sent(prefix, queue, members)
   for _, key in ipairs({sent_key(prefix, queue), queues_key(prefix)}) do redis.call('EXPIRE', key, 30 * 86400) end
 end
 
-local function push(prefix, queue, id, payload)
-  redis.call('LPUSH', queue, payload)
-  note_sent(prefix, queue, {redis_time(), id})
+-- The list of a queue; and the commands that go along with each message, which may stand behind it as [[command, argument…]…].
+local function list_of(queue)
+  local list, also = string.match(queue, '^(.-)\n(%[%[.*)$')
+  return list or queue, also and cjson.decode(also) or {}
 end
+
+local function push_all(prefix, queue, payloads, members)
+  local list, also = list_of(queue)
+  in_parts('LPUSH', list, payloads)
+  for _, command in ipairs(also) do redis.call(unpack(command)) end
+  note_sent(prefix, list, members)
+end
+
+local function push(prefix, queue, id, payload) push_all(prefix, queue, {payload}, {redis_time(), id}) end
 
 local function was_claimed(prefix, run, id)
   if run.queue then redis.call('ZREM', sent_key(prefix, run.queue), id) end

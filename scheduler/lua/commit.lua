@@ -38,7 +38,7 @@ end
 -- An error in the middle would leave a run in the ledger that no worker ever gets.
 local kinds = {}
 local function is_list(queue)
-  kinds[queue] = kinds[queue] or redis.call('TYPE', queue).ok
+  kinds[queue] = kinds[queue] or redis.call('TYPE', (list_of(queue))).ok
   return kinds[queue] == 'list' or kinds[queue] == 'none'
 end
 
@@ -57,7 +57,7 @@ local function send(name, ledger, overlap, manual)
   local id, record, queue, payload, deadline = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   at = at + 5
   if not is_list(queue) then
-    if not manual then skip_run(name, id, record, 'no queue', queue .. ' is no list in Redis') end
+    if not manual then skip_run(name, id, record, 'no queue', list_of(queue) .. ' is no list in Redis') end
     return 'no queue'
   end
   local found = redis.call('HMGET', ledger, id, ':open', ':waiting')
@@ -139,9 +139,6 @@ while at <= #ARGV do
     if sent < runs then answer[#answer + 1] = {number, unpack(outcomes)} end
   end
 end
-for queue, mine in pairs(pushes) do
-  in_parts('LPUSH', queue, mine.payloads)
-  note_sent(limits.prefix, queue, mine.members)
-end
+for queue, mine in pairs(pushes) do push_all(limits.prefix, queue, mine.payloads, mine.members) end
 if #moved > 0 then in_parts('ZADD', KEYS[2], moved) end
 return answer

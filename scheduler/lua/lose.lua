@@ -14,7 +14,7 @@ local function settle(id, queue, payload, ends)
   if not run or run.outcome ~= 'running' then return 'alive' end
   run.reason = 'lost'
   if payload ~= '' then
-    run.outcome, run.queue, run.detail = 'queued', queue, 'its worker vanished, so it was sent again'
+    run.outcome, run.queue, run.detail = 'queued', (list_of(queue)), 'its worker vanished, so it was sent again'
     write_run(ledger, id, run)
     set_open(ledger, id, ends)
     push(prefix, queue, id, payload)

@@ -13,7 +13,7 @@ local function settle(id, queue, pushed, queue_now, payload, ends, outcome, reas
   local run = read_run(ledger, id)
   if not run or run.outcome ~= 'queued' then return 'gone' end
   if payload ~= '' then
-    run.queue, run.reason, run.detail = queue_now, 'lost', 'its message was lost, so it was sent again'
+    run.queue, run.reason, run.detail = (list_of(queue_now)), 'lost', 'its message was lost, so it was sent again'
     write_run(ledger, id, run)
     set_open(ledger, id, ends)
     push(prefix, queue_now, id, payload)

@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 from celery import Celery
+from kombu.entity import Queue
 
 from scheduler import entries
 from scheduler.decide import decide
@@ -288,3 +290,19 @@ def test_every_run_and_skip_is_one_line_in_the_log(shop: Shop, caplog: pytest.Lo
     first, second = [record.getMessage() for record in caplog.records]
     assert first == f"Sent {shop.ledger.runs('job')[-1].id} to slow"
     assert second == "Skipped 1 × job: the run before had not finished"
+
+
+def test_a_queue_that_ends_when_nobody_uses_it_is_kept_up_with_each_message_as_kombu_does(
+    shop: Shop, celery: Celery, client: Client
+) -> None:
+    """The option ``x-expires`` of a queue, which kombu turns into a command beside the push."""
+    brief: Any = Queue
+    celery.conf.task_queues = [brief("celery"), brief("brief", queue_arguments={"x-expires": 60_000})]
+    shop.add("lasting")
+    shop.add(queue="brief")
+    for minute in (0, 1):
+        shop.commit(at=shop.now + minute * MINUTE)
+    assert [client.llen(queue) for queue in ("brief", "celery")] == [2, 2]
+    assert 0 < client.pttl("brief") <= 60_000
+    assert client.pttl("celery") == -1
+    assert {run.queue for run in shop.ledger.runs("job")} == {"brief"}
