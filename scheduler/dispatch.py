@@ -32,6 +32,7 @@ from scheduler.store import audit_line, log
 
 TEMPLATES = 50_000  #: message templates that are kept
 NOT_SENT = {"overlap": "the run before had not finished", "no queue": "its queue is a key of another kind in Redis"}
+UNDECIDED = ("changed", "broken")  #: what becomes of an entry whose decision was not carried out
 
 
 class Due(NamedTuple):
@@ -115,7 +116,10 @@ class Dispatcher:
         deadline = now + NO_EXPIRY.total_seconds()
         record = opened(job, sent, now, now, by)
         run = (identity, record, sent.place, sent.payload, deadline)
-        [outcome] = self.commit(["", now, *self.limits, *as_it_is, job.policies.overlap, 0, 1, *run]).get(0, ["sent"])
+        replies = self.commit(["", now, *self.limits, *as_it_is, job.policies.overlap, 0, 1, *run])
+        outcome, *wrong = replies.get(0, ["sent"])
+        if outcome == "broken":
+            raise RefusedChange(f"schedule '{entry.name}' cannot be sent: {wrong[0]}; delete that key, then run it")
         if outcome == "changed":
             raise RefusedChange(f"schedule '{entry.name}' changed at the same time: look at it again, then run it")
         if outcome == "no queue":
@@ -200,7 +204,7 @@ class Dispatcher:
             return
         for number, due in enumerate(batch):
             outcomes = replies.get(number)
-            if outcomes != ["changed"]:
+            if outcomes is None or outcomes[0] not in UNDECIDED:
                 self._tell(due, outcomes or repeat("sent"))
 
     def _tell(self, due: Due, outcomes: Iterable[str]) -> None:

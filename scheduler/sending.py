@@ -92,6 +92,9 @@ class Sender:
             else:
                 known.due = decision.due
                 known.ran += len(decision.runs)
+        for number, (outcome, *wrong) in replies.items():
+            if outcome == "broken":
+                self.set_aside(batch[number].entry.name, str(batch[number].entry.revision), wrong[0])
         self.dispatcher.tell(batch, replies)
         self.safe.sent(self.begun, everything=False)
         self.safe.changed.update(due.entry.name for due in batch if due.job.max_runs is not None)

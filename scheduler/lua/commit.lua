@@ -5,8 +5,9 @@
 --     [pause ended (0|1), definition without the pause ('' leaves it), due after and score if not every run was sent ('' for the
 --     same), {id, due, last, count, reason, detail}… for each skip], number of runs,
 --   then for each run {id, record for the ledger, queue, payload, deadline}.
--- Returns nil when the lock is not ours; else a list for each entry of which not every run was sent: its number from 1, 'changed', or
---   for each run 'sent', 'overlap', 'waiting', or 'no queue' where its queue is a key of another kind.
+-- Returns nil when the lock is not ours; else a list for each entry of which not every run was sent: its number from 1, 'changed',
+--   'broken' and what is wrong with its ledger, or for each run 'sent', 'overlap', 'waiting', or 'no queue' where its queue is a key
+--   of another kind.
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 
 local now = tonumber(ARGV[2])
@@ -103,6 +104,12 @@ local function end_pause(key, definition)
   redis.call('HSET', key, 'revision', next_revision(limits.prefix))
 end
 
+-- What Redis says of itself, that it is full or a replica, is no damage of a ledger.
+local function says_of_itself(wrong)
+  local code, said = string.match(wrong, '(%u%u%u+)( .*)')
+  return code and code ~= 'WRONGTYPE' and code ~= 'ERR' and code .. said
+end
+
 local answer, number = {}, 0
 while at <= #ARGV do
   local name, revision, before, after, score = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
@@ -121,22 +128,31 @@ while at <= #ARGV do
     at = at + 5 * runs
     answer[#answer + 1] = {number, 'changed'}
   else
-    for skip = unusual + 4, unusual + words - 1, 6 do
-      record_skip(limits, name, ARGV[skip], ARGV[skip + 1], ARGV[skip + 2], tonumber(ARGV[skip + 3]), ARGV[skip + 4], ARGV[skip + 5])
-    end
     local ledger = ledger_key(limits.prefix, name)
-    local outcomes, sent = {}, 0
-    for run = 1, runs do
-      outcomes[run] = send(name, ledger, overlap, manual)
-      if outcomes[run] == 'sent' or outcomes[run] == 'waiting' then sent = sent + 1 end
+    local outcomes, sent, ends = {}, 0, at + 5 * runs
+    local fine, wrong = pcall(function()
+      for skip = unusual + 4, unusual + words - 1, 6 do
+        record_skip(limits, name, ARGV[skip], ARGV[skip + 1], ARGV[skip + 2], tonumber(ARGV[skip + 3]), ARGV[skip + 4], ARGV[skip + 5])
+      end
+      for run = 1, runs do
+        outcomes[run] = send(name, ledger, overlap, manual)
+        if outcomes[run] == 'sent' or outcomes[run] == 'waiting' then sent = sent + 1 end
+      end
+      if not manual then
+        if sent < runs and words > 0 and ARGV[unusual + 3] ~= '' then after, score = ARGV[unusual + 2], ARGV[unusual + 3] end
+        advance(key, runs, after, score, last, (tonumber(now_is[5]) or 0) + sent)
+        if words > 0 and ARGV[unusual] == '1' then end_pause(key, ARGV[unusual + 1]) end
+      end
+      if runs > 0 then bound(limits, ledger) end
+    end)
+    at = ends
+    if not fine then -- somebody else wrote there: if the step ended here, what stands in the other ledgers would never be pushed
+      wrong = type(wrong) == 'table' and wrong.err or tostring(wrong)
+      if says_of_itself(wrong) then return redis.error_reply(says_of_itself(wrong)) end
+      answer[#answer + 1] = {number, 'broken', ledger .. ' is damaged: ' .. wrong}
+    elseif sent < runs then
+      answer[#answer + 1] = {number, unpack(outcomes)}
     end
-    if not manual then
-      if sent < runs and words > 0 and ARGV[unusual + 3] ~= '' then after, score = ARGV[unusual + 2], ARGV[unusual + 3] end
-      advance(key, runs, after, score, last, (tonumber(now_is[5]) or 0) + sent)
-      if words > 0 and ARGV[unusual] == '1' then end_pause(key, ARGV[unusual + 1]) end
-    end
-    if runs > 0 then bound(limits, ledger) end
-    if sent < runs then answer[#answer + 1] = {number, unpack(outcomes)} end
   end
 end
 for queue, mine in pairs(pushes) do push_all(limits.prefix, queue, mine.payloads, mine.members) end

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +12,11 @@ import pytest
 
 from scheduler import entries
 from scheduler.beat import Scheduler
-from scheduler.store import Store
+from scheduler.errors import RefusedChange
+from scheduler.ledger import Ledger
+from scheduler.model import run_id
+from scheduler.redis_client import AWAY, Client
+from scheduler.store import Store, Write
 from tests.support.beats import (
     add_due,
     arguments,
@@ -156,6 +162,56 @@ def test_an_entry_of_ours_that_lost_a_field_stops_nobody(
     before = schedule_data(beat.client, beat.keys)
     lead(beat)
     assert schedule_data(beat.client, beat.keys) == before
+
+
+LEDGERS: dict[str, Callable[[Client, str], object]] = {
+    "a key of another kind": lambda client, key: client.set(key, "x"),
+    "open runs that are none": lambda client, key: client.hset(key, ":open", "soon bad@1"),
+    "an open run that is none": lambda client, key: client.hset(key, mapping={":open": "1 bad@1", "bad@1": "x"}),
+    "a run that waits and is none": lambda client, key: client.hset(key, ":waiting", "x"),
+}
+
+
+@pytest.mark.parametrize("damage", LEDGERS.values(), ids=LEDGERS.keys())
+def test_a_ledger_that_is_damaged_stops_nobody(
+    beat: Scheduler, store: Store, just_now: datetime, damage: Callable[[Client, str], object]
+) -> None:
+    add_due(store, just_now, "bad")
+    damage(beat.client, beat.keys.ledger("bad"))
+    assert_set_aside_alone(beat, store, just_now)
+    assert store.get("bad").error.startswith("redbeat::ledger:bad is damaged: ")
+    with pytest.raises(RefusedChange, match=r"redbeat::ledger:bad is damaged: .*; delete that key, then run it"):
+        beat.sender.dispatcher.run_now(store.get("bad"), "ann")
+
+
+def test_a_redis_that_is_full_damages_nobody(beat: Scheduler, store: Store, just_now: datetime) -> None:
+    add_due(store, just_now)
+    lead(beat)
+    add_due(store, just_now, "late")
+    beat.client.config_set("maxmemory", "1mb")
+    try:
+        with pytest.raises(AWAY):
+            beat.sender.send(())
+    finally:
+        beat.client.config_set("maxmemory", "0")
+    assert store.get("late").error == ""
+    lead(beat)
+    assert runs_sent(beat.client)[-1] == run_id("late", just_now)
+
+
+def test_a_schedule_whose_damaged_ledger_was_deleted_is_sent_once_it_is_changed(
+    beat: Scheduler, store: Store, ledger: Ledger, just_now: datetime
+) -> None:
+    add_due(store, just_now, "bad")
+    beat.client.set(beat.keys.ledger("bad"), "x")
+    lead(beat)
+    assert runs_sent(beat.client) == []
+    beat.client.delete(beat.keys.ledger("bad"))
+    before = store.get("bad")
+    store.write([Write("bad", before, replace(before, error=""))])
+    lead(beat)
+    assert runs_sent(beat.client) == [run_id("bad", just_now)]
+    assert ledger.get(run_id("bad", just_now)).outcome == "queued"
 
 
 @pytest.mark.parametrize("kind", ["string", "list", "set"])
