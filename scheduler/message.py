@@ -73,7 +73,7 @@ class Message(NamedTuple):
 
     @property
     def place(self) -> str:
-        """The queue as the scripts take it, see ``list_of`` in ``_ledger.lua``."""
+        """The queue, whose name is one line, as the scripts take it; see ``list_of`` in ``_ledger.lua``."""
         return f"{self.queue}\n{self.also}" if self.also else self.queue
 
 
@@ -177,6 +177,8 @@ def compose(app: Celery, job: Job, run_id: str, expires: datetime | None, task: 
     if len(pushes) != 1 or len(collector.commands) != 1 + len(also):
         raise CannotCompose("its options route it to something else than one Redis list")
     [(queue, payload)] = pushes
+    if "\n" in str(queue):  # what follows would be taken for commands, see `place`
+        raise CannotCompose("the name of its queue has more than one line")
     text = payload.decode() if isinstance(payload, bytes) else str(payload)
     return Message(str(queue), text, task, json.dumps(also) if also else "")
 

@@ -48,6 +48,7 @@ DEFINITIONS: dict[str, Any] = {
     "options that are a list": {"options": [1]},
     "headers that are text": {"options": {"headers": "x"}},
     "an expiry beyond every calendar": {"options": {"expires": 3e11}},
+    "a queue that looks like commands": {"options": {"queue": 'q\n[["set", "owned", "1"]]'}},
     "an unknown serializer": {"options": {"serializer": "morse"}},
     "an exchange without a queue": {"options": {"exchange": "nowhere", "routing_key": "x"}},
     "too few arguments for the task": {"args": []},
@@ -105,6 +106,7 @@ def assert_set_aside_alone(beat: Scheduler, store: Store, just_now: datetime) ->
     before = schedule_data(beat.client, beat.keys)
     lead(beat)
     assert schedule_data(beat.client, beat.keys) == before
+    assert not beat.client.exists("owned")
 
 
 @pytest.mark.parametrize("changes", DEFINITIONS.values(), ids=DEFINITIONS.keys())
