@@ -1,4 +1,4 @@
-"""Overlap and catch-up while beats and workers die: no two bodies of one schedule at once, and every instant has its row."""
+"""Overlap and catch-up while beats and workers die: bodies of one schedule never meet, and every instant has its row."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_overlap_and_catch_up_hold_while_beats_and_workers_die(service: Service)
     beats = [service.leads(service.beat(lease="3")), service.beat(lease="3")]
     workers = [threads(service) for _ in range(3)]
     for number in range(KILLS):
-        service.goes_on(random.uniform(0.5, 2))  # noqa: S311 - no secret
+        service.goes_on(random.uniform(0.5, 2))
         some, start = (workers, threads) if number % 2 else (beats, lambda service: service.beat(lease="3"))
         some.pop(0).kill()
         some.append(start(service))
