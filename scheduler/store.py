@@ -232,8 +232,8 @@ def pack(change: Write, *, audited: bool) -> Packed:
     seen = {"meta": entries.meta(after.last_run_at, after.total_run_count), "count": str(after.total_run_count)}
     if before is None:
         return Packed(change.name, "", "add", entries.score(after, job.timing), line, fields | seen)
-    if not change.reschedule:
-        del fields["due"]
+    if not change.reschedule or (before.due == after.due and not before.error):
+        del fields["due"]  # beat may have gone on meanwhile
     if before.error or before.last_run_at != after.last_run_at:
         fields |= seen
     where = entries.score(after, job.timing) if change.reschedule else ""

@@ -1,4 +1,4 @@
-"""Overlap and catch-up while beats and workers die: bodies of one schedule never meet, and every instant has its row."""
+"""Overlap and catch-up while beats and workers die: bodies of one schedule never meet, every instant has its row."""
 
 from __future__ import annotations
 

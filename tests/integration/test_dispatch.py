@@ -187,6 +187,16 @@ def test_a_pause_that_ended_is_taken_from_the_entry_and_from_redbeats_definition
     assert (skipped.outcome, skipped.reason, skipped.detail) == ("skipped", "paused", "note")
 
 
+@pytest.mark.parametrize("pause", [Pause("ann", 0.0), Pause("ann", 0.0, until=1.0)], ids=["begins", "ends"])
+def test_a_pause_that_meets_a_sending_does_not_bring_the_same_instant_up_again(shop: Shop, pause: Pause) -> None:
+    before = shop.add()
+    shop.commit()
+    shop.store.write([Write("job", before, replace(before, pause=pause))])
+    after = shop.store.get("job")
+    assert before.due is not None
+    assert (after.due, after.pause) == (before.due + MINUTE, pause)
+
+
 def test_a_ledger_keeps_the_newest_runs_and_is_bounded(
     celery: Celery, client: Client, keys: Keys, settings: Settings, store: Store, now: datetime
 ) -> None:
