@@ -57,6 +57,7 @@ class Checked:
     positions: schedule_file.Positions
     patterns: tuple[str, ...] = ()  #: what it includes
     files: tuple[Path, ...] = ()  #: which files those are
+    unended: tuple[str, ...] = ()  #: those that end inside a line
 
     @property
     def is_unreadable(self) -> bool:
@@ -89,7 +90,8 @@ def check(path: Path, tasks: Tasks) -> Checked:
     calendars = document.data.get("calendars")
     valid = validate(document, tasks=tasks)
     known = calendars if isinstance(calendars, dict) else {}
-    return Checked(valid, document.digest, path, known, document.positions, document.patterns, document.files)
+    found = document.patterns, document.files, document.unended
+    return Checked(valid, document.digest, path, known, document.positions, *found)
 
 
 def plan_for(store: Store, checked: Checked, since: datetime | None = None) -> Plan:
@@ -115,11 +117,8 @@ def apply(
     """Load the file in one atomic step. Raises Invalid, RefusedChange or Conflict with no change made."""
     for attempt in range(ATTEMPTS):
         wanted = plan_for(store, checked, since)
-        if wanted.is_mass_removal and not allow_remove:
-            raise RefusedChange(
-                f"{checked.path} would remove {wanted.removals} of {wanted.stored} schedules, so nothing was changed: "
-                "if that is meant, run `python3 -m scheduler apply --allow-remove`"
-            )
+        if not allow_remove:
+            refuse_doubtful(checked, wanted)
         try:
             faults.reach("sync.before_write")
             progress()
@@ -133,6 +132,17 @@ def apply(
             note_applied(store, checked, wanted, is_leaders=bool(token))
             return wanted
     raise Conflict
+
+
+def refuse_doubtful(checked: Checked, wanted: Plan) -> None:
+    """Raise RefusedChange for a removal that looks like an accident: of most schedules, or by a file cut short."""
+    remedy = "if that is meant, run `python3 -m scheduler apply --allow-remove`"
+    removal = f"would remove {wanted.removals} of {wanted.stored} schedules, so nothing was changed"
+    if wanted.is_mass_removal:
+        raise RefusedChange(f"{checked.path} {removal}: {remedy}")
+    if wanted.removals and checked.unended:
+        what = f"{checked.unended[0]} ends inside a line, as if cut short, and {removal}"
+        raise RefusedChange(f"{what}: end that line with a line break; {remedy}")
 
 
 def note_applied(store: Store, checked: Checked, done: Plan, *, is_leaders: bool) -> None:

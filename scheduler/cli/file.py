@@ -56,16 +56,20 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
 def plan(service: Service, path: Path | None, json_: bool) -> int:
     """Print what loading the file would change; exits with 2 when there is something."""
     with refusals(json_):
-        wanted = sync.plan_for(service.store, judge(service, path))
+        checked = judge(service, path)
+        wanted = sync.plan_for(service.store, checked)
         show(wanted, json_)
         if wanted.is_mass_removal:
             click.echo("scheduler: this removes most schedules, so `apply` wants --allow-remove", err=True)
+        elif wanted.removals and checked.unended:
+            sentence = f"{checked.unended[0]} ends inside a line, as if cut short, so `apply` wants --allow-remove"
+            click.echo(f"scheduler: {sentence}", err=True)
         return Exit.CHANGES if wanted.changes else Exit.OK
 
 
 @click.command()
 @file_option
-@click.option("--allow-remove", is_flag=True, help="Even if it removes more than half of the schedules.")
+@click.option("--allow-remove", is_flag=True, help="Even if it removes most schedules or looks cut short.")
 @as_json
 @with_service
 def apply(service: Service, path: Path | None, allow_remove: bool, json_: bool) -> int:

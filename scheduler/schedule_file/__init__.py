@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 from scheduler.model import Position, Problem
@@ -69,10 +70,11 @@ def parse_bytes(raw: bytes, name: str) -> Document:
     if len(raw) > MAX_BYTES:
         return _refused(name, raw, TOO_LARGE, "split it")
     try:
-        return parse(raw.decode(), name)
+        document = parse(raw.decode(), name)
     except UnicodeDecodeError as error:
         place = _place(raw[: error.start].decode(), name)
         return _refused(name, raw, "the file is not UTF-8 text", "save it as UTF-8", place)
+    return replace(document, unended=(name,)) if _is_unended(raw) else document
 
 
 def read(path: Path) -> Document:
@@ -99,6 +101,11 @@ def _bytes(path: Path) -> bytes:
         if not stat.S_ISREG(mode):
             raise ValueError("it is a directory" if stat.S_ISDIR(mode) else "it is not a regular file")
         return file.read(MAX_BYTES + 1)
+
+
+def _is_unended(raw: bytes) -> bool:
+    """A file that stands between brackets has an end of its own."""
+    return not raw.endswith((b"\n", b"\r")) and not raw.lstrip().startswith(b"{")
 
 
 def _shape(root: Node | None, name: str) -> list[Problem]:

@@ -120,6 +120,7 @@ class Document:
     incomplete: bool = False  #: whether this or an included file could not be read to its end
     patterns: tuple[str, ...] = ()  #: what `include:` says
     files: tuple[FilePath, ...] = ()  #: what is included
+    unended: tuple[str, ...] = ()  #: names of files that end inside a line, so that more may have stood there
 
     @property
     def imports(self) -> tuple[str, ...]:

@@ -71,6 +71,7 @@ class Joined:
         self.digest = hashlib.sha256(main.digest.encode())
         self.length = 0
         self.incomplete = main.incomplete
+        self.unended = main.unended
 
     def add(self, file: Path, at: KeyPath, read: Read) -> None:
         if len(self.files) >= MAX_FILES or self.length > MAX_BYTES_TOGETHER:
@@ -84,6 +85,7 @@ class Joined:
         self.length += part.length
         self.digest.update(f"{file.name} {part.digest}\n".encode("utf-8", "surrogatepass"))
         self.incomplete |= part.incomplete
+        self.unended += part.unended
         self.problems += [it if it.position else self.unread(it, at) for it in part.problems]
         for key, value in part.data.items():
             self.take(key, value, part)
@@ -135,6 +137,7 @@ class Joined:
             files=tuple(self.files),
             patterns=looked_for,
             incomplete=self.incomplete,
+            unended=self.unended,
         )
 
 

@@ -180,7 +180,7 @@ def test_a_change_of_an_included_file_governs_the_next_tick(beat: Scheduler, set
     lead(beat)
     before = store.file_facts()["digest"]
     assert store.names() == ["job", "more"]
-    included.write_text(GOOD.replace("job", "other"))
+    included.write_text(GOOD.replace("job", "other") + "\n")
     lead(beat)
     assert store.names() == ["job", "other"]
     included.write_text("schedules: {more: {task: scheduler.tasks.log_it, every: 1")

@@ -176,6 +176,15 @@ def test_plan_of_a_mass_removal_says_what_apply_will_want(shell: Shell) -> None:
     assert said.err == "scheduler: this removes most schedules, so `apply` wants --allow-remove\n"
 
 
+def test_plan_of_a_file_that_looks_cut_short_says_so(shell: Shell) -> None:
+    shell.file(JOB, JOB.replace("job", "other"))
+    shell("apply")
+    shell.settings.file.write_text(f"schedules:\n  {JOB}")
+    said = shell("plan")
+    assert (said.code, said.out) == (Exit.CHANGES, "remove other\n1 remove\n")
+    assert "ends inside a line, as if cut short, so `apply` wants --allow-remove" in said.err
+
+
 def test_what_apply_did_is_json_for_programs(shell: Shell) -> None:
     shell.file(JOB)
     said = shell("apply", "--json")

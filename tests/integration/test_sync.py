@@ -96,6 +96,22 @@ def test_a_file_that_would_remove_most_schedules_is_refused_unless_that_is_meant
     assert desk.store.names() == ["a"]
 
 
+def test_a_file_that_ends_inside_a_line_removes_nothing_unless_that_is_meant(desk: Desk) -> None:
+    text = "schedules:\n" + "".join(f"  {job(name)}\n" for name in "abc")
+    desk.path.write_text(text)
+    sync.apply(desk.store, sync.check(desk.path, None), by="ann")
+    cut = text[: text.index("  c:")].rstrip("\n")
+    desk.path.write_text(cut)
+    with pytest.raises(RefusedChange, match="ends inside a line, as if cut short, and would remove 1 of 3 schedules"):
+        sync.apply(desk.store, sync.check(desk.path, None), by="ann")
+    assert desk.store.names() == ["a", "b", "c"]
+    desk.path.write_text(cut + "\n")
+    assert sync.apply(desk.store, sync.check(desk.path, None), by="ann").summary() == "1 remove"
+    desk.path.write_text(cut[: cut.index("  b:")] + "  # and")
+    done = sync.apply(desk.store, sync.check(desk.path, None), by="ann", allow_remove=True)
+    assert done.summary() == "1 remove"
+
+
 def test_a_schedule_that_left_the_file_can_be_read_in_the_audit_log(desk: Desk) -> None:
     desk.load(job("a"), job("b"))
     desk.load(job("a"))

@@ -122,6 +122,12 @@ def test_an_included_file_that_is_cut_short_is_an_error(files: Files, text: str,
     assert not files.validated().ok
 
 
+def test_an_included_file_that_ends_inside_a_line_is_named(files: Files) -> None:
+    assert files.read().unended == ()
+    cut = files.write("schedules.d/a.yaml", f"schedules:\n  first: {JOB}")
+    assert files.read().unended == (str(cut),)
+
+
 def test_what_may_stand_in_a_file_that_cannot_be_read_is_not_called_unknown(files: Files) -> None:
     files.write("schedules.d/a.yaml", "schedules: {first: {task: t, every: 1d, except: [free]}}\n")
     files.write("schedules.d/b.yaml", "calendars: {free: [2026-12-25]\n")
