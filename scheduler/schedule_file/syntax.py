@@ -45,6 +45,7 @@ TERMS = (
 )
 LONGEST_LINE = 1000  #: what stands further right is not looked at
 CRON_VALUE = re.compile(r"^(\s*(?:-\s+)*(?:[^\s#'\"][^:#'\"]*:\s+)?)(\*[^#\n]*)")
+CRON_BETWEEN_BRACES = re.compile(r"[{,]\s*[\w-]+:\s+(\*[^,}#\n]*)")
 
 
 def explain(text: str, problem: str, at: tuple[int, int], start: tuple[int, int]) -> Explained:
@@ -54,6 +55,9 @@ def explain(text: str, problem: str, at: tuple[int, int], start: tuple[int, int]
     cron = CRON_VALUE.match(line)
     if cron and at[1] >= len(cron[1]):
         return unquoted_cron(cron[2].strip(), at[0], len(cron[1]))
+    for found in CRON_BETWEEN_BRACES.finditer(line):
+        if found.start(1) <= at[1] <= found.end(1):
+            return unquoted_cron(found[1].strip(), at[0], found.start(1))
     if "\t" in line[at[1] : at[1] + 1] or "tab character" in problem:
         return Explained("a tab is used for indentation", "use spaces", *at)
     if "cannot start any token" in problem:

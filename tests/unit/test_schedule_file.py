@@ -151,6 +151,8 @@ def test_columns_count_letters_and_not_bytes() -> None:
     [
         ("cron: * * * * *", "1:7: * * * * * is not quoted, and YAML takes a leading * for a reference"),
         ("cron: */5 * * * *  # often", "1:7: */5 * * * * is not quoted, and YAML takes a leading * for a reference"),
+        ("{a: {every: 1h, cron: * 3 * * *}}", "1:23: * 3 * * * is not quoted, and YAML takes a leading *"),
+        ("a: {cron: */5 * * * *, queue: x}", "1:11: */5 * * * * is not quoted, and YAML takes a leading *"),
         ("a:\n  - *\n", "2:5: * is not quoted, and YAML takes a leading * for a reference"),
         ("at: @daily", "1:5: a value cannot start with '@' — put it in quotes"),
         ("a: `x`", "1:4: a value cannot start with '`' — put it in quotes"),
