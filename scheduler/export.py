@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from scheduler import schedule_file, sync
-from scheduler.errors import CannotWrite, Conflict, RefusedChange
+from scheduler.errors import CannotWrite, Conflict, RefusedChange, SchedulerError
 from scheduler.model import TIMING_KINDS, Declared, Entry
 from scheduler.plan import compare
 from scheduler.store import Store, audit_line
@@ -69,6 +69,31 @@ def propose(file: Path, tasks: Tasks, entries: Iterable[Entry], fields: Collecti
     proposals = [proposal(path, document, schedules, changed) for path, schedules in wanted.items()]
     prove(document, tasks, wanted, changed, valid.declared)
     return proposals
+
+
+def propose_apart(
+    file: Path, tasks: Tasks, entries: Sequence[Entry], fields: Collection[str] = ()
+) -> tuple[list[Proposal], list[SchedulerError]]:
+    """As ``propose``, without those schedules that cannot be proposed: with the reason for each. Raises Invalid."""
+    good, refused = sort_out(file, tasks, entries, fields)
+    return propose(file, tasks, good, fields), refused
+
+
+def sort_out(
+    file: Path, tasks: Tasks, entries: Sequence[Entry], fields: Collection[str]
+) -> tuple[list[Entry], list[SchedulerError]]:
+    """Those that can be proposed, found by halves."""
+    try:
+        propose(file, tasks, entries, fields)
+    except Invalid:
+        raise
+    except (Conflict, RefusedChange) as error:
+        if len(entries) == 1:
+            return [], [error]
+        middle = len(entries) // 2
+        first, others = (sort_out(file, tasks, part, fields) for part in (entries[:middle], entries[middle:]))
+        return first[0] + others[0], first[1] + others[1]
+    return [*entries], []
 
 
 def of_page(entry: Entry, declared: Declared | None, top: Iterable[str]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from scheduler.export import Proposal
 def export(service: Service, names: tuple[str, ...], fields: tuple[str, ...], write_: bool, json_: bool) -> int:
     """Print what was changed on the page as a patch of the schedule file, or write it there."""
     entries = exporting.candidates(service.store, names)
-    proposals = exporting.propose(service.settings.file, service.tasks, entries, fields)
+    proposals, left_out = exporting.propose_apart(service.settings.file, service.tasks, entries, fields)
     failed: list[CannotWrite] = []
     for made in proposals if write_ else ():
         try:
@@ -27,12 +27,13 @@ def export(service: Service, names: tuple[str, ...], fields: tuple[str, ...], wr
         except CannotWrite as error:
             failed.append(error)
     if json_:
-        print_json({"written": write_ and not failed, "files": [told(made) for made in proposals]})
-    else:
+        facts = {"written": write_ and not failed, "files": [told(made) for made in proposals]}
+        print_json({**facts, "left_out": [str(error) for error in left_out]})
+    elif proposals or not left_out:
         show(proposals, written=write_ and not failed)
-    for refused in failed:
+    for refused in (*left_out, *failed):
         click.echo(f"scheduler: {refused}", err=True)
-    return Exit.CANT_CREATE if failed else Exit.OK
+    return Exit.CANT_CREATE if failed else left_out[0].exit_code if left_out else Exit.OK
 
 
 def show(proposals: list[Proposal], *, written: bool) -> None:

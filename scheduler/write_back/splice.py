@@ -12,6 +12,7 @@ from scheduler.schedule_file.spans import Item, Span
 from scheduler.write_back.yaml_text import PLAIN, render, same
 
 BREAK = re.compile(r"\r\n|\r|\n")
+ALIAS = re.compile(r"[ \t]*(\*[^\s,\[\]{}]+)")
 
 
 class CannotSplice(ValueError):
@@ -45,8 +46,9 @@ class Splice:
         span = item.value
         if same(old, new):
             return
-        if span.shared:
-            raise CannotSplice("an anchor or alias stands there")
+        if span.is_alias:
+            self.detach(item, new, flow=flow)
+            return
         flow = flow or span.style == "flow"
         if isinstance(old, dict) and isinstance(new, dict) and any(item.key in new for item in span.items):
             self.mapping(span, old, new, flow=flow)
@@ -70,6 +72,13 @@ class Splice:
             self.lose_comments(span)
             self.edits.append((colon, colon, f" {written}"))
             self.edits.append((self.line_end(colon), self.line_end(span.end), ""))
+
+    def detach(self, item: Item, new: Any, *, flow: bool) -> None:
+        """Write a value of its own in the place of an alias."""
+        alias = ALIAS.match(self.text, self.behind_colon(item))
+        if alias is None or not item.key:
+            raise CannotSplice("an alias stands there")
+        self.edits.append((*alias.span(1), render(new, flow=flow)))
 
     def behind_colon(self, item: Item) -> int:
         if not item.key:

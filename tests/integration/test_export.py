@@ -169,6 +169,22 @@ def test_a_block_with_anchors_is_shown_as_a_patch(shell: Shell, store: Store) ->
     assert shell.settings.file.read_text() == text
 
 
+def test_a_schedule_that_cannot_be_changed_alone_does_not_hinder_the_others(shell: Shell, store: Store) -> None:
+    lines = ["job: {task: scheduler.tasks.log_it, every: 1h, args: &n [1, 2]}"]
+    lines += ["twin: {task: scheduler.tasks.log_it, every: 1h, args: *n}"]
+    lines += [f"more{number}: {{task: scheduler.tasks.log_it, every: 1h, args: [1, 2]}}" for number in range(3)]
+    text = "schedules:\n" + "".join(f"  {line}\n" for line in lines)
+    shell.settings.file.write_text(text)
+    shell("apply")
+    for name in ("job", "more0", "more2"):
+        sync.edit(store, name, store.get(name).fields | {"args": [3, 4]}, tasks=None, by="ann")
+    said = shell("export", "--write")
+    assert said.code == Exit.PROBLEMS
+    assert f"scheduler: {shell.settings.file} must be edited by hand for 'job': " in said.err
+    after = text.replace("[1, 2]}\n  more1", "[3, 4]}\n  more1").removesuffix("[1, 2]}\n") + "[3, 4]}\n"
+    assert shell.settings.file.read_text() == after
+
+
 def test_a_file_that_changed_since_it_was_read_is_not_overwritten(desk: Shell, store: Store) -> None:
     edit(store, args=[3, 4])
     [made] = export.propose(desk.settings.file, None, export.candidates(store))

@@ -125,15 +125,43 @@ def test_anchors_and_merges_are_a_reason_to_look_first() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "wanted"),
+    [
+        ("  a: {task: x, args: &n [1]}\n  b: {task: x, args: *n}\n", "  b: {task: x, args: [2]}\n", {"args": [2]}),
+        ("  a: &a {task: y, args: [1]}\n  b: *a  # both\n", "  b: {task: x, args: [1]}  # both\n", {"args": [1]}),
+        ("  b:\n    task: x\n    args: &n [1]\n", "  b:\n    task: x\n    args: &n [2]\n", {"args": [2]}),
+        ("  b: &b\n    task: x\n    args: [1]\n", "  b: &b\n    task: x\n    args: [2]\n", {"args": [2]}),
+    ],
+    ids=["alias", "whole alias", "anchor", "anchored block"],
+)
+def test_a_value_that_others_may_share_is_changed_for_a_person_to_look_at(
+    before: str, after: str, wanted: dict[str, Any]
+) -> None:
+    done = splice(f"schedules:\n{before}", {"b": {"task": "x", **wanted}})
+    assert done.text.endswith(after)
+    assert done.doubts == ("the block holds anchors, aliases or <<, which other values may share",)
+
+
+@pytest.mark.parametrize(
     ("text", "wanted"),
     [
         ("schedules:\n  a: &a {task: x, args: [1]}\n  b: *a\n", {"a": {"task": "x", "args": [2]}}),
-        ("schedules:\n  a: {task: x, args: &n [1]}\n  b: {task: x, args: *n}\n", {"b": {"task": "x", "args": [2]}}),
+        ("schedules:\n  a: {task: x, args: &n [1]}\n  b: {task: x, args: *n}\n", {"a": {"task": "x", "args": [2]}}),
+        ("schedules:\n  a: {task: x, args: &n [1]}\n  b: {task: x, args: *n}\n", {"a": {"task": "x"}}),
+        ("schedules:\n  a: {task: x, args: [&n 1, *n]}\n", {"a": {"task": "x", "args": [1, 2]}}),
         ("schedules:\n  a: &a {task: x}\n  b:\n    <<: *a\n    args: [2]\n", {"b": {"args": [1]}}),
         ("{timezone: UTC}\n", {"a": {"task": "x"}}),
         ("schedules:\n  a: {task: x, kwargs: {a: 1}}\n", {"a": {"task": "\ud800", "kwargs": {"a": 1}}}),
     ],
-    ids=["anchored block", "alias", "merged key", "brackets around all", "no text at all"],
+    ids=[
+        "anchored block",
+        "anchor",
+        "anchor that goes",
+        "alias in a list",
+        "merged key",
+        "brackets around all",
+        "no text at all",
+    ],
 )
 def test_what_cannot_change_alone_is_refused_with_the_reason(text: str, wanted: dict[str, dict[str, Any]]) -> None:
     with pytest.raises(CannotSplice):
