@@ -1,0 +1,134 @@
+"""Several batches in one go, one on its way while the next is prepared: nothing between them loses or doubles a run."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from scheduler import sync
+from scheduler.beat import Scheduler
+from scheduler.dispatch import LostLock
+from scheduler.errors import Conflict, NotFound
+from scheduler.instants import from_seconds
+from scheduler.ledger import Ledger
+from scheduler.model import Entry
+from scheduler.redis_client import AWAY, connect
+from scheduler.sending import BATCH
+from scheduler.settings import Settings
+from scheduler.store import Store, Write
+from tests.support.beats import LOG_IT, lead, put, runs_sent, theirs
+from tests.support.schedules import SECOND, declared, entry_of
+
+
+def fill(store: Store, count: int, due: datetime, **fields: Any) -> list[str]:
+    """So many schedules that are all due at this instant; returns their names."""
+    fields = {"task": LOG_IT, "args": [1, 2], "every": "1h", "start": due.isoformat(), "overlap": "allow"} | fields
+    wanted = [declared(f"s{number}", **fields) for number in range(count)]
+    store.write([Write(one.name, None, entry_of(one, "admin", now=due - SECOND)) for one in wanted])
+    return [one.name for one in wanted]
+
+
+def before_each(beat: Scheduler, name: str, do: Callable[[int], object]) -> None:
+    """Do something, told the how manieth time it is, before each call of this step of the dispatcher."""
+    step, times = getattr(beat.sender.dispatcher, name), [0]
+
+    def counted(argument: Any) -> Any:
+        times[0] += 1
+        answer = step(argument) if name == "replies" else None
+        do(times[0])
+        return answer if name == "replies" else step(argument)
+
+    setattr(beat.sender.dispatcher, name, counted)
+
+
+def test_what_was_not_on_its_way_when_the_lock_was_lost_is_sent_by_the_next_that_leads(
+    beat: Scheduler, store: Store, just_now: datetime
+) -> None:
+    fill(store, 5 * BATCH, just_now)
+    before_each(beat, "post", lambda times: beat.client.set(beat.keys.lock, "another beat's") if times == 3 else None)
+    assert beat.is_leading()
+    with pytest.raises(LostLock):
+        beat.lead()
+    assert len(runs_sent(beat.client)) == 2 * BATCH
+    beat.demote()
+    beat.client.delete(beat.keys.lock)
+    lead(beat)
+    runs = runs_sent(beat.client)
+    assert len(runs) == len(set(runs)) == 5 * BATCH
+
+
+def test_an_answer_is_lost_while_an_entry_of_the_next_batch_is_set_aside(
+    beat: Scheduler, store: Store, just_now: datetime
+) -> None:
+    fill(store, 2 * BATCH, just_now)
+    odd = [f"s{BATCH}x", f"s{BATCH + 7}x", f"s{2 * BATCH - 1}x"]
+    for name in odd:
+        put(beat.client, beat.keys, name, theirs(just_now, options={"serializer": "morse"}), just_now.timestamp())
+
+    def lose(times: int) -> None:
+        if times in (1, 3):
+            raise AWAY[0]("the answer was lost")
+
+    before_each(beat, "replies", lose)
+    for _ in range(6):
+        try:
+            lead(beat)
+        except AWAY as error:
+            beat.wait_for_redis(error)
+    runs = runs_sent(beat.client)
+    assert len(runs) == len(set(runs)) == 2 * BATCH
+    assert all(store.get(name).error for name in odd)
+
+
+def test_edits_pauses_and_their_ends_between_two_steps_lose_and_double_nothing(
+    beat: Scheduler, store: Store, ledger: Ledger, just_now: datetime
+) -> None:
+    names = fill(store, BATCH + 50, just_now, every="1s", catch_up="all")
+    assert beat.is_leading()
+    over = threading.Event()
+    meddling = [threading.Thread(target=meddle, args=(beat.settings, beat, names, over)) for _ in range(2)]
+    for thread in meddling:
+        thread.start()
+    ends = time.monotonic() + 3
+    while time.monotonic() < ends:
+        lead(beat)
+    over.set()
+    for thread in meddling:
+        thread.join()
+    for name in names:
+        if store.get(name).pause is not None:
+            sync.resume(store, name, by="ann")
+    lead(beat)
+    runs = runs_sent(beat.client)
+    assert len(runs) == len(set(runs))
+    for name in names:
+        entry, rows = store.get(name), ledger.runs(name, 1000)
+        assert entry.due is not None
+        assert sum(row.count for row in rows) == round((entry.due - just_now).total_seconds()), rows
+
+
+def meddle(settings: Settings, beat: Scheduler, names: list[str], over: threading.Event) -> None:
+    """What people do on the page, as fast as it goes."""
+    with connect(settings) as client:
+        store = Store(client, beat.keys)
+        acts: list[Callable[[str], Entry]] = [
+            lambda name: sync.pause(store, name, by="ann", until=from_seconds(time.time() + 0.3)),
+            lambda name: sync.resume(store, name, by="ann"),
+            lambda name: sync.change_entry(store, name, "ann", "edit", edited),
+        ]
+        while not over.is_set():
+            try:
+                random.choice(acts)(random.choice(names))
+            except (Conflict, NotFound):
+                continue  # somebody was faster, or there is nothing to resume
+
+
+def edited(entry: Entry) -> Entry:
+    return replace(entry, fields=entry.fields | {"args": [random.randrange(9), 2]})
