@@ -175,12 +175,12 @@ def test_a_change_of_an_included_file_governs_the_next_tick(beat: Scheduler, set
     included = settings.file.parent / "schedules.d" / "more.yaml"
     included.parent.mkdir()
     included.write_text(GOOD.replace("job", "more"))
-    write_file(settings, f"include: schedules.d/*.yaml\n{GOOD}\n")
+    write_file(settings, f"include: schedules.d/*.yaml\n{GOOD}")
     lead(beat)
     lead(beat)
     before = store.file_facts()["digest"]
     assert store.names() == ["job", "more"]
-    included.write_text(GOOD.replace("job", "other") + "\n")
+    included.write_text(GOOD.replace("job", "other"))
     lead(beat)
     assert store.names() == ["job", "other"]
     included.write_text("schedules: {more: {task: scheduler.tasks.log_it, every: 1")

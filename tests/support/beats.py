@@ -22,7 +22,7 @@ from tests.support.schedules import HOUR, SECOND, declared, entry_of
 
 LOG_IT = "scheduler.tasks.log_it"
 LOCKS = {"lock", "leader", "last_led"}
-GOOD = "schedules: {job: {task: scheduler.tasks.log_it, every: 1h, args: [1, 2]}}"
+GOOD = "schedules: {job: {task: scheduler.tasks.log_it, every: 1h, args: [1, 2]}}\n"
 
 
 @contextmanager

@@ -64,7 +64,7 @@ class Shell:
         return Said(done.returncode, done.stdout, done.stderr)
 
     def file(self, *schedules: str) -> None:
-        self.settings.file.write_text(f"schedules: {{{', '.join(schedules)}}}")
+        self.settings.file.write_text(f"schedules: {{{', '.join(schedules)}}}\n")
 
 
 def add(store: Store, name: str = "job", **fields: Any) -> None:
