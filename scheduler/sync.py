@@ -194,6 +194,9 @@ def line_of(
     pauses = [asdict(entry.pause) if entry and entry.pause else None for entry in (before, after)]
     if pauses[0] != pauses[1]:
         line["pause"] = pauses
+    skips = [asdict(entry.skip) if entry and entry.skip else None for entry in (before, after)]
+    if skips[0] != skips[1]:
+        line["skip"] = skips
     if after is None and before is not None:
         line["runs"] = before.total_run_count
     return line
@@ -345,8 +348,11 @@ def resume(store: Store, name: str, *, by: str, why: str = "") -> Entry:
     return change_entry(store, name, by, "resume", ended, why)
 
 
-def skip(store: Store, name: str, *, by: str, note: str = "") -> Entry:
-    """Leave out the next due instant that would be sent; the ledger says by whom, and the one after runs as ever."""
+def skip(store: Store, name: str, *, by: str, note: str = "", only: datetime | None = None, why: str = "") -> Entry:
+    """Leave out the next due instant that would be sent; the ledger says by whom, and the one after runs as ever.
+
+    Raises RefusedChange where ``only`` names a due instant, and that is not the next one.
+    """
 
     def marked(entry: Entry) -> Entry:
         job = entries.job(entry)
@@ -355,9 +361,11 @@ def skip(store: Store, name: str, *, by: str, note: str = "") -> Entry:
         due = next(due_instants(entry, job, clock()), None)
         if due is None:
             raise NotFound(f"'{name}' has no next run that could be skipped")
+        if only not in (None, due):
+            raise RefusedChange(f"{only:%Y-%m-%d %H:%M:%S} UTC is not the next run of '{name}'")
         return replace(entry, skip=SkipNext(by, clock().timestamp(), to_seconds(due), note))
 
-    return change_entry(store, name, by, "skip", marked, note)
+    return change_entry(store, name, by, "skip", marked, why or note)
 
 
 def unskip(store: Store, name: str, *, by: str, why: str = "") -> Entry:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from scheduler import sync
 from scheduler.errors import NotFound, RefusedChange
 from scheduler.instants import from_seconds, to_seconds
-from scheduler.model import Entry, Pause
+from scheduler.model import Entry, Pause, SkipNext
 from scheduler.plan import compare
 from scheduler.store import Store
 from scheduler.sync import Restored, Tasks
@@ -17,26 +17,27 @@ from scheduler.sync import Restored, Tasks
 
 @dataclass(frozen=True)
 class Undo:
-    """What would be done: ``fields`` for edit and restore, ``pause`` for pause and restore."""
+    """What would be done: ``fields`` for edit and restore, ``pause`` for pause and restore, ``skip`` for skip."""
 
-    kind: Literal["edit", "restore", "remove", "pause", "resume", "unskip"]
+    kind: Literal["edit", "restore", "remove", "pause", "resume", "skip", "unskip"]
     name: str
     entry: Entry | None
     fields: dict[str, Any] | None = None
     pause: Pause | None = None
     runs: int = 0
+    skip: SkipNext | None = None
 
     def __str__(self) -> str:
         words = {"edit": "set back", "restore": "restored", "remove": "removed", "pause": "paused", "resume": "resumed"}
-        words["unskip"] = "skips no more:"
+        words |= {"skip": "skips the next run of", "unskip": "skips no more:"}
         return f"{words[self.kind]} {self.name}"
 
 
 def can_be_undone(line: Mapping[str, Any]) -> bool:
     """Whether the line says of itself that a schedule was changed, in a way that has a way back."""
     before, after = line.get("before"), line.get("after")
-    changed = (before, after) != (None, None) and (before != after or "pause" in line or line.get("change") == "skip")
-    return changed and line.get("change") != "rename"
+    changed = before != after or "pause" in line or "skip" in line or line.get("change") == "skip"
+    return changed and (before, after) != (None, None) and line.get("change") != "rename"
 
 
 def find(line: Mapping[str, Any], entry: Entry | None) -> Undo:
@@ -56,6 +57,8 @@ def find(line: Mapping[str, Any], entry: Entry | None) -> Undo:
         return removed(name, after, entry)
     if line.get("change") == "skip":
         return Undo("unskip", name, entry)
+    if line.get("change") == "unskip":
+        return Undo("skip", name, entry, skip=SkipNext(**line["skip"][0]))
     if "pause" in line:
         return unpaused(name, line["pause"], entry)
     return set_back(name, compare(before, after), entry)
@@ -130,6 +133,8 @@ def carry_out(store: Store, found: Undo, tasks: Tasks, by: str, why: str) -> Non
         sync.edit(store, name, found.fields or {}, tasks=tasks, by=by, revision=found.entry.revision, why=why)
     elif found.kind == "unskip":
         sync.unskip(store, name, by=by, why=why)
+    elif found.skip:
+        sync.skip(store, name, by=by, note=found.skip.note, only=from_seconds(found.skip.due), why=why)
     elif pause is not None:
         until = None if pause.until is None else from_seconds(pause.until)
         sync.pause(store, name, by=by, note=pause.note, until=until, why=why)

@@ -153,3 +153,15 @@ def test_the_line_in_the_audit_log_undoes_it(store: Store, job: Entry) -> None:
     undo(store, store.audit()[0]["id"], tasks=None, by="bob")
     assert next_of(store) == due
     assert store.audit()[0]["why"].startswith("undo of skip by ann")
+    undo(store, store.audit()[0]["id"], tasks=None, by="cyd")
+    assert next_of(store) == due + HOUR
+    assert store.audit()[0]["why"].startswith("undo of unskip by bob")
+
+
+def test_a_skip_that_was_taken_back_comes_back_only_for_the_same_run(store: Store, job: Entry) -> None:
+    sync.skip(store, "job", by="ann")
+    sync.unskip(store, "job", by="ann")
+    sync.edit(store, "job", {**job.fields, "every": "7m"}, tasks=None, by="ann")
+    line = store.audit()[1]["id"]
+    with pytest.raises(RefusedChange, match="is not the next run of 'job'"):
+        undo(store, line, tasks=None, by="bob")
