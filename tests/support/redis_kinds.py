@@ -6,13 +6,14 @@ The server that the other tests use has neither TLS nor a Sentinel.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,10 @@ def need(name: str) -> str:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """Below those that the system gives to connections, so that none takes it while a server is away."""
+    while True:
+        with suppress(OSError), socket.create_server(("127.0.0.1", secrets.randbelow(20_000) + 10_000)) as listener:
+            return int(listener.getsockname()[1])
 
 
 class Server:
@@ -64,7 +67,7 @@ class Server:
         self.directory.mkdir(exist_ok=True)
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
-        until(self.answers, 20, f"an answer of {' '.join(self.command())}\n{(self.directory / 'log').read_text()}")
+        until(self.answers, 60, f"an answer of {' '.join(self.command())}\n{(self.directory / 'log').read_text()}")
         return self
 
     def answers(self) -> bool:
@@ -84,7 +87,7 @@ class Server:
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(20)
+            self.process.wait(60)
             self.process = None
 
 
@@ -149,7 +152,7 @@ def sentinels(directory: Path, *options: str) -> Iterator[tuple[Server, Server, 
             found = [sentinel.facts() for sentinel in watching]
             return all((facts["num-slaves"], facts["num-other-sentinels"]) == ("1", "2") for facts in found)
 
-        until(agree, 20, "the Sentinels know each other and the replica")
+        until(agree, 60, "the Sentinels know each other and the replica")
         yield master, replica, watching
 
 
