@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
 
 from scheduler.watch import FileWatch
-from tests.support.polling import until
 
 
 @pytest.fixture
@@ -112,22 +110,38 @@ def test_what_a_wrong_file_may_include_is_looked_at_as_before(watch: FileWatch) 
     assert not watch.patterns
 
 
-def test_a_file_that_is_still_being_written_is_no_change_yet(path: Path) -> None:
+class Clock:
+    """Stands until the test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("scheduler.watch.time", made)
+    return made
+
+
+def test_a_file_that_is_still_being_written_is_no_change_yet(path: Path, clock: Clock) -> None:
     watch = FileWatch(path, settled=0.2)
     assert watch.has_changed(), "the first look never waits"
-    begun = time.monotonic()
     for number in range(20):
         path.write_text("x" * number)
         changed = watch.has_changed()
         assert not changed
-        time.sleep(0.02)
-    assert time.monotonic() - begun > 0.2
-    until(lambda: watch.has_changed(peek=True), 5, "the file never settled")
+        clock.now += 0.1
+    assert not watch.has_changed()
+    clock.now += 0.11
     assert watch.has_changed()
     assert not watch.has_changed()
 
 
-def test_a_change_that_is_taken_back_before_it_settled_is_none(path: Path) -> None:
+def test_a_change_that_is_taken_back_before_it_settled_is_none(path: Path, clock: Clock) -> None:
     watch = FileWatch(path, settled=0.05)
     watch.has_changed()
     stat = path.stat()
@@ -135,5 +149,5 @@ def test_a_change_that_is_taken_back_before_it_settled_is_none(path: Path) -> No
     assert not watch.has_changed()
     path.write_text("one")
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    time.sleep(0.06)
+    clock.now += 0.06
     assert not watch.has_changed()
