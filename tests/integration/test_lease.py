@@ -18,7 +18,7 @@ from tests.support.polling import until
 @pytest.fixture
 def short(settings: Settings) -> Settings:
     """A lease that a test can outlive."""
-    return replace(settings, lease=0.6, max_interval=0.1)
+    return replace(settings, lease=3.0, max_interval=0.1)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_the_leader_says_who_it_is_and_since_when(lease: Lease, client: Client, 
     found = holder(client, keys)
     assert found is not None
     assert found.name == lease.name
-    assert 14 < found.remaining <= 15
+    assert 5 < found.remaining <= 15
     assert before <= found.since <= time.time()
 
 
@@ -59,14 +59,14 @@ def test_a_lock_that_says_nothing_is_a_stock_beats(client: Client, keys: Keys) -
     found = holder(client, keys)
     assert found is not None
     assert found.name == "a beat without a name"
-    assert 59 < found.remaining <= 60
+    assert 30 < found.remaining <= 60
 
 
 def test_renewing_holds_the_lock_for_another_lease(lease: Lease, client: Client, keys: Keys) -> None:
     lease.campaign(client)
     client.pexpire(keys.lock, 500)
     assert lease.renew(client)
-    assert client.pttl(keys.lock) > 14_000
+    assert client.pttl(keys.lock) > 5_000
 
 
 def test_a_lock_that_is_anothers_is_neither_renewed_nor_released(lease: Lease, client: Client, keys: Keys) -> None:
@@ -91,9 +91,9 @@ def test_releasing_frees_the_lock_and_wakes_who_waits(
     lease.campaign(client)
     with client.pubsub(ignore_subscribe_messages=True) as pubsub:
         pubsub.subscribe(keys.wake)
-        pubsub.get_message(timeout=1)
+        pubsub.get_message(timeout=60)
         lease.release(client)
-        assert pubsub.get_message(timeout=1) is not None
+        assert pubsub.get_message(timeout=60) is not None
     assert not client.exists(keys.lock, keys.leader)
     second = Lease(settings)
     assert second.campaign(client)
@@ -122,12 +122,19 @@ def test_a_lock_whose_taking_was_never_answered_is_taken_at_the_next_try(
 def test_a_busy_beat_keeps_the_lock_without_asking(short: Settings, client: Client, keys: Keys) -> None:
     busy = Lease(short)
     assert busy.campaign(client)
-    deadline = time.monotonic() + 4 * short.lease
-    while time.monotonic() < deadline:
-        busy.progress()
-        assert client.get(keys.lock) == busy.token
-        time.sleep(0.02)
+    until_renewed(busy, client, keys, times=3)
     busy.release(client)
+
+
+def until_renewed(lease: Lease, client: Client, keys: Keys, times: int) -> None:
+    """Nobody but its own thread asks Redis for it, and it is never free meanwhile."""
+    for _ in range(times):
+        left = client.pttl(keys.lock)
+        while (now := client.pttl(keys.lock)) <= left:
+            lease.progress()
+            assert client.get(keys.lock) == lease.token
+            left = now
+            time.sleep(0.02)
 
 
 def test_a_beat_that_hangs_loses_the_lock(
@@ -136,7 +143,7 @@ def test_a_beat_that_hangs_loses_the_lock(
     monkeypatch.setattr(module, "HUNG", 0.5)
     hung = Lease(short)
     assert hung.campaign(client)
-    until(lambda: not client.exists(keys.lock), 10, "the lock of a beat that hangs is not free")
+    until(lambda: not client.exists(keys.lock), 60, "the lock of a beat that hangs is not free")
     second = Lease(short)
     assert second.campaign(client)
     second.release(client)
@@ -150,11 +157,7 @@ def test_a_beat_that_leads_again_renews_again(short: Settings, client: Client, k
         assert not again.renew(client)
         client.delete(keys.lock)
     assert again.campaign(client)
-    deadline = time.monotonic() + 3 * short.lease
-    while time.monotonic() < deadline:
-        again.progress()
-        time.sleep(0.02)
-    assert client.get(keys.lock) == again.token
+    until_renewed(again, client, keys, times=2)
     again.release(client)
 
 
