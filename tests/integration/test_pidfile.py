@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -67,12 +68,13 @@ def test_a_second_worker_with_the_same_pidfile_is_refused(running: Service) -> N
 def test_the_children_of_a_killed_worker_do_not_hold_its_pidfile(running: Service) -> None:
     first = running.start("worker", "--concurrency=1")
     first.says(r" ready\.")
-    children = subprocess.run(["pgrep", "-P", str(first.pid)], capture_output=True, text=True, check=True).stdout
+    children = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
     first.popen.kill()
     first.ends()
     running.start("worker", "--concurrency=1").says(r" ready\.", times=2)
-    for child in children.split():
-        subprocess.run(["kill", "-KILL", child], check=False, stderr=subprocess.DEVNULL)
+    for child in children:
+        with suppress(ProcessLookupError):
+            os.kill(int(child), signal.SIGKILL)
 
 
 def test_a_directory_that_is_missing_is_named(running: Service) -> None:

@@ -12,6 +12,7 @@ from scheduler.up.merged_log import MergedLog
 from scheduler.up.process import Process, Program
 from scheduler.up.service import LONGEST_PAUSE, Restarts
 from scheduler.up.supervisor import Supervisor
+from tests.support.alive import is_alive
 from tests.support.polling import until
 
 
@@ -48,7 +49,7 @@ def python(name: str, text: str, **more: object) -> Program:
 
 
 def gone(supervisor: Supervisor, name: str) -> None:
-    assert supervisor.wait(lambda: name not in supervisor.running, 20)
+    assert supervisor.wait(lambda: name not in supervisor.running, 60)
 
 
 def test_both_outputs_come_line_by_line_under_the_name_of_who_wrote_them(
@@ -80,15 +81,7 @@ def test_what_a_process_leaves_in_its_group_ends_with_it(supervisor: Supervisor,
     supervisor.start(python("worker", "import subprocess; print(subprocess.Popen(['sleep', '60']).pid, flush=True)"))
     gone(supervisor, "worker")
     left = int(log.getvalue().split()[-1])
-    until(lambda: not is_alive(left), 10, "the group is gone")
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    until(lambda: not is_alive(left), 60, "the group is gone")
 
 
 def test_who_ignores_the_polite_signals_is_killed_in_the_end(supervisor: Supervisor, log: io.BytesIO) -> None:
@@ -96,7 +89,7 @@ def test_who_ignores_the_polite_signals_is_killed_in_the_end(supervisor: Supervi
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
     )
     process = supervisor.start(python("worker", deaf, patience=((signal.SIGTERM, 0.2),), ready="deaf"))
-    assert supervisor.wait(lambda: process.is_ready, 20)
+    assert supervisor.wait(lambda: process.is_ready, 60)
     supervisor.stop(["worker"])
     assert process.exit_code == 128 + signal.SIGKILL
     assert "up     | worker did not stop and is killed" in log.getvalue().decode()
@@ -108,7 +101,7 @@ def test_the_second_signal_of_an_order_is_tried_before_the_kill(supervisor: Supe
     )
     patience = ((signal.SIGTERM, 0.2), (signal.SIGQUIT, 20.0))
     process = supervisor.start(python("worker", deaf, patience=patience, ready="deaf"))
-    assert supervisor.wait(lambda: process.is_ready, 20)
+    assert supervisor.wait(lambda: process.is_ready, 60)
     supervisor.stop(["worker"])
     assert process.exit_code == 128 + signal.SIGQUIT
 
