@@ -43,7 +43,8 @@ def fall_due(store: Store) -> FallDue:
     """Create schedules of which so many instants are due now, and no more will be."""
 
     def make(*names: str, instants: int = 1, **fields: Any) -> None:
-        given = {"task": "bodies.note", "every": "1s", "overlap": "allow", "max_runs": instants, **fields}
+        given: dict[str, Any] = {"task": "bodies.note", "every": "1s", "overlap": "allow", "catch_up": "all"}
+        given |= {"max_runs": instants, **fields}
         with time_machine.travel(time.time() - instants - 1):
             for name in names:
                 sync.create(store, name, given, tasks=None, by="test")

@@ -39,7 +39,7 @@ def drain(beat: Scheduler, client: Client, keys: Keys) -> None:
         lead(beat)
         return not client.exists(keys.outbox)
 
-    until(is_empty, 30, "the outbox is empty")
+    until(is_empty, 60, "the outbox is empty")
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_beat_goes_on_while_the_broker_is_away_and_says_so_once(
     assert lead(beat) <= outbox.PAUSES[0]
     fall_due("after", instants=2)
     again = time.monotonic() + 2 * outbox.PAUSES[0]
-    until(lambda: lead(beat) is not None and time.monotonic() > again, 10, "a second attempt")
+    until(lambda: lead(beat) is not None and time.monotonic() > again, 60, "a second attempt")
     assert [run.outcome for run in ledger.runs("before") + ledger.runs("after")] == ["queued"] * 4
     assert client.llen(keys.outbox) == 4
     [notice] = beat.store.notices()
@@ -178,7 +178,7 @@ def test_a_frozen_broker_does_not_freeze_beat(
     with broker.frozen():
         began = time.monotonic()
         lead(beat)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
         assert client.llen(keys.outbox) == 1
     drain(beat, client, keys)
     # What the frozen server had in its socket arrives as well.
@@ -189,11 +189,11 @@ def test_a_run_that_expires_in_the_outbox_is_skipped(
     beat: Scheduler, broker: Broker, fall_due: FallDue, ledger: Ledger, client: Client, keys: Keys
 ) -> None:
     broker.stop()
-    fall_due("short", expires="2s", overlap="skip")
+    fall_due("short", expires="6s", overlap="skip")
     fall_due("long", expires="1h")
     lead(beat)
     assert client.llen(keys.outbox) == 2
-    until(lambda: lead(beat) is not None and client.llen(keys.outbox) == 1, 10, "the short one is gone")
+    until(lambda: lead(beat) is not None and client.llen(keys.outbox) == 1, 60, "the short one is gone")
     [short], [long] = ledger.runs("short"), ledger.runs("long")
     assert (short.outcome, short.reason) == ("skipped", "expired")
     assert long.outcome == "queued"
@@ -250,7 +250,7 @@ def test_a_run_for_a_full_queue_waits_until_there_is_room(
         return not client.exists(keys.outbox)
 
     assert client.llen(keys.outbox) == 3  # for none of them there is a receipt
-    until(is_empty, 30, "the outbox is empty")
+    until(is_empty, 60, "the outbox is empty")
     assert list(dict.fromkeys(taken)) == ids(ledger, "job")
     assert [run.outcome for run in ledger.runs("job")] == ["queued"] * 3
 
@@ -315,18 +315,18 @@ def test_a_manual_run_and_a_run_that_waited_wake_the_leader(
     [first] = broker.take()
     with client.pubsub(ignore_subscribe_messages=True) as heard:
         heard.subscribe(keys.wake)
-        until(lambda: heard.get_message(timeout=0.1) is None, 5, "the subscription")
+        until(lambda: heard.get_message(timeout=0.1) is None, 60, "the subscription")
         run = ledger.get(first.run)
         assert ledger.claim(run, "worker", "token") == "claimed"
         ledger.close(run.id, "succeeded", token="token")
-        assert until(lambda: heard.get_message(timeout=0.5), 5, "the run that waited is announced")
+        assert until(lambda: heard.get_message(timeout=0.5), 60, "the run that waited is announced")
         drain(beat, client, keys)
         [second] = broker.take()
         assert second.run != first.run
         fall_due("other", enabled=False)
-        until(lambda: heard.get_message(timeout=0.1) is None, 5, "silence")
+        until(lambda: heard.get_message(timeout=0.1) is None, 60, "silence")
         manual = Dispatcher(celery, client, keys, settings).run_now(store.get("other"), "somebody")
-        assert until(lambda: heard.get_message(timeout=0.5), 5, "the manual run is announced")
+        assert until(lambda: heard.get_message(timeout=0.5), 60, "the manual run is announced")
         drain(beat, client, keys)
         assert [message.run for message in broker.take()] == [manual]
 
