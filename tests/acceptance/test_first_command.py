@@ -39,7 +39,7 @@ def some(runs: list[Run], least: int) -> list[Run] | None:
 
 
 @pytest.mark.xdist_group("up")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_first_command_on_a_bare_python_runs_log_it_and_an_edit_on_the_page_governs_the_next_run(
     checkout: Checkout,
 ) -> None:
@@ -47,7 +47,7 @@ def test_the_first_command_on_a_bare_python_runs_log_it_and_an_edit_on_the_page_
         page = Page(up.ready(seconds=180))
         page.log_in(up.password)
 
-        three = until(lambda: some(finished(page, "log-it"), 3), 45, "log-it ran three times")[:3]
+        three = until(lambda: some(finished(page, "log-it"), 3), 120, "log-it ran three times")[:3]
         assert [run["outcome"] for run in three] == ["succeeded"] * 3
         assert [run["result"] for run in three] == ["30"] * 3
         assert [due(run).timestamp() % 10 for run in three] == [0] * 3
@@ -55,13 +55,13 @@ def test_the_first_command_on_a_bare_python_runs_log_it_and_an_edit_on_the_page_
 
         before = len(finished(page, "log-it"))
         page.submit("/schedules/log-it/edit", timing="5s", args="[5, 8]", why="to see it change")
-        after = until(lambda: some(finished(page, "log-it")[before:], 3), 30, "log-it ran three times more")
+        after = until(lambda: some(finished(page, "log-it")[before:], 3), 60, "log-it ran three times more")
         edited = [run for run in after if run["result"] == "13"][:3]
         assert len(edited) >= 2, f"the edit governs the very next run, or the one after it if that was sent: {after}"
         assert due(edited[1]) - due(edited[0]) == timedelta(seconds=5)
 
         up.signal(signal.SIGTERM)
         assert up.ends() == Exit.OK
-        checkout.assert_clean(seconds=1)
+        checkout.assert_clean()
     home = sorted(path.name for path in checkout.home.rglob("*"))
     assert home == [], "nothing outside the checkout is written"

@@ -31,7 +31,7 @@ def service() -> Iterator[Checkout]:
     """A checkout whose service is up and has loaded the file."""
     with temporary_checkout() as checkout, checkout.up() as up:
         up.ready()
-        until(lambda: "Loaded schedules.yaml" in up.output(), 30, "beat loads the file")
+        until(lambda: "Loaded schedules.yaml" in up.output(), 60, "beat loads the file")
         yield checkout
 
 
@@ -45,7 +45,7 @@ def shell(checkout: Checkout, line: str) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -79,4 +79,4 @@ def test_the_calls_from_flask_code_leave_their_results_where_the_readme_says(ser
         ]
         return [text for text in read if '"status": "SUCCESS"' in text and '"result": 13' in text]
 
-    until(results, 30, "log_it.delay(5, 8) has the result 13 under celery-task-meta-<id>")
+    until(results, 60, "log_it.delay(5, 8) has the result 13 under celery-task-meta-<id>")

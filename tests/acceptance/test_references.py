@@ -18,7 +18,7 @@ from tests.support.schedules import declared, entry_of
 from tests.support.service import Program, Service
 from tests.support.worker import NUMBERS, Shop, open_shop, running_worker
 
-pytestmark = [pytest.mark.xdist_group("references"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.xdist_group("references")
 
 PASSWORD = "hunter2-ü'\\"
 TOKEN = "s3cr3t-token"

@@ -79,7 +79,7 @@ def site() -> Iterator[Site]:
             yield Site(f"http://127.0.0.1:{listener.getsockname()[1]}", redis, settings)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
     shutil.rmtree(directory)
 
 
@@ -104,7 +104,7 @@ def serve(settings: Settings, listener: socket.socket, log: Path) -> subprocess.
         assert process.poll() is None, log.read_text()
         return "Booting worker" in log.read_text()
 
-    until(ready, 30, "gunicorn serves the page")
+    until(ready, 60, "gunicorn serves the page")
     return process
 
 

@@ -122,7 +122,7 @@ def test_an_entry_that_stands_in_no_index_stops_neither_the_file_nor_the_others(
     add_due(store, just_now, "other")
     lead(beat)
     assert runs_sent(beat.client) == [run_id("other", just_now)]
-    until(lambda: lead(beat) is None or "job" in store.names(), 20, "the schedule of the file is not back")
+    until(lambda: lead(beat) is None or "job" in store.names(), 60, "the schedule of the file is not back")
     assert store.get("job").fields["args"] == [3, 4]
 
 

@@ -95,8 +95,8 @@ def test_a_change_wakes_an_idle_beat(beat: Scheduler, store: Store, celery: Cele
     assert not woken.wait(0.3)
     begun = time.monotonic()
     add_due(store, from_seconds(time.time()) + DAY)
-    assert woken.wait(5)
-    assert time.monotonic() - begun < 1
+    assert woken.wait(60)
+    assert time.monotonic() - begun < beat.max_interval / 2
     ticking.join()
 
 
@@ -108,8 +108,8 @@ def test_a_change_of_the_file_wakes_an_idle_beat(beat: Scheduler, settings: Sett
     ticking = ticking_until(beat, woken)
     begun = time.monotonic()
     write_file(settings, GOOD.replace("1h", "2h"))
-    assert woken.wait(10)
-    assert time.monotonic() - begun < 2
+    assert woken.wait(60)
+    assert time.monotonic() - begun < beat.max_interval / 2
     ticking.join()
 
 
@@ -126,8 +126,8 @@ def test_a_beat_waits_while_redis_is_away_says_so_once_and_goes_on(
                 beat.tick()
         finally:
             redis_server.start()
-        until(lambda: beat.tick() or beat.leads, 20, "the beat does not lead again")
-        until(lambda: beat.tick() or beat.store.names(), 20, "the schedules do not come back")
+        until(lambda: beat.tick() or beat.leads, 60, "the beat does not lead again")
+        until(lambda: beat.tick() or beat.store.names(), 60, "the schedules do not come back")
     told = [line.split(":")[0].split(" after")[0] for line in messages(caplog) if "Redis" in line]
     assert told[:2] == ["Redis does not answer, waiting for it", "Redis answers again"]
     assert [line for line in told[2:] if "lost all its data" not in line] == []
@@ -144,7 +144,7 @@ def test_a_redis_that_took_over_and_knows_less_is_read_anew(beat: Scheduler, sto
     store.write([Write("job", replace(seen, revision=seen.revision - 1), edit)])
     assert store.get("job").revision == seen.revision
     before = len(sent(beat.client))
-    until(lambda: [lead(beat)] and len(sent(beat.client)) > before, 20, "nothing is sent")
+    until(lambda: [lead(beat)] and len(sent(beat.client)) > before, 60, "nothing is sent")
     assert arguments(sent(beat.client)[-1]) == ([3, 4], {})
 
 

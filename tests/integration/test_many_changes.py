@@ -31,9 +31,9 @@ def test_many_changes_of_every_kind_are_one_step(store: Store, client: Client, k
     changes += [Write("new", None, replace(stored["n0"], name="new"))]
     announced = client.pubsub(ignore_subscribe_messages=True)
     announced.subscribe(keys.wake)
-    announced.get_message(timeout=1)
+    announced.get_message(timeout=60)
     store.write(changes)
-    assert announced.get_message(timeout=1)
+    assert announced.get_message(timeout=60)
     assert not announced.get_message(timeout=0.1)
     announced.close()
     after = store.all()

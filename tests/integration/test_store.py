@@ -148,10 +148,10 @@ def test_what_is_no_entry_does_not_keep_one_from_being_made(store: Store, client
 def test_every_change_is_announced_and_written_into_the_audit_log(store: Store, client: Client, keys: Keys) -> None:
     with client.pubsub(ignore_subscribe_messages=True) as pubsub:
         pubsub.subscribe(keys.wake)
-        pubsub.get_message(timeout=1)
+        pubsub.get_message(timeout=60)
         line = audit_line("ann", NOON, "add", None, {"task": "t"}, "because")
         store.write([Write("job", None, entry_of(declared()), audit=line)])
-        assert pubsub.get_message(timeout=1)["channel"] == keys.wake
+        assert pubsub.get_message(timeout=60)["channel"] == keys.wake
     [told] = store.audit()
     assert told == store.audit_line(told["id"])
     assert told == line | {"id": told["id"]}

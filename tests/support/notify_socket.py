@@ -26,7 +26,7 @@ class NotifySocket:
             except BlockingIOError:
                 return self.heard
 
-    def hears(self, *parts: str, seconds: float = 30) -> str:
+    def hears(self, *parts: str, seconds: float = 60) -> str:
         """Wait for one datagram, from now on, that holds all of these."""
         known = len(self.listen())
 

@@ -129,7 +129,7 @@ class RabbitServer:
 
     def _wait(self) -> None:
         assert self.process is not None
-        self.process.wait(30)
+        self.process.wait(60)
         self.process = None
 
     def close(self) -> None:
@@ -137,4 +137,4 @@ class RabbitServer:
             self.kill()
         finally:
             self.mapper.terminate()
-            self.mapper.wait(10)
+            self.mapper.wait(60)

@@ -50,7 +50,7 @@ class RedisServer:
         place = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.directory), "--save", ""]
         with (self.directory / "redis.log").open("ab") as log:
             self.process = subprocess.Popen([self.program, *place, *keep, *options], stdout=log, stderr=log)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:
             if self.answers():
                 return
@@ -78,7 +78,7 @@ class RedisServer:
     def _end(self, how: signal.Signals) -> None:
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(20)
+            self.process.wait(60)
             self.process = None
 
 

@@ -42,7 +42,7 @@ class Program:
         """How often the log says this so far."""
         return len(re.findall(pattern, self.output()))
 
-    def says(self, pattern: str, seconds: float = 30, times: int = 1) -> None:
+    def says(self, pattern: str, seconds: float = 60, times: int = 1) -> None:
         """Wait until the log says this so often."""
 
         def said() -> bool:
@@ -56,10 +56,10 @@ class Program:
             print(self.output())
             raise
 
-    def ends(self, seconds: float = 30) -> int:
+    def ends(self, seconds: float = 60) -> int:
         return self.popen.wait(seconds)
 
-    def stop(self, how: signal.Signals = signal.SIGTERM, seconds: float = 30) -> None:
+    def stop(self, how: signal.Signals = signal.SIGTERM, seconds: float = 60) -> None:
         if self.popen.poll() is None:
             self.popen.send_signal(how)
             try:

@@ -57,7 +57,7 @@ class Shell:
             env=os.environ | environ,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert "Traceback" not in done.stderr + done.stdout

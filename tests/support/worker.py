@@ -53,7 +53,7 @@ class Shop:
         """A manual run of a new schedule; returns its id."""
         return self.dispatcher.run_now(self.add(task, *args, **fields), "ann")
 
-    def ended(self, identity: str, seconds: float = 30) -> Run:
+    def ended(self, identity: str, seconds: float = 60) -> Run:
         def end() -> Run | None:
             run = self.ledger.get(identity)
             return run if run.outcome in ENDED else None

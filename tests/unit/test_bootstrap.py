@@ -70,7 +70,7 @@ def start(clone: Path, *arguments: str, path: Path | None = None, **environ: str
         env={"PATH": searched, "CALLS": str(clone.parent / "calls"), "HOME": "/nonexistent", **environ},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import islice, pairwise
-from time import perf_counter
+from time import process_time
 
 import pytest
 from cronsim import CronSim
@@ -87,9 +87,9 @@ def test_days(text: str, expected: str) -> None:
 )
 def test_rare_days_are_found_however_far_away_and_at_once(text: str, expected: str) -> None:
     build("cron", text)
-    begun = perf_counter()
+    begun = process_time()
     found = dates(text)
-    assert perf_counter() - begun < 0.1
+    assert process_time() - begun < 0.5
     assert found == expected
 
 
