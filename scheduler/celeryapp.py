@@ -200,7 +200,7 @@ def give_up(error: SchedulerError) -> None:
 
 def from_environment() -> Celery:
     """Build the application, or end the process with one line."""
-    sys.path[:0] = [] if os.getcwd() in sys.path else [os.getcwd()]
+    sys.path.insert(0, os.getcwd())  # also where it is there: Celery takes its own away once -A is imported
     try:
         return build(Settings.from_environ())
     except SchedulerError as error:

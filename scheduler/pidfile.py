@@ -38,6 +38,7 @@ class PidFile:
         except OSError as error:
             refuse(f"cannot write {self.path}: {error.strerror}; check its directory", Exit.CANT_CREATE)
         assert self._held is not None
+        os.fchmod(self._held, 0o644)  # monitoring reads it too, whatever the umask
         os.ftruncate(self._held, 0)
         os.pwrite(self._held, f"{os.getpid()}\n".encode(), 0)
         os.register_at_fork(after_in_child=self._let_go)

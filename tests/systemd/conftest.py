@@ -1,0 +1,107 @@
+"""One booted host for all tests here, which therefore run in one process, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.systemd.host import Host
+from tests.systemd.host import host as booted_host
+from tests.systemd.image import layers
+
+HERE = Path(__file__).parent
+UNITS = ("celery-admin", "celery-worker", "celery-beat")
+SCHEDULES = """\
+imports: [jobs]
+schedules:
+  tick: {task: jobs.tick, every: 1s, catch_up: none}
+"""
+#: Where a user's module lies: WorkingDirectory of the units.
+JOBS = """\
+import os, time
+from celery import shared_task
+
+HERE = "/var/lib/celery-worker/"
+
+def note(name, text):
+    with open(HERE + name, "a") as file:
+        file.write(text + "\\n")
+
+@shared_task(name="jobs.tick")
+def tick():
+    note("ticks", str(time.time()))
+
+@shared_task(name="jobs.nap")
+def nap(seconds):
+    note("naps", "began")
+    time.sleep(seconds)
+    note("naps", "ended")
+
+@shared_task(name="jobs.nap_once")
+def nap_once(seconds):
+    note("naps", "began")
+    if open(HERE + "naps").read().count("began") == 1:
+        time.sleep(seconds)
+    note("naps", "ended")
+
+@shared_task(name="jobs.die")
+def die():
+    note("deaths", "died")
+    os.kill(os.getpid(), 9)
+
+@shared_task(name="jobs.mischief")
+def mischief():
+    found = []
+    for path in ("/usr/x", "/etc/x", "/opt/celery-scheduler/x", "/home/x", "/run/x"):
+        try:
+            open(path, "w")
+            found.append(path)
+        except OSError:
+            pass
+    secret = ("/etc/celery-scheduler/credentials/redis-url", "/etc/shadow")
+    return found + [name for name in secret if os.access(name, os.R_OK)]
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.timeout(900))
+            item.add_marker(pytest.mark.xdist_group("systemd"))
+
+
+@pytest.fixture(scope="session")
+def machine() -> Iterator[Host]:
+    """The service is installed, nothing runs but Redis."""
+    with booted_host(layers()) as host:
+        host.run("systemctl", "is-system-running", "--wait", check=False)
+        secret = "/etc/celery-scheduler/credentials/"
+        hashing = "from werkzeug.security import generate_password_hash as g; print(g('a long password'))"
+        host.shell(f'/opt/celery-scheduler/venv/bin/python -c "{hashing}" > {secret}admin-password-hash')
+        host.shell(f"head -c 40 /dev/urandom | base64 -w0 > {secret}secret-key; chmod 600 {secret}*")
+        host.write("/opt/celery-scheduler/jobs.py", JOBS)
+        # As short as the tests need it; what is shipped is judged by tests/unit/test_units.py.
+        for unit in UNITS:
+            host.write(f"/etc/systemd/system/{unit}.service.d/test.conf", "[Service]\nWatchdogSec=6\nRestartSec=1\n")
+        short = "SCHEDULER_DRAIN=4\nSCHEDULER_RUN_LEASE=4\nSCHEDULER_LEASE=6\nSCHEDULER_MAX_INTERVAL=2\n"
+        host.write("/etc/celery-scheduler/environment", short)
+        host.run("systemctl", "daemon-reload")
+        yield host
+
+
+@pytest.fixture
+def host(machine: Host) -> Host:
+    """Everything is stopped, Redis is empty, the file is good, and no unit remembers a failure."""
+    machine.write("/etc/celery-scheduler/schedules.yaml", SCHEDULES)
+    machine.run("systemctl", "stop", "celery-admin.socket", *UNITS)
+    machine.run("systemctl", "start", "redis-server")
+    machine.run("redis-cli", "flushall")
+    machine.shell("rm -rf /var/lib/celery-worker/* /var/lib/celery-beat/*; systemctl reset-failed")
+    return machine
+
+
+def ticks(host: Host) -> list[float]:
+    """When the schedule of the file ran."""
+    return [float(line) for line in host.shell("cat /var/lib/celery-worker/ticks", check=False).split()]

@@ -1,0 +1,216 @@
+"""A throw-away host: systemd as PID 1 in a container over the image, with a network of its own. Nothing stays."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.support.polling import until
+from tests.systemd.image import HOME, ROOT
+
+CGROUPS = Path("/sys/fs/cgroup")
+#: The mounts are in a namespace of their own that ends with nspawn, and each host is alone in its control group:
+#: two in one would kill each other's services.
+BOOT = """
+set -e
+mount -t tmpfs tmpfs "$HOST/over"
+mkdir "$HOST/over/upper" "$HOST/over/work" "$HOST/over/root"
+mount -t overlay overlay -o "lowerdir=$LAYERS,upperdir=$HOST/over/upper,workdir=$HOST/over/work" "$HOST/over/root"
+for group in $GROUPS; do echo $$ > "$group/cgroup.procs"; done
+exec systemd-nspawn --quiet --directory="$HOST/over/root" --register=no --keep-unit --private-network --boot \
+    --console=pipe --link-journal=no --resolv-conf=off --timezone=off \
+    --capability=CAP_BPF,CAP_PERFMON,CAP_NET_ADMIN --system-call-filter=bpf
+"""
+
+
+class Host:
+    """Booted, looked into, frozen, and gone at the end."""
+
+    def __init__(self, directory: Path, layers: Sequence[Path]) -> None:
+        self.directory = directory
+        self.layers = layers
+        self.groups = [group / directory.name for group in groups()]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def boot(self) -> None:
+        """Start, and wait until commands can be given; what boots by itself may still be starting."""
+        (self.directory / "over").mkdir(exist_ok=True)
+        for group in self.groups:
+            group.mkdir(exist_ok=True)
+        environ = {
+            "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin",
+            "HOST": str(self.directory),
+            "LAYERS": ":".join(map(str, self.layers)),
+            "GROUPS": " ".join(map(str, self.groups)),
+            "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
+            "SYSTEMD_NSPAWN_LOCK": "0",
+        }
+        command = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--propagation=private", "sh", "-c", BOOT]
+        with (self.directory / "console").open("ab") as console:
+            self.process = subprocess.Popen(
+                command, env=environ, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
+            )
+        try:
+            until(self.answers, 60, "systemd answers")
+        except AssertionError:
+            print((self.directory / "console").read_text(errors="replace"))
+            raise
+
+    @property
+    def leader(self) -> int | None:
+        """Its PID 1, as the outer machine counts."""
+        assert self.process is not None
+        assert self.process.poll() is None, (self.directory / "console").read_text(errors="replace")
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(children[0]) if children and is_named(self.process.pid, "systemd-nspawn") else None
+
+    def answers(self) -> bool:
+        return self.leader is not None and self.run("systemctl", "show", "--property=Version", check=False) != ""
+
+    def run(self, *command: str, check: bool = True, seconds: float = 90) -> str:
+        """What a command of root's prints there; its exit code is judged where ``check`` says so."""
+        done = self.attempt(*command, seconds=seconds)
+        assert not check or done.returncode == 0, f"{command} ended with {done.returncode}: {done.stdout}"
+        return done.stdout.strip() if check or done.returncode == 0 else ""
+
+    def attempt(self, *command: str, seconds: float = 90) -> subprocess.CompletedProcess[str]:
+        """The same with its exit code; standard error is part of what it prints."""
+        inside = [
+            "nsenter",
+            f"--target={self.leader}",
+            "--all",
+            "--wdns=/",
+            "env",
+            "-i",
+            f"PATH={PATH}",
+            "LANG=C.UTF-8",
+        ]
+        return subprocess.run(
+            [*inside, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    def shell(self, script: str, check: bool = True) -> str:
+        return self.run("sh", "-c", script, check=check)
+
+    def write(self, path: str, text: str) -> None:
+        place = Path(f"/proc/{self.leader}/root{path}")
+        self.run("mkdir", "-p", str(Path(path).parent))
+        place.write_text(text)
+
+    # units
+
+    def show(self, unit: str, name: str) -> str:
+        return self.run("systemctl", "show", "--value", f"--property={name}", unit)
+
+    def main_pid(self, unit: str) -> int:
+        return int(self.show(unit, "MainPID"))
+
+    def becomes(self, unit: str, name: str, *values: str, seconds: float = 30) -> None:
+        """Wait until the unit's property has one of these values."""
+        try:
+            until(lambda: self.show(unit, name) in values, seconds, f"{unit}: {name} is one of {values}")
+        except AssertionError:
+            print(self.journal(unit)[-6000:])
+            raise
+
+    def status_says(self, unit: str, part: str, seconds: float = 30) -> None:
+        try:
+            until(lambda: part in self.show(unit, "StatusText"), seconds, f"the status of {unit} has {part!r}")
+        except AssertionError:
+            print(self.show(unit, "StatusText"), self.journal(unit)[-6000:])
+            raise
+
+    def journal(self, unit: str, *options: str) -> str:
+        self.run("journalctl", "--sync")
+        return self.run("journalctl", "--no-pager", f"--unit={unit}", *options)
+
+    def kill(self, pid: int, how: str) -> None:
+        self.run("kill", f"-{how}", str(pid))
+
+    def end(self) -> None:
+        """As a power cut does."""
+        if self.process is None:
+            return
+        with suppress(AssertionError, ProcessLookupError, OSError):
+            if self.leader is not None:
+                os.kill(self.leader, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(5)
+        self.process.kill()
+        self.process.wait()
+        for group in self.groups:
+            remove(group)
+
+
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def groups() -> list[Path]:
+    """The hierarchies in which a host needs a group of its own."""
+    if (CGROUPS / "cgroup.controllers").exists():
+        return [CGROUPS]
+    return [CGROUPS / name for name in ("unified", "systemd") if (CGROUPS / name).is_dir()]
+
+
+def remove(group: Path) -> None:
+    """With the groups in it, once the last process is gone."""
+    deadline = time.monotonic() + 10
+    while group.exists() and time.monotonic() < deadline:
+        for path, _, _ in os.walk(group, topdown=False):
+            with suppress(OSError):
+                os.rmdir(path)
+        time.sleep(0.05)
+
+
+def is_named(pid: int, name: str) -> bool:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode().endswith(name)
+
+
+def checkout(directory: Path) -> Path:
+    """A layer with this checkout where the units expect it, and the units where systemd does."""
+    home, units = directory / HOME, directory / "usr/lib/systemd/system"
+    home.mkdir(parents=True)
+    units.mkdir(parents=True)
+    shutil.copytree(ROOT / "scheduler", home / "scheduler")
+    shutil.copytree(ROOT / "systemd", home / "systemd")
+    for name in ("app.py", "README.md", "schedules.yaml"):
+        shutil.copy(ROOT / name, home)
+    for path in (ROOT / "systemd").iterdir():
+        if path.suffix in (".service", ".socket", ".target"):
+            shutil.copy(path, units)
+        elif path.is_dir():
+            shutil.copytree(path, units / path.name)
+    (directory / "etc").mkdir()
+    (directory / "etc/hosts").write_text("127.0.0.1 localhost\n")
+    for kind in ("sysusers", "tmpfiles"):
+        place = directory / f"usr/lib/{kind}.d"
+        place.mkdir(parents=True)
+        shutil.copy(ROOT / f"systemd/celery.{kind}.conf", place / "celery-scheduler.conf")
+    return directory
+
+
+@contextmanager
+def host(layers: Sequence[Path]) -> Iterator[Host]:
+    """A booted host with the service installed and nothing started."""
+    directory = Path(tempfile.mkdtemp(prefix="host-", dir="/tmp"))
+    directory.chmod(0o755)
+    made = Host(directory, [checkout(directory / "checkout"), *layers])
+    try:
+        made.boot()
+        yield made
+    finally:
+        made.end()
+        shutil.rmtree(directory, ignore_errors=True)
