@@ -30,7 +30,7 @@ from scheduler.redis_client import AWAY, REFUSED, Client, Keys, Posted, script
 from scheduler.settings import Settings
 from scheduler.store import audit_line, log
 
-TEMPLATES = 50_000  #: message templates that are kept
+TEMPLATES = 100_000  #: message templates that are kept, about as long as the message each
 NOT_SENT = {"overlap": "the run before had not finished", "no queue": "its queue is a key of another kind in Redis"}
 UNDECIDED = ("changed", "broken")  #: what becomes of an entry whose decision was not carried out
 

@@ -17,7 +17,7 @@ from scheduler.model import Entry
 from scheduler.redis_client import hashes, script
 from scheduler.store import Store
 
-KEPT = 200_000  #: decoded entries that are kept
+KEPT = 100_000  #: decoded entries that are kept, 2.6 KB each
 SWEPT = 100  #: entries that are looked at in one go for changes by other programs
 
 

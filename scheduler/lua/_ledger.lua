@@ -25,9 +25,11 @@ local function home(prefix, id)
   return ledger_key(prefix, name)
 end
 
+-- A row that somebody else damaged is none.
 local function read_run(ledger, id)
   local text = redis.call('HGET', ledger, id)
-  return text and cjson.decode(text)
+  local is_json, run = pcall(cjson.decode, text or '')
+  return is_json and type(run) == 'table' and run.outcome and run or nil
 end
 
 local function write_run(ledger, id, run) redis.call('HSET', ledger, id, cjson.encode(run)) end

@@ -57,3 +57,5 @@ Patterns = Annotated[
 ]
 Text = Annotated[str, Field(max_length=4096)]
 ShortText = Annotated[str, Field(max_length=200)]
+NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
+QueueName = Annotated[str, Field(max_length=200, pattern=NO_CONTROLS)]

@@ -10,7 +10,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from scheduler.model.fields import NAME_PATTERN, NONE, TIMING_KINDS, WHOLE, Duration, Patterns, ShortText, Text
+from scheduler.model.fields import (
+    NAME_PATTERN,
+    NONE,
+    TIMING_KINDS,
+    WHOLE,
+    Duration,
+    Patterns,
+    QueueName,
+    ShortText,
+    Text,
+)
 
 
 class Noun(BaseModel):
@@ -22,7 +32,7 @@ class Noun(BaseModel):
 class Policies(Noun):
     """What may stand in ``defaults:`` as well as in a schedule."""
 
-    queue: Annotated[ShortText | None, NONE] = Field(
+    queue: Annotated[QueueName | None, NONE] = Field(
         None, description="Celery queue; the task's own if left out or `none`.", examples=["reports"]
     )
     priority: Annotated[Annotated[int, Field(ge=0, le=9, strict=True), WHOLE] | None, NONE] = Field(

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from scheduler.model import NO_CONTROLS
 from scheduler.schedule_file import printable
 from scheduler.timing import TimingError
 
@@ -27,6 +28,7 @@ TERMS = {
     "string_too_long": ("is longer than {max_length} characters", "shorten it"),
     "string_too_short": ("is empty", "write at least one character"),
     "string_pattern_mismatch": ("{input} is not a possible name", NAME_RULE),
+    "control_characters": ("{input} has a line break or another control character in it", "leave it out"),
     "too_long": ("has {actual_length} entries", "keep to {max_length}"),
     "tuple_type": ("must be a list, not {input}", "write [a, b], or one '- item' per line"),
     "dict_type": ("must be a mapping, not {input}", "write key: value lines, or {{}} for none"),
@@ -72,7 +74,10 @@ def translate(noun: type[BaseModel], details: Any) -> Finding:
         return Finding(path, *told(context["error"], key))
     if details["input"] is None and details["type"] not in ("missing", "string_pattern_mismatch"):
         return Finding(path, f"{key} is empty", "write a value, or delete the line")
-    what, remedy = TERMS.get(details["type"], (f"is wrong: {details['msg']}", "see the JSON Schema"))
+    kind = details["type"]
+    if kind == "string_pattern_mismatch" and context["pattern"] == NO_CONTROLS:
+        kind = "control_characters"
+    what, remedy = TERMS.get(kind, (f"is wrong: {details['msg']}", "see the JSON Schema"))
     words = {**context, "key": key, "input": shown(details["input"]), "text": UNITS.get(key, "put it in quotes")}
     return Finding(path, f"{key} {what.format(**words)}", remedy.format(**words), details["type"] == "missing")
 

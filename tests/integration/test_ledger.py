@@ -55,6 +55,16 @@ def test_a_run_that_is_to_be_tried_again_can_be_claimed_again(ledger: Ledger) ->
     assert ledger.get(ID).attempt == 2
 
 
+@pytest.mark.parametrize("row", ["", "{", "[]", "7"])
+def test_a_row_that_somebody_damaged_is_as_one_that_was_lost(
+    ledger: Ledger, client: Client, keys: Keys, row: str
+) -> None:
+    client.hset(keys.ledger("job"), ID, row)
+    assert claim(ledger) == "claimed"
+    client.hset(keys.ledger("job"), ID, row)
+    assert not ledger.close(ID, "succeeded")
+
+
 def test_a_run_whose_record_was_lost_is_the_latest_of_its_schedule_once_it_is_claimed(ledger: Ledger) -> None:
     claim(ledger)
     assert ledger.latest(["job"])["job"].outcome == "running"

@@ -168,6 +168,10 @@ schedules:
         ("every: 5m\n    args: [1, .nan]", "5:15: schedule 'x': nan is not a number that JSON can carry"),
         ("every: 5m\n    kwargs: {a: {b: [1e999]}}", "5:22: schedule 'x': inf is not a number that JSON can carry"),
         ("every: 5m\n    description: 5", "5:18: schedule 'x': description must be text, not 5 — put it in quotes"),
+        (
+            'every: 5m\n    queue: "a\\nb"',
+            "5:12: schedule 'x': queue 'a\\nb' has a line break or another control character",
+        ),
         ("every: 5m\n    renamed_from: a b", "5:19: schedule 'x': renamed_from 'a b' is not a possible name — use"),
         ("every: 5m\n    renamed_from: x", "5:19: schedule 'x': renamed_from: 'x' is still declared here"),
         ("every: 5m\n    cron_expression: x", "5:5: schedule 'x': unknown key 'cron_expression' — delete it"),
