@@ -11,17 +11,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 from celery import Celery
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from scheduler import plan, sync
+from scheduler import entries, plan, sync, undo
+from scheduler.admin.forms import reverted
+from scheduler.errors import RefusedChange
 from scheduler.instants import from_seconds
 from scheduler.model import TIMING_KINDS
 from scheduler.settings import Settings
 from scheduler.store import Store
+from scheduler.upcoming import left_out
 from tests.support.beats import running_beat, write_file
 
 NAMES = ("a", "b", "c", "d")
@@ -92,6 +96,16 @@ class Life(RuleBasedStateMachine):
         self.days = ["2026-12-25"]
         self.wanted = dict.fromkeys(NAMES[:3], START)
         self.save()
+        self.change_something()
+
+    def change_something(self) -> None:
+        """So that there is from the start what can be undone, what cannot, and what a removal takes along."""
+        for retries in (1, 2):
+            side = START | {"retries": retries}
+            sync.edit(self.store, "a", in_words(side), tasks=None, by="ann", why=self.why())
+            self.expected["a"].governs = side
+        sync.pause(self.store, "b", by="ann", note="from the start")
+        self.expected["b"].pause = "from the start"
 
     def teardown(self) -> None:
         self.running.close()
@@ -221,6 +235,59 @@ class Life(RuleBasedStateMachine):
             found = sync.skip(self.store, name, by="ann", note=self.why()).skip
             self.expected[name].skips = found.due if found else None
 
+    @rule(number=st.integers(0, 9))
+    def resume(self, number: int) -> None:
+        name = self.some(number)
+        if name and self.expected[name].pause is not None:
+            sync.resume(self.store, name, by="ann")
+            self.expected[name].pause = None
+
+    @rule(number=st.integers(0, 9))
+    def run_what_was_skipped(self, number: int) -> None:
+        name = self.some(number)
+        if name and left_out(entry := self.store.get(name), entries.job(entry)) is not None:
+            sync.unskip(self.store, name, by="ann")
+            self.expected[name].skips = None
+
+    @rule(number=st.integers(0, 9))
+    def revert_to_the_file(self, number: int) -> None:
+        if name := self.some(number, "file"):
+            entry = self.store.get(name)
+            sync.edit(self.store, name, reverted(entry, ""), tasks=None, by="ann", why=self.why())
+            self.expected[name].governs = self.expected[name].said
+
+    @rule(number=st.integers(0, 99))
+    def undo_an_edit(self, number: int) -> None:
+        """Refused where one of its fields was changed since."""
+        edits = [line for line in self.store.audit(10_000) if line["change"] == "edit" and undo.can_be_undone(line)]
+        edits = [line for line in edits if line["schedule"] in self.expected]
+        if not edits:
+            return
+        line = edits[number % len(edits)]
+        known, fields = self.expected[line["schedule"]], self.store.get(line["schedule"]).fields
+        was, now = side_of(line["before"]), side_of(line["after"])
+        changed = [key for key in KEYS if was[key] != now[key]]
+        renamed = [side.get("renamed_from") for side in (line["before"], line["after"], fields)]
+        as_it_was_left = renamed[0] == renamed[1] or renamed[1] == renamed[2]
+        if as_it_was_left and all(known.governs[key] == now[key] for key in changed):
+            undo.undo(self.store, line["id"], tasks=None, by="ann")
+            known.governs = known.governs | {key: was[key] for key in changed}
+        else:
+            with pytest.raises(RefusedChange, match="was changed since"):
+                undo.undo(self.store, line["id"], tasks=None, by="ann")
+
+    @rule(number=st.integers(0, 99))
+    def bring_back_what_was_removed(self, number: int) -> None:
+        lines = [line for line in self.store.audit(10_000) if line["change"] == "remove"]
+        if lines := [line for line in lines if line["schedule"] not in self.expected]:
+            line = lines[number % len(lines)]
+            undo.undo(self.store, line["id"], tasks=None, by="ann")
+            stop = line.get("pause", [None])[0]
+            lasts = stop is not None and stop["until"] is None
+            self.expected[line["schedule"]] = Expected(
+                "admin", side_of(line["before"]), pause=stop["note"] if lasts else None
+            )
+
     def why(self) -> str:
         self.number += 1
         return f"reason {self.number}"
@@ -267,7 +334,8 @@ class Life(RuleBasedStateMachine):
             entry = stored[name]
             assert (entry.origin, entry.error) == (known.origin, "")
             assert side_of(entry.fields) == known.governs
-            assert (entry.pause.note if entry.pause else None) == known.pause
+            lasts = entry.pause is not None and entry.pause.until is None
+            assert (entry.pause.note if entry.pause and lasts else None) == known.pause
             if known.skips is not None and entry.due is not None and from_seconds(known.skips) < entry.due:
                 known.skips = None  # it is over
             assert (entry.skip.due if entry.skip else None) == known.skips
