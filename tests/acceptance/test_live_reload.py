@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from scheduler import export, sync
 from scheduler.redis_client import Keys, connect
 from scheduler.settings import Settings
 from scheduler.store import Store
@@ -90,6 +92,18 @@ def test_a_saved_file_governs_within_about_a_second(stage: Stage, save: Callable
     assert stage.loads("second") < ABOUT_A_SECOND
 
 
+def test_what_is_written_to_the_file_governs_as_the_files(stage: Stage) -> None:
+    sync.edit(stage.store, "first", stage.store.get("first").fields | {"args": [3, 4]}, tasks=None, by="ann")
+    [made] = export.propose(stage.file, None, export.candidates(stage.store))
+    export.write(stage.store, made, by="ann")
+    until(lambda: not stage.store.get("first").overlay, 20, f"the overlay stays:\n{stage.beat.output()}")
+    entry = stage.store.get("first")
+    assert entry.base == entry.fields
+    assert entry.fields["args"] == [3, 4]
+    assert stage.file.is_symlink()
+    assert stage.store.file_facts()["state"] == "applied"
+
+
 def test_a_file_is_not_loaded_before_it_is_written_to_its_end(stage: Stage) -> None:
     """Each half would be a good file by itself."""
     longest, attempt, loaded = SETTLED, 0, 0
@@ -121,6 +135,20 @@ def test_a_reload_by_signal_reads_the_file_again_and_ends_nothing(stage: Stage) 
     stage.beat.popen.send_signal(signal.SIGHUP)
     stage.beat.says("Loaded .*: no changes", ABOUT_A_SECOND, before)
     assert stage.beat.popen.poll() is None
+
+
+def test_a_reload_while_beat_starts_does_not_end_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        settings = Settings(redis_url=url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / "state")
+        with service(settings) as running:
+            beat = running.start("beat")
+            silent.settimeout(30)
+            asked, _ = silent.accept()
+            beat.popen.send_signal(signal.SIGHUP)
+            asked.close()
+            silent.close()
+            beat.says("Redis does not answer, waiting for it")
 
 
 def test_a_bad_file_is_told_of_at_once_and_a_mended_one_governs(stage: Stage) -> None:
