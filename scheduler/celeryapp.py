@@ -12,7 +12,7 @@ from typing import Any
 
 from celery import Celery, signals
 
-from scheduler import pidfile, recorder, schedule_file
+from scheduler import journal, pidfile, recorder, schedule_file
 from scheduler.drain import Drain
 from scheduler.errors import ConfigurationError, SchedulerError
 from scheduler.redis_client import AWAY, REFUSED, connect, refuse_unfit
@@ -203,7 +203,9 @@ def from_environment() -> Celery:
     """Build the application, or end the process with one line."""
     sys.path.insert(0, os.getcwd())  # also where it is there: Celery takes its own away once -A is imported
     try:
-        return build(Settings.from_environ())
+        settings = Settings.from_environ()
+        journal.install(settings)
+        return build(settings)
     except SchedulerError as error:
         give_up(error)
         raise

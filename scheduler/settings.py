@@ -36,6 +36,7 @@ class Settings:
     max_interval: float = 5.0  #: seconds that beat sleeps at most
     run_lease: float = 30.0  #: seconds after which a running run is lost, if its worker does not renew
     drain: float = 60.0  #: seconds that a worker which is asked to stop goes on with what it runs
+    log_file: str = ""  #: where beat and workers log too, beside the journal or the terminal
     keep_runs: int = 100  #: runs in the ledger per schedule
     keep_days: float = 30.0  #: days that a run stays in the ledger
     admin_password_hash: str = field(default="", repr=False)
@@ -60,6 +61,7 @@ class Settings:
             max_interval=env.number("SCHEDULER_MAX_INTERVAL", 5.0, 0.1, 60.0),
             run_lease=env.number("SCHEDULER_RUN_LEASE", 30.0, 2.0, 45.0),
             drain=env.number("SCHEDULER_DRAIN", 60.0, 0.0, 86_400.0),
+            log_file=env.text("SCHEDULER_LOG_FILE", ""),
             keep_runs=int(env.number("SCHEDULER_KEEP_RUNS", 100, 1, 100_000)),
             keep_days=env.number("SCHEDULER_KEEP_DAYS", 30.0, 0.01, 3660.0),
             admin_password_hash=env.secret("SCHEDULER_ADMIN_PASSWORD_HASH", ""),

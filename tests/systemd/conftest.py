@@ -22,6 +22,7 @@ schedules:
 JOBS = """\
 import os, time
 from celery import shared_task
+from celery.utils.log import get_task_logger
 
 HERE = "/var/lib/celery-worker/"
 
@@ -36,6 +37,7 @@ def tick():
 @shared_task(name="jobs.nap")
 def nap(seconds):
     note("naps", "began")
+    get_task_logger(__name__).warning("it naps")
     time.sleep(seconds)
     note("naps", "ended")
 

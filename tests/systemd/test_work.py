@@ -46,6 +46,15 @@ def test_a_stop_lets_a_task_end(host: Host) -> None:
     assert "WorkerLostError" not in host.journal("celery-worker")
 
 
+def test_the_journal_finds_what_a_task_says_by_its_schedule_and_by_its_run(host: Host) -> None:
+    begin(host, "jobs.nap", 0)
+    run = ends(host, "succeeded", 20)["id"]
+    host.run("journalctl", "--sync")
+    for field in ("SCHEDULE=job", f"RUN={run}"):
+        said = host.run("journalctl", field, "--priority=warning", "--output=cat", "--boot").splitlines()
+        assert said[-1] == "it naps"
+
+
 def test_a_stop_hands_back_what_does_not_end_and_it_runs_again_at_once(host: Host) -> None:
     begin(host, "jobs.nap_once", 60)
     until(lambda: naps(host), 20, "it began")
