@@ -121,7 +121,7 @@ def test_redis_may_go_and_come_back(host: Host) -> None:
     host.run("systemctl", "start", "redis-server")
     back = now(host)
     assert runs_after(host, back, 30) < 15
-    assert [host.main_pid(unit) for unit in ("celery-beat", "celery-worker")] == pids
+    assert [host.main_pid(unit) for unit in ("celery-beat", "celery-worker")] == pids, host.journal("celery-worker")
 
 
 @pytest.mark.parametrize("unit", UNITS)
