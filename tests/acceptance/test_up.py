@@ -155,7 +155,7 @@ BAD = {
         Exit.CONFIG,
         r"bytes and 107 are allowed: set SCHEDULER_STATE_DIR to a directory with",
     ),
-    "file missing": (Exit.PROBLEMS, r"nope\.yaml cannot be read: no such file or directory — create it, or name"),
+    "file missing": (Exit.NO_INPUT, r"nope\.yaml cannot be read: no such file or directory — create it, or name"),
     "file empty": (Exit.PROBLEMS, r"schedules\.yaml:1:1: the file is empty — write"),
     "file broken": (Exit.PROBLEMS, r"schedules\.yaml:\d+:\d+: .*not YAML"),
     "unknown task": (

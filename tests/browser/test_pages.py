@@ -74,7 +74,7 @@ def test_an_edit_through_the_form_governs(open_page: Open, service: Service, nig
 def test_a_schedule_is_paused_and_resumed(open_page: Open, service: Service, nightly: Entry, javascript: bool) -> None:
     page = open_page("/schedules/nightly", java_script_enabled=javascript)
     page.locator("summary", has_text="Pause").click()
-    page.get_by_label("Why").fill("printer is away")
+    page.get_by_role("textbox", name="Why").fill("printer is away")
     page.get_by_label("Until").fill("2030-01-01T08:00")
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("heading", name="Paused by admin")).to_be_visible()
