@@ -157,6 +157,18 @@ def test_every_change_is_announced_and_written_into_the_audit_log(store: Store, 
     assert told == line | {"id": told["id"]}
 
 
+def test_the_audit_log_forgets_its_oldest_lines(
+    store: Store, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.store.AUDIT_LENGTH", 100)
+    for number in range(500):
+        store.log({"change": "note", "number": number})
+    assert 100 <= client.xlen(keys.audit) <= 300, "Redis frees lines by the hundred"
+    store.write([Write("a", None, entry_of(declared("a")), audit={"change": "add"})])
+    assert client.xlen(keys.audit) <= 300
+    assert store.audit(2)[1]["number"] == 499
+
+
 def test_the_newest_line_of_the_audit_log_comes_first(store: Store) -> None:
     for name in "abc":
         line = audit_line("ann", NOON, name, None, None)
