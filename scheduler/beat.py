@@ -72,6 +72,7 @@ class Scheduler(RedBeatScheduler):
         self.announced = ""
         self.announced_at = 0.0
         self.digest = self.told_of = ""
+        self.file_is_good = True
         super().__init__(app, **options)
         self.lock_key = None  # RedBeat's own beat_init handler would block until the lock is free
 
@@ -265,6 +266,7 @@ class Scheduler(RedBeatScheduler):
                 progress=self.lease.progress,
             )
             self.safe.trust_file(good)
+            self.file_is_good = good
             self.fall_due_after = None
             loaded = True
         except Conflict:
@@ -285,7 +287,10 @@ class Scheduler(RedBeatScheduler):
             self.safe.ask(pipe)
             first, count, *answers = pipe.execute()
         upcoming = (first[0][0].removeprefix(self.keys.prefix), first[0][1]) if first else None
-        notify.ready(notify.leading(self.lease.since, count, upcoming, time.time()))
+        sentence = notify.leading(self.lease.since, count, upcoming, time.time())
+        notify.ready(
+            sentence if self.file_is_good else f"{self.file.path.name} is wrong, kept the last good: {sentence}"
+        )
         if not self.safe.hear(*answers):
             return 0.0
         rest = first[0][1] - time.time() if first else self.max_interval

@@ -52,6 +52,15 @@ def test_a_leader_tells_how_many_schedules_it_has_and_which_comes_next(running: 
     assert systemd.hears("WATCHDOG=1")
 
 
+def test_a_leader_tells_of_a_wrong_file_until_it_is_mended(running: Service, systemd: NotifySocket) -> None:
+    running.start("beat")
+    systemd.hears("STATUS=leader since ")
+    running.settings.file.write_text(FILE + "  third: {corn: 1}\n")
+    systemd.hears("READY=1", "STATUS=schedules.yaml is wrong, kept the last good: leader since ", "2 schedules")
+    running.settings.file.write_text(FILE)
+    systemd.hears("STATUS=leader since ")
+
+
 def test_a_standby_is_ready_and_names_the_leader(running: Service, systemd: NotifySocket) -> None:
     first = running.start("beat")
     systemd.hears("READY=1", "STATUS=leader")

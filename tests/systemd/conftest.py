@@ -86,7 +86,7 @@ def machine() -> Iterator[Host]:
         host.write("/opt/celery-scheduler/jobs.py", JOBS)
         # As short as the tests need it; what is shipped is judged by tests/unit/test_units.py.
         for unit in UNITS:
-            host.write(f"/etc/systemd/system/{unit}.service.d/test.conf", "[Service]\nWatchdogSec=6\nRestartSec=1\n")
+            host.write(f"/etc/systemd/system/{unit}.service.d/test.conf", "[Service]\nWatchdogSec=10\nRestartSec=1\n")
         short = "SCHEDULER_DRAIN=4\nSCHEDULER_RUN_LEASE=4\nSCHEDULER_LEASE=6\nSCHEDULER_MAX_INTERVAL=2\n"
         host.write("/etc/celery-scheduler/environment", short)
         host.run("systemctl", "daemon-reload")

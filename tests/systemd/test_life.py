@@ -102,7 +102,7 @@ def test_redis_may_come_after_them(host: Host) -> None:
     host.run("systemctl", "start", "--no-block", "celery-beat", "celery-worker")
     for unit in ("celery-beat", "celery-worker"):
         host.status_says(unit, "waiting for Redis")
-    time.sleep(8)  # longer than the watchdog's time
+    time.sleep(12)  # longer than the watchdog's time
     assert {host.show(unit, "ActiveState") for unit in ("celery-beat", "celery-worker")} == {"activating"}
     host.run("systemctl", "start", "redis-server")
     for unit in ("celery-beat", "celery-worker"):
@@ -117,7 +117,7 @@ def test_redis_may_go_and_come_back(host: Host) -> None:
     host.run("systemctl", "stop", "redis-server")
     for unit in ("celery-beat", "celery-worker"):
         host.status_says(unit, "waiting for Redis")
-    time.sleep(9)  # longer than the watchdog's time
+    time.sleep(12)  # longer than the watchdog's time
     host.run("systemctl", "start", "redis-server")
     back = now(host)
     assert runs_after(host, back, 30) < 15
