@@ -134,6 +134,8 @@ class Environment:
 
     def fill(self, held: int) -> None:
         stamp = self.stamped() if self.usable() else {}
+        if not stamp and self.home.is_symlink():
+            self.home.unlink()  # or what it leads to, which may be anybody's, would be emptied
         self.stamp.unlink(missing_ok=True)
         if not stamp:
             venv.EnvBuilder(clear=True, symlinks=True).create(self.home)

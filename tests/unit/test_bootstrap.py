@@ -145,6 +145,18 @@ def test_an_environment_that_is_not_whole_is_made_anew(clone: Path, uv: Path, sp
     assert not stale.exists()
 
 
+def test_an_environment_that_is_a_link_is_made_anew_beside_what_it_leads_to(
+    clone: Path, uv: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "precious").write_text("mine")
+    (clone / ".venv").symlink_to(elsewhere)
+    assert start(clone, "list", path=uv).returncode == 0
+    assert (elsewhere / "precious").read_text() == "mine"
+    assert not (clone / ".venv").is_symlink()
+
+
 def test_a_failed_set_up_is_done_again_at_the_next_start(clone: Path, uv: Path) -> None:
     assert start(clone, "list", path=uv, FAILS="error: No space left").returncode == Exit.UNAVAILABLE
     assert start(clone, "list", path=uv).returncode == 0
