@@ -33,7 +33,7 @@ def need(name: str) -> str:
 
 
 def free_port() -> int:
-    """So low that neither it nor the port of a cluster, 10,000 above, is taken by a connection while a server is away."""
+    """So low that no connection takes it, or that of a cluster 10,000 above, while a server is away."""
     while True:
         with suppress(OSError), socket.create_server(("127.0.0.1", secrets.randbelow(12_000) + 10_000)) as listener:
             return int(listener.getsockname()[1])
