@@ -23,7 +23,7 @@ end
 local function still_open(ledger, text)
   local open = {}
   for _, run in ipairs(open_runs(text)) do
-    if run.deadline == 'running' or (tonumber(run.deadline) or 0) > now then
+    if run.deadline == 'running' or tonumber(run.deadline) > now then
       open[#open + 1] = run
     else
       local gone = read_run(ledger, run.id)

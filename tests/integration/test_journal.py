@@ -23,7 +23,7 @@ class Journal:
         self.address = str(directory / "journal")
         self.door = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.door.bind(self.address)
-        self.door.settimeout(10)
+        self.door.settimeout(60)
 
     def entry(self) -> dict[str, str]:
         """The next one."""
@@ -51,7 +51,8 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 def logger(journal: Journal) -> Iterator[logging.Logger]:
     handler = JournalHandler(journal.address)
     events.logger.addHandler(handler)
-    before, events.logger.level = events.logger.level, logging.DEBUG
+    before = events.logger.level
+    events.logger.setLevel(logging.DEBUG)
     yield events.logger
     events.logger.removeHandler(handler)
     events.logger.setLevel(before)
