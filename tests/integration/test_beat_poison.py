@@ -169,7 +169,6 @@ def test_an_entry_of_ours_that_lost_a_field_stops_nobody(
 LEDGERS: dict[str, Callable[[Client, str], object]] = {
     "a key of another kind": lambda client, key: client.set(key, "x"),
     "open runs that are none": lambda client, key: client.hset(key, ":open", "soon bad@1"),
-    "an open run that is none": lambda client, key: client.hset(key, mapping={":open": "1 bad@1", "bad@1": "x"}),
     "a run that waits and is none": lambda client, key: client.hset(key, ":waiting", "x"),
 }
 
@@ -184,6 +183,15 @@ def test_a_ledger_that_is_damaged_stops_nobody(
     assert store.get("bad").error.startswith("redbeat::ledger:bad is damaged: ")
     with pytest.raises(RefusedChange, match=r"redbeat::ledger:bad is damaged: .*; delete that key, then run it"):
         beat.sender.dispatcher.run_now(store.get("bad"), "ann")
+
+
+def test_a_damaged_row_of_a_run_that_nobody_took_in_time_keeps_no_other_back(
+    beat: Scheduler, store: Store, just_now: datetime
+) -> None:
+    add_due(store, just_now)
+    beat.client.hset(beat.keys.ledger("job"), mapping={":open": "1 job@1", "job@1": "x"})
+    lead(beat)
+    assert runs_sent(beat.client) == [run_id("job", just_now)]
 
 
 def test_a_redis_that_is_full_damages_nobody(beat: Scheduler, store: Store, just_now: datetime) -> None:
