@@ -113,6 +113,7 @@ def test_a_file_is_not_loaded_before_it_is_written_to_its_end(stage: Stage) -> N
         longest = written_slowly(stage.file, text("first", *(f"more{attempt}-{number}" for number in range(12))))
         stage.loads(f"more{attempt}-11")
     assert longest < SETTLED
+    until(lambda: stage.beat.count("Loaded ") > loaded, 60, "beat says that it loaded")
     assert stage.beat.count("Loaded ") == loaded + 1
     assert not stage.beat.count("Kept the last good")
 
