@@ -227,7 +227,7 @@ class Script:
 
 
 class Posted:
-    """A call on its way to Redis; ``answer`` must be asked for, once."""
+    """A call on its way to Redis, which ends with ``answer`` or ``drop``."""
 
     def __init__(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> None:
         self.script = script
@@ -248,6 +248,11 @@ class Posted:
             return self.script.client.eval(self.script.text, len(self.keys), *self.keys, *self.args)
         finally:
             self.pool.release(self.connection)
+
+    def drop(self) -> None:
+        """Never hear what becomes of it."""
+        self.connection.disconnect()
+        self.pool.release(self.connection)
 
 
 def script(client: Client, name: str) -> Script:

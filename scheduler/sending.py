@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -33,7 +34,7 @@ class Sender:
         self.safe = safe
         self.away: tuple[datetime, datetime] | None = None  #: the stretch before this beat in which none led
         self.begun = from_seconds(0.0)  #: when it looked last for what is due
-        self.on_its_way: tuple[list[Due], Posted] | None = None
+        self.on_their_way: deque[tuple[list[Due], Posted]] = deque()
 
     def forget(self) -> None:
         """Read every entry anew, and build every message anew."""
@@ -41,7 +42,7 @@ class Sender:
         self.dispatcher.forget()
 
     def send(self, handled: Stretches) -> bool:
-        """Send what is due; False when nothing is. While Redis takes one batch, the next one is prepared.
+        """Send what is due; False when nothing is. While Redis takes one batch, the next one is prepared and follows.
 
         Raises LostLock, or what redis-py raises while Redis is away.
         """
@@ -51,7 +52,7 @@ class Sender:
             for start in range(0, len(names), BATCH):
                 self.hand_over(self.prepare(names[start : start + BATCH], handled))
         finally:
-            self.settle()
+            self.settle_all()
         return bool(names)
 
     def prepare(self, names: list[str], handled: Stretches) -> list[Due]:
@@ -65,7 +66,7 @@ class Sender:
         return [due for due in decided if due is not None]
 
     def hand_over(self, batch: list[Due]) -> None:
-        """Send these as soon as those before them have arrived."""
+        """Send these, and wait for those before them; an entry is in one batch only, so neither needs the other."""
         while batch:
             try:
                 arguments = self.dispatcher.arguments(batch, self.lease.token)
@@ -73,17 +74,24 @@ class Sender:
             except Unsendable as error:
                 self.set_aside(error.entry.name, str(error.entry.revision), str(error))
                 batch = [due for due in batch if due.entry.name != error.entry.name]
-        self.settle()
         if batch:
-            self.on_its_way = batch, self.dispatcher.post(arguments)
+            self.on_their_way.append((batch, self.dispatcher.post(arguments)))
         elif not self.lease.renew(self.store.client):
             raise LostLock
+        if len(self.on_their_way) > 1:
+            self.settle()
+
+    def settle_all(self) -> None:
+        try:
+            while self.on_their_way:
+                self.settle()
+        finally:
+            while self.on_their_way:  # what came of them is found when they are met again
+                self.on_their_way.popleft()[1].drop()
 
     def settle(self) -> None:
-        """Wait for the batch that is on its way, and take its outcome into account."""
-        if self.on_its_way is None:
-            return
-        (batch, posted), self.on_its_way = self.on_its_way, None
+        """Wait for the batch that was sent first, and take its outcome into account."""
+        batch, posted = self.on_their_way.popleft()
         replies = self.dispatcher.replies(posted)
         for number, due in enumerate(batch):
             known, decision = self.roster.get(due.entry.name), due.decision
