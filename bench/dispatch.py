@@ -124,6 +124,7 @@ class Ours:
                 pipe.zadd("redbeat::schedule", {f"redbeat:job-{number}": due.timestamp()})
             pipe.execute()
         self.know([f"job-{number}" for number in range(count)])
+        self.scheduler.lease.campaign(self.scheduler.client)  # stock's turn may have outlasted the lease
         time.sleep(max(due.timestamp() - time.time(), 0))
 
     def know(self, names: list[str]) -> None:
