@@ -30,10 +30,11 @@ from scheduler import sync
 from scheduler.beat import Scheduler
 from scheduler.celeryapp import build
 from scheduler.instants import from_seconds, to_micros
+from scheduler.keys import Keys
 from scheduler.ledger import read_run
 from scheduler.model import Declared, Entry
 from scheduler.plan import Plan, plan_file
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import Client
 from scheduler.sending import BATCH
 from scheduler.settings import Settings
 from scheduler.store import Store, Write

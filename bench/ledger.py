@@ -21,9 +21,10 @@ from scheduler.celeryapp import build
 from scheduler.decide import Decision, Skip
 from scheduler.dispatch import Dispatcher, Due
 from scheduler.instants import from_seconds
+from scheduler.keys import Keys
 from scheduler.ledger import Ledger
 from scheduler.model import Entry, Run
-from scheduler.redis_client import Keys, connect
+from scheduler.redis_client import connect
 from scheduler.settings import Settings
 from scheduler.store import Store, Write
 from scheduler.up.redis_server import find_server

@@ -21,10 +21,11 @@ from scheduler.entries import DamagedEntry
 from scheduler.errors import ConfigurationError, Conflict
 from scheduler.events import emit
 from scheduler.instants import from_seconds
+from scheduler.keys import Keys
 from scheduler.lease import Lease, holder, last_led
 from scheduler.ledger import Ledger
 from scheduler.outbox import Outbox
-from scheduler.redis_client import AWAY, REFUSED, Keys, PubSub, connect, refuse_unfit
+from scheduler.redis_client import AWAY, REFUSED, PubSub, connect, refuse_unfit
 from scheduler.registry import signatures
 from scheduler.roster import Roster
 from scheduler.safekeeping import Safekeeping

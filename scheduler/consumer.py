@@ -19,7 +19,8 @@ from celery.worker.state import maybe_shutdown
 from scheduler import notify
 from scheduler.drain import hand_back
 from scheduler.events import emit
-from scheduler.redis_client import AWAY, REFUSED, Keys, connect, take_a_write
+from scheduler.keys import Keys
+from scheduler.redis_client import AWAY, REFUSED, connect, take_a_write
 from scheduler.settings import Settings
 
 PATIENCE = 2.0  #: seconds between two attempts at most

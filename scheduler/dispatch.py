@@ -23,10 +23,11 @@ from scheduler.entries import DamagedEntry, Job
 from scheduler.errors import RefusedChange
 from scheduler.events import emit
 from scheduler.instants import from_seconds, to_micros, to_redbeat_json, to_seconds
+from scheduler.keys import Keys
 from scheduler.ledger import NO_EXPIRY, UNTAKEN
 from scheduler.message import ESCAPED, CannotCompose, Message, Template
 from scheduler.model import Entry, run_id
-from scheduler.redis_client import AWAY, REFUSED, Client, Keys, Posted, script
+from scheduler.redis_client import AWAY, REFUSED, Client, Posted, script
 from scheduler.settings import Settings
 from scheduler.store import audit_line, log
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from scheduler import faults, notify
-from scheduler.redis_client import AWAY, Client, Keys, connect
+from scheduler.keys import Keys
+from scheduler.redis_client import AWAY, Client, connect
 from scheduler.settings import Settings
 
 HUNG = 60.0  #: seconds without progress after which a beat gives up its lock

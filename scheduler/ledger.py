@@ -14,8 +14,9 @@ from datetime import timedelta
 from typing import Any
 
 from scheduler.errors import NotFound
+from scheduler.keys import Keys
 from scheduler.model import Outcome, Run, read_run_id
-from scheduler.redis_client import Client, Keys, script
+from scheduler.redis_client import Client, script
 from scheduler.settings import Settings
 
 UNTAKEN = timedelta(hours=1)  #: how long after its expiry a queued run still counts as waiting in its queue

@@ -21,7 +21,8 @@ from celery.result import denied_join_result
 from kombu.exceptions import OperationalError
 
 from scheduler.entries import Job
-from scheduler.redis_client import AWAY, Keys
+from scheduler.keys import Keys
+from scheduler.redis_client import AWAY
 from scheduler.settings import Settings
 
 RUN_HEADER = "scheduler_run"  #: header that carries the run's identity to the worker

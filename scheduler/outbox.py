@@ -21,9 +21,10 @@ from celery import Celery
 from scheduler import faults
 from scheduler.broker import Away, Broker, Refused
 from scheduler.events import emit
+from scheduler.keys import Keys
 from scheduler.message import RUN_HEADER, Call
 from scheduler.model import read_run_id
-from scheduler.redis_client import Client, Keys, script
+from scheduler.redis_client import Client, script
 
 BATCH = 200  #: runs that are published before the broker's word is waited for
 TURN = 1.0  #: seconds after which beat looks again at what is due

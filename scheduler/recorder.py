@@ -23,10 +23,11 @@ from celery.worker import state
 
 from scheduler import faults
 from scheduler.events import emit
+from scheduler.keys import Keys
 from scheduler.ledger import UNTAKEN, Ledger
 from scheduler.message import REFERENCES_HEADER, RETRIES_HEADER, RUN_HEADER
 from scheduler.model import Outcome, Run, read_run_id
-from scheduler.redis_client import AWAY, REFUSED, Keys, connect
+from scheduler.redis_client import AWAY, REFUSED, connect
 from scheduler.references import CannotFill, Filled, Hidden
 from scheduler.registry import import_target
 from scheduler.settings import Settings

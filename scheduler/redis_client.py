@@ -1,11 +1,10 @@
-"""The door to redis-py: one way to connect, to name keys, to load scripts, and to tell what went wrong."""
+"""The door to redis-py: one way to connect, to load scripts, and to tell what went wrong."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any
@@ -17,6 +16,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from scheduler.errors import ConfigurationError, RedisUnavailable
+from scheduler.keys import Keys
 from scheduler.redis_url import NO_CLUSTER
 from scheduler.settings import Settings
 
@@ -25,117 +25,6 @@ SOCKET_TIMEOUT = 5.0  # seconds: a Redis that hangs must not hang us
 
 Client = Any  # redis-py's types cannot tell that responses are decoded to str
 PubSub = Any
-
-
-@dataclass(frozen=True)
-class Keys:
-    """Every key of this service. RedBeat's own are the first three; names never start with a colon, so none collide."""
-
-    prefix: str = "redbeat:"
-
-    @property
-    def schedule(self) -> str:
-        return f"{self.prefix}:schedule"
-
-    @property
-    def lock(self) -> str:
-        return f"{self.prefix}:lock"
-
-    def entry(self, name: str) -> str:
-        return f"{self.prefix}{name}"
-
-    def name(self, entry_key: str) -> str:
-        return entry_key.removeprefix(self.prefix)
-
-    def ledger(self, name: str) -> str:
-        """Hash of a schedule's runs, see ``_ledger.lua``."""
-        return f"{self.prefix}:ledger:{name}"
-
-    def moved(self, name: str) -> str:
-        """The present name of a schedule that was renamed."""
-        return f"{self.prefix}:moved:{name}"
-
-    @property
-    def leases(self) -> str:
-        """Sorted set of every running run, by the time until which its worker answers for it."""
-        return f"{self.prefix}:leases"
-
-    @property
-    def outbox(self) -> str:
-        """List of the runs that wait for a broker other than this Redis, newest first."""
-        return f"{self.prefix}:outbox"
-
-    @property
-    def queues(self) -> str:
-        """Queues of runs that no worker claimed yet, see ``_ledger.lua``."""
-        return f"{self.prefix}:queues"
-
-    @property
-    def wake(self) -> str:
-        """Channel on which every change of a schedule is announced."""
-        return f"{self.prefix}:wake"
-
-    @property
-    def audit(self) -> str:
-        return f"{self.prefix}:audit"
-
-    def staged(self, what: str) -> str:
-        """What the keys begin with under which a large set of changes is laid down before it is made."""
-        return f"{self.prefix}:staged:{what}:"
-
-    @property
-    def file(self) -> str:
-        """What became of the schedule file that the leader read last."""
-        return f"{self.prefix}:file"
-
-    @property
-    def leader(self) -> str:
-        """What the leader says of itself; gone with its lease."""
-        return f"{self.prefix}:leader"
-
-    @property
-    def last_led(self) -> str:
-        """When a beat led last; what fell due since then was missed because none did."""
-        return f"{self.prefix}:last_led"
-
-    @property
-    def marker(self) -> str:
-        """Which life of the data this is; gone when Redis lost all of it."""
-        return f"{self.prefix}:marker"
-
-    @property
-    def revision(self) -> str:
-        """Counter of all changes."""
-        return f"{self.prefix}:revision"
-
-    @property
-    def clock(self) -> str:
-        """Which stretches of the wall clock were led through."""
-        return f"{self.prefix}:clock"
-
-    @property
-    def changed(self) -> str:
-        """Set of the names that were changed since the leader looked last."""
-        return f"{self.prefix}:changed"
-
-    def notice(self, kind: str) -> str:
-        """What a person should know for a while, in a sentence."""
-        return f"{self.prefix}:notice:{kind}"
-
-    @property
-    def probe(self) -> str:
-        """Written, and gone at once, to see whether Redis takes writes."""
-        return f"{self.prefix}:probe"
-
-    @property
-    def standby_files(self) -> str:
-        """Hash of the schedule file that each standby has, by its digest."""
-        return f"{self.prefix}:standby_files"
-
-    @property
-    def standbys(self) -> str:
-        """Sorted set of the beats that wait, by when they were heard of last."""
-        return f"{self.prefix}:standbys"
 
 
 class NotNow(redis.ResponseError):
@@ -189,9 +78,6 @@ def connect(settings: Settings, *, attempts: int = 0) -> Client:
         return redis.Redis.from_url(place.redbeat_url, **options)
     sentinel: Any = Sentinel(place.hosts, sentinel_kwargs=place.sentinel_options)  # type: ignore[no-untyped-call]
     return sentinel.master_for(place.service, ssl=bool(place.tls), db=place.db, **place.login, **options)
-
-
-NOTICES = ("loss", "snapshot", "broker")  #: kinds of them
 
 
 def hashes(client: Client, keys: Iterable[str]) -> list[dict[str, str]]:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
-from scheduler.redis_client import Client, Keys
+from scheduler.keys import Keys
+from scheduler.redis_client import Client
 
 PAGE = 500  #: changes that travel together
 KEPT = 600  #: seconds after which what was laid down is gone, if who did it died

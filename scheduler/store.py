@@ -14,8 +14,9 @@ from typing import Any
 from scheduler import entries, faults, staging
 from scheduler.entries import DamagedEntry
 from scheduler.errors import Conflict, NotFound
+from scheduler.keys import NOTICES, Keys
 from scheduler.model import Entry
-from scheduler.redis_client import NOTICES, Client, Keys, hashes, script
+from scheduler.redis_client import Client, hashes, script
 from scheduler.staging import Packed
 from scheduler.validate.terms import near
 

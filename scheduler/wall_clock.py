@@ -12,7 +12,8 @@ from datetime import datetime
 
 from scheduler.events import emit
 from scheduler.instants import from_seconds
-from scheduler.redis_client import Client, Keys
+from scheduler.keys import Keys
+from scheduler.redis_client import Client
 
 STEP = 60.0  #: seconds that count as a step; less is waited for
 REMEMBERED = 50  #: stretches

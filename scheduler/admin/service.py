@@ -9,8 +9,9 @@ from flask import current_app
 
 from scheduler.admin.throttle import Throttle
 from scheduler.dispatch import Dispatcher
+from scheduler.keys import Keys
 from scheduler.ledger import Ledger
-from scheduler.redis_client import Keys, connect
+from scheduler.redis_client import connect
 from scheduler.registry import signatures
 from scheduler.settings import Settings
 from scheduler.status import Status

@@ -12,8 +12,9 @@ from typing import Any
 import click
 from celery import Celery
 
+from scheduler.keys import Keys
 from scheduler.ledger import Ledger
-from scheduler.redis_client import Keys, connect
+from scheduler.redis_client import connect
 from scheduler.settings import Settings
 from scheduler.status import Status
 from scheduler.store import Store

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from scheduler.errors import Exit, SchedulerError
-from scheduler.redis_client import AWAY, Keys, connect
+from scheduler.keys import Keys
+from scheduler.redis_client import AWAY, connect
 from scheduler.settings import Settings
 from scheduler.up import redis_server, web
 from scheduler.up.merged_log import MergedLog

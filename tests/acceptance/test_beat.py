@@ -14,9 +14,10 @@ import pytest
 
 from scheduler import sync
 from scheduler.instants import from_seconds
+from scheduler.keys import Keys
 from scheduler.lease import holder
 from scheduler.model import read_run_id
-from scheduler.redis_client import Keys, connect
+from scheduler.redis_client import connect
 from scheduler.settings import Settings
 from scheduler.store import Store
 from tests.support.beats import arguments, runs_sent, sent

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from scheduler import export, sync
-from scheduler.redis_client import Keys, connect
+from scheduler.keys import Keys
+from scheduler.redis_client import connect
 from scheduler.settings import Settings
 from scheduler.store import Store
 from scheduler.watch import SETTLED

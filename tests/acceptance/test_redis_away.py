@@ -20,8 +20,9 @@ import pytest
 import redis
 
 from scheduler import sync
+from scheduler.keys import Keys
 from scheduler.model import Run
-from scheduler.redis_client import Keys, connect
+from scheduler.redis_client import connect
 from scheduler.settings import Settings
 from scheduler.store import Store
 from tests.support.polling import until

@@ -16,10 +16,11 @@ import yaml
 
 from scheduler import sync
 from scheduler.instants import from_seconds
+from scheduler.keys import Keys
 from scheduler.lease import holder
 from scheduler.ledger import Ledger
 from scheduler.model import Run, read_run_id
-from scheduler.redis_client import Keys, connect
+from scheduler.redis_client import connect
 from scheduler.settings import Settings
 from scheduler.store import Store
 from tests.chaos.processes import Launcher, Process

@@ -15,8 +15,9 @@ from scheduler import celeryapp
 from scheduler.beat import Scheduler
 from scheduler.dispatch import Dispatcher
 from scheduler.instants import from_seconds
+from scheduler.keys import Keys
 from scheduler.ledger import Ledger
-from scheduler.redis_client import Client, Keys, connect
+from scheduler.redis_client import Client, connect
 from scheduler.registry import signatures
 from scheduler.settings import Settings
 from scheduler.store import Store

@@ -12,9 +12,10 @@ import time_machine
 from scheduler import sync
 from scheduler.beat import Scheduler
 from scheduler.celeryapp import build
+from scheduler.keys import Keys
 from scheduler.message import RUN_HEADER
 from scheduler.model import read_run_id
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import Client
 from scheduler.settings import Settings
 from scheduler.store import Store
 from tests.unit.timing.oracle import Expression, timeline

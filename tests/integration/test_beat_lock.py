@@ -13,8 +13,9 @@ from scheduler import entries
 from scheduler.beat import Scheduler
 from scheduler.dispatch import LostLock
 from scheduler.instants import from_seconds
+from scheduler.keys import Keys
 from scheduler.ledger import Ledger
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import Client
 from scheduler.settings import Settings
 from scheduler.store import Store
 from tests.support.beats import (

@@ -11,9 +11,10 @@ import pytest
 from scheduler import sync
 from scheduler.errors import Exit
 from scheduler.instants import from_seconds
+from scheduler.keys import Keys
 from scheduler.ledger import Ledger
 from scheduler.model import Run, run_id
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import Client
 from scheduler.store import Store
 from tests.support.beats import runs_sent
 from tests.support.schedules import HOUR

@@ -18,10 +18,11 @@ from scheduler import entries
 from scheduler.decide import decide
 from scheduler.dispatch import Dispatcher, Due, LostLock, Unsendable
 from scheduler.errors import NotFound, RefusedChange
+from scheduler.keys import Keys
 from scheduler.ledger import Ledger
 from scheduler.message import task_id
 from scheduler.model import Entry, Pause, run_id
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import Client
 from scheduler.settings import Settings
 from scheduler.store import Store, Write
 from tests.support.beats import arguments, runs_sent, sent

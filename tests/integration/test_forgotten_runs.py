@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from scheduler.keys import Keys
 from scheduler.ledger import Ledger
 from scheduler.model import Run, read_run_id, run_id
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import Client
 from scheduler.settings import Settings
 from tests.support.schedules import NOON
 

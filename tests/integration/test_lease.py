@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 
 from scheduler import lease as module
+from scheduler.keys import Keys
 from scheduler.lease import Lease, holder, last_led
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import Client
 from scheduler.settings import Settings
 from tests.support.polling import until
 

@@ -12,9 +12,10 @@ import pytest
 
 from scheduler.errors import NotFound
 from scheduler.instants import from_seconds
+from scheduler.keys import Keys
 from scheduler.ledger import SHOWN_RESULT, Ledger
 from scheduler.model import Run, read_run_id, run_id
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import Client
 from scheduler.settings import Settings
 from scheduler.store import Store, Write
 from tests.support.schedules import NOON, declared, entry_of

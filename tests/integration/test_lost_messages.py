@@ -10,10 +10,11 @@ import pytest
 
 from scheduler.beat import Scheduler
 from scheduler.instants import from_seconds
+from scheduler.keys import Keys
 from scheduler.ledger import Ledger
 from scheduler.message import task_id
 from scheduler.model import Run, read_run_id
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import Client
 from scheduler.store import Store, Write
 from tests.support.beats import lead, runs_sent, sent
 from tests.support.schedules import declared, entry_of

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from scheduler.errors import Conflict
-from scheduler.redis_client import Client, Keys
+from scheduler.keys import Keys
+from scheduler.redis_client import Client
 from scheduler.store import Store, Write
 from tests.support.schedules import declared, entry_of
 

@@ -6,7 +6,8 @@ import time
 from dataclasses import replace
 
 from scheduler.instants import from_seconds
-from scheduler.redis_client import Client, Keys
+from scheduler.keys import Keys
+from scheduler.redis_client import Client
 from scheduler.store import Write
 from tests.support.beats import arguments, runs_sent, sent
 from tests.support.schedules import MINUTE

@@ -17,9 +17,9 @@ from redbeat.schedulers import RedBeatScheduler, get_redis
 from scheduler import sync
 from scheduler.beat import Scheduler
 from scheduler.instants import from_seconds
+from scheduler.keys import Keys
 from scheduler.ledger import Ledger
 from scheduler.model import run_id
-from scheduler.redis_client import Keys
 from scheduler.settings import Settings
 from scheduler.store import Store, Write
 from tests.support.beats import arguments, lead, runs_sent, sent

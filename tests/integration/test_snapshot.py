@@ -19,8 +19,9 @@ from scheduler import safekeeping, sync
 from scheduler.beat import Scheduler
 from scheduler.errors import NotFound
 from scheduler.instants import from_seconds
+from scheduler.keys import Keys
 from scheduler.ledger import Ledger
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import Client
 from scheduler.settings import Settings
 from scheduler.snapshot import NAME, Snapshot
 from scheduler.status import Status

@@ -10,8 +10,9 @@ import pytest
 
 from scheduler import entries
 from scheduler.errors import Conflict, NotFound
+from scheduler.keys import Keys
 from scheduler.model import Entry, Overlaid, Pause
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import Client
 from scheduler.store import Store, Write, audit_line
 from tests.support.schedules import HOUR, MINUTE, NOON, declared, entry_of
 

@@ -13,9 +13,10 @@ from celery import Celery
 from scheduler import sync
 from scheduler.errors import Conflict, NotFound, RefusedChange
 from scheduler.instants import from_seconds
+from scheduler.keys import Keys
 from scheduler.model import Entry
 from scheduler.plan import Plan
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import Client
 from scheduler.registry import signatures
 from scheduler.settings import Settings
 from scheduler.store import Store, Write

@@ -12,11 +12,12 @@ from celery.app.task import Context
 from celery.worker import state
 
 from scheduler.beat import Scheduler
+from scheduler.keys import Keys
 from scheduler.ledger import Ledger
 from scheduler.message import RUN_HEADER
 from scheduler.model import Run, read_run_id, run_id
 from scheduler.recorder import Keeper, runs_of_this_worker
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import Client
 from scheduler.settings import Settings
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer

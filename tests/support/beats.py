@@ -14,8 +14,9 @@ from celery import Celery
 
 from scheduler import entries
 from scheduler.beat import Scheduler
+from scheduler.keys import Keys
 from scheduler.message import RUN_HEADER
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import Client
 from scheduler.settings import Settings
 from scheduler.store import Store, Write
 from tests.support.schedules import HOUR, SECOND, declared, entry_of

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scheduler.keys import Keys
 from scheduler.ledger import Ledger
 from scheduler.model import Run
-from scheduler.redis_client import AWAY, Keys, connect
+from scheduler.redis_client import AWAY, connect
 from scheduler.settings import Settings
 from tests.support.polling import until
 

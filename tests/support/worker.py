@@ -16,9 +16,10 @@ from kombu import pools
 from scheduler import celeryapp
 from scheduler.dispatch import Dispatcher
 from scheduler.instants import from_seconds
+from scheduler.keys import Keys
 from scheduler.ledger import Ledger
 from scheduler.model import Entry, Run
-from scheduler.redis_client import Client, Keys, connect
+from scheduler.redis_client import Client, connect
 from scheduler.registry import signatures
 from scheduler.settings import Settings
 from scheduler.store import Store, Write

@@ -14,9 +14,10 @@ from scheduler import broker as door
 from scheduler import celeryapp, outbox
 from scheduler.beat import Scheduler
 from scheduler.dispatch import Dispatcher
+from scheduler.keys import Keys
 from scheduler.ledger import Ledger
 from scheduler.model import Run
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import Client
 from scheduler.settings import Settings
 from scheduler.store import Store
 from tests.integration.outbox.conftest import FallDue

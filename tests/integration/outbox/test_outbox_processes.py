@@ -16,8 +16,9 @@ from celery import Celery
 from scheduler import lease, sync
 from scheduler.beat import Scheduler
 from scheduler.dispatch import Dispatcher
+from scheduler.keys import Keys
 from scheduler.ledger import Ledger
-from scheduler.redis_client import Client, Keys
+from scheduler.redis_client import Client
 from scheduler.settings import Settings
 from scheduler.store import Store
 from tests.integration.outbox.conftest import FallDue
