@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NOTICES = ("loss", "snapshot", "broker")  #: kinds of them
+NOTICES = ("loss", "snapshot", "broker")  #: what `Keys.notice` takes
 
 
 @dataclass(frozen=True)
