@@ -18,7 +18,7 @@ from scheduler import entries, notify, schedule_file, sync
 from scheduler.decide import after_set_back
 from scheduler.dispatch import Dispatcher, LostLock
 from scheduler.entries import DamagedEntry
-from scheduler.errors import ConfigurationError, Conflict
+from scheduler.errors import ConfigurationError, Conflict, Exit
 from scheduler.events import emit
 from scheduler.instants import from_seconds
 from scheduler.keys import Keys
@@ -27,6 +27,7 @@ from scheduler.ledger import Ledger
 from scheduler.outbox import Outbox
 from scheduler.redis_client import AWAY, REFUSED, PubSub, connect, refuse_unfit
 from scheduler.registry import signatures
+from scheduler.reload import Reload
 from scheduler.roster import Roster
 from scheduler.safekeeping import Safekeeping
 from scheduler.sending import BATCH, Sender
@@ -60,6 +61,7 @@ class Scheduler(RedBeatScheduler):
         self.file = FileWatch(self.settings.file)
         self.pubsub: PubSub | None = None
         self.stop = Stop()
+        self.reload = Reload(self.settings.state_dir)
         self.safe = Safekeeping(self.store, self.settings)
         dispatcher = Dispatcher(app, self.client, self.keys, self.settings)
         self.sender = Sender(dispatcher, Roster(self.store), self.lease, self.safe)
@@ -96,6 +98,7 @@ class Scheduler(RedBeatScheduler):
             if self.stop.asked_to_reload:
                 self.stop.asked_to_reload = False
                 self.file.forget()
+                self.reload.begin()
             wait = self.lead() if self.is_leading() else self.stand_by()
             self.back()
             self.listen(wait)
@@ -152,6 +155,9 @@ class Scheduler(RedBeatScheduler):
             notify.waiting("standby: nobody leads, and the beat that led before goes first")
             return GLANCE if self.giving_way_since else 0.0
         self.compare_file()
+        if self.reload.is_open:
+            found = sync.check(self.file.path, signatures(self.app)).validated.errors
+            self.answer([str(problem) for problem in found])
         notify.ready(f"standby: {leader.name} leads")
         if self.announced != leader.name or time.monotonic() - self.announced_at >= REMINDER:
             self.announced, self.announced_at = leader.name, time.monotonic()
@@ -188,6 +194,7 @@ class Scheduler(RedBeatScheduler):
         if not self.failures:
             self.silent_since = time.monotonic()
             emit("beat.redis_refuses" if isinstance(error, REFUSED) else "beat.redis_away", error=error)
+        self.reload.end(Exit.UNAVAILABLE, f"Redis does not answer, and the file is loaded when it is back: {error}")
         notify.waiting(f"waiting for Redis since {time.monotonic() - self.silent_since:.0f} s: {error}")
         self.stop_listening()
         self.vanished.wait_anew()
@@ -258,7 +265,7 @@ class Scheduler(RedBeatScheduler):
         try:
             self.hold_on()
             tasks = signatures(self.app)
-            good = sync.load_for_beat(
+            problems = sync.load_for_beat(
                 self.store,
                 self.file,
                 tasks,
@@ -266,8 +273,9 @@ class Scheduler(RedBeatScheduler):
                 since=self.fall_due_after,
                 progress=self.lease.progress,
             )
-            self.safe.trust_file(good)
-            self.file_is_good = good
+            self.file_is_good = not problems
+            self.safe.trust_file(self.file_is_good)
+            self.answer(problems)
             self.fall_due_after = None
             loaded = True
         except Conflict:
@@ -275,6 +283,10 @@ class Scheduler(RedBeatScheduler):
         finally:
             if not loaded:
                 self.file.forget()
+
+    def answer(self, problems: list[str]) -> None:
+        """Tell the one who asked for a reload what is wrong with the file."""
+        self.reload.end(Exit.PROBLEMS if problems else Exit.OK, *problems)
 
     def hold_on(self) -> None:
         """Make sure of the lock where the step itself does not."""

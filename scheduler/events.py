@@ -36,6 +36,7 @@ EVENTS: dict[str, tuple[int, str]] = {
         "Standing by with another schedule file than the leader's: {file} is {digest}, not {theirs}",
     ),
     "file.conflict": (WARNING, "Loading {file} met another change at the same time and is tried again"),
+    "reload.unanswered": (WARNING, "The answer to a reload cannot be written to {path}: {error}"),
     "store.lost": (ERROR, "Redis lost {what}"),
     "snapshot.failed": (ERROR, "The snapshot cannot be written to {path}: {error}; set SCHEDULER_STATE_DIR"),
     "snapshot.set_aside": (WARNING, "The snapshot was moved to {path} and not used: {reason}"),

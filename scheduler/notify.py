@@ -36,6 +36,16 @@ def waiting(sentence: str, seconds: float = WAIT) -> None:
     tell("WATCHDOG=1", f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}", status(sentence))
 
 
+def reloading() -> None:
+    """The schedule file is read again; to be followed by ``reloaded``, whatever comes of it."""
+    tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+
+def reloaded() -> None:
+    """It goes on as before."""
+    tell("READY=1")
+
+
 def stopping(sentence: str, seconds: float) -> None:
     """It ends within so many seconds, whatever the unit's TimeoutStopSec."""
     tell("STOPPING=1", f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}", status(sentence))

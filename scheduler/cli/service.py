@@ -1,4 +1,4 @@
-"""Commands about the service itself: up, test, password."""
+"""Commands about the service itself: up, reload, test, password."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import secrets
 
 import click
 
+from scheduler import reload as reloading
 from scheduler.cli.common import Service, with_service
 from scheduler.errors import Exit
 
@@ -21,6 +22,20 @@ def up(service: Service, port: int | None, host: str) -> int:
     from scheduler import up as runner  # starts processes; no other command needs it
 
     return runner.run(service.settings, port=port, host=host)
+
+
+@click.command()
+@click.argument("pid", type=click.IntRange(1))
+@with_service
+def reload(service: Service, pid: int) -> int:
+    """Let the beat with this process id load the schedule file now, and fail as that does. Needs no Redis.
+
+    A file with errors, or one that would remove most schedules, changes nothing.
+    """
+    code, said = reloading.ask(service.settings.state_dir, pid)
+    for line in said:
+        click.echo(f"scheduler: {line}", err=True)
+    return code
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -47,4 +62,4 @@ def password(generate: bool) -> int:
     return Exit.OK
 
 
-COMMANDS = (up, test, password)
+COMMANDS = (up, reload, test, password)

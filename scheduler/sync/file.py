@@ -157,8 +157,8 @@ def load_for_beat(
     *,
     since: datetime | None = None,
     progress: Callable[[], None] = lambda: None,
-) -> bool:
-    """Load the file as leader; False for one that is wrong: the last good schedules stay, its problems are shown."""
+) -> list[str]:
+    """Load the file as leader; returns what is wrong with it: then the last good schedules stay."""
     file = watch.path
     checked = check(file, tasks)
     watch.follow(checked.patterns, certain=checked.validated.ok)
@@ -173,6 +173,6 @@ def load_for_beat(
             emit("file.problem", problem=problem)
         facts = {"path": str(file.resolve()), "digest": checked.digest, "read": str(clock().timestamp())}
         store.note_file(facts | {"state": "rejected", "problems": "\n".join(problems[:SHOWN])})
-        return False
+        return problems
     emit("file.applied", file=file, summary=done.summary())
-    return True
+    return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from scheduler import notify
 from scheduler.settings import Settings
 from tests.support.notify_socket import NotifySocket
+from tests.support.polling import until
 from tests.support.redis_server import RedisServer
 from tests.support.redis_server import redis_server as run_redis
 from tests.support.service import Service, service
@@ -59,6 +61,17 @@ def test_a_leader_tells_of_a_wrong_file_until_it_is_mended(running: Service, sys
     systemd.hears("READY=1", "STATUS=schedules.yaml is wrong, kept the last good: leader since ", "2 schedules")
     running.settings.file.write_text(FILE)
     systemd.hears("STATUS=leader since ")
+
+
+def test_a_reload_is_told_of_from_its_beginning_to_its_end(running: Service, systemd: NotifySocket) -> None:
+    beat = running.start("beat")
+    systemd.hears("STATUS=leader since ")
+    asked = time.monotonic_ns() // 1000
+    beat.popen.send_signal(signal.SIGHUP)
+    told = systemd.hears("RELOADING=1")
+    assert asked <= int(told.removeprefix("RELOADING=1\nMONOTONIC_USEC=")) <= time.monotonic_ns() // 1000
+    until(lambda: "READY=1" in systemd.listen()[systemd.heard.index(told) :], 10, "the reload ended")
+    assert beat.popen.poll() is None
 
 
 def test_a_standby_is_ready_and_names_the_leader(running: Service, systemd: NotifySocket) -> None:

@@ -104,7 +104,9 @@ def test_a_reload_takes_a_good_file_and_refuses_a_bad_one_with_its_lines(host: H
     assert host.attempt("systemctl", "reload", "celery-beat").returncode != 0
     assert "schedules.yaml:4:" in host.journal("celery-beat", "--lines=30")
     assert "did you mean 'cron'" in host.journal("celery-beat", "--lines=30")
-    time.sleep(2)
+    host.write("/etc/celery-scheduler/schedules.yaml", "schedules: {}\n")
+    assert host.attempt("systemctl", "reload", "celery-beat").returncode != 0
+    assert "would remove 2 of 2 schedules" in host.journal("celery-beat", "--lines=30")
     assert "2 schedules" in host.show("celery-beat", "StatusText")
     assert (host.main_pid("celery-beat"), host.show("celery-beat", "ActiveState")) == (pid, "active")
 

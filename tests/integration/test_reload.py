@@ -1,0 +1,90 @@
+"""``python3 -m scheduler reload PID``, as systemd's ExecReload gives it: the answer is beat's own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scheduler.errors import Exit
+from scheduler.settings import Settings
+from tests.support.notify_socket import NotifySocket
+from tests.support.redis_server import redis_server
+from tests.support.service import Service, service
+
+LINE = "  {name}: {{task: scheduler.tasks.log_it, every: 1h, args: [1, 2]}}\n"
+GOOD = "schedules:\n" + "".join(LINE.format(name=name) for name in ("first", "second", "third"))
+REFUSED = [
+    (GOOD.replace("every", "evry"), "schedules.yaml:2:3: "),
+    ("schedules:\n" + LINE.format(name="fourth"), "would remove 3 of 3 schedules, so nothing was changed"),
+    (GOOD[: GOOD.index("  third")].rstrip(), "schedules.yaml ends inside a line, as if cut short"),
+    (None, "schedules.yaml"),
+]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Service]:
+    """A leader with three schedules."""
+    with redis_server() as redis:
+        file = tmp_path / "schedules.yaml"
+        file.write_text(GOOD)
+        settings = Settings(redis_url=redis.url, file=file, state_dir=tmp_path / "state", lease=3.0, max_interval=1.0)
+        with service(settings) as made:
+            made.start("beat").says("Loaded .*: 3 add")
+            yield made
+
+
+def reload(stage: Service, pid: int) -> tuple[int, str]:
+    """Exit code and standard error."""
+    environ = {name: value for name, value in stage.environ.items() if name != "SCHEDULER_REDIS_URL"}
+    command = [sys.executable, "-m", "scheduler", "reload", str(pid)]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=100, check=False)
+    return done.returncode, done.stderr
+
+
+def test_what_the_leader_loads_is_a_success_and_what_it_refuses_is_a_failure_with_the_reason(stage: Service) -> None:
+    (beat,) = stage.programs
+    assert reload(stage, beat.pid) == (Exit.OK, "")
+    for text, said in REFUSED:
+        stage.settings.file.unlink(missing_ok=True)
+        if text is not None:
+            stage.settings.file.write_text(text)
+        code, told = reload(stage, beat.pid)
+        assert (code, said in told) == (Exit.PROBLEMS, True), told
+        assert all(line.startswith("scheduler: ") for line in told.splitlines())
+    stage.settings.file.write_text(GOOD + LINE.format(name="fourth"))
+    assert reload(stage, beat.pid) == (Exit.OK, "")
+    assert beat.count("Loaded .*: 1 add") == 1
+    assert not beat.count(r"Loaded .*\d remove")
+
+
+def test_a_standby_judges_its_own_file(stage: Service) -> None:
+    standby = stage.start("beat2")
+    standby.says("Standing by")
+    assert reload(stage, standby.pid) == (Exit.OK, "")
+    stage.settings.file.write_text(GOOD.replace("every", "evry", 1))
+    code, told = reload(stage, standby.pid)
+    assert (code, "schedules.yaml:2:" in told) == (Exit.PROBLEMS, True), told
+    assert not standby.count("Leading")
+
+
+def test_nobody_waits_for_a_redis_that_is_away_or_for_a_process_that_is_gone(tmp_path: Path) -> None:
+    systemd = NotifySocket(tmp_path)
+    with redis_server() as redis:
+        settings = Settings(redis_url=redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path)
+        settings.file.write_text(GOOD)
+        with service(settings, NOTIFY_SOCKET=systemd.path) as running:
+            beat = running.start("beat")
+            systemd.hears("STATUS=leader")
+            redis.stop()
+            systemd.hears("STATUS=waiting for Redis")
+            code, told = reload(running, beat.pid)
+            assert (code, "Redis does not answer, and the file is loaded" in told) == (Exit.UNAVAILABLE, True), told
+            assert "READY=1" in systemd.listen(), "systemd would show a reload that never ends"
+            beat.stop()
+            code, told = reload(running, beat.pid)
+            assert (code, "there is no process" in told) == (Exit.NO_INPUT, True), told
+    systemd.close()
