@@ -30,9 +30,9 @@ def note(name, text):
     with open(HERE + name, "a") as file:
         file.write(text + "\\n")
 
-@shared_task(name="jobs.tick")
-def tick():
-    note("ticks", str(time.time()))
+@shared_task(name="jobs.tick", bind=True)
+def tick(self):
+    note("ticks", f"{self.request.get('scheduler_run')} {time.time()}")
 
 @shared_task(name="jobs.nap")
 def nap(seconds):
@@ -90,6 +90,8 @@ def machine() -> Iterator[Host]:
         short = "SCHEDULER_DRAIN=4\nSCHEDULER_RUN_LEASE=4\nSCHEDULER_LEASE=6\nSCHEDULER_MAX_INTERVAL=2\n"
         host.write("/etc/celery-scheduler/environment", short)
         host.run("systemctl", "daemon-reload")
+        host.run("systemctl", "start", "redis-server")
+        host.shell("redis-cli config set appendonly yes && redis-cli config rewrite")
         yield host
 
 
@@ -106,4 +108,5 @@ def host(machine: Host) -> Host:
 
 def ticks(host: Host) -> list[float]:
     """When the schedule of the file ran."""
-    return [float(line) for line in host.shell("cat /var/lib/celery-worker/ticks", check=False).split()]
+    lines = host.shell("cat /var/lib/celery-worker/ticks", check=False).splitlines()
+    return [float(line.split()[1]) for line in lines if len(line.split()) == 2]

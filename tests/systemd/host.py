@@ -14,54 +14,115 @@ from pathlib import Path
 
 from tests.support.polling import until
 from tests.systemd.image import HOME, ROOT
+from tests.systemd.network import Network, hold, let_go
 
 CGROUPS = Path("/sys/fs/cgroup")
-#: The mounts are in a namespace of their own that ends with nspawn, and each host is alone in its control group:
-#: two in one would kill each other's services.
-BOOT = """
+#: The disk is in memory, and lasts from boot to boot. Its mounts are in a namespace that ends with this process, which
+#: also clears away everything once nobody holds the other end of its pipe: the test ended, or was killed.
+KEEP = """
 set -e
 mount -t tmpfs tmpfs "$HOST/over"
 mkdir "$HOST/over/upper" "$HOST/over/work" "$HOST/over/root"
 mount -t overlay overlay -o "lowerdir=$LAYERS,upperdir=$HOST/over/upper,workdir=$HOST/over/work" "$HOST/over/root"
+echo "$NAME" > "$HOST/over/root/etc/hostname"
+echo kept
+read -r end || true
+set +e
+exec > /dev/null 2>&1
+for group in $GROUPS; do echo 1 > "$group/cgroup.kill"; done
+for try in $(seq 200); do
+    find $GROUPS -depth -type d -exec rmdir {} + || sleep 0.05
+    ls -d $GROUPS | grep -q . || break
+done
+umount --lazy --recursive "$HOST/over"
+rm -rf "$HOST"
+"""
+#: Each host is alone in its control group: two in one would kill each other's services.
+BOOT = """
+set -e
 for group in $GROUPS; do echo $$ > "$group/cgroup.procs"; done
-exec systemd-nspawn --quiet --directory="$HOST/over/root" --register=no --keep-unit --private-network --boot \
+exec systemd-nspawn --quiet --directory="$HOST/over/root" --machine="$NAME" --register=no --keep-unit $NETWORK --boot \
     --console=pipe --link-journal=no --resolv-conf=off --timezone=off \
     --capability=CAP_BPF,CAP_PERFMON,CAP_NET_ADMIN --system-call-filter=bpf
 """
+REBOOTS = 133  #: nspawn's exit code where the host asked to be booted again
 
 
 class Host:
-    """Booted, looked into, frozen, and gone at the end."""
+    """Booted, looked into, cut off from power, booted again from the same disk, frozen, and gone at the end."""
 
-    def __init__(self, directory: Path, layers: Sequence[Path]) -> None:
+    def __init__(
+        self, directory: Path, layers: Sequence[Path], name: str = "host", network: Network | None = None
+    ) -> None:
         self.directory = directory
-        self.layers = layers
+        self.name = name
+        self.network = network
         self.groups = [group / directory.name for group in groups()]
         self.process: subprocess.Popen[bytes] | None = None
-
-    def boot(self) -> None:
-        """Start, and wait until commands can be given; what boots by itself may still be starting."""
-        (self.directory / "over").mkdir(exist_ok=True)
-        for group in self.groups:
-            group.mkdir(exist_ok=True)
-        environ = {
+        self.environ = {
             "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin",
-            "HOST": str(self.directory),
-            "LAYERS": ":".join(map(str, self.layers)),
+            "HOST": str(directory),
+            "NAME": name,
+            "LAYERS": ":".join(map(str, layers)),
             "GROUPS": " ".join(map(str, self.groups)),
             "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
             "SYSTEMD_NSPAWN_LOCK": "0",
         }
-        command = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--propagation=private", "sh", "-c", BOOT]
+        (directory / "over").mkdir()
+        self.keeper = hold(["unshare", "--mount", "--propagation=private", "sh", "-c", KEEP], self.environ)
+
+    def boot(self) -> None:
+        """Start, and wait until commands can be given; what boots by itself may still be starting."""
+        for group in self.groups:
+            group.mkdir(exist_ok=True)
+        network = f"--network-namespace-path={self.network.plug(self.name)}" if self.network else "--private-network"
+        inside = ["nsenter", f"--mount=/proc/{self.keeper.pid}/ns/mnt", "sh", "-c", BOOT]
         with (self.directory / "console").open("ab") as console:
             self.process = subprocess.Popen(
-                command, env=environ, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
+                ["setpriv", "--pdeathsig=KILL", *inside],
+                env=self.environ | {"NETWORK": network},
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
             )
         try:
             until(self.answers, 60, "systemd answers")
         except AssertionError:
             print((self.directory / "console").read_text(errors="replace"))
             raise
+
+    def power_cut(self) -> None:
+        """Everything in it is gone at once, and nobody outside is told; its disk is as it was at that moment."""
+        if self.network:
+            self.network.cut(self.name)
+        if self.process is None:
+            return
+        with suppress(AssertionError, ProcessLookupError, OSError):
+            if self.leader is not None:
+                os.kill(self.leader, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(5)
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+        for group in self.groups:
+            remove(group)
+
+    def reboot(self) -> None:
+        """In order, as an administrator asks for it; back when commands can be given again."""
+        assert self.process is not None
+        self.run("systemctl", "reboot", check=False)
+        assert self.process.wait(120) == REBOOTS, (self.directory / "console").read_text(errors="replace")
+        for group in self.groups:
+            remove(group)
+        self.boot()
+
+    def freeze(self, frozen: bool = True) -> None:
+        """Stop every process in it, as where a virtual machine is paused; or let them go on."""
+        for group in self.groups:
+            if (group / "cgroup.freeze").exists():
+                (group / "cgroup.freeze").write_text(str(int(frozen)))
 
     @property
     def leader(self) -> int | None:
@@ -141,18 +202,10 @@ class Host:
         self.run("kill", f"-{how}", str(pid))
 
     def end(self) -> None:
-        """As a power cut does."""
-        if self.process is None:
-            return
-        with suppress(AssertionError, ProcessLookupError, OSError):
-            if self.leader is not None:
-                os.kill(self.leader, signal.SIGKILL)
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(5)
-        self.process.kill()
-        self.process.wait()
-        for group in self.groups:
-            remove(group)
+        try:
+            self.power_cut()
+        finally:
+            let_go(self.keeper)
 
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -203,14 +256,13 @@ def checkout(directory: Path) -> Path:
 
 
 @contextmanager
-def host(layers: Sequence[Path]) -> Iterator[Host]:
+def host(layers: Sequence[Path], name: str = "host", network: Network | None = None) -> Iterator[Host]:
     """A booted host with the service installed and nothing started."""
-    directory = Path(tempfile.mkdtemp(prefix="host-", dir="/tmp"))
+    directory = Path(tempfile.mkdtemp(prefix=f"{name}-", dir="/tmp"))
     directory.chmod(0o755)
-    made = Host(directory, [checkout(directory / "checkout"), *layers])
+    made = Host(directory, [checkout(directory / "checkout"), *layers], name, network)
     try:
         made.boot()
         yield made
     finally:
         made.end()
-        shutil.rmtree(directory, ignore_errors=True)

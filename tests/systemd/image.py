@@ -19,7 +19,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "celer
 RELEASE, PYTHON = "bookworm", "3.11"
 PACKAGES = "systemd,systemd-sysv,dbus,python3,redis-server,procps"
 HOME = Path("opt/celery-scheduler")
-NEEDS = ("debootstrap", "systemd-nspawn", "nsenter", "setpriv", "unshare")
+NEEDS = ("debootstrap", "systemd-nspawn", "nsenter", "setpriv", "unshare", "ip")
 
 
 def why_not() -> str:
@@ -27,7 +27,11 @@ def why_not() -> str:
     if os.geteuid() != 0:
         return "only root boots a host"
     missing = [name for name in NEEDS if not shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")]
-    return f"not installed: {', '.join(missing)} (apt-get install debootstrap systemd-container)" if missing else ""
+    return (
+        f"not installed: {', '.join(missing)} (apt-get install debootstrap systemd-container iproute2)"
+        if missing
+        else ""
+    )
 
 
 def layers() -> list[Path]:

@@ -7,12 +7,9 @@ import time
 from typing import Any
 
 from tests.support.polling import until
+from tests.systemd.accounts import SCHEDULER
 from tests.systemd.conftest import SCHEDULES, UNITS
 from tests.systemd.host import Host
-
-SCHEDULER = (
-    "env -C /opt/celery-scheduler SCHEDULER_FILE=/etc/celery-scheduler/schedules.yaml venv/bin/python -m scheduler"
-)
 
 
 def begin(host: Host, task: str, *arguments: object, **fields: object) -> None:

@@ -1,0 +1,69 @@
+"""The reckoning of a schedule that is due each second: the ledger's rows against the bodies that began."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from tests.support.polling import until
+from tests.systemd.host import Host
+
+SCHEDULER = (
+    "env -C /opt/celery-scheduler SCHEDULER_FILE=/etc/celery-scheduler/schedules.yaml venv/bin/python -m scheduler"
+)
+OPEN = ("queued", "running")
+#: How often a body may have begun, by the outcome of its run.
+BODIES = {"succeeded": (1,), "skipped": (0,), "failed": (0, 1), "lost": (0, 1)}
+
+
+class Body(NamedTuple):
+    """One that began, as it noted outside Redis."""
+
+    run_id: str
+    host: str
+    at: float  #: epoch seconds
+
+
+def bodies(hosts: Iterable[Host], name: str = "tick") -> list[Body]:
+    """Those of the schedule, in the order in which they began; a line that a power cut tore is none."""
+    lines = [
+        (line.split(), host)
+        for host in hosts
+        for line in host.shell("cat /var/lib/celery-worker/ticks", check=False).splitlines()
+    ]
+    found = [Body(words[0], host.name, float(words[1])) for words, host in lines if len(words) == 2]
+    return sorted((body for body in found if body.run_id.startswith(f"{name}@")), key=lambda body: body.at)
+
+
+def rows(host: Host, name: str = "tick") -> list[dict[str, Any]]:
+    """What the ledger says of the schedule, newest first."""
+    found: list[dict[str, Any]] = json.loads(host.shell(f"{SCHEDULER} history {name} -n 10000 --json"))
+    return found
+
+
+def settles(host: Host, seconds: float = 60, name: str = "tick") -> None:
+    """Let no further run begin, and wait until each one has ended."""
+    host.shell(f"{SCHEDULER} pause {name} --note reckoning")
+    until(lambda: not any(row["outcome"] in OPEN for row in rows(host, name)), seconds, f"each run of {name} has ended")
+
+
+def seconds_of(row: dict[str, Any]) -> range:
+    """The due instants that a row accounts for: one, or a stretch of equal skips."""
+    first = int(datetime.fromisoformat(row["due"]).timestamp())
+    assert row["count"] == 1 or datetime.fromisoformat(row["until"]).timestamp() == first + row["count"] - 1, row
+    return range(first, first + row["count"])
+
+
+def reckon(told: list[dict[str, Any]], began: list[Body]) -> Counter[str]:
+    """Hold every due instant to its account; returns how many there are of each outcome. Call it when all has ended."""
+    instants = sorted(second for row in told for second in seconds_of(row))
+    assert instants == list(range(instants[0], instants[-1] + 1)), f"not each second once: {told}"
+    counts = Counter(body.run_id for body in began)
+    for row in told:
+        count = counts.pop(row["id"], 0)
+        assert count in BODIES[row["outcome"]], f"the body began {count} times: {row}"
+    assert not counts, f"bodies of runs that the ledger does not know: {counts}"
+    return Counter(outcome for row in told for outcome in [row["outcome"]] * row["count"])
