@@ -8,26 +8,24 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 from celery import Celery
 from redbeat.schedulers import RedBeatScheduler
 
-from scheduler import entries, notify, schedule_file, sync
+from scheduler import entries, notify
 from scheduler.decide import after_set_back
-from scheduler.dispatch import Dispatcher, LostLock
+from scheduler.dispatch import Dispatcher
 from scheduler.entries import DamagedEntry
 from scheduler.errors import ConfigurationError, Conflict, Exit
 from scheduler.events import emit
+from scheduler.followed_file import FollowedFile
 from scheduler.instants import from_seconds
 from scheduler.keys import Keys
-from scheduler.lease import Lease, holder, last_led
+from scheduler.lease import Lease, LostLock, holder, last_led
 from scheduler.ledger import Ledger
 from scheduler.outbox import Outbox
 from scheduler.redis_client import AWAY, REFUSED, PubSub, connect, refuse_unfit
-from scheduler.registry import signatures
-from scheduler.reload import Reload
 from scheduler.roster import Roster
 from scheduler.safekeeping import Safekeeping
 from scheduler.sending import BATCH, Sender
@@ -36,7 +34,6 @@ from scheduler.stop import Stop
 from scheduler.store import Store, Write
 from scheduler.vanished import Vanished
 from scheduler.wall_clock import WallClock
-from scheduler.watch import FileWatch
 
 GLANCE = 1.0  #: seconds between two looks for changes by other programs
 LOOK = 0.25  #: seconds between two looks at the schedule file while nothing is due
@@ -58,14 +55,12 @@ class Scheduler(RedBeatScheduler):
         ledger = Ledger(self.client, self.keys, self.settings)
         self.vanished = Vanished(app, self.store, ledger)
         self.outbox = Outbox(app, self.client, self.keys)
-        self.file = FileWatch(self.settings.file)
         self.pubsub: PubSub | None = None
         self.stop = Stop()
-        self.reload = Reload(self.settings.state_dir)
         self.safe = Safekeeping(self.store, self.settings)
+        self.file = FollowedFile(app, self.store, self.lease, self.safe)
         dispatcher = Dispatcher(app, self.client, self.keys, self.settings)
         self.sender = Sender(dispatcher, Roster(self.store), self.lease, self.safe)
-        self.fall_due_after: datetime | None = None
         self.clock = WallClock(self.client, self.keys)
         self.giving_way_since = 0.0
         self.checked = False
@@ -74,8 +69,6 @@ class Scheduler(RedBeatScheduler):
         self.silent_since = 0.0
         self.announced = ""
         self.announced_at = 0.0
-        self.digest = self.told_of = ""
-        self.file_is_good = True
         super().__init__(app, **options)
         self.lock_key = None  # RedBeat's own beat_init handler would block until the lock is free
 
@@ -98,7 +91,7 @@ class Scheduler(RedBeatScheduler):
             if self.stop.asked_to_reload:
                 self.stop.asked_to_reload = False
                 self.file.forget()
-                self.reload.begin()
+                self.file.reload.begin()
             wait = self.lead() if self.is_leading() else self.stand_by()
             self.back()
             self.listen(wait)
@@ -154,28 +147,12 @@ class Scheduler(RedBeatScheduler):
         if leader is None:
             notify.waiting("standby: nobody leads, and the beat that led before goes first")
             return GLANCE if self.giving_way_since else 0.0
-        self.compare_file()
-        if self.reload.is_open:
-            found = sync.check(self.file.path, signatures(self.app)).validated.errors
-            self.answer([str(problem) for problem in found])
+        self.file.compare()
         notify.ready(f"standby: {leader.name} leads")
         if self.announced != leader.name or time.monotonic() - self.announced_at >= REMINDER:
             self.announced, self.announced_at = leader.name, time.monotonic()
             emit("beat.standby", holder=leader.name, remaining=leader.remaining)
         return float(min(max(leader.remaining, 0.05), self.max_interval, 30.0 - REMINDER))
-
-    def compare_file(self) -> None:
-        """Tell of a schedule file that is not the one which the leader read; nothing of it is loaded."""
-        if self.file.has_changed():
-            found = schedule_file.read(self.file.path)
-            self.file.follow(found.patterns, certain=not found.problems)
-            self.digest = found.digest
-        self.client.hset(self.keys.standby_files, self.lease.name, self.digest)
-        self.client.expire(self.keys.standby_files, 60)
-        theirs = self.store.file_facts().get("digest", self.digest)
-        if theirs != self.digest != self.told_of:
-            emit("file.differs", file=self.file.path, digest=self.digest, theirs=theirs)
-        self.told_of = self.digest if theirs != self.digest else ""
 
     def check_redis(self) -> None:
         """End this process if its Redis would lose schedules; looked at once, as soon as it answers."""
@@ -194,7 +171,8 @@ class Scheduler(RedBeatScheduler):
         if not self.failures:
             self.silent_since = time.monotonic()
             emit("beat.redis_refuses" if isinstance(error, REFUSED) else "beat.redis_away", error=error)
-        self.reload.end(Exit.UNAVAILABLE, f"Redis does not answer, and the file is loaded when it is back: {error}")
+        later = f"Redis does not answer, and the file is loaded when it is back: {error}"
+        self.file.reload.end(Exit.UNAVAILABLE, later)
         notify.waiting(f"waiting for Redis since {time.monotonic() - self.silent_since:.0f} s: {error}")
         self.stop_listening()
         self.vanished.wait_anew()
@@ -217,7 +195,7 @@ class Scheduler(RedBeatScheduler):
         self.clock.look()
         if self.clock.is_set_back:
             self.plan_anew()
-        self.read_file()
+        self.file.load()
         self.deliver()
         enough, more = time.monotonic() + ENOUGH, True
         while more and time.monotonic() < enough:
@@ -245,53 +223,17 @@ class Scheduler(RedBeatScheduler):
                 self.lease.progress()
             self.clock.is_set_back = False
         except Conflict:  # what somebody changed meanwhile is looked at again in the next tick
-            self.hold_on()
+            self.lease.hold_on(self.client)
 
     def mend(self) -> None:
         """Put back what Redis lost; the file is loaded again to put back the rest."""
         try:
-            self.fall_due_after = self.safe.mend(self.lease.token) or self.fall_due_after
+            self.file.fall_due_after = self.safe.mend(self.lease.token) or self.file.fall_due_after
         except Conflict:
             raise LostLock from None
-        if self.fall_due_after:
+        if self.file.fall_due_after:
             self.sender.forget()
             self.file.forget()
-
-    def read_file(self) -> None:
-        """Load the schedule file if it changed; what met other changes too often waits for the next tick."""
-        if not self.file.has_changed():
-            return
-        loaded = False
-        try:
-            self.hold_on()
-            tasks = signatures(self.app)
-            problems = sync.load_for_beat(
-                self.store,
-                self.file,
-                tasks,
-                self.lease.token,
-                since=self.fall_due_after,
-                progress=self.lease.progress,
-            )
-            self.file_is_good = not problems
-            self.safe.trust_file(self.file_is_good)
-            self.answer(problems)
-            self.fall_due_after = None
-            loaded = True
-        except Conflict:
-            self.hold_on()
-        finally:
-            if not loaded:
-                self.file.forget()
-
-    def answer(self, problems: list[str]) -> None:
-        """Tell the one who asked for a reload what is wrong with the file."""
-        self.reload.end(Exit.PROBLEMS if problems else Exit.OK, *problems)
-
-    def hold_on(self) -> None:
-        """Make sure of the lock where the step itself does not."""
-        if not self.lease.renew(self.client):
-            raise LostLock
 
     def until_next(self) -> float:
         with self.client.pipeline(transaction=False) as pipe:
@@ -302,7 +244,7 @@ class Scheduler(RedBeatScheduler):
         upcoming = (first[0][0].removeprefix(self.keys.prefix), first[0][1]) if first else None
         sentence = notify.leading(self.lease.since, count, upcoming, time.time())
         notify.ready(
-            sentence if self.file_is_good else f"{self.file.path.name} is wrong, kept the last good: {sentence}"
+            sentence if self.file.is_good else f"{self.file.path.name} is wrong, kept the last good: {sentence}"
         )
         if not self.safe.hear(*answers):
             return 0.0

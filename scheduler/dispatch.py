@@ -24,6 +24,7 @@ from scheduler.errors import RefusedChange
 from scheduler.events import emit
 from scheduler.instants import from_seconds, to_micros, to_redbeat_json, to_seconds
 from scheduler.keys import Keys
+from scheduler.lease import LostLock
 from scheduler.ledger import NO_EXPIRY, UNTAKEN
 from scheduler.message import ESCAPED, CannotCompose, Message, Template
 from scheduler.model import Entry, run_id
@@ -47,10 +48,6 @@ class Due(NamedTuple):
 
 #: What became of those entries of a batch, by their number, of which not every run was sent.
 Replies = dict[int, list[str]]
-
-
-class LostLock(Exception):
-    """The lock is another beat's: nothing was sent."""
 
 
 class Dispatcher:

@@ -43,6 +43,10 @@ class Holder:
     since: float = 0.0
 
 
+class LostLock(Exception):
+    """The lock is another beat's: nothing was sent."""
+
+
 class Lease:
     """This beat's claim on the lock. A stock RedBeat beat uses the same key, so the two exclude each other.
 
@@ -84,6 +88,11 @@ class Lease:
         self.held = bool(client.eval(RENEW, len(keys), *keys, *(str(argument) for argument in arguments)))
         faults.reach("lease.after_renew")
         return self.held
+
+    def hold_on(self, client: Client) -> None:
+        """Make sure of the lock where the step itself does not; raises LostLock if it is not ours any more."""
+        if not self.renew(client):
+            raise LostLock
 
     def progress(self) -> None:
         """Beat is alive, for the lock and for systemd's watchdog: it began a tick, or ended a batch."""

@@ -10,11 +10,11 @@ from datetime import datetime
 
 from scheduler import adopt, entries, faults
 from scheduler.decide import Stretches, decide, decide_on_time
-from scheduler.dispatch import Dispatcher, Due, LostLock, Unsendable
+from scheduler.dispatch import Dispatcher, Due, Unsendable
 from scheduler.entries import DamagedEntry
 from scheduler.events import emit
 from scheduler.instants import from_seconds
-from scheduler.lease import Lease
+from scheduler.lease import Lease, LostLock
 from scheduler.redis_client import AWAY, REFUSED, Posted
 from scheduler.roster import Roster
 from scheduler.safekeeping import Safekeeping
@@ -76,8 +76,8 @@ class Sender:
                 batch = [due for due in batch if due.entry.name != error.entry.name]
         if batch:
             self.on_their_way.append((batch, self.dispatcher.post(arguments)))
-        elif not self.lease.renew(self.store.client):
-            raise LostLock
+        else:
+            self.lease.hold_on(self.store.client)
         if len(self.on_their_way) > 1:
             self.settle()
 

@@ -11,9 +11,9 @@ from celery import Celery
 
 from scheduler import entries
 from scheduler.beat import Scheduler
-from scheduler.dispatch import LostLock
 from scheduler.instants import from_seconds
 from scheduler.keys import Keys
+from scheduler.lease import LostLock
 from scheduler.ledger import Ledger
 from scheduler.redis_client import Client
 from scheduler.settings import Settings

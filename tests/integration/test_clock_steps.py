@@ -171,7 +171,7 @@ def test_a_beat_that_starts_after_the_clock_was_set_back_goes_on_too(clock: Cloc
     clock.set(LONG)
     clock.go_on(5 * MINUTE)
     ahead = len(minutes(clock.beat))
-    clock.beat.hold_on()
+    clock.beat.lease.hold_on(clock.beat.client)
     clock.beat.close()
     clock.travel.shift(-LONG)
     with running_beat(celery) as clock.beat:

@@ -16,9 +16,10 @@ from kombu.entity import Queue
 
 from scheduler import entries
 from scheduler.decide import decide
-from scheduler.dispatch import Dispatcher, Due, LostLock, Unsendable
+from scheduler.dispatch import Dispatcher, Due, Unsendable
 from scheduler.errors import NotFound, RefusedChange
 from scheduler.keys import Keys
+from scheduler.lease import LostLock
 from scheduler.ledger import Ledger
 from scheduler.message import task_id
 from scheduler.model import Entry, Pause, run_id

@@ -14,9 +14,9 @@ import pytest
 
 from scheduler import sync
 from scheduler.beat import Scheduler
-from scheduler.dispatch import LostLock
 from scheduler.errors import Conflict, NotFound
 from scheduler.instants import from_seconds
+from scheduler.lease import LostLock
 from scheduler.ledger import Ledger
 from scheduler.model import Entry
 from scheduler.redis_client import AWAY, connect

@@ -224,7 +224,7 @@ def test_what_the_broker_does_not_take_fails_and_holds_nobody_up(
 def lead_only_commits(beat: Scheduler, options: dict[str, str]) -> None:
     """One tick whose runs of the schedule 'bad' get these options."""
     assert beat.is_leading()
-    beat.read_file()
+    beat.file.load()
     roster = beat.sender.roster
     for name, stored in roster.unknown(roster.due(10)).items():
         roster.learn(beat.store._decode(name, stored))
