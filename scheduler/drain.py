@@ -18,9 +18,9 @@ from scheduler import notify
 from scheduler.events import emit
 from scheduler.keys import Keys
 from scheduler.ledger import Ledger
-from scheduler.recorder import runs_of_this_worker
 from scheduler.redis_client import AWAY, REFUSED, connect
 from scheduler.settings import Settings
+from scheduler.task_requests import runs_of_this_worker
 
 MARGIN = 20.0  #: seconds after the drain that handing back and ending may take
 

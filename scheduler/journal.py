@@ -17,8 +17,8 @@ from typing import Any
 from celery import current_task, signals
 
 from scheduler.model import read_run_id
-from scheduler.recorder import run_of
 from scheduler.settings import Settings
+from scheduler.task_requests import run_of
 
 SOCKET = "/run/systemd/journal/socket"
 PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))

@@ -23,14 +23,16 @@ from celery.worker import state
 
 from scheduler import faults
 from scheduler.events import emit
+from scheduler.keeper import Keeper
 from scheduler.keys import Keys
 from scheduler.ledger import UNTAKEN, Ledger
-from scheduler.message import REFERENCES_HEADER, RETRIES_HEADER, RUN_HEADER
+from scheduler.message import REFERENCES_HEADER, RETRIES_HEADER
 from scheduler.model import Outcome, Run, read_run_id
-from scheduler.redis_client import AWAY, REFUSED, connect
+from scheduler.redis_client import AWAY, connect
 from scheduler.references import CannotFill, Filled, Hidden
 from scheduler.registry import import_target
 from scheduler.settings import Settings
+from scheduler.task_requests import context_of, header, run_of
 
 LONGEST_PAUSE = 600  #: seconds between two attempts at most
 PATIENT = 20  #: attempts of the ledger while Redis is away, with growing pauses up to 2 s
@@ -100,18 +102,6 @@ def make_flask_app(settings: Settings) -> Any:
     """The Flask application: the object itself, or what the factory returns."""
     target = import_target(settings.flask_app, "SCHEDULER_FLASK_APP")
     return target if hasattr(target, "app_context") else target()
-
-
-def run_of(request: Context | None) -> str | None:
-    """The identity of the run that a request belongs to; None for a task that no schedule sent."""
-    found: str | None = header(request, RUN_HEADER)
-    return found
-
-
-def header(request: Context | None, name: str) -> Any:
-    """One of our headers, wherever Celery put it; None where there is none."""
-    found = getattr(request, name, None)
-    return found if found is not None else (getattr(request, "headers", None) or {}).get(name)
 
 
 def recorded(task: Task, recorder: Recorder) -> None:
@@ -247,51 +237,12 @@ class Signals:
         self.recorder.close(request, "failed", reason="unregistered", result=error)
 
 
-class Keeper(threading.Thread):
-    """Renews the leases of what this worker runs, until the process ends."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(name="lease-keeper", daemon=True)
-        # A client of its own: the pool may fork again while this thread uses it.
-        self.ledger = Ledger(connect(settings), Keys(settings.key_prefix), settings)
-
-    def run(self) -> None:
-        pause = self.ledger.lease / 3
-        while True:
-            time.sleep(pause)
-            pause = self.renew()
-
-    def renew(self) -> float:
-        """Answer for every run of this worker; returns the seconds until that is to be done again."""
-        pause = self.ledger.lease / 3
-        try:
-            self.ledger.renew(runs_of_this_worker())
-        except (*AWAY, *REFUSED):  # the worker itself says so; when Redis is back, beat waits for us, but not long
-            return min(pause / 4, 1.0)
-        return pause
-
-
-def runs_of_this_worker() -> list[str]:
-    """The runs that are under way in this worker's children."""
-    while True:
-        try:
-            found = [run_of(context_of(request)) for request in state.active_requests]
-            return [run_id for run_id in found if run_id is not None]
-        except RuntimeError:  # the main thread took or ended one meanwhile
-            continue
-
-
 def next_attempt(retry: Any) -> float:
     """When Celery's Retry says that the task is tried again, in epoch seconds."""
     when = getattr(retry, "when", None)
     if isinstance(when, datetime):
         return when.timestamp()
     return time.time() + float(when or 0)
-
-
-def context_of(request: Any) -> Context | None:
-    """The context of a request as the worker's main process holds it."""
-    return getattr(request, "_context", request)
 
 
 def shown(result: Any) -> str:

@@ -12,13 +12,14 @@ from celery.app.task import Context
 from celery.worker import state
 
 from scheduler.beat import Scheduler
+from scheduler.keeper import Keeper
 from scheduler.keys import Keys
 from scheduler.ledger import Ledger
 from scheduler.message import RUN_HEADER
 from scheduler.model import Run, read_run_id, run_id
-from scheduler.recorder import Keeper, runs_of_this_worker
 from scheduler.redis_client import Client
 from scheduler.settings import Settings
+from scheduler.task_requests import runs_of_this_worker
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer
 from tests.support.redis_server import redis_server as run_redis
