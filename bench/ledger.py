@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
+from bench.senders import private_redis
 from scheduler import entries
 from scheduler.celeryapp import build
 from scheduler.decide import Decision, Skip
@@ -51,23 +48,6 @@ ROWS: dict[str, Settle | None] = {
     "failed, traceback of 40 lines": closed("failed", reason="error", result="ValueError: x", traceback=TRACEBACK),
     "a stretch of skips, whatever its count": None,
 }
-
-
-@contextmanager
-def private_redis(server: str) -> Iterator[str]:
-    """A Redis of the bench's own."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-        path = f"{directory}/r.sock"
-        process = subprocess.Popen(
-            [server, "--port", "0", "--unixsocket", path, "--dir", directory, "--save", ""], stdout=subprocess.DEVNULL
-        )
-        try:
-            while not Path(path).exists():
-                time.sleep(0.01)
-            yield f"unix://{path}"
-        finally:
-            process.terminate()
-            process.wait()
 
 
 def measure(settings: Settings, settle: Settle | None, rows: int) -> float:
