@@ -90,7 +90,7 @@ def decide(
         return Decision(due=entry.due if job.enabled else None)
     if pause is not None and (pause.until is None or from_seconds(pause.until) > now):
         return Decision(due=entry.due)
-    instants = list(islice(due_instants(entry.due, job, now), COUNTED + 1))
+    instants = list(islice(fallen_due(entry.due, job, now), COUNTED + 1))
     more = len(instants) > COUNTED
     due = instants.pop() if more else job.timing.next_due(instants[-1]) if instants else entry.due
     if handled:
@@ -129,7 +129,7 @@ def decide_on_time(entry: Entry, job: Job, due: datetime | None, now: datetime) 
     return None if rule_out(due, entry, job) else Decision((due,), (), following)
 
 
-def due_instants(due: datetime | None, job: Job, now: datetime) -> Iterator[datetime]:
+def fallen_due(due: datetime | None, job: Job, now: datetime) -> Iterator[datetime]:
     """The due instants from ``due`` on whose time to be sent has come."""
     while due is not None and job.timing.send_at(due) <= now:
         yield due

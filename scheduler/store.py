@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from scheduler.validate.terms import near
 AUDIT_LENGTH = 10_000
 READ_AT_ONCE = 1000
 COMPARED = 10_000  #: names among which near misses are looked for
+LOST_LOCK = "This beat lost the lock, so it changed nothing: another beat leads now."
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Write:
     """One entry as it shall be stored, or its removal.
 
     ``before`` is the entry that the change was computed from (None: it must not exist yet); when it has been
-    changed meanwhile, nothing of the whole set of changes is written. ``reschedule`` is the timing whose due
-    instant moved the entry in the index; None leaves the index as beat keeps it.
+    changed meanwhile, nothing of the whole set of changes is written. Without ``reschedule``, the due instant and
+    the place in the index of an entry that exists stay as beat keeps them.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Store:
                 args=[token, self.keys.prefix, self.keys.wake, AUDIT_LENGTH, len(changes), *arguments],
             )
         if conflicts is None:
-            raise Conflict("This beat lost the lock, so it changed nothing: another beat leads now.")
+            raise Conflict(LOST_LOCK)
         if conflicts == "gone":
             raise Conflict("What was prepared in Redis for this change is gone, so nothing was written: repeat it.")
         if conflicts:
@@ -128,13 +128,13 @@ class Store:
     ) -> bool:
         """Write our fields beside what another program saved; False if it was changed again meanwhile."""
         fields = entries.encode(entry) | {"count": str(entry.total_run_count)}
-        digest = hashlib.sha1(stored["definition"].encode(), usedforsecurity=False).hexdigest()
+        seen = entries.digest(stored["definition"])
         where = entries.score(entry, entries.job(entry).timing)
         keys = [self.keys.lock, self.keys.schedule, self.keys.entry(entry.name), self.keys.audit]
         flat = [part for pair in fields.items() for part in pair]
         line = json.dumps(audit) if audit else ""
         faults.reach("store.before_adopt")
-        done = self._adopt(keys=keys, args=[token, digest, where, self.keys.prefix, line, AUDIT_LENGTH, *flat])
+        done = self._adopt(keys=keys, args=[token, seen, where, self.keys.prefix, line, AUDIT_LENGTH, *flat])
         faults.reach("store.after_adopt")
         return bool(done)
 
@@ -158,7 +158,7 @@ class Store:
                 arguments += [name, score, 2 * len(stored), *(part for pair in stored.items() for part in pair)]
             done = self._put_back(keys=[self.keys.lock, self.keys.schedule], args=arguments)
             if done is None:
-                raise Conflict("This beat lost the lock, so it changed nothing: another beat leads now.")
+                raise Conflict(LOST_LOCK)
             back += done
         return back
 

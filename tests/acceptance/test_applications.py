@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from scheduler import celeryapp
 from scheduler.settings import Settings
 from tests.support.redis_server import redis_server
-from tests.support.service import service
+from tests.support.service import Service, service
 from tests.support.worker import open_shop, running_worker
 
 pytestmark = pytest.mark.xdist_group("runs")
@@ -112,25 +114,28 @@ def test_beat_does_not_import_flask(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+@contextmanager
+def service_beside(directory: Path, **environ: str) -> Iterator[Service]:
+    """The service with a Redis of its own; what lies in the directory can be imported."""
+    with redis_server() as redis:
+        settings = Settings(redis_url=redis.url, file=directory / "schedules.yaml", state_dir=directory / "state")
+        with service(settings, PYTHONPATH=str(directory), **environ) as running:
+            yield running
+
+
 def test_a_beat_leads_beside_a_flask_application_that_cannot_be_imported(tmp_path: Path) -> None:
     (tmp_path / "broken_project.py").write_text("raise RuntimeError('beat must not import this')")
-    with redis_server() as redis:
-        settings = Settings(redis_url=redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / "state")
-        environ = {"PYTHONPATH": str(tmp_path), "SCHEDULER_FLASK_APP": "broken_project:app"}
-        with service(settings, **environ) as running:
-            running.start("beat").says("Leading: ")
+    with service_beside(tmp_path, SCHEDULER_FLASK_APP="broken_project:app") as running:
+        running.start("beat").says("Leading: ")
 
 
 def test_a_worker_whose_task_module_is_broken_ends_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "broken_tasks.py").write_text("import nothing_of_that_name\n")
-    with redis_server() as redis:
-        settings = Settings(redis_url=redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / "state")
-        environ = {"PYTHONPATH": str(tmp_path), "SCHEDULER_IMPORTS": "broken_tasks"}
-        with service(settings, **environ) as running:
-            worker = running.start("worker")
-            assert worker.ends() == 78
-            assert "Traceback" not in worker.output()
-            assert "scheduler: SCHEDULER_IMPORTS: cannot import 'broken_tasks': ModuleNotFoundError" in worker.output()
+    with service_beside(tmp_path, SCHEDULER_IMPORTS="broken_tasks") as running:
+        worker = running.start("worker")
+        assert worker.ends() == 78
+        assert "Traceback" not in worker.output()
+        assert "scheduler: SCHEDULER_IMPORTS: cannot import 'broken_tasks': ModuleNotFoundError" in worker.output()
 
 
 CHANGED = {
@@ -146,18 +151,15 @@ def test_a_setting_that_breaks_a_promise_ends_the_start_with_one_line(
     tmp_path: Path, program: str, change: str, arguments: tuple[str, ...]
 ) -> None:
     (tmp_path / "own_settings.py").write_text(f"from scheduler.celeryapp import app\napp.conf.{change}\n")
-    with redis_server() as redis:
-        settings = Settings(redis_url=redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / "state")
-        environ = {"PYTHONPATH": str(tmp_path), "SCHEDULER_IMPORTS": "own_settings"}
-        with service(settings, **environ) as running:
-            started = running.start(program, *arguments)
-            assert started.ends() == 78
-            assert "Traceback" not in started.output()
-            assert re.search(
-                r"^scheduler: Celery's \w+ is .+, and one run per due instant needs .+: take it out of your modules",
-                started.output(),
-                re.MULTILINE,
-            )
+    with service_beside(tmp_path, SCHEDULER_IMPORTS="own_settings") as running:
+        started = running.start(program, *arguments)
+        assert started.ends() == 78
+        assert "Traceback" not in started.output()
+        assert re.search(
+            r"^scheduler: Celery's \w+ is .+, and one run per due instant needs .+: take it out of your modules",
+            started.output(),
+            re.MULTILINE,
+        )
 
 
 def test_an_application_that_runs_its_tasks_eagerly_sends_them_all_the_same(

@@ -60,6 +60,15 @@ class Stage:
 
         until(led, seconds, f"{beat.log.name} does not lead:\n{beat.output()}")
 
+    def leader_and_standby(self) -> tuple[Program, Program]:
+        """Two beats, of which the first leads and has sent."""
+        first = self.start("beat1")
+        self.leads(first)
+        self.sends()
+        second = self.start("beat2")
+        second.says("Standing by: ")
+        return first, second
+
     def dues(self, name: str = "ticking") -> list[float]:
         """The due instants that were sent, as they were."""
         return [due for run in runs_sent(self.client) for found, due in [read_run_id(run)] if found == name]
@@ -132,11 +141,7 @@ def test_of_two_beats_one_leads_and_the_other_says_who(stage: Stage) -> None:
 
 
 def test_after_a_crash_the_next_beat_leads_within_the_lease_and_accounts_for_what_was_missed(stage: Stage) -> None:
-    first = stage.start("beat1")
-    stage.leads(first)
-    stage.sends()
-    second = stage.start("beat2")
-    second.says("Standing by: ")
+    first, second = stage.leader_and_standby()
     first.stop(signal.SIGKILL)
     begun = time.monotonic()
     stage.leads(second)
@@ -146,11 +151,7 @@ def test_after_a_crash_the_next_beat_leads_within_the_lease_and_accounts_for_wha
 
 
 def test_a_leader_that_was_frozen_past_its_lease_stands_by_when_it_wakes_up(stage: Stage) -> None:
-    first = stage.start("beat1")
-    stage.leads(first)
-    stage.sends()
-    second = stage.start("beat2")
-    second.says("Standing by: ")
+    first, second = stage.leader_and_standby()
     os.kill(first.pid, signal.SIGSTOP)
     stage.leads(second)
     stage.sends()

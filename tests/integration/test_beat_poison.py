@@ -17,17 +17,7 @@ from scheduler.ledger import Ledger
 from scheduler.model import run_id
 from scheduler.redis_client import AWAY, Client
 from scheduler.store import Store, Write
-from tests.support.beats import (
-    add_due,
-    arguments,
-    lead,
-    messages,
-    put,
-    runs_sent,
-    schedule_data,
-    sent,
-    theirs,
-)
+from tests.support.beats import add_due, arguments, lead, messages, put, runs_sent, schedule_data, sent, theirs
 
 CRONTAB = {
     "__type__": "crontab",
