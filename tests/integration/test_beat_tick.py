@@ -133,6 +133,34 @@ def test_a_beat_waits_while_redis_is_away_says_so_once_and_goes_on(
     assert [line for line in told[2:] if "lost all its data" not in line] == []
 
 
+def test_an_edit_of_an_entry_that_beat_knows_already_governs_the_next_run(
+    beat: Scheduler, store: Store, just_now: datetime
+) -> None:
+    add_due(store, just_now, every="1s", overlap="allow")
+    lead(beat)
+    seen = store.get("job")
+    store.write([Write("job", seen, replace(seen, fields=seen.fields | {"args": [3, 4]}))])
+    before = len(sent(beat.client))
+    until(lambda: [lead(beat)] and len(sent(beat.client)) > before, 60, "nothing is sent")
+    assert arguments(sent(beat.client)[before]) == ([3, 4], {})
+
+
+def test_an_entry_is_read_once_however_often_it_is_sent(beat: Scheduler, store: Store, just_now: datetime) -> None:
+    add_due(store, just_now, every="1s", overlap="allow")
+    lead(beat)
+    lead(beat)  # the first looks once more at what had just been changed
+    known = beat.sender.roster.get("job")
+    before = len(sent(beat.client))
+    until(lambda: [lead(beat)] and len(sent(beat.client)) > before + 1, 60, "nothing is sent")
+    assert beat.sender.roster.get("job") is known
+
+
+def test_max_runs_bounds_what_is_sent_over_several_ticks(beat: Scheduler, store: Store, just_now: datetime) -> None:
+    add_due(store, just_now, every="1s", overlap="allow", max_runs=4)
+    until(lambda: [lead(beat)] and (store.get("job").due is None or len(sent(beat.client)) > 4), 60, "it goes on")
+    assert len(sent(beat.client)) == store.get("job").total_run_count == 4
+
+
 def test_a_redis_that_took_over_and_knows_less_is_read_anew(beat: Scheduler, store: Store, just_now: datetime) -> None:
     add_due(store, just_now, every="1s", overlap="allow")
     lead(beat)
