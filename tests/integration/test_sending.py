@@ -132,3 +132,20 @@ def meddle(settings: Settings, beat: Scheduler, names: list[str], over: threadin
 
 def edited(entry: Entry) -> Entry:
     return replace(entry, fields=entry.fields | {"args": [random.randrange(9), 2]})
+
+
+def test_an_entry_that_is_met_while_redis_is_away_for_a_moment_is_not_set_aside(
+    beat: Scheduler, store: Store, just_now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(beat.client, beat.keys, "theirs", theirs(just_now), just_now.timestamp())
+
+    def away(*_: Any) -> bool:
+        raise AWAY[0]("the connection is lost")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(beat.store, "adopt", away)
+        with pytest.raises(AWAY):
+            lead(beat)
+    assert store.get("theirs").error == ""
+    lead(beat)
+    assert len(runs_sent(beat.client)) == 1
