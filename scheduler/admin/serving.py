@@ -1,4 +1,4 @@
-"""How gunicorn serves the page: ``gunicorn --config=python:scheduler.admin.serving app:app``.
+"""How gunicorn serves the page: ``gunicorn --config=python:scheduler.admin.serving scheduler.web:app``.
 
 Its settings are the names of this module; what the command line says comes before them.
 """
