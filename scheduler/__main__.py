@@ -22,6 +22,10 @@ def refuse_old_python() -> None:
 
 if __name__ == "__main__":
     refuse_old_python()
+    if sys.argv[1:2] in (["install"], ["uninstall"]):  # they need no environment, and leave none in the checkout
+        from scheduler import installation
+
+        sys.exit(installation.main(sys.argv[1:]))
     from scheduler import bootstrap
 
     bootstrap.enter(sys.argv[1:])

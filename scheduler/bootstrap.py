@@ -82,12 +82,16 @@ class Unreachable(Exception):
 
 
 class Environment:
-    """The virtual environment of one checkout, as far as one lock file asks."""
+    """The virtual environment of one checkout, as far as one lock file asks.
 
-    def __init__(self, checkout: Path, lock: str) -> None:
+    ``home`` is where it lies if not in the checkout; ``wheels`` a directory that stands for the package index.
+    """
+
+    def __init__(self, checkout: Path, lock: str, home: Path | None = None, wheels: Path | None = None) -> None:
         self.checkout = checkout
         self.lock = checkout / lock
-        self.home = checkout / ".venv"
+        self.home = home or checkout / ".venv"
+        self.wheels = wheels
         self.python = self.home / "bin" / "python"
         self.stamp = self.home / STAMP
 
@@ -154,11 +158,17 @@ class Environment:
         script.chmod(0o755)
 
     def install(self, held: int) -> None:
-        command = [*self.installer(), "--require-hashes", "--only-binary", ":all:", "-r", str(self.lock)]
+        offline = ["--no-index", "--find-links", str(self.wheels)] if self.wheels else []
+        wanted = ["--require-hashes", "--only-binary", ":all:", "-r", str(self.lock)]
+        self.call_installer([*offline, *wanted], self.lock, held)
+
+    def call_installer(self, options: list[str], names: Path, held: int) -> None:
+        """Install what that file names; end this process with one line if that fails."""
         # The child keeps the lock: should we be killed, the next start waits until it has ended.
+        command = [*self.installer(), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False, pass_fds=[held])
         if done.returncode:
-            self.give_up(done.stderr + done.stdout)
+            self.give_up(done.stderr + done.stdout, names)
 
     def installer(self) -> list[str]:
         if uv := shutil.which("uv"):
@@ -175,7 +185,7 @@ class Environment:
         wheel = self.home / PIP_WHEEL
         try:
             if not wheel.exists():
-                wheel.write_bytes(fetch_pip())
+                wheel.write_bytes((self.wheels / PIP_WHEEL).read_bytes() if self.wheels else fetch_pip())
         except Unreachable as error:
             if not importlib.util.find_spec("ensurepip"):
                 stop(str(error), Exit.UNAVAILABLE)
@@ -183,11 +193,11 @@ class Environment:
             return ["-m", "pip"]
         return [str(wheel / "pip")]
 
-    def give_up(self, output: str) -> NoReturn:
+    def give_up(self, output: str, names: Path) -> NoReturn:
         why = reason(output)
         if UNREACHABLE.search(why):
             stop(str(Unreachable(package_index(uv=bool(shutil.which("uv"))), why)), Exit.UNAVAILABLE)
-        stop(f"cannot install what {self.lock.name} names: {why}; put that right, then start again", Exit.UNAVAILABLE)
+        stop(f"cannot install what {names.name} names: {why}; put that right, then start again", Exit.UNAVAILABLE)
 
 
 def reason(output: str) -> str:

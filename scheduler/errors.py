@@ -19,6 +19,7 @@ class Exit(IntEnum):
     UNAVAILABLE = 69  #: Redis does not answer, or refuses
     CANT_CREATE = 73  #: a directory or file cannot be written
     TEMPORARY = 75  #: try again later: already running, or changed under our hands
+    NO_PERMISSION = 77  #: only root may do that
     CONFIG = 78  #: the configuration is wrong; a restart will not help
 
 

@@ -16,7 +16,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 CHECKS = (
     ("ruff check", ["ruff", "check", "."]),
     ("ruff format", ["ruff", "format", "--check", "."]),
-    ("mypy", ["mypy", "--strict", "scheduler", "tests", "bench", "app.py"]),
+    ("mypy", ["mypy", "--strict", "scheduler", "tests", "bench", "systemd", "app.py"]),
     ("import-linter", ["lint-imports", "--no-logo"]),
     ("yamllint", ["yamllint", "--strict", "schedules.yaml"]),
 )

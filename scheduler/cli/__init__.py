@@ -28,7 +28,8 @@ examples:
 exit codes:
   0 done   1 the file has errors, or the change was refused   2 plan found changes, or check --strict warnings
   64 wrong command line   66 no such schedule, run or file   69 Redis does not answer
-  73 a directory cannot be written   75 already running, or changed meanwhile   78 wrong configuration
+  73 a directory cannot be written   75 already running, or changed meanwhile
+  77 only root may   78 wrong configuration
 """
 
 

@@ -1,4 +1,4 @@
-"""Commands about the service itself: up, reload, test, password."""
+"""Commands about the service itself: up, reload, test, password, install, uninstall."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import secrets
 
 import click
 
+from scheduler import installation
 from scheduler import reload as reloading
 from scheduler.cli.common import Service, with_service
 from scheduler.errors import Exit
@@ -62,4 +63,21 @@ def password(generate: bool) -> int:
     return Exit.OK
 
 
-COMMANDS = (up, reload, test, password)
+AS_IT_IS = {"ignore_unknown_options": True, "help_option_names": []}
+
+
+@click.command(context_settings=AS_IT_IS)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def install(arguments: tuple[str, ...]) -> int:
+    """Put the service on this machine, or bring it up to date; [--dry-run] [--wheels DIR]."""
+    return installation.main(["install", *arguments])
+
+
+@click.command(context_settings=AS_IT_IS)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def uninstall(arguments: tuple[str, ...]) -> int:
+    """Take the service off this machine; [--dry-run] [--purge]."""
+    return installation.main(["uninstall", *arguments])
+
+
+COMMANDS = (up, reload, test, password, install, uninstall)

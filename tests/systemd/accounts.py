@@ -11,9 +11,7 @@ from typing import Any, NamedTuple
 from tests.support.polling import until
 from tests.systemd.host import Host
 
-SCHEDULER = (
-    "env -C /opt/celery-scheduler SCHEDULER_FILE=/etc/celery-scheduler/schedules.yaml venv/bin/python -m scheduler"
-)
+SCHEDULER = "celery-scheduler"
 OPEN = ("queued", "running")
 #: How often a body may have begun, by the outcome of its run.
 BODIES = {"succeeded": (1,), "skipped": (0,), "failed": (0, 1), "lost": (0, 1)}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.systemd import image
 from tests.systemd.host import Host
 from tests.systemd.host import host as booted_host
-from tests.systemd.image import layers
 
 HERE = Path(__file__).parent
 UNITS = ("celery-admin", "celery-worker", "celery-beat")
@@ -18,7 +19,7 @@ imports: [jobs]
 schedules:
   tick: {task: jobs.tick, every: 1s, catch_up: none}
 """
-#: Where a user's module lies: WorkingDirectory of the units.
+#: A user's module, beside the schedule file.
 JOBS = """\
 import os, time
 from celery import shared_task
@@ -56,7 +57,7 @@ def die():
 @shared_task(name="jobs.mischief")
 def mischief():
     found = []
-    for path in ("/usr/x", "/etc/x", "/opt/celery-scheduler/x", "/home/x", "/run/x"):
+    for path in ("/usr/x", "/etc/x", "/opt/celery-scheduler/x", "/etc/celery-scheduler/x", "/home/x", "/run/x"):
         try:
             open(path, "w")
             found.append(path)
@@ -75,15 +76,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def machine() -> Iterator[Host]:
+def layers() -> Iterator[list[Path]]:
+    """What hosts lie on that have the service installed and nothing started."""
+    with tempfile.TemporaryDirectory(prefix="installed-") as directory:
+        Path(directory).chmod(0o755)
+        yield image.layers(Path(directory))
+
+
+@pytest.fixture(scope="session")
+def machine(layers: list[Path]) -> Iterator[Host]:
     """The service is installed, nothing runs but Redis."""
-    with booted_host(layers()) as host:
+    with booted_host(layers) as host:
         host.run("systemctl", "is-system-running", "--wait", check=False)
-        secret = "/etc/celery-scheduler/credentials/"
-        hashing = "from werkzeug.security import generate_password_hash as g; print(g('a long password'))"
-        host.shell(f'/opt/celery-scheduler/venv/bin/python -c "{hashing}" > {secret}admin-password-hash')
-        host.shell(f"head -c 40 /dev/urandom | base64 -w0 > {secret}secret-key; chmod 600 {secret}*")
-        host.write("/opt/celery-scheduler/jobs.py", JOBS)
+        host.write("/etc/celery-scheduler/jobs.py", JOBS)
         # As short as the tests need it; what is shipped is judged by tests/unit/test_units.py.
         for unit in UNITS:
             host.write(f"/etc/systemd/system/{unit}.service.d/test.conf", "[Service]\nWatchdogSec=10\nRestartSec=1\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -13,7 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.support.polling import until
-from tests.systemd.image import HOME, ROOT
 from tests.systemd.network import Network, hold, let_go
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -208,7 +206,7 @@ class Host:
             let_go(self.keeper)
 
 
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def groups() -> list[Path]:
@@ -232,35 +230,12 @@ def is_named(pid: int, name: str) -> bool:
     return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode().endswith(name)
 
 
-def checkout(directory: Path) -> Path:
-    """A layer with this checkout where the units expect it, and the units where systemd does."""
-    home, units = directory / HOME, directory / "usr/lib/systemd/system"
-    home.mkdir(parents=True)
-    units.mkdir(parents=True)
-    shutil.copytree(ROOT / "scheduler", home / "scheduler")
-    shutil.copytree(ROOT / "systemd", home / "systemd")
-    for name in ("app.py", "README.md", "schedules.yaml"):
-        shutil.copy(ROOT / name, home)
-    for path in (ROOT / "systemd").iterdir():
-        if path.suffix in (".service", ".socket", ".target"):
-            shutil.copy(path, units)
-        elif path.is_dir():
-            shutil.copytree(path, units / path.name)
-    (directory / "etc").mkdir()
-    (directory / "etc/hosts").write_text("127.0.0.1 localhost\n")
-    for kind in ("sysusers", "tmpfiles"):
-        place = directory / f"usr/lib/{kind}.d"
-        place.mkdir(parents=True)
-        shutil.copy(ROOT / f"systemd/celery.{kind}.conf", place / "celery-scheduler.conf")
-    return directory
-
-
 @contextmanager
 def host(layers: Sequence[Path], name: str = "host", network: Network | None = None) -> Iterator[Host]:
     """A booted host with the service installed and nothing started."""
     directory = Path(tempfile.mkdtemp(prefix=f"{name}-", dir="/tmp"))
     directory.chmod(0o755)
-    made = Host(directory, [checkout(directory / "checkout"), *layers], name, network)
+    made = Host(directory, layers, name, network)
     try:
         made.boot()
         yield made

@@ -1,25 +1,35 @@
-"""A minimal Debian with systemd, Redis and the service's dependencies, made once and kept outside the checkout."""
+"""A minimal Debian with systemd and Redis, and the package of this checkout; what costs time is kept outside of it."""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import inspect
 import os
 import shutil
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from scheduler.bootstrap import RUN_LOCK, Environment
+from scheduler.bootstrap import PIP_WHEEL
+from scheduler.installation.release import LOCK
+from systemd.deb import build
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "celery-scheduler-tests"
-RELEASE, PYTHON = "bookworm", "3.11"
+RELEASE = "bookworm"
 PACKAGES = "systemd,systemd-sysv,dbus,python3,redis-server,procps"
-HOME = Path("opt/celery-scheduler")
 NEEDS = ("debootstrap", "systemd-nspawn", "nsenter", "setpriv", "unshare", "ip")
+#: As while an image is built: nothing runs there yet. What the tests start they start themselves.
+INSTALL = """
+set -e
+mkdir "$DIRECTORY/work" "$DIRECTORY/root"
+mount -t overlay overlay -o "lowerdir=$BELOW,upperdir=$ABOVE,workdir=$DIRECTORY/work" "$DIRECTORY/root"
+exec systemd-nspawn --quiet --directory="$DIRECTORY/root" --register=no --keep-unit --private-network --pipe sh -ec \
+    'dpkg --install /package.deb; systemctl --quiet disable celery.target celery-admin.socket'
+"""
 
 
 def why_not() -> str:
@@ -34,66 +44,66 @@ def why_not() -> str:
     )
 
 
-def layers() -> list[Path]:
-    """The directories that lie over each other in a host: the service's dependencies, and Debian."""
+def layers(directory: Path) -> list[Path]:
+    """What lies over each other in a host: what the package of this checkout puts there, and Debian."""
+    below, above = debian(), directory / "installed"
+    above.mkdir()
+    shutil.copy(package(directory), above / "package.deb")
+    command = ["unshare", "--mount", "--propagation=private", "sh", "-c", INSTALL]
+    path = os.environ["PATH"] + ":/usr/sbin:/sbin"
+    output(*command, environ={"PATH": path, "DIRECTORY": str(directory), "BELOW": str(below), "ABOVE": str(above)})
+    return [above, below]
+
+
+def debian() -> Path:
+    """A minimal Debian, without the service."""
     if why := why_not():
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
+    return made("debian", PACKAGES + RELEASE + inspect.getsource(debootstrap), debootstrap)
+
+
+def package(directory: Path) -> Path:
+    """The Debian package of this checkout, made there."""
+    architecture = output("dpkg", "--print-architecture").strip()
+    key = (ROOT / LOCK).read_text() + architecture + PIP_WHEEL
+    found = made("wheels", key, lambda new: build.wheels(new / "wheels", architecture))
+    return build.build(directory, architecture, found / "wheels")
+
+
+def made(name: str, key: str, make: Callable[[Path], object]) -> Path:
+    """The directory of that name and key, made if there is none."""
     CACHE.mkdir(parents=True, exist_ok=True)
+    path = CACHE / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     with (CACHE / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        return [made("packages", packages_key(), install), made("debian", PACKAGES + RELEASE, debootstrap)]
-
-
-def packages_key() -> str:
-    return (ROOT / RUN_LOCK).read_text() + PYTHON
-
-
-def made(name: str, key: str, make: object) -> Path:
-    """The directory of that name and key, made if there is none."""
-    assert callable(make)
-    path = CACHE / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
-    if not path.exists():
-        new = CACHE / f"{name}.new"
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir()
-        make(new)
-        new.rename(path)
+        if not path.exists():
+            new = CACHE / f"{name}.new"
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir()
+            make(new)
+            new.rename(path)
     return path
 
 
-def run(*command: str) -> None:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+def output(*command: str, environ: dict[str, str] | None = None) -> str:
+    done = subprocess.run(
+        command,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-4000:]
+    return done.stdout
 
 
 def debootstrap(target: Path) -> None:
     mirror = "http://deb.debian.org/debian"
-    run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", RELEASE, str(target), mirror)
+    output("debootstrap", "--variant=minbase", f"--include={PACKAGES}", RELEASE, str(target), mirror)
     for unit in ("redis-server.service", "apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer"):
         for link in target.glob(f"etc/systemd/system/*.wants/{unit}"):
             link.unlink()
     (target / "etc/machine-id").write_text("")
-
-
-def install(target: Path) -> None:
-    """A virtual environment for Debian's Python, filled from the lock file by this Python's pip."""
-    venv = target / HOME / "venv"
-    packages = venv / f"lib/python{PYTHON}/site-packages"
-    packages.mkdir(parents=True)
-    (venv / "bin").mkdir()
-    (venv / "bin/python").symlink_to("/usr/bin/python3")
-    (venv / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\n")
-    for name, module in (("celery", "celery.__main__"), ("gunicorn", "gunicorn.app.wsgiapp")):
-        script = venv / "bin" / name
-        start = "main" if name == "celery" else "run"
-        script.write_text(f"#!/{HOME}/venv/bin/python\nfrom {module} import {start}\n{start}()\n")
-        script.chmod(0o755)
-    lock = target / "lock"
-    # Debian's Python is older than the one that runs the tests, and needs what this marker leaves out.
-    lock.write_text((ROOT / RUN_LOCK).read_text().replace(" ; python_full_version < '3.11.3'", ""))
-    wanted = ["--require-hashes", "--only-binary", ":all:", "--no-deps", "-r", str(lock)]
-    where = ["--target", str(packages), "--python-version", PYTHON, "--quiet"]
-    environment = Environment(ROOT, RUN_LOCK)
-    run(sys.executable, *environment.pip(), "install", *where, *wanted)
-    lock.unlink()
-    run(sys.executable, "-m", "compileall", "-q", str(packages))
+    (target / "etc/hosts").write_text("127.0.0.1 localhost\n")

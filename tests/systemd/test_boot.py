@@ -18,7 +18,7 @@ from tests.systemd.host import Host, groups
 from tests.systemd.image import ROOT
 from tests.systemd.test_work import begin, ends, naps
 
-ENABLED = ("redis-server", "celery-beat", "celery-worker")
+ENABLED = ("redis-server", "celery.target")
 STOPPED = ("Stopped celery-beat.service", "Stopped celery-worker.service")
 
 
@@ -70,9 +70,9 @@ def test_a_reboot_hands_back_what_does_not_end_and_it_runs_again_after_it(host: 
 DIES = """
 import os
 from tests.systemd.host import host
-from tests.systemd.image import layers
+from tests.systemd.image import debian
 from tests.systemd.network import Network
-with host(layers(), "brief", Network()) as booted:
+with host([debian()], "brief", Network()) as booted:
     print(booted.directory, flush=True)
     os.kill(os.getpid(), 9)
 """

@@ -136,7 +136,18 @@ def test_no_pidfile_keeps_a_unit_down(host: Host, unit: str) -> None:
 def test_a_second_instance_is_refused(host: Host) -> None:
     host.run("systemctl", "start", "celery-beat")
     second = host.attempt(
-        *("runuser", "-u", "celery", "--", "env", "-C", "/opt/celery-scheduler", "venv/bin/celery", "-q", "-A"),
+        *(
+            "runuser",
+            "-u",
+            "celery",
+            "--",
+            "env",
+            "-C",
+            "/etc/celery-scheduler",
+            "/opt/celery-scheduler/venv/bin/celery",
+            "-q",
+            "-A",
+        ),
         *("scheduler.celeryapp", "beat", f"--pidfile={PIDFILES['celery-beat']}"),
     )
     assert second.returncode == 75

@@ -23,7 +23,7 @@ def test_every_setting_has_a_row_in_the_readme_and_every_row_is_a_setting() -> N
 
 
 def test_every_command_that_the_readme_names_exists_and_every_command_is_named() -> None:
-    named = set(re.findall(r"python3 -m scheduler (\w+)", README))
+    named = set(re.findall(r"(?:python3 -m |celery-)scheduler (\w+)", README))
     assert named == set(cli.commands)
 
 

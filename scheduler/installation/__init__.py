@@ -1,0 +1,72 @@
+"""``install`` and ``uninstall``: the service on a machine with systemd. Standard library only.
+
+A step is taken only where something is missing or differs, so that a second call does nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from scheduler.errors import Exit
+from scheduler.installation import removal, setup
+from scheduler.installation.layout import UNITS, Layout, Refused
+
+
+def main(arguments: Sequence[str]) -> int:
+    """``install …`` or ``uninstall …``; returns the exit code."""
+    chosen = parser().parse_args(arguments)
+    source = Path(__file__).resolve().parent.parent.parent
+    os.umask(0o022)  # whatever root's is: the service reads what is installed
+    try:
+        layout = Layout(source, chosen.prefix)
+        if os.geteuid() and not chosen.dry_run:
+            raise Refused(f"only root may: say sudo python3 -m scheduler {chosen.command}", Exit.NO_PERMISSION)
+        refuse_others(layout)
+        if chosen.command == "uninstall":
+            return removal.uninstall(layout, chosen.dry_run, chosen.purge)
+        return setup.Installation(layout, chosen.wheels).run(chosen.dry_run)
+    except Refused as error:
+        return complain(str(error), error.code)
+    except OSError as error:
+        return complain(f"{error.filename}: {error.strerror}", Exit.CANT_CREATE)
+    except subprocess.CalledProcessError as error:
+        return complain(f"{error.cmd[0]} ended with {error.returncode}", Exit.CANT_CREATE)
+
+
+class Parser(argparse.ArgumentParser):
+    """With the exit code of the other commands for a wrong command line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(Exit.USAGE, f"scheduler: {message}; --help tells what there is\n")
+
+
+def parser() -> Parser:
+    found = Parser(prog="python3 -m scheduler", description=__doc__)
+    commands = found.add_subparsers(dest="command", required=True)
+    install = commands.add_parser("install", help="put the service on this machine, or bring it up to date")
+    install.add_argument("--wheels", type=Path, help="a directory with every package, for a machine without an index")
+    remove = commands.add_parser("uninstall", help="take it off; configuration and state stay")
+    remove.add_argument("--purge", action="store_true", help="configuration, state, logs and the user go too")
+    for command in (install, remove):
+        command.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+        command.add_argument("--prefix", type=Path, default=Path("/usr/local"), help=argparse.SUPPRESS)
+    return found
+
+
+def complain(message: str, code: Exit) -> int:
+    sys.stderr.write(f"scheduler: {message}\n")
+    return code
+
+
+def refuse_others(layout: Layout) -> None:
+    """One way of installing at a time: the units of two would shadow each other."""
+    other = Layout(layout.source, Path("/usr" if layout.prefix == Path("/usr/local") else "/usr/local"))
+    if (other.units / UNITS[0]).exists():
+        remedy = "apt does this" if other.prefix == Path("/usr") else "say celery-scheduler uninstall first"
+        raise Refused(f"the service is installed under {other.prefix} already: {remedy}", Exit.TEMPORARY)

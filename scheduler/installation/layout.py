@@ -1,0 +1,102 @@
+"""Where the service lies on a machine, and how a file gets there. Standard library only, as all of this package."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scheduler.errors import Exit
+
+SERVICES = ("celery-beat", "celery-worker", "celery-admin")
+UNITS = (*(f"{name}.service" for name in SERVICES), "celery-admin.socket", "celery.target")
+HARDENING = "celery-.service.d/50-hardening.conf"
+ACCOUNT = "celery-scheduler.conf"
+COMMAND = "celery-scheduler"
+
+
+class Refused(Exception):
+    """One line for the person who asked, and the exit code."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that is not yet as it should be, in words, and what makes it so."""
+
+    words: str
+    do: Callable[[], object]
+
+
+def take(steps: Iterable[Step], dry_run: bool) -> bool:
+    """Do what each says, and say it; returns whether there was anything."""
+    taken = list(steps)
+    for step in taken:
+        print(f"would {step.words}" if dry_run else step.words, flush=True)
+        if not dry_run:
+            step.do()
+    return bool(taken)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Every place that the service takes; the prefix is ``/usr`` for the Debian package."""
+
+    source: Path  #: this package, ``systemd`` and ``schedules.yaml`` lie there side by side
+    prefix: Path = Path("/usr/local")
+    program: Path = Path("/opt/celery-scheduler")
+    configuration: Path = Path("/etc/celery-scheduler")
+    user: str = "celery"
+
+    @property
+    def units(self) -> Path:
+        return self.prefix / "lib/systemd/system"
+
+    @property
+    def account(self) -> Path:
+        return self.prefix / "lib/sysusers.d" / ACCOUNT
+
+    @property
+    def command(self) -> Path:
+        return self.prefix / "bin" / COMMAND
+
+    @property
+    def venv(self) -> Path:
+        """A link to the release that runs; whoever switches it has installed."""
+        return self.program / "venv"
+
+    @property
+    def credentials(self) -> Path:
+        return self.configuration / "credentials"
+
+    @property
+    def schedules(self) -> Path:
+        return self.configuration / "schedules.yaml"
+
+    @property
+    def state(self) -> tuple[Path, ...]:
+        """What the service itself writes, the journal and Redis aside."""
+        return (Path("/var/lib/celery-beat"), Path("/var/lib/celery-worker"), Path("/var/log/celery"))
+
+    @property
+    def files(self) -> dict[Path, Path]:
+        """Where each file comes from; what lies below the prefix a package has put there itself."""
+        shipped = self.source / "systemd"
+        found = {self.units / name: shipped / name for name in (*UNITS, HARDENING)}
+        found |= {self.account: shipped / "celery.sysusers.conf", self.command: shipped / COMMAND}
+        return found | {self.program / "README.md": self.source / "README.md"}
+
+    def file_steps(self) -> Iterator[Step]:
+        """Copy what is missing or differs."""
+        for target, source in self.files.items():
+            if not target.exists() or target.read_bytes() != source.read_bytes():
+                yield Step(f"write {target}", lambda target=target, source=source: self.copy(source, target))  # type: ignore[misc]
+
+    def copy(self, source: Path, target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        target.chmod(0o755 if target == self.command else 0o644)

@@ -1,0 +1,65 @@
+"""``uninstall``: nothing of the service stays, or nothing but what the operator owns."""
+
+from __future__ import annotations
+
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from scheduler.errors import Exit
+from scheduler.installation import units
+from scheduler.installation.layout import HARDENING, SERVICES, UNITS, Layout, Step, take
+
+DROP_INS = Path("/etc/systemd/system")  #: where ``systemctl edit`` writes
+
+
+def uninstall(layout: Layout, dry_run: bool, purge: bool) -> int:
+    """Take every step that is needed; returns the exit code."""
+    if take([*steps(layout), *(purge_steps(layout) if purge else ())], dry_run):
+        print("what Redis holds stays; its keys: redis-cli --scan --pattern 'redbeat:*'")
+    else:
+        print("nothing is installed")
+    return Exit.OK
+
+
+def steps(layout: Layout) -> Iterator[Step]:
+    """Beat hands over and the worker drains before anything is taken away."""
+    installed = [name for name in UNITS if (layout.units / name).exists()]
+    if installed:
+        yield Step("stop and disable the service", lambda: end(installed))
+    for path in layout.files:
+        if path.exists():
+            yield Step(f"remove {path}", path.unlink)
+    if installed:
+        yield Step("let systemd forget it", lambda: forget(layout))
+    if layout.program.exists():
+        yield Step(f"remove {layout.program}", lambda: shutil.rmtree(layout.program))
+
+
+def purge_steps(layout: Layout) -> Iterator[Step]:
+    """The operator's files, and what the service wrote."""
+    edited = [DROP_INS / f"{name}.service.d" for name in SERVICES]
+    for path in (layout.configuration, *layout.state, *edited):
+        if path.exists():
+            yield Step(f"remove {path}", lambda path=path: shutil.rmtree(path))  # type: ignore[misc]
+    with suppress(KeyError):
+        pwd.getpwnam(layout.user)
+        yield Step(f"remove the user {layout.user}", lambda: subprocess.run(["userdel", layout.user], check=True))
+
+
+def end(installed: list[str]) -> None:
+    if units.is_booted():
+        units.systemctl("stop", *installed, *(f"{name}.service" for name in units.running()))
+    units.systemctl("--quiet", "disable", *installed)
+
+
+def forget(layout: Layout) -> None:
+    """Directories in which something else lies stay."""
+    for directory in ((layout.units / HARDENING).parent, layout.units, layout.units.parent, layout.account.parent):
+        with suppress(OSError):
+            directory.rmdir()
+    if units.is_booted():
+        units.systemctl("daemon-reload")
