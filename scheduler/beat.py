@@ -243,9 +243,9 @@ class Scheduler(RedBeatScheduler):
             first, count, *answers = pipe.execute()
         upcoming = (first[0][0].removeprefix(self.keys.prefix), first[0][1]) if first else None
         sentence = notify.leading(self.lease.since, count, upcoming, time.time())
-        notify.ready(
-            sentence if self.file.is_good else f"{self.file.path.name} is wrong, kept the last good: {sentence}"
-        )
+        if self.file.wrong:
+            sentence = f"{self.file.path.name} is wrong, kept the last good: {sentence} · {self.file.wrong}"
+        notify.ready(sentence)
         if not self.safe.hear(*answers):
             return 0.0
         rest = first[0][1] - time.time() if first else self.max_interval

@@ -15,7 +15,7 @@ from celery import Celery, signals
 from scheduler import journal, pidfile, recorder, schedule_file
 from scheduler.drain import Drain
 from scheduler.errors import ConfigurationError, SchedulerError
-from scheduler.redis_client import AWAY, REFUSED, connect, refuse_unfit
+from scheduler.redis_client import AWAY, REFUSED, SOCKET_TIMEOUT, connect, refuse_unfit
 from scheduler.redis_url import parse
 from scheduler.registry import import_module, import_target
 from scheduler.settings import Settings
@@ -119,7 +119,8 @@ def broker(settings: Settings) -> dict[str, Any]:
         # An application's own queues may exist without, and RabbitMQ refuses to declare them anew.
         return found if settings.celery_app else {**found, "task_queue_max_priority": HIGHEST_PRIORITY}
     place = parse(settings.broker or settings.redis_url).celery()
-    waits = {"visibility_timeout": 3600, "socket_timeout": 10, "socket_connect_timeout": 5, "socket_keepalive": True}
+    waits = {"socket_timeout": SOCKET_TIMEOUT, "socket_connect_timeout": SOCKET_TIMEOUT, "socket_keepalive": True}
+    waits["visibility_timeout"] = 3600
     return {
         "broker_url": place["broker_url"],
         "broker_transport_options": waits | place["broker_transport_options"],

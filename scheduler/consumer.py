@@ -9,11 +9,11 @@ import logging
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from celery.exceptions import CPendingDeprecationWarning
-from celery.worker import consumer
+from celery.worker import consumer, heartbeat
 from celery.worker.state import maybe_shutdown
 
 from scheduler import notify
@@ -26,11 +26,33 @@ from scheduler.settings import Settings
 PATIENCE = 2.0  #: seconds between two attempts at most
 
 
+class Heartbeat(heartbeat.Heart):
+    """Celery's sign of life to other workers. Celery tries each one for ever, and its loop stands still meanwhile."""
+
+    def _send(self, event: str, retry: bool = True) -> None:
+        self.eventer.buffer_while_offline = event == "worker-offline"  # no other is kept: that it failed is the news
+        with suppress(*self.eventer.connection.channel_errors):  # Redis is there, and refuses writes for a while
+            super()._send(event, retry=False)
+
+
+class Heart(consumer.Heart):
+    """Celery's step, with that sign of life."""
+
+    def start(self, c: Consumer) -> None:
+        c.heart = Heartbeat(c.timer, c.event_dispatcher, self.heartbeat_interval)
+        c.heart.start()
+
+
 class Consumer(consumer.Consumer):
     """Celery's consumer, which connects only to a Redis that takes writes: not to a replica, not to a full one."""
 
     class Blueprint(consumer.Consumer.Blueprint):
         """Celery's steps. That they cannot say goodbye over a lost connection is no news."""
+
+        default_steps = tuple(
+            Heart if step == "celery.worker.consumer.heart:Heart" else step
+            for step in consumer.Consumer.Blueprint.default_steps
+        )
 
         def restart(self, *arguments: Any, **options: Any) -> None:
             with muted("celery.bootsteps"):

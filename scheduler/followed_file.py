@@ -27,7 +27,7 @@ class FollowedFile(FileWatch):
         self.lease = lease
         self.safe = safe
         self.reload = Reload(lease.settings.state_dir)
-        self.is_good = True
+        self.wrong = ""  #: what is, first of all
         self.fall_due_after: datetime | None = None  #: when what Redis lost had been sent last
         self.digest = self.told_of = ""
 
@@ -49,8 +49,8 @@ class FollowedFile(FileWatch):
                 since=self.fall_due_after,
                 progress=self.lease.progress,
             )
-            self.is_good = not problems
-            self.safe.trust_file(self.is_good)
+            self.wrong = problems[0] if problems else ""
+            self.safe.trust_file(not problems)
             self.answer(problems)
             self.fall_due_after = None
             loaded = True

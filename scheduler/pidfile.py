@@ -33,14 +33,13 @@ class PidFile:
         try:
             while self._held is None:
                 self._held = self._lock()
+            os.fchmod(self._held, 0o644)  # monitoring reads it too, whatever the umask
+            os.ftruncate(self._held, 0)
+            os.pwrite(self._held, f"{os.getpid()}\n".encode(), 0)
         except BlockingIOError:
             refuse(f"another process holds {self.path}: stop that one, or name another --pidfile", Exit.TEMPORARY)
         except OSError as error:
-            refuse(f"cannot write {self.path}: {error.strerror}; check its directory", Exit.CANT_CREATE)
-        assert self._held is not None
-        os.fchmod(self._held, 0o644)  # monitoring reads it too, whatever the umask
-        os.ftruncate(self._held, 0)
-        os.pwrite(self._held, f"{os.getpid()}\n".encode(), 0)
+            refuse(f"cannot write {self.path}: {error.strerror}; see to its directory and free space", Exit.CANT_CREATE)
         os.register_at_fork(after_in_child=self._let_go)
         return self
 

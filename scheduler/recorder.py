@@ -40,6 +40,10 @@ OVERTAKEN = 2.0  #: seconds that a further attempt waits at most for the one bef
 FOR_EVER = -1  #: the same where nothing else waits
 
 
+class OutOfMemory(Exception):
+    """A task's MemoryError. By that one Celery would end the worker, with all that it runs."""
+
+
 class Recorder:
     """Writes what this worker does with runs; made before the pool forks, connected after."""
 
@@ -139,6 +143,8 @@ def tell(task: Task, run_id: str | None, error: Exception, filled: Filled) -> No
         error.exc = filled.hide_error(error.exc) if isinstance(error.exc, Exception) else error.exc
         error.excs, error.message, error.args = (filled.hide(it) for it in (error.excs, error.message, error.args))
     hidden = filled.hide_error(error)
+    if isinstance(hidden, MemoryError):
+        hidden = OutOfMemory(f"MemoryError: {hidden}").with_traceback(error.__traceback__)
     try_again(task, run_id, hidden)
     if hidden is not error:
         raise hidden from None

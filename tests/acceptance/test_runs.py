@@ -48,6 +48,11 @@ TASKS = """
         raise ValueError(text)
 
 
+    @shared_task(name="runs.greedy")
+    def greedy():
+        bytearray(1 << 60)
+
+
     @shared_task(name="runs.fail_times", bind=True)
     def fail_times(self, times):
         begin("fail_times")
@@ -120,6 +125,14 @@ def test_a_run_that_fails_is_recorded_with_its_error_and_traceback(shop: Shop) -
     assert run.traceback.startswith("Traceback (most recent call last):")
     assert "runs_tasks.py" in run.traceback
     assert run.traceback.rstrip().endswith("ValueError: the disk is full")
+
+
+def test_a_task_that_wants_too_much_memory_fails_and_its_worker_lives(shop: Shop) -> None:
+    run = shop.run("runs.greedy")
+    assert (run.outcome, run.reason, run.result) == ("failed", "error", "OutOfMemory: MemoryError: ")
+    assert "bytearray" in run.traceback
+    assert shop.run("runs.add", 1, 2).outcome == "succeeded"
+    assert shop.worker.popen.poll() is None, shop.worker.output()
 
 
 def test_a_run_is_tried_again_as_often_as_its_schedule_says_and_then_succeeds(shop: Shop) -> None:

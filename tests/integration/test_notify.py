@@ -108,6 +108,20 @@ def test_one_that_waits_for_redis_is_alive_and_says_so(
     systemd.hears("READY=1", "STATUS=leader" if name == "beat" else "STATUS=takes runs")
 
 
+@pytest.mark.parametrize("pool", ["prefork", "solo"])
+def test_a_worker_whose_redis_hangs_notices_and_waits_for_it(
+    running: Service, systemd: NotifySocket, redis: RedisServer, pool: str
+) -> None:
+    """Celery's sign of life to other workers would be tried for ever, and the watchdog would end the worker."""
+    running.start("worker", f"--pool={pool}")
+    systemd.hears("READY=1")
+    assert redis.process
+    redis.process.send_signal(signal.SIGSTOP)
+    systemd.hears("WATCHDOG=1", "STATUS=waiting for Redis")
+    redis.process.send_signal(signal.SIGCONT)
+    systemd.hears("READY=1", "STATUS=takes runs")
+
+
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
 def test_a_worker_is_ready_when_it_takes_runs_and_its_loop_keeps_the_watchdog_quiet(
     running: Service, systemd: NotifySocket, pool: str

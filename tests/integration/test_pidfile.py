@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +15,9 @@ import pytest
 
 from scheduler.errors import Exit
 from scheduler.settings import Settings
-from tests.support.service import Program, Service, service
+from tests.support.service import ROOT, Program, Service, service
+
+ADVICE = "see to its directory and free space"
 
 
 @pytest.fixture
@@ -80,4 +85,13 @@ def test_the_children_of_a_killed_worker_do_not_hold_its_pidfile(running: Servic
 def test_a_directory_that_is_missing_is_named(running: Service) -> None:
     beat = Program("beat", running.directory, running.environ, f"--pidfile={running.directory}/none/beat.pid")
     assert beat.ends() == Exit.CANT_CREATE
-    assert "beat.pid: No such file or directory; check its directory" in beat.output()
+    assert f"beat.pid: No such file or directory; {ADVICE}" in beat.output()
+
+
+def test_a_pidfile_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    """As on a full file system: there the file can be made, and holds nothing."""
+    program = "import sys; from scheduler.pidfile import PidFile; PidFile(sys.argv[1]).acquire()"
+    full = f"ulimit -f 0; exec {shlex.join([sys.executable, '-c', program, str(tmp_path / 'beat.pid')])}"
+    done = subprocess.run(["sh", "-c", full], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == Exit.CANT_CREATE
+    assert done.stderr == f"scheduler: cannot write {tmp_path}/beat.pid: File too large; {ADVICE}\n"

@@ -54,6 +54,13 @@ def die():
     note("deaths", "died")
     os.kill(os.getpid(), 9)
 
+@shared_task(name="jobs.eat")
+def eat():
+    note("meals", "began")
+    eaten = []
+    while True:
+        eaten.append(b"x" * (20 << 20))
+
 @shared_task(name="jobs.mischief")
 def mischief():
     found = []
