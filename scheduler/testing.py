@@ -39,8 +39,7 @@ def run(arguments: Sequence[str]) -> int:
         print(f"failed before the tests: {', '.join(failed)}", flush=True)
         return Exit.PROBLEMS
     processes = max(2, min(4, os.cpu_count() or 2))
-    # The systemd hosts take an image of 300 MB and ten minutes, so they are booted on demand: `test tests/systemd`.
-    return pytest(["-n", str(processes), "--dist", "loadgroup", "--ignore", "tests/systemd"])
+    return pytest(["-n", str(processes), "--dist", "loadgroup"])
 
 
 def passes(name: str, command: Sequence[str]) -> bool:
