@@ -29,6 +29,7 @@ def steps(layout: Layout, python: Path) -> Iterator[Step]:
     shipped = {
         layout.schedules: layout.source / "schedules.yaml",
         layout.configuration / "environment": layout.source / "systemd/environment",
+        layout.rotation: layout.source / "systemd/celery.logrotate",
     }
     for target, source in shipped.items():
         if not target.exists():

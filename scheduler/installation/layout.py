@@ -11,6 +11,7 @@ from scheduler.errors import Exit
 
 SERVICES = ("celery-beat", "celery-worker", "celery-admin")
 UNITS = (*(f"{name}.service" for name in SERVICES), "celery-admin.socket", "celery.target")
+TEMPLATE = "celery-worker@.service"
 HARDENING = "celery-.service.d/50-hardening.conf"
 ACCOUNT = "celery-scheduler.conf"
 COMMAND = "celery-scheduler"
@@ -78,6 +79,11 @@ class Layout:
         return self.configuration / "schedules.yaml"
 
     @property
+    def rotation(self) -> Path:
+        """Of the log file, for those who want one."""
+        return Path("/etc/logrotate.d") / COMMAND
+
+    @property
     def state(self) -> tuple[Path, ...]:
         """What the service itself writes, the journal and Redis aside."""
         return (Path("/var/lib/celery-beat"), Path("/var/lib/celery-worker"), Path("/var/log/celery"))
@@ -86,7 +92,7 @@ class Layout:
     def files(self) -> dict[Path, Path]:
         """Where each file comes from; what lies below the prefix a package has put there itself."""
         shipped = self.source / "systemd"
-        found = {self.units / name: shipped / name for name in (*UNITS, HARDENING)}
+        found = {self.units / name: shipped / name for name in (*UNITS, TEMPLATE, HARDENING)}
         found |= {self.account: shipped / "celery.sysusers.conf", self.command: shipped / COMMAND}
         return found | {self.program / "README.md": self.source / "README.md"}
 

@@ -47,11 +47,11 @@ class Release:
             yield Step(f"make the virtual environment {self.home}", self.make)
 
     def digest(self) -> str:
-        """Another for each difference in code, dependencies or Python."""
+        """Another for each difference in code, units, dependencies or Python."""
         found = hashlib.sha256(f"{sys.version_info.major}.{sys.version_info.minor}".encode())
-        package = self.layout.source / "scheduler"
-        code = {str(path.relative_to(package)): path for path in package.rglob("*") if "__pycache__" not in path.parts}
-        for name, path in (*sorted(code.items()), (LOCK, self.lock), (OWN, self.own)):
+        trees = [path for name in ("scheduler", "systemd") for path in (self.layout.source / name).rglob("*")]
+        code = {str(path.relative_to(self.layout.source)): path for path in trees if "__pycache__" not in path.parts}
+        for name, path in (*sorted(code.items()), (OWN, self.own)):
             if path.is_file():
                 found.update(name.encode() + b"\0" + path.read_bytes())
         return found.hexdigest()[:12]

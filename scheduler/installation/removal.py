@@ -41,7 +41,9 @@ def steps(layout: Layout) -> Iterator[Step]:
 
 def purge_steps(layout: Layout) -> Iterator[Step]:
     """The operator's files, and what the service wrote."""
-    edited = [DROP_INS / f"{name}.service.d" for name in SERVICES]
+    if layout.rotation.exists():
+        yield Step(f"remove {layout.rotation}", layout.rotation.unlink)
+    edited = [path for name in SERVICES for path in DROP_INS.glob(f"{name}*.service.d")]
     for path in (layout.configuration, *layout.state, *edited):
         if path.exists():
             yield Step(f"remove {path}", lambda path=path: shutil.rmtree(path))  # type: ignore[misc]
@@ -53,7 +55,8 @@ def purge_steps(layout: Layout) -> Iterator[Step]:
 def end(installed: list[str]) -> None:
     if units.is_booted():
         units.systemctl("stop", *installed, *(f"{name}.service" for name in units.running()))
-    units.systemctl("--quiet", "disable", *installed)
+    instances = [path.name for path in (DROP_INS / "celery.target.wants").glob("celery-worker@*")]
+    units.systemctl("--quiet", "disable", *installed, *instances)
 
 
 def forget(layout: Layout) -> None:

@@ -82,10 +82,15 @@ class Installation:
 
     def report(self, states: Iterable[State]) -> int:
         """A line for each service, and the journal's last words of one that failed."""
-        code = Exit.OK
-        for state in states:
-            print(f"{state.name:<14} {': '.join(filter(None, [state.active, state.sentence]))}", flush=True)
-            if state.is_failing:
-                print(units.last_words(state.name), file=sys.stderr)
-                code = Exit.PROBLEMS
-        return code
+        told = list(map(tell, states))
+        if any(state.is_waiting for state in told):
+            url = self.layout.credentials / "redis-url"
+            print(f"no Redis answers: apt install redis-server, or write the URL of another one into {url}")
+        return Exit.PROBLEMS if any(state.is_failing for state in told) else Exit.OK
+
+
+def tell(state: State) -> State:
+    print(f"{state.name:<14} {': '.join(filter(None, [state.active, state.sentence]))}", flush=True)
+    if state.is_failing:
+        print(units.last_words(state.name), file=sys.stderr)
+    return state

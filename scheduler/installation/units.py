@@ -11,7 +11,7 @@ from pathlib import Path
 from scheduler.installation.layout import SERVICES, UNITS
 
 PATIENCE = 120.0  #: seconds that a restart is watched; a worker may drain for 60 of them
-WAITS = "waiting for "  #: how the sentence of a process begins that is well but cannot work yet
+WAITS = "waiting for Redis"  #: how the sentence of a process begins that is well but cannot work yet
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,13 @@ class State:
         return self.active == "failed" or self.restarts > 1
 
     @property
+    def is_waiting(self) -> bool:
+        return self.sentence.startswith(WAITS)
+
+    @property
     def is_settled(self) -> bool:
         """Nothing more is to be expected from it soon."""
-        return self.is_failing or self.active in ("active", "inactive") or self.sentence.startswith(WAITS)
+        return self.is_failing or self.is_waiting or self.active in ("active", "inactive")
 
 
 def systemctl(*arguments: str, check: bool = True) -> str:

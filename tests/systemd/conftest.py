@@ -111,7 +111,7 @@ def machine(layers: list[Path]) -> Iterator[Host]:
 def host(machine: Host) -> Host:
     """Everything is stopped, Redis is empty, the file is good, and no unit remembers a failure."""
     machine.write("/etc/celery-scheduler/schedules.yaml", SCHEDULES)
-    machine.run("systemctl", "stop", "celery-admin.socket", *UNITS)
+    machine.run("systemctl", "stop", "celery-admin.socket", "celery-worker@*", *UNITS)
     machine.run("systemctl", "start", "redis-server")
     machine.run("redis-cli", "flushall")
     machine.shell("rm -rf /var/lib/celery-worker/* /var/lib/celery-beat/*; systemctl reset-failed")

@@ -211,6 +211,16 @@ def test_a_checkout_installs_once_says_before_what_it_would_do_and_leaves_nothin
     assert everything(bare) - before == set()
 
 
+def test_without_redis_it_says_what_to_do_and_starts_when_there_is_one(bare: Host, package: Path) -> None:
+    bare.run("systemctl", "stop", "redis-server")
+    said = bare.run("dpkg", "--install", bring(bare, package))
+    assert "celery-beat    activating: waiting for Redis" in said
+    assert f"apt install redis-server, or write the URL of another one into {SECRETS}/redis-url" in said
+    bare.run("systemctl", "start", "redis-server")
+    bare.becomes("celery-beat", "ActiveState", "active")
+    bare.becomes("celery-worker", "ActiveState", "active")
+
+
 def test_what_is_masked_stays_down(bare: Host, package: Path) -> None:
     bare.run("systemctl", "mask", "celery-beat.service")
     bare.run("dpkg", "--install", bring(bare, package))

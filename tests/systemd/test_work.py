@@ -53,6 +53,15 @@ def test_the_journal_finds_what_a_task_says_by_its_schedule_and_by_its_run(host:
         assert said[-1] == "it naps"
 
 
+def test_a_worker_of_another_queue_runs_beside_the_first(host: Host) -> None:
+    host.run("systemctl", "start", "celery-worker@reports")
+    begin(host, "jobs.nap", 0, queue="reports")
+    assert ends(host, "succeeded")["worker"].startswith("reports@")
+    pidfile = host.run("cat", "/run/celery-worker@reports/worker.pid")
+    assert pidfile == str(host.main_pid("celery-worker@reports"))
+    host.run("systemctl", "stop", "celery-worker@reports")
+
+
 def test_a_stop_hands_back_what_does_not_end_and_it_runs_again_at_once(host: Host) -> None:
     begin(host, "jobs.nap_once", 60)
     until(lambda: naps(host), 20, "it began")

@@ -71,6 +71,15 @@ def test_the_pidfile_is_in_the_units_own_directory(name: str) -> None:
     )
 
 
+def test_a_worker_of_another_queue_differs_from_the_first_in_its_name_and_its_places() -> None:
+    first, other = (
+        (UNITS / name).read_text(encoding="utf-8").splitlines()
+        for name in ("celery-worker.service", "celery-worker@.service")
+    )
+    keys = [theirs.split("=")[0] for ours, theirs in zip(first, other, strict=True) if ours != theirs]
+    assert keys == ["Description", "RuntimeDirectory", "PIDFile", "ExecStart"]
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_credentials_have_names_that_the_settings_read(name: str, tmp_path: Path) -> None:
     for credential in setting(name, "LoadCredential"):
