@@ -15,8 +15,8 @@ from celery import Celery, signals
 from scheduler import journal, pidfile, recorder, schedule_file
 from scheduler.drain import Drain
 from scheduler.errors import ConfigurationError, SchedulerError
-from scheduler.redis_client import AWAY, REFUSED, SOCKET_TIMEOUT, connect, refuse_unfit
-from scheduler.redis_url import parse
+from scheduler.redis_client import AWAY, REFUSED, connect, refuse_unfit
+from scheduler.redis_url import SOCKET_TIMEOUT, parse
 from scheduler.registry import import_module, import_target
 from scheduler.settings import Settings
 
@@ -85,6 +85,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "broker_connection_max_retries": None,
         "broker_channel_error_retry": True,  # a Redis that became a replica answers with errors of this kind
         "result_backend_transport_options": LASTING | place["result_backend_transport_options"],
+        "redis_socket_timeout": SOCKET_TIMEOUT,
+        "redis_socket_connect_timeout": SOCKET_TIMEOUT,
         "result_expires": 86_400,
         "result_extended": True,
         "accept_content": ["json"],
@@ -119,8 +121,12 @@ def broker(settings: Settings) -> dict[str, Any]:
         # An application's own queues may exist without, and RabbitMQ refuses to declare them anew.
         return found if settings.celery_app else {**found, "task_queue_max_priority": HIGHEST_PRIORITY}
     place = parse(settings.broker or settings.redis_url).celery()
-    waits = {"socket_timeout": SOCKET_TIMEOUT, "socket_connect_timeout": SOCKET_TIMEOUT, "socket_keepalive": True}
-    waits["visibility_timeout"] = 3600
+    waits = {
+        "visibility_timeout": 3600,
+        "socket_timeout": 2.0,  # Celery asks over several connections, one after the other
+        "socket_connect_timeout": 2.0,
+        "health_check_interval": 2.0,  # no timeout ends the wait for a message: this finds the other side gone
+    }
     return {
         "broker_url": place["broker_url"],
         "broker_transport_options": waits | place["broker_transport_options"],

@@ -14,6 +14,7 @@ from typing import Any
 
 from celery.exceptions import CPendingDeprecationWarning
 from celery.worker import consumer, heartbeat
+from celery.worker.consumer import Mingle
 from celery.worker.state import maybe_shutdown
 
 from scheduler import notify
@@ -54,9 +55,12 @@ class Consumer(consumer.Consumer):
             for step in consumer.Consumer.Blueprint.default_steps
         )
 
-        def restart(self, *arguments: Any, **options: Any) -> None:
+        def restart(self, parent: Any, *arguments: Any, **options: Any) -> None:
+            for step in parent.steps:
+                if isinstance(step, Mingle):  # what it asks the others is known, and it would wait for them for seconds
+                    step.start = lambda _: None
             with muted("celery.bootsteps"):
-                super().restart(*arguments, **options)
+                super().restart(parent, *arguments, **options)
 
     lost_at = 0.0  #: when Redis was there last (monotonic), 0 while it is there
     pause = 0.0  #: seconds until the next attempt

@@ -7,21 +7,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha1
 from importlib.resources import files
-from typing import Any
+from typing import Any, ClassVar
 
 import redis
+import redis.sentinel
 from redis.backoff import ExponentialBackoff
 from redis.connection import DefaultParser
 from redis.retry import Retry
-from redis.sentinel import Sentinel
 
 from scheduler.errors import ConfigurationError, RedisUnavailable
 from scheduler.keys import Keys
-from scheduler.redis_url import NO_CLUSTER
+from scheduler.redis_url import NO_CLUSTER, SOCKET_TIMEOUT
 from scheduler.settings import Settings
 
 OLDEST_REDIS = (6, 2)
-SOCKET_TIMEOUT = 5.0  # seconds: a Redis that hangs must not hang us
 
 Client = Any  # redis-py's types cannot tell that responses are decoded to str
 PubSub = Any
@@ -58,6 +57,29 @@ class Parser(DefaultParser):  # type: ignore[misc,valid-type]
         return error
 
 
+class Sentinels(redis.sentinel.Sentinel):
+    """Those that know where Redis is, of which the one that answered last is asked first.
+
+    Else each connection of each library would wait anew for the one that stands first and is down.
+    """
+
+    answered: ClassVar[tuple[str, int] | None] = None
+
+    def discover_master(self, service_name: str) -> Any:
+        self.sentinels.sort(key=lambda one: place_of(one) != Sentinels.answered)
+        found = super().discover_master(service_name)  # type: ignore[no-untyped-call]
+        Sentinels.answered = place_of(self.sentinels[0])
+        return found
+
+
+def place_of(sentinel: Any) -> tuple[str, int]:
+    options = sentinel.connection_pool.connection_kwargs
+    return options["host"], options["port"]
+
+
+redis.sentinel.Sentinel = Sentinels  # type: ignore[misc]  # kombu and Celery take theirs from there
+
+
 def connect(settings: Settings, *, attempts: int = 0) -> Client:
     """A client that decodes text; nothing is sent before the first command.
 
@@ -76,7 +98,7 @@ def connect(settings: Settings, *, attempts: int = 0) -> Client:
     }
     if not place.service:
         return redis.Redis.from_url(place.redbeat_url, **options)
-    sentinel: Any = Sentinel(place.hosts, sentinel_kwargs=place.sentinel_options)  # type: ignore[no-untyped-call]
+    sentinel: Any = Sentinels(place.hosts, sentinel_kwargs=place.sentinel_options)  # type: ignore[no-untyped-call]
     return sentinel.master_for(place.service, ssl=bool(place.tls), db=place.db, **place.login, **options)
 
 

@@ -13,7 +13,8 @@ PORTS = {"sentinel": 26379, "sentinel+tls": 26379}
 LOGIN = ("username", "password", "sentinel_username", "sentinel_password")
 TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
 DATABASE = ("db", "virtual_host")
-SENTINEL_TIMEOUT = 2.0  #: seconds for one Sentinel to answer, before the next one is asked
+SOCKET_TIMEOUT = 3.0  #: seconds for which Redis may hang before it counts as away
+SENTINEL_TIMEOUT = 0.5  #: seconds for one Sentinel to answer, before the next one is asked: for each connection anew
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Place:
     def celery(self) -> dict[str, Any]:
         """The settings of Celery and RedBeat that say where and how; transport options are to be merged."""
         transport: dict[str, Any] = {}
-        redbeat: dict[str, Any] = {"socket_timeout": 5}
+        redbeat: dict[str, Any] = {"socket_timeout": SOCKET_TIMEOUT}
         if self.service:
             transport = {"master_name": self.service, "sentinel_kwargs": self.sentinel_options}
             redbeat |= {"sentinels": list(self.hosts), "service_name": self.service, "db": self.db, **self.login}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from scheduler import celeryapp
 from scheduler.errors import ConfigurationError, Exit
 from scheduler.message import RUN_HEADER
 from scheduler.redis_client import AWAY, check_server, connect
+from scheduler.redis_url import SENTINEL_TIMEOUT
 from scheduler.registry import signatures
 from scheduler.settings import Settings
 from tests.support.beats import lead, running_beat
@@ -133,6 +135,21 @@ def test_sentinel_finds_the_redis_also_when_the_first_of_them_is_down_and_after_
             until(writes, 60, "a replica was promoted")
         assert replica.ask("ROLE")[0] == "master"
         works_with_each_library(settings)
+
+
+def test_a_sentinel_that_hangs_is_waited_for_once_and_not_by_each_connection(directory: Path) -> None:
+    with sentinels(directory) as (_, _, watching), socket.create_server(("127.0.0.1", 0)) as hung:
+        others = sentinel_url(watching).removeprefix("sentinel://")
+        settings = settings_for(directory, f"sentinel://127.0.0.1:{hung.getsockname()[1]},{others}")
+        with connect(settings) as client:
+            client.ping()
+        begun = time.monotonic()
+        with application(settings) as app:
+            for _ in range(10):
+                with connect(settings) as client, app.connection_for_read() as kombus:
+                    client.ping()
+                    kombus.default_channel.client.ping()
+        assert time.monotonic() - begun < 10 * SENTINEL_TIMEOUT
 
 
 def readme_rule() -> str:

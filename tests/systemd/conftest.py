@@ -14,6 +14,7 @@ from tests.systemd.host import host as booted_host
 
 HERE = Path(__file__).parent
 UNITS = ("celery-admin", "celery-worker", "celery-beat")
+SHORT = "SCHEDULER_DRAIN=4\nSCHEDULER_RUN_LEASE=4\nSCHEDULER_LEASE=6\nSCHEDULER_MAX_INTERVAL=2\n"
 SCHEDULES = """\
 imports: [jobs]
 schedules:
@@ -79,7 +80,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.timeout(900))
-            item.add_marker(pytest.mark.xdist_group("systemd"))
+            # Three hosts beside the one of all other tests: they mostly wait, so both go on at the same time with -n 2.
+            item.add_marker(pytest.mark.xdist_group("hosts" if item.path.name == "test_hosts.py" else "systemd"))
 
 
 @pytest.fixture(scope="session")
@@ -94,17 +96,21 @@ def layers() -> Iterator[list[Path]]:
 def machine(layers: list[Path]) -> Iterator[Host]:
     """The service is installed, nothing runs but Redis."""
     with booted_host(layers) as host:
-        host.run("systemctl", "is-system-running", "--wait", check=False)
-        host.write("/etc/celery-scheduler/jobs.py", JOBS)
-        # As short as the tests need it; what is shipped is judged by tests/unit/test_units.py.
-        for unit in UNITS:
-            host.write(f"/etc/systemd/system/{unit}.service.d/test.conf", "[Service]\nWatchdogSec=10\nRestartSec=1\n")
-        short = "SCHEDULER_DRAIN=4\nSCHEDULER_RUN_LEASE=4\nSCHEDULER_LEASE=6\nSCHEDULER_MAX_INTERVAL=2\n"
-        host.write("/etc/celery-scheduler/environment", short)
-        host.run("systemctl", "daemon-reload")
+        prepare(host)
         host.run("systemctl", "start", "redis-server")
         host.shell("redis-cli config set appendonly yes && redis-cli config rewrite")
         yield host
+
+
+def prepare(host: Host, environment: str = SHORT) -> None:
+    """What an administrator would set up, and times as short as the tests need them."""
+    host.run("systemctl", "is-system-running", "--wait", check=False)
+    host.write("/etc/celery-scheduler/jobs.py", JOBS)
+    # What is shipped is judged by tests/unit/test_units.py.
+    for unit in UNITS:
+        host.write(f"/etc/systemd/system/{unit}.service.d/test.conf", "[Service]\nWatchdogSec=10\nRestartSec=1\n")
+    host.write("/etc/celery-scheduler/environment", environment)
+    host.run("systemctl", "daemon-reload")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from systemd.deb import build
 ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "celery-scheduler-tests"
 RELEASE = "bookworm"
-PACKAGES = "systemd,systemd-sysv,dbus,python3,redis-server,procps"
+PACKAGES = "systemd,systemd-sysv,dbus,python3,redis-server,procps,libfaketime"
 NEEDS = ("debootstrap", "systemd-nspawn", "nsenter", "setpriv", "unshare", "ip")
 #: As while an image is built: nothing runs there yet. What the tests start they start themselves.
 INSTALL = """

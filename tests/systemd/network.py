@@ -43,22 +43,25 @@ class Network:
         self.plugged: dict[str, subprocess.Popen[bytes]] = {}
         self.numbers: dict[str, int] = {}
 
+    def number(self, name: str) -> int:
+        return self.numbers.setdefault(name, len(self.numbers) + 11)
+
     def address(self, name: str) -> str:
-        return f"10.99.0.{10 + self.numbers.setdefault(name, len(self.numbers) + 1)}"
+        return f"10.99.0.{self.number(name)}"
 
     def plug(self, name: str) -> Path:
         """The network namespace of a host that is booted now; that of its former life is gone."""
         self.unplug(name)
-        address = self.address(name)
         held = self.plugged[name] = namespace()
         self.ip(f"link add name {name} type veth peer name eth0 netns {held.pid}")
         self.ip(f"link set dev {name} master sw0 up")
-        ip(held, f"address add {address}/24 dev eth0")
-        ip(held, "link set eth0 up")
+        ip(held, f"address add {self.address(name)}/24 dev eth0")
+        ip(held, f"link set dev eth0 up address 02:00:00:00:00:{self.number(name)}")  # it keeps its card
         return Path(f"/proc/{held.pid}/ns/net")
 
     def unplug(self, name: str) -> None:
         if name in self.plugged:
+            self.ip(f"link delete dev {name}")  # with its namespace it would go too, but nobody knows when
             let_go(self.plugged.pop(name))
 
     def cut(self, *names: str) -> None:
