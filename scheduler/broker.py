@@ -72,6 +72,14 @@ class Receipts:
             raise OperationalError(f"{type(error).__name__}: {error}") from error
 
 
+def worker_answers(app: Celery) -> bool:
+    """Whether a worker says within a second that it is there; False too where the broker does not answer."""
+    try:
+        return bool(app.control.ping(timeout=1.0, limit=1))
+    except (OperationalError, OSError):
+        return False
+
+
 class Broker:
     """One connection, made when it is needed and given up after any error."""
 

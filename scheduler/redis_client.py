@@ -172,6 +172,22 @@ def script(client: Client, name: str) -> Script:
     return Script(client, "".join((lua / f"{part}.lua").read_text("utf-8") for part in ("_ledger", name)))
 
 
+def configured(client: Client, name: str) -> str | None:
+    """A setting of Redis; None where its user may not ask for one."""
+    try:
+        found: dict[str, str] = client.config_get(name)
+    except (redis.exceptions.NoPermissionError, redis.ResponseError):  # some services have no CONFIG at all
+        return None
+    return found.get(name)
+
+
+def sentinel_facts(client: Client) -> dict[str, Any]:
+    """What the Sentinel that this client found Redis by knows of it."""
+    pool = client.connection_pool
+    found: dict[str, Any] = pool.sentinel_manager.sentinels[0].sentinel_masters()[pool.service_name]
+    return found
+
+
 def take_a_write(client: Client, keys: Keys) -> None:
     """Raise what keeps Redis from serving: that it is away, a replica, full, busy, or does not let us in."""
     client.set(keys.probe, "1", px=1)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from scheduler import __version__
-from scheduler.cli import act, audit, export, file, imports, look, service
+from scheduler.cli import act, audit, doctor, export, file, imports, look, service
 from scheduler.errors import Exit, RedisUnavailable, SchedulerError
 from scheduler.redis_client import AWAY
 
@@ -22,6 +22,7 @@ examples:
   python3 -m scheduler pause log-it --note "until the disk is replaced"
   python3 -m scheduler history log-it --json
   python3 -m scheduler export --write           what the page changed, into schedules.yaml
+  python3 -m scheduler doctor                   are Redis, clocks, beat and workers as they have to be?
   python3 -m scheduler audit && python3 -m scheduler undo 1766000000000-0
 
 \b
@@ -47,6 +48,7 @@ for command in (
     *export.COMMANDS,
     *audit.COMMANDS,
     *imports.COMMANDS,
+    *doctor.COMMANDS,
 ):
     cli.add_command(command)
 

@@ -22,7 +22,7 @@ SHOWN_ELSEWHERE = {
     "python3 -m scheduler test": "the run of this test",
     "sudo python3 -m scheduler install": "tests/systemd/test_install.py",
 }
-SAID_BY_EXIT_CODE = {"plan": {0, 2}, "status": {0, 1}}
+SAID_BY_EXIT_CODE = {"plan": {0, 2}, "status": {0, 1}, "doctor": {0, 1}}
 
 pytestmark = pytest.mark.xdist_group("up")
 

@@ -36,7 +36,7 @@ pytestmark = [
     pytest.mark.xdist_group("redis_kinds"),
     pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning"),  # Celery's own
 ]
-COMMANDS = ("list", "status", "next job", "run job", "history job", "pause job", "resume job", "apply")
+COMMANDS = ("list", "status", "next job", "run job", "history job", "pause job", "resume job", "apply", "doctor")
 FILE = "schedules: {job: {task: scheduler.tasks.log_it, args: [1, 2], every: 1s, overlap: allow}}"
 
 
