@@ -30,7 +30,8 @@ class AdminPidFile(PidFile):
 
 
 def when_ready(server: Any) -> None:
-    """Let the loop that looks after the workers every second feed systemd's watchdog."""
+    """Say where the page is, and let the loop that looks after the workers every second feed systemd's watchdog."""
+    notify.tell(notify.status(f"the page is at {', '.join(map(str, server.LISTENERS))}"))
     look = server.murder_workers
 
     def look_and_tell() -> None:
