@@ -63,7 +63,7 @@ def password(generate: bool) -> int:
     return Exit.OK
 
 
-AS_IT_IS = {"ignore_unknown_options": True, "help_option_names": []}
+AS_IT_IS = {"ignore_unknown_options": True}
 
 
 @click.command(context_settings=AS_IT_IS)
