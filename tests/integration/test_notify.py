@@ -122,6 +122,20 @@ def test_a_worker_whose_redis_hangs_notices_and_waits_for_it(
     systemd.hears("READY=1", "STATUS=takes runs")
 
 
+def test_a_worker_that_notices_by_its_sign_of_life_that_redis_is_gone_waits_for_it(
+    running: Service, systemd: NotifySocket, redis: RedisServer
+) -> None:
+    worker = running.start("worker", "--concurrency=1")
+    systemd.hears("READY=1")
+    worker.popen.send_signal(signal.SIGSTOP)
+    redis.stop()
+    time.sleep(2.5)  # when it goes on, that sign is due before its loop looks at the connection
+    worker.popen.send_signal(signal.SIGCONT)
+    systemd.hears("WATCHDOG=1", "STATUS=waiting for Redis", seconds=20)
+    redis.start()
+    systemd.hears("READY=1", "STATUS=takes runs")
+
+
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
 def test_a_worker_is_ready_when_it_takes_runs_and_its_loop_keeps_the_watchdog_quiet(
     running: Service, systemd: NotifySocket, pool: str
