@@ -184,6 +184,8 @@ def limited_memory(host: Host, unit: str) -> Iterator[None]:
     """What its running processes and their children may take together, where systemd has no memory controller."""
     old = Path("/sys/fs/cgroup/memory")
     if not old.is_dir():
+        if not host.show(unit, "MemoryCurrent").isdecimal():
+            pytest.skip("systemd has no memory controller in the host")
         yield
         return
     group = old / host.directory.name
