@@ -18,7 +18,7 @@ from scheduler.redis_client import hashes, script
 from scheduler.store import Store
 
 KEPT = 100_000  #: decoded entries that are kept, 2.6 KB each
-SWEPT = 100  #: entries that are looked at in one go for changes by other programs
+SWEPT = 40  #: entries that are looked at in one go for changes by other programs
 
 
 @dataclass(slots=True)

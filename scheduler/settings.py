@@ -32,8 +32,8 @@ class Settings:
     flask_app: str = ""
     state_dir: Path = Path(".scheduler")
     key_prefix: str = "redbeat:"
-    lease: float = 15.0  #: seconds for which the leader's lock holds without renewal
-    max_interval: float = 5.0  #: seconds that beat sleeps at most
+    lease: float = 6.0  #: seconds for which the leader's lock holds without renewal
+    max_interval: float = 2.0  #: seconds that beat sleeps at most
     run_lease: float = 30.0  #: seconds after which a running run is lost, if its worker does not renew
     drain: float = 60.0  #: seconds that a worker which is asked to stop goes on with what it runs
     log_file: str = ""  #: where beat and workers log too, beside the journal or the terminal
@@ -57,8 +57,8 @@ class Settings:
             flask_app=env.target("SCHEDULER_FLASK_APP"),
             state_dir=state_dir,
             key_prefix=env.text("SCHEDULER_KEY_PREFIX", "redbeat:"),
-            lease=env.number("SCHEDULER_LEASE", 15.0, 3.0, 300.0),
-            max_interval=env.number("SCHEDULER_MAX_INTERVAL", 5.0, 0.1, 60.0),
+            lease=env.number("SCHEDULER_LEASE", 6.0, 3.0, 300.0),
+            max_interval=env.number("SCHEDULER_MAX_INTERVAL", 2.0, 0.1, 60.0),
             run_lease=env.number("SCHEDULER_RUN_LEASE", 30.0, 2.0, 45.0),
             drain=env.number("SCHEDULER_DRAIN", 60.0, 0.0, 86_400.0),
             log_file=env.text("SCHEDULER_LOG_FILE", ""),

@@ -65,8 +65,8 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ({"LEASE": "nan"}, "SCHEDULER_LEASE=nan is out of range: give 3 to 300"),
         ({"KEEP_RUNS": "0"}, "SCHEDULER_KEEP_RUNS=0 is out of range: give 1 to 100000"),
         (
-            {"LEASE": "10"},
-            "SCHEDULER_LEASE=10 is less than three times SCHEDULER_MAX_INTERVAL=5: "
+            {"LEASE": "5"},
+            "SCHEDULER_LEASE=5 is less than three times SCHEDULER_MAX_INTERVAL=2: "
             "raise the lease or lower the interval",
         ),
         (
