@@ -80,13 +80,6 @@ def test_a_task_that_kills_its_worker_is_lost_and_not_run_for_ever(host: Host) -
     assert host.shell("cat /var/lib/celery-worker/deaths").split() == ["died"]
 
 
-def test_a_task_that_kills_its_worker_and_may_run_again_does_so_a_bounded_number_of_times(host: Host) -> None:
-    begin(host, "jobs.die", on_lost="rerun")
-    lost = ends(host, "lost", 90)
-    assert lost["detail"]
-    assert host.shell("cat /var/lib/celery-worker/deaths").split() == ["died"] * 3
-
-
 def test_a_worker_that_is_killed_leaves_no_run_for_ever(host: Host) -> None:
     begin(host, "jobs.nap", 60)
     until(lambda: naps(host), 20, "it began")
