@@ -45,7 +45,15 @@ def rows(host: Host, name: str = "tick") -> list[dict[str, Any]]:
 def settles(host: Host, name: str = "tick", seconds: float = 60) -> None:
     """Let no further run begin, and wait until each one has ended."""
     host.shell(f"{SCHEDULER} pause {name} --note reckoning")
-    until(lambda: not any(row["outcome"] in OPEN for row in rows(host, name)), seconds, f"each run of {name} has ended")
+    try:
+        until(lambda: not still_open(host, name), seconds, f"each run of {name} has ended")
+    except AssertionError:
+        print(still_open(host, name))
+        raise
+
+
+def still_open(host: Host, name: str) -> list[dict[str, Any]]:
+    return [row for row in rows(host, name) if row["outcome"] in OPEN]
 
 
 def seconds_of(row: dict[str, Any]) -> range:

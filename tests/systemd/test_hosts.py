@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.support.polling import until
 from tests.systemd.accounts import bodies, reckon, rows, seconds_of, settles
 from tests.systemd.host import Host
-from tests.systemd.trio import LAG, Trio
+from tests.systemd.trio import LAG, SERVICE, Trio
 from tests.systemd.trio import trio as booted_trio
 
 SOON = 10 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  #: seconds without a run; longer where all is slow
@@ -37,13 +38,21 @@ def goes_on(seen: list[Host], since: float) -> float:
         began = [body.at for body in bodies(seen) if body.at > since]
         return began if len([at for at in began if at > time.time() - 4]) >= 3 and began[-1] > since + 5 else None
 
-    try:
+    with telling(seen):
         began = until(again, 60, "a run each second")
-    except AssertionError:
-        for host in seen:
-            print(host.journal("celery-beat", "--lines=60"), host.journal("celery-worker", "--lines=60"))
-        raise
     return max(after - before for before, after in zip([since, *began], began, strict=False))
+
+
+@contextmanager
+def telling(hosts: list[Host]) -> Iterator[None]:
+    """Show what beat and workers said where something does not come."""
+    try:
+        yield
+    except AssertionError:
+        for host in hosts:
+            for unit in SERVICE:
+                print(host.name, host.show(unit, "StatusText"), host.journal(unit, "--lines=80"), sep="\n")
+        raise
 
 
 def accounted(hosts: Trio, *, torn_from: float = 0) -> None:
@@ -55,7 +64,8 @@ def accounted(hosts: Trio, *, torn_from: float = 0) -> None:
     until(lambda: any(body.run_id > f"each@{now}" for body in bodies(hosts.workers, "each")), 60, "all was caught up")
     torn = (torn_from - 1, torn_from + LAG + 2) if torn_from else (0, 0)
     for name, outcomes in (("tick", {"succeeded", "lost", "skipped"}), ("each", {"succeeded", "lost"})):
-        settles(hosts["two"], name)
+        with telling(hosts.workers):
+            settles(hosts["two"], name)
         assert reckon(rows(hosts["two"], name), bodies(hosts.workers, name), torn).keys() <= outcomes
 
 
