@@ -11,6 +11,8 @@ from scheduler import reload as reloading
 from scheduler.cli.common import Service, with_service
 from scheduler.errors import Exit
 
+AS_IT_IS = {"ignore_unknown_options": True}  #: what follows is for somebody else
+
 
 @click.command()
 @click.option(
@@ -39,7 +41,7 @@ def reload(service: Service, pid: int) -> int:
     return code
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(context_settings=AS_IT_IS)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(arguments: tuple[str, ...]) -> int:
     """Run the linters and every test; with arguments, pytest alone with these."""
@@ -61,9 +63,6 @@ def password(generate: bool) -> int:
         click.echo(f"password  {chosen}")
     click.echo(generate_password_hash(chosen))
     return Exit.OK
-
-
-AS_IT_IS = {"ignore_unknown_options": True}
 
 
 @click.command(context_settings=AS_IT_IS)

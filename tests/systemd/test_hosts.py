@@ -16,13 +16,18 @@ from tests.systemd.host import Host
 from tests.systemd.trio import LAG, SERVICE, Trio
 from tests.systemd.trio import trio as booted_trio
 
-SOON = 10 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  #: seconds without a run; longer where all is slow
+PROMISED = 10.0  #: seconds without a run at most, on machines of their own
 
 
 @pytest.fixture(scope="session")
 def hosts(layers: list[Path]) -> Iterator[Trio]:
     with booted_trio(layers) as made:
         yield made
+
+
+def soon() -> float:
+    """What is promised, as three hosts on one machine keep it that has other things to do too."""
+    return PROMISED * max(1.5, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def steady(hosts: Trio, primary: str, leader: str) -> None:
@@ -72,7 +77,7 @@ def accounted(hosts: Trio, *, torn_from: float = 0) -> None:
 def test_the_leaders_host_loses_power(hosts: Trio) -> None:
     steady(hosts, primary="three", leader="one")
     hosts["one"].power_cut()
-    assert goes_on([hosts["two"]], time.time()) < SOON
+    assert goes_on([hosts["two"]], time.time()) < soon()
     hosts["one"].boot()
     accounted(hosts)
 
@@ -81,7 +86,7 @@ def test_the_host_of_the_redis_in_charge_loses_power(hosts: Trio) -> None:
     steady(hosts, primary="three", leader="one")
     hosts["three"].power_cut()
     cut = time.time()
-    assert goes_on(hosts.workers, cut) < SOON
+    assert goes_on(hosts.workers, cut) < soon()
     hosts["three"].boot()
     accounted(hosts, torn_from=cut)
 
@@ -90,7 +95,7 @@ def test_the_host_of_both_loses_power(hosts: Trio) -> None:
     steady(hosts, primary="one", leader="one")
     hosts["one"].power_cut()
     cut = time.time()
-    assert goes_on([hosts["two"]], cut) < SOON
+    assert goes_on([hosts["two"]], cut) < soon()
     hosts["one"].boot()
     accounted(hosts, torn_from=cut)
 
@@ -99,7 +104,7 @@ def test_the_leader_is_cut_off_and_stands_by_when_it_is_back(hosts: Trio) -> Non
     steady(hosts, primary="three", leader="one")
     cut = time.time()
     hosts.network.cut("one")
-    assert goes_on([hosts["two"]], cut) < SOON
+    assert goes_on([hosts["two"]], cut) < soon()
     comes_back(hosts, "one")
     assert not sent_by(hosts["one"], cut + 1)
     accounted(hosts)
@@ -109,10 +114,10 @@ def test_the_leader_is_cut_off_with_its_redis_and_sends_nothing_into_the_void(ho
     steady(hosts, primary="one", leader="one")
     cut = time.time()
     hosts.network.cut("one")
-    assert goes_on([hosts["two"]], cut) < SOON
+    assert goes_on([hosts["two"]], cut) < soon()
     comes_back(hosts, "one")
     assert not sent_by(hosts["one"], cut + LAG + 2)
-    assert not [body for body in bodies([hosts["one"]]) if cut + LAG + 2 < body.at < cut + SOON]
+    assert not [body for body in bodies([hosts["one"]]) if cut + LAG + 2 < body.at < cut + PROMISED]
     accounted(hosts, torn_from=cut)
 
 
@@ -121,7 +126,7 @@ def test_a_leader_that_stood_still_past_its_lease_sends_nothing_when_it_goes_on(
     hosts["one"].freeze()
     hosts.network.cut("one")  # a virtual machine that is paused acknowledges nothing either
     frozen = time.time()
-    assert goes_on([hosts["two"]], frozen) < SOON
+    assert goes_on([hosts["two"]], frozen) < soon()
     hosts["one"].freeze(False)
     comes_back(hosts, "one")
     assert not sent_by(hosts["one"], frozen + 1)
@@ -135,13 +140,13 @@ def test_hosts_whose_clocks_differ_run_nothing_twice_when_one_takes_over_from_th
     with hosts.clock("two", ahead):
         steady(hosts, primary="three", leader="one")
         hosts["one"].run("systemctl", "stop", "celery-beat")
-        assert goes_on([hosts["one"]], time.time()) < SOON
+        assert goes_on([hosts["one"]], time.time()) < soon()
         newest = seconds_of(rows(hosts["one"])[0])[-1]
         assert abs(newest - time.time() - ahead) < 4, "the clock is not the one that it should be"
         if ahead < 60:  # else it would be silent for so long
             hosts["one"].run("systemctl", "start", "celery-beat")
             hosts["two"].run("systemctl", "stop", "celery-beat")
-            assert goes_on([hosts["one"]], time.time()) < SOON + ahead
+            assert goes_on([hosts["one"]], time.time()) < soon() + ahead
         accounted(hosts)
 
 
