@@ -62,6 +62,7 @@ class Installation:
         units.start()
         code = self.report(units.settled(SERVICES))
         print(f"the page: http://127.0.0.1:8000, its password: sudo cat {configuration.password_file(self.layout)}")
+        print("whether Redis is set as it should be: sudo celery-scheduler doctor")
         return code
 
     def renew(self) -> int:
