@@ -84,10 +84,15 @@ class Release:
         """From now on every process that starts is of this release."""
         switch(self.layout.venv, self.home)
 
+    @property
+    def others(self) -> list[Path]:
+        """Earlier ones; as long as there are any, processes may run that are of them."""
+        found = self.layout.program.iterdir()
+        return [path for path in found if path.is_dir() and not path.is_symlink() and path != self.home]
+
     def remove_others(self) -> None:
-        for path in self.layout.program.iterdir():
-            if path.is_dir() and not path.is_symlink() and path != self.home:
-                shutil.rmtree(path)
+        for path in self.others:
+            shutil.rmtree(path)
 
 
 def switch(link: Path, target: Path) -> None:

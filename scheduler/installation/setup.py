@@ -53,7 +53,7 @@ class Installation:
             return Exit.OK
         if first:
             return self.begin()
-        return self.renew() if files or making else self.report(units.states(SERVICES))
+        return self.renew() if files or making or self.release.others else self.report(units.states(SERVICES))
 
     def begin(self) -> int:
         self.release.switch()

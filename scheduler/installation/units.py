@@ -13,6 +13,8 @@ from scheduler.installation.layout import SERVICES, UNITS
 PATIENCE = 120.0  #: seconds that a restart is watched; a worker may drain for 60 of them
 WAITS = "waiting for Redis"  #: how the sentence of a process begins that is well but cannot work yet
 
+NO_PROCESS = "0"  #: as MainPID, of what does not run
+
 
 @dataclass(frozen=True)
 class State:
@@ -26,8 +28,8 @@ class State:
 
     @property
     def is_failing(self) -> bool:
-        """systemd has given it up, or starts it again and again."""
-        return self.active == "failed" or self.restarts > 1
+        """systemd has given it up, or starts it again and again; one that runs may have been restarted long ago."""
+        return self.active == "failed" or (self.active != "active" and self.restarts > 1)
 
     @property
     def is_waiting(self) -> bool:
@@ -91,7 +93,7 @@ def states(names: Iterable[str]) -> Iterator[State]:
 
 def settled(names: Iterable[str], pids: Iterable[str] = (), patience: float = PATIENCE) -> Iterator[State]:
     """Each service's state, once it is not of these processes any more and no change is to be expected."""
-    deadline, old = time.monotonic() + patience, set(pids)
+    deadline, old = time.monotonic() + patience, set(pids) - {NO_PROCESS}
     for name in names:
         found = state(name)
         while (found.pid in old or not found.is_settled) and time.monotonic() < deadline:

