@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scheduler import entries
@@ -266,7 +266,12 @@ POLICIES = st.fixed_dictionaries(
 SPANS = st.integers(0, 4 * 24 * 3600).map(lambda seconds: seconds * SECOND)
 
 
+ON_AN_EXCLUDED_DAY = {"catch_up": "none", "catch_up_window": "1s", "jitter": "0s", "except_": ["free"]}
+
+
 @given(TIMINGS, POLICIES, st.integers(-90, 90), st.booleans())
+@example({"every": "7m"}, ON_AN_EXCLUDED_DAY, 0, False)
+@example({"every": "7m"}, ON_AN_EXCLUDED_DAY | {"except_": []}, 0, False)
 def test_what_is_due_once_and_on_time_is_decided_as_anything_else(
     timing: dict[str, str], policies: dict[str, Any], late: int, ran: bool
 ) -> None:
@@ -278,7 +283,7 @@ def test_what_is_due_once_and_on_time_is_decided_as_anything_else(
     now = job.timing.send_at(due) + late * SECOND
     decision = decide_on_time(replace(entry, due=NOON), job, due, now)
     assert decision in (None, decide(entry, job, now))
-    if timing.keys() == {"every"} and (late, ran, policies["jitter"]) == (0, False, "0s"):
+    if timing.keys() == {"every"} and (late, ran, policies["jitter"], policies["except_"]) == (0, False, "0s", []):
         assert decision is not None
 
 
