@@ -15,7 +15,7 @@ import time_machine
 from celery import Celery
 
 from scheduler import beat as beat_module
-from scheduler import safekeeping, sync
+from scheduler import roster, safekeeping, sync
 from scheduler.beat import Scheduler
 from scheduler.errors import NotFound
 from scheduler.instants import from_seconds
@@ -42,7 +42,7 @@ EVERY_HOUR: dict[str, Any] = {"task": LOG_IT, "args": [1, 2], "every": "1h"}
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every tick looks around and writes."""
-    monkeypatch.setattr(beat_module, "GLANCE", 0.001)
+    monkeypatch.setattr(beat_module, "GLANCE", 1e-9)
     monkeypatch.setattr(safekeeping, "PAUSE", 0.0)
     monkeypatch.setattr(safekeeping, "SHARE", 0.0)
 
@@ -380,22 +380,50 @@ def test_a_standby_leads_when_the_one_that_led_does_not_come_back(
 
 
 def commands(client: Client) -> int:
+    """How many Redis has carried out, those within scripts included."""
     return int(client.info("stats")["total_commands_processed"])
 
 
-def test_watching_costs_the_same_whatever_is_stored(beat: Scheduler, store: Store, client: Client) -> None:
-    costs = []
+@pytest.fixture
+def fill(beat: Scheduler, store: Store) -> Callable[[int], None]:
+    """Store so many more schedules, none of them due, and let beat find them; only its own ticks send commands then."""
     beat.settings.file.write_text("schedules: {}")
-    for number in (400, 4000):
+    beat.lease.seconds = 3600.0  # so that its thread renews nothing meanwhile
+
+    def add(number: int) -> None:
+        later = from_seconds(time.time()) + HOUR
         wanted = [declared(f"s{number}-{index}", **EVERY_HOUR) for index in range(number)]
-        store.write(
-            [Write(one.name, None, entry_of(one, "admin", now=from_seconds(time.time()) + HOUR)) for one in wanted]
-        )
+        store.write([Write(one.name, None, entry_of(one, "admin", now=later)) for one in wanted])
         lead(beat)
+
+    return add
+
+
+def test_a_tick_costs_the_same_whatever_is_stored(
+    beat: Scheduler, fill: Callable[[int], None], client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beat_module, "GLANCE", float("inf"))  # a look for other programs' changes has its own test
+    costs = []
+    for number in (400, 4000):
+        fill(number)
+        beat.vanished.messages.next_look = 0.0  # a look for lost messages belongs to each of the two
         before = commands(client)
         one_tick(beat)
         costs.append(commands(client) - before)
-    assert costs[1] < 2 * costs[0] < 400
+    assert costs[0] == costs[1] < 40
+
+
+def test_a_look_for_what_other_programs_did_reads_a_few_entries_however_many_are_stored(
+    beat: Scheduler, fill: Callable[[int], None], client: Client
+) -> None:
+    for number in (400, 4000):
+        fill(number)
+        costs = []
+        for _ in range(number // roster.SWEPT):
+            before = commands(client)
+            beat.sender.look_around()
+            costs.append(commands(client) - before)
+        assert max(costs) < 2 * roster.SWEPT
 
 
 def test_an_entry_that_neither_the_file_nor_the_copy_holds_leaves_the_index(
