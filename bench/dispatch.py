@@ -21,14 +21,14 @@ import redis
 from celery.schedules import schedule as interval
 
 from bench.senders import HOUR, TASK, Limit, Ours, Stock, private_redis, redis_cpu
-from scheduler import sync
-from scheduler.instants import from_seconds
-from scheduler.keys import Keys
-from scheduler.ledger import read_run
+from scheduler import changes
+from scheduler.changes.plan import Plan, plan_file
 from scheduler.model import Declared
-from scheduler.plan import Plan, plan_file
-from scheduler.redis_client import Client
-from scheduler.store import Store
+from scheduler.storage.client import Client
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import read_run
+from scheduler.storage.store import Store
 from scheduler.up.redis_server import find_server
 
 
@@ -94,7 +94,7 @@ def store_many(ours: Ours, count: int) -> None:
     """Copies of one entry, none of them due within the hour."""
     client, store = ours.scheduler.client, ours.scheduler.store
     fields = ours.declared("job-0", from_seconds(time.time() + HOUR).isoformat()).fields()
-    sync.create(store, "job-0", fields, tasks=None, by="bench")
+    changes.create(store, "job-0", fields, tasks=None, by="bench")
     stored, due = client.hgetall("redbeat:job-0"), client.zscore("redbeat::schedule", "redbeat:job-0")
     with client.pipeline(transaction=False) as pipe:
         for number in range(1, count):
@@ -145,8 +145,8 @@ def compare(client: Client, count: int, name: str, work: Callable[..., object], 
 
 
 def load(store: Store, wanted: dict[str, Declared]) -> Plan:
-    found = plan_file(store.all(), wanted, sync.clock())
-    store.write(sync.writes(found, "bench"))
+    found = plan_file(store.all(), wanted, changes.clock())
+    store.write(changes.writes(found, "bench"))
     return found
 
 
@@ -165,7 +165,7 @@ def bench_lateness(url: str, schedules: int = 500, duration: float = 130.0) -> N
     for every in ("1s", "1m"):
         fields = ours.declared("job", start).fields() | {"every": every}
         for number in range(schedules):
-            sync.create(ours.scheduler.store, f"{every}-{number}", fields, tasks=None, by="bench")
+            changes.create(ours.scheduler.store, f"{every}-{number}", fields, tasks=None, by="bench")
     end = time.monotonic() + duration
     while time.monotonic() < end:
         ours.scheduler.tick()

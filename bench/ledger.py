@@ -13,17 +13,17 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from bench.senders import private_redis
-from scheduler import entries
 from scheduler.celeryapp import build
-from scheduler.decide import Decision, Skip
-from scheduler.dispatch import Dispatcher, Due
-from scheduler.instants import from_seconds
-from scheduler.keys import Keys
-from scheduler.ledger import Ledger
 from scheduler.model import Entry, Run
-from scheduler.redis_client import connect
+from scheduler.sending.decide import Decision, Skip
+from scheduler.sending.dispatch import Dispatcher, Due
 from scheduler.settings import Settings
-from scheduler.store import Store, Write
+from scheduler.storage import entries
+from scheduler.storage.client import connect
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store, Write
 from scheduler.up.redis_server import find_server
 
 NAME = "log-it"

@@ -15,15 +15,15 @@ from celery import Celery
 from celery.schedules import schedule as interval
 from redbeat.schedulers import RedBeatScheduler, RedBeatSchedulerEntry
 
-from scheduler import sync
-from scheduler.beat import Scheduler
+from scheduler import changes
+from scheduler.beat.scheduler import Scheduler
+from scheduler.beat.sender import BATCH
 from scheduler.celeryapp import build
-from scheduler.instants import from_seconds, to_micros
 from scheduler.model import Declared, Entry
-from scheduler.redis_client import Client
-from scheduler.sending import BATCH
 from scheduler.settings import Settings
-from scheduler.store import Write
+from scheduler.storage.client import Client
+from scheduler.storage.instants import from_seconds, to_micros
+from scheduler.storage.store import Write
 from scheduler.validate import validate_fields
 
 TASK = "scheduler.tasks.log_it"
@@ -120,7 +120,7 @@ class Ours:
 
     def know(self, names: list[str]) -> None:
         """Bring the roster up to date after the due instants were moved, as it is after the run before."""
-        roster, now = self.scheduler.sender.roster, sync.clock()
+        roster, now = self.scheduler.sender.roster, changes.clock()
         roster.clear()
         for name, stored in roster.unknown(names).items():
             self.scheduler.sender.read(name, stored, now)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduler.bootstrap import PIP_WHEEL, fetch_pip
+from scheduler.checkout.environment import PIP_WHEEL, fetch_pip
 from tests.support.polling import until
 from tests.systemd.host import Host, host
 from tests.systemd.image import layers, made, why_not

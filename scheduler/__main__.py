@@ -26,9 +26,9 @@ if __name__ == "__main__":
         from scheduler import installation
 
         sys.exit(installation.main(sys.argv[1:]))
-    from scheduler import bootstrap
+    from scheduler.checkout import environment
 
-    bootstrap.enter(sys.argv[1:])
+    environment.enter(sys.argv[1:])
     from scheduler.cli import main
 
     sys.exit(main())

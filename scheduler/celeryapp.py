@@ -12,13 +12,15 @@ from typing import Any
 
 from celery import Celery, signals
 
-from scheduler import journal, pidfile, recorder, schedule_file
-from scheduler.drain import Drain
+from scheduler import schedule_file
 from scheduler.errors import ConfigurationError, SchedulerError
-from scheduler.redis_client import AWAY, REFUSED, connect, refuse_unfit
+from scheduler.process import journal, pidfile
 from scheduler.redis_url import SOCKET_TIMEOUT, parse
 from scheduler.registry import import_module, import_target
 from scheduler.settings import Settings
+from scheduler.storage.client import AWAY, REFUSED, connect, refuse_unfit
+from scheduler.worker import signals as worker_signals
+from scheduler.worker.drain import Drain
 
 OWN_TASKS = "scheduler.tasks"
 HIGHEST_PRIORITY = 9  #: of a schedule, see model
@@ -50,7 +52,7 @@ def build(settings: Settings) -> Celery:
     app.conf.update(configuration(settings))
     app.scheduler_settings = settings
     app.scheduler_modules = task_modules(settings)
-    recorder.install(app, settings)
+    worker_signals.install(app, settings)
     app.set_default()
     return app
 
@@ -103,8 +105,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_redirect_stdouts": False,  # it would split a traceback into a log line for each word
         "worker_prefetch_multiplier": 1,
         "worker_enable_prefetch_count_reduction": False,  # says so at each reconnect, and does nothing on Redis
-        "worker_consumer": "scheduler.consumer:Consumer",
-        "beat_scheduler": "scheduler.beat:Scheduler",
+        "worker_consumer": "scheduler.worker.consumer:Consumer",
+        "beat_scheduler": "scheduler.beat.scheduler:Scheduler",
         "beat_max_loop_interval": settings.max_interval,
         "redbeat_key_prefix": settings.key_prefix,
         "redbeat_lock_timeout": settings.lease,
@@ -176,7 +178,7 @@ def prepare_worker(sender: Any, **_: Any) -> None:
 @signals.beat_init.connect
 def prepare_beat(sender: Any, **_: Any) -> None:
     """Beat without RedBeat would send everything a second time."""
-    from scheduler.beat import Scheduler  # the worker and the admin have no use for it
+    from scheduler.beat.scheduler import Scheduler  # the worker and the admin have no use for it
 
     if not isinstance(sender.scheduler, Scheduler):
         give_up(ConfigurationError(f"beat runs with {type(sender.scheduler).__name__}: start it without -S"))

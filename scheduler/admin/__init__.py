@@ -1,4 +1,4 @@
-"""The admin page: shows what ``status`` reads, and changes schedules through ``sync`` alone."""
+"""The admin page: shows what ``status`` reads, and changes schedules through ``changes`` alone."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from jinja2 import StrictUndefined
 from werkzeug.wrappers import Response
 
 from scheduler import __version__
-from scheduler.admin import audit, changes, errors, export, filters, health, login, runs, schedules, security
+from scheduler.admin import audit, editing, errors, export, filters, health, login, runs, schedules, security
 from scheduler.admin.addresses import SegmentConverter
 from scheduler.admin.service import Service
 from scheduler.errors import ConfigurationError
 
 SESSION_LENGTH = timedelta(hours=12)
 LARGEST_FORM = 256 * 1024  #: bytes
-BLUEPRINTS = (login.pages, schedules.pages, changes.pages, export.pages, runs.pages, audit.pages, health.pages)
+BLUEPRINTS = (login.pages, schedules.pages, editing.pages, export.pages, runs.pages, audit.pages, health.pages)
 
 
 def create_app(celery: Celery) -> Flask:

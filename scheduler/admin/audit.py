@@ -7,14 +7,14 @@ from typing import Any
 from flask import Blueprint, Response, flash, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from scheduler import undo as undoing
 from scheduler.admin import forms
 from scheduler.admin.answers import as_json, page, wants_json
-from scheduler.admin.changes import done
+from scheduler.admin.editing import done
 from scheduler.admin.service import USER, service
+from scheduler.changes import undo as undoing
+from scheduler.changes.plan import compare
+from scheduler.changes.undo import Undo
 from scheduler.errors import RefusedChange
-from scheduler.plan import compare
-from scheduler.undo import Undo
 
 pages = Blueprint("audit", __name__)
 SHOWN = 100
@@ -24,7 +24,7 @@ SHOWN = 100
 def index() -> Response:
     """The newest changes; of one schedule with ?schedule=."""
     name = request.args.get("schedule", "")
-    lines = service().store.audit(SHOWN, name)
+    lines = service().store.audit.lines(SHOWN, name)
     if wants_json():
         return as_json({"changes": lines})
     return page(

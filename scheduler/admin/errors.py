@@ -11,9 +11,9 @@ from werkzeug.exceptions import HTTPException
 from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.security import is_logged_in
 from scheduler.admin.service import service
+from scheduler.changes import Invalid
 from scheduler.errors import Conflict, NotFound, RedisUnavailable, RefusedChange, SchedulerError
-from scheduler.redis_client import AWAY, answering
-from scheduler.sync import Invalid
+from scheduler.storage.client import AWAY, answering
 
 STATUSES: dict[type[SchedulerError], int] = {
     NotFound: 404,

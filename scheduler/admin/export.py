@@ -8,12 +8,12 @@ from pathlib import Path
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from scheduler import export
 from scheduler.admin.answers import as_json, page, wants_json
-from scheduler.admin.changes import done, editable
+from scheduler.admin.editing import done, editable
 from scheduler.admin.service import USER, service
+from scheduler.changes import export
+from scheduler.changes.export import Proposal
 from scheduler.errors import CannotWrite, NotFound
-from scheduler.export import Proposal
 
 pages = Blueprint("export", __name__)
 CHANGED = "The file or the schedule was changed since you looked, so nothing was written: this is the difference now."

@@ -12,8 +12,9 @@ from typing import Any
 from flask import Flask
 from markupsafe import Markup, escape
 
-from scheduler.instants import from_seconds
-from scheduler.status import STATES, iso
+from scheduler.status.as_json import iso
+from scheduler.status.read_model import STATES
+from scheduler.storage.instants import from_seconds
 from scheduler.timing import get_zone
 
 Instant = datetime | float | None

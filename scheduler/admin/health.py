@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from scheduler.admin.answers import as_json
 from scheduler.admin.security import is_logged_in
 from scheduler.admin.service import service
-from scheduler.redis_client import AWAY
+from scheduler.storage.client import AWAY
 
 pages = Blueprint("health", __name__)
 

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from scheduler.model import Entry
-from scheduler.status import STATES, Overview, Status, overview_json
+from scheduler.status.as_json import overview_json
+from scheduler.status.read_model import STATES, Overview, Status
 
 PAGE = 50  #: schedules on one page
 COUNTED = 500  #: schedules up to which the list counts their states at every look

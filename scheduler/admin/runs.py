@@ -13,7 +13,7 @@ from scheduler.admin.schedules import zone_of
 from scheduler.admin.service import USER, service
 from scheduler.errors import NotFound
 from scheduler.model import Run
-from scheduler.status import run_json
+from scheduler.status.as_json import run_json
 
 pages = Blueprint("runs", __name__)
 UNFINISHED = ("queued", "running")

@@ -12,7 +12,8 @@ from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.listing import Search, find
 from scheduler.admin.service import service
 from scheduler.model import TIMING_KINDS, Entry, Overlaid, Policies, Schedule
-from scheduler.status import Detail, detail_json, read_job
+from scheduler.status.as_json import detail_json
+from scheduler.status.read_model import Detail, read_job
 
 pages = Blueprint("schedules", __name__)
 OWN_FIRST = [name for name in Schedule.model_fields if name not in Policies.model_fields] + [*Policies.model_fields]

@@ -8,15 +8,15 @@ from celery import Celery
 from flask import current_app
 
 from scheduler.admin.throttle import Throttle
-from scheduler.dispatch import Dispatcher
-from scheduler.keys import Keys
-from scheduler.ledger import Ledger
-from scheduler.redis_client import connect
+from scheduler.changes import Tasks
 from scheduler.registry import signatures
+from scheduler.sending.dispatch import Dispatcher
 from scheduler.settings import Settings
-from scheduler.status import Status
-from scheduler.store import Store
-from scheduler.sync import Tasks
+from scheduler.status.read_model import Status
+from scheduler.storage.client import connect
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store
 
 USER = "admin"  #: the one user of the page, as the audit log calls them
 

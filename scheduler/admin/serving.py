@@ -9,8 +9,8 @@ from typing import Any
 
 from gunicorn import arbiter
 
-from scheduler import notify
-from scheduler.pidfile import PidFile
+from scheduler.process import notify
+from scheduler.process.pidfile import PidFile
 
 bind = "127.0.0.1:8000"
 worker_class = "gthread"

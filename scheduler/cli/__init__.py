@@ -10,7 +10,7 @@ import click
 from scheduler import __version__
 from scheduler.cli import act, audit, doctor, export, file, imports, look, service
 from scheduler.errors import Exit, RedisUnavailable, SchedulerError
-from scheduler.redis_client import AWAY
+from scheduler.storage.client import AWAY
 
 EPILOG = """\b
 examples:

@@ -6,12 +6,12 @@ from datetime import datetime
 
 import click
 
-from scheduler import sync
+from scheduler import changes
 from scheduler.cli.common import Service, as_json, local, print_json, with_service
 from scheduler.cli.look import read_instant
-from scheduler.dispatch import Dispatcher
 from scheduler.errors import Exit
-from scheduler.status import detail_json
+from scheduler.sending.dispatch import Dispatcher
+from scheduler.status.as_json import detail_json
 
 
 @click.command()
@@ -37,7 +37,7 @@ def run(service: Service, name: str, json_: bool) -> int:
 @with_service
 def pause(service: Service, name: str, note: str, until: datetime | None, json_: bool) -> int:
     """Stop a schedule until it is resumed; it survives reload, restart and deploy."""
-    sync.pause(service.store, name, by=service.user, note=note, until=until)
+    changes.pause(service.store, name, by=service.user, note=note, until=until)
     end = f" until {local(until)}" if until else f"; `python3 -m scheduler resume {name}` lets it go on"
     return answer(service, name, json_, f"paused {name}{end}")
 
@@ -48,7 +48,7 @@ def pause(service: Service, name: str, note: str, until: datetime | None, json_:
 @with_service
 def resume(service: Service, name: str, json_: bool) -> int:
     """End a pause; the schedule goes on at its next due instant."""
-    sync.resume(service.store, name, by=service.user)
+    changes.resume(service.store, name, by=service.user)
     return answer(service, name, json_, f"resumed {name}")
 
 
@@ -61,9 +61,9 @@ def resume(service: Service, name: str, json_: bool) -> int:
 def skip(service: Service, name: str, note: str, undo: bool, json_: bool) -> int:
     """Leave out the next run of a schedule, once; the ledger says so."""
     if undo:
-        sync.unskip(service.store, name, by=service.user)
+        changes.unskip(service.store, name, by=service.user)
         return answer(service, name, json_, f"{name} skips nothing")
-    entry = sync.skip(service.store, name, by=service.user, note=note)
+    entry = changes.skip(service.store, name, by=service.user, note=note)
     due = entry.skip.due if entry.skip else None
     return answer(
         service, name, json_, f"{name} skips {local(due)}; `python3 -m scheduler skip {name} --undo` takes it back"

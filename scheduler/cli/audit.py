@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from scheduler import undo as undoing
+from scheduler.changes import undo as undoing
+from scheduler.changes.plan import compare
 from scheduler.cli.common import Service, as_json, local, print_json, with_service
 from scheduler.errors import Exit
-from scheduler.plan import compare
 
 
 @click.command()
@@ -20,7 +20,7 @@ from scheduler.plan import compare
 @with_service
 def audit(service: Service, name: str, count: int, json_: bool) -> int:
     """Show who changed what, when and why, the newest first; of one schedule, if it is named."""
-    lines = service.store.audit(count, name)
+    lines = service.store.audit.lines(count, name)
     if json_:
         print_json({"changes": lines})
     for line in () if json_ else lines:

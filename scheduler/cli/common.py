@@ -12,13 +12,13 @@ from typing import Any
 import click
 from celery import Celery
 
-from scheduler.keys import Keys
-from scheduler.ledger import Ledger
-from scheduler.redis_client import connect
+from scheduler.changes import Tasks
 from scheduler.settings import Settings
-from scheduler.status import Status
-from scheduler.store import Store
-from scheduler.sync import Tasks
+from scheduler.status.read_model import Status
+from scheduler.storage.client import connect
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store
 from scheduler.timing import get_zone
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for programs.")

@@ -6,11 +6,11 @@ from dataclasses import asdict
 
 import click
 
-from scheduler.broker import worker_answers
 from scheduler.cli.common import Service, as_json, print_json, with_service
-from scheduler.doctor import examine
 from scheduler.errors import Exit
-from scheduler.redis_client import answering
+from scheduler.sending.broker import worker_answers
+from scheduler.status.doctor import examine
+from scheduler.storage.client import answering
 
 
 @click.command()

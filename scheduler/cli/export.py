@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from scheduler import export as exporting
+from scheduler.changes import export as exporting
+from scheduler.changes.export import Proposal
 from scheduler.cli.common import Service, as_json, print_json, with_service
 from scheduler.errors import CannotWrite, Exit
-from scheduler.export import Proposal
 
 
 @click.command()

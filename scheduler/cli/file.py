@@ -8,17 +8,17 @@ from pathlib import Path
 
 import click
 
-from scheduler import sync
+from scheduler import changes
+from scheduler.changes import Checked, Invalid
+from scheduler.changes.plan import Change, Plan
 from scheduler.cli.common import Service, as_json, print_json, with_service
 from scheduler.errors import Exit, RefusedChange
-from scheduler.plan import Change, Plan
-from scheduler.sync import Checked, Invalid
 
 file_option = click.option("--file", "path", type=click.Path(path_type=Path), help="Another file than SCHEDULER_FILE.")
 
 
 def judge(service: Service, path: Path | None) -> Checked:
-    return sync.check(path or service.settings.file, service.tasks)
+    return changes.check(path or service.settings.file, service.tasks)
 
 
 @click.command()
@@ -57,7 +57,7 @@ def plan(service: Service, path: Path | None, json_: bool) -> int:
     """Print what loading the file would change; exits with 2 when there is something."""
     with refusals(json_):
         checked = judge(service, path)
-        wanted = sync.plan_for(service.store, checked)
+        wanted = changes.plan_for(service.store, checked)
         show(wanted, json_)
         if wanted.is_mass_removal:
             click.echo("scheduler: this removes most schedules, so `apply` wants --allow-remove", err=True)
@@ -77,7 +77,7 @@ def apply(service: Service, path: Path | None, allow_remove: bool, json_: bool) 
     with refusals(json_):
         checked = judge(service, path)
         by = f"{service.user} {checked.digest}"
-        show(sync.apply(service.store, checked, by=by, allow_remove=allow_remove), json_)
+        show(changes.apply(service.store, checked, by=by, allow_remove=allow_remove), json_)
         return Exit.OK
 
 

@@ -9,9 +9,9 @@ from typing import TextIO
 import click
 from tzlocal import get_localzone_name
 
+from scheduler.cli.crontab_file import ImportedJob, read_crontab
 from scheduler.errors import Exit
 from scheduler.timing import get_zone
-from scheduler.timing.crontab_file import ImportedJob, read_crontab
 from scheduler.timing.errors import TimingError
 
 HEAD = """\

@@ -8,14 +8,15 @@ from itertools import islice
 
 import click
 
-from scheduler import status as read_model
 from scheduler import timing as timings
+from scheduler.changes import clock
 from scheduler.cli.common import Service, as_json, local, print_json, print_table, with_service
 from scheduler.errors import Exit
 from scheduler.model import Run
-from scheduler.sync import clock
+from scheduler.sending.upcoming import each_after
+from scheduler.status import read_model
+from scheduler.status.as_json import iso, overview_json, run_json
 from scheduler.timing import TimingError
-from scheduler.upcoming import each_after
 
 
 @click.command(name="list")
@@ -25,7 +26,7 @@ def list_(service: Service, json_: bool) -> int:
     """Every schedule: state, timing, next and last run."""
     overview = service.status.overview()
     if json_:
-        print_json(read_model.overview_json(overview)["schedules"])
+        print_json(overview_json(overview)["schedules"])
         return Exit.OK
     rows = [(row.name, row.state, row.timing, local(row.next), last_word(row.last)) for row in overview.rows]
     print_table(("NAME", "STATE", "TIMING", "NEXT", "LAST"), rows)
@@ -85,7 +86,7 @@ def next_(
         zone, said = detail.row.zone, detail.row.timing
         instants = list(detail.upcoming) if after is None else later(service, name, begin, count)
     if json_:
-        print_json({"timing": said, "timezone": zone, "next": [read_model.iso(instant) for instant in instants]})
+        print_json({"timing": said, "timezone": zone, "next": [iso(instant) for instant in instants]})
         return Exit.OK
     click.echo(said)
     for instant in instants:
@@ -97,7 +98,7 @@ def show_timeline(service: Service, begin: datetime, until: datetime, json_: boo
     """What runs when, every schedule in one line of time."""
     timeline = read_model.timeline(service.store.all().values(), begin, until)
     if json_:
-        print_json([{"at": read_model.iso(at), "schedule": name} for at, name in timeline])
+        print_json([{"at": iso(at), "schedule": name} for at, name in timeline])
     else:
         print_table(("AT", "SCHEDULE"), [(local(at), name) for at, name in timeline])
     return Exit.OK
@@ -134,7 +135,7 @@ def history(service: Service, name: str, count: int, json_: bool) -> int:
     service.store.get(name)
     runs = service.ledger.runs(name, count)
     if json_:
-        print_json([read_model.run_json(run) for run in runs])
+        print_json([run_json(run) for run in runs])
         return Exit.OK
     print_table(("DUE", "OUTCOME", "LATE", "TOOK", "RESULT"), [history_line(run) for run in runs])
     return Exit.OK
@@ -158,7 +159,7 @@ def status(service: Service, json_: bool) -> int:
     """Who leads, what the file said, and what needs a person. Exits with 1 when something does."""
     overview = service.status.overview()
     if json_:
-        print_json(read_model.overview_json(overview))
+        print_json(overview_json(overview))
         return Exit.PROBLEMS if overview.problems else Exit.OK
     leader = overview.leader
     click.echo(f"leader    {leader.name} since {local(leader.since)}" if leader else "leader    none")

@@ -7,9 +7,9 @@ import secrets
 import click
 
 from scheduler import installation
-from scheduler import reload as reloading
 from scheduler.cli.common import Service, with_service
 from scheduler.errors import Exit
+from scheduler.process import reload as reloading
 
 AS_IT_IS = {"ignore_unknown_options": True}  #: what follows is for somebody else
 
@@ -45,9 +45,9 @@ def reload(service: Service, pid: int) -> int:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(arguments: tuple[str, ...]) -> int:
     """Run the linters and every test; with arguments, pytest alone with these."""
-    from scheduler import testing  # needs the development packages
+    from scheduler.checkout import tests  # needs the development packages
 
-    return testing.run(arguments)
+    return tests.run(arguments)
 
 
 @click.command()

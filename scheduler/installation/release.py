@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from scheduler import __version__
-from scheduler.bootstrap import PIP_WHEEL, Environment, only_one
+from scheduler.checkout.environment import PIP_WHEEL, Environment, only_one
 from scheduler.installation.layout import Layout, Step
 
 LOCK = "systemd/requirements.lock"

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from scheduler.bootstrap import PIP_WHEEL
+from scheduler.checkout.environment import PIP_WHEEL
 from scheduler.errors import Exit
 from scheduler.installation import configuration, units
 from scheduler.installation.layout import SERVICES, Layout, Refused, take

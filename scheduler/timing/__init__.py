@@ -8,8 +8,8 @@ from __future__ import annotations
 from scheduler.timing.builder import build
 from scheduler.timing.core import BEGINNING, Timing
 from scheduler.timing.durations import format_duration, parse_duration
+from scheduler.timing.english.grammar import from_words
 from scheduler.timing.errors import TimingError
-from scheduler.timing.grammar import from_words
 from scheduler.timing.instants import parse_instant
 from scheduler.timing.notes import ClockNote, clock_changes, uneven_every
 from scheduler.timing.redbeat import from_redbeat, to_redbeat

@@ -6,9 +6,9 @@ import re
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from scheduler.timing import cron_text
 from scheduler.timing.calendars import calendar
 from scheduler.timing.core import BEGINNING, TICK, Timing
+from scheduler.timing.cron import text as cron_text
 from scheduler.timing.durations import format_duration, parse_duration
 from scheduler.timing.errors import TimingError
 from scheduler.timing.instants import parse_instant, utc

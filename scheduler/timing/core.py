@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from scheduler.timing.calendars import Calendar
+from scheduler.timing.english.words import bounds, describe
 from scheduler.timing.instants import utc
 from scheduler.timing.rules import Rule
 from scheduler.timing.segments import EARLY, WallClock
-from scheduler.timing.words import bounds, describe
 
 TICK = timedelta(microseconds=1)
 DAY = timedelta(days=1)

@@ -7,11 +7,11 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from scheduler.timing.core import Timing
+from scheduler.timing.english.language import day_of_year, joined
+from scheduler.timing.english.words import every_words
 from scheduler.timing.instants import utc
-from scheduler.timing.language import day_of_year, joined
 from scheduler.timing.rules import Every, OnTheClock
 from scheduler.timing.segments import CORRECTION, Segment
-from scheduler.timing.words import every_words
 
 SECOND = timedelta(seconds=1)
 TICK = timedelta(microseconds=1)

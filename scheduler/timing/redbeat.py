@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from scheduler.timing.celery_fields import FIELDS, celery_numbers
 from scheduler.timing.core import Timing
-from scheduler.timing.cron import Cron, Days, can_fire
-from scheduler.timing.cron_text import parse as parse_cron
+from scheduler.timing.cron.celery_fields import FIELDS, celery_numbers
+from scheduler.timing.cron.expression import Cron, Days, can_fire
+from scheduler.timing.cron.text import parse as parse_cron
 from scheduler.timing.errors import TimingError
 from scheduler.timing.recurrence import FREQUENCIES, Recurrence
 from scheduler.timing.rrule import LARGEST_INTERVAL

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from scheduler.timing.cron import Cron
+from scheduler.timing.cron.expression import Cron
 from scheduler.timing.recurrence import Recurrence
 from scheduler.timing.segments import WallClock
 

@@ -5,8 +5,8 @@ For trying out and for development; systemd runs the same commands in production
 
 from __future__ import annotations
 
-from scheduler.redis_client import check_server, connect
 from scheduler.settings import Settings
+from scheduler.storage.client import check_server, connect
 from scheduler.up import web
 from scheduler.up.front import in_front
 from scheduler.up.redis_server import find_server, redis_is_given

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scheduler.errors import ConfigurationError
-from scheduler.redis_client import OLDEST_REDIS
 from scheduler.settings import Environment
+from scheduler.storage.client import OLDEST_REDIS
 from scheduler.up.state import StateDirectory
 
 SYSTEM_PLACES = ":/usr/local/sbin:/usr/sbin"  # where servers are, and an ordinary user's PATH is not

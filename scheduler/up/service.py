@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from scheduler.errors import Exit, SchedulerError
-from scheduler.keys import Keys
-from scheduler.redis_client import AWAY, connect
 from scheduler.settings import Settings
+from scheduler.storage.client import AWAY, connect
+from scheduler.storage.keys import Keys
 from scheduler.up import redis_server, web
 from scheduler.up.merged_log import MergedLog
 from scheduler.up.process import PATIENCE, Patience, Process, Program

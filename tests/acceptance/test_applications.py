@@ -74,7 +74,7 @@ def test_a_user_brings_a_whole_celery_application(project: Path) -> None:
         assert shop.run("scheduler.tasks.log_it", 1, 2).result == "3"
 
 
-ENTRY_POINTS = ("scheduler.celeryapp", "scheduler.cli", "scheduler.beat", "scheduler.tasks", "app")
+ENTRY_POINTS = ("scheduler.celeryapp", "scheduler.cli", "scheduler.beat.scheduler", "scheduler.tasks", "app")
 WATCH = """
 import sys
 sys.addaudithook(lambda event, arguments: event == "socket.connect" and sys.exit(f"connects to {arguments[1]}"))

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from scheduler import sync
-from scheduler.instants import from_seconds
-from scheduler.keys import Keys
-from scheduler.lease import holder
+from scheduler import changes
 from scheduler.model import read_run_id
-from scheduler.redis_client import connect
 from scheduler.settings import Settings
-from scheduler.store import Store
+from scheduler.storage.client import connect
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.keys import Keys
+from scheduler.storage.lock import holder
+from scheduler.storage.store import Store
 from tests.support.beats import arguments, runs_sent, sent
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer, redis_server
@@ -184,7 +184,7 @@ def test_after_a_restart_of_redis_the_same_beat_goes_on_within_seconds(stage: St
 def edit(stage: Stage, **fields: Any) -> float:
     """An edit of `ticking` on the page; returns when it was saved."""
     given = {"task": "scheduler.tasks.log_it", "every": "1s", "overlap": "allow", "args": [1, 2]} | fields
-    sync.edit(stage.store, "ticking", given, tasks=None, by="ann")
+    changes.edit(stage.store, "ticking", given, tasks=None, by="ann")
     return time.time()
 
 
@@ -202,11 +202,11 @@ def test_an_edit_governs_every_decision_after_a_second(stage: Stage) -> None:
 def test_a_pause_and_its_end_govern_within_a_second_and_fire_nothing_off_the_grid(stage: Stage) -> None:
     stage.leads(stage.start())
     stage.sends()
-    sync.pause(stage.store, "ticking", by="ann", note="quiet, please")
+    changes.pause(stage.store, "ticking", by="ann", note="quiet, please")
     paused = time.time()
     until(lambda: time.time() > paused + 3, 60, "three seconds pass")
     resumed = time.time()
-    sync.resume(stage.store, "ticking", by="ann")
+    changes.resume(stage.store, "ticking", by="ann")
     stage.sends()
     assert not [due for due in stage.dues() if paused + 1 < due <= resumed]
     assert all(due == int(due) for due in stage.dues())
@@ -221,7 +221,7 @@ def test_a_schedule_made_on_the_page_of_an_idle_service_is_sent_at_its_time(stag
     until(stage.store.names, 60, "the file is loaded")
     at = from_seconds(int(time.time()) + 4)
     fields = {"task": "scheduler.tasks.log_it", "at": at.isoformat(), "args": [5, 6]}
-    sync.create(stage.store, "soon", fields, tasks=None, by="ann")
+    changes.create(stage.store, "soon", fields, tasks=None, by="ann")
     until(lambda: stage.dues("soon"), 60, "it is sent")
     assert time.time() - at.timestamp() < SLACK
     assert stage.dues("soon") == [at.timestamp()]

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from scheduler import export, sync
-from scheduler.keys import Keys
-from scheduler.redis_client import connect
+from scheduler import changes
+from scheduler.changes import export
+from scheduler.schedule_file.watch import SETTLED
 from scheduler.settings import Settings
-from scheduler.store import Store
-from scheduler.watch import SETTLED
+from scheduler.storage.client import connect
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Store
 from tests.support.polling import until
 from tests.support.redis_server import redis_server
 from tests.support.service import Program, service
@@ -95,7 +96,7 @@ def test_a_saved_file_governs_within_about_a_second(stage: Stage, save: Callable
 
 
 def test_what_is_written_to_the_file_governs_as_the_files(stage: Stage) -> None:
-    sync.edit(stage.store, "first", stage.store.get("first").fields | {"args": [3, 4]}, tasks=None, by="ann")
+    changes.edit(stage.store, "first", stage.store.get("first").fields | {"args": [3, 4]}, tasks=None, by="ann")
     [made] = export.propose(stage.file, None, export.candidates(stage.store))
     export.write(stage.store, made, by="ann")
     until(lambda: not stage.store.get("first").overlay, 20, f"the overlay stays:\n{stage.beat.output()}")

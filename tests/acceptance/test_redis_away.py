@@ -19,12 +19,12 @@ from dataclasses import replace
 import pytest
 import redis
 
-from scheduler import sync
-from scheduler.keys import Keys
+from scheduler import changes
 from scheduler.model import Run
-from scheduler.redis_client import connect
 from scheduler.settings import Settings
-from scheduler.store import Store
+from scheduler.storage.client import connect
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Store
 from tests.support.polling import until
 from tests.support.redis_kinds import Server, running, sentinel_url, sentinels, servers
 from tests.support.service import ROOT, Program, Service, service
@@ -191,7 +191,7 @@ def test_all_is_back_after_flushall_within_a_minute_and_the_page_knows(shop: Sho
     with connect(settings) as client:
         store = Store(client, Keys(settings.key_prefix))
         fields = {"task": "scheduler.tasks.log_it", "args": [3, 4], "every": "1s"}
-        sync.create(store, "page", fields, tasks=None, by="test")
+        changes.create(store, "page", fields, tasks=None, by="test")
         until(lambda: '"page"' in (settings.state_dir / "snapshot.json").read_text(), 60, "the snapshot holds it")
         client.flushall()
         flushed = time.time()
@@ -199,7 +199,7 @@ def test_all_is_back_after_flushall_within_a_minute_and_the_page_knows(shop: Sho
             shop.service.succeeds_after(name, flushed, 60)
         assert store.get("page").origin == "admin"
         assert "Redis lost all its data" in store.notices()[0]
-        sync.remove(store, "page", by="test")
+        changes.remove(store, "page", by="test")
     assert shop.beat.popen.poll() is None
     assert shop.worker.popen.poll() is None
 

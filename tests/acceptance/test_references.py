@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from scheduler.entries import DamagedEntry
+from scheduler.changes import clock
 from scheduler.errors import RefusedChange
 from scheduler.model import Run
-from scheduler.store import Write
-from scheduler.sync import clock
+from scheduler.storage.entries import DamagedEntry
+from scheduler.storage.store import Write
 from tests.support.schedules import declared, entry_of
 from tests.support.service import Program, Service
 from tests.support.worker import NUMBERS, Shop, open_shop, running_worker

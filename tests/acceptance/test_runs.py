@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from scheduler import entries, message
-from scheduler.decide import Decision
-from scheduler.dispatch import Due
-from scheduler.instants import from_seconds
 from scheduler.model import Run, run_id
+from scheduler.sending import message
+from scheduler.sending.decide import Decision
+from scheduler.sending.dispatch import Due
+from scheduler.storage import entries
+from scheduler.storage.instants import from_seconds
 from tests.support.polling import until
 from tests.support.schedules import SECOND
 from tests.support.service import Program, Service

@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from scheduler import sync
+from scheduler import changes
 from scheduler.admin.service import Service
-from scheduler.message import task_id
+from scheduler.changes import clock
 from scheduler.model import Entry
-from scheduler.sync import clock
+from scheduler.sending.message import task_id
 from tests.browser.conftest import PASSWORD, Open, Site
 from tests.integration.admin.runs import lead, run
 
@@ -31,13 +31,13 @@ def nightly(service: Service) -> Entry:
         "schedules: {nightly: {task: scheduler.tasks.log_it, cron: '30 2 * * *', args: [10, 20], tags: [reports]}}"
     )
     lead(service)
-    sync.apply(service.store, sync.check(service.settings.file, service.tasks), by="file", allow_remove=True)
+    changes.apply(service.store, changes.check(service.settings.file, service.tasks), by="file", allow_remove=True)
     return service.store.get("nightly")
 
 
 def make(service: Service, name: str, **fields: object) -> Entry:
     given = {"task": "scheduler.tasks.log_it", "args": [1, 2], "every": "1h"} | fields
-    return sync.create(service.store, name, given, tasks=service.tasks, by="admin")
+    return changes.create(service.store, name, given, tasks=service.tasks, by="admin")
 
 
 @with_and_without_javascript
@@ -175,7 +175,7 @@ def every_page(service: Service) -> list[str]:
     running = run(service, "count", clock(), "running")
     meta = {"current": 1, "total": 3, "message": "m" * 200}
     service.celery.backend.store_result(task_id(running), meta, "PROGRESS")
-    sync.pause(service.store, "count", by="admin", note="n" * 300)
+    changes.pause(service.store, "count", by="admin", note="n" * 300)
     return [
         "/schedules",
         "/schedules?q=nothing",
@@ -194,7 +194,7 @@ def every_page(service: Service) -> list[str]:
 def test_every_page_fits_a_phone_and_breaks_no_policy(
     open_page: Open, service: Service, nightly: Entry, scheme: str
 ) -> None:
-    sync.edit(service.store, "nightly", {"task": "scheduler.tasks.fail", "every": "2h"}, tasks=None, by="admin")
+    changes.edit(service.store, "nightly", {"task": "scheduler.tasks.fail", "every": "2h"}, tasks=None, by="admin")
     page = open_page(viewport=PHONE, color_scheme=scheme)
     for path in every_page(service):
         page.goto(path)

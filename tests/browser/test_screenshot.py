@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from scheduler import sync
+from scheduler import changes
 from scheduler.admin.service import Service
-from scheduler.instants import from_seconds
-from scheduler.sync import clock
-from scheduler.watch import FileWatch
+from scheduler.changes import clock
+from scheduler.schedule_file.watch import FileWatch
+from scheduler.storage.instants import from_seconds
 from tests.browser.conftest import ROOT, Open
 from tests.integration.admin.runs import lead, run
 
@@ -30,7 +30,7 @@ def populate(service: Service) -> None:
     service.settings.file.write_text(FILE, encoding="utf-8")
     lead(service)
     store.client.hset(store.keys.leader, mapping={"name": "web1:4711", "since": now - 3 * 86_400})
-    sync.load_for_beat(store, FileWatch(service.settings.file), service.tasks, "leader")
+    changes.load_for_beat(store, FileWatch(service.settings.file), service.tasks, "leader")
     store.note_file({"path": "/etc/celery-scheduler/schedules.yaml"})
     usage = {"path": "/", "percent": 41.2}
     run(
@@ -39,9 +39,9 @@ def populate(service: Service) -> None:
     run(service, "log-it", from_seconds(now // 10 * 10), result="30")
     run(service, "always-fails", from_seconds(now // 3600 * 3600), "failed", result=ERROR, reason="error")
     weekday = {**store.get("weekday-report").fields, "cron": "0 9 * * mon-fri"}
-    sync.edit(store, "weekday-report", weekday, tasks=service.tasks, by="admin", why="after the stand-up")
+    changes.edit(store, "weekday-report", weekday, tasks=service.tasks, by="admin", why="after the stand-up")
     until = clock() + timedelta(hours=2)
-    sync.pause(store, "clean-up", by="admin", note="The disk is being replaced", until=until)
+    changes.pause(store, "clean-up", by="admin", note="The disk is being replaced", until=until)
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 1100), ("light", 375), ("dark", 375)])

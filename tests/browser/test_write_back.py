@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from scheduler import sync
+from scheduler import changes
 from scheduler.admin.service import Service
 from scheduler.model import Entry
 from tests.browser.conftest import Open
@@ -21,7 +21,7 @@ pytestmark = [
 @pytest.fixture
 def edited(service: Service, nightly: Entry) -> Entry:
     fields = nightly.fields | {"args": [5, 6], "description": "A long sentence " * 20}
-    return sync.edit(service.store, "nightly", fields, tasks=service.tasks, by="admin", why="for today")
+    return changes.edit(service.store, "nightly", fields, tasks=service.tasks, by="admin", why="for today")
 
 
 @with_and_without_javascript

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from scheduler import entries
-from scheduler.instants import from_seconds
 from scheduler.model import Run
+from scheduler.storage import entries
+from scheduler.storage.instants import from_seconds
 from scheduler.timing import Timing
 from tests.chaos.service import Service
 

@@ -20,7 +20,7 @@ SHARED = (
     "celery.__main__ celery.bin.celery celery.bin.beat celery.bin.worker celery.apps.beat celery.apps.worker "
     "celery.concurrency.prefork celery.concurrency.solo celery.worker.consumer celery.backends.redis "
     "celery.fixups.django redbeat.schedulers kombu.transport.redis redis.sentinel "
-    "pydantic cronsim dateutil.rrule yaml scheduler.beat scheduler.recorder"
+    "pydantic cronsim dateutil.rrule yaml scheduler.beat.scheduler scheduler.worker.signals"
 )
 PR_SET_PDEATHSIG = 1
 

@@ -14,15 +14,15 @@ from typing import Any
 
 import yaml
 
-from scheduler import sync
-from scheduler.instants import from_seconds
-from scheduler.keys import Keys
-from scheduler.lease import holder
-from scheduler.ledger import Ledger
+from scheduler import changes
 from scheduler.model import Run, read_run_id
-from scheduler.redis_client import connect
 from scheduler.settings import Settings
-from scheduler.store import Store
+from scheduler.storage.client import connect
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.lock import holder
+from scheduler.storage.store import Store
 from tests.chaos.processes import Launcher, Process
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer
@@ -90,7 +90,7 @@ class Service:
 
     def load(self) -> None:
         """Load the file as `scheduler apply` does, and remember the first due instants."""
-        sync.apply(self.store, sync.check(self.settings.file, None), by="test")
+        changes.apply(self.store, changes.check(self.settings.file, None), by="test")
         self.first |= {name: entry.due for name, entry in self.store.all().items() if entry.due is not None}
 
     def load_one_due_soon(self, **fields: Any) -> None:

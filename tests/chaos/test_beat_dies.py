@@ -19,9 +19,9 @@ AT_WORK = (
     "lease.after_renew",
     "lease.before_renew:2",
     "lease.after_renew:2",
-    "sync.before_write",
+    "changes.before_write",
     "store.before_apply",
-    "sync.after_write",
+    "changes.after_write",
     "roster.before_due:2",
     "roster.after_due:2",
     "store.before_set_aside",
@@ -96,10 +96,10 @@ def test_a_beat_that_dies_while_it_stops_loses_and_doubles_nothing(service: Serv
 @pytest.mark.parametrize(
     ("point", "step", "outcome"),
     [
-        ("vanished.before_settle", "recorder.after_claim", "lost"),
-        ("vanished.after_settle", "recorder.after_claim", "lost"),
-        ("unclaimed.before_settle", "recorder.before_claim", "succeeded"),
-        ("unclaimed.after_settle", "recorder.before_claim", "succeeded"),
+        ("lost_runs.before_settle", "recorder.after_claim", "lost"),
+        ("lost_runs.after_settle", "recorder.after_claim", "lost"),
+        ("lost_messages.before_settle", "recorder.before_claim", "succeeded"),
+        ("lost_messages.after_settle", "recorder.before_claim", "succeeded"),
     ],
 )
 def test_a_beat_that_dies_while_it_settles_what_a_worker_left_loses_and_doubles_nothing(

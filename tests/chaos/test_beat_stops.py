@@ -14,7 +14,13 @@ from tests.chaos.service import Service
 
 @pytest.mark.parametrize(
     "point",
-    ["lease.after_take", "lease.before_renew", "sync.before_write", "dispatch.before_commit", "dispatch.after_commit"],
+    [
+        "lease.after_take",
+        "lease.before_renew",
+        "changes.before_write",
+        "dispatch.before_commit",
+        "dispatch.after_commit",
+    ],
 )
 def test_a_step_is_ended_and_the_lock_freed(service: Service, point: str) -> None:
     service.declare(4, every="500ms")

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from redbeat import RedBeatSchedulerEntry
 
-from scheduler.message import RUN_HEADER
+from scheduler.sending.headers import RUN_HEADER
 from tests.chaos.accounts import reckon
 from tests.chaos.service import Service
 from tests.support.polling import until

@@ -12,15 +12,15 @@ from celery import Celery
 from kombu import pools
 
 from scheduler import celeryapp
-from scheduler.beat import Scheduler
-from scheduler.dispatch import Dispatcher
-from scheduler.instants import from_seconds
-from scheduler.keys import Keys
-from scheduler.ledger import Ledger
-from scheduler.redis_client import Client, connect
+from scheduler.beat.scheduler import Scheduler
 from scheduler.registry import signatures
+from scheduler.sending.dispatch import Dispatcher
 from scheduler.settings import Settings
-from scheduler.store import Store
+from scheduler.storage.client import Client, connect
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store
 from tests.support.beats import running_beat
 from tests.support.redis_server import RedisServer
 from tests.support.redis_server import redis_server as run_redis

@@ -9,15 +9,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from scheduler import sync
-from scheduler.beat import Scheduler
+from scheduler import changes
+from scheduler.beat.scheduler import Scheduler
 from scheduler.celeryapp import build
-from scheduler.keys import Keys
-from scheduler.message import RUN_HEADER
 from scheduler.model import read_run_id
-from scheduler.redis_client import Client
+from scheduler.sending.headers import RUN_HEADER
 from scheduler.settings import Settings
-from scheduler.store import Store
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Store
 from tests.unit.timing.oracle import Expression, timeline
 
 CRONS = (
@@ -53,9 +53,9 @@ def beat(settings: Settings) -> Scheduler:
 def declare(store: Store, zone: str) -> None:
     common = {"task": "scheduler.tasks.log_it", "args": [1, 2], "overlap": "allow", "timezone": zone}
     for number, cron in enumerate(CRONS):
-        sync.create(store, f"cron-{number}", {**common, "cron": cron}, tasks=None, by="test")
+        changes.create(store, f"cron-{number}", {**common, "cron": cron}, tasks=None, by="test")
     for name, every in EVERY.items():
-        sync.create(store, name, {**common, "every": f"{every.total_seconds():.0f}s"}, tasks=None, by="test")
+        changes.create(store, name, {**common, "every": f"{every.total_seconds():.0f}s"}, tasks=None, by="test")
 
 
 def expected(zone: str, start: datetime) -> Counter[tuple[str, float]]:

@@ -8,12 +8,12 @@ from datetime import datetime
 
 import pytest
 
-from scheduler.beat import Scheduler
-from scheduler.instants import from_seconds
+from scheduler.beat.scheduler import Scheduler
 from scheduler.model import run_id
-from scheduler.redis_client import Client
 from scheduler.settings import Settings
-from scheduler.store import Store
+from scheduler.storage.client import Client
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.store import Store
 from tests.support.beats import (
     GOOD,
     add_due,

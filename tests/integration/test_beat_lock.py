@@ -9,15 +9,15 @@ from datetime import datetime
 import pytest
 from celery import Celery
 
-from scheduler import entries
-from scheduler.beat import Scheduler
-from scheduler.instants import from_seconds
-from scheduler.keys import Keys
-from scheduler.lease import LostLock
-from scheduler.ledger import Ledger
-from scheduler.redis_client import Client
+from scheduler.beat.scheduler import Scheduler
 from scheduler.settings import Settings
-from scheduler.store import Store
+from scheduler.storage import entries
+from scheduler.storage.client import Client
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.lock import LostLock
+from scheduler.storage.store import Store
 from tests.support.beats import (
     GOOD,
     add_due,

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from scheduler import entries
-from scheduler.beat import Scheduler
+from scheduler.beat.scheduler import Scheduler
 from scheduler.errors import RefusedChange
-from scheduler.ledger import Ledger
 from scheduler.model import run_id
-from scheduler.redis_client import AWAY, Client
-from scheduler.store import Store, Write
+from scheduler.storage import entries
+from scheduler.storage.client import AWAY, Client
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store, Write
 from tests.support.beats import add_due, arguments, lead, messages, put, runs_sent, schedule_data, sent, theirs
 
 CRONTAB = {

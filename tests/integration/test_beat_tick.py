@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from scheduler.beat import Scheduler
-from scheduler.instants import from_seconds
+from scheduler.beat.scheduler import Scheduler
 from scheduler.model import run_id
-from scheduler.redis_client import AWAY
 from scheduler.settings import Settings
-from scheduler.store import Store, Write
+from scheduler.storage.client import AWAY
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.store import Store, Write
 from tests.support.beats import (
     GOOD,
     LOG_IT,

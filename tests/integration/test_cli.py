@@ -8,14 +8,14 @@ import time
 
 import pytest
 
-from scheduler import sync
+from scheduler import changes
 from scheduler.errors import Exit
-from scheduler.instants import from_seconds
-from scheduler.keys import Keys
-from scheduler.ledger import Ledger
 from scheduler.model import Run, run_id
-from scheduler.redis_client import Client
-from scheduler.store import Store
+from scheduler.storage.client import Client
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store
 from tests.support.beats import runs_sent
 from tests.support.schedules import HOUR
 from tests.support.shell import Shell, add
@@ -24,7 +24,7 @@ from tests.support.shell import Shell, add
 def test_list_shows_each_schedule_on_one_line(shell: Shell, store: Store) -> None:
     add(store, "every-hour")
     add(store, "daily", cron="30 4 * * *", every=None)
-    sync.pause(store, "daily", by="ann")
+    changes.pause(store, "daily", by="ann")
     head, *lines = shell("list").out.splitlines()
     assert head.split() == ["NAME", "STATE", "TIMING", "NEXT", "LAST"]
     assert [line.split()[:2] for line in lines] == [["daily", "paused"], ["every-hour", "new"]]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.errors import Exit
-from scheduler.store import Store
+from scheduler.storage.store import Store
 from tests.support.shell import JOB, Shell
 
 
@@ -116,7 +116,7 @@ def test_apply_of_a_mass_removal_is_refused_with_the_option_that_means_it(shell:
 def test_apply_names_who_did_it_in_the_audit_log(shell: Shell, store: Store) -> None:
     shell.file(JOB)
     shell("apply")
-    assert store.audit()[0]["by"].startswith(f"cli {getpass.getuser()} ")
+    assert store.audit.lines()[0]["by"].startswith(f"cli {getpass.getuser()} ")
 
 
 def test_another_file_can_be_named(shell: Shell, tmp_path: Path) -> None:

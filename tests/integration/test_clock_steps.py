@@ -13,13 +13,14 @@ import pytest
 import time_machine
 from celery import Celery
 
-from scheduler import sync, wall_clock
-from scheduler.beat import Scheduler
-from scheduler.instants import from_seconds
-from scheduler.ledger import Ledger
+from scheduler import changes
+from scheduler.beat import wall_clock
+from scheduler.beat.scheduler import Scheduler
 from scheduler.model import Run, read_run_id
 from scheduler.settings import Settings
-from scheduler.store import Store, Write
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store, Write
 from tests.support.beats import lead, running_beat, runs_sent
 from tests.support.schedules import DAY, HOUR, MINUTE, NOON, SECOND, declared, entry_of
 
@@ -208,7 +209,7 @@ def test_what_is_lost_after_the_clock_was_set_back_falls_due_now_and_not_ahead(c
 
 
 def test_a_pause_survives_every_step(clock: Clock, store: Store) -> None:
-    sync.pause(store, "minutely", by="ann")
+    changes.pause(store, "minutely", by="ann")
     clock.set(LONG)
     clock.set(-LONG)
     clock.go_on(5 * MINUTE)

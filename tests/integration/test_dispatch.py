@@ -14,18 +14,18 @@ import pytest
 from celery import Celery
 from kombu.entity import Queue
 
-from scheduler import entries
-from scheduler.decide import decide
-from scheduler.dispatch import Dispatcher, Due, Unsendable
 from scheduler.errors import NotFound, RefusedChange
-from scheduler.keys import Keys
-from scheduler.lease import LostLock
-from scheduler.ledger import Ledger
-from scheduler.message import task_id
 from scheduler.model import Entry, Pause, run_id
-from scheduler.redis_client import Client
+from scheduler.sending.decide import decide
+from scheduler.sending.dispatch import Dispatcher, Due, Unsendable
+from scheduler.sending.message import task_id
 from scheduler.settings import Settings
-from scheduler.store import Store, Write
+from scheduler.storage import entries
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.lock import LostLock
+from scheduler.storage.store import Store, Write
 from tests.support.beats import arguments, runs_sent, sent
 from tests.support.schedules import HOUR, MINUTE
 from tests.support.shop import HALF, TASK, Shop, claim, claim_and_close, commit, snapshot

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import time_machine
 
-from scheduler.doctor import examine
 from scheduler.errors import Exit
-from scheduler.keys import Keys
-from scheduler.redis_client import connect
 from scheduler.settings import Settings
+from scheduler.status.doctor import examine
+from scheduler.storage.client import connect
+from scheduler.storage.keys import Keys
 from tests.support.polling import until
 from tests.support.redis_kinds import Server, running, sentinel_url, sentinels, servers
 from tests.support.service import ROOT, service

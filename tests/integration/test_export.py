@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from scheduler import export, sync
+from scheduler import changes
+from scheduler.changes import export
 from scheduler.errors import CannotWrite, Conflict, Exit, RefusedChange
-from scheduler.store import Store
+from scheduler.storage.store import Store
 from tests.support.shell import Shell
 
 FILE = """\
@@ -37,7 +38,7 @@ def desk(shell: Shell, store: Store) -> Shell:
 
 def edit(store: Store, **fields: object) -> None:
     wanted = {key: value for key, value in {**FIELDS, **fields}.items() if value is not None}
-    sync.edit(store, "job", wanted, tasks=None, by="ann", why="for today")
+    changes.edit(store, "job", wanted, tasks=None, by="ann", why="for today")
 
 
 def reload(desk: Shell, store: Store) -> str:
@@ -71,7 +72,7 @@ def test_what_was_written_is_the_files_again(desk: Shell, store: Store) -> None:
     assert reload(desk, store) == "update job (the file says now what the page said: args, cron, every)\n1 update\n"
     entry = store.get("job")
     assert (entry.overlay, entry.base, entry.due) == ({}, entry.fields, due)
-    loaded, exported = store.audit(2)
+    loaded, exported = store.audit.lines(2)
     assert (exported["change"], exported["before"]["args"], exported["after"]["args"]) == (
         "write to file",
         [1, 2],
@@ -99,8 +100,8 @@ def test_a_field_that_the_page_took_away_does_not_come_back_from_the_defaults(de
 
 
 def test_a_schedule_of_the_page_becomes_the_files_with_its_pause_and_its_due_instant(desk: Shell, store: Store) -> None:
-    sync.create(store, "made", {"task": "scheduler.tasks.fail", "every": "7h"}, tasks=None, by="ann")
-    sync.pause(store, "made", by="ann", note="not yet")
+    changes.create(store, "made", {"task": "scheduler.tasks.fail", "every": "7h"}, tasks=None, by="ann")
+    changes.pause(store, "made", by="ann", note="not yet")
     before = store.get("made")
     assert desk("export", "made", "--write").code == Exit.OK
     assert desk.settings.file.read_text() == FILE + (
@@ -119,7 +120,7 @@ def test_a_schedule_goes_into_the_file_that_declares_it(shell: Shell, store: Sto
     shell.settings.file.write_text("include: parts/*.yaml\n")
     shell("apply")
     edit(store, args=[3, 4], timezone=None, expires=None)
-    sync.create(store, "made", {"task": "scheduler.tasks.fail", "every": "7h"}, tasks=None, by="ann")
+    changes.create(store, "made", {"task": "scheduler.tasks.fail", "every": "7h"}, tasks=None, by="ann")
     assert shell("export", "--write").code == Exit.OK
     assert part.read_text() == "schedules:\n  job: {task: scheduler.tasks.log_it, every: 1h, args: [3, 4]}  # ours\n"
     assert shell.settings.file.read_text().endswith("made:\n    task: scheduler.tasks.fail\n    every: 7h\n")
@@ -177,7 +178,7 @@ def test_a_schedule_that_cannot_be_changed_alone_does_not_hinder_the_others(shel
     shell.settings.file.write_text(text)
     shell("apply")
     for name in ("job", "more0", "more2"):
-        sync.edit(store, name, store.get(name).fields | {"args": [3, 4]}, tasks=None, by="ann")
+        changes.edit(store, name, store.get(name).fields | {"args": [3, 4]}, tasks=None, by="ann")
     said = shell("export", "--write")
     assert said.code == Exit.PROBLEMS
     assert f"scheduler: {shell.settings.file} must be edited by hand for 'job': " in said.err

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler.keys import Keys
-from scheduler.ledger import Ledger
 from scheduler.model import Run, read_run_id, run_id
-from scheduler.redis_client import Client
 from scheduler.settings import Settings
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
 from tests.support.schedules import NOON
 
 KEPT = 3

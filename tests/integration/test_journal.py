@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scheduler import events
-from scheduler.journal import JournalHandler
+from scheduler.process.journal import JournalHandler
 from scheduler.settings import Settings
 from tests.support.service import service
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from scheduler import lease as module
-from scheduler.keys import Keys
-from scheduler.lease import Lease, holder, last_led
-from scheduler.redis_client import Client
+from scheduler.beat import lease as module
+from scheduler.beat.lease import Lease
 from scheduler.settings import Settings
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.lock import holder, last_led
 from tests.support.polling import until
 
 

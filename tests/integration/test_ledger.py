@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from scheduler.errors import NotFound
-from scheduler.instants import from_seconds
-from scheduler.keys import Keys
-from scheduler.ledger import SHOWN_RESULT, Ledger
 from scheduler.model import Run, read_run_id, run_id
-from scheduler.redis_client import Client
 from scheduler.settings import Settings
-from scheduler.store import Store, Write
+from scheduler.storage.client import Client
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import SHOWN_RESULT, Ledger
+from scheduler.storage.store import Store, Write
 from tests.support.schedules import NOON, declared, entry_of
 
 ID = run_id("job", NOON)

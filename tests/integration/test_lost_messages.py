@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from scheduler.beat import Scheduler
-from scheduler.instants import from_seconds
-from scheduler.keys import Keys
-from scheduler.ledger import Ledger
-from scheduler.message import task_id
+from scheduler.beat.scheduler import Scheduler
 from scheduler.model import Run, read_run_id
-from scheduler.redis_client import Client
-from scheduler.store import Store, Write
+from scheduler.sending.message import task_id
+from scheduler.storage.client import Client
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store, Write
 from tests.support.beats import lead, runs_sent, sent
 from tests.support.schedules import declared, entry_of
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from scheduler.errors import Conflict
-from scheduler.keys import Keys
-from scheduler.redis_client import Client
-from scheduler.store import Store, Write
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Store, Write
 from tests.support.schedules import declared, entry_of
 
 MANY = 1201  #: more than travel with the step itself

@@ -18,14 +18,16 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from scheduler import entries, plan, sync, undo
+from scheduler import changes
 from scheduler.admin.forms import reverted
+from scheduler.changes import plan, undo
 from scheduler.errors import RefusedChange
-from scheduler.instants import from_seconds
 from scheduler.model import TIMING_KINDS
+from scheduler.sending.upcoming import left_out
 from scheduler.settings import Settings
-from scheduler.store import Store
-from scheduler.upcoming import left_out
+from scheduler.storage import entries
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.store import Store
 from tests.support.beats import running_beat, write_file
 
 NAMES = ("a", "b", "c", "d")
@@ -102,9 +104,9 @@ class Life(RuleBasedStateMachine):
         """So that there is from the start what can be undone, what cannot, and what a removal takes along."""
         for retries in (1, 2):
             side = START | {"retries": retries}
-            sync.edit(self.store, "a", in_words(side), tasks=None, by="ann", why=self.why())
+            changes.edit(self.store, "a", in_words(side), tasks=None, by="ann", why=self.why())
             self.expected["a"].governs = side
-        sync.pause(self.store, "b", by="ann", note="from the start")
+        changes.pause(self.store, "b", by="ann", note="from the start")
         self.expected["b"].pause = "from the start"
 
     def teardown(self) -> None:
@@ -206,60 +208,62 @@ class Life(RuleBasedStateMachine):
             known = self.expected[name]
             side = side | {key: known.governs[key] for key in keep}
             fields = in_words(side)
-            sync.edit(self.store, name, fields, tasks=None, by="ann", why=self.why())
+            changes.edit(self.store, name, fields, tasks=None, by="ann", why=self.why())
             known.governs = side
 
     @rule(name=st.sampled_from(PAGE_NAMES), side=FIELDS)
     def make_on_the_page(self, name: str, side: Side) -> None:
         if name not in self.expected:
-            sync.create(self.store, name, in_words(side), tasks=None, by="ann")
+            changes.create(self.store, name, in_words(side), tasks=None, by="ann")
             self.expected[name] = Expected("admin", side)
 
     @rule(number=st.integers(0, 9))
     def remove_on_the_page(self, number: int) -> None:
         if name := self.some(number, "admin"):
-            sync.remove(self.store, name, by="ann")
+            changes.remove(self.store, name, by="ann")
             del self.expected[name]
 
     @rule(number=st.integers(0, 9))
     def pause(self, number: int) -> None:
         if name := self.some(number):
             note = self.why()
-            sync.pause(self.store, name, by="ann", note=note)
+            changes.pause(self.store, name, by="ann", note=note)
             self.expected[name].pause = note
 
     @rule(number=st.integers(0, 9))
     def skip_next(self, number: int) -> None:
         name = self.some(number)
         if name and self.expected[name].pause is None and self.expected[name].skips is None:
-            found = sync.skip(self.store, name, by="ann", note=self.why()).skip
+            found = changes.skip(self.store, name, by="ann", note=self.why()).skip
             self.expected[name].skips = found.due if found else None
 
     @rule(number=st.integers(0, 9))
     def resume(self, number: int) -> None:
         name = self.some(number)
         if name and self.expected[name].pause is not None:
-            sync.resume(self.store, name, by="ann")
+            changes.resume(self.store, name, by="ann")
             self.expected[name].pause = None
 
     @rule(number=st.integers(0, 9))
     def run_what_was_skipped(self, number: int) -> None:
         name = self.some(number)
         if name and left_out(entry := self.store.get(name), entries.job(entry)) is not None:
-            sync.unskip(self.store, name, by="ann")
+            changes.unskip(self.store, name, by="ann")
             self.expected[name].skips = None
 
     @rule(number=st.integers(0, 9))
     def revert_to_the_file(self, number: int) -> None:
         if name := self.some(number, "file"):
             entry = self.store.get(name)
-            sync.edit(self.store, name, reverted(entry, ""), tasks=None, by="ann", why=self.why())
+            changes.edit(self.store, name, reverted(entry, ""), tasks=None, by="ann", why=self.why())
             self.expected[name].governs = self.expected[name].said
 
     @rule(number=st.integers(0, 99))
     def undo_an_edit(self, number: int) -> None:
         """Refused where one of its fields was changed since."""
-        edits = [line for line in self.store.audit(10_000) if line["change"] == "edit" and undo.can_be_undone(line)]
+        edits = [
+            line for line in self.store.audit.lines(10_000) if line["change"] == "edit" and undo.can_be_undone(line)
+        ]
         edits = [line for line in edits if line["schedule"] in self.expected]
         if not edits:
             return
@@ -278,7 +282,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 99))
     def bring_back_what_was_removed(self, number: int) -> None:
-        lines = [line for line in self.store.audit(10_000) if line["change"] == "remove"]
+        lines = [line for line in self.store.audit.lines(10_000) if line["change"] == "remove"]
         if lines := [line for line in lines if line["schedule"] not in self.expected]:
             line = lines[number % len(lines)]
             undo.undo(self.store, line["id"], tasks=None, by="ann")
@@ -347,7 +351,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def the_audit_log_explains_every_value(self) -> None:
         told: dict[str, dict[str, Any]] = {}
-        for line in reversed(self.store.audit(10_000)):
+        for line in reversed(self.store.audit.lines(10_000)):
             name = line.get("schedule")
             if not name:
                 continue

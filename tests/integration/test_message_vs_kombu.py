@@ -14,12 +14,14 @@ import pytest
 from celery import Celery, Task, signals
 from kombu.entity import Exchange, Queue
 
-from scheduler import entries, message
-from scheduler.entries import Job
-from scheduler.instants import from_seconds
-from scheduler.message import RETRIES_HEADER, RUN_HEADER, CannotCompose, Message
 from scheduler.model import Entry
-from scheduler.redis_client import Client
+from scheduler.sending import message
+from scheduler.sending.headers import RETRIES_HEADER, RUN_HEADER
+from scheduler.sending.message import CannotCompose, Message
+from scheduler.storage import entries
+from scheduler.storage.client import Client
+from scheduler.storage.entries import Job
+from scheduler.storage.instants import from_seconds
 from tests.support.polling import until
 from tests.support.schedules import declared, entry_of
 

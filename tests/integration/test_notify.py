@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler import notify
+from scheduler.process import notify
 from scheduler.settings import Settings
 from tests.support.notify_socket import NotifySocket
 from tests.support.polling import until

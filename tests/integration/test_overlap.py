@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from scheduler.instants import from_seconds
-from scheduler.keys import Keys
-from scheduler.redis_client import Client
-from scheduler.store import Write
+from scheduler.storage.client import Client
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Write
 from tests.support.beats import arguments, runs_sent, sent
 from tests.support.schedules import MINUTE
 from tests.support.shop import Shop, claim, claim_and_close, commit_at

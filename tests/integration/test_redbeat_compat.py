@@ -14,14 +14,14 @@ from celery.schedules import crontab, schedule
 from redbeat import RedBeatSchedulerEntry
 from redbeat.schedulers import RedBeatScheduler, get_redis
 
-from scheduler import sync
-from scheduler.beat import Scheduler
-from scheduler.instants import from_seconds
-from scheduler.keys import Keys
-from scheduler.ledger import Ledger
+from scheduler import changes
+from scheduler.beat.scheduler import Scheduler
 from scheduler.model import run_id
 from scheduler.settings import Settings
-from scheduler.store import Store, Write
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store, Write
 from tests.support.beats import arguments, lead, runs_sent, sent
 from tests.support.schedules import DAY, HOUR, MINUTE, SECOND, declared, entry_of
 
@@ -119,9 +119,9 @@ def test_a_paused_schedule_is_disabled_for_redbeat_until_its_pause_ends(
     beat: Scheduler, celery: Celery, settings: Settings, store: Store
 ) -> None:
     load(beat, settings)
-    sync.pause(store, "job", by="ann")
+    changes.pause(store, "job", by="ann")
     assert stock(celery).enabled is False
-    sync.resume(store, "job", by="ann")
+    changes.resume(store, "job", by="ann")
     lead(beat)
     assert stock(celery).enabled is True
 
@@ -280,7 +280,7 @@ def test_a_change_through_redbeat_is_a_line_of_the_audit_log(
     entry.args = [3, 4]
     entry.save()
     look_again(beat)
-    line = store.audit()[0]
+    line = store.audit.lines()[0]
     assert (line["by"], line["schedule"], line["change"]) == ("redbeat", "job", "edit")
     assert (line["before"]["args"], line["after"]["args"]) == ([1, 2], [3, 4])
     assert line["why"] == "saved through RedBeat's own API"

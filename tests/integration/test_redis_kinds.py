@@ -22,11 +22,11 @@ from redbeat import RedBeatSchedulerEntry
 
 from scheduler import celeryapp
 from scheduler.errors import ConfigurationError, Exit
-from scheduler.message import RUN_HEADER
-from scheduler.redis_client import AWAY, check_server, connect
 from scheduler.redis_url import SENTINEL_TIMEOUT
 from scheduler.registry import signatures
+from scheduler.sending.headers import RUN_HEADER
 from scheduler.settings import Settings
+from scheduler.storage.client import AWAY, check_server, connect
 from tests.support.beats import lead, running_beat
 from tests.support.polling import until
 from tests.support.redis_kinds import SentinelServer, Server, certificates, running, sentinel_url, sentinels, servers

@@ -7,12 +7,12 @@ import logging
 import pytest
 from celery import Celery
 
-from scheduler import faults, sync
-from scheduler.beat import Scheduler
+from scheduler import changes, faults
+from scheduler.beat.scheduler import Scheduler
 from scheduler.errors import Exit
-from scheduler.redis_client import AWAY, Client
 from scheduler.settings import Settings
-from scheduler.store import Store
+from scheduler.storage.client import AWAY, Client
+from scheduler.storage.store import Store
 from tests.support.beats import GOOD, lead, messages, running_beat, write_file
 from tests.support.shell import Shell
 
@@ -82,11 +82,11 @@ def test_a_mass_removal_is_rejected_until_somebody_applies_it(
 def test_applying_another_file_mends_nothing(rejected: Scheduler, settings: Settings, store: Store) -> None:
     other = settings.file.with_name("other.yaml")
     other.write_text(GOOD)
-    sync.apply(store, sync.check(other, None), by="ann")
+    changes.apply(store, changes.check(other, None), by="ann")
     assert store.file_facts()["state"] == "rejected"
 
 
-@pytest.mark.parametrize("point", ["sync.before_write", "store.before_apply", "sync.after_write"])
+@pytest.mark.parametrize("point", ["changes.before_write", "store.before_apply", "changes.after_write"])
 def test_a_file_that_met_a_failure_of_redis_is_loaded_when_it_is_back(
     beat: Scheduler, settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
@@ -105,7 +105,7 @@ def test_a_file_that_met_a_failure_of_redis_is_loaded_when_it_is_back(
     lead(beat)
     assert store.get("job").fields["args"] == [3, 4]
     assert store.file_facts()["state"] == "applied"
-    assert len([line for line in store.audit() if line["change"] == "update"]) == 1
+    assert len([line for line in store.audit.lines() if line["change"] == "update"]) == 1
 
 
 def test_a_reload_that_is_asked_for_reads_the_file_again(

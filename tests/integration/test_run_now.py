@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from scheduler.errors import RefusedChange
-from scheduler.keys import Keys
-from scheduler.message import task_id
 from scheduler.model import Entry, Pause
-from scheduler.redis_client import Client
-from scheduler.store import Write
+from scheduler.sending.message import task_id
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Write
 from tests.support.beats import arguments, runs_sent, sent
 from tests.support.shop import TASK, Shop
 

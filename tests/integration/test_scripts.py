@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from scheduler.ledger import Ledger
 from scheduler.model import run_id
-from scheduler.redis_client import Client
+from scheduler.storage.client import Client
+from scheduler.storage.ledger import Ledger
 from tests.support.redis_server import RedisServer
 from tests.support.schedules import NOON, SECOND
 

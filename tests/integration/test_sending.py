@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from scheduler import sync
-from scheduler.beat import Scheduler
+from scheduler import changes
+from scheduler.beat.scheduler import Scheduler
+from scheduler.beat.sender import BATCH
 from scheduler.errors import Conflict, NotFound
-from scheduler.instants import from_seconds
-from scheduler.lease import LostLock
-from scheduler.ledger import Ledger
 from scheduler.model import Entry
-from scheduler.redis_client import AWAY, connect
-from scheduler.sending import BATCH
 from scheduler.settings import Settings
-from scheduler.store import Store, Write
+from scheduler.storage.client import AWAY, connect
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.lock import LostLock
+from scheduler.storage.store import Store, Write
 from tests.support.beats import LOG_IT, lead, put, runs_sent, theirs
 from tests.support.schedules import SECOND, declared, entry_of
 
@@ -104,7 +104,7 @@ def test_edits_pauses_and_their_ends_between_two_steps_lose_and_double_nothing(
         thread.join()
     for name in names:
         if store.get(name).pause is not None:
-            sync.resume(store, name, by="ann")
+            changes.resume(store, name, by="ann")
     lead(beat)
     runs = runs_sent(beat.client)
     assert len(runs) == len(set(runs))
@@ -119,9 +119,9 @@ def meddle(settings: Settings, beat: Scheduler, names: list[str], over: threadin
     with connect(settings) as client:
         store = Store(client, beat.keys)
         acts: list[Callable[[str], Entry]] = [
-            lambda name: sync.pause(store, name, by="ann", until=from_seconds(time.time() + 0.3)),
-            lambda name: sync.resume(store, name, by="ann"),
-            lambda name: sync.change_entry(store, name, "ann", "edit", edited),
+            lambda name: changes.pause(store, name, by="ann", until=from_seconds(time.time() + 0.3)),
+            lambda name: changes.resume(store, name, by="ann"),
+            lambda name: changes.change_entry(store, name, "ann", "edit", edited),
         ]
         while not over.is_set():
             try:

@@ -7,17 +7,18 @@ from datetime import datetime
 
 import pytest
 
-from scheduler import entries, sync
-from scheduler.beat import Scheduler
+from scheduler import changes
+from scheduler.beat.scheduler import Scheduler
+from scheduler.beat.snapshot import is_worth_keeping
+from scheduler.changes.undo import undo
 from scheduler.errors import Exit, NotFound, RefusedChange
-from scheduler.instants import from_seconds
 from scheduler.model import Entry, SkipNext, run_id
-from scheduler.redis_client import Client
+from scheduler.sending.upcoming import due_instants
 from scheduler.settings import Settings
-from scheduler.snapshot import is_worth_keeping
-from scheduler.store import Store, Write
-from scheduler.undo import undo
-from scheduler.upcoming import due_instants
+from scheduler.storage import entries
+from scheduler.storage.client import Client
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.store import Store, Write
 from tests.support.beats import GOOD, lead, runs_sent, write_file
 from tests.support.schedules import HOUR, MINUTE, SECOND, declared, entry_of
 from tests.support.shell import Shell, add
@@ -37,7 +38,7 @@ def next_of(store: Store) -> datetime:
 
 def test_the_next_run_is_left_out_and_the_one_after_is_the_next(store: Store, job: Entry) -> None:
     due = next_of(store)
-    sync.skip(store, "job", by="ann", note="inventory")
+    changes.skip(store, "job", by="ann", note="inventory")
     found = store.get("job").skip
     assert found is not None
     assert (found.by, found.note, from_seconds(found.due)) == ("ann", "inventory", due)
@@ -64,10 +65,10 @@ def test_a_skipped_run_is_not_sent_and_stands_in_the_ledger_with_who_and_why(
 def test_it_survives_a_reload_an_edit_a_rename_and_a_restart(beat: Scheduler, settings: Settings, store: Store) -> None:
     write_file(settings, GOOD)
     lead(beat)
-    marked = sync.skip(store, "job", by="ann").skip
+    marked = changes.skip(store, "job", by="ann").skip
     write_file(settings, GOOD.replace("[1, 2]", "[3, 4]"))
     lead(beat)
-    sync.edit(store, "job", store.get("job").fields | {"queue": "slow"}, tasks=None, by="bob")
+    changes.edit(store, "job", store.get("job").fields | {"queue": "slow"}, tasks=None, by="bob")
     assert store.get("job").skip == marked
     write_file(settings, GOOD.replace("job:", "new:").replace("every: 1h", "every: 1h, renamed_from: job"))
     lead(beat)
@@ -80,7 +81,7 @@ def test_it_goes_when_the_schedule_goes(beat: Scheduler, settings: Settings, sto
     two = GOOD.replace("{job:", "{b: {task: scheduler.tasks.log_it, every: 1h, args: [1, 2]}, job:")
     write_file(settings, two)
     lead(beat)
-    sync.skip(store, "b", by="ann")
+    changes.skip(store, "b", by="ann")
     write_file(settings, GOOD)
     lead(beat)
     write_file(settings, two)
@@ -89,7 +90,7 @@ def test_it_goes_when_the_schedule_goes(beat: Scheduler, settings: Settings, sto
 
 
 def test_it_is_kept_in_the_snapshot(store: Store, job: Entry, client: Client) -> None:
-    sync.skip(store, "job", by="ann")
+    changes.skip(store, "job", by="ann")
     stored = client.hgetall(store.keys.entry("job")) | {"origin": "file"}
     assert is_worth_keeping(stored)
     assert not is_worth_keeping(stored | {"skip": ""})
@@ -97,38 +98,38 @@ def test_it_is_kept_in_the_snapshot(store: Store, job: Entry, client: Client) ->
 
 def test_it_can_be_undone_once(store: Store, job: Entry) -> None:
     due = next_of(store)
-    sync.skip(store, "job", by="ann")
-    sync.unskip(store, "job", by="bob")
+    changes.skip(store, "job", by="ann")
+    changes.unskip(store, "job", by="bob")
     assert next_of(store) == due
     with pytest.raises(NotFound, match=r"^'job' skips nothing: there is nothing to undo$"):
-        sync.unskip(store, "job", by="bob")
-    assert [(line["change"], line["by"]) for line in store.audit()] == [("unskip", "bob"), ("skip", "ann")]
+        changes.unskip(store, "job", by="bob")
+    assert [(line["change"], line["by"]) for line in store.audit.lines()] == [("unskip", "bob"), ("skip", "ann")]
 
 
 def test_only_one_run_is_skipped_at_a_time(store: Store, job: Entry) -> None:
-    sync.skip(store, "job", by="ann")
+    changes.skip(store, "job", by="ann")
     with pytest.raises(RefusedChange, match=r"^'job' skips .* UTC already: undo that first$"):
-        sync.skip(store, "job", by="bob")
+        changes.skip(store, "job", by="bob")
 
 
 def test_what_has_no_next_run_cannot_be_skipped(store: Store, job: Entry) -> None:
-    sync.pause(store, "job", by="ann")
+    changes.pause(store, "job", by="ann")
     with pytest.raises(NotFound, match=r"^'job' has no next run that could be skipped$"):
-        sync.skip(store, "job", by="ann")
+        changes.skip(store, "job", by="ann")
 
 
 def test_a_run_that_the_timing_no_longer_has_is_not_waited_for(store: Store, job: Entry) -> None:
-    sync.skip(store, "job", by="ann")
-    sync.edit(store, "job", {"task": "scheduler.tasks.fail", "at": "2099-01-01 00:00"}, tasks=None, by="ann")
+    changes.skip(store, "job", by="ann")
+    changes.edit(store, "job", {"task": "scheduler.tasks.fail", "at": "2099-01-01 00:00"}, tasks=None, by="ann")
     assert next_of(store).year == 2099
-    sync.skip(store, "job", by="ann")
+    changes.skip(store, "job", by="ann")
 
 
 def test_a_skipped_run_uses_up_none_of_max_runs(store: Store) -> None:
     entry = entry_of(declared(every="1h", max_runs=2), "admin", now=from_seconds(time.time()))
     store.write([Write("job", None, entry)])
     due = next_of(store)
-    sync.skip(store, "job", by="ann")
+    changes.skip(store, "job", by="ann")
     marked = store.get("job")
     assert list(due_instants(marked, entries.job(marked), due - SECOND)) == [due + HOUR, due + 2 * HOUR]
 
@@ -149,19 +150,19 @@ def test_the_command_skips_and_takes_it_back(shell: Shell, store: Store, job: En
 
 def test_the_line_in_the_audit_log_undoes_it(store: Store, job: Entry) -> None:
     due = next_of(store)
-    sync.skip(store, "job", by="ann")
-    undo(store, store.audit()[0]["id"], tasks=None, by="bob")
+    changes.skip(store, "job", by="ann")
+    undo(store, store.audit.lines()[0]["id"], tasks=None, by="bob")
     assert next_of(store) == due
-    assert store.audit()[0]["why"].startswith("undo of skip by ann")
-    undo(store, store.audit()[0]["id"], tasks=None, by="cyd")
+    assert store.audit.lines()[0]["why"].startswith("undo of skip by ann")
+    undo(store, store.audit.lines()[0]["id"], tasks=None, by="cyd")
     assert next_of(store) == due + HOUR
-    assert store.audit()[0]["why"].startswith("undo of unskip by bob")
+    assert store.audit.lines()[0]["why"].startswith("undo of unskip by bob")
 
 
 def test_a_skip_that_was_taken_back_comes_back_only_for_the_same_run(store: Store, job: Entry) -> None:
-    sync.skip(store, "job", by="ann")
-    sync.unskip(store, "job", by="ann")
-    sync.edit(store, "job", {**job.fields, "every": "7m"}, tasks=None, by="ann")
-    line = store.audit()[1]["id"]
+    changes.skip(store, "job", by="ann")
+    changes.unskip(store, "job", by="ann")
+    changes.edit(store, "job", {**job.fields, "every": "7m"}, tasks=None, by="ann")
+    line = store.audit.lines()[1]["id"]
     with pytest.raises(RefusedChange, match="is not the next run of 'job'"):
         undo(store, line, tasks=None, by="bob")

@@ -14,18 +14,19 @@ import pytest
 import time_machine
 from celery import Celery
 
-from scheduler import beat as beat_module
-from scheduler import roster, safekeeping, sync
-from scheduler.beat import Scheduler
+from scheduler import changes
+from scheduler.beat import roster, safekeeping
+from scheduler.beat import scheduler as beat_module
+from scheduler.beat.scheduler import Scheduler
+from scheduler.beat.snapshot import NAME, Snapshot
 from scheduler.errors import NotFound
-from scheduler.instants import from_seconds
-from scheduler.keys import Keys
-from scheduler.ledger import Ledger
-from scheduler.redis_client import Client
 from scheduler.settings import Settings
-from scheduler.snapshot import NAME, Snapshot
-from scheduler.status import Status
-from scheduler.store import Store, Write
+from scheduler.status.read_model import Status
+from scheduler.storage.client import Client
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store, Write
 from tests.support.beats import lead as one_tick
 from tests.support.beats import running_beat, runs_sent
 from tests.support.schedules import HOUR, SECOND, declared, entry_of
@@ -57,9 +58,9 @@ def shop(beat: Scheduler, settings: Settings, store: Store) -> Scheduler:
     """A beat that leads over two schedules of a file, one with an overlay, one paused, and one made on the page."""
     settings.file.write_text(FILE)
     lead(beat)
-    sync.create(store, "page", EVERY_HOUR, tasks=None, by="ann")
-    sync.edit(store, "nightly", EVERY_HOUR | {"args": [3, 4]}, tasks=None, by="ann", why="for now")
-    sync.pause(store, "weekly", by="bob", note="until the disk is replaced")
+    changes.create(store, "page", EVERY_HOUR, tasks=None, by="ann")
+    changes.edit(store, "nightly", EVERY_HOUR | {"args": [3, 4]}, tasks=None, by="ann", why="for now")
+    changes.pause(store, "weekly", by="bob", note="until the disk is replaced")
     lead(beat)
     return beat
 
@@ -133,14 +134,14 @@ def test_a_first_start_over_an_empty_redis_is_no_loss(
 
 def test_what_was_made_after_the_loss_is_not_overwritten(shop: Scheduler, store: Store) -> None:
     lose_everything(shop)
-    sync.create(store, "page", EVERY_HOUR | {"args": [8, 8]}, tasks=None, by="ann")
+    changes.create(store, "page", EVERY_HOUR | {"args": [8, 8]}, tasks=None, by="ann")
     lead(shop)
     assert store.get("page").fields["args"] == [8, 8]
     assert store.get("nightly").fields["args"] == [3, 4]
 
 
 def test_what_was_removed_before_the_loss_stays_away(shop: Scheduler, store: Store) -> None:
-    sync.remove(store, "page", by="ann")
+    changes.remove(store, "page", by="ann")
     lead(shop)
     lose_everything(shop)
     lead(shop)
@@ -148,7 +149,7 @@ def test_what_was_removed_before_the_loss_stays_away(shop: Scheduler, store: Sto
 
 
 def test_a_pause_that_ended_before_the_loss_stays_ended(shop: Scheduler, store: Store) -> None:
-    sync.resume(store, "weekly", by="bob")
+    changes.resume(store, "weekly", by="bob")
     lead(shop)
     lose_everything(shop)
     lead(shop)
@@ -173,7 +174,7 @@ def test_entries_of_other_programs_are_back_too(shop: Scheduler, store: Store, c
 def test_an_entry_that_is_lost_right_after_it_was_changed_is_back(
     shop: Scheduler, store: Store, client: Client, keys: Keys
 ) -> None:
-    sync.edit(store, "page", EVERY_HOUR | {"args": [7, 7]}, tasks=None, by="ann")
+    changes.edit(store, "page", EVERY_HOUR | {"args": [7, 7]}, tasks=None, by="ann")
     client.delete(keys.entry("page"))
     lead(shop)
     assert store.get("page").origin == "admin"
@@ -216,7 +217,7 @@ def test_a_lost_counter_of_changes_never_gives_a_number_twice(
     if now:
         client.set(shop.keys.revision, now)
     lead(shop)
-    sync.edit(store, "page", EVERY_HOUR | {"args": [5, 5]}, tasks=None, by="ann")
+    changes.edit(store, "page", EVERY_HOUR | {"args": [5, 5]}, tasks=None, by="ann")
     assert store.get("page").revision > before
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from scheduler import entries
 from scheduler.errors import Conflict, NotFound
-from scheduler.keys import Keys
 from scheduler.model import Entry, Overlaid, Pause
-from scheduler.redis_client import Client
-from scheduler.store import Store, Write, audit_line
+from scheduler.storage import entries
+from scheduler.storage.audit import audit_line
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Store, Write
 from tests.support.schedules import HOUR, MINUTE, NOON, declared, entry_of
 
 FIELDS: dict[str, Any] = {"args": [1, {"a": None, "__type__": "crontab"}], "kwargs": {"ü": [2.5, "'\"\n"]}}
@@ -153,28 +154,28 @@ def test_every_change_is_announced_and_written_into_the_audit_log(store: Store, 
         line = audit_line("ann", NOON, "add", None, {"task": "t"}, "because")
         store.write([Write("job", None, entry_of(declared()), audit=line)])
         assert pubsub.get_message(timeout=60)["channel"] == keys.wake
-    [told] = store.audit()
-    assert told == store.audit_line(told["id"])
+    [told] = store.audit.lines()
+    assert told == store.audit.line(told["id"])
     assert told == line | {"id": told["id"]}
 
 
 def test_the_audit_log_forgets_its_oldest_lines(
     store: Store, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scheduler.store.AUDIT_LENGTH", 100)
+    monkeypatch.setattr("scheduler.storage.audit.AUDIT_LENGTH", 100)
     for number in range(500):
-        store.log({"change": "note", "number": number})
+        store.audit.add({"change": "note", "number": number})
     assert 100 <= client.xlen(keys.audit) <= 300, "Redis frees lines by the hundred"
     store.write([Write("a", None, entry_of(declared("a")), audit={"change": "add"})])
     assert client.xlen(keys.audit) <= 300
-    assert store.audit(2)[1]["number"] == 499
+    assert store.audit.lines(2)[1]["number"] == 499
 
 
 def test_the_newest_line_of_the_audit_log_comes_first(store: Store) -> None:
     for name in "abc":
         line = audit_line("ann", NOON, name, None, None)
         store.write([Write(name, None, entry_of(declared(name)), audit=line)])
-    assert [line["change"] for line in store.audit(2)] == ["c", "b"]
+    assert [line["change"] for line in store.audit.lines(2)] == ["c", "b"]
 
 
 def test_a_schedule_that_does_not_exist_is_named_with_a_remedy(store: Store) -> None:

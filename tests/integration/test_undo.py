@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from scheduler import sync
+from scheduler import changes
 from scheduler.errors import Exit
-from scheduler.store import Store
+from scheduler.storage.store import Store
 from tests.support.shell import JOB, Shell
 
 FIELDS: dict[str, Any] = {"task": "scheduler.tasks.log_it", "every": "1h", "args": [1, 2]}
@@ -26,11 +26,11 @@ def desk(shell: Shell) -> Shell:
 
 def edit(store: Store, name: str = "job", **fields: Any) -> None:
     wanted = {key: value for key, value in {**FIELDS, **fields}.items() if value is not None}
-    sync.edit(store, name, wanted, tasks=None, by="ann", why="for today")
+    changes.edit(store, name, wanted, tasks=None, by="ann", why="for today")
 
 
 def newest(store: Store, nth: int = 0) -> str:
-    return str(store.audit()[nth]["id"])
+    return str(store.audit.lines()[nth]["id"])
 
 
 def refusal(desk: Shell, identity: str) -> str:
@@ -41,8 +41,8 @@ def refusal(desk: Shell, identity: str) -> str:
 
 def test_audit_shows_who_changed_what_when_and_why_with_an_id(desk: Shell, store: Store) -> None:
     edit(store, args=[3, 4])
-    until = sync.clock() + timedelta(hours=1)
-    sync.pause(store, "job", by="ann", note="new disk", until=until)
+    until = changes.clock() + timedelta(hours=1)
+    changes.pause(store, "job", by="ann", note="new disk", until=until)
     paused, edited = desk("audit", "job").out.splitlines()[:2]
     assert paused.startswith(newest(store))
     assert f"ann: pause job (until {until:%Y-%m-%d %H:%M:%S} UTC — new disk)" in paused
@@ -53,7 +53,7 @@ def test_audit_shows_who_changed_what_when_and_why_with_an_id(desk: Shell, store
 
 
 def test_audit_says_which_file_was_loaded(desk: Shell, store: Store) -> None:
-    digest = sync.check(desk.settings.file, None).digest
+    digest = changes.check(desk.settings.file, None).digest
     assert all(digest in line for line in desk("audit").out.splitlines())
 
 
@@ -62,7 +62,7 @@ def test_an_edit_is_undone_and_the_undo_too(desk: Shell, store: Store) -> None:
     said = desk("undo", newest(store))
     assert (said.code, said.out) == (Exit.OK, "set back job\n")
     assert (store.get("job").fields["args"], store.get("job").overlay) == ([1, 2], {})
-    assert store.audit()[0]["why"].startswith("undo of edit by ann, ")
+    assert store.audit.lines()[0]["why"].startswith("undo of edit by ann, ")
     desk("undo", newest(store))
     assert store.get("job").fields["args"] == [3, 4]
 
@@ -92,14 +92,14 @@ def test_what_the_file_changed_comes_back_as_an_overlay(desk: Shell, store: Stor
 
 
 def test_a_schedule_that_left_the_file_comes_back_as_the_pages_with_pause_and_count(desk: Shell, store: Store) -> None:
-    sync.pause(store, "job", by="ann", note="new disk")
+    changes.pause(store, "job", by="ann", note="new disk")
     desk.file(OTHER)
     desk("apply")
     said = desk("undo", newest(store))
     assert (said.code, said.out) == (Exit.OK, "restored job\n")
     entry = store.get("job")
     assert (entry.origin, entry.fields, entry.pause and entry.pause.note) == ("admin", FIELDS, "new disk")
-    assert store.audit()[0]["change"] == "restore"
+    assert store.audit.lines()[0]["change"] == "restore"
 
 
 def test_a_schedule_that_exists_again_is_not_restored(desk: Shell, store: Store) -> None:
@@ -113,7 +113,7 @@ def test_a_schedule_that_exists_again_is_not_restored(desk: Shell, store: Store)
 
 def test_a_schedule_that_was_made_is_removed_unless_it_is_the_files_or_changed(desk: Shell, store: Store) -> None:
     assert "'job' is declared in the schedule file: remove it there" in refusal(desk, newest(store, 1))
-    sync.create(store, "made", FIELDS, tasks=None, by="ann")
+    changes.create(store, "made", FIELDS, tasks=None, by="ann")
     made = newest(store)
     edit(store, "made", args=[3, 4])
     assert "changed since in args" in refusal(desk, made)
@@ -123,7 +123,7 @@ def test_a_schedule_that_was_made_is_removed_unless_it_is_the_files_or_changed(d
 
 
 def test_a_pause_and_its_end_are_undone(desk: Shell, store: Store) -> None:
-    sync.pause(store, "job", by="ann", note="new disk")
+    changes.pause(store, "job", by="ann", note="new disk")
     paused = newest(store)
     assert desk("undo", paused).out == "resumed job\n"
     ended = store.get("job").pause
@@ -138,7 +138,7 @@ def test_a_pause_and_its_end_are_undone(desk: Shell, store: Store) -> None:
 
 def test_a_run_and_a_rename_cannot_be_undone(desk: Shell, store: Store) -> None:
     desk.apart("run", "job")
-    assert store.audit()[0]["change"] == "run"
+    assert store.audit.lines()[0]["change"] == "run"
     assert "there is nothing to undo" in refusal(desk, newest(store))
     desk.file(OTHER, JOB.replace("job:", "work:").replace("{", "{renamed_from: job, "))
     desk("apply")
@@ -154,6 +154,6 @@ def test_a_line_that_is_not_there_is_said_so(desk: Shell, identity: str) -> None
 
 def test_what_the_gate_refuses_by_now_is_not_undone(desk: Shell, store: Store) -> None:
     desk.file(JOB.replace("log_it", "gone").replace("scheduler.tasks.gone", "gone.task"), OTHER)
-    sync.apply(store, sync.check(desk.settings.file, None), by="ann")
+    changes.apply(store, changes.check(desk.settings.file, None), by="ann")
     edit(store, task="scheduler.tasks.log_it")
     assert "unknown task 'gone.task'" in refusal(desk, newest(store))

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from scheduler import entries
-from scheduler.beat import Scheduler
-from scheduler.keys import Keys
-from scheduler.message import RUN_HEADER
-from scheduler.redis_client import Client
+from scheduler.beat.scheduler import Scheduler
+from scheduler.sending.headers import RUN_HEADER
 from scheduler.settings import Settings
-from scheduler.store import Store, Write
+from scheduler.storage import entries
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Store, Write
 from tests.support.schedules import HOUR, SECOND, declared, entry_of
 
 LOG_IT = "scheduler.tasks.log_it"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scheduler.message import RUN_HEADER
+from scheduler.sending.headers import RUN_HEADER
 from tests.support.rabbitmq import RabbitServer
 from tests.support.redis_server import RedisServer
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scheduler.keys import Keys
-from scheduler.ledger import Ledger
 from scheduler.model import Run
-from scheduler.redis_client import AWAY, connect
 from scheduler.settings import Settings
+from scheduler.storage.client import AWAY, connect
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
 from tests.support.polling import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from scheduler import cli
-from scheduler.instants import from_seconds
 from scheduler.settings import Settings
-from scheduler.store import Store, Write
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.store import Store, Write
 from tests.support.schedules import declared, entry_of
 
 ROOT = Path(cli.__file__).resolve().parent.parent.parent

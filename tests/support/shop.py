@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from scheduler import entries
-from scheduler.decide import decide
-from scheduler.dispatch import Dispatcher, Due
-from scheduler.ledger import Ledger
 from scheduler.model import Entry, Run
-from scheduler.redis_client import Client
-from scheduler.store import Store, Write
+from scheduler.sending.decide import decide
+from scheduler.sending.dispatch import Dispatcher, Due
+from scheduler.storage import entries
+from scheduler.storage.client import Client
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store, Write
 from tests.support.beats import runs_sent
 from tests.support.schedules import MINUTE, declared, entry_of
 

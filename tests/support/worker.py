@@ -14,15 +14,15 @@ from celery import Celery
 from kombu import pools
 
 from scheduler import celeryapp
-from scheduler.dispatch import Dispatcher
-from scheduler.instants import from_seconds
-from scheduler.keys import Keys
-from scheduler.ledger import Ledger
 from scheduler.model import Entry, Run
-from scheduler.redis_client import Client, connect
 from scheduler.registry import signatures
+from scheduler.sending.dispatch import Dispatcher
 from scheduler.settings import Settings
-from scheduler.store import Store, Write
+from scheduler.storage.client import Client, connect
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store, Write
 from tests.support.polling import until
 from tests.support.redis_server import redis_server
 from tests.support.schedules import declared, entry_of

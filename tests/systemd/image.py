@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.bootstrap import PIP_WHEEL
+from scheduler.checkout.environment import PIP_WHEEL
 from scheduler.installation.release import LOCK
 from systemd.deb import build
 

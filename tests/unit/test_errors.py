@@ -11,6 +11,9 @@ import pytest
 import scheduler
 from scheduler.errors import Exit, SchedulerError
 
+#: Importing these starts something.
+AT_THE_TOP = ("scheduler.__main__", "scheduler.celeryapp", "scheduler.web", "scheduler.admin.serving")
+
 
 def every(kind: type[SchedulerError]) -> Iterator[type[SchedulerError]]:
     yield kind
@@ -19,8 +22,8 @@ def every(kind: type[SchedulerError]) -> Iterator[type[SchedulerError]]:
 
 
 def classes() -> list[type[SchedulerError]]:
-    for module in pkgutil.iter_modules(scheduler.__path__, "scheduler."):
-        if module.name not in ("scheduler.__main__", "scheduler.celeryapp", "scheduler.beat"):
+    for module in pkgutil.walk_packages(scheduler.__path__, "scheduler."):
+        if module.name not in AT_THE_TOP:
             importlib.import_module(module.name)
     return [kind for kind in dict.fromkeys(every(SchedulerError)) if kind.__init__ is SchedulerError.__init__]
 

@@ -12,12 +12,12 @@ from celery import Celery
 from flask import Flask
 from werkzeug.security import generate_password_hash
 
-from scheduler import celeryapp, sync
+from scheduler import celeryapp, changes
 from scheduler.admin import create_app
 from scheduler.admin.service import Service
 from scheduler.model import Entry
 from scheduler.settings import Settings
-from scheduler.store import Store
+from scheduler.storage.store import Store
 from tests.integration.admin.browser import PASSWORD, Browser
 
 HASH = generate_password_hash(PASSWORD, method="pbkdf2:sha256:1")  # as weak as it is fast
@@ -69,7 +69,9 @@ def load(service: Service, settings: Settings) -> Callable[[str], None]:
 
     def write_and_apply(text: str) -> None:
         settings.file.write_text(textwrap.dedent(text), encoding="utf-8")
-        sync.apply(service.store, sync.check(settings.file, service.tasks), by="file schedules.yaml", allow_remove=True)
+        changes.apply(
+            service.store, changes.check(settings.file, service.tasks), by="file schedules.yaml", allow_remove=True
+        )
 
     return write_and_apply
 
@@ -82,7 +84,7 @@ def make(service: Service) -> Declare:
         if not {"cron", "every", "at", "rrule", "solar"} & fields.keys():
             fields["every"] = "1h"
         fields = {"task": "scheduler.tasks.log_it", "args": [1, 2]} | fields
-        return sync.create(service.store, name, fields, tasks=service.tasks, by="admin")
+        return changes.create(service.store, name, fields, tasks=service.tasks, by="admin")
 
     return create
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from scheduler import entries
 from scheduler.admin.service import Service
-from scheduler.decide import Decision, Skip
-from scheduler.dispatch import Due
-from scheduler.instants import to_seconds
-from scheduler.message import task_id
 from scheduler.model import Entry, Outcome, Run, run_id
+from scheduler.sending.decide import Decision, Skip
+from scheduler.sending.dispatch import Due
+from scheduler.sending.message import task_id
+from scheduler.storage import entries
+from scheduler.storage.instants import to_seconds
 from tests.support.shop import commit as send_batch
 
 TOKEN = "leader"  #: of the beat that leads while these write

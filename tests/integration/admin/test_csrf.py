@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from scheduler.model import Entry
-from scheduler.store import Store
+from scheduler.storage.store import Store
 from tests.integration.admin.browser import Browser
 from tests.integration.admin.test_closed import closed_routes
 

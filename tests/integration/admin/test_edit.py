@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from scheduler import sync
+from scheduler import changes
 from scheduler.admin.service import Service
 from scheduler.model import Entry
-from scheduler.store import Store
+from scheduler.storage.store import Store
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
 
@@ -45,7 +45,7 @@ def test_an_edit_governs_at_once_and_lies_over_the_file(admin: Browser, store: S
         "args": ("admin", "printer moved"),
         "overlap": ("admin", "printer moved"),
     }
-    assert entry.due == entry.declared().timing().next_due(sync.clock())
+    assert entry.due == entry.declared().timing().next_due(changes.clock())
 
 
 def test_what_the_form_does_not_show_stays(admin: Browser, store: Store, nightly: Entry) -> None:

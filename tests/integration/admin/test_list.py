@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler import sync
+from scheduler import changes
 from scheduler.admin.service import Service
+from scheduler.changes import clock
 from scheduler.model import Entry
-from scheduler.sync import clock
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
 from tests.integration.admin.runs import run, set_aside
@@ -89,7 +89,7 @@ def test_the_list_can_be_searched(
 ) -> None:
     make("adder")
     make("sweep", task="scheduler.tasks.clean_up", args=[], kwargs={"directory": "/tmp", "older_than": "7d"})
-    sync.pause(service.store, "sweep", by="admin")
+    changes.pause(service.store, "sweep", by="admin")
     assert rows(admin, f"/schedules?{query}") == found
     page = admin.get(f"/schedules?{query}")
     assert page.status_code == 200

@@ -9,9 +9,9 @@ import pytest
 import time_machine
 
 from scheduler.admin.service import Service
-from scheduler.decide import Skip
+from scheduler.changes import clock
 from scheduler.model import Entry
-from scheduler.sync import clock
+from scheduler.sending.decide import Skip
 from scheduler.timing import get_zone
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from scheduler.changes import clock
 from scheduler.model import Entry
-from scheduler.store import Store
-from scheduler.sync import clock
+from scheduler.storage.store import Store
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
 

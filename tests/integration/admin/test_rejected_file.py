@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from scheduler.changes import load_for_beat
+from scheduler.schedule_file.watch import FileWatch
 from scheduler.settings import Settings
-from scheduler.store import Store
-from scheduler.sync import load_for_beat
-from scheduler.watch import FileWatch
+from scheduler.storage.store import Store
 from tests.integration.admin.browser import Browser, text
 
 

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from scheduler.admin.service import Service
-from scheduler.message import task_id
+from scheduler.changes import clock
 from scheduler.model import Entry
-from scheduler.store import Store
-from scheduler.sync import clock
+from scheduler.sending.message import task_id
+from scheduler.storage.store import Store
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
 from tests.integration.admin.runs import run

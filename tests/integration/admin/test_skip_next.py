@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scheduler.model import Entry
-from scheduler.store import Store
+from scheduler.storage.store import Store
 from tests.integration.admin.browser import Browser, text
 
 SKIP = "/schedules/nightly/skip"

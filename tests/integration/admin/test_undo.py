@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from scheduler import sync, undo
+from scheduler import changes
 from scheduler.admin.service import Service
+from scheduler.changes import undo
 from scheduler.model import Entry
-from scheduler.store import Store
+from scheduler.storage.store import Store
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
 
@@ -17,7 +18,7 @@ COMMAND = "schedules: {{ls: {{task: scheduler.tasks.run_command, every: 1h, kwar
 
 
 def newest(store: Store) -> str:
-    return f"/audit/{store.audit()[0]['id']}/undo"
+    return f"/audit/{store.audit.lines()[0]['id']}/undo"
 
 
 def test_an_edit_is_taken_back_with_one_button(admin: Browser, store: Store, nightly: Entry) -> None:
@@ -56,12 +57,12 @@ def test_a_pause_with_its_end_stands_in_the_log_and_is_taken_back(admin: Browser
     ended = store.get("nightly").pause
     assert ended is not None
     assert ended.until is not None
-    assert ended.until <= sync.clock().timestamp()
+    assert ended.until <= changes.clock().timestamp()
 
 
 def test_a_manual_run_stands_in_the_log_without_a_button(admin: Browser, store: Store, nightly: Entry) -> None:
     admin.post("/schedules/nightly/runs")
-    assert store.audit()[0]["change"] == "run"
+    assert store.audit.lines()[0]["change"] == "run"
     assert newest(store) not in [form.action for form in Document(admin.get("/audit").text).forms]
     assert admin.post(newest(store)).status_code == 409
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from scheduler import export, sync
+from scheduler import changes
 from scheduler.admin.service import Service
+from scheduler.changes import export
 from scheduler.model import Entry
-from scheduler.store import Store
+from scheduler.storage.store import Store
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
 
@@ -24,7 +25,7 @@ def edited(admin: Browser, nightly: Entry) -> Entry:
 
 
 def reload(service: Service) -> None:
-    sync.apply(service.store, sync.check(service.settings.file, service.tasks), by="file schedules.yaml")
+    changes.apply(service.store, changes.check(service.settings.file, service.tasks), by="file schedules.yaml")
 
 
 def test_each_field_that_was_changed_here_can_be_written(admin: Browser, edited: Entry) -> None:
@@ -47,7 +48,7 @@ def test_what_is_written_is_the_files_again(admin: Browser, service: Service, st
     reload(service)
     entry = store.get("nightly")
     assert (set(entry.overlay), entry.base["args"]) == ({"cron"}, [5, 6])
-    line = next(line for line in store.audit() if line["change"] == "write to file")
+    line = next(line for line in store.audit.lines() if line["change"] == "write to file")
     assert (line["by"], line["before"], line["after"]) == ("admin", {"args": [10, 20]}, {"args": [5, 6]})
 
 

@@ -9,11 +9,11 @@ import pytest
 from celery.schedules import schedule as interval
 from redbeat import RedBeatSchedulerEntry
 
-from scheduler import sync
+from scheduler import changes
 from scheduler.admin.addresses import escape
 from scheduler.admin.service import Service
-from scheduler.message import task_id
-from scheduler.sync import clock
+from scheduler.changes import clock
+from scheduler.sending.message import task_id
 from tests.integration.admin.browser import Browser, Document
 from tests.integration.admin.conftest import Declare
 from tests.integration.admin.runs import run, set_aside
@@ -55,7 +55,7 @@ def plain_page(browser: Browser, html: str) -> Document:
 @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
 def test_fields_of_a_schedule_are_text(admin: Browser, service: Service, make: Declare, payload: str) -> None:
     make("probe", description=payload, tags=[payload], args=[payload, {payload: 1}])
-    sync.pause(service.store, "probe", by=payload, note=payload)
+    changes.pause(service.store, "probe", by=payload, note=payload)
     for path in ("/schedules", "/schedules/probe", "/schedules/probe/edit", "/audit"):
         page = plain_page(admin, admin.get(path).text)
         seen = page.text + json.dumps([form.fields for form in page.forms], ensure_ascii=False)

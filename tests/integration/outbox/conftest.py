@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import time_machine
 
-from scheduler import sync
+from scheduler import changes
 from scheduler.settings import Settings
-from scheduler.store import Store
+from scheduler.storage.store import Store
 from tests.support.brokers import Broker, Rabbit, SecondRedis, running
 
 FallDue = Callable[..., None]
@@ -47,6 +47,6 @@ def fall_due(store: Store) -> FallDue:
         given |= {"max_runs": instants, **fields}
         with time_machine.travel(time.time() - instants - 1):
             for name in names:
-                sync.create(store, name, given, tasks=None, by="test")
+                changes.create(store, name, given, tasks=None, by="test")
 
     return make

@@ -10,16 +10,17 @@ import pytest
 from celery import Celery, signals
 from kombu.entity import Queue
 
-from scheduler import broker as door
-from scheduler import celeryapp, outbox
-from scheduler.beat import Scheduler
-from scheduler.dispatch import Dispatcher
-from scheduler.keys import Keys
-from scheduler.ledger import Ledger
+from scheduler import celeryapp
+from scheduler.beat import outbox
+from scheduler.beat.scheduler import Scheduler
 from scheduler.model import Run
-from scheduler.redis_client import Client
+from scheduler.sending import broker as door
+from scheduler.sending.dispatch import Dispatcher
 from scheduler.settings import Settings
-from scheduler.store import Store
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store
 from tests.integration.outbox.conftest import FallDue
 from tests.support.beats import lead, running_beat, runs_sent
 from tests.support.brokers import Broker, Rabbit

@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from scheduler import lease, sync
-from scheduler.beat import Scheduler
-from scheduler.dispatch import Dispatcher
-from scheduler.keys import Keys
-from scheduler.ledger import Ledger
-from scheduler.redis_client import Client
+from scheduler import changes
+from scheduler.beat.scheduler import Scheduler
+from scheduler.sending.dispatch import Dispatcher
 from scheduler.settings import Settings
-from scheduler.store import Store
+from scheduler.storage import lock
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store
 from tests.integration.outbox.conftest import FallDue
 from tests.support.beats import lead
 from tests.support.brokers import Broker
@@ -101,11 +102,11 @@ def test_beat_and_worker_meet_over_the_broker_and_every_run_runs_once(
 ) -> None:
     worker(start)
     start("beat")
-    until(lambda: lease.holder(client, keys), 60, "beat leads")
+    until(lambda: lock.holder(client, keys), 60, "beat leads")
     fields = {"task": "bodies.note", "every": "1s", "overlap": "allow", "catch_up": "all", "max_runs": 5}
-    sync.create(store, "job", fields, tasks=None, by="test")
+    changes.create(store, "job", fields, tasks=None, by="test")
     until(lambda: finished(ledger, "job", 5), 60, "five runs succeed")
-    sync.create(store, "rare", {"task": "bodies.note", "every": "1d"}, tasks=None, by="test")
+    changes.create(store, "rare", {"task": "bodies.note", "every": "1d"}, tasks=None, by="test")
     manual = Dispatcher(celery, client, keys, settings).run_now(store.get("rare"), "somebody")
     until(lambda: finished(ledger, "rare", 1), 60, "the manual run succeeds")
     run = ledger.get(manual)
@@ -148,7 +149,7 @@ def test_beats_that_are_killed_again_and_again_lose_and_double_nothing(
     names = [f"job-{number}" for number in range(20)]
     for name in names:
         fields = {"task": "bodies.note", "every": "1s", "overlap": "allow", "catch_up": "all", "expires": "1h"}
-        sync.create(store, name, fields | {"max_runs": 15}, tasks=None, by="test")
+        changes.create(store, name, fields | {"max_runs": 15}, tasks=None, by="test")
     for kill_at in (20, 80, 140, 200):
         beat = start("beat")
         until(lambda at=kill_at: sum(ran(tmp_path).values()) > at, 60, "runs go out")  # type: ignore[misc]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scheduler.cli.crontab_file import read_crontab
 from scheduler.timing import TimingError, build, from_redbeat, from_words, parse_duration, parse_instant
-from scheduler.timing.crontab_file import read_crontab
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ALPHABETS = {

@@ -1,0 +1,202 @@
+"""Everything that changes a schedule. Each change goes through ``changes``, so the page accepts what the file would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Response, flash, redirect, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from scheduler import changes
+from scheduler.admin import forms
+from scheduler.admin.answers import page
+from scheduler.admin.filters import absolute
+from scheduler.admin.schedules import described, shown, zone_of
+from scheduler.admin.service import USER, service
+from scheduler.changes import Invalid, clock
+from scheduler.errors import Conflict, NotFound, RefusedChange
+from scheduler.model import Entry
+from scheduler.storage.instants import from_seconds
+from scheduler.timing import TimingError, parse_instant, zone_names
+
+pages = Blueprint("changes", __name__)
+
+
+@pages.get("/schedules/new")
+def new() -> Response:
+    """The form of a schedule that is made here."""
+    return form(None, forms.empty() | {"name": request.args.get("name", "")})
+
+
+@pages.post("/schedules/new")
+def create() -> AnyResponse:
+    """Make a schedule of origin ``admin``."""
+    values = forms.of_request(request.form)
+    name = values["name"]
+    fields, errors = forms.to_fields(values)
+    fields["task"] = values["task"]
+    errors |= forms.command_errors(fields["task"], {}, fields)
+    if name in service().store.names():
+        errors["name"] = [f"a schedule called '{name}' exists already — choose another name"]
+    errors = attempt(
+        lambda: changes.create(service().store, name, fields, tasks=service().tasks, by=USER), name, fields, errors
+    )
+    return form(None, values, errors, 422) if errors else done(name, "Made; beat knows it already.")
+
+
+@pages.get("/schedules/<segment:name>/edit")
+def edit(name: str) -> Response:
+    """The form, as the schedule is now."""
+    entry = editable(name)
+    return form(entry, forms.of_entry(entry))
+
+
+@pages.post("/schedules/<segment:name>/edit")
+def save(name: str) -> AnyResponse:
+    """Change the schedule; on one of the file this is an overlay, which ends when the file changes that field."""
+    entry = editable(name)
+    values = forms.of_request(request.form, entry)
+    if same(values, forms.of_entry(entry)):
+        return done(name, "Nothing was changed.")
+    fields, errors = forms.to_fields(values)
+    errors = forms.command_errors(values["task"], entry.fields, fields) | errors
+    wanted = forms.merged(entry, fields)
+    try:
+        errors = attempt(lambda: change(entry, wanted, revision(values), values["why"]), name, wanted, errors)
+    except Conflict:
+        return stale(service().store.get(name), values)
+    return form(entry, values, errors, 422) if errors else done(name, "Saved; it governs from the next run on.")
+
+
+def attempt(write: Callable[[], object], name: str, fields: Mapping[str, Any], errors: forms.Errors) -> forms.Errors:
+    """Write if nothing is wrong yet; else tell everything that is wrong at once. Raises Conflict."""
+    try:
+        if errors:
+            changes.gate(service().store, name, fields, None)
+        else:
+            write()
+    except Invalid as invalid:
+        return forms.place(invalid.problems) | errors
+    return errors
+
+
+def change(entry: Entry, fields: Mapping[str, Any], expected: int, why: str) -> Entry:
+    return changes.edit(service().store, entry.name, fields, tasks=service().tasks, by=USER, revision=expected, why=why)
+
+
+def same(sent: Mapping[str, str], stored: Mapping[str, str]) -> bool:
+    """Whether the form came back as it was opened, but for the reason."""
+    return all(sent[key] == stored[key] for key in stored if key != "why")
+
+
+def revision(values: Mapping[str, str]) -> int:
+    """The revision that the form was opened at; -1, which none is, for nonsense."""
+    text = values["revision"]
+    return int(text) if text.isdecimal() and len(text) < 16 else -1
+
+
+def stale(entry: Entry, values: Mapping[str, str]) -> Response:
+    """Somebody else was faster: show what is stored now beside what was typed, and let the person decide."""
+    stored = forms.of_entry(entry)
+    compared = ("kind", "timing", *forms.TEXTS, *forms.SHAPES, "enabled")
+    theirs = {key: stored[key] for key in compared if stored[key] != values[key]}
+    return form(entry, {**values, "revision": str(entry.revision)}, status=409, theirs=theirs)
+
+
+def editable(name: str) -> Entry:
+    """The entry, if it is ours to edit."""
+    entry = service().store.get(name)
+    if entry.origin == "redbeat":
+        raise RefusedChange(f"'{name}' belongs to the program that saved it with RedBeat's API: change it there")
+    return entry
+
+
+def form(
+    entry: Entry | None,
+    values: Mapping[str, str],
+    errors: forms.Errors | None = None,
+    status: int = 200,
+    theirs: Mapping[str, str] | None = None,
+) -> Response:
+    context = {
+        "entry": entry,
+        "values": values,
+        "errors": errors or {},
+        "theirs": theirs or {},
+        "tasks": sorted(set(service().tasks or ()) - forms.COMMANDS),
+        "zones": zone_names(),
+        "fixed": values["task"] in forms.COMMANDS,
+        "described": described,
+    }
+    return page("edit.html", status, **context)
+
+
+@pages.post("/schedules/<segment:name>/pause")
+def pause(name: str) -> AnyResponse:
+    """Stop it, with a note, and until a time if one is given (wall time in the schedule's zone)."""
+    given = {key: request.form.get(key, "").strip()[:1000] for key in ("note", "until")}
+    zone = zone_of(service().store.get(name))
+    try:
+        until = read_until(given["until"], zone)
+    except TimingError as error:
+        errors = {"until": [str(error).removesuffix(" — ")]}
+        return shown(service().status.detail(name), 422, pause=given, errors=errors)
+    changes.pause(service().store, name, by=USER, note=given["note"], until=until)
+    return done(name, f"Paused until {absolute(until, zone)}." if until else "Paused until somebody resumes it.")
+
+
+def read_until(text: str, zone: str) -> datetime | None:
+    """The end of a pause, None for an open one; raises TimingError."""
+    until = parse_instant(text, zone, "until") if text else None
+    if until is not None and until <= clock():
+        raise TimingError("until", f"{text} is over already", "choose a later time, or leave it empty")
+    return until
+
+
+@pages.post("/schedules/<segment:name>/pause/delete")
+def resume(name: str) -> AnyResponse:
+    """End the pause."""
+    changes.resume(service().store, name, by=USER)
+    return done(name, "Resumed: it goes on at its next due instant.")
+
+
+@pages.post("/schedules/<segment:name>/skip")
+def skip(name: str) -> AnyResponse:
+    """Leave out the next run, once."""
+    entry = changes.skip(service().store, name, by=USER, note=request.form.get("note", "").strip()[:1000])
+    due = from_seconds(entry.skip.due) if entry.skip else None
+    return done(name, f"The run at {absolute(due, zone_of(entry))} is left out.")
+
+
+@pages.post("/schedules/<segment:name>/skip/delete")
+def unskip(name: str) -> AnyResponse:
+    """Let it run after all."""
+    changes.unskip(service().store, name, by=USER)
+    return done(name, "It runs after all.")
+
+
+@pages.post("/schedules/<segment:name>/overlay/delete")
+def revert(name: str) -> AnyResponse:
+    """Let the file govern again: one field, or all of them when none is named."""
+    entry = editable(name)
+    field = request.form.get("field", "")
+    if not (field in entry.overlay if field else entry.overlay):
+        raise NotFound(f"'{name}' says what the file says: there is nothing to revert")
+    change(entry, forms.reverted(entry, field), entry.revision, f"reverted {field or 'all'} to the file")
+    return done(name, "Reverted: the file governs again.")
+
+
+@pages.post("/schedules/<segment:name>/delete")
+def delete(name: str) -> AnyResponse:
+    """Remove a schedule that was made here."""
+    changes.remove(service().store, name, by=USER)
+    flash(f"Removed {name}.")
+    return redirect(url_for("schedules.index"), 303)
+
+
+def done(name: str, sentence: str) -> AnyResponse:
+    """Back to the schedule, with one sentence about what was done."""
+    flash(sentence)
+    return redirect(url_for("schedules.show", name=name), 303)

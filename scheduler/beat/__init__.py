@@ -1,0 +1,1 @@
+"""What the beat process runs: it leads or stands by, decides what is due, and sends it."""

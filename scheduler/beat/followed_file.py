@@ -1,0 +1,82 @@
+"""The schedule file as beat follows it: loaded while this beat leads, compared while it stands by."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from celery import Celery
+
+from scheduler import changes, schedule_file
+from scheduler.beat.lease import Lease
+from scheduler.beat.safekeeping import Safekeeping
+from scheduler.errors import Conflict, Exit
+from scheduler.events import emit
+from scheduler.process.reload import Reload
+from scheduler.registry import signatures
+from scheduler.schedule_file.watch import FileWatch
+from scheduler.storage.store import Store
+
+
+class FollowedFile(FileWatch):
+    """What became of it, and which of it the others were told."""
+
+    def __init__(self, app: Celery, store: Store, lease: Lease, safe: Safekeeping) -> None:
+        super().__init__(lease.settings.file)
+        self.app = app
+        self.store = store
+        self.lease = lease
+        self.safe = safe
+        self.reload = Reload(lease.settings.state_dir)
+        self.wrong = ""  #: what is, first of all
+        self.fall_due_after: datetime | None = None  #: when what Redis lost had been sent last
+        self.digest = self.told_of = ""
+
+    def load(self) -> None:
+        """Load the file if it changed; what met other changes too often waits for the next tick.
+
+        Raises LostLock.
+        """
+        if not self.has_changed():
+            return
+        loaded = False
+        try:
+            self.lease.hold_on(self.store.client)
+            problems = changes.load_for_beat(
+                self.store,
+                self,
+                signatures(self.app),
+                self.lease.token,
+                since=self.fall_due_after,
+                progress=self.lease.progress,
+            )
+            self.wrong = problems[0] if problems else ""
+            self.safe.trust_file(not problems)
+            self.answer(problems)
+            self.fall_due_after = None
+            loaded = True
+        except Conflict:
+            self.lease.hold_on(self.store.client)
+        finally:
+            if not loaded:
+                self.forget()
+
+    def compare(self) -> None:
+        """Tell of a schedule file that is not the one which the leader read; nothing of it is loaded."""
+        if self.has_changed():
+            found = schedule_file.read(self.path)
+            self.follow(found.patterns, certain=not found.problems)
+            self.digest = found.digest
+        client, standby_files = self.store.client, self.store.keys.standby_files
+        client.hset(standby_files, self.lease.name, self.digest)
+        client.expire(standby_files, 60)
+        theirs = self.store.file_facts().get("digest", self.digest)
+        if theirs != self.digest != self.told_of:
+            emit("file.differs", file=self.path, digest=self.digest, theirs=theirs)
+        self.told_of = self.digest if theirs != self.digest else ""
+        if self.reload.is_open:
+            wrong = changes.check(self.path, signatures(self.app)).validated.errors
+            self.answer([str(problem) for problem in wrong])
+
+    def answer(self, problems: list[str]) -> None:
+        """Tell the one who asked for a reload what is wrong with the file."""
+        self.reload.end(Exit.PROBLEMS if problems else Exit.OK, *problems)

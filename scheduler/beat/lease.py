@@ -1,0 +1,105 @@
+"""RedBeat's lock, held as a short lease: one beat leads, the others stand by."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+import uuid
+
+from scheduler import faults
+from scheduler.process import notify
+from scheduler.settings import Settings
+from scheduler.storage.client import AWAY, Client, connect
+from scheduler.storage.keys import Keys
+from scheduler.storage.lock import LostLock
+
+HUNG = 60.0  #: seconds without progress after which a beat gives up its lock
+KEPT_ALIVE_MARK = 30 * 86_400  #: seconds for which "when did a beat lead last" is remembered
+
+RENEW = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('HSET', KEYS[2], unpack(ARGV, 5))
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+redis.call('SET', KEYS[3], ARGV[3], 'EX', ARGV[4])
+return 1
+"""
+RELEASE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('PUBLISH', ARGV[2], '1')
+return 1
+"""
+
+
+class Lease:
+    """This beat's claim on the lock. A stock RedBeat beat uses the same key, so the two exclude each other.
+
+    A thread renews it, so that a long load of the file does not lose it; but only while beat makes progress, so that
+    a beat that hangs does not lead for ever.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.keys = Keys(settings.key_prefix)
+        self.seconds = settings.lease
+        self.token = uuid.uuid4().hex
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.held = False
+        self.since = 0.0
+        self._progress = 0.0
+        self._renewer: threading.Thread | None = None
+
+    def campaign(self, client: Client) -> bool:
+        """Try once to take the lock; one that was taken before, but not answered, is ours too."""
+        faults.reach("lease.before_take")
+        taken = client.set(self.keys.lock, self.token, nx=True, px=int(self.seconds * 1000))
+        if taken or client.get(self.keys.lock) == self.token:
+            faults.reach("lease.after_take")
+            self.since = time.time()
+            self.progress()
+            if self.renew(client) and (self._renewer is None or not self._renewer.is_alive()):
+                self._renewer = threading.Thread(target=self._keep, name="lease", daemon=True)
+                self._renewer.start()
+        return self.held
+
+    def renew(self, client: Client) -> bool:
+        """Hold the lock for another lease; False, and no longer leader, if it is not ours any more."""
+        now = time.time()
+        facts = ["name", self.name, "since", self.since, "seen", now, "lease", self.seconds]
+        arguments = [self.token, int(self.seconds * 1000), now, KEPT_ALIVE_MARK, *facts]
+        keys = [self.keys.lock, self.keys.leader, self.keys.last_led]
+        faults.reach("lease.before_renew")
+        self.held = bool(client.eval(RENEW, len(keys), *keys, *(str(argument) for argument in arguments)))
+        faults.reach("lease.after_renew")
+        return self.held
+
+    def hold_on(self, client: Client) -> None:
+        """Make sure of the lock where the step itself does not; raises LostLock if it is not ours any more."""
+        if not self.renew(client):
+            raise LostLock
+
+    def progress(self) -> None:
+        """Beat is alive, for the lock and for systemd's watchdog: it began a tick, or ended a batch."""
+        self._progress = time.monotonic()
+        notify.alive()
+
+    def release(self, client: Client) -> None:
+        """Free the lock, if it is ours, and wake the standbys."""
+        self.held = False
+        faults.reach("lease.before_release")
+        client.eval(RELEASE, 2, self.keys.lock, self.keys.leader, self.token, self.keys.wake)
+        faults.reach("lease.after_release")
+
+    def _keep(self) -> None:
+        client = connect(self.settings)
+        while True:
+            time.sleep(self.seconds / 3)
+            if not self.held or time.monotonic() - self._progress > HUNG:
+                return
+            try:
+                self.renew(client)
+            except AWAY:
+                continue  # beat itself says that Redis is away

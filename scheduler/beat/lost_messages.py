@@ -1,0 +1,108 @@
+"""Runs whose message was lost on its way: sent again, because nothing of them had begun.
+
+Between taking a message off its queue and claiming the run, a worker alone has it. When that worker is killed, or the
+connection breaks, Celery's broker gives the message back after an hour, or never. ``unclaimed.lua`` finds such runs.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from celery import Celery
+
+from scheduler import faults
+from scheduler.errors import NotFound
+from scheduler.events import emit
+from scheduler.model import Run, read_run_id
+from scheduler.sending import message
+from scheduler.sending.decide import expiry
+from scheduler.sending.message import CannotCompose
+from scheduler.storage import entries
+from scheduler.storage.client import script
+from scheduler.storage.entries import DamagedEntry, Job
+from scheduler.storage.instants import from_seconds, to_seconds
+from scheduler.storage.ledger import NO_EXPIRY, UNTAKEN, Ledger
+from scheduler.storage.store import Store
+
+AT_ONCE = 100
+EXPIRED = ("skipped", "expired", "its message was lost, and then it had expired")
+GONE = ("lost", "lost", "its message was lost, and cannot be built again")
+
+
+class Unclaimed(NamedTuple):
+    """A run, and where and when it was pushed."""
+
+    run_id: str
+    queue: str
+    pushed: str
+
+
+class LostMessages:
+    """The leader's look at the runs that were sent and that no worker claimed."""
+
+    def __init__(self, app: Celery, store: Store, ledger: Ledger) -> None:
+        self.app = app
+        self.store = store
+        self.ledger = ledger
+        self.patience = ledger.lease
+        self.next_look = 0.0
+        self._find = script(store.client, "unclaimed")
+        self._send_again = script(store.client, "send_again")
+
+    def settle(self, token: str) -> bool:
+        """Send again what was lost, looking every few seconds; False when the lock is another's."""
+        if time.monotonic() < self.next_look:
+            return True
+        keys = self.store.keys
+        found = self._find(keys=[keys.lock, keys.queues], args=[token, keys.prefix, self.patience, AT_ONCE])
+        if found is None:
+            return False
+        lost = [Unclaimed(*found[at : at + 3]) for at in range(0, len(found), 3)]
+        if len(lost) < AT_ONCE:
+            self.next_look = time.monotonic() + self.patience / 6
+        return not lost or self.send_again(lost, token)
+
+    def send_again(self, lost: list[Unclaimed], token: str) -> bool:
+        """In one step; False when the lock is another's."""
+        keys, now = self.store.keys, time.time()
+        verdicts = [self.again(one.run_id, from_seconds(now)) for one in lost]
+        arguments: list[str | float] = [token, now, keys.prefix]
+        for one, verdict in zip(lost, verdicts, strict=True):
+            arguments += [*one, *verdict]
+        faults.reach("lost_messages.before_settle")
+        answers = self._send_again(keys=[keys.lock], args=arguments)
+        faults.reach("lost_messages.after_settle")
+        for one, verdict, answer in zip(lost, verdicts, answers or (), strict=False):
+            if answer == "sent":
+                emit("run.sent_again", run=one.run_id)
+            elif answer == "ended" and verdict[-3:] == EXPIRED:
+                emit("run.skipped", schedule=read_run_id(one.run_id)[0], count=1, reason=EXPIRED[-1])
+            elif answer == "ended":
+                emit("run.lost", run=one.run_id)
+        return answers is not None
+
+    def again(self, run_id: str, now: datetime) -> tuple[str | float, ...]:
+        """Queue, message and deadline of the run; or what became of it instead: outcome, reason, detail."""
+        try:
+            run = self.ledger.get(run_id)
+            job = entries.job(self.store.get(run.schedule))
+            expires = expires_at(run, job)
+            if expires is not None and expires <= now:
+                return ("", "", "", *EXPIRED)
+            options = job.options | ({"retries": run.attempt} if run.attempt else {})
+            again = message.build(self.app, replace(job, options=options), run_id, expires)
+        except (NotFound, DamagedEntry, CannotCompose):
+            return ("", "", "", *GONE)
+        deadline = to_seconds(now + NO_EXPIRY if expires is None else expires + UNTAKEN)
+        return (again.place, again.payload, deadline, "", "", "")
+
+
+def expires_at(run: Run, job: Job) -> datetime | None:
+    """When the message that was lost would have been dropped."""
+    if run.manual:
+        return None
+    due = from_seconds(run.due)
+    return expiry(job, due, job.timing.next_due(due), from_seconds(run.sent))

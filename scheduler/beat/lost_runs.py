@@ -1,0 +1,86 @@
+"""Runs whose worker vanished: given up as lost, or sent again where the schedule says so or where nothing had begun."""
+
+from __future__ import annotations
+
+import time
+
+from celery import Celery
+
+from scheduler import faults
+from scheduler.beat.lost_messages import LostMessages
+from scheduler.errors import NotFound
+from scheduler.events import emit
+from scheduler.model import Run
+from scheduler.sending import message
+from scheduler.sending.message import CannotCompose, Message
+from scheduler.storage import entries
+from scheduler.storage.client import script
+from scheduler.storage.entries import DamagedEntry
+from scheduler.storage.ledger import UNTAKEN, Ledger
+from scheduler.storage.store import Store
+
+MOST_ATTEMPTS = 3  #: a run that took its worker with it so often is not sent again
+AT_ONCE = 200
+LOOKED_AT = 10_000  #: overdue leases of which the leader remembers since when
+
+
+class Vanished:
+    """The leader's look at the leases of running runs."""
+
+    def __init__(self, app: Celery, store: Store, ledger: Ledger) -> None:
+        self.app = app
+        self.store = store
+        self.ledger = ledger
+        self.patience = ledger.lease / 2  #: seconds in which a worker that lives renews
+        self.messages = LostMessages(app, store, ledger)
+        self._overdue: dict[tuple[str, float], float] = {}
+        self._lose = script(store.client, "lose")
+
+    def settle(self, token: str) -> bool:
+        """Give up, or send again, every run that no worker answers for; False when the lock is another's."""
+        return self.settle_leases(token) and self.messages.settle(token)
+
+    def settle_leases(self, token: str) -> bool:
+        """The same for those whose worker let the lease end."""
+        keys = self.store.keys
+        now = time.time()
+        ids = self.overdue(now)
+        if not ids:
+            return True
+        arguments: list[str | float] = [token, now, keys.prefix]
+        for run_id in ids:
+            again = self.again(run_id)
+            queue, payload = (again.place, again.payload) if again else ("", "")
+            arguments += [run_id, queue, payload, now + UNTAKEN.total_seconds()]
+        faults.reach("lost_runs.before_settle")
+        answers = self._lose(keys=[keys.lock, keys.leases], args=arguments)
+        faults.reach("lost_runs.after_settle")
+        for run_id, answer in zip(ids, answers or (), strict=False):
+            if answer != "alive":
+                emit("run.lost" if answer == "lost" else "run.sent_again", run=run_id)
+        return answers is not None
+
+    def overdue(self, now: float) -> list[str]:
+        """Runs whose lease is over, and was not renewed for a while since.
+
+        After an outage of Redis, or a step of the clock, every lease is over until its worker renews it.
+        """
+        found = self.store.client.zrangebyscore(self.store.keys.leases, 0, now, start=0, num=LOOKED_AT, withscores=True)
+        here = time.monotonic()
+        self._overdue = {(run_id, ends): self._overdue.get((run_id, ends), here) for run_id, ends in found}
+        return [run_id for (run_id, _), since in self._overdue.items() if here - since >= self.patience][:AT_ONCE]
+
+    def wait_anew(self) -> None:
+        """Count no time in which Redis was away: no worker could renew."""
+        self._overdue.clear()
+
+    def again(self, run_id: str) -> Message | None:
+        """The run's message once more, if its schedule wants that and it did not fail so too often."""
+        try:
+            run: Run = self.ledger.get(run_id)
+            job = entries.job(self.store.get(run.schedule))
+            if job.policies.on_lost != "rerun" or run.attempt >= MOST_ATTEMPTS:
+                return None
+            return message.build(self.app, job, run_id, None)
+        except (NotFound, DamagedEntry, CannotCompose):
+            return None

@@ -1,0 +1,96 @@
+"""What beat knows of the entries: read when they are due first, and then kept up to date by what it sends itself.
+
+What it knows may be out of date; then the step that sends refuses the entry, and it is read anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from scheduler import faults
+from scheduler.model import Entry
+from scheduler.storage import entries
+from scheduler.storage.client import hashes, script
+from scheduler.storage.entries import Job
+from scheduler.storage.store import Store
+
+KEPT = 100_000  #: decoded entries that are kept, 2.6 KB each
+SWEPT = 40  #: entries that are looked at in one go for changes by other programs
+
+
+@dataclass(slots=True)
+class Known:
+    """A decoded entry; ``due`` and ``ran`` go on with its runs, and stand for those of the entry as it was read."""
+
+    entry: Entry
+    job: Job
+    due: datetime | None
+    ran: int
+
+    def present(self) -> Entry:
+        """The entry as it is now."""
+        return replace(self.entry, due=self.due, total_run_count=self.ran)
+
+
+class Roster:
+    """Finds what is due, and the definitions of those entries that it does not know yet."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._sweep = script(store.client, "sweep")
+        self._cursor = "0"
+        self._known: OrderedDict[str, Known] = OrderedDict()
+
+    def due(self, limit: int) -> list[str]:
+        """The names of the entries whose time has come, longest overdue first."""
+        client, keys = self.store.client, self.store.keys
+        faults.reach("roster.before_due")
+        wanted = ("ZRANGEBYSCORE", keys.schedule, 0, time.time(), "LIMIT", 0, limit)
+        members = client.execute_command(*wanted, NEVER_DECODE=True)
+        faults.reach("roster.after_due")
+        names = {member: name for member in members if (name := read_name(member, keys.prefix))}
+        if len(names) < len(members):
+            client.zrem(keys.schedule, *(set(members) - set(names)))
+        return list(names.values())
+
+    def unknown(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
+        """The hashes of those that were not read yet, or have to be read again; empty for one that is gone."""
+        wanted = [name for name in names if name not in self._known]
+        return dict(zip(wanted, hashes(self.store.client, map(self.store.keys.entry, wanted)), strict=True))
+
+    def touched_outside(self) -> dict[str, dict[str, str]]:
+        """The hashes of those that are gone, or that another program saved or sent; each call looks at some more."""
+        keys = self.store.keys
+        self._cursor, *names = self._sweep(keys=[keys.schedule], args=[self._cursor, SWEPT, keys.prefix])
+        return dict(zip(names, hashes(self.store.client, map(keys.entry, names)), strict=True)) if names else {}
+
+    def learn(self, entry: Entry) -> None:
+        """Keep an entry; raises DamagedEntry when it cannot be sent as it is."""
+        self._known[entry.name] = Known(entry, entries.job(entry), entry.due, entry.total_run_count)
+        if len(self._known) > KEPT:
+            self._known.popitem(last=False)
+
+    def forget(self, name: str) -> None:
+        """Read this entry anew when it is due again."""
+        self._known.pop(name, None)
+
+    def clear(self) -> None:
+        """Read every entry anew: another beat may have led."""
+        self._known.clear()
+
+    def get(self, name: str) -> Known | None:
+        """The entry and its job, if it is known."""
+        return self._known.get(name)
+
+
+def read_name(member: bytes, prefix: str) -> str | None:
+    """The name of an entry from its member in the index; None for what cannot be one."""
+    try:
+        text = member.decode()
+    except UnicodeDecodeError:
+        return None
+    return text.removeprefix(prefix) if text.startswith(prefix) else None

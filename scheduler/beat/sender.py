@@ -1,0 +1,174 @@
+"""From the entries that are due to runs in their queues, in batches; what is wrong with one entry touches no other."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from scheduler import faults
+from scheduler.beat import adopt
+from scheduler.beat.lease import Lease
+from scheduler.beat.roster import Roster
+from scheduler.beat.safekeeping import Safekeeping
+from scheduler.events import emit
+from scheduler.sending.decide import Stretches, decide, decide_on_time
+from scheduler.sending.dispatch import Dispatcher, Due, Unsendable
+from scheduler.storage import entries
+from scheduler.storage.client import AWAY, REFUSED, Posted
+from scheduler.storage.entries import DamagedEntry
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.lock import LostLock
+
+BATCH = 100  #: entries that are committed in one step: more would keep others waiting for Redis, and are no faster
+AT_ONCE = 100 * BATCH  #: entries that are sent before beat looks after anything else
+
+
+class Sender:
+    """Reads, decides and commits, for the beat that leads."""
+
+    def __init__(self, dispatcher: Dispatcher, roster: Roster, lease: Lease, safe: Safekeeping) -> None:
+        self.dispatcher = dispatcher
+        self.roster = roster
+        self.store = roster.store
+        self.lease = lease
+        self.safe = safe
+        self.away: tuple[datetime, datetime] | None = None  #: the stretch before this beat in which none led
+        self.begun = from_seconds(0.0)  #: when it looked last for what is due
+        self.on_their_way: deque[tuple[list[Due], Posted]] = deque()
+
+    def forget(self) -> None:
+        """Read every entry anew, and build every message anew."""
+        self.roster.clear()
+        self.dispatcher.forget()
+
+    def send(self, handled: Stretches) -> bool:
+        """Send what is due; False when nothing is. While Redis takes one batch, the next one is prepared and follows.
+
+        Raises LostLock, or what redis-py raises while Redis is away.
+        """
+        self.begun = from_seconds(time.time())
+        names = self.roster.due(AT_ONCE)
+        try:
+            for start in range(0, len(names), BATCH):
+                self.hand_over(self.prepare(names[start : start + BATCH], handled))
+        finally:
+            self.settle_all()
+        return bool(names)
+
+    def prepare(self, names: list[str], handled: Stretches) -> list[Due]:
+        """Decide over these entries; without those that have to be set aside, or met again."""
+        now = from_seconds(time.time())
+        for name, stored in self.roster.unknown(names).items():
+            self.read(name, stored, now)
+        faults.reach("beat.before_decide")
+        decided = [self.decide(name, now, handled) for name in names]
+        faults.reach("beat.after_decide")
+        return [due for due in decided if due is not None]
+
+    def hand_over(self, batch: list[Due]) -> None:
+        """Send these, and wait for those before them; an entry is in one batch only, so neither needs the other."""
+        while batch:
+            try:
+                arguments = self.dispatcher.arguments(batch, self.lease.token)
+                break
+            except Unsendable as error:
+                self.set_aside(error.entry.name, str(error.entry.revision), str(error))
+                batch = [due for due in batch if due.entry.name != error.entry.name]
+        if batch:
+            self.on_their_way.append((batch, self.dispatcher.post(arguments)))
+        else:
+            self.lease.hold_on(self.store.client)
+        if len(self.on_their_way) > 1:
+            self.settle()
+
+    def settle_all(self) -> None:
+        try:
+            while self.on_their_way:
+                self.settle()
+        finally:
+            while self.on_their_way:  # what came of them is found when they are met again
+                self.on_their_way.popleft()[1].drop()
+
+    def settle(self) -> None:
+        """Wait for the batch that was sent first, and take its outcome into account."""
+        batch, posted = self.on_their_way.popleft()
+        replies = self.dispatcher.replies(posted)
+        for number, due in enumerate(batch):
+            known, decision = self.roster.get(due.entry.name), due.decision
+            if number in replies or decision.resumed or known is None:
+                self.roster.forget(due.entry.name)
+            else:
+                known.due = decision.due
+                known.ran += len(decision.runs)
+        for number, (outcome, *wrong) in replies.items():
+            if outcome == "broken":
+                self.set_aside(batch[number].entry.name, str(batch[number].entry.revision), wrong[0])
+        self.dispatcher.tell(batch, replies)
+        self.safe.sent(self.begun, everything=False)
+        self.safe.changed.update(due.entry.name for due in batch if due.job.max_runs is not None)
+        self.lease.progress()
+        if not self.lease.held:
+            raise LostLock
+
+    def read(self, name: str, stored: dict[str, str], now: datetime) -> None:
+        """Read an entry that is new or was changed; what cannot be read is set aside."""
+        self.roster.forget(name)
+        if "definition" not in stored:
+            if self.store.set_aside(name, "", "", self.lease.token):
+                emit("entry.vanished", schedule=name)
+                self.safe.missing.add(name)
+            return
+        with self.setting_aside(name, stored.get("revision", "")):
+            entry = entries.decode(name, stored)
+            if entries.was_changed_outside(stored):
+                after = adopt.adopted(entry, stored, now)
+                if self.store.adopt(after, stored, self.lease.token, adopt.audit(entry, after, now)):
+                    emit("entry.adopted", schedule=entry.name)
+            else:
+                self.roster.learn(entry)
+
+    def decide(self, name: str, now: datetime, handled: Stretches) -> Due | None:
+        """One entry's decision; None for an entry that was not read as it stands, which is met again at once."""
+        known = self.roster.get(name)
+        if known is None:
+            return None
+        entry, job, due = known.entry, known.job, known.due
+        try:
+            decision = None if handled else decide_on_time(entry, job, due, now)
+            if decision is None:
+                decision = decide(known.present(), job, now, self.away, handled)
+            return Due(entry, job, decision, due)
+        except Exception as error:
+            self.refuse(name, str(known.entry.revision), error)
+            return None
+
+    def look_around(self) -> None:
+        """Take over what other programs did with RedBeat's API: it announces nothing, and reckons times of its own."""
+        now = from_seconds(time.time())
+        for name, stored in self.roster.touched_outside().items():
+            self.read(name, stored, now)
+            with self.setting_aside(name, stored.get("revision", "")):
+                if not entries.was_changed_outside(stored):
+                    self.store.put_in_place(entries.decode(name, stored), self.lease.token)
+
+    @contextmanager
+    def setting_aside(self, name: str, revision: str) -> Iterator[None]:
+        """Whatever is wrong with one entry must not touch the others."""
+        try:
+            yield
+        except (*AWAY, *REFUSED):
+            raise
+        except Exception as error:
+            self.refuse(name, revision, error)
+
+    def refuse(self, name: str, revision: str, error: Exception) -> None:
+        said = str(error) if isinstance(error, DamagedEntry) else f"{type(error).__name__}: {error}"
+        self.set_aside(name, revision, said)
+
+    def set_aside(self, name: str, revision: str, error: str) -> None:
+        self.roster.forget(name)
+        if self.store.set_aside(name, revision, error, self.lease.token):
+            emit("entry.quarantined", schedule=name, error=error)

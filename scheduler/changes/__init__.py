@@ -1,0 +1,29 @@
+"""The single path by which schedules change: for the file, the page and the command line alike."""
+
+from __future__ import annotations
+
+from scheduler.changes.acts import Restored, change_entry, create, edit, gate, pause, remove, resume, skip, unskip
+from scheduler.changes.common import Invalid, Tasks, clock
+from scheduler.changes.file import Checked, apply, check, load_for_beat, plan_for, writes
+
+__all__ = [
+    "Checked",
+    "Invalid",
+    "Restored",
+    "Tasks",
+    "apply",
+    "change_entry",
+    "check",
+    "clock",
+    "create",
+    "edit",
+    "gate",
+    "load_for_beat",
+    "pause",
+    "plan_for",
+    "remove",
+    "resume",
+    "skip",
+    "unskip",
+    "writes",
+]

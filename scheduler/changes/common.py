@@ -1,0 +1,53 @@
+"""What every change has in common, whoever asks for it."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from scheduler.errors import RefusedChange
+from scheduler.model import Entry, Problem
+from scheduler.storage.audit import audit_line
+from scheduler.storage.instants import from_seconds
+
+Tasks = Mapping[str, inspect.Signature | None] | None
+ATTEMPTS = 5  #: how often a change is computed anew when somebody else was faster
+
+
+class Invalid(RefusedChange):
+    """What was asked for is not a valid schedule; ``problems`` says why."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+def clock() -> datetime:
+    """Now, aware UTC."""
+    return from_seconds(time.time())
+
+
+def needs_reschedule(before: Entry, after: Entry) -> bool:
+    """Whether beat must look at the entry at another time than it thinks."""
+    return before.due != after.due or before.pause != after.pause or bool(before.error)
+
+
+def line_of(
+    name: str, by: str, now: datetime, what: str, before: Entry | None, after: Entry | None, why: str = ""
+) -> dict[str, Any]:
+    """The audit line of a change of one entry, with all that is needed to undo it."""
+    was, then = (entry.fields if entry else None for entry in (before, after))
+    line = audit_line(by, now, what, was, then, why, schedule=name)
+    pauses = [asdict(entry.pause) if entry and entry.pause else None for entry in (before, after)]
+    if pauses[0] != pauses[1]:
+        line["pause"] = pauses
+    skips = [asdict(entry.skip) if entry and entry.skip else None for entry in (before, after)]
+    if skips[0] != skips[1]:
+        line["skip"] = skips
+    if after is None and before is not None:
+        line["runs"] = before.total_run_count
+    return line

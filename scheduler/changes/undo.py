@@ -1,0 +1,142 @@
+"""Undoing a line of the audit log: a change like any other, through ``changes`` and with a line of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from scheduler import changes
+from scheduler.changes import Restored, Tasks
+from scheduler.changes.plan import compare
+from scheduler.errors import NotFound, RefusedChange
+from scheduler.model import Entry, Pause, SkipNext
+from scheduler.storage.instants import from_seconds, to_seconds
+from scheduler.storage.store import Store
+
+
+@dataclass(frozen=True)
+class Undo:
+    """What would be done: ``fields`` for edit and restore, ``pause`` for pause and restore, ``skip`` for skip."""
+
+    kind: Literal["edit", "restore", "remove", "pause", "resume", "skip", "unskip"]
+    name: str
+    entry: Entry | None
+    fields: dict[str, Any] | None = None
+    pause: Pause | None = None
+    runs: int = 0
+    skip: SkipNext | None = None
+
+    def __str__(self) -> str:
+        words = {"edit": "set back", "restore": "restored", "remove": "removed", "pause": "paused", "resume": "resumed"}
+        words |= {"skip": "skips the next run of", "unskip": "skips no more:"}
+        return f"{words[self.kind]} {self.name}"
+
+
+def can_be_undone(line: Mapping[str, Any]) -> bool:
+    """Whether the line says of itself that a schedule was changed, in a way that has a way back."""
+    before, after = line.get("before"), line.get("after")
+    changed = before != after or "pause" in line or "skip" in line or line.get("change") == "skip"
+    return changed and (before, after) != (None, None) and line.get("change") != "rename"
+
+
+def find(line: Mapping[str, Any], entry: Entry | None) -> Undo:
+    """What would undo this line, with the schedule as it is now; raises RefusedChange with the reason against it."""
+    name, before, after = str(line.get("schedule", "")), line.get("before"), line.get("after")
+    if line.get("change") == "rename":
+        raise RefusedChange(f"the schedule file renamed '{name}': rename it back there")
+    if not can_be_undone(line):
+        raise RefusedChange("there is nothing to undo: this line changed no field of a schedule")
+    if after is None:
+        return restored(line, entry)
+    if entry is None:
+        raise RefusedChange(f"'{name}' is gone by now: undo its removal first")
+    if entry.error:
+        raise RefusedChange(f"'{name}' cannot be read: {entry.error}; mend it first")
+    if before is None:
+        return removed(name, after, entry)
+    if line.get("change") == "skip":
+        return Undo("unskip", name, entry)
+    if line.get("change") == "unskip":
+        return Undo("skip", name, entry, skip=SkipNext(**line["skip"][0]))
+    if "pause" in line:
+        return unpaused(name, line["pause"], entry)
+    return set_back(name, compare(before, after), entry)
+
+
+def restored(line: Mapping[str, Any], entry: Entry | None) -> Undo:
+    name = str(line["schedule"])
+    if entry is not None:
+        raise RefusedChange(f"'{name}' exists again: nothing was removed that is not there")
+    pause = line.get("pause", [None])[0]
+    fields = {key: value for key, value in line["before"].items() if key not in ("excluded", "renamed_from")}
+    return Undo("restore", name, None, fields, Pause(**pause) if pause else None, line.get("runs", 0))
+
+
+def removed(name: str, after: Mapping[str, Any], entry: Entry) -> Undo:
+    if entry.origin == "file":
+        raise RefusedChange(f"'{name}' is declared in the schedule file: remove it there, or pause it")
+    refuse_changed(name, compare(after, entry.fields))
+    return Undo("remove", name, entry)
+
+
+def unpaused(name: str, pauses: list[Any], entry: Entry) -> Undo:
+    before, after = (Pause(**pause) if pause else None for pause in pauses)
+    was_resumed = before is not None and after is not None and before.at == after.at
+    if entry.pause != after and not (was_resumed and entry.pause is None):
+        raise RefusedChange(f"'{name}' was paused or resumed since: undo the later change first")
+    if before is None:
+        return Undo("resume", name, entry)
+    if before.until is not None and before.until <= to_seconds(changes.clock()):
+        raise RefusedChange(f"the pause of '{name}' would be over already")
+    return Undo("pause", name, entry, pause=before)
+
+
+def set_back(name: str, changed: Mapping[str, tuple[Any, Any]], entry: Entry) -> Undo:
+    refuse_changed(name, {key: (now, entry.fields.get(key)) for key, (_, now) in changed.items()})
+    fields = {**entry.fields, **{key: was for key, (was, _) in changed.items()}}
+    kept = {key: value for key, value in fields.items() if value is not None and key != "excluded"}
+    return Undo("edit", name, entry, kept)
+
+
+def refuse_changed(name: str, fields: Mapping[str, tuple[Any, Any]]) -> None:
+    """Raise RefusedChange for fields that are not as the line left them; ``excluded`` follows from ``except``."""
+    since = [key for key, (then, now) in fields.items() if then != now and key != "excluded"]
+    if since:
+        raise RefusedChange(f"'{name}' was changed since in {', '.join(since)}: undo the later change first")
+
+
+def undo(
+    store: Store, identity: str, *, tasks: Tasks, by: str, allowed: Callable[[Undo], None] = lambda _: None
+) -> Undo:
+    """Undo the line with this id. Raises NotFound, Invalid, Conflict or RefusedChange, as ``allowed`` may."""
+    line = store.audit.line(identity)
+    try:
+        entry = store.get(str(line.get("schedule", "")))
+    except NotFound:
+        entry = None
+    found = find(line, entry)
+    allowed(found)
+    why = f"undo of {line['change']} by {line['by']}, {identity}"
+    carry_out(store, found, tasks, by, why)
+    return found
+
+
+def carry_out(store: Store, found: Undo, tasks: Tasks, by: str, why: str) -> None:
+    name, pause = found.name, found.pause
+    if found.kind == "restore":
+        back = Restored(pause, found.runs, why)
+        changes.create(store, name, found.fields or {}, tasks=tasks, by=by, restored=back)
+    elif found.kind == "remove":
+        changes.remove(store, name, by=by, why=why, seen=found.entry)
+    elif found.kind == "edit" and found.entry:
+        changes.edit(store, name, found.fields or {}, tasks=tasks, by=by, revision=found.entry.revision, why=why)
+    elif found.kind == "unskip":
+        changes.unskip(store, name, by=by, why=why)
+    elif found.skip:
+        changes.skip(store, name, by=by, note=found.skip.note, only=from_seconds(found.skip.due), why=why)
+    elif pause is not None:
+        until = None if pause.until is None else from_seconds(pause.until)
+        changes.pause(store, name, by=by, note=pause.note, until=until, why=why)
+    else:
+        changes.resume(store, name, by=by, why=why)

@@ -1,0 +1,1 @@
+"""A clone's own ``.venv`` and its tests; an installed package uses none of it."""

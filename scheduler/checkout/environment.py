@@ -1,0 +1,260 @@
+"""Make the checkout's own ``.venv`` from the lock file, and run inside it. Standard library only.
+
+An installed package, or an environment that the user made and entered, is used as it is. Nothing is
+written outside the checkout.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import getpass
+import hashlib
+import http.client
+import importlib.util
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import unquote, urljoin, urlsplit
+
+from scheduler.errors import Exit
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+RUN_LOCK = "requirements.lock"
+TEST_LOCK = "requirements-dev.lock"  # holds every pin of RUN_LOCK too
+PYPI = "https://pypi.org/simple"
+STAMP = "scheduler-stamp.json"
+PIP_WHEEL = "pip-26.3-py3-none-any.whl"
+PIP_WHEEL_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
+UNREACHABLE = re.compile(
+    r"refused|reset by peer|name or service|name resolution|lookup address|unreachable|timed out|no route|"
+    r"certificate|proxy|tunnel|from versions: none",
+    re.IGNORECASE,
+)
+
+
+def enter(arguments: list[str], checkout: Path = CHECKOUT) -> None:
+    """Return where the dependencies are at home; else re-exec in the checkout's environment, made first if need be.
+
+    Exits with one line: 69 if a package index cannot be reached, 73 if the checkout cannot be written.
+    """
+    if not (checkout / "pyproject.toml").exists() or in_foreign_environment(checkout / ".venv"):
+        return
+    environment = Environment(checkout, TEST_LOCK if arguments[:1] == ["test"] else RUN_LOCK)
+    if not environment.ready():
+        environment.make()
+    elif Path(sys.prefix).resolve() == environment.home.resolve():
+        return
+    os.execv(environment.python, [str(environment.python), "-m", "scheduler", *arguments])
+
+
+def in_foreign_environment(own: Path) -> bool:
+    return sys.prefix != sys.base_prefix and Path(sys.prefix).resolve() != own.resolve()
+
+
+def stop(message: str, code: Exit) -> NoReturn:
+    print(f"scheduler: {message}", file=sys.stderr)
+    raise SystemExit(int(code))
+
+
+class Unreachable(Exception):
+    """A package index that gives no answer of use."""
+
+    def __init__(self, index: str, why: str) -> None:
+        parts = urlsplit(index)
+        shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        super().__init__(
+            f"cannot reach {shown} ({why}): connect this machine to it, or name a mirror in PIP_INDEX_URL "
+            "(for uv: UV_DEFAULT_INDEX), then start again"
+        )
+
+
+class Environment:
+    """The virtual environment of one checkout, as far as one lock file asks.
+
+    ``home`` is where it lies if not in the checkout; ``wheels`` a directory that stands for the package index.
+    """
+
+    def __init__(self, checkout: Path, lock: str, home: Path | None = None, wheels: Path | None = None) -> None:
+        self.checkout = checkout
+        self.lock = checkout / lock
+        self.home = home or checkout / ".venv"
+        self.wheels = wheels
+        self.python = self.home / "bin" / "python"
+        self.stamp = self.home / STAMP
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What makes an environment useless when it differs: scripts and links in it hold the path and the version."""
+        return {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "checkout": str(self.checkout)}
+
+    def wanted(self) -> dict[str, str]:
+        """The stamp's entries that the lock file asks for."""
+        locks = (RUN_LOCK, TEST_LOCK) if self.lock.name == TEST_LOCK else (RUN_LOCK,)
+        return {name: hashlib.sha256((self.checkout / name).read_bytes()).hexdigest() for name in locks}
+
+    def stamped(self) -> dict[str, str]:
+        try:
+            return dict(json.loads(self.stamp.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return {}
+
+    def usable(self) -> bool:
+        """Whole, of this Python and at this path. An interrupted set-up left no stamp, so it is not."""
+        return self.identity.items() <= self.stamped().items() and os.access(self.python, os.X_OK)
+
+    def ready(self) -> bool:
+        return self.usable() and self.wanted().items() <= self.stamped().items()
+
+    def make(self) -> None:
+        """Install what the lock file names, and stamp it; a second process waits for the first and finds it made."""
+        started = time.monotonic()
+        try:
+            with only_one(self.checkout) as held:
+                if not self.ready():
+                    print(f"scheduler: setting up {self.home} from {self.lock.name}, once …", file=sys.stderr)
+                    self.fill(held)
+                    print(f"scheduler: set up in {time.monotonic() - started:.1f} s", file=sys.stderr)
+        except OSError as error:
+            stop(
+                f"cannot write {error.filename or self.home}: {error.strerror}; let {getpass.getuser()} write in "
+                f"{self.checkout}, or clone it to a directory of your own",
+                Exit.CANT_CREATE,
+            )
+        except KeyboardInterrupt:
+            stop("interrupted while setting up .venv: the next start does it again", Exit.TEMPORARY)
+
+    def fill(self, held: int) -> None:
+        stamp = self.stamped() if self.usable() else {}
+        if not stamp and self.home.is_symlink():
+            self.home.unlink()  # or what it leads to, which may be anybody's, would be emptied
+        self.stamp.unlink(missing_ok=True)
+        if not stamp:
+            venv.EnvBuilder(clear=True, symlinks=True).create(self.home)
+            self.link_checkout()
+        self.install(held)
+        new = self.stamp.with_suffix(".new")
+        new.write_text(json.dumps({**stamp, **self.identity, **self.wanted()}), encoding="utf-8")
+        new.rename(self.stamp)
+
+    def link_checkout(self) -> None:
+        """Let ``.venv/bin/celery`` and ``.venv/bin/scheduler`` find the package from any directory."""
+        (packages,) = self.home.glob("lib/python*/site-packages")
+        (packages / "celery-scheduler.pth").write_text(f"{self.checkout}\n", encoding="utf-8")
+        script = self.home / "bin" / "scheduler"
+        script.write_text(f'#!/bin/sh\nexec {shlex.quote(str(self.python))} -m scheduler "$@"\n', encoding="utf-8")
+        script.chmod(0o755)
+
+    def install(self, held: int) -> None:
+        offline = ["--no-index", "--find-links", str(self.wheels)] if self.wheels else []
+        wanted = ["--require-hashes", "--only-binary", ":all:", "-r", str(self.lock)]
+        self.call_installer([*offline, *wanted], self.lock, held)
+
+    def call_installer(self, options: list[str], names: Path, held: int) -> None:
+        """Install what that file names; end this process with one line if that fails."""
+        # The child keeps the lock: should we be killed, the next start waits until it has ended.
+        command = [*self.installer(), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, pass_fds=[held])
+        if done.returncode:
+            self.give_up(done.stderr + done.stdout, names)
+
+    def installer(self) -> list[str]:
+        if uv := shutil.which("uv"):
+            # Compiled here, on all cores, or else at the first start by four processes that get into each other's way.
+            return [uv, "pip", "install", "--quiet", "--no-cache", "--compile-bytecode", "--python", str(self.python)]
+        options = ["--quiet", "--no-cache-dir", "--no-input", "--disable-pip-version-check", "--retries", "2"]
+        return [str(self.python), *self.pip(), "install", *options]
+
+    def pip(self) -> list[str]:
+        """The arguments that make Python run pip: a pinned wheel, run unpacked, else the one that Python brought.
+
+        The wheel needs no set-up, which takes Python's own five seconds and which Debian leaves out.
+        """
+        wheel = self.home / PIP_WHEEL
+        try:
+            if not wheel.exists():
+                wheel.write_bytes((self.wheels / PIP_WHEEL).read_bytes() if self.wheels else fetch_pip())
+        except Unreachable as error:
+            if not importlib.util.find_spec("ensurepip"):
+                stop(str(error), Exit.UNAVAILABLE)
+            subprocess.run([self.python, "-m", "ensurepip"], capture_output=True, check=False)
+            return ["-m", "pip"]
+        return [str(wheel / "pip")]
+
+    def give_up(self, output: str, names: Path) -> NoReturn:
+        why = reason(output)
+        if UNREACHABLE.search(why):
+            stop(str(Unreachable(package_index(uv=bool(shutil.which("uv"))), why)), Exit.UNAVAILABLE)
+        stop(f"cannot install what {names.name} names: {why}; put that right, then start again", Exit.UNAVAILABLE)
+
+
+def reason(output: str) -> str:
+    """The one clause that matters among the fifty lines in which uv or pip say that they failed."""
+    told = (
+        re.findall(r"^\s*cause: (.+)$", output, re.MULTILINE)[-1:]
+        or re.findall(r"\[(?:Errno -?\d+|SSL: \w+)\] ([^'\")]+)", output)[-1:]
+        or re.findall(r"^error: (.+?)(?:\. |$)", output, re.MULTILINE | re.IGNORECASE)[:1]
+        or output.splitlines()[-1:]
+        or ["the installer said nothing"]
+    )
+    return told[0].strip()
+
+
+@contextmanager
+def only_one(checkout: Path) -> Iterator[int]:
+    """Hold the checkout's directory for as long as the set-up takes; the lock leaves no file."""
+    held = os.open(checkout, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("scheduler: waiting for another set-up of this checkout …", file=sys.stderr)
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield held
+    finally:
+        os.close(held)
+
+
+def package_index(uv: bool = False) -> str:
+    names = ("UV_DEFAULT_INDEX", "UV_INDEX_URL") if uv else ("PIP_INDEX_URL",)
+    return next((os.environ[name] for name in names if os.environ.get(name)), PYPI).rstrip("/")
+
+
+def fetch_pip() -> bytes:
+    """The pinned pip wheel, found through the index's page; its hash makes any mirror as good as another."""
+    page = package_index() + "/pip/"
+    try:
+        links = [urljoin(page, link) for link in re.findall(r'href="([^"]+)"', download(page).decode())]
+        link = next((link for link in links if f"/{PIP_WHEEL}" in link), None)
+        if link is None:
+            raise Unreachable(page, f"it does not offer {PIP_WHEEL}")
+        wheel = download(link)
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ValueError) as error:
+        raise Unreachable(page, str(getattr(error, "reason", error))) from None
+    if hashlib.sha256(wheel).hexdigest() != PIP_WHEEL_SHA256:
+        raise Unreachable(page, f"its {PIP_WHEEL} is not the one that is pinned by hash")
+    return wheel
+
+
+def download(url: str) -> bytes:
+    """Fetch through the proxy of the environment, with the user and password that the URL may hold."""
+    parts = urlsplit(url)
+    login, _, place = parts.netloc.rpartition("@")
+    request = urllib.request.Request(parts._replace(netloc=place).geturl())  # noqa: S310 - the index is the user's choice
+    if login:
+        request.add_header("Authorization", "Basic " + base64.b64encode(unquote(login).encode()).decode())
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - what it brings is checked by its hash
+        content: bytes = answer.read()
+    return content

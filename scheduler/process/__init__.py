@@ -1,0 +1,1 @@
+"""What every long-running process needs: pidfile, journal, systemd notification, signals, reload."""

@@ -1,0 +1,113 @@
+"""Log lines to systemd's journal with priority and fields, so that ``journalctl SCHEDULE=nightly -p warning`` works.
+
+The native protocol, in the standard library: on standard error a traceback would be an entry for each of its lines.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import socket
+import sys
+from logging.handlers import WatchedFileHandler
+from typing import Any
+
+from celery import current_task, signals
+
+from scheduler.model import read_run_id
+from scheduler.sending.headers import run_of
+from scheduler.settings import Settings
+
+SOCKET = "/run/systemd/journal/socket"
+PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
+
+
+def install(settings: Settings) -> None:
+    """Let Celery's loggers write to the journal where standard error goes there, and to SCHEDULER_LOG_FILE."""
+
+    def redirect(logger: logging.Logger, format: str, **_: Any) -> None:
+        for handler in [it for it in logger.handlers if type(it) is logging.StreamHandler and is_at_hand()]:
+            logger.removeHandler(handler)
+            logger.addHandler(JournalHandler())
+        if settings.log_file and logger.handlers:
+            file = WatchedFileHandler(settings.log_file, encoding="utf-8")
+            file.setFormatter(logging.Formatter(format))
+            logger.addHandler(file)
+
+    signals.after_setup_logger.connect(redirect, weak=False)
+    signals.after_setup_task_logger.connect(redirect, weak=False)
+
+
+def is_at_hand() -> bool:
+    """Whether our standard error is the journal's: systemd names its device and inode."""
+    try:
+        there = os.fstat(2)
+    except OSError:
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}"
+
+
+class JournalHandler(logging.Handler):
+    """One entry for each record. No connection, so a journal that restarts is found again."""
+
+    def __init__(self, address: str = SOCKET) -> None:
+        super().__init__()
+        self.address = address
+        self.door = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self.door.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.send(b"".join(pack(name, value) for name, value in self.fields(record).items()))
+        except OSError:
+            sys.stderr.write(f"{self.format(record)}\n")
+        except Exception:
+            self.handleError(record)
+
+    def fields(self, record: logging.LogRecord) -> dict[str, str]:
+        """What a record says: an event's own fields, else the run in whose body it was logged."""
+        told = getattr(record, "fields", {})
+        run = told.get("run") or run_of(current_task.request if current_task else None)
+        schedule = told.get("schedule") or (read_run_id(str(run))[0] if run else "")
+        named = {
+            "MESSAGE": self.format(record),
+            "PRIORITY": str(next((level for least, level in PRIORITIES if record.levelno >= least), 7)),
+            "SYSLOG_IDENTIFIER": "celery",
+            "LOGGER": record.name,
+            "CODE_FILE": record.pathname,
+            "CODE_LINE": str(record.lineno),
+            "CODE_FUNC": record.funcName or "",
+            "EVENT": getattr(record, "event", ""),
+            "SCHEDULE": schedule,
+            "RUN": run,
+        }
+        return {name: str(value) for name, value in named.items() if value}
+
+    def send(self, entry: bytes) -> None:
+        try:
+            self.door.sendto(entry, self.address)
+        except OSError as error:
+            if error.errno != errno.EMSGSIZE:
+                raise
+            self.send_as_file(entry)
+
+    def send_as_file(self, entry: bytes) -> None:
+        """What is too long for a datagram goes as a sealed file in memory."""
+        held = os.memfd_create("journal", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            with open(held, "wb", closefd=False) as file:
+                file.write(entry)
+            fcntl.fcntl(held, fcntl.F_ADD_SEALS, SEALS)
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, held.to_bytes(4, sys.byteorder))
+            self.door.sendmsg([b""], [rights], 0, self.address)
+        finally:
+            os.close(held)
+
+
+def pack(name: str, value: str) -> bytes:
+    """A field in the form that lets a value have any number of lines."""
+    text = value.encode("utf-8", "replace")
+    return b"%s\n%s%s\n" % (name.encode(), len(text).to_bytes(8, "little"), text)

@@ -1,0 +1,234 @@
+"""Sending: one atomic step in Redis for a whole batch of runs.
+
+The step checks that the lock still holds and that each entry is as it was read, advances the entries, writes the
+runs to the ledger and pushes the messages. Either all of that happens, or nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import cached_property
+from itertools import repeat
+from typing import NamedTuple
+
+from celery import Celery
+
+from scheduler import events, faults
+from scheduler.errors import RefusedChange
+from scheduler.events import emit
+from scheduler.model import Entry, run_id
+from scheduler.sending import message
+from scheduler.sending.decide import Decision, expiry
+from scheduler.sending.message import ESCAPED, CannotCompose, Message, Template
+from scheduler.settings import Settings
+from scheduler.storage import entries
+from scheduler.storage.audit import Audit, audit_line
+from scheduler.storage.client import AWAY, REFUSED, Client, Posted, script
+from scheduler.storage.entries import DamagedEntry, Job
+from scheduler.storage.instants import from_seconds, to_micros, to_redbeat_json, to_seconds
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import NO_EXPIRY, UNTAKEN
+from scheduler.storage.lock import LostLock
+
+TEMPLATES = 100_000  #: message templates that are kept, about as long as the message each
+NOT_SENT = {"overlap": "the run before had not finished", "no queue": "its queue is a key of another kind in Redis"}
+UNDECIDED = ("changed", "broken")  #: what becomes of an entry whose decision was not carried out
+
+
+class Due(NamedTuple):
+    """An entry with what was decided over it."""
+
+    entry: Entry
+    job: Job
+    decision: Decision
+    due: datetime | None  #: its next due instant before that, which may be later than the entry's own
+
+
+#: What became of those entries of a batch, by their number, of which not every run was sent.
+Replies = dict[int, list[str]]
+
+
+class Dispatcher:
+    """Builds messages and commits batches."""
+
+    def __init__(self, app: Celery, client: Client, keys: Keys, settings: Settings) -> None:
+        self.app = app
+        self.client = client
+        self.keys = keys
+        self.limits: list[str | int] = [keys.prefix, settings.keep_runs, int(settings.keep_days * 86_400_000)]
+        self.outbox = keys.outbox if settings.has_outbox else ""
+        self._commit = script(client, "commit")
+        self._templates: OrderedDict[tuple[str, int, bool], Template | None] = OrderedDict()
+
+    def forget(self) -> None:
+        """Build every message anew."""
+        self._templates.clear()
+
+    def arguments(self, batch: Sequence[Due], token: str) -> list[str | float]:
+        """What ``post`` needs to send a batch; raises Unsendable for one of the entries."""
+        now = time.time()
+        at = from_seconds(now)
+        arguments: list[str | float] = [token, now, *self.limits]
+        for due in batch:
+            try:
+                arguments += self._advance(due)
+                arguments += self._runs(due, at, now)
+            except (*AWAY, *REFUSED):
+                raise
+            except CannotCompose as error:
+                raise Unsendable(due.entry, str(error)) from error
+            except Exception as error:  # an expiry beyond every calendar, say: what an entry holds is anybody's
+                raise Unsendable(due.entry, f"{type(error).__name__}: {error}") from error
+        return arguments
+
+    def post(self, arguments: Sequence[str | float]) -> Posted:
+        """Begin to send a batch, all of it or nothing."""
+        faults.reach("dispatch.before_commit")
+        return self._commit.post([self.keys.lock, self.keys.schedule], arguments)
+
+    def replies(self, posted: Posted) -> Replies:
+        """What became of a batch; raises LostLock with nothing sent."""
+        answer = posted.answer()
+        faults.reach("dispatch.after_commit")
+        if answer is None:
+            raise LostLock
+        return {number - 1: outcomes for number, *outcomes in answer}
+
+    def commit(self, arguments: Sequence[str | float]) -> Replies:
+        """Send a batch, and wait for it."""
+        return self.replies(self.post(arguments))
+
+    def run_now(self, entry: Entry, by: str) -> str:
+        """Send a manual run at once; returns its id. Raises RefusedChange when the run before still goes on."""
+        now = time.time()
+        requested = from_seconds(now)
+        identity = run_id(entry.name, requested, manual=True)
+        try:
+            job = entries.job(entry)
+            sent = self._message(entry, job, identity, None, requested)
+        except (DamagedEntry, CannotCompose) as error:
+            raise RefusedChange(f"schedule '{entry.name}' cannot be sent: {error}") from error
+        as_it_is = (entry.name, str(entry.revision), "", "keep", "", "")
+        deadline = now + NO_EXPIRY.total_seconds()
+        record = opened(job, sent, now, now, by)
+        run = (identity, record, sent.place, sent.payload, deadline)
+        replies = self.commit(["", now, *self.limits, *as_it_is, job.policies.overlap, 0, 1, *run])
+        outcome, *wrong = replies.get(0, ["sent"])
+        if outcome == "broken":
+            raise RefusedChange(f"schedule '{entry.name}' cannot be sent: {wrong[0]}; delete that key, then run it")
+        if outcome == "changed":
+            raise RefusedChange(f"schedule '{entry.name}' changed at the same time: look at it again, then run it")
+        if outcome == "no queue":
+            raise RefusedChange(f"{sent.queue} is no list in Redis: give schedule '{entry.name}' another queue")
+        if outcome == "overlap":
+            raise RefusedChange(
+                f"the run before of '{entry.name}' is still queued or running: wait for it, or set overlap: allow"
+            )
+        emit("run.sent", run=identity, queue=sent.queue)
+        line = audit_line(by, requested, "run", None, None, f"run {identity}", schedule=entry.name)
+        Audit(self.client, self.keys).add(line)
+        return identity
+
+    def _advance(self, due: Due) -> list[str | float]:
+        entry, job, decision, before = due
+        unusual = self._unusual(due) if decision.is_unusual else ()
+        return [
+            entry.name,
+            str(entry.revision),
+            to_micros(before),
+            to_micros(decision.due),
+            self._score(due, decision.due),
+            to_redbeat_json(decision.runs[-1]) if decision.runs else "",
+            job.policies.overlap,
+            len(unusual),
+            *unusual,
+            len(decision.runs),
+        ]
+
+    def _score(self, due: Due, at: datetime | None) -> float:
+        if due.entry.pause is not None and not due.decision.resumed:
+            return entries.score(due.entry.with_due(at), due.job.timing)
+        return entries.NEVER if at is None else to_seconds(due.job.timing.send_at(at))
+
+    def _unusual(self, due: Due) -> list[str | float]:
+        name, decision = due.entry.name, due.decision
+        words: list[str | float] = [int(decision.resumed), self._unpaused(due) if decision.resumed else ""]
+        more = decision.if_unsent is not None
+        words += [to_micros(decision.if_unsent), self._score(due, decision.if_unsent) if more else ""]
+        for skip in decision.skips:
+            first, until = to_seconds(skip.first), to_seconds(skip.last)
+            words += [run_id(name, skip.first), first, until, skip.count, skip.reason, skip.detail]
+        return words
+
+    def _unpaused(self, due: Due) -> str:
+        """RedBeat's definition without the pause; empty for one that another program wrote."""
+        after = replace(due.entry, pause=None, due=due.decision.due)
+        return "" if after.origin == "redbeat" else entries.definition(after, due.job)
+
+    def _runs(self, due: Due, at: datetime, now: float) -> list[str | float]:
+        flat: list[str | float] = []
+        for instant in due.decision.runs:
+            identity = run_id(due.entry.name, instant)
+            expires = expiry(due.job, instant, due.decision.due, at)
+            sent = self._message(due.entry, due.job, identity, expires, at)
+            deadline = to_seconds(at + NO_EXPIRY if expires is None else expires + UNTAKEN)
+            record = opened(due.job, sent, to_seconds(instant), now)
+            flat += [identity, record, sent.place, sent.payload, deadline]
+        return flat
+
+    @cached_property
+    def _announces(self) -> bool:
+        """Whether Celery shall publish a ``task-sent`` event with each message."""
+        return bool(self.app.conf.task_send_sent_event)
+
+    def _message(self, entry: Entry, job: Job, identity: str, expires: datetime | None, now: datetime) -> Message:
+        if self.outbox:
+            return message.for_outbox(job, identity, expires, self.outbox)
+        if message.somebody_listens() or self._announces:
+            return message.compose(self.app, job, identity, expires)
+        key = (entry.name, entry.revision, expires is not None)
+        if key not in self._templates:
+            self._templates[key] = message.template(self.app, job, expiring=expires is not None)
+            if len(self._templates) > TEMPLATES:
+                self._templates.popitem(last=False)
+        cached = self._templates[key]
+        return cached.render(identity, expires, now) if cached else message.compose(self.app, job, identity, expires)
+
+    def tell(self, batch: Sequence[Due], replies: Replies) -> None:
+        """Log what became of the runs and skips of a batch."""
+        if not events.are_heard():
+            return
+        for number, due in enumerate(batch):
+            outcomes = replies.get(number)
+            if outcomes is None or outcomes[0] not in UNDECIDED:
+                self._tell(due, outcomes or repeat("sent"))
+
+    def _tell(self, due: Due, outcomes: Iterable[str]) -> None:
+        for instant, outcome in zip(due.decision.runs, outcomes, strict=False):
+            if outcome in NOT_SENT:
+                emit("run.skipped", schedule=due.entry.name, count=1, reason=NOT_SENT[outcome])
+            elif not self.outbox:
+                emit("run.sent", run=run_id(due.entry.name, instant), queue=due.job.options.get("queue", "its queue"))
+        for skip in due.decision.skips:
+            emit("run.skipped", schedule=due.entry.name, count=skip.count, reason=skip.detail or skip.reason)
+
+
+class Unsendable(Exception):
+    """The message of one entry cannot be built; nothing of the batch was sent."""
+
+    def __init__(self, entry: Entry, error: str) -> None:
+        super().__init__(error)
+        self.entry = entry
+
+
+def opened(job: Job, sent: Message, due: float, now: float, by: str = "") -> str:
+    """A run's record as the ledger begins it, a JSON object of texts; ``by`` asked for a manual run."""
+    manual = f',"manual":"1","by":{ESCAPED(by)}' if by else ""
+    return (
+        f'{{"due":"{due!r}","outcome":"queued","task":{ESCAPED(job.task)},"task_id":"{sent.task_id}",'
+        f'"queue":{ESCAPED(sent.queue)},"sent":"{now!r}"{manual}}}'
+    )

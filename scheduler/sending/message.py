@@ -1,0 +1,219 @@
+"""Celery messages exactly as kombu would push them, rendered from a template per entry.
+
+kombu builds and routes a message once per entry, into a collector instead of the socket; what differs from
+run to run is cut out of the text and filled in for each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from celery import Celery, signals
+from celery.result import denied_join_result
+from kombu.exceptions import OperationalError
+
+from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, RUN_HEADER
+from scheduler.settings import Settings
+from scheduler.storage.client import AWAY
+from scheduler.storage.entries import Job
+from scheduler.storage.keys import Keys
+
+RUN_NAMESPACE = uuid.UUID("6f9b2a52-6c3e-5a0e-9d2a-0d5c1f4f7d11")
+MILLISECOND = timedelta(milliseconds=1)
+ESCAPED = json.encoder.encode_basestring_ascii  #: a text as JSON has it
+# What stands for each gap while kombu builds a message. Nobody can guess it, so no argument of anybody contains it.
+FAR = datetime(9999, 12, 30, tzinfo=UTC) - timedelta(microseconds=uuid.uuid4().int % 10**15)
+GAPS = {gap: str(uuid.uuid4()) for gap in ("task", "run", "tag", "expiration")} | {"expires": FAR.isoformat()}
+SHORT_GAPS = {gap: GAPS[gap] for gap in ("task", "run", "tag")}  #: those of a message that never expires
+
+
+class CannotCompose(ValueError):
+    """The message cannot be built, or not as one push onto one Redis list."""
+
+
+def uuid_text(digest: bytes, version: int) -> str:
+    """The UUID of that version over these 16 bytes, as ``str(uuid.UUID(bytes=…, version=…))`` says it, but at once."""
+    text = digest.hex()
+    variant = "89ab"[digest[8] >> 4 & 3]
+    return f"{text[:8]}-{text[8:12]}-{version}{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+
+
+def task_id(run_id: str) -> str:
+    """The Celery task id of a run, a UUID of version 5: the same for the same run, whoever computes it."""
+    digest = hashlib.sha1(RUN_NAMESPACE.bytes + run_id.encode(), usedforsecurity=False)
+    return uuid_text(digest.digest()[:16], 5)
+
+
+@dataclass(frozen=True)
+class Call:
+    """What Celery's ``apply_async`` is called with for one run; JSON all through."""
+
+    task: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    options: dict[str, Any]
+
+
+class Message(NamedTuple):
+    """One message on its way: the list it is pushed onto, and its text."""
+
+    queue: str
+    payload: str
+    task_id: str
+    also: str = ""  #: the commands that kombu sends along, as a JSON list: the end of a queue with ``x-expires``
+
+    @property
+    def place(self) -> str:
+        """The queue, whose name is one line, as the scripts take it; see ``list_of`` in ``_ledger.lua``."""
+        return f"{self.queue}\n{self.also}" if self.also else self.queue
+
+
+class Template(NamedTuple):
+    """An entry's message with the gaps that each run fills."""
+
+    queue: str
+    text: str  #: for ``%``, with a name for each gap
+    also: str = ""  #: as in Message
+
+    def render(self, run_id: str, expires: datetime | None, now: datetime) -> Message:
+        """The message of one run; ``expires`` None where the template was made without."""
+        task = task_id(run_id)
+        tag = uuid_text(random.randbytes(16), 4)  # noqa: S311 - no secret
+        gaps = {"task": task, "run": ESCAPED(run_id)[1:-1], "tag": tag}
+        if expires is not None:
+            gaps["expires"] = expires.isoformat()
+            gaps["expiration"] = str(max((expires - now) // MILLISECOND, 0))
+        return Message(self.queue, self.text % gaps, task, self.also)
+
+
+class Collector:
+    """Takes the final Redis commands of one publication from kombu's Redis channel, which offers this hook."""
+
+    def __init__(self, channel: Any) -> None:
+        self.channel = channel
+        self.commands: list[tuple[str, tuple[Any, ...]]] = []
+
+    def publish(self, message: Any, **options: Any) -> Any:
+        return self.channel.basic_publish(message, _publish_batch=self, **options)
+
+    def add(self, command: str, *arguments: Any) -> None:
+        if command == "publish":  # an event for whoever listens, of which the run does not depend
+            self.channel.client.publish(*arguments)
+        else:
+            self.commands.append((command, arguments))
+
+    def flush(self) -> None:
+        """Nothing is sent from here."""
+
+    close = discard = flush
+
+
+@contextmanager
+def collecting(producer: Any) -> Any:
+    """Within it, what the producer publishes ends in the collector that is yielded."""
+    channel = producer.channel
+    collector = Collector(channel)
+    channel.create_publish_batch = lambda max_size: collector
+    try:
+        with producer.batch():
+            yield collector
+    finally:
+        del channel.create_publish_batch
+
+
+def call(job: Job, run_id: str, expires: datetime | None, task: str) -> Call:
+    """The call of one run, the way Celery's beat makes it."""
+    headers = {**job.options.get("headers", {}), "celery_beat_task": True, RUN_HEADER: run_id}
+    if job.policies.retries:
+        headers[RETRIES_HEADER] = job.policies.retries
+    if job.has_references:
+        headers[REFERENCES_HEADER] = True
+    options = {**job.options, "task_id": task, "headers": headers}
+    if expires is not None:
+        options["expires"] = expires.isoformat()
+    return Call(job.task, list(job.args), job.kwargs, options)
+
+
+def publish(app: Celery, call: Call, producer: Any, **options: Any) -> None:
+    """Publish a run; Celery's own publish signals fire."""
+    registered = app.tasks.get(call.task)
+    send: Callable[..., Any] = (
+        registered.apply_async if registered is not None else lambda *a, **o: app.send_task(call.task, *a, **o)
+    )
+    with denied_join_result():  # or each message would subscribe this process to its result
+        send(call.args, call.kwargs, **{**call.options, **options, "producer": producer})
+
+
+def for_outbox(job: Job, run_id: str, expires: datetime | None, outbox: str) -> Message:
+    """A run on its way to another broker than the schedule's Redis; raises CannotCompose."""
+    task = task_id(run_id)
+    try:
+        return Message(outbox, json.dumps(asdict(call(job, run_id, expires, task))), task)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CannotCompose(f"{type(error).__name__}: {error}") from error
+
+
+def compose(app: Celery, job: Job, run_id: str, expires: datetime | None, task: str = "") -> Message:
+    """Let kombu build the message of one run; raises CannotCompose, or one of AWAY where it cannot reach Redis."""
+    task = task or task_id(run_id)
+    try:
+        with app.producer_pool.acquire(block=True) as producer, collecting(producer) as collector:
+            publish(app, call(job, run_id, expires, task), producer)
+    except Exception as error:  # options, routers and serializers are anybody's
+        if isinstance(error, OperationalError) and isinstance(error.__cause__, AWAY):
+            raise error.__cause__ from error
+        raise CannotCompose(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+    pushes = [arguments for command, arguments in collector.commands if command == "lpush"]
+    also = [(command, *arguments) for command, arguments in collector.commands if command == "pexpire"]
+    if len(pushes) != 1 or len(collector.commands) != 1 + len(also):
+        raise CannotCompose("its options route it to something else than one Redis list")
+    [(queue, payload)] = pushes
+    if "\n" in str(queue):  # what follows would be taken for commands, see `place`
+        raise CannotCompose("the name of its queue has more than one line")
+    text = payload.decode() if isinstance(payload, bytes) else str(payload)
+    return Message(str(queue), text, task, json.dumps(also) if also else "")
+
+
+def build(app: Celery, job: Job, run_id: str, expires: datetime | None) -> Message:
+    """The message of one run, wherever its broker is; raises CannotCompose, or one of AWAY."""
+    settings: Settings = app.scheduler_settings
+    if settings.has_outbox:
+        return for_outbox(job, run_id, expires, Keys(settings.key_prefix).outbox)
+    return compose(app, job, run_id, expires)
+
+
+def template(app: Celery, job: Job, *, expiring: bool) -> Template | None:
+    """Build an entry's message once, and cut out what differs from run to run.
+
+    None when the task's or the entry's own options put a time into it that counts from each sending.
+    """
+    message = compose(app, job, GAPS["run"], FAR if expiring else None, GAPS["task"])
+    body = json.loads(message.payload)
+    headers, properties = body["headers"], body["properties"]
+    if headers.get("eta") or (not expiring and (headers.get("expires") or "expiration" in properties)):
+        return None
+    properties["delivery_tag"] = GAPS["tag"]
+    if expiring:
+        properties["expiration"] = GAPS["expiration"]
+    return Template(message.queue, cut(json.dumps(body), GAPS if expiring else SHORT_GAPS), message.also)
+
+
+def cut(text: str, gaps: Mapping[str, str]) -> str:
+    """The text for ``%``: what stands for each of the gaps, wherever it is, becomes the gap."""
+    text = text.replace("%", "%%")
+    for name, stand_in in gaps.items():
+        text = text.replace(stand_in, f"%({name})s")
+    return text
+
+
+def somebody_listens() -> bool:
+    """Whether Celery's publish signals have receivers, who must see each message and may change it."""
+    return bool(signals.before_task_publish.receivers or signals.after_task_publish.receivers)

@@ -1,0 +1,65 @@
+"""The read-model as JSON: instants in ISO 8601 and UTC, durations in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from scheduler.model import Run
+from scheduler.status.read_model import Detail, Overview, Row
+from scheduler.storage.instants import from_seconds
+
+
+def iso(instant: datetime | float | None) -> str | None:
+    """An instant for JSON: ISO 8601 in UTC; None for nothing."""
+    if not instant:
+        return None
+    moment = from_seconds(instant) if isinstance(instant, (int, float)) else instant
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def run_json(run: Run) -> dict[str, Any]:
+    """A run for JSON; instants in ISO 8601, durations in seconds."""
+    body = asdict(run)
+    for name in ("due", "sent", "started", "finished", "until"):
+        body[name] = iso(body[name])
+    return body | {"lateness": run.lateness, "duration": run.duration}
+
+
+def row_json(item: Row) -> dict[str, Any]:
+    """A schedule at a glance for JSON."""
+    shown = ("name", "state", "task", "timing", "zone", "origin", "description", "error")
+    body = {key: getattr(item, key) for key in shown}
+    body |= {"tags": list(item.tags), "overlaid": list(item.overlaid), "next": iso(item.next)}
+    return body | {"last": run_json(item.last) if item.last else None}
+
+
+def overview_json(overview: Overview) -> dict[str, Any]:
+    """The whole service for JSON."""
+    leader = overview.leader
+    leads = leader and {"name": leader.name, "lease_ends_in": leader.remaining, "since": iso(leader.since)}
+    return {
+        "leader": leads,
+        "standbys": list(overview.standbys),
+        "file": overview.file,
+        "problems": list(overview.problems),
+        "total": overview.total,
+        "schedules": [row_json(item) for item in overview.rows],
+    }
+
+
+def detail_json(detail: Detail) -> dict[str, Any]:
+    """One schedule for JSON."""
+    entry = detail.entry
+    return row_json(detail.row) | {
+        "fields": entry.fields,
+        "base": entry.base,
+        "overlay": {name: asdict(note) for name, note in entry.overlay.items()},
+        "pause": asdict(entry.pause) if entry.pause else None,
+        "skip": asdict(entry.skip) if entry.skip and detail.skipped else None,
+        "revision": entry.revision,
+        "notes": list(detail.notes),
+        "upcoming": [iso(instant) for instant in detail.upcoming],
+        "runs": [run_json(run) for run in detail.runs],
+    }

@@ -1,0 +1,213 @@
+"""One read-model of the whole service, rendered as page, text, JSON and metrics. Nothing is written here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from heapq import merge
+from itertools import islice, takewhile
+from typing import Literal
+
+from scheduler.model import Entry, Run
+from scheduler.sending import upcoming
+from scheduler.sending.upcoming import left_out
+from scheduler.storage import entries, lock
+from scheduler.storage.entries import DamagedEntry, Job
+from scheduler.storage.instants import from_seconds, to_seconds
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store
+from scheduler.timing import clock_changes
+
+State = Literal[
+    "quarantined",
+    "paused",
+    "disabled",
+    "finished",
+    "overdue",
+    "running",
+    "queued",
+    "failed",
+    "lost",
+    "skipped",
+    "ok",
+    "new",
+]
+OVERDUE = 60.0  #: seconds after its time from which an unsent run is overdue
+STATES: dict[State, str] = {
+    "quarantined": "cannot be sent, set aside until it changes",
+    "paused": "paused by somebody",
+    "disabled": "enabled: false",
+    "finished": "will not fire again",
+    "overdue": "due, but not sent: no beat leads, or it is late",
+    "running": "a run goes on",
+    "queued": "sent, no worker has taken it yet",
+    "failed": "the last run failed",
+    "lost": "the worker of the last run vanished",
+    "skipped": "the last due instant was skipped",
+    "ok": "the last run succeeded",
+    "new": "has not run yet",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A schedule at a glance."""
+
+    name: str
+    state: State
+    task: str
+    timing: str  #: in words
+    zone: str  #: IANA time zone that the timing is written in
+    next: datetime | None
+    last: Run | None
+    origin: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    overlaid: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Everything about one schedule."""
+
+    row: Row
+    entry: Entry
+    upcoming: tuple[datetime, ...]
+    runs: tuple[Run, ...]
+    skipped: datetime | None = None  #: the due instant that somebody asked to skip
+    notes: tuple[str, ...] = ()  #: what clock changes do to it within a year
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The whole service; ``total`` counts every schedule, ``rows`` may be a page of them."""
+
+    rows: tuple[Row, ...]
+    total: int
+    leader: lock.Holder | None
+    standbys: tuple[str, ...]
+    file: dict[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()  #: what a person should know for a while
+    differing: tuple[str, ...] = ()  #: standbys with another schedule file than the leader's
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What a person should look at, worst first."""
+        found = [] if self.leader else ["No beat leads: nothing is sent. Start it with `systemctl start celery-beat`"]
+        found += self.notices
+        found += self.file.get("problems", "").splitlines()
+        found += [
+            f"Standby {name} has another schedule file than the one that the leader read: "
+            "bring both to the same version"
+            for name in self.differing
+        ]
+        found += [f"schedule '{row.name}': {row.error}" for row in self.rows if row.state == "quarantined"]
+        return tuple(found)
+
+
+class Status:
+    """Reads the store and the ledger for people."""
+
+    def __init__(self, store: Store, ledger: Ledger) -> None:
+        self.store = store
+        self.ledger = ledger
+
+    def overview(self, names: Iterable[str] | None = None) -> Overview:
+        """The service and these schedules (all if not given), each with the row that was added last to its ledger."""
+        every = self.store.names()
+        shown = list(every if names is None else names)
+        latest = self.ledger.latest(shown)
+        rows = tuple(row(entry, latest.get(entry.name)) for entry in self.store.read(shown))
+        client, keys = self.store.client, self.store.keys
+        standbys = client.zrangebyscore(keys.standbys, time.time() - 30, "+inf")
+        leader, facts, notices = lock.holder(client, keys), self.store.file_facts(), self.store.notices()
+        found = client.hmget(keys.standby_files, standbys) if standbys and "digest" in facts else []
+        differing = [
+            name for name, digest in zip(standbys, found, strict=False) if digest not in (None, facts["digest"])
+        ]
+        return Overview(rows, len(every), leader, tuple(standbys), facts, notices, tuple(differing))
+
+    def detail(self, name: str, runs: int = 20, upcoming: int = 5) -> Detail:
+        """One schedule; raises NotFound."""
+        entry = self.store.get(name)
+        found = tuple(self.ledger.runs(name, runs))
+        instants = tuple(upcoming_instants(entry, upcoming))
+        job, _ = read_job(entry)
+        skipped = left_out(entry, job) if job else None
+        return Detail(row(entry, found[0] if found else None), entry, instants, found, skipped, clock_notes(entry))
+
+
+def clock_notes(entry: Entry) -> tuple[str, ...]:
+    """A sentence for each clock change of the next year that touches the schedule."""
+    job, _ = read_job(entry)
+    now = from_seconds(time.time())
+    return tuple(note.words for note in clock_changes(job.timing, now, now + timedelta(days=366))) if job else ()
+
+
+def read_job(entry: Entry) -> tuple[Job | None, str]:
+    """The entry's job, or the reason why it cannot be read."""
+    try:
+        return entries.job(entry), ""
+    except DamagedEntry as error:
+        return None, str(error)
+
+
+def row(entry: Entry, last: Run | None) -> Row:
+    """An entry and its runs at a glance."""
+    job, error = read_job(entry)
+    return Row(
+        name=entry.name,
+        state=state(entry, job, last),
+        task=job.task if job else str(entry.fields.get("task", "?")),
+        timing=job.timing.words() if job else "unreadable",
+        zone=job.timing.zone if job else "UTC",
+        next=next(upcoming_instants(entry, 1), None),
+        last=last,
+        origin=entry.origin,
+        description=str(entry.fields.get("description", "")),
+        tags=tuple(entry.fields.get("tags", ())),
+        overlaid=tuple(entry.overlay),
+        error=entry.error or error,
+    )
+
+
+def state(entry: Entry, job: Job | None, last: Run | None) -> State:
+    """The one word that matters most now; see STATES."""
+    if entry.error or job is None:
+        return "quarantined"
+    if entry.pause is not None and (entry.pause.until is None or entry.pause.until > time.time()):
+        return "paused"
+    if not job.enabled:
+        return "disabled"
+    if last is not None and last.outcome in ("running", "queued"):
+        return "running" if last.outcome == "running" else "queued"
+    if entry.due is None:
+        return "finished"
+    if to_seconds(job.timing.send_at(entry.due)) < time.time() - OVERDUE:
+        return "overdue"
+    if last is None:
+        return "new"
+    return "ok" if last.outcome == "succeeded" else last.outcome
+
+
+def upcoming_instants(entry: Entry, count: int) -> Iterator[datetime]:
+    """The next due instants that will be sent: what the page shows is what happens."""
+    return islice(due_instants(entry, from_seconds(time.time())), count)
+
+
+def due_instants(entry: Entry, after: datetime) -> Iterator[datetime]:
+    """Every due instant after this one that will be sent, as things stand."""
+    job, _ = read_job(entry)
+    return upcoming.due_instants(entry, job, after) if job else iter(())
+
+
+def timeline(stored: Iterable[Entry], after: datetime, until: datetime) -> Iterator[tuple[datetime, str]]:
+    """What will be sent in (after, until], of every schedule, in the order of time."""
+    return merge(*(named_instants(entry, after, until) for entry in stored))
+
+
+def named_instants(entry: Entry, after: datetime, until: datetime) -> Iterator[tuple[datetime, str]]:
+    return ((at, entry.name) for at in takewhile(lambda at: at <= until, due_instants(entry, after)))

@@ -1,0 +1,57 @@
+"""The audit log: who changed what, when and why. A stream that forgets its oldest lines."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from scheduler.errors import NotFound
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+
+AUDIT_LENGTH = 10_000
+
+
+class Audit:
+    """The lines of the log."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self.client = client
+        self.keys = keys
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        """Add a line to the audit log for what changed no entry."""
+        self.client.xadd(self.keys.audit, {"change": json.dumps(line)}, maxlen=AUDIT_LENGTH, approximate=True)
+
+    def lines(self, count: int = 100, schedule: str = "") -> list[dict[str, Any]]:
+        """The newest lines of the audit log, newest first, each with its ``id``; of one schedule if one is named."""
+        searched = AUDIT_LENGTH if schedule else count
+        lines = (told(*item) for item in self.client.xrevrange(self.keys.audit, count=searched))
+        return list(islice((line for line in lines if not schedule or line.get("schedule") == schedule), count))
+
+    def line(self, identity: str) -> dict[str, Any]:
+        """The line of the audit log with this id; raises NotFound."""
+        known = re.fullmatch(r"[0-9]{1,18}-[0-9]{1,18}", identity)
+        found = self.client.xrange(self.keys.audit, identity, identity) if known else []
+        if not found:
+            raise NotFound(
+                f"the audit log has no line {identity[:60]!r}: `python3 -m scheduler audit` shows the newest"
+            )
+        return told(*found[0])
+
+
+def audit_line(
+    by: str, at: datetime, what: str, before: object, after: object, why: str = "", **more: Any
+) -> dict[str, Any]:
+    """One line of the audit log; ``before`` and ``after`` are fields, None where there is no such schedule."""
+    return {"by": by, "at": at.timestamp(), "change": what, "before": before, "after": after, "why": why, **more}
+
+
+def told(identity: str, fields: Mapping[str, str]) -> dict[str, Any]:
+    """A line as it is read."""
+    line: dict[str, Any] = {"id": identity, **json.loads(fields["change"])}
+    return line

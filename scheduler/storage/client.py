@@ -1,0 +1,240 @@
+"""The door to redis-py: one way to connect, to load scripts, and to tell what went wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any, ClassVar
+
+import redis
+import redis.sentinel
+from redis.backoff import ExponentialBackoff
+from redis.connection import DefaultParser
+from redis.retry import Retry
+
+from scheduler.errors import ConfigurationError, RedisUnavailable
+from scheduler.redis_url import NO_CLUSTER, SOCKET_TIMEOUT
+from scheduler.settings import Settings
+from scheduler.storage.keys import Keys
+
+OLDEST_REDIS = (6, 2)
+
+Client = Any  # redis-py's types cannot tell that responses are decoded to str
+PubSub = Any
+
+
+class NotNow(redis.ResponseError):
+    """Redis answers that it cannot serve this now: a busy script, a full disk, no replica, a change of roles."""
+
+
+#: Errors of redis-py that mean: Redis is away for now, wait and try again.
+AWAY = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.OutOfMemoryError,
+    NotNow,
+)
+#: Those that mean: Redis does not let us in, so a person must mend it.
+REFUSED = (redis.AuthenticationError, redis.exceptions.AuthorizationError, redis.exceptions.NoPermissionError)
+IN_SCRIPT = re.compile(r"Error running script .*?: -?([A-Z]+) (.*)")  # Redis 6.2 wraps what a script's command met
+
+
+class Parser(DefaultParser):  # type: ignore[misc,valid-type]
+    """Tells errors that pass from those that do not, also where a script met them."""
+
+    EXCEPTION_CLASSES = DefaultParser.EXCEPTION_CLASSES | dict.fromkeys(
+        ("BUSY", "MASTERDOWN", "MISCONF", "NOREPLICAS", "TRYAGAIN", "UNBLOCKED", "UNKILLABLE"), NotNow
+    )
+
+    @classmethod
+    def parse_error(cls, response: str) -> Exception:
+        found = IN_SCRIPT.search(response)
+        error: Exception = super().parse_error(f"{found[1]} {found[2]}" if found else response)
+        return error
+
+
+class Sentinels(redis.sentinel.Sentinel):
+    """Those that know where Redis is, of which the one that answered last is asked first.
+
+    Else each connection of each library would wait anew for the one that stands first and is down.
+    """
+
+    answered: ClassVar[tuple[str, int] | None] = None
+
+    def discover_master(self, service_name: str) -> Any:
+        self.sentinels.sort(key=lambda one: place_of(one) != Sentinels.answered)
+        found = super().discover_master(service_name)  # type: ignore[no-untyped-call]
+        Sentinels.answered = place_of(self.sentinels[0])
+        return found
+
+
+def place_of(sentinel: Any) -> tuple[str, int]:
+    options = sentinel.connection_pool.connection_kwargs
+    return options["host"], options["port"]
+
+
+redis.sentinel.Sentinel = Sentinels  # type: ignore[misc]  # kombu and Celery take theirs from there
+
+
+def connect(settings: Settings, *, attempts: int = 0) -> Client:
+    """A client that decodes text; nothing is sent before the first command.
+
+    With ``attempts``, each command is sent again while Redis is away: only for commands that may be repeated.
+    """
+    place = settings.place
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "encoding_errors": "backslashreplace",  # what is no text must not end the one who reads it
+        "parser_class": Parser,
+        "retry": Retry(ExponentialBackoff(cap=2.0, base=0.05), attempts, AWAY),
+        "socket_timeout": SOCKET_TIMEOUT,
+        "socket_connect_timeout": SOCKET_TIMEOUT,
+        "health_check_interval": 30,
+        **place.tls,
+    }
+    if not place.service:
+        return redis.Redis.from_url(place.redbeat_url, **options)
+    sentinel: Any = Sentinels(place.hosts, sentinel_kwargs=place.sentinel_options)  # type: ignore[no-untyped-call]
+    return sentinel.master_for(place.service, ssl=bool(place.tls), db=place.db, **place.login, **options)
+
+
+def hashes(client: Client, keys: Iterable[str]) -> list[dict[str, str]]:
+    """The hashes under these keys, in one round trip; empty where there is none, or something else."""
+    with client.pipeline(transaction=False) as pipe:
+        for key in keys:
+            pipe.hgetall(key)
+        found = pipe.execute(raise_on_error=False)
+    for reply in found:
+        if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
+            raise reply
+    return [reply if isinstance(reply, dict) else {} for reply in found]
+
+
+class Script:
+    """A Lua script, called by its hash, and sent in full to a Redis that does not know it."""
+
+    def __init__(self, client: Client, text: str) -> None:
+        self.client = client
+        self.text = text
+        self.sha = sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    def __call__(self, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:
+        try:
+            return self.client.evalsha(self.sha, len(keys), *keys, *args)
+        except redis.exceptions.NoScriptError:
+            # In one step: a Redis that is started anew between loading and calling has forgotten the script again.
+            return self.client.eval(self.text, len(keys), *keys, *args)
+
+    def post(self, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Posted:
+        """Call the script, and look for its answer later. It is sent once, whatever the client does to repeat calls."""
+        return Posted(self, keys, args)
+
+
+class Posted:
+    """A call on its way to Redis, which ends with ``answer`` or ``drop``."""
+
+    def __init__(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> None:
+        self.script = script
+        self.keys, self.args = keys, args
+        self.pool = script.client.connection_pool
+        self.connection = self.pool.get_connection()
+        try:
+            self.connection.send_command("EVALSHA", script.sha, len(keys), *keys, *args)
+        except BaseException:
+            self.pool.release(self.connection)
+            raise
+
+    def answer(self) -> Any:
+        """Wait for what the script returns."""
+        try:
+            return self.connection.read_response()
+        except redis.exceptions.NoScriptError:
+            return self.script.client.eval(self.script.text, len(self.keys), *self.keys, *self.args)
+        finally:
+            self.pool.release(self.connection)
+
+    def drop(self) -> None:
+        """Never hear what becomes of it."""
+        self.connection.disconnect()
+        self.pool.release(self.connection)
+
+
+def script(client: Client, name: str) -> Script:
+    """The Lua script ``scheduler/lua/<name>.lua``.
+
+    Lua has no import in Redis: what scripts share stands in ``_ledger.lua`` and is put in front of each.
+    """
+    lua = files("scheduler") / "lua"
+    return Script(client, "".join((lua / f"{part}.lua").read_text("utf-8") for part in ("_ledger", name)))
+
+
+def configured(client: Client, name: str) -> str | None:
+    """A setting of Redis; None where its user may not ask for one."""
+    try:
+        found: dict[str, str] = client.config_get(name)
+    except (redis.exceptions.NoPermissionError, redis.ResponseError):  # some services have no CONFIG at all
+        return None
+    return found.get(name)
+
+
+def sentinel_facts(client: Client) -> dict[str, Any]:
+    """What the Sentinel that this client found Redis by knows of it."""
+    pool = client.connection_pool
+    found: dict[str, Any] = pool.sentinel_manager.sentinels[0].sentinel_masters()[pool.service_name]
+    return found
+
+
+def take_a_write(client: Client, keys: Keys) -> None:
+    """Raise what keeps Redis from serving: that it is away, a replica, full, busy, or does not let us in."""
+    client.set(keys.probe, "1", px=1)
+
+
+@contextmanager
+def answering(settings: Settings) -> Iterator[None]:
+    """Turn a connection that fails into one line, with the URL (without its password) and the remedy."""
+    try:
+        yield
+    except redis.exceptions.NoPermissionError as error:
+        raise ConfigurationError(
+            f"Redis at {settings.shown_redis_url} lets its user do too little ({error}): "
+            "give it the rule that stands in the README, under production"
+        ) from None
+    except REFUSED as error:
+        raise RedisUnavailable(f"Redis at {settings.shown_redis_url} refuses the password: {error}") from None
+    except (*AWAY, OSError) as error:
+        raise RedisUnavailable(
+            f"Redis at {settings.shown_redis_url} does not answer ({error}): "
+            "start it, or set SCHEDULER_REDIS_URL to one that runs"
+        ) from None
+
+
+def check_server(client: Client, settings: Settings) -> None:
+    """Refuse a Redis that does not answer, or is unfit; see ``refuse_unfit``."""
+    with answering(settings):
+        refuse_unfit(client, settings)
+
+
+def refuse_unfit(client: Client, settings: Settings) -> None:
+    """Raise ConfigurationError for a Redis that is too old, no single Redis, or would evict schedules."""
+    where = f"Redis at {settings.shown_redis_url}"
+    info: dict[str, Any] = client.info()
+    version = str(info.get("redis_version", "0"))
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
+        raise ConfigurationError(
+            f"{where} is version {version}: {OLDEST_REDIS[0]}.{OLDEST_REDIS[1]} or later is needed"
+        )
+    if info.get("redis_mode") == "cluster":
+        raise ConfigurationError(f"{where}: {NO_CLUSTER}")
+    if info.get("redis_mode") == "sentinel":
+        raise ConfigurationError(
+            f"{where} is a Sentinel: write SCHEDULER_REDIS_URL=sentinel://host:26379,host:26379/service/0"
+        )
+    policy = str(info.get("maxmemory_policy", "noeviction"))
+    if policy != "noeviction":
+        raise ConfigurationError(
+            f"{where} has maxmemory-policy {policy}, which would delete schedules: set maxmemory-policy noeviction"
+        )

@@ -1,0 +1,224 @@
+"""The stored form of a schedule: RedBeat's ``definition`` and ``meta``, and our own fields beside them.
+
+An entry that another program saved has only RedBeat's fields, or ours with a ``seen`` that no longer
+matches the definition: it is read as Celery means it, and adopted by the leader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from scheduler import references, timing
+from scheduler.errors import RefusedChange
+from scheduler.model import Entry, Overlaid, Pause, Policies, SkipNext
+from scheduler.storage.instants import from_micros, from_redbeat, from_seconds, to_micros, to_redbeat_json, to_seconds
+from scheduler.timing import Timing, TimingError
+
+NEVER = -1.0  #: RedBeat ignores scores below zero
+FROM_FILE = "only the schedule file may say ${…}, and only where it says so itself"
+JSON_FIELDS = ("fields", "base", "overlay")
+
+
+class DamagedEntry(RefusedChange, ValueError):
+    """What is stored under this name cannot be read as a schedule: change it, or load the file that declares it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What beat needs to send an entry; ``options`` are those of Celery's ``apply_async``."""
+
+    name: str
+    task: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    options: dict[str, Any]
+    timing: Timing
+    policies: Policies
+    enabled: bool = True
+    max_runs: int | None = None
+    has_references: bool = False  #: whether the worker has to look for them in the arguments
+
+
+def job(entry: Entry) -> Job:
+    """Decode an entry for sending; raises DamagedEntry with what is wrong."""
+    try:
+        return foreign_job(entry) if entry.origin == "redbeat" else declared_job(entry)
+    except Exception as error:  # stored values are anybody's, and their reader is not only ours
+        raise DamagedEntry(one_line(error)) from error
+
+
+def one_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:300]
+    said = " ".join(str(error).split())[:300]
+    return said if isinstance(error, (DamagedEntry, TimingError)) else f"{type(error).__name__}: {said}"
+
+
+def declared_job(entry: Entry) -> Job:
+    declared = entry.declared()
+    schedule = declared.schedule
+    if wrong := references.added(entry.fields, entry.base if entry.origin == "file" else {}):
+        raise DamagedEntry(f"{wrong[0][0]}: {FROM_FILE}")
+    return Job(
+        name=entry.name,
+        task=schedule.task,
+        args=schedule.args,
+        kwargs=schedule.kwargs,
+        options=options(schedule),
+        timing=declared.timing(),
+        policies=schedule,
+        enabled=schedule.enabled,
+        max_runs=schedule.max_runs,
+        has_references=any(references.marked((schedule.args, schedule.kwargs))),
+    )
+
+
+def foreign_job(entry: Entry) -> Job:
+    definition = entry.fields
+    args, kwargs = definition.get("args") or (), definition.get("kwargs") or {}
+    if not isinstance(definition["task"], str) or not isinstance(args, (list, tuple)) or not isinstance(kwargs, dict):
+        raise DamagedEntry("its definition needs a task name, a list of args and a mapping of kwargs")
+    chosen = dict(definition.get("options") or {})
+    # Seconds, which Celery counts from the sending: as a policy they do so for each run.
+    expires = chosen.pop("expires") if isinstance(chosen.get("expires"), (int, float)) else None
+    return Job(
+        name=entry.name,
+        task=definition["task"],
+        args=tuple(args),
+        kwargs=kwargs,
+        options=chosen,
+        timing=timing.from_redbeat(definition["schedule"], "UTC"),
+        policies=Policies(overlap="allow", expires=None if expires is None else timedelta(seconds=expires)),
+        enabled=bool(definition.get("enabled", True)),
+    )
+
+
+def options(policies: Policies) -> dict[str, Any]:
+    """The policies that Celery's ``apply_async`` understands."""
+    chosen: dict[str, Any] = {}
+    if policies.queue is not None:
+        chosen["queue"] = policies.queue
+    if policies.priority is not None:
+        chosen["priority"] = policies.priority
+    if policies.timeout is not None:
+        chosen["time_limit"] = policies.timeout.total_seconds()
+    return chosen
+
+
+def score(entry: Entry, due_timing: Timing | None) -> float:
+    """When beat must look at it again, in epoch seconds; NEVER while nothing can make it due."""
+    if entry.error or entry.due is None or due_timing is None:
+        return NEVER
+    if entry.pause is not None:
+        return entry.pause.until if entry.pause.until is not None else NEVER
+    return to_seconds(due_timing.send_at(entry.due))
+
+
+def definition(entry: Entry, sent: Job) -> str:
+    """RedBeat's ``definition``. What RedBeat cannot say of the timing is put as near as its types allow."""
+    body = {
+        "name": entry.name,
+        "task": sent.task,
+        "args": list(sent.args),
+        "kwargs": sent.kwargs,
+        "options": sent.options,
+        "schedule": timing.to_redbeat(sent.timing, entry.due),
+        "enabled": sent.enabled and entry.pause is None,
+    }
+    return json.dumps(body)
+
+
+def meta(last_run_at: datetime | None, total_run_count: int) -> str:
+    """RedBeat's ``meta``."""
+    return f'{{"last_run_at": {to_redbeat_json(last_run_at)}, "total_run_count": {total_run_count}}}'
+
+
+def encode(entry: Entry, sent: Job | None = None) -> dict[str, str]:
+    """Every field of the hash but ``meta``, ``count`` and ``revision``, which change on their own."""
+    own = {
+        "origin": entry.origin,
+        "fields": json.dumps(entry.fields if entry.origin != "redbeat" else {}),
+        "base": json.dumps(entry.base),
+        "overlay": json.dumps({name: asdict(value) for name, value in entry.overlay.items()}),
+        "pause": json.dumps(asdict(entry.pause)) if entry.pause else "",
+        "skip": json.dumps(asdict(entry.skip)) if entry.skip else "",
+        "due": to_micros(entry.due),
+        "error": entry.error,
+    }
+    if entry.origin != "redbeat":
+        own["definition"] = definition(entry, sent or job(entry))
+        own["seen"] = digest(own["definition"])
+    return own
+
+
+def digest(written: str) -> str:
+    """What ``seen`` holds of the definition that we wrote or took over last."""
+    return hashlib.sha1(written.encode(), usedforsecurity=False).hexdigest()
+
+
+def decode(name: str, stored: Mapping[str, str]) -> Entry:
+    """Read an entry from its hash; raises DamagedEntry when not even its frame can be read."""
+    try:
+        return decode_frame(name, stored)
+    except Exception as error:
+        raise DamagedEntry(one_line(error)) from error
+
+
+def decode_frame(name: str, stored: Mapping[str, str]) -> Entry:
+    seen = json.loads(stored.get("meta") or "{}")
+    origin = stored.get("origin", "redbeat")
+    if origin not in ("file", "admin", "redbeat"):
+        raise DamagedEntry(f"its origin is {origin!r}")
+    own = {key: json.loads(stored.get(key) or "{}") for key in JSON_FIELDS}
+    pause = stored.get("pause")
+    due = from_micros(str(whole(stored, "due"))) if stored.get("due") else None
+    skip = SkipNext(**json.loads(stored["skip"])) if stored.get("skip") else None
+    is_over = skip is not None and (due is None or from_seconds(skip.due) < due)
+    return Entry(
+        name=name,
+        origin=origin,  # type: ignore[arg-type]
+        fields=json.loads(stored["definition"]) if origin == "redbeat" else own["fields"],
+        base=own["base"],
+        overlay={key: Overlaid(**value) for key, value in own["overlay"].items()},
+        pause=Pause(**json.loads(pause)) if pause else None,
+        skip=None if is_over else skip,
+        due=due,
+        last_run_at=from_redbeat(seen.get("last_run_at")),
+        total_run_count=int(stored.get("count") or seen.get("total_run_count") or 0),
+        revision=whole(stored, "revision"),
+        error=stored.get("error", ""),
+    )
+
+
+def whole(stored: Mapping[str, str], key: str) -> int:
+    """A number that is compared as text; raises DamagedEntry where another text would mean the same."""
+    text = stored.get(key, "0")
+    if text != str(int(text)):
+        raise DamagedEntry(f"its {key} is {text!r}")
+    return int(text)
+
+
+def was_changed_outside(stored: Mapping[str, str]) -> bool:
+    """Whether another program wrote the definition with RedBeat's own API since we saw it last."""
+    return stored.get("seen") != digest(stored.get("definition", ""))
+
+
+def damaged(name: str, stored: Mapping[str, str], error: str) -> Entry:
+    """A stand-in for an entry that cannot be read: kept, shown, never sent; its file can still mend or remove it."""
+    origin, revision = stored.get("origin"), stored.get("revision", "")
+    return Entry(
+        name=name,
+        origin="file" if origin == "file" else "admin" if origin == "admin" else "redbeat",
+        fields={"task": "?", "raw": stored.get("definition", "")[:2000]},
+        revision=int(revision) if re.fullmatch("[1-9][0-9]*", revision) else 0,
+        error=error,
+    )

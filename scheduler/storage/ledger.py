@@ -1,0 +1,129 @@
+"""The record of every due instant: ran, skipped or missed, and the reason.
+
+Runs are opened by dispatch's ``commit.lua`` in the same step that sends them; the worker's recorder claims
+and closes them here. An end is written once: what comes later for the same run changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any
+
+from scheduler.errors import NotFound
+from scheduler.model import Outcome, Run, read_run_id
+from scheduler.settings import Settings
+from scheduler.storage.client import Client, script
+from scheduler.storage.keys import Keys
+
+UNTAKEN = timedelta(hours=1)  #: how long after its expiry a queued run still counts as waiting in its queue
+NO_EXPIRY = timedelta(days=7)  #: the same for a run that never expires
+SHOWN_RESULT = 4_000  #: characters of a result or traceback that the ledger keeps
+NUMBERS = {name.name: name.type for name in fields(Run) if name.type in ("float", "int", "bool")}
+
+
+class Ledger:
+    """Runs of every schedule, bounded by count and by age."""
+
+    def __init__(self, client: Client, keys: Keys, settings: Settings) -> None:
+        self.client = client
+        self.keys = keys
+        self.limits: list[str | int] = [keys.prefix, settings.keep_runs, int(settings.keep_days * 86_400_000)]
+        self.lease = settings.run_lease
+        self._claim = script(client, "claim")
+        self._close = script(client, "close")
+
+    def claim(self, run: Run, worker: str, token: str, *, redelivered: bool = False) -> str:
+        """Take a run before its body starts; 'claimed', or the outcome that it has already.
+
+        'forgotten' is a message that is ``redelivered`` after the record of its run was trimmed.
+
+        It is held by a lease of ``settings.run_lease`` seconds, which ``renew`` extends. The same token may claim
+        again, so a claim whose answer was lost can be repeated.
+        """
+        now = time.time()
+        what = (run.id, now, worker, now + self.lease, run.due, run.task, run.task_id, token, int(redelivered))
+        return str(self._claim(args=[*self.limits, *what]))
+
+    def renew(self, run_ids: Iterable[str]) -> None:
+        """Answer for these running runs for another lease."""
+        ends = time.time() + self.lease
+        leases = dict.fromkeys(run_ids, ends)
+        if leases:
+            self.client.zadd(self.keys.leases, leases, xx=True)
+
+    def close(
+        self,
+        run_id: str,
+        outcome: Outcome,
+        *,
+        token: str = "",
+        when: float = 0.0,
+        until: float = 0.0,
+        **details: object,
+    ) -> bool:
+        """Write how a run ended; False if it had ended before.
+
+        'queued' means that it will be tried again ``when`` it says, and counts as waiting in its queue ``until`` then
+        (epoch seconds). A run that was given up as lost takes the word of the worker whose claim had this token.
+        """
+        details.setdefault("finished", time.time() if outcome != "queued" else 0)
+        shown = {key: str(value)[-SHOWN_RESULT:] for key, value in details.items()}
+        flat = [part for pair in shown.items() for part in pair]
+        return bool(self._close(args=[self.keys.prefix, run_id, outcome, token, when, until, *flat]))
+
+    def hand_back(self, run_id: str) -> bool:
+        """Let a running run wait in its queue again; False if it had ended."""
+        now = time.time()
+        until = now + NO_EXPIRY.total_seconds()
+        return self.close(run_id, "queued", when=now, until=until, detail="its worker was stopped, so it waits again")
+
+    def get(self, run_id: str) -> Run:
+        """The run of that identity; raises NotFound."""
+        name, _ = read_run_id(run_id)
+        stored = self.client.hget(self.keys.ledger(name), run_id) or self._moved(name, run_id)
+        if not stored:
+            raise NotFound(f"no run is called {run_id!r}, or it is older than the ledger keeps")
+        return read_run(run_id, stored)
+
+    def runs(self, name: str, count: int = 20) -> list[Run]:
+        """A schedule's newest runs, newest first."""
+        stored = self.client.hgetall(self.keys.ledger(name))
+        found = [read_run(run_id, text) for run_id, text in stored.items() if not run_id.startswith(":")]
+        return sorted(found, key=lambda run: run.due, reverse=True)[:count]
+
+    def latest(self, names: Iterable[str]) -> dict[str, Run]:
+        """The row that was added last to each of these schedules' ledgers, in two round trips."""
+        wanted = list(names)
+        with self.client.pipeline(transaction=False) as pipe:
+            for name in wanted:
+                pipe.hget(self.keys.ledger(name), ":last")
+            last = {name: run_id for name, run_id in zip(wanted, pipe.execute(), strict=True) if run_id}
+            for name, run_id in last.items():
+                pipe.hget(self.keys.ledger(name), run_id)
+            rows = zip(last.items(), pipe.execute(), strict=True)
+        return {name: read_run(run_id, text) for (name, run_id), text in rows if text}
+
+    def _moved(self, name: str, run_id: str) -> str | None:
+        """A run whose schedule was renamed since."""
+        present = self.client.get(self.keys.moved(name))
+        return self.client.hget(self.keys.ledger(present), run_id) if present else None
+
+
+def read_run(run_id: str, text: str) -> Run:
+    """A run from its record, a JSON object of texts; instants are epoch seconds."""
+    known: dict[str, Any] = {"schedule": read_run_id(run_id)[0]}
+    for name, value in json.loads(text).items():
+        kind = NUMBERS.get(name)
+        if kind == "float":
+            known[name] = float(value or 0)
+        elif kind == "int":
+            known[name] = int(value or 0)
+        elif kind == "bool":
+            known[name] = value == "1"
+        elif name in Run.__dataclass_fields__:
+            known[name] = value
+    return Run(id=run_id, **known)

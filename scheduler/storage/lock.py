@@ -1,0 +1,39 @@
+"""Who holds RedBeat's lock: everybody may ask, only beat holds on to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the lock, as far as it says so, and for how many seconds more."""
+
+    name: str
+    remaining: float
+    since: float = 0.0
+
+
+class LostLock(Exception):
+    """The lock is another beat's: nothing was sent."""
+
+
+def holder(client: Client, keys: Keys) -> Holder | None:
+    """Who leads now; a stock RedBeat beat holds the lock without a name."""
+    with client.pipeline() as pipe:
+        pipe.pttl(keys.lock)
+        pipe.hgetall(keys.leader)
+        remaining, facts = pipe.execute()
+    if remaining == -2:
+        return None
+    return Holder(facts.get("name", "a beat without a name"), remaining / 1000, float(facts.get("since", 0)))
+
+
+def last_led(client: Client, keys: Keys) -> float | None:
+    """When a beat led last, in epoch seconds."""
+    seen = cast("str | None", client.get(keys.last_led))
+    return float(seen) if seen else None

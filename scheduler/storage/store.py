@@ -1,0 +1,230 @@
+"""The only place that reads or writes entries in Redis."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from scheduler import faults
+from scheduler.errors import Conflict, NotFound
+from scheduler.model import Entry
+from scheduler.storage import entries, staging
+from scheduler.storage.audit import AUDIT_LENGTH, Audit
+from scheduler.storage.client import Client, hashes, script
+from scheduler.storage.entries import DamagedEntry
+from scheduler.storage.keys import NOTICES, Keys
+from scheduler.storage.staging import Packed
+from scheduler.validate.terms import near
+
+READ_AT_ONCE = 1000
+COMPARED = 10_000  #: names among which near misses are looked for
+LOST_LOCK = "This beat lost the lock, so it changed nothing: another beat leads now."
+
+
+@dataclass(frozen=True)
+class Write:
+    """One entry as it shall be stored, or its removal.
+
+    ``before`` is the entry that the change was computed from (None: it must not exist yet); when it has been
+    changed meanwhile, nothing of the whole set of changes is written. Without ``reschedule``, the due instant and
+    the place in the index of an entry that exists stay as beat keeps them.
+    """
+
+    name: str
+    before: Entry | None
+    after: Entry | None
+    reschedule: bool = True
+    moved_to: str = ""
+    audit: dict[str, Any] = field(default_factory=dict)
+
+
+class Store:
+    """Entries under RedBeat's own keys."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self.client = client
+        self.keys = keys
+        self.audit = Audit(client, keys)
+        self._apply = script(client, "apply")
+        self._adopt = script(client, "adopt")
+        self._set_aside = script(client, "set_aside")
+        self._put_back = script(client, "put_back")
+
+    def names(self) -> list[str]:
+        """Every stored name, sorted."""
+        return sorted(self.keys.name(key) for key in self.client.zrange(self.keys.schedule, 0, -1))
+
+    def get(self, name: str) -> Entry:
+        """The entry of that name; raises NotFound with near misses."""
+        stored = self.client.hgetall(self.keys.entry(name))
+        if not stored or "definition" not in stored:
+            remedy = near(name, self.names()[:COMPARED]) or "`python3 -m scheduler list` shows every one"
+            raise NotFound(f"no schedule is called {name!r}: {remedy}")
+        return self._decode(name, stored)
+
+    def read(self, names: Iterable[str]) -> Iterator[Entry]:
+        """The entries of these names that exist, in their order; an entry that is damaged carries its error."""
+        wanted = list(names)
+        for start in range(0, len(wanted), READ_AT_ONCE):
+            chunk = wanted[start : start + READ_AT_ONCE]
+            for name, stored in zip(chunk, hashes(self.client, map(self.keys.entry, chunk)), strict=True):
+                if "definition" in stored:
+                    yield self._decode(name, stored)
+
+    def all(self) -> dict[str, Entry]:
+        """Every entry by name."""
+        return {entry.name: entry for entry in self.read(self.names())}
+
+    def write(self, changes: Sequence[Write], *, token: str = "", progress: Callable[[], None] = lambda: None) -> None:
+        """Make all of the changes in one atomic step; raise Conflict, and change nothing, if one is out of date.
+
+        A token is the leader's lock token: with it, a beat that lost its lock changes nothing. Many changes take
+        a while, in which ``progress`` is called again and again.
+        """
+        if not changes:
+            return
+        unseen = len(changes) - AUDIT_LENGTH  # lines that would leave the log in the step that writes them
+        packed = [pack(change, audited=number >= unseen) for number, change in enumerate(changes)]
+        progress()
+        with staging.laid_down(self.client, self.keys, packed, progress) as arguments:
+            faults.reach("store.before_apply")
+            conflicts = self._apply(
+                keys=[self.keys.lock, self.keys.schedule, self.keys.audit],
+                args=[token, self.keys.prefix, self.keys.wake, AUDIT_LENGTH, len(changes), *arguments],
+            )
+        if conflicts is None:
+            raise Conflict(LOST_LOCK)
+        if conflicts == "gone":
+            raise Conflict("What was prepared in Redis for this change is gone, so nothing was written: repeat it.")
+        if conflicts:
+            raise Conflict(
+                f"{', '.join(repr(name) for name in conflicts[:5])} changed at the same time, "
+                "so nothing was written: look again, then repeat the change"
+            )
+
+    def put_in_place(self, entry: Entry, token: str) -> None:
+        """Give the entry the place in the index that is its own, if it has another; raises Conflict."""
+        place = entries.score(entry, entries.job(entry).timing)
+        if self.client.zscore(self.keys.schedule, self.keys.entry(entry.name)) != place:
+            self.write([Write(entry.name, entry, entry)], token=token)
+
+    def set_aside(self, name: str, revision: str, error: str, token: str) -> bool:
+        """Keep an entry, shown with its error, where beat does not look until somebody changes it.
+
+        A name without an entry leaves the index instead. False when that was no more so: the lock is another's, or
+        the entry was changed meanwhile.
+        """
+        keys = [self.keys.lock, self.keys.schedule, self.keys.entry(name)]
+        faults.reach("store.before_set_aside")
+        done = self._set_aside(keys=keys, args=[token, revision or "0", error, entries.NEVER])
+        faults.reach("store.after_set_aside")
+        return bool(done)
+
+    def adopt(
+        self, entry: Entry, stored: Mapping[str, str], token: str, audit: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Write our fields beside what another program saved; False if it was changed again meanwhile."""
+        fields = entries.encode(entry) | {"count": str(entry.total_run_count)}
+        seen = entries.digest(stored["definition"])
+        where = entries.score(entry, entries.job(entry).timing)
+        keys = [self.keys.lock, self.keys.schedule, self.keys.entry(entry.name), self.keys.audit]
+        flat = [part for pair in fields.items() for part in pair]
+        line = json.dumps(audit) if audit else ""
+        faults.reach("store.before_adopt")
+        done = self._adopt(keys=keys, args=[token, seen, where, self.keys.prefix, line, AUDIT_LENGTH, *flat])
+        faults.reach("store.after_adopt")
+        return bool(done)
+
+    def raw(self, names: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
+        """The hashes of those of these names that have an entry."""
+        wanted = list(names)
+        for start in range(0, len(wanted), READ_AT_ONCE):
+            chunk = wanted[start : start + READ_AT_ONCE]
+            found = zip(chunk, hashes(self.client, map(self.keys.entry, chunk)), strict=True)
+            yield from ((name, stored) for name, stored in found if "definition" in stored)
+
+    def put_back(self, lost: Sequence[tuple[str, float, Mapping[str, str]]], token: str) -> list[str]:
+        """Write these entries where there is none of that name; each has its place in the index and its hash.
+
+        Returns the names that were written; raises Conflict when the lock is lost.
+        """
+        back: list[str] = []
+        for start in range(0, len(lost), READ_AT_ONCE):
+            arguments: list[str | float] = [token, self.keys.prefix]
+            for name, score, stored in lost[start : start + READ_AT_ONCE]:
+                arguments += [name, score, 2 * len(stored), *(part for pair in stored.items() for part in pair)]
+            done = self._put_back(keys=[self.keys.lock, self.keys.schedule], args=arguments)
+            if done is None:
+                raise Conflict(LOST_LOCK)
+            back += done
+        return back
+
+    def indexed(self, names: Iterable[str]) -> set[str]:
+        """Those of these names that stand in the index."""
+        wanted = list(names)
+        scores = self.client.zmscore(self.keys.schedule, [self.keys.entry(name) for name in wanted]) if wanted else []
+        return {name for name, score in zip(wanted, scores, strict=True) if score is not None}
+
+    def reindex(self) -> int:
+        """Find the entries that do not stand in the index, and add them; returns how many. Reads the whole keyspace."""
+        pattern = re.sub(r"([\\\[\]*?^])", r"\\\1", self.keys.prefix) + "[^:]*"
+        found = [self.keys.name(key) for key in self.client.scan_iter(match=pattern, count=READ_AT_ONCE)]
+        added = 0
+        for name, stored in self.raw(found):
+            added += self.client.zadd(self.keys.schedule, {self.keys.entry(name): place(name, stored)}, nx=True)
+        return added
+
+    def note_file(self, facts: Mapping[str, str]) -> None:
+        """Remember what became of the schedule file; ``applied`` stays from the last good one."""
+        self.client.hset(self.keys.file, mapping=dict(facts))
+
+    def file_facts(self) -> dict[str, str]:
+        """What became of the schedule file: path, digest, read, applied, summary, problems."""
+        facts: dict[str, str] = self.client.hgetall(self.keys.file)
+        return facts
+
+    def notices(self) -> tuple[str, ...]:
+        """What a person should know for a while, in sentences."""
+        return tuple(text for text in self.client.mget(map(self.keys.notice, NOTICES)) if text)
+
+    def wake(self) -> None:
+        """Make beat look at the schedule now."""
+        self.client.publish(self.keys.wake, "1")
+
+    def _decode(self, name: str, stored: dict[str, str]) -> Entry:
+        try:
+            return entries.decode(name, stored)
+        except DamagedEntry as error:
+            return entries.damaged(name, stored, str(error))
+
+
+def pack(change: Write, *, audited: bool) -> Packed:
+    """A change as ``apply.lua`` takes it."""
+    before, after = change.before, change.after
+    expected = "" if before is None else str(before.revision or "")
+    line = json.dumps(change.audit) if audited and change.audit else ""
+    if after is None:
+        return Packed(change.name, expected, "remove", "", line, {"to": change.moved_to} if change.moved_to else {})
+    job = entries.job(after)
+    fields = entries.encode(after, job)
+    seen = {"meta": entries.meta(after.last_run_at, after.total_run_count), "count": str(after.total_run_count)}
+    if before is None:
+        return Packed(change.name, "", "add", entries.score(after, job.timing), line, fields | seen)
+    if not change.reschedule or (before.due == after.due and not before.error):
+        del fields["due"]  # beat may have gone on meanwhile
+    if before.error or before.last_run_at != after.last_run_at:
+        fields |= seen
+    where = entries.score(after, job.timing) if change.reschedule else ""
+    return Packed(change.name, expected, "put", where, line, fields)
+
+
+def place(name: str, stored: Mapping[str, str]) -> float:
+    """Where an entry belongs in the index; NEVER for one that cannot be read."""
+    try:
+        entry = entries.decode(name, stored)
+        return entries.score(entry, entries.job(entry).timing)
+    except DamagedEntry:
+        return entries.NEVER

@@ -1,0 +1,1 @@
+"""Timings in English words: read from them, and written as them."""

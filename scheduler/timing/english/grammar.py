@@ -1,0 +1,185 @@
+"""A small, strict English for timings; what it does not know it refuses, with examples.
+
+One phrase about times and one about days, in either order: ``every weekday at 9`` is ``every weekday`` and ``at 9``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+from scheduler.timing.durations import format_duration, parse_duration
+from scheduler.timing.english.grammar_days import DayFields, day_fields
+from scheduler.timing.english.language import MONTH_NAMES
+from scheduler.timing.errors import TimingError
+from scheduler.timing.instants import parse_instant
+
+EXAMPLES = "every 15 minutes · every weekday at 9 · last friday of the month at 17:00 · on 25 december at noon"
+LONGEST = 300
+TIME = r"(?:\d{1,2}(?::\d\d(?::\d\d)?)?(?: ?[ap]m)?|noon|midnight)"
+TIMES = rf"{TIME}(?:(?:, | and |, and ){TIME})*"
+AT = re.compile(rf"(?:^|(?<= ))at (?P<times>{TIMES})(?= |$|,)")
+UNIT = r"(?:millisecond|second|minute|hour|day|week)s?"
+INTERVAL = re.compile(
+    rf"every (?P<length>(?:\d{{1,6}} )?{UNIT}(?: \d{{1,6}} {UNIT})*|\d[\dwdhms.]*)(?![a-z])(?P<rest>.*)"
+)
+WINDOW = re.compile(rf" (?:from|between) (?P<first>{TIME}) (?:to|and|until) (?P<last>{TIME})(?P<rest>.*)")
+MINUTES = re.compile(r" at minutes? (?P<minutes>\d{1,2}(?:(?:, | and )\d{1,2})*)(?P<rest>.*)")
+OF_HOUR = re.compile(r"at minutes? (?P<minutes>\d{1,2}(?:(?:, | and )\d{1,2})*) of every hour(?P<rest>.*)")
+ONCE = re.compile(rf"(?:once )?(?:at (?P<time>{TIME}) )?on (?P<day>\d{{1,2}}) (?P<month>[a-z]+) (?P<year>\d{{4}})")
+SHORT = {"millisecond": "ms", "second": "s", "minute": "m", "hour": "h", "day": "d", "week": "w"}
+
+
+def from_words(text: str) -> tuple[str, str]:
+    """The kind and the text of a timing said in English; TimingError with examples for what is not understood.
+
+    ``every 15 minutes`` is ("every", "15m"), ``every weekday at 9`` is ("cron", "0 9 * * 1-5").
+    """
+    said = " ".join(text.lower().split()).removesuffix(".")
+    if len(text) > LONGEST:
+        raise TimingError("words", f"the sentence is {len(text):,} characters long", f"write it like: {EXAMPLES}")
+    if not said:
+        raise TimingError("words", "there is no sentence", f"write it like: {EXAMPLES}")
+    sentence = Sentence(said)
+    return sentence.once() or sentence.of_hour() or sentence.interval() or sentence.at_times()
+
+
+class Sentence:
+    """One sentence in lower case; each method reads one form, or answers None if it is not that form."""
+
+    def __init__(self, said: str) -> None:
+        self.said = said
+
+    def refuse(self, problem: str = "is not understood", remedy: str = "") -> NoReturn:
+        raise TimingError("words", f"{self.said[:80]!r} {problem}", remedy or f"write it like: {EXAMPLES}")
+
+    def once(self) -> tuple[str, str] | None:
+        """``once at 18:00 on 24 december 2026``, ``once at 2026-12-24 18:00``."""
+        if re.fullmatch(r"(once )?(at )?\d{4}-.*", self.said):
+            moment = re.sub(r"^(once )?(at )?", "", self.said).upper()
+            parse_instant(moment, field="words")
+            return "at", moment.replace(" ", "T", 1)
+        match = ONCE.fullmatch(self.said)
+        if match is None:
+            return None
+        if match["time"] is None:
+            self.refuse("has no time of day", "add one: once at 18:00 on 24 december 2026")
+        names = [name.lower() for name in MONTH_NAMES]
+        if match["month"] not in names:
+            self.refuse()
+        hour, minute, second = self.clock(match["time"])
+        date = f"{match['year']}-{names.index(match['month']) + 1:02}-{int(match['day']):02}"
+        moment = f"{date}T{hour:02}:{minute:02}" + (f":{second:02}" if second else "")
+        parse_instant(moment, field="words")
+        return "at", moment
+
+    def of_hour(self) -> tuple[str, str] | None:
+        """``at minutes 5 and 35 of every hour on weekdays``."""
+        match = OF_HOUR.fullmatch(self.said)
+        return self.cron(None, self.minutes(match["minutes"]), "*", self.days(match["rest"])) if match else None
+
+    def interval(self) -> tuple[str, str] | None:
+        """``every 15 minutes``, then hours, then days; without either it is an ``every``."""
+        match = INTERVAL.fullmatch(self.said)
+        if match is None or AT.search(self.said):
+            return None
+        length, rest = self.length(match["length"]), match["rest"]
+        window = WINDOW.fullmatch(rest)
+        minute = MINUTES.fullmatch(rest)
+        if not rest:
+            if (length.endswith("d") and length.startswith("1")) or length == "7d":
+                self.refuse("has no time of day", "add one: every day at 9")
+            return "every", length
+        seconds, minutes, hours = self.steps(length)
+        if minute:
+            if minutes != "0":
+                self.refuse("has two answers for the minute", "write every hour at minute 5")
+            minutes, rest = self.minutes(minute["minutes"]), minute["rest"]
+        if window:
+            hours, rest = self.window(length, window["first"], window["last"]), window["rest"]
+            minutes = str(self.clock(window["first"])[1]) if length == "1h" else minutes
+        return self.cron(seconds, minutes, hours, self.days(rest))
+
+    def at_times(self) -> tuple[str, str]:
+        """``every weekday at 9``, ``at 9 and 17:30 on mondays``."""
+        match = AT.search(self.said)
+        if match is None:
+            self.day_without_time()
+        days = self.days(f"{self.said[: match.start()]} {self.said[match.end() :]}")
+        times = [self.clock(time) for time in re.findall(TIME, match["times"])]
+        hours, minutes, seconds = ({time[place] for time in times} for place in range(3))
+        if len(set(times)) != len(hours) * len(minutes) * len(seconds):
+            self.refuse("has times that one expression cannot say", "make one schedule for each")
+        second = None if seconds == {0} else _list(seconds)
+        return self.cron(second, _list(minutes), _list(hours), days)
+
+    def day_without_time(self) -> NoReturn:
+        """Refuse a sentence without ``at``: with the days right, all it lacks is the time."""
+        self.days(self.said)
+        self.refuse("has no time of day", f"add one: {self.said[:60]} at 9")
+
+    def days(self, said: str) -> DayFields:
+        fields = day_fields(" ".join(said.replace(",", " , ").split()).replace(" ,", ",").strip(", "))
+        return fields if fields is not None else self.refuse()
+
+    def cron(self, second: str | None, minute: str, hour: str, days: DayFields) -> tuple[str, str]:
+        fields = [minute, hour, days.day, days.month, days.weekday]
+        return "cron", " ".join(fields if second is None else [second, *fields])
+
+    def length(self, said: str) -> str:
+        """``90 minutes`` or ``1h30m`` in the canonical spelling."""
+        spelled = re.sub(rf"(\d+ )?({UNIT})", lambda match: _short(match[1], match[2]), said).replace(" ", "")
+        try:
+            return format_duration(parse_duration(spelled))
+        except TimingError as error:
+            self.refuse(f"has a wrong length: {error.problem}", error.remedy)
+
+    def steps(self, length: str) -> tuple[str | None, str, str]:
+        """An interval as second, minute and hour; only if it fits its unit a whole number of times."""
+        match = re.fullmatch(r"(\d+)([smh])", length)
+        count, unit = (int(match[1]), match[2]) if match else (0, "")
+        size = {"s": 60, "m": 60, "h": 24}.get(unit, 0)
+        if not count or size % count:
+            whole = "an hour" if unit != "h" else "a day"
+            self.refuse("cannot be said by one expression", f"use a number that divides {whole}, or leave out the days")
+        every = "*" if count == 1 else f"*/{count}"
+        return {"s": (every, "*", "*"), "m": (None, every, "*"), "h": (None, "0", every)}[unit]
+
+    def window(self, length: str, first: str, last: str) -> str:
+        """The hours from the first run to the last one, which must be just that."""
+        (low, begin, _), (high, end, _) = self.clock(first), self.clock(last)
+        final = begin if length == "1h" else 60 - int(length[:-1]) if length.endswith("m") else 59
+        if (length.endswith("h") and length != "1h") or (begin and length != "1h") or high < low:
+            self.refuse("has hours that one expression cannot say", "write every hour from 9:00 to 17:00")
+        if end != final:
+            self.refuse(
+                "does not end with a run", f"end with the last one, such as {last.partition(':')[0]}:{final:02}"
+            )
+        return f"{low}-{high}" if low < high else str(low)
+
+    def minutes(self, said: str) -> str:
+        found = {int(number) for number in re.findall(r"\d+", said)}
+        if max(found) > 59:
+            self.refuse("has a minute out of range", "use 0 to 59")
+        return _list(found)
+
+    def clock(self, said: str) -> tuple[int, int, int]:
+        """Hour, minute and second of ``9``, ``9:30``, ``5pm``, ``noon``."""
+        if said in ("noon", "midnight"):
+            return (12, 0, 0) if said == "noon" else (0, 0, 0)
+        half = said[-2:] if said.endswith("m") else ""
+        parts = [int(part) for part in said.removesuffix(half).strip().split(":")]
+        hour, minute, second = (*parts, 0, 0)[:3]
+        if (half and not 1 <= hour <= 12) or hour > 23 or minute > 59 or second > 59:
+            self.refuse(f"has no such time of day as {said!r}", "use 0:00 to 23:59, or 1am to 12pm")
+        if half:
+            hour = hour % 12 + (12 if half == "pm" else 0)
+        return hour, minute, second
+
+
+def _list(numbers: set[int]) -> str:
+    return ",".join(map(str, sorted(numbers)))
+
+
+def _short(count: str | None, unit: str) -> str:
+    return f"{(count or '1').strip()}{SHORT[unit.removesuffix('s')]}"

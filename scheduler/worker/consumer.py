@@ -1,0 +1,137 @@
+"""The worker's consumer: while Redis is away it waits, says so once, and takes messages again within seconds.
+
+Celery's own waits up to half a minute between two attempts, and logs each of them with a traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from celery.exceptions import CPendingDeprecationWarning
+from celery.worker import consumer, heartbeat
+from celery.worker.consumer import Mingle
+from celery.worker.state import maybe_shutdown
+
+from scheduler.events import emit
+from scheduler.process import notify
+from scheduler.settings import Settings
+from scheduler.storage.client import AWAY, REFUSED, connect, take_a_write
+from scheduler.storage.keys import Keys
+from scheduler.worker.drain import hand_back
+
+PATIENCE = 2.0  #: seconds between two attempts at most
+
+
+class Heartbeat(heartbeat.Heart):
+    """Celery's sign of life to other workers. Celery tries each one for ever, and its loop stands still meanwhile."""
+
+    def _send(self, event: str, retry: bool = True) -> None:
+        self.eventer.buffer_while_offline = event == "worker-offline"  # no other is kept: that it failed is the news
+        with suppress(*self.eventer.connection.channel_errors):  # Redis is there, and refuses writes for a while
+            super()._send(event, retry=False)
+
+
+class Heart(consumer.Heart):
+    """Celery's step, with that sign of life."""
+
+    def start(self, c: Consumer) -> None:
+        c.heart = Heartbeat(c.timer, c.event_dispatcher, self.heartbeat_interval)
+        c.heart.start()
+
+
+class Consumer(consumer.Consumer):
+    """Celery's consumer, which connects only to a Redis that takes writes: not to a replica, not to a full one."""
+
+    class Blueprint(consumer.Consumer.Blueprint):
+        """Celery's steps. That they cannot say goodbye over a lost connection is no news."""
+
+        default_steps = tuple(
+            Heart if step == "celery.worker.consumer.heart:Heart" else step
+            for step in consumer.Consumer.Blueprint.default_steps
+        )
+
+        def restart(self, parent: Any, *arguments: Any, **options: Any) -> None:
+            for step in parent.steps:
+                if isinstance(step, Mingle):  # what it asks the others is known, and it would wait for them for seconds
+                    step.start = lambda _: None
+            with muted("celery.bootsteps"):
+                super().restart(parent, *arguments, **options)
+
+    lost_at = 0.0  #: when Redis was there last (monotonic), 0 while it is there
+    pause = 0.0  #: seconds until the next attempt
+
+    def connect(self) -> Any:
+        self.wait_for_redis()
+        return super().connect()
+
+    def wait_for_redis(self) -> None:
+        """Return when Redis takes a write; ends the worker where it was asked to stop meanwhile."""
+        settings: Settings = self.app.scheduler_settings
+        with connect(settings) as client:
+            while True:
+                if self.lost_at:
+                    time.sleep(self.pause)
+                    self.pause = min(max(2 * self.pause, 0.25), PATIENCE)
+                maybe_shutdown()
+                try:
+                    take_a_write(client, Keys(settings.key_prefix))
+                    return
+                except (*AWAY, *REFUSED) as error:
+                    self.tell(error)
+
+    def on_ready(self) -> None:
+        """Messages are taken from here on."""
+        notify.ready(
+            f"takes runs from {', '.join(self.app.amqp.queues.consume_from)}, {self.pool.num_processes} at a time"
+        )
+        if self.lost_at:
+            emit("worker.redis_back", seconds=time.monotonic() - self.lost_at)
+        self.lost_at = self.pause = 0.0
+        super().on_ready()
+
+    def register_with_event_loop(self, hub: Any) -> None:
+        """Show systemd's watchdog that the loop turns, by the loop itself."""
+        super().register_with_event_loop(hub)
+        hub.on_tick.add(notify.alive)
+
+    def perform_pending_operations(self) -> None:
+        """The same for pools without that loop."""
+        notify.alive()
+        super().perform_pending_operations()
+
+    def cancel_active_requests(self) -> None:
+        """Cut off what runs, and let it run again: its message returns to the queue as the connection is closed."""
+        hand_back(self.app.scheduler_settings)
+        super().cancel_active_requests()
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        if self.app.scheduler_settings.has_outbox:  # it is another broker's, of which Celery tells
+            super().on_connection_error_after_connected(exc)
+            return
+        self.tell(exc)
+        with muted("celery.worker.consumer.consumer"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", CPendingDeprecationWarning)
+            super().on_connection_error_after_connected(exc)
+
+    def tell(self, error: Exception) -> None:
+        """Say once, until Redis is back, what is wrong with it."""
+        notify.waiting(f"waiting for Redis: {error}")
+        if not self.lost_at:
+            self.lost_at = time.monotonic()
+            emit("worker.redis_refuses" if isinstance(error, REFUSED) else "worker.redis_away", error=error)
+
+
+@contextmanager
+def muted(name: str) -> Iterator[None]:
+    """Nothing from this logger meanwhile."""
+    logger = logging.getLogger(name)
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = False

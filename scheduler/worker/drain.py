@@ -1,0 +1,74 @@
+"""The end of a worker that is asked to stop: what runs may end within SCHEDULER_DRAIN seconds, the rest is handed back.
+
+Celery's own warm shutdown waits for ever, and systemd would end it by a SIGKILL that leaves the messages of the runs
+with nobody for an hour.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import Any
+
+from celery import signals
+from celery.worker import state
+
+from scheduler.events import emit
+from scheduler.process import notify
+from scheduler.settings import Settings
+from scheduler.storage.client import AWAY, REFUSED, connect
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.worker.requests import runs_of_this_worker
+
+MARGIN = 20.0  #: seconds after the drain that handing back and ending may take
+
+
+class Drain:
+    """Turns a warm shutdown into a cold one when its time is over; both are Celery's."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.seconds = settings.drain
+        self.has_begun = False
+
+    def install(self) -> None:
+        """Wait for Celery's word that it shuts down; nothing in a thread, which gets no signals."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGALRM, self.cut_off)
+            signals.worker_shutting_down.connect(self.begin, weak=False)
+            signals.worker_shutdown.connect(self.end, weak=False)
+
+    def begin(self, how: str, **_: Any) -> None:
+        """Set a timer of the kernel: Celery tells of this inside a signal handler, where no thread can be started."""
+        if how != "Warm" or self.has_begun:
+            return
+        self.has_begun = True
+        notify.stopping(f"stopping: what runs may end within {self.seconds:g} s", self.seconds + MARGIN)
+        signal.setitimer(signal.ITIMER_REAL, max(self.seconds, 0.001))
+
+    def cut_off(self, *_: object) -> None:
+        if state.active_requests:
+            os.kill(os.getpid(), signal.SIGQUIT)
+
+    def end(self, **_: Any) -> None:
+        """The pool is empty; Python itself takes no signals from here on."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def hand_back(settings: Settings) -> None:
+    """Let the ledger say that what runs here waits again; a body that ends meanwhile has the last word.
+
+    To be called before the messages return to their queue: the next worker would take them for duplicates.
+    """
+    run_ids = runs_of_this_worker()
+    if not run_ids:
+        return
+    try:
+        with connect(settings) as client:
+            ledger = Ledger(client, Keys(settings.key_prefix), settings)
+            for run_id in run_ids:
+                if ledger.hand_back(run_id):
+                    emit("run.handed_back", run=run_id)
+    except (*AWAY, *REFUSED) as error:
+        emit("worker.redis_away", error=error)

@@ -1,0 +1,121 @@
+"""Celery's worker signals, each turned into one line of the ledger."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime
+from typing import Any
+
+from celery import Celery, Task, signals
+from celery.app.task import Context
+from celery.exceptions import WorkerLostError
+from celery.worker import state
+
+from scheduler.events import emit
+from scheduler.references import CannotFill, Hidden
+from scheduler.registry import import_target
+from scheduler.sending.headers import run_of
+from scheduler.settings import Settings
+from scheduler.storage.ledger import UNTAKEN
+from scheduler.worker.leases import Keeper
+from scheduler.worker.recorder import FOR_EVER, LONGEST_PAUSE, Recorder, recorded
+from scheduler.worker.requests import context_of
+
+
+def install(app: Celery, settings: Settings) -> None:
+    """Connect to the worker's signals; nothing is opened before a task runs."""
+    recorder = Recorder(settings)
+    Signals(app, recorder).connect()
+
+
+class Signals:
+    """Celery's worker signals, each turned into one line of the ledger."""
+
+    def __init__(self, app: Celery, recorder: Recorder) -> None:
+        self.app = app
+        self.recorder = recorder
+
+    def connect(self) -> None:
+        handlers = {
+            signals.worker_init: self.prepare,
+            signals.worker_process_init: self.enter_child,
+            signals.worker_ready: self.keep_leases,
+            signals.task_success: self.succeeded,
+            signals.task_failure: self.failed,
+            signals.task_retry: self.retried,
+            signals.task_revoked: self.revoked,
+            signals.task_unknown: self.unknown,
+        }
+        for signal, handler in handlers.items():
+            signal.connect(handler, weak=False)
+
+    def prepare(self, **_: Any) -> None:
+        """Before the pool forks: every task is recorded, and Flask's module imports."""
+        if self.recorder.settings.flask_app:
+            import_target(self.recorder.settings.flask_app, "SCHEDULER_FLASK_APP")
+        self.app.finalize()
+        for task in self.app.tasks.values():
+            if not getattr(task, "recorded", False) and not task.name.startswith("celery."):
+                recorded(task, self.recorder)
+
+    def enter_child(self, **_: Any) -> None:
+        """After the fork, so that no database connection is shared between children."""
+        self.recorder.attempts = FOR_EVER
+        with self.recorder.context:
+            pass
+
+    def keep_leases(self, **_: Any) -> None:
+        """In the worker's main process, which goes on while a task keeps its child busy."""
+        Keeper(self.recorder.settings).start()
+
+    def succeeded(self, sender: Task, result: Any, **_: Any) -> None:
+        self.recorder.close(sender.request, "succeeded", result=shown(result))
+
+    def failed(self, sender: Task, task_id: str, exception: BaseException, einfo: Any, **_: Any) -> None:
+        """In the child for an error of the body; in the main process when the child was lost or hit its time limit."""
+        request = sender.request if run_of(sender.request) else context_of(state.requests.get(task_id))
+        error = f"{type(exception).__name__}: {exception}"
+        if isinstance(exception, CannotFill):
+            self.recorder.close(request, "failed", reason="error", result=str(exception))
+        elif isinstance(exception, WorkerLostError):
+            self.recorder.close(request, "lost", reason="lost", detail=error)
+        else:
+            trace = getattr(einfo, "traceback", "")
+            said = str(exception) if isinstance(exception, Hidden) else error
+            self.recorder.close(request, "failed", reason="error", result=said, traceback=trace)
+
+    def retried(self, request: Context, reason: Any, **_: Any) -> None:
+        when = next_attempt(reason)
+        until = when + LONGEST_PAUSE + UNTAKEN.total_seconds()
+        self.recorder.close(request, "queued", when=when, until=until, result=f"tried again after: {reason}")
+
+    def revoked(self, request: Any, expired: bool, **_: Any) -> None:
+        request = context_of(request)
+        if expired:
+            self.recorder.close(request, "skipped", reason="expired", detail="no worker took it before it expired")
+        else:
+            self.recorder.close(request, "failed", reason="revoked", result="revoked")
+
+    def unknown(self, name: str, message: Any, **_: Any) -> None:
+        request = Context(message.headers or {})
+        if run_of(request) is not None:
+            emit("app.unregistered", run=run_of(request), task=name)
+        error = f"task {name!r} is not registered on this worker: name its module in SCHEDULER_IMPORTS there"
+        self.recorder.close(request, "failed", reason="unregistered", result=error)
+
+
+def next_attempt(retry: Any) -> float:
+    """When Celery's Retry says that the task is tried again, in epoch seconds."""
+    when = getattr(retry, "when", None)
+    if isinstance(when, datetime):
+        return when.timestamp()
+    return time.time() + float(when or 0)
+
+
+def shown(result: Any) -> str:
+    """A result as JSON, the way Celery keeps it, or as text where it is not JSON."""
+    try:
+        return json.dumps(result)
+    except (TypeError, ValueError):
+        return repr(result)

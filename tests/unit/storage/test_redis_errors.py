@@ -1,0 +1,62 @@
+"""Which answers of Redis mean "wait and try again", which "a person must mend it", and which are our own mistake."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from scheduler.storage.client import AWAY, REFUSED, Parser
+
+SHA = "0" * 40
+PASSING = [
+    "READONLY You can't write against a read only replica.",
+    f"READONLY You can't write against a read only replica. script: {SHA}, on @user_script:3.",
+    "OOM command not allowed when used memory > 'maxmemory'.",
+    f"OOM command not allowed when used memory > 'maxmemory'. script: {SHA}, on @user_script:3.",
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+    "LOADING Redis is loading the dataset in memory",
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "NOREPLICAS Not enough good replicas to write.",
+    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+    "UNKILLABLE Sorry the script already executed write commands against the dataset.",
+    "ERR max number of clients reached",
+    # Redis 6.2 wraps the error of a script's command.
+    f"ERR Error running script (call to f_{SHA}): @user_script:3: @user_script: 3: "
+    "-READONLY You can't write against a read only replica.",
+    f"ERR Error running script (call to f_{SHA}): @user_script:3: @user_script: 3: "
+    "-OOM command not allowed when used memory > 'maxmemory'.",
+]
+REFUSING = [
+    "NOAUTH Authentication required.",
+    "WRONGPASS invalid username-password pair or user is disabled.",
+    "NOPERM User beat has no permissions to run the 'info' command",
+    f"ERR Error running script (call to f_{SHA}): @user_script:3: @user_script: 3: "
+    "-NOPERM User beat has no permissions to run the 'info' command",
+]
+MISTAKES = [
+    "WRONGTYPE Operation against a key holding the wrong kind of value",
+    "NOSCRIPT No matching script. Please use EVAL.",
+    "ERR unknown command 'FOO'",
+    f"ERR Error running script (call to f_{SHA}): @user_script:3: @user_script:3: attempt to index a nil value",
+    f"ERR user_script:3: attempt to perform arithmetic on a nil value script: {SHA}, on @user_script:3.",
+]
+
+
+@pytest.mark.parametrize("reply", PASSING)
+def test_what_passes_is_waited_for(reply: str) -> None:
+    error = Parser.parse_error(reply)
+    assert isinstance(error, AWAY)
+    assert not isinstance(error, REFUSED)
+
+
+@pytest.mark.parametrize("reply", REFUSING)
+def test_what_a_person_must_mend_is_told_apart(reply: str) -> None:
+    assert isinstance(Parser.parse_error(reply), REFUSED)
+
+
+@pytest.mark.parametrize("reply", MISTAKES)
+def test_a_mistake_of_ours_is_not_waited_for(reply: str) -> None:
+    error = Parser.parse_error(reply)
+    assert isinstance(error, redis.ResponseError)
+    assert not isinstance(error, (*AWAY, *REFUSED))
