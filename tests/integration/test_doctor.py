@@ -123,7 +123,7 @@ def test_it_tells_of_clocks_that_differ(directory: Path, ahead: float, which: st
 
 
 def test_it_tells_of_a_missing_time_zone_database() -> None:
-    asked = "import sys; sys.modules['tzdata'] = None; from scheduler.doctor import zones; print(*zones())"
+    asked = "import sys; sys.modules['tzdata'] = None; from scheduler.status.doctor import zones; print(*zones())"
     done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("The time zone database is missing: install the package tzdata")
 

@@ -90,7 +90,7 @@ def test_a_directory_that_is_missing_is_named(running: Service) -> None:
 
 def test_a_pidfile_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
     """As on a full file system: there the file can be made, and holds nothing."""
-    program = "import sys; from scheduler.pidfile import PidFile; PidFile(sys.argv[1]).acquire()"
+    program = "import sys; from scheduler.process.pidfile import PidFile; PidFile(sys.argv[1]).acquire()"
     full = f"ulimit -f 0; exec {shlex.join([sys.executable, '-c', program, str(tmp_path / 'beat.pid')])}"
     done = subprocess.run(["sh", "-c", full], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == Exit.CANT_CREATE
