@@ -21,7 +21,11 @@ AS_IT_IS = {"ignore_unknown_options": True}  #: what follows is for somebody els
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the page.")
 @with_service
 def up(service: Service, port: int | None, host: str) -> int:
-    """Run everything in this terminal: a private Redis, beat, a worker and the page. Ctrl-C stops it all."""
+    """Run everything in this terminal: a private Redis, beat, a worker and the page.
+
+    Ctrl-C stops everything and gives running jobs 10 s to finish. A second Ctrl-C, at least half a second later,
+    kills what is left at once.
+    """
     from scheduler import up as runner  # starts processes; no other command needs it
 
     return runner.run(service.settings, port=port, host=host)

@@ -13,7 +13,7 @@ from scheduler.up.merged_log import MergedLog
 from scheduler.up.process import Process, Program
 
 ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-SAME_WISH = 0.5  # seconds
+SAME_WISH = 0.5  #: seconds within which several signals count as one request to stop
 
 
 class Supervisor:
