@@ -78,6 +78,8 @@ def place_of(sentinel: Any) -> tuple[str, int]:
 
 
 redis.sentinel.Sentinel = Sentinels  # type: ignore[misc]  # kombu and Celery take theirs from there
+# redis-py asks every connection for its port when a health check is answered with an error, as by a full disk.
+redis.UnixDomainSocketConnection.port = None  # type: ignore[attr-defined]
 
 
 def connect(settings: Settings, *, attempts: int = 0) -> Client:

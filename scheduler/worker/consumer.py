@@ -110,6 +110,7 @@ class Consumer(consumer.Consumer):
         super().cancel_active_requests()
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
+        self.close_task_channel()
         if self.app.scheduler_settings.has_outbox:  # it is another broker's, of which Celery tells
             super().on_connection_error_after_connected(exc)
             return
@@ -117,6 +118,17 @@ class Consumer(consumer.Consumer):
         with muted("celery.worker.consumer.consumer"), warnings.catch_warnings():
             warnings.simplefilter("ignore", CPendingDeprecationWarning)
             super().on_connection_error_after_connected(exc)
+
+    def close_task_channel(self) -> None:
+        """Close kombu's channel for Redis, which returns its messages, while the channel still knows its address.
+
+        Celery's cleanup stops at the first channel that fails, and takes the address from all. A later attempt to
+        return messages raises AttributeError, which is no connection error and would end the worker.
+        """
+        if self.task_consumer is None or self.connection.transport.driver_type != "redis":
+            return
+        for _ in range(2):  # while a BRPOP is under way, the first attempt only ends the BRPOP
+            self.connection.maybe_close_channel(self.task_consumer.channel)
 
     def tell(self, error: Exception) -> None:
         """Say once, until Redis is back, what is wrong with it."""

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.polling import until
-from tests.systemd.accounts import SCHEDULER, bodies, reckon, rows, settles
+from tests.systemd.accounts import SCHEDULER, bodies, reckon, rows, settles, still_open
 from tests.systemd.conftest import SCHEDULES
 from tests.systemd.host import Host
 from tests.systemd.test_life import PIDFILES, now, runs_after
-from tests.systemd.test_work import ends
+from tests.systemd.test_work import ends, naps
 
 BOTH = ("celery-beat", "celery-worker")
 SHIPPED = "[Service]\nWatchdogSec=60\n"  #: one timeout of a connection is longer than the tests' own
@@ -86,17 +86,27 @@ def test_a_redis_that_lost_everything_and_one_that_hangs_are_no_reason_to_restar
 
 
 def test_a_redis_that_comes_and_goes_is_no_reason_to_restart(host: Host) -> None:
+    host.write(FILE, f"{SCHEDULES}  long: {{task: jobs.nap, every: 1d, args: [20]}}\n")
+    began = now(host)
     before = start(host)
-    for _ in range(5):
-        host.run("systemctl", "stop", "redis-server")
+    host.shell(f"{SCHEDULER} run long")
+    until(lambda: naps(host), 20, "the worker holds a message while Redis is away")
+    for end in ("systemctl stop redis-server", "systemctl kill --signal=KILL redis-server") * 3:
+        # The worker notices this first, and closes its channels while Redis ends; see test_worker_on_a_socket.py.
+        host.shell(f"redis-cli client kill type pubsub; {end}")
         time.sleep(random.uniform(0, 2))
-        host.run("systemctl", "start", "redis-server")
+        host.shell("systemctl reset-failed redis-server; systemctl start redis-server")  # systemd counts its starts
         time.sleep(random.uniform(0, 2))
     assert runs_after(host, now(host), 20) < 10
     assert [host.show(unit, "NRestarts") for unit in BOTH] == ["0", "0"], host.journal("celery-worker")
     assert pids(host) == before
+    for unit in BOTH:
+        assert "Traceback" not in host.journal(unit, f"--since=@{began}")
     settles(host)
     assert reckon(rows(host), bodies([host]))["succeeded"]
+    until(lambda: not still_open(host, "long"), 60, "the long run has ended")
+    assert [row["outcome"] for row in rows(host, "long")] == ["succeeded"]
+    assert naps(host) == ["began", "ended"]
 
 
 # pidfiles

@@ -1,0 +1,85 @@
+"""A real worker over a Redis on a unix socket: what used to end its process is waited for."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from scheduler.settings import Settings
+from scheduler.storage.client import NotNow, connect
+from tests.support.polling import until
+from tests.support.redis_server import RedisServer, redis_server
+from tests.support.service import Program, service
+from tests.support.worker import Shop, open_shop
+
+
+@dataclass
+class Rig:
+    server: RedisServer
+    worker: Program
+    shop: Shop
+
+    def still_runs(self) -> None:
+        """The same process takes a run and ends it."""
+        assert self.shop.run("scheduler.tasks.log_it", 1, 2).outcome == "succeeded"
+        assert self.worker.popen.poll() is None
+        assert self.worker.count("Traceback|Unrecoverable") == 0, self.worker.output()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    with redis_server(durable=True) as server:
+        settings = Settings(redis_url=server.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / "state")
+        with service(settings) as running:
+            worker = running.start("worker", "--concurrency=2")
+            worker.says(r" ready\.")
+            with open_shop(running, worker, tmp_path) as shop:
+                yield Rig(server, worker, shop)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+def test_a_redis_that_ends_as_the_worker_returns_a_message_does_not_end_the_worker(
+    rig: Rig, how: signal.Signals
+) -> None:
+    run = rig.shop.send("scheduler.tasks.count_to", 1, 30)
+    until(lambda: rig.shop.ledger.get(run).outcome == "running", 30, "the worker holds a message")
+    # The worker notices the lost subscription first, closes its channels, and waits up to a second for its BRPOP:
+    # Redis ends before the message of the run has returned to its queue.
+    rig.shop.client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    (rig.server.stop if how == signal.SIGTERM else rig.server.kill)()
+    rig.worker.says("Redis does not answer, waiting for it")
+    rig.server.start()
+    rig.worker.says("Redis answers again")
+    rig.still_runs()
+
+
+def fill_the_disk(server: RedisServer) -> None:
+    """Redis cannot save, and so answers every write and every PING with MISCONF."""
+    (server.directory / "dump.rdb" / "in the way").mkdir(parents=True)
+    with server.client() as client:
+        client.config_set("appendonly", "no")
+        client.config_set("save", "3600 1")
+        client.bgsave()
+        until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", 30, "Redis fails to save")
+
+
+def free_the_disk(server: RedisServer) -> None:
+    with server.client() as client:
+        client.config_set("save", "")
+
+
+def test_a_full_disk_under_redis_is_waited_for(rig: Rig) -> None:
+    fill_the_disk(rig.server)
+    with connect(rig.shop.running.settings) as client, pytest.raises(NotNow, match="unable to persist"):
+        client.get("a key")
+    rig.worker.says("Redis does not answer, waiting for it")
+    time.sleep(3)  # longer than the worker's pause between two attempts
+    assert rig.worker.popen.poll() is None
+    free_the_disk(rig.server)
+    rig.worker.says("Redis answers again")
+    rig.still_runs()
