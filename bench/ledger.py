@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from bench.senders import private_redis
 from scheduler.celeryapp import build
-from scheduler.model import Entry, Run
+from scheduler.model import Entry, Reason, Run
 from scheduler.sending.decide import Decision, Skip
 from scheduler.sending.dispatch import Dispatcher, Due
 from scheduler.settings import Settings
@@ -63,7 +63,7 @@ def measure(settings: Settings, settle: Settle | None, rows: int) -> float:
     store.write([Write(NAME, None, Entry(NAME, "admin", fields, due=due))])
     for number in range(rows):
         entry = store.get(NAME)
-        skips = (Skip("missed", due, due, 1, f"beat was down {number:05}-13:00 UTC"),) if settle is None else ()
+        skips = (Skip(Reason.MISSED, due, due, 1, f"beat was down {number:05}-13:00 UTC"),) if settle is None else ()
         decision = Decision(() if skips else (due,), skips, due + HOUR)
         dispatcher.commit(dispatcher.arguments([Due(entry, entries.job(entry), decision, entry.due)], "ours"))
         due += HOUR

@@ -43,8 +43,8 @@ EVENTS: dict[str, tuple[int, str]] = {
     "run.sent": (INFO, "Sent {run} to {queue}"),
     "run.skipped": (DEBUG, "Skipped {count} × {schedule}: {reason}"),
     "run.duplicate": (WARNING, "Did not run {run} again: it is {outcome} already"),
-    "run.lost": (ERROR, "Gave up {run}: its worker vanished"),
-    "run.sent_again": (WARNING, "Sent {run} again: its worker vanished"),
+    "run.lost": (ERROR, "{run} is lost: {reason}"),
+    "run.sent_again": (WARNING, "{run} was {reason}"),
     "run.handed_back": (WARNING, "Cut off {run}: its worker stops, so it runs again"),
     "run.refused": (ERROR, "Gave up {run}: it cannot be published: {error}"),
     "redis.open": (

@@ -16,7 +16,7 @@ from celery import Celery
 from scheduler import faults
 from scheduler.errors import NotFound
 from scheduler.events import emit
-from scheduler.model import Run, read_run_id
+from scheduler.model import Reason, Run, read_run_id
 from scheduler.sending import message
 from scheduler.sending.decide import expiry
 from scheduler.sending.message import CannotCompose
@@ -28,8 +28,8 @@ from scheduler.storage.ledger import NO_EXPIRY, UNTAKEN, Ledger
 from scheduler.storage.store import Store
 
 AT_ONCE = 100
-EXPIRED = ("skipped", "expired", "its message was lost, and then it had expired")
-GONE = ("lost", "lost", "its message was lost, and cannot be built again")
+EXPIRED = (Reason.EXPIRED.outcome, Reason.EXPIRED)
+GONE = (Reason.MESSAGE_LOST.outcome, Reason.MESSAGE_LOST)
 
 
 class Unclaimed(NamedTuple):
@@ -77,15 +77,15 @@ class LostMessages:
         faults.reach("lost_messages.after_settle")
         for one, verdict, answer in zip(lost, verdicts, answers or (), strict=False):
             if answer == "sent":
-                emit("run.sent_again", run=one.run_id)
-            elif answer == "ended" and verdict[-3:] == EXPIRED:
-                emit("run.skipped", schedule=read_run_id(one.run_id)[0], count=1, reason=EXPIRED[-1])
+                emit("run.sent_again", run=one.run_id, reason=Reason.RESENT.sentence)
+            elif answer == "ended" and verdict[-2:] == EXPIRED:
+                emit("run.skipped", schedule=read_run_id(one.run_id)[0], count=1, reason=Reason.EXPIRED.sentence)
             elif answer == "ended":
-                emit("run.lost", run=one.run_id)
+                emit("run.lost", run=one.run_id, reason=Reason.MESSAGE_LOST.sentence)
         return answers is not None
 
     def again(self, run_id: str, now: datetime) -> tuple[str | float, ...]:
-        """Queue, message and deadline of the run; or what became of it instead: outcome, reason, detail."""
+        """Queue, message and deadline of the run; or what became of it instead: outcome, reason."""
         try:
             run = self.ledger.get(run_id)
             job = entries.job(self.store.get(run.schedule))
@@ -97,7 +97,7 @@ class LostMessages:
         except (NotFound, DamagedEntry, CannotCompose):
             return ("", "", "", *GONE)
         deadline = to_seconds(now + NO_EXPIRY if expires is None else expires + UNTAKEN)
-        return (again.place, again.payload, deadline, "", "", "")
+        return (again.place, again.payload, deadline, "", "")
 
 
 def expires_at(run: Run, job: Job) -> datetime | None:

@@ -10,7 +10,7 @@ from scheduler import faults
 from scheduler.beat.lost_messages import LostMessages
 from scheduler.errors import NotFound
 from scheduler.events import emit
-from scheduler.model import Run
+from scheduler.model import Reason, Run
 from scheduler.sending import message
 from scheduler.sending.message import CannotCompose, Message
 from scheduler.storage import entries
@@ -56,8 +56,10 @@ class Vanished:
         answers = self._lose(keys=[keys.lock, keys.leases], args=arguments)
         faults.reach("lost_runs.after_settle")
         for run_id, answer in zip(ids, answers or (), strict=False):
-            if answer != "alive":
-                emit("run.lost" if answer == "lost" else "run.sent_again", run=run_id)
+            if answer == "lost":
+                emit("run.lost", run=run_id, reason=Reason.LOST.sentence)
+            elif answer == "sent":
+                emit("run.sent_again", run=run_id, reason=Reason.RERUN.sentence)
         return answers is not None
 
     def overdue(self, now: float) -> list[str]:

@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from celery import Celery
 
 from scheduler import faults
 from scheduler.events import emit
-from scheduler.model import read_run_id
+from scheduler.model import Outcome, Reason, read_run_id
+from scheduler.model.reasons import explain
 from scheduler.sending.broker import Away, Broker, Refused
 from scheduler.sending.headers import RUN_HEADER
 from scheduler.sending.message import Call
@@ -46,14 +47,14 @@ class Item:
 class Verdict(NamedTuple):
     """What becomes of a run that leaves the outbox: 'queued' with the broker, or its end and why."""
 
-    outcome: str
-    reason: str = ""
+    outcome: Outcome
+    reason: Reason | Literal[""] = ""
     detail: str = ""
 
 
 PUBLISHED = Verdict("queued")
-TOO_LATE = Verdict("skipped", "expired", "it expired before the broker could take it")
-UNREADABLE = Verdict("failed", "unsendable", "it cannot be read any more")
+TOO_LATE = Verdict("skipped", Reason.EXPIRED)
+UNREADABLE = Verdict("failed", Reason.UNSENDABLE, "its text in the outbox cannot be read")
 
 
 class Outbox:
@@ -107,7 +108,7 @@ class Outbox:
             elif error.passes:
                 self.pause(error)
             else:
-                return items, Verdict("failed", "unsendable", str(error))
+                return items, Verdict("failed", Reason.UNSENDABLE, str(error))
         return [], PUBLISHED
 
     def oldest(self) -> list[Item]:
@@ -169,6 +170,6 @@ def tell(item: Item, verdict: Verdict) -> None:
     if verdict.outcome == "queued" and item.call is not None:
         emit("run.sent", run=item.run, queue=item.call.options.get("queue", "its queue"))
     elif verdict.outcome == "skipped":
-        emit("run.skipped", schedule=read_run_id(item.run)[0], count=1, reason=verdict.detail)
+        emit("run.skipped", schedule=read_run_id(item.run)[0], count=1, reason=explain(verdict.reason, verdict.detail))
     else:
         emit("run.refused", run=item.run or item.text[:80], error=verdict.detail)

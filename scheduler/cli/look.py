@@ -143,7 +143,7 @@ def history(service: Service, name: str, count: int, json_: bool) -> int:
 
 def history_line(run: Run) -> tuple[str, ...]:
     times = f" × {run.count}" if run.count > 1 else ""
-    what = run.detail or run.reason if run.outcome in ("skipped", "lost") else run.result
+    what = run.detail if run.outcome in ("skipped", "lost") else run.result or run.detail
     first = what.splitlines()[0] if what else ""
     return (local(run.due), run.outcome + times, seconds(run.lateness), seconds(run.duration), first[:100])
 

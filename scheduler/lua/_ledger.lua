@@ -32,6 +32,11 @@ local function read_run(ledger, id)
   return is_json and type(run) == 'table' and run.outcome and run or nil
 end
 
+-- Why a run did not end as it should, or was sent again: a word of model/reasons.py, which has its sentence too; detail adds facts.
+local function because(run, reason, detail)
+  run.reason, run.detail = reason, detail ~= '' and detail or nil
+end
+
 local function write_run(ledger, id, run) redis.call('HSET', ledger, id, cjson.encode(run)) end
 
 -- The only clock by which messages can be told older and younger, whichever beat pushed them.

@@ -45,8 +45,8 @@ local function drop_waiting(ledger)
     local id = cjson.decode(text).id
     local run = read_run(ledger, id)
     if run.outcome ~= 'queued' then return end
-    run.outcome, run.reason, run.detail = 'skipped', 'removed', 'the schedule was removed while this run waited'
-    run.finished = redis_time()
+    run.outcome, run.finished = 'skipped', redis_time()
+    because(run, 'removed')
     write_run(ledger, id, run)
   end)
 end

@@ -28,7 +28,8 @@ local function still_open(ledger, text)
     else
       local gone = read_run(ledger, run.id)
       if gone and gone.outcome == 'queued' then
-        gone.outcome, gone.reason, gone.detail, gone.finished = 'skipped', 'expired', 'no worker took it', ARGV[2]
+        gone.outcome, gone.finished = 'skipped', ARGV[2]
+        because(gone, 'expired')
         write_run(ledger, run.id, gone)
       end
     end
@@ -58,7 +59,7 @@ local function send(name, ledger, overlap, manual)
   local id, record, queue, payload, deadline = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   at = at + 5
   if not is_list(queue) then
-    if not manual then skip_run(name, id, record, 'no queue', list_of(queue) .. ' is no list in Redis') end
+    if not manual then skip_run(name, id, record, 'no queue', list_of(queue) .. ' is not a list in Redis') end
     return 'no queue'
   end
   local found = redis.call('HMGET', ledger, id, ':open', ':waiting')
@@ -81,7 +82,7 @@ local function send(name, ledger, overlap, manual)
     redis.call('HSET', ledger, id, record, ':last', id, ':waiting', cjson.encode(held))
     return 'waiting'
   end
-  if not manual then skip_run(name, id, record, 'overlap', 'the run before had not finished') end
+  if not manual then skip_run(name, id, record, 'overlap', '') end
   return 'overlap'
 end
 

@@ -12,15 +12,16 @@ local function settle(id, queue, payload, ends)
   local run = read_run(ledger, id)
   if not run then forget_open(prefix, ledger, id) end
   if not run or run.outcome ~= 'running' then return 'alive' end
-  run.reason = 'lost'
   if payload ~= '' then
-    run.outcome, run.queue, run.detail = 'queued', (list_of(queue)), 'its worker vanished, so it was sent again'
+    run.outcome, run.queue = 'queued', (list_of(queue))
+    because(run, 'rerun')
     write_run(ledger, id, run)
     set_open(ledger, id, ends)
     push(prefix, queue, id, payload)
     return 'sent'
   end
-  run.outcome, run.detail, run.finished = 'lost', 'its worker vanished', ARGV[2]
+  run.outcome, run.finished = 'lost', ARGV[2]
+  because(run, 'lost')
   write_run(ledger, id, run)
   set_open(ledger, id, nil)
   release_waiting(prefix, ledger)

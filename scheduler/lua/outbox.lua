@@ -14,7 +14,8 @@ local function settle(id)
     run.sent, run.queue = now, nil
     write_run(ledger, id, run)
   elseif run then
-    run.outcome, run.reason, run.detail, run.finished = outcome, ARGV[5], ARGV[6], now
+    run.outcome, run.finished = outcome, now
+    because(run, ARGV[5], ARGV[6])
     write_run(ledger, id, run)
   end
   if outcome ~= 'queued' then

@@ -1,11 +1,11 @@
 -- Send runs again whose message was lost before a worker claimed them; those that come without a message have ended instead.
 -- KEYS: lock. ARGV: token, now, prefix, then for each run: id, its queue, when it was pushed, queue now, payload ('' for none), until,
---   outcome, reason and detail of one that has ended.
+--   outcome and reason of one that has ended.
 -- Returns nil when the lock is not ours, else for each run 'sent', 'ended', or 'gone' for one that was claimed meanwhile.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local prefix = ARGV[3]
 
-local function settle(id, queue, pushed, queue_now, payload, ends, outcome, reason, detail)
+local function settle(id, queue, pushed, queue_now, payload, ends, outcome, reason)
   local sent = sent_key(prefix, queue)
   if redis.call('ZSCORE', sent, id) ~= pushed then return 'gone' end
   redis.call('ZREM', sent, id)
@@ -13,13 +13,15 @@ local function settle(id, queue, pushed, queue_now, payload, ends, outcome, reas
   local run = read_run(ledger, id)
   if not run or run.outcome ~= 'queued' then return 'gone' end
   if payload ~= '' then
-    run.queue, run.reason, run.detail = (list_of(queue_now)), 'lost', 'its message was lost, so it was sent again'
+    run.queue = list_of(queue_now)
+    because(run, 'resent')
     write_run(ledger, id, run)
     set_open(ledger, id, ends)
     push(prefix, queue_now, id, payload)
     return 'sent'
   end
-  run.outcome, run.reason, run.detail, run.finished = outcome, reason, detail, ARGV[2]
+  run.outcome, run.finished = outcome, ARGV[2]
+  because(run, reason)
   write_run(ledger, id, run)
   set_open(ledger, id, nil)
   release_waiting(prefix, ledger)
@@ -27,5 +29,5 @@ local function settle(id, queue, pushed, queue_now, payload, ends, outcome, reas
 end
 
 local answer = {}
-for at = 4, #ARGV, 9 do answer[#answer + 1] = settle(unpack(ARGV, at, at + 8)) end
+for at = 4, #ARGV, 8 do answer[#answer + 1] = settle(unpack(ARGV, at, at + 7)) end
 return answer

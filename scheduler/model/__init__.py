@@ -5,6 +5,7 @@ from __future__ import annotations
 from scheduler.model.entry import Declared, Entry, Overlaid, Pause, SkipNext, read_instant
 from scheduler.model.fields import DURATION_PATTERN, NAME_PATTERN, NO_CONTROLS, NOTHING, TIMING_KINDS
 from scheduler.model.problem import Position, Problem
+from scheduler.model.reasons import Reason
 from scheduler.model.run import Outcome, Run, read_run_id, run_id
 from scheduler.model.schedule import TIMING_FIELDS, Noun, Policies, Schedule, ScheduleFile
 
@@ -24,6 +25,7 @@ __all__ = [
     "Policies",
     "Position",
     "Problem",
+    "Reason",
     "Run",
     "Schedule",
     "ScheduleFile",

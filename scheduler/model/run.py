@@ -23,7 +23,7 @@ class Run:
     manual: bool = False
     task: str = ""
     task_id: str = ""
-    reason: str = ""  #: why it was skipped or lost: overlap, paused, excluded, expired, missed, …
+    reason: str = ""  #: one of the words in reasons.py, where it did not simply run
     detail: str = ""  #: the reason in a sentence
     queue: str = ""
     sent: float = 0.0

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 
-from scheduler.model import Entry
+from scheduler.model import Entry, Pause, Reason, SkipNext
 from scheduler.storage.entries import Job
 from scheduler.storage.instants import EPOCH, from_seconds
 
@@ -27,7 +27,7 @@ COUNTED = 10_000  #: most missed instants that are counted one by one
 class Skip:
     """A stretch of due instants that will not run."""
 
-    reason: str
+    reason: Reason
     first: datetime
     last: datetime
     count: int
@@ -65,7 +65,7 @@ class Sorting:
         self.runs.append(at)
         self.in_stretch = False
 
-    def skip(self, at: datetime, reason: str, detail: str) -> None:
+    def skip(self, at: datetime, reason: Reason, detail: str) -> None:
         last = self.skips[-1] if self.in_stretch else None
         if last and (last.reason, last.detail) == (reason, detail):
             self.skips[-1] = Skip(reason, last.first, at, last.count + 1, detail)
@@ -106,7 +106,7 @@ def decide(
             if_unsent = at
             break
         if at not in chosen:
-            sorting.skip(at, *(ruled_out.get(at) or ("missed", why_missed(at, away))))
+            sorting.skip(at, *(ruled_out.get(at) or (Reason.MISSED, why_missed(at, away))))
         elif len(sorting.runs) == AT_ONCE:
             due = at
             break
@@ -137,15 +137,20 @@ def fallen_due(due: datetime | None, job: Job, now: datetime) -> Iterator[dateti
         due = job.timing.next_due(due)
 
 
-def rule_out(at: datetime, entry: Entry, job: Job) -> tuple[str, str] | None:
-    """The reason, and the reason in a sentence, for which an instant does not run whatever ``catch_up`` says."""
+def rule_out(at: datetime, entry: Entry, job: Job) -> tuple[Reason, str] | None:
+    """Why an instant does not run whatever ``catch_up`` says: the reason and its detail."""
     if entry.last_run_at is not None and at <= entry.last_run_at:
-        return "elsewhere", "another beat had sent it"
+        return Reason.ELSEWHERE, ""
     if entry.skip is not None and at == from_seconds(entry.skip.due):
-        return "by request", f"{entry.skip.by}: {entry.skip.note}" if entry.skip.note else entry.skip.by
+        return Reason.REQUESTED, by_person("requested", entry.skip)
     if entry.pause is not None and entry.pause.until is not None and at <= from_seconds(entry.pause.until):
-        return "paused", entry.pause.note
-    return ("excluded", "") if job.timing.is_excluded(at) else None
+        return Reason.PAUSED, by_person("paused", entry.pause)
+    return (Reason.EXCLUDED, "") if job.timing.is_excluded(at) else None
+
+
+def by_person(verb: str, overlay: Pause | SkipNext) -> str:
+    """Who did it, and the note that they left."""
+    return f"{verb} by {overlay.by}" + (f": {overlay.note}" if overlay.note else "")
 
 
 def choose(ready: list[datetime], job: Job, now: datetime, more: bool) -> set[datetime]:
@@ -164,9 +169,9 @@ def choose(ready: list[datetime], job: Job, now: datetime, more: bool) -> set[da
 
 
 def why_missed(instant: datetime, away: tuple[datetime, datetime] | None) -> str:
-    """The reason of a missed instant, in a sentence."""
+    """The period in which no beat led, where that is why this instant was missed; else nothing."""
     if away is None or not away[0] <= instant <= away[1]:
-        return "beat was late"
+        return ""
     first, last = away
     if first == EPOCH:
         return f"no beat led before {last.strftime('%Y-%m-%d %H:%M')} UTC"

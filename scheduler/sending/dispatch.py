@@ -20,7 +20,7 @@ from celery import Celery
 from scheduler import events, faults
 from scheduler.errors import RefusedChange
 from scheduler.events import emit
-from scheduler.model import Entry, run_id
+from scheduler.model import Entry, Reason, run_id
 from scheduler.sending import message
 from scheduler.sending.decide import Decision, expiry
 from scheduler.sending.message import ESCAPED, CannotCompose, Message, Template
@@ -35,7 +35,7 @@ from scheduler.storage.ledger import NO_EXPIRY, UNTAKEN
 from scheduler.storage.lock import LostLock
 
 TEMPLATES = 100_000  #: message templates that are kept, about as long as the message each
-NOT_SENT = {"overlap": "the run before had not finished", "no queue": "its queue is a key of another kind in Redis"}
+NOT_SENT = {reason.value: reason.sentence for reason in (Reason.OVERLAP, Reason.NO_QUEUE)}
 UNDECIDED = ("changed", "broken")  #: what becomes of an entry whose decision was not carried out
 
 
@@ -122,9 +122,9 @@ class Dispatcher:
             raise RefusedChange(f"schedule '{entry.name}' cannot be sent: {wrong[0]}; delete that key, then run it")
         if outcome == "changed":
             raise RefusedChange(f"schedule '{entry.name}' changed at the same time: look at it again, then run it")
-        if outcome == "no queue":
-            raise RefusedChange(f"{sent.queue} is no list in Redis: give schedule '{entry.name}' another queue")
-        if outcome == "overlap":
+        if outcome == Reason.NO_QUEUE:
+            raise RefusedChange(f"{sent.queue} is not a list in Redis: give schedule '{entry.name}' another queue")
+        if outcome == Reason.OVERLAP:
             raise RefusedChange(
                 f"the run before of '{entry.name}' is still queued or running: wait for it, or set overlap: allow"
             )
@@ -214,7 +214,7 @@ class Dispatcher:
             elif not self.outbox:
                 emit("run.sent", run=run_id(due.entry.name, instant), queue=due.job.options.get("queue", "its queue"))
         for skip in due.decision.skips:
-            emit("run.skipped", schedule=due.entry.name, count=skip.count, reason=skip.detail or skip.reason)
+            emit("run.skipped", schedule=due.entry.name, count=skip.count, reason=skip.reason.explain(skip.detail))
 
 
 class Unsendable(Exception):

@@ -14,7 +14,8 @@ from datetime import timedelta
 from typing import Any
 
 from scheduler.errors import NotFound
-from scheduler.model import Outcome, Run, read_run_id
+from scheduler.model import Outcome, Reason, Run, read_run_id
+from scheduler.model.reasons import explain
 from scheduler.settings import Settings
 from scheduler.storage.client import Client, script
 from scheduler.storage.keys import Keys
@@ -63,15 +64,19 @@ class Ledger:
         token: str = "",
         when: float = 0.0,
         until: float = 0.0,
-        **details: object,
+        reason: Reason | None = None,
+        detail: str = "",
+        **more: object,
     ) -> bool:
         """Write how a run ended; False if it had ended before.
 
         'queued' means that it will be tried again ``when`` it says, and counts as waiting in its queue ``until`` then
         (epoch seconds). A run that was given up as lost takes the word of the worker whose claim had this token.
         """
-        details.setdefault("finished", time.time() if outcome != "queued" else 0)
-        shown = {key: str(value)[-SHOWN_RESULT:] for key, value in details.items()}
+        more.setdefault("finished", time.time() if outcome != "queued" else 0)
+        if reason is not None:  # a detail that belongs to an earlier reason must not stay beside this one
+            more |= {"reason": reason, "detail": detail}
+        shown = {key: str(value)[-SHOWN_RESULT:] for key, value in more.items()}
         flat = [part for pair in shown.items() for part in pair]
         return bool(self._close(args=[self.keys.prefix, run_id, outcome, token, when, until, *flat]))
 
@@ -79,7 +84,7 @@ class Ledger:
         """Let a running run wait in its queue again; False if it had ended."""
         now = time.time()
         until = now + NO_EXPIRY.total_seconds()
-        return self.close(run_id, "queued", when=now, until=until, detail="its worker was stopped, so it waits again")
+        return self.close(run_id, "queued", when=now, until=until, reason=Reason.HANDED_BACK)
 
     def get(self, run_id: str) -> Run:
         """The run of that identity; raises NotFound."""
@@ -126,4 +131,5 @@ def read_run(run_id: str, text: str) -> Run:
             known[name] = value == "1"
         elif name in Run.__dataclass_fields__:
             known[name] = value
+    known["detail"] = explain(known.get("reason", ""), known.get("detail", ""))
     return Run(id=run_id, **known)

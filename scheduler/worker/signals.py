@@ -13,6 +13,7 @@ from celery.exceptions import WorkerLostError
 from celery.worker import state
 
 from scheduler.events import emit
+from scheduler.model import Reason
 from scheduler.references import CannotFill, Hidden
 from scheduler.registry import import_target
 from scheduler.sending.headers import run_of
@@ -77,13 +78,13 @@ class Signals:
         request = sender.request if run_of(sender.request) else context_of(state.requests.get(task_id))
         error = f"{type(exception).__name__}: {exception}"
         if isinstance(exception, CannotFill):
-            self.recorder.close(request, "failed", reason="error", result=str(exception))
+            self.recorder.close(request, "failed", reason=Reason.ERROR, result=str(exception))
         elif isinstance(exception, WorkerLostError):
-            self.recorder.close(request, "lost", reason="lost", detail=error)
+            self.recorder.close(request, "lost", reason=Reason.LOST, detail=error)
         else:
             trace = getattr(einfo, "traceback", "")
             said = str(exception) if isinstance(exception, Hidden) else error
-            self.recorder.close(request, "failed", reason="error", result=said, traceback=trace)
+            self.recorder.close(request, "failed", reason=Reason.ERROR, result=said, traceback=trace)
 
     def retried(self, request: Context, reason: Any, **_: Any) -> None:
         when = next_attempt(reason)
@@ -93,16 +94,16 @@ class Signals:
     def revoked(self, request: Any, expired: bool, **_: Any) -> None:
         request = context_of(request)
         if expired:
-            self.recorder.close(request, "skipped", reason="expired", detail="no worker took it before it expired")
+            self.recorder.close(request, "skipped", reason=Reason.EXPIRED)
         else:
-            self.recorder.close(request, "failed", reason="revoked", result="revoked")
+            self.recorder.close(request, "failed", reason=Reason.REVOKED)
 
     def unknown(self, name: str, message: Any, **_: Any) -> None:
         request = Context(message.headers or {})
         if run_of(request) is not None:
             emit("app.unregistered", run=run_of(request), task=name)
         error = f"task {name!r} is not registered on this worker: name its module in SCHEDULER_IMPORTS there"
-        self.recorder.close(request, "failed", reason="unregistered", result=error)
+        self.recorder.close(request, "failed", reason=Reason.UNREGISTERED, result=error)
 
 
 def next_attempt(retry: Any) -> float:

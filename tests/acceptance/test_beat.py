@@ -211,7 +211,7 @@ def test_a_pause_and_its_end_govern_within_a_second_and_fire_nothing_off_the_gri
     assert not [due for due in stage.dues() if paused + 1 < due <= resumed]
     assert all(due == int(due) for due in stage.dues())
     (row,) = [run for run in stage.running.runs("ticking") if run.reason == "paused"]
-    assert row.detail == "quiet, please"
+    assert row.detail == "paused by ann: quiet, please"
     stage.assert_each_second_once()
 
 

@@ -10,6 +10,7 @@ from textwrap import dedent
 
 import pytest
 
+from scheduler.model import Reason
 from tests.support.alive import is_alive
 from tests.support.polling import until
 from tests.support.service import Program, Service
@@ -82,7 +83,7 @@ def test_what_does_not_end_in_time_runs_again_at_once(shop: Shop, how: signal.Si
     identity = sent(shop, "slow.once")
     shop.worker.stop(how, seconds=50)
     handed_back = shop.ledger.get(identity)
-    assert (handed_back.outcome, handed_back.detail) == ("queued", "its worker was stopped, so it waits again")
+    assert (handed_back.outcome, handed_back.detail) == ("queued", Reason.HANDED_BACK.sentence)
     assert not shop.client.hlen("unacked"), "its message is with nobody"
     shop.running.start("worker2", "--concurrency=1", "--without-mingle")
     assert shop.ended(identity).outcome == "succeeded"

@@ -215,7 +215,7 @@ def test_a_run_that_no_worker_took_before_it_expired_is_skipped_as_expired(shop:
     shop.client.rpoplpush("parked", "celery")
     run = shop.ended(run_id(entry.name, due))
     assert (run.outcome, run.reason) == ("skipped", "expired")
-    assert run.detail == "no worker took it before it expired"
+    assert run.detail == "no worker started it in time"
     assert shop.began("add") == before
 
 

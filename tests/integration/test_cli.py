@@ -10,7 +10,7 @@ import pytest
 
 from scheduler import changes
 from scheduler.errors import Exit
-from scheduler.model import Run, run_id
+from scheduler.model import Reason, Run, run_id
 from scheduler.storage.client import Client
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys
@@ -110,12 +110,12 @@ def test_history_shows_what_ran_and_what_did_not_with_the_reason(shell: Shell, s
         ledger.claim(Run(identity, "job", due.timestamp(), "running"), "worker", "token")
     ledger.close(ok, "succeeded", result="30")
     ledger.close(bad, "failed", result="TaskFailed: the disk is full\nsecond line")
-    ledger.close(lost, "lost", detail="its worker vanished")
+    ledger.close(lost, "lost", reason=Reason.LOST)
     head, *lines = shell("history", "job").out.splitlines()
     assert head.split() == ["DUE", "OUTCOME", "LATE", "TOOK", "RESULT"]
     assert [line.split()[3] for line in lines] == ["lost", "failed", "succeeded"] or len(lines) == 3
     assert any(line.endswith("TaskFailed: the disk is full") for line in lines)
-    assert any(line.endswith("its worker vanished") for line in lines)
+    assert any(line.endswith(Reason.LOST.sentence) for line in lines)
     assert {run["outcome"] for run in shell("history", "job", "--json").json} == {"succeeded", "failed", "lost"}
     assert len(shell("history", "job", "-n", "1", "--json").json) == 1
 

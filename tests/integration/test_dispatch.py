@@ -141,7 +141,7 @@ def test_missed_instants_are_one_row_with_a_count(shop: Shop, now: datetime) -> 
     shop.add(late=HOUR, catch_up="none")
     shop.commit(at=now - 20 * MINUTE + HALF)
     (row,) = shop.ledger.runs("job")
-    assert (row.outcome, row.reason, row.detail, row.count) == ("skipped", "missed", "beat was late", 40)
+    assert (row.outcome, row.reason, row.detail, row.count) == ("skipped", "missed", "it was not sent in time", 40)
     assert (row.due, row.until) == ((now - 59 * MINUTE).timestamp(), (now - 20 * MINUTE).timestamp())
 
 
@@ -159,7 +159,7 @@ def test_skips_for_different_reasons_are_rows_of_their_own(shop: Shop, now: date
     away = (now - HOUR, now - 40 * MINUTE)
     commit(shop.dispatcher, [Due(entry, job, decide(entry, job, now - 20 * MINUTE + HALF, away), entry.due)])
     late, down = shop.ledger.runs("job")
-    assert (late.detail, late.count) == ("beat was late", 20)
+    assert (late.detail, late.count) == ("it was not sent in time", 20)
     assert (down.detail[:13], down.count) == ("beat was down", 20)
 
 
@@ -186,7 +186,7 @@ def test_a_pause_that_ended_is_taken_from_the_entry_and_from_redbeats_definition
     assert not entries.was_changed_outside(stored)
     assert shop.store.get("job").revision > entry.revision
     skipped = shop.ledger.runs("job")[-1]
-    assert (skipped.outcome, skipped.reason, skipped.detail) == ("skipped", "paused", "note")
+    assert (skipped.outcome, skipped.reason, skipped.detail) == ("skipped", "paused", "paused by ann: note")
 
 
 @pytest.mark.parametrize("pause", [Pause("ann", 0.0), Pause("ann", 0.0, until=1.0)], ids=["begins", "ends"])
@@ -258,8 +258,8 @@ def test_a_queue_that_became_something_else_is_recorded_and_stops_nobody_else(
     assert shop.commit("wrong", "right", at=shop.now + MINUTE) == []
     assert len(sent(client, "right")) == 2
     row = shop.ledger.runs("wrong")[0]
-    assert (row.outcome, row.reason, row.detail) == ("skipped", "no queue", "wrong is no list in Redis")
-    with pytest.raises(RefusedChange, match=r"^wrong is no list in Redis: give schedule 'wrong' another queue$"):
+    assert (row.outcome, row.reason, row.detail) == ("skipped", "no queue", "wrong is not a list in Redis")
+    with pytest.raises(RefusedChange, match=r"^wrong is not a list in Redis: give schedule 'wrong' another queue$"):
         shop.dispatcher.run_now(shop.store.get("wrong"), "ann")
 
 
@@ -301,7 +301,7 @@ def test_every_run_and_skip_is_one_line_in_the_log(shop: Shop, caplog: pytest.Lo
         shop.tick(1)
     first, second = [record.getMessage() for record in caplog.records]
     assert first == f"Sent {shop.ledger.runs('job')[-1].id} to slow"
-    assert second == "Skipped 1 × job: the run before had not finished"
+    assert second == "Skipped 1 × job: the previous run had not finished"
 
 
 def test_a_queue_that_ends_when_nobody_uses_it_is_kept_up_with_each_message_as_kombu_does(

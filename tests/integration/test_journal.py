@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from scheduler import events
+from scheduler.model import Reason
 from scheduler.process.journal import JournalHandler
 from scheduler.settings import Settings
 from tests.support.service import service
@@ -60,9 +61,9 @@ def logger(journal: Journal) -> Iterator[logging.Logger]:
 
 
 def test_an_event_has_its_priority_its_name_its_schedule_and_its_run(journal: Journal, logger: logging.Logger) -> None:
-    events.emit("run.sent_again", run="nightly@2026-01-02T03:04:05Z")
+    events.emit("run.sent_again", run="nightly@2026-01-02T03:04:05Z", reason=Reason.RERUN.sentence)
     told = journal.entry()
-    assert told["MESSAGE"] == "Sent nightly@2026-01-02T03:04:05Z again: its worker vanished"
+    assert told["MESSAGE"] == "nightly@2026-01-02T03:04:05Z was sent again because its worker disappeared"
     assert (told["PRIORITY"], told["EVENT"]) == ("4", "run.sent_again")
     assert (told["SCHEDULE"], told["RUN"]) == ("nightly", "nightly@2026-01-02T03:04:05Z")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scheduler.errors import NotFound
-from scheduler.model import Run, read_run_id, run_id
+from scheduler.model import Reason, Run, read_run_id, run_id
 from scheduler.settings import Settings
 from scheduler.storage.client import Client
 from scheduler.storage.instants import from_seconds
@@ -122,7 +122,7 @@ def test_a_claim_without_a_record_makes_one(ledger: Ledger) -> None:
 @pytest.mark.parametrize("text", ["ü/\\\"'\n\u2028\x00", "100 %", "[]", "null", '{"a": 1}'])
 def test_every_text_comes_back_as_it_was(ledger: Ledger, text: str) -> None:
     claim(ledger)
-    ledger.close(ID, "failed", result=text, traceback=text, detail=text, reason="error")
+    ledger.close(ID, "failed", result=text, traceback=text, detail=text, reason=Reason.ERROR)
     found = ledger.get(ID)
     assert (found.result, found.traceback, found.detail) == (text, text, text)
 

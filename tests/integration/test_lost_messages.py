@@ -55,7 +55,7 @@ def test_a_run_that_is_in_no_queue_is_sent_again(beat: Scheduler, store: Store, 
     [message] = sent(client)
     assert message["headers"]["id"] == task_id(run_id)
     run = ledger.get(run_id)
-    assert (run.outcome, run.detail) == ("queued", "its message was lost, so it was sent again")
+    assert (run.outcome, run.detail) == ("queued", "sent again because its message was lost")
     look(beat)
     assert runs_sent(client) == [run_id]
     assert claim(ledger, run_id) == "claimed"

@@ -21,7 +21,7 @@ def test_overlap_skip_sends_nothing_while_a_run_is_queued_or_running(shop: Shop)
     claim(shop)
     assert shop.tick(2) == ["running", "skipped"]
     row = shop.ledger.runs("job")[0]
-    assert (row.reason, row.detail, row.count) == ("overlap", "the run before had not finished", 2)
+    assert (row.reason, row.detail, row.count) == ("overlap", "the previous run had not finished", 2)
 
 
 def test_overlap_skip_sends_again_once_the_run_has_ended(shop: Shop, client: Client) -> None:
@@ -39,7 +39,7 @@ def test_a_run_that_no_worker_took_in_time_makes_room_and_is_recorded_as_expired
     batch = shop.due(at=from_seconds(later))
     commit_at(shop.dispatcher, batch, later)
     first, *_, last = reversed(shop.ledger.runs("job"))
-    assert (first.outcome, first.reason, first.detail) == ("skipped", "expired", "no worker took it")
+    assert (first.outcome, first.reason, first.detail) == ("skipped", "expired", "no worker started it in time")
     assert last.outcome == "queued"
 
 

@@ -420,7 +420,7 @@ def test_what_the_stock_beat_sent_is_recorded_and_not_sent_again_and_the_grid_is
     lead(beat)
     assert sent(beat.client) == []
     (skipped,) = ledger.runs("job")
-    assert (skipped.reason, skipped.detail) == ("elsewhere", "another beat had sent it")
+    assert (skipped.reason, skipped.detail) == ("elsewhere", "another beat sent it")
     assert store.get("job").due == due + HOUR
     assert beat.client.zscore(beat.keys.schedule, "redbeat:job") == (due + HOUR).timestamp()
 

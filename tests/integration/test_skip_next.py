@@ -57,7 +57,7 @@ def test_a_skipped_run_is_not_sent_and_stands_in_the_ledger_with_who_and_why(
     shop.commit("job", at=now + MINUTE)
     sent, left_out = shop.ledger.runs("job")
     assert (left_out.due, left_out.outcome, left_out.reason) == (now.timestamp(), "skipped", "by request")
-    assert left_out.detail == "ann: inventory"
+    assert left_out.detail == "requested by ann: inventory"
     assert runs_sent(client) == [sent.id] == [run_id("job", now + MINUTE)]
     assert shop.store.get("job").skip is None, "it is over"
 

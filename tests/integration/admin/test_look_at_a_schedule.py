@@ -10,7 +10,7 @@ import time_machine
 
 from scheduler.admin.service import Service
 from scheduler.changes import clock
-from scheduler.model import Entry
+from scheduler.model import Entry, Reason
 from scheduler.sending.decide import Skip
 from scheduler.timing import get_zone
 from tests.integration.admin.browser import Browser, Document, text
@@ -67,8 +67,10 @@ def test_it_shows_each_run_with_its_outcome_lateness_duration_and_result(
 
 def test_a_stretch_of_skips_is_one_row(admin: Browser, service: Service, nightly: Entry) -> None:
     last = clock().replace(microsecond=0)
-    skip(service, nightly, Skip("paused", last - timedelta(minutes=10), last, 11))
-    assert "skipped 11 × paused" in text(admin.get("/schedules/nightly"))
+    skip(service, nightly, Skip(Reason.PAUSED, last - timedelta(minutes=10), last, 11))
+    page = text(admin.get("/schedules/nightly"))
+    assert "skipped 11 × paused" in page
+    assert Reason.PAUSED.sentence in page
 
 
 def test_a_schedule_that_has_never_run_says_so(admin: Browser, nightly: Entry) -> None:

@@ -1,0 +1,72 @@
+"""Every reason why a due instant did not run, did not succeed, or was sent more than once.
+
+The ledger stores the word, and a detail only where there are facts to add: a name, a period, an error. Pages,
+``history`` and log lines take the sentence from here.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from scheduler.model.run import Outcome
+
+
+class Reason(StrEnum):
+    """The word in the ledger; its ``sentence`` for people, the ``outcome`` it leads to, and the files that write it."""
+
+    sentence: str
+    outcome: Outcome
+    writers: tuple[str, ...]  #: relative to ``scheduler/``; a test compares them with the code
+
+    def __new__(cls, word: str, outcome: Outcome, sentence: str, *writers: str) -> Reason:
+        reason = str.__new__(cls, word)
+        reason._value_ = word
+        reason.outcome, reason.sentence, reason.writers = outcome, sentence, writers
+        return reason
+
+    OVERLAP = "overlap", "skipped", "the previous run had not finished", "lua/commit.lua"
+    PAUSED = "paused", "skipped", "the schedule was paused", "sending/decide.py"
+    REQUESTED = "by request", "skipped", "a person asked to skip it", "sending/decide.py"
+    EXCLUDED = "excluded", "skipped", "a calendar excludes this day", "sending/decide.py"
+    MISSED = "missed", "skipped", "it was not sent in time", "sending/decide.py"
+    ELSEWHERE = "elsewhere", "skipped", "another beat sent it", "sending/decide.py"
+    NO_QUEUE = "no queue", "skipped", "its queue is not a list in Redis", "lua/commit.lua"
+    REMOVED = "removed", "skipped", "the schedule was removed while this run waited", "lua/apply.lua"
+    EXPIRED = (
+        "expired",
+        "skipped",
+        "no worker started it in time",
+        "lua/commit.lua",
+        "beat/outbox.py",
+        "beat/lost_messages.py",
+        "worker/signals.py",
+    )
+
+    ERROR = "error", "failed", "it ended with an error", "worker/signals.py"
+    REVOKED = "revoked", "failed", "its Celery task was revoked", "worker/signals.py"
+    UNREGISTERED = "unregistered", "failed", "the worker does not know its task", "worker/signals.py"
+    UNSENDABLE = "unsendable", "failed", "its message could not be published", "beat/outbox.py"
+
+    LOST = "lost", "lost", "its worker disappeared", "lua/lose.lua", "worker/signals.py"
+    MESSAGE_LOST = "message lost", "lost", "its message was lost and could not be built again", "beat/lost_messages.py"
+
+    RERUN = "rerun", "queued", "sent again because its worker disappeared", "lua/lose.lua"
+    RESENT = "resent", "queued", "sent again because its message was lost", "lua/send_again.lua"
+    HANDED_BACK = (
+        "handed back",
+        "queued",
+        "queued again because its worker was shutting down",
+        "storage/ledger.py",
+    )
+
+    def explain(self, detail: str = "") -> str:
+        """The facts where there are any, or else the sentence."""
+        return detail or self.sentence
+
+
+def explain(word: str, detail: str = "") -> str:
+    """The same for a word from the ledger, which another version may have written."""
+    return detail or SENTENCES.get(word, "")
+
+
+SENTENCES = {reason.value: reason.sentence for reason in Reason}
