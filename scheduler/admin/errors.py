@@ -13,7 +13,7 @@ from scheduler.admin.security import is_logged_in
 from scheduler.admin.service import service
 from scheduler.changes import Invalid
 from scheduler.errors import Conflict, NotFound, RedisUnavailable, RefusedChange, SchedulerError
-from scheduler.storage.client import AWAY, answering
+from scheduler.storage.client import AWAY, REFUSED, answering
 
 STATUSES: dict[type[SchedulerError], int] = {
     NotFound: 404,
@@ -35,7 +35,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(SchedulerError, scheduler_error)
     app.register_error_handler(Exception, unexpected)
-    for away in (*AWAY, OperationalError):
+    for away in (*AWAY, *REFUSED, OperationalError):
         app.register_error_handler(away, redis_away)
 
 
@@ -57,8 +57,8 @@ def redis_away(error: Exception) -> Response:
     try:
         with answering(service().settings):
             raise error.__cause__ if isinstance(error, OperationalError) and error.__cause__ else error
-    except RedisUnavailable as unavailable:
-        return told(503, str(unavailable))
+    except SchedulerError as refused:
+        return told(503, str(refused))
     except Exception as other:
         return told(503, f"Redis at {service().settings.shown_redis_url} does not serve: {other}")
 

@@ -9,10 +9,13 @@ import click
 
 from scheduler import __version__
 from scheduler.cli import act, audit, doctor, export, file, imports, look, service
-from scheduler.errors import Exit, RedisUnavailable, SchedulerError
-from scheduler.storage.client import AWAY
+from scheduler.cli.common import REFUSAL_WAIT_S
+from scheduler.errors import Exit, SchedulerError
+from scheduler.settings import Settings
+from scheduler.storage.client import AWAY, REFUSED
+from scheduler.storage.refusals import explain
 
-EPILOG = """\b
+EPILOG = f"""\b
 examples:
   python3 -m scheduler up                       try it: everything in one terminal
   python3 -m scheduler check                    is schedules.yaml right?
@@ -26,9 +29,13 @@ examples:
   python3 -m scheduler audit && python3 -m scheduler undo 1766000000000-0
 
 \b
+A command waits up to {REFUSAL_WAIT_S:.0f} s for a Redis that refuses for now: one that fails over,
+lacks replicas, loads its data or runs a long script. Then it exits with 69.
+
+\b
 exit codes:
   0 done   1 the file has errors, or the change was refused   2 plan found changes, or check --strict warnings
-  64 wrong command line   66 no such schedule, run or file   69 Redis does not answer
+  64 wrong command line   66 no such schedule, run or file   69 Redis does not answer, or refuses
   73 a directory cannot be written   75 already running, or changed meanwhile
   77 only root may   78 wrong configuration
 """
@@ -62,8 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.USAGE
     except click.Abort:
         return 130
-    except AWAY as error:
-        return complain(RedisUnavailable(f"Redis does not answer ({error}): start it, or set SCHEDULER_REDIS_URL"))
+    except (*AWAY, *REFUSED) as error:
+        return complain(explain(error, Settings.from_environ().shown_redis_url))
     except SchedulerError as error:
         return complain(error)
     except BrokenPipeError:

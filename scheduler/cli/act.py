@@ -12,6 +12,7 @@ from scheduler.cli.look import read_instant
 from scheduler.errors import Exit
 from scheduler.sending.dispatch import Dispatcher
 from scheduler.status.as_json import detail_json
+from scheduler.storage.client import take_a_write
 
 
 @click.command()
@@ -20,6 +21,7 @@ from scheduler.status.as_json import detail_json
 @with_service
 def run(service: Service, name: str, json_: bool) -> int:
     """Run a schedule now, off its timing; the ledger says that it was manual, and by whom."""
+    take_a_write(service.store.client, service.store.keys)  # waits for Redis, which kombu does not
     dispatcher = Dispatcher(service.celery, service.store.client, service.store.keys, service.settings)
     identity = dispatcher.run_now(service.store.get(name), service.user)
     if json_:

@@ -21,6 +21,8 @@ from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
 from scheduler.timing import get_zone
 
+REFUSAL_WAIT_S = 10.0  #: seconds for which a command waits for a Redis that refuses for now; a failover takes less
+
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for programs.")
 
 
@@ -47,7 +49,7 @@ class Service:
 
     @cached_property
     def store(self) -> Store:
-        return Store(connect(self.settings), Keys(self.settings.key_prefix))
+        return Store(connect(self.settings, refusal_wait_s=REFUSAL_WAIT_S), Keys(self.settings.key_prefix))
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from itertools import repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from celery import Celery
 
@@ -94,13 +94,11 @@ class Dispatcher:
         """What became of a batch; raises LostLock with nothing sent."""
         answer = posted.answer()
         faults.reach("dispatch.after_commit")
-        if answer is None:
-            raise LostLock
-        return {number - 1: outcomes for number, *outcomes in answer}
+        return read_replies(answer)
 
     def commit(self, arguments: Sequence[str | float]) -> Replies:
-        """Send a batch, and wait for it."""
-        return self.replies(self.post(arguments))
+        """Send a batch, and wait for it; it is sent again as the client repeats its calls."""
+        return read_replies(self._commit([self.keys.lock, self.keys.schedule], arguments))
 
     def run_now(self, entry: Entry, by: str) -> str:
         """Send a manual run at once; returns its id. Raises RefusedChange when the run before still goes on."""
@@ -215,6 +213,13 @@ class Dispatcher:
                 emit("run.sent", run=run_id(due.entry.name, instant), queue=due.job.options.get("queue", "its queue"))
         for skip in due.decision.skips:
             emit("run.skipped", schedule=due.entry.name, count=skip.count, reason=skip.reason.explain(skip.detail))
+
+
+def read_replies(answer: list[Any] | None) -> Replies:
+    """What ``commit.lua`` returned; raises LostLock with nothing sent."""
+    if answer is None:
+        raise LostLock
+    return {number - 1: outcomes for number, *outcomes in answer}
 
 
 class Unsendable(Exception):

@@ -22,9 +22,10 @@ from kombu.exceptions import OperationalError
 
 from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, RUN_HEADER
 from scheduler.settings import Settings
-from scheduler.storage.client import AWAY
+from scheduler.storage.client import AWAY, NotNow
 from scheduler.storage.entries import Job
 from scheduler.storage.keys import Keys
+from scheduler.storage.refusals import code_of
 
 RUN_NAMESPACE = uuid.UUID("6f9b2a52-6c3e-5a0e-9d2a-0d5c1f4f7d11")
 MILLISECOND = timedelta(milliseconds=1)
@@ -170,6 +171,8 @@ def compose(app: Celery, job: Job, run_id: str, expires: datetime | None, task: 
     except Exception as error:  # options, routers and serializers are anybody's
         if isinstance(error, OperationalError) and isinstance(error.__cause__, AWAY):
             raise error.__cause__ from error
+        if isinstance(error, OperationalError) and error.__cause__ and code_of(error.__cause__):
+            raise NotNow(str(error)) from error  # kombu's own connection does not know that kind of error
         raise CannotCompose(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
     pushes = [arguments for command, arguments in collector.commands if command == "lpush"]
     also = [(command, *arguments) for command, arguments in collector.commands if command == "pexpire"]

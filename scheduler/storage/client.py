@@ -15,10 +15,11 @@ from redis.backoff import ExponentialBackoff
 from redis.connection import DefaultParser
 from redis.retry import Retry
 
-from scheduler.errors import ConfigurationError, RedisUnavailable
+from scheduler.errors import ConfigurationError
 from scheduler.redis_url import NO_CLUSTER, SOCKET_TIMEOUT
 from scheduler.settings import Settings
 from scheduler.storage.keys import Keys
+from scheduler.storage.refusals import RetryWhileRefused, explain
 
 OLDEST_REDIS = (6, 2)
 
@@ -77,22 +78,26 @@ def place_of(sentinel: Any) -> tuple[str, int]:
     return options["host"], options["port"]
 
 
+# redis-py 8.1.0 asks for it when a health check is answered with an error.
+redis.UnixDomainSocketConnection.port = 0  # type: ignore[attr-defined]
 redis.sentinel.Sentinel = Sentinels  # type: ignore[misc]  # kombu and Celery take theirs from there
 # redis-py asks every connection for its port when a health check is answered with an error, as by a full disk.
 redis.UnixDomainSocketConnection.port = None  # type: ignore[attr-defined]
 
 
-def connect(settings: Settings, *, attempts: int = 0) -> Client:
+def connect(settings: Settings, *, attempts: int = 0, refusal_wait_s: float = 0.0) -> Client:
     """A client that decodes text; nothing is sent before the first command.
 
     With ``attempts``, each command is sent again while Redis is away: only for commands that may be repeated.
+    With ``refusal_wait_s``, each is sent again for so many seconds while Redis answers that it refuses for now.
     """
     place = settings.place
+    retry = Retry(ExponentialBackoff(cap=2.0, base=0.05), attempts, AWAY)
     options: dict[str, Any] = {
         "decode_responses": True,
         "encoding_errors": "backslashreplace",  # what is no text must not end the one who reads it
         "parser_class": Parser,
-        "retry": Retry(ExponentialBackoff(cap=2.0, base=0.05), attempts, AWAY),
+        "retry": RetryWhileRefused(refusal_wait_s, AWAY) if refusal_wait_s else retry,
         "socket_timeout": SOCKET_TIMEOUT,
         "socket_connect_timeout": SOCKET_TIMEOUT,
         "health_check_interval": 30,
@@ -197,21 +202,11 @@ def take_a_write(client: Client, keys: Keys) -> None:
 
 @contextmanager
 def answering(settings: Settings) -> Iterator[None]:
-    """Turn a connection that fails into one line, with the URL (without its password) and the remedy."""
+    """Turn an error of Redis or of the connection into one line, with the URL (without its password) and the remedy."""
     try:
         yield
-    except redis.exceptions.NoPermissionError as error:
-        raise ConfigurationError(
-            f"Redis at {settings.shown_redis_url} lets its user do too little ({error}): "
-            "give it the rule that stands in the README, under production"
-        ) from None
-    except REFUSED as error:
-        raise RedisUnavailable(f"Redis at {settings.shown_redis_url} refuses the password: {error}") from None
-    except (*AWAY, OSError) as error:
-        raise RedisUnavailable(
-            f"Redis at {settings.shown_redis_url} does not answer ({error}): "
-            "start it, or set SCHEDULER_REDIS_URL to one that runs"
-        ) from None
+    except (*REFUSED, *AWAY, OSError) as error:
+        raise explain(error, settings.shown_redis_url) from None
 
 
 def check_server(client: Client, settings: Settings) -> None:

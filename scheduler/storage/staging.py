@@ -53,6 +53,7 @@ def laid_down(
 def lay_down(client: Client, base: str, number: int, page: Sequence[Packed], revision: int) -> None:
     """A page of changes, and the hash of each new entry, which outlives the page; revisions follow on that one."""
     with client.pipeline(transaction=False) as pipe:
+        pipe.delete(f"{base}{number}")  # a page that is sent again must not hold its changes twice
         parts: list[str | float] = []
         for own, change in enumerate(page, revision + 1):
             if change.operation == "add":

@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from scheduler.storage.client import AWAY, REFUSED, Parser
+from scheduler.storage.refusals import REFUSALS, UNREACHABLE, code_of, explain
 
 SHA = "0" * 40
 PASSING = [
@@ -60,3 +61,35 @@ def test_a_mistake_of_ours_is_not_waited_for(reply: str) -> None:
     error = Parser.parse_error(reply)
     assert isinstance(error, redis.ResponseError)
     assert not isinstance(error, (*AWAY, *REFUSED))
+
+
+CODES = {*REFUSALS} - {"MAXCLIENTS"}
+
+
+@pytest.mark.parametrize("reply", [*PASSING, *REFUSING])
+def test_each_refusal_is_explained_by_its_own_sentence(reply: str) -> None:
+    code = next((code for code in CODES if f"{code} " in reply), "MAXCLIENTS" if "max number" in reply else "")
+    line = str(explain(Parser.parse_error(reply), "redis://there"))
+    assert REFUSALS.get(code, UNREACHABLE).meaning in line
+    assert REFUSALS.get(code, UNREACHABLE).remedy in line
+
+
+@pytest.mark.parametrize("reply", MISTAKES)
+def test_a_mistake_of_ours_is_no_refusal(reply: str) -> None:
+    assert code_of(Parser.parse_error(reply)) == ""
+
+
+def test_a_replica_behind_sentinel_and_a_command_in_a_pipeline_are_recognized() -> None:
+    with pytest.raises(redis.ConnectionError) as caught:
+        become_a_connection_error(Parser.parse_error("READONLY You can't write against a read only replica."))
+    assert code_of(caught.value) == "READONLY"
+    raw = redis.ResponseError("Command # 1 (SADD a b) of pipeline caused error: NOREPLICAS Not enough good replicas.")
+    assert code_of(raw) == "NOREPLICAS"
+
+
+def become_a_connection_error(error: Exception) -> None:
+    """As redis-py does with what a replica says behind Sentinel."""
+    try:
+        raise error
+    except redis.exceptions.ReadOnlyError:
+        raise redis.ConnectionError("The previous master is now a slave")  # noqa: B904

@@ -1,0 +1,235 @@
+"""Commands against a real Redis that answers, but refuses: it is waited for, or named with its own remedy."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from celery import Celery
+
+from scheduler.cli import common
+from scheduler.errors import Exit
+from scheduler.sending import message
+from scheduler.settings import Settings
+from scheduler.storage import entries
+from scheduler.storage.client import AWAY, connect
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Store
+from tests.support.polling import until
+from tests.support.redis_server import RedisServer
+from tests.support.redis_server import redis_server as run_redis
+from tests.support.shell import ROOT, Said, Shell, add
+
+FOREVER = "while true do end"
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A server that this test may spoil."""
+    with run_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def settings(own_redis: RedisServer, tmp_path: Path) -> Settings:
+    return Settings(redis_url=own_redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / ".scheduler")
+
+
+@pytest.fixture(autouse=True)
+def job(settings: Settings) -> None:
+    """A schedule to act on."""
+    with connect(settings) as client:
+        add(Store(client, Keys(settings.key_prefix)))
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common, "REFUSAL_WAIT_S", 0.3)
+
+
+@contextmanager
+def meanwhile(act: Callable[[], object]) -> Iterator[None]:
+    """Do this beside the test."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def refused(server: RedisServer, code: str) -> int:
+    """How often the server gave that answer."""
+    with server.client() as client:
+        return int(client.info("errorstats").get(f"errorstat_{code}", {}).get("count", 0))
+
+
+def lack_replicas(server: RedisServer) -> None:
+    with server.client() as client:
+        client.config_set("min-replicas-to-write", 1)
+
+
+def become_replica(server: RedisServer) -> None:
+    with server.client() as client:
+        client.replicaof("127.0.0.1", 1)
+
+
+def lose_primary(server: RedisServer) -> None:
+    with server.client() as client:
+        client.config_set("replica-serve-stale-data", "no")
+    become_replica(server)
+
+
+def fill(server: RedisServer) -> None:
+    with server.client() as client:
+        client.config_set("maxmemory", 1)
+
+
+def fail_to_save(server: RedisServer) -> None:
+    (server.directory / "dump.rdb").mkdir()
+    with server.client() as client:
+        client.config_set("save", "3600 1")
+        client.bgsave()
+        until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", 20, "saving failed")
+
+
+def want_password(server: RedisServer) -> None:
+    with server.client() as client:
+        client.config_set("requirepass", "secret")
+
+
+def allow_little(server: RedisServer) -> None:
+    with server.client() as client:
+        client.acl_setuser("default", enabled=True, commands=["-evalsha", "-eval"])
+
+
+KINDS = {
+    "NOREPLICAS": (lack_replicas, "accepts no writes: too few replicas are connected", "start its replicas or lower"),
+    "READONLY": (become_replica, "accepts no writes: it is a replica", "set SCHEDULER_REDIS_URL to the primary"),
+    "MASTERDOWN": (lose_primary, "serves nothing: it is a replica that has lost its primary", "start the primary"),
+    "OOM": (fill, "accepts no writes: its memory is full", "raise its maxmemory"),
+    "MISCONF": (fail_to_save, "accepts no writes: it cannot save to its disk", "free space on that disk"),
+    "NOAUTH": (want_password, "requires a password", "add it to SCHEDULER_REDIS_URL"),
+    "NOPERM": (allow_little, "does not give its user enough permissions", "give the user the ACL rule"),
+}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_refusal_is_named_in_one_line_with_its_own_remedy(shell: Shell, own_redis: RedisServer, kind: str) -> None:
+    spoil, meaning, remedy = KINDS[kind]
+    spoil(own_redis)
+    is_explained(shell("pause", "job"), own_redis, meaning, remedy)
+
+
+def is_explained(said: Said, server: RedisServer, meaning: str, remedy: str) -> None:
+    (line,) = said.err.splitlines()
+    assert line.startswith(f"scheduler: Redis at unix://{server.socket} {meaning} (")
+    assert f"): {remedy}" in line
+    assert said.code == (Exit.CONFIG if "permissions" in line else Exit.UNAVAILABLE)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_busy_redis_is_named_as_busy(shell: Shell, own_redis: RedisServer) -> None:
+    with meanwhile_busy(own_redis) as free:
+        said = shell("pause", "job")
+        free()
+    is_explained(said, own_redis, "is busy with a Lua script", "wait for the script, or end it")
+
+
+@contextmanager
+def meanwhile_busy(server: RedisServer) -> Iterator[Callable[[], None]]:
+    """A script of another client runs, and Redis says so, until the function that is given is called."""
+
+    def run() -> None:
+        with server.client() as client, pytest.raises(redis.ResponseError, match="killed"):
+            client.eval(FOREVER, 0)
+
+    with server.client() as client:
+        client.config_set("lua-time-limit", 1)
+    with meanwhile(run), server.client() as client:
+
+        def is_busy() -> bool:
+            try:
+                client.ping()
+            except redis.ResponseError as error:
+                return "busy" in str(error)
+            return False
+
+        until(is_busy, 20, "Redis is busy")
+        yield lambda: client.script_kill()
+
+
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [
+        *(("NOREPLICAS", command) for command in ("pause job", "skip job", "apply", "run job")),
+        ("READONLY", "pause job"),
+        ("MASTERDOWN", "pause job"),
+        ("MASTERDOWN", "list"),
+    ],
+)
+def test_a_command_waits_for_a_redis_that_refuses_for_a_while(
+    shell: Shell, own_redis: RedisServer, kind: str, command: str
+) -> None:
+    shell.file("job: {task: scheduler.tasks.log_it, every: 2h, args: [1, 2]}")
+    KINDS[kind][0](own_redis)
+
+    def lift() -> None:
+        until(lambda: refused(own_redis, kind), 20, "the command was refused")
+        with own_redis.client() as client:
+            client.config_set("min-replicas-to-write", 0)
+            client.replicaof("NO", "ONE")
+
+    with meanwhile(lift):
+        said = shell.apart(*command.split()) if command == "run job" else shell(*command.split())
+    assert (said.code, said.err) == (Exit.OK, "")
+
+
+def test_a_command_waits_for_a_redis_that_is_busy(shell: Shell, own_redis: RedisServer) -> None:
+    with meanwhile_busy(own_redis) as free:
+        timer = threading.Timer(1, free)
+        timer.start()
+        assert shell("pause", "job").code == Exit.OK
+        timer.join()
+
+
+def test_a_refusal_that_lasts_is_waited_for_as_long_as_the_help_says(shell: Shell, own_redis: RedisServer) -> None:
+    lack_replicas(own_redis)
+    began = time.monotonic()
+    assert shell("pause", "job").code == Exit.UNAVAILABLE
+    assert time.monotonic() - began > common.REFUSAL_WAIT_S - 1
+    promise = f"A command waits up to {common.REFUSAL_WAIT_S:.0f} s for a Redis that refuses for now"
+    assert promise in shell("--help").out
+    assert promise in (ROOT / "README.md").read_text()
+
+
+def test_a_large_file_that_is_refused_for_a_while_is_loaded_whole(shell: Shell, own_redis: RedisServer) -> None:
+    many = [f"s{number}: {{task: scheduler.tasks.log_it, every: 1h, args: [1, 2]}}" for number in range(1200)]
+    shell.file(*many)
+    lack_replicas(own_redis)
+
+    def lift() -> None:
+        until(lambda: refused(own_redis, "NOREPLICAS"), 60, "the command was refused")
+        with own_redis.client() as client:
+            client.config_set("min-replicas-to-write", 0)
+
+    with meanwhile(lift):
+        assert shell("apply").out.splitlines()[-1] == "1200 add"
+    with own_redis.client() as client:
+        assert client.zcard("redbeat::schedule") == 1201
+
+
+def test_a_message_that_kombu_cannot_prepare_for_now_is_no_fault_of_its_entry(
+    celery: Celery, own_redis: RedisServer, settings: Settings
+) -> None:
+    lack_replicas(own_redis)
+    with connect(settings) as client:
+        job = entries.job(Store(client, Keys(settings.key_prefix)).get("job"))
+    with pytest.raises(AWAY, match="NOREPLICAS"):
+        message.build(celery, job, "job@2026-03-02T12:00:00Z", None)
