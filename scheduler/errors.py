@@ -1,11 +1,14 @@
 """Every exception of this service, with the exit code that the command line gives it.
 
-The docstring of a class is its default message: it says what is wrong and what to do.
+The docstring of a class is its default message: it says what is wrong and what to do. A message writes
+"`scheduler list`" for a command; ``str`` gives it the name that the command has here, ``args[0]`` is fit for storing.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
+
+from scheduler.command_name import with_command_name
 
 
 class Exit(IntEnum):
@@ -31,6 +34,9 @@ class SchedulerError(Exception):
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or " ".join((self.__doc__ or "").split()))
 
+    def __str__(self) -> str:
+        return with_command_name(super().__str__())
+
 
 class ConfigurationError(SchedulerError):
     """The configuration is wrong: check the SCHEDULER_… environment variables against the README."""
@@ -45,7 +51,7 @@ class RedisUnavailable(SchedulerError):
 
 
 class NotFound(SchedulerError):
-    """There is nothing of that name: `python3 -m scheduler list` shows every schedule."""
+    """There is nothing of that name: `scheduler list` shows every schedule."""
 
     exit_code = Exit.NO_INPUT
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import HealthCheck, settings
 
+from scheduler.command_name import STARTED_AS
+
+os.environ.pop(STARTED_AS, None)  # of who runs the tests; messages would name that command
 settings.register_profile("steady", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")

@@ -53,5 +53,5 @@ def refuse_commands(found: Undo) -> None:
     fields, before = found.fields or {}, found.entry.fields if found.entry else {}
     same = all(fields.get(key) == before.get(key) for key in ("task", *forms.SHAPES))
     if found.fields is not None and fields.get("task") in forms.COMMANDS and not same:
-        sentence = f"{fields['task']} runs a command: take this back with `python3 -m scheduler undo`"
+        sentence = f"{fields['task']} runs a command: take this back with `scheduler undo`"
         raise RefusedChange(sentence)

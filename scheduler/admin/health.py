@@ -7,6 +7,7 @@ from flask import Blueprint, Response
 from scheduler.admin.answers import as_json
 from scheduler.admin.security import is_logged_in
 from scheduler.admin.service import service
+from scheduler.command_name import with_command_name
 from scheduler.storage.client import AWAY
 
 pages = Blueprint("health", __name__)
@@ -22,5 +23,5 @@ def show() -> Response:
     answer: dict[str, object] = {"ok": True}
     if facts.get("state") == "rejected":
         answer |= {"file": "rejected"}
-        answer |= {"problems": facts["problems"].splitlines()} if is_logged_in() else {}
+        answer |= {"problems": with_command_name(facts["problems"]).splitlines()} if is_logged_in() else {}
     return as_json(answer)

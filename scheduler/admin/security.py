@@ -37,12 +37,12 @@ def require_credentials(settings: Settings) -> None:
     """Raise ConfigurationError unless the page can be closed to strangers."""
     if not settings.admin_password_hash:
         raise ConfigurationError(
-            "the admin has no password, so it does not start: make a hash with `python3 -m scheduler password` "
+            "the admin has no password, so it does not start: make a hash with `scheduler password` "
             "and set SCHEDULER_ADMIN_PASSWORD_HASH, or SCHEDULER_ADMIN_PASSWORD_HASH_FILE to a file that holds it"
         )
     if not re.fullmatch(r"(scrypt|pbkdf2)(:\w+)+\$[^$]+\$[0-9a-f]+", settings.admin_password_hash):
         raise ConfigurationError(
-            "SCHEDULER_ADMIN_PASSWORD_HASH is not the hash of a password: make one with `python3 -m scheduler password`"
+            "SCHEDULER_ADMIN_PASSWORD_HASH is not the hash of a password: make one with `scheduler password`"
         )
     if len(settings.secret_key.encode()) < SHORTEST_KEY or len(set(settings.secret_key)) < SHORTEST_KEY // 4:
         raise ConfigurationError(

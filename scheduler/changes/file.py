@@ -106,7 +106,7 @@ def apply(
 
 def refuse_doubtful(checked: Checked, wanted: Plan) -> None:
     """Raise RefusedChange for a removal that looks like an accident: of most schedules, or by a file cut short."""
-    remedy = "if that is meant, run `python3 -m scheduler apply --allow-remove`"
+    remedy = "if that is meant, run `scheduler apply --allow-remove`"
     removal = f"would remove {wanted.removals} of {wanted.stored} schedules, so nothing was changed"
     if wanted.is_mass_removal:
         raise RefusedChange(f"{checked.path} {removal}: {remedy}")
@@ -173,7 +173,7 @@ def load_for_beat(
         for problem in problems[1:TOLD]:
             emit("file.problem", problem=problem)
         facts = {"path": str(file.resolve()), "digest": checked.digest, "read": str(clock().timestamp())}
-        store.note_file(facts | {"state": "rejected", "problems": "\n".join(problems[:SHOWN])})
+        store.note_file(facts | {"state": "rejected", "problems": "\n".join(error.args[0].splitlines()[:SHOWN])})
         return problems
     emit("file.applied", file=file, summary=done.summary())
     return []

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import unquote, urljoin, urlsplit
 
+from scheduler.command_name import STARTED_AS, command_name
 from scheduler.errors import Exit
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -57,6 +58,7 @@ def enter(arguments: list[str], checkout: Path = CHECKOUT) -> None:
         environment.make()
     elif Path(sys.prefix).resolve() == environment.home.resolve():
         return
+    os.environ.setdefault(STARTED_AS, command_name())
     os.execv(environment.python, [str(environment.python), "-m", "scheduler", *arguments])
 
 
@@ -154,7 +156,10 @@ class Environment:
         (packages,) = self.home.glob("lib/python*/site-packages")
         (packages / "celery-scheduler.pth").write_text(f"{self.checkout}\n", encoding="utf-8")
         script = self.home / "bin" / "scheduler"
-        script.write_text(f'#!/bin/sh\nexec {shlex.quote(str(self.python))} -m scheduler "$@"\n', encoding="utf-8")
+        script.write_text(
+            f'#!/bin/sh\nexport {STARTED_AS}="$0"\nexec {shlex.quote(str(self.python))} -m scheduler "$@"\n',
+            encoding="utf-8",
+        )
         script.chmod(0o755)
 
     def install(self, held: int) -> None:

@@ -1,4 +1,4 @@
-"""The command line: ``python3 -m scheduler COMMAND``, or ``scheduler COMMAND`` where it is installed."""
+"""The command line: ``python3 -m scheduler COMMAND`` in a clone, ``scheduler COMMAND`` where it is installed."""
 
 from __future__ import annotations
 
@@ -10,38 +10,44 @@ import click
 from scheduler import __version__
 from scheduler.cli import act, audit, doctor, export, file, imports, look, service
 from scheduler.cli.common import REFUSAL_WAIT_S
+from scheduler.command_name import command_name
 from scheduler.errors import Exit, SchedulerError
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED
 from scheduler.storage.refusals import explain
 
 EPILOG = f"""\b
-examples:
-  python3 -m scheduler up                       try it: everything in one terminal
-  python3 -m scheduler check                    is schedules.yaml right?
-  python3 -m scheduler plan && python3 -m scheduler apply
-  python3 -m scheduler next log-it -n 3         when does it run?
-  crontab -l | python3 -m scheduler import crontab - > schedules.yaml
-  python3 -m scheduler pause log-it --note "until the disk is replaced"
-  python3 -m scheduler history log-it --json
-  python3 -m scheduler export --write           what the page changed, into schedules.yaml
-  python3 -m scheduler doctor                   are Redis, clocks, beat and workers as they have to be?
-  python3 -m scheduler audit && python3 -m scheduler undo 1766000000000-0
+examples of COMMAND and its arguments:
+  up                             try it: everything in one terminal
+  check schedules.yaml           report every problem in the file
+  plan                           show what loading the file would change
+  next log-it -n 3               show when a schedule runs
+  next --words "weekdays at 9"   show how the file spells a timing
+  import crontab my-crontab      print a crontab as a schedule file
+  pause log-it --note "until the disk is replaced"
+  history log-it --json          show what ran, what did not, and why
+  export --write                 write changes from the page into the file
+  doctor                         check Redis, clocks, beat and workers
+  undo 1766000000000-0           revert a change by its id in `audit`
 
 \b
-A command waits up to {REFUSAL_WAIT_S:.0f} s for a Redis that refuses for now: one that fails over,
-lacks replicas, loads its data or runs a long script. Then it exits with 69.
+A command waits up to {REFUSAL_WAIT_S:.0f} s for a Redis that refuses for now: one that
+fails over, lacks replicas, loads its data or runs a long script. Then it exits
+with 69.
 
 \b
 exit codes:
-  0 done   1 the file has errors, or the change was refused   2 plan found changes, or check --strict warnings
-  64 wrong command line   66 no such schedule, run or file   69 Redis does not answer, or refuses
-  73 a directory cannot be written   75 already running, or changed meanwhile
-  77 only root may   78 wrong configuration
+  0 done
+  1 the file has errors, the change was refused, or there are problems
+  2 plan found changes, or check --strict found warnings
+  64 the command line is wrong    66 no such schedule, run or file
+  69 Redis is away or refuses     73 a directory cannot be written
+  75 already running, or changed by another program meanwhile: try again
+  77 only root may do this        78 the configuration is wrong
 """
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
 @click.version_option(__version__, prog_name="scheduler")
 def cli() -> None:
     """Scheduled jobs on Celery Beat: declared in schedules.yaml, accounted for in a ledger."""
@@ -63,7 +69,7 @@ for command in (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. Whatever a person can cause ends in one line, without a traceback."""
     try:
-        return int(cli.main(arguments, prog_name="python3 -m scheduler", standalone_mode=False) or 0)
+        return int(cli.main(arguments, prog_name=command_name(), standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
         return Exit.USAGE

@@ -1,4 +1,4 @@
-"""Commands about what was changed: audit, undo."""
+"""Commands about past changes: audit, undo."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from scheduler.errors import Exit
 
 @click.command()
 @click.argument("name", default="")
-@click.option("-n", "count", default=20, type=click.IntRange(1, 10_000), help="How many lines.", show_default=True)
+@click.option("-n", "count", default=20, type=click.IntRange(1, 10_000), help="Number of lines.", show_default=True)
 @as_json
 @with_service
 def audit(service: Service, name: str, count: int, json_: bool) -> int:
-    """Show who changed what, when and why, the newest first; of one schedule, if it is named."""
+    """Show who changed what, when and why, newest first.
+
+    With NAME, only the changes of that schedule.
+    """
     lines = service.store.audit.lines(count, name)
     if json_:
         print_json({"changes": lines})
@@ -45,14 +48,17 @@ def shown(value: object) -> str:
 
 
 @click.command()
-@click.argument("line")
+@click.argument("id")
 @as_json
 @with_service
-def undo(service: Service, line: str, json_: bool) -> int:
-    """Undo a change by its id in `audit`; refused when the same was changed since. It can be undone itself."""
-    done = undoing.undo(service.store, line, tasks=service.tasks, by=service.user)
+def undo(service: Service, id: str, json_: bool) -> int:
+    """Revert a change by its ID in `audit`.
+
+    Refused if the same fields were changed again later. An undo can itself be undone.
+    """
+    done = undoing.undo(service.store, id, tasks=service.tasks, by=service.user)
     if json_:
-        print_json({"undone": line, "kind": done.kind, "schedule": done.name})
+        print_json({"undone": id, "kind": done.kind, "schedule": done.name})
     else:
         click.echo(str(done))
     return Exit.OK

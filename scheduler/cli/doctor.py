@@ -1,4 +1,4 @@
-"""The command that looks at everything around the schedules: doctor."""
+"""The command that checks everything around the schedules: doctor."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from scheduler.storage.client import answering
 @as_json
 @with_service
 def doctor(service: Service, json_: bool) -> int:
-    """Say what is wrong with Redis, the clocks, beat or the workers. Exits with 1 when something needs a person."""
+    """Check Redis, the clocks, beat and the workers.
+
+    Exits with 1 if there is a problem.
+    """
     with answering(service.settings):
         service.store.client.ping()
-        heard = worker_answers(service.celery)
-        found = examine(service.store.client, service.store.keys, service.settings, worker_answers=heard)
-    problems = [finding for finding in found if finding.severity == "problem"]
+        answers = worker_answers(service.celery)
+        findings = examine(service.store.client, service.store.keys, service.settings, worker_answers=answers)
+    problems = [finding for finding in findings if finding.severity == "problem"]
     if json_:
-        print_json({"ok": not problems, "findings": [asdict(finding) for finding in found]})
+        print_json({"ok": not problems, "findings": [asdict(finding) for finding in findings]})
         return Exit.PROBLEMS if problems else Exit.OK
-    for finding in found:
+    for finding in findings:
         click.echo(f"{finding.severity:<8} {finding}")
     if not problems:
-        click.echo(
-            f"Redis at {service.settings.shown_redis_url}, the clocks, beat and the workers are as they have to be"
-        )
+        click.echo(f"no problems found: Redis at {service.settings.shown_redis_url}, clocks, beat, workers")
     return Exit.PROBLEMS if problems else Exit.OK
 
 

@@ -1,4 +1,4 @@
-"""Command that brings changes back into the schedule file: export."""
+"""The command that brings changes from the page into the schedule file: export."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from scheduler.errors import CannotWrite, Exit
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--field", "fields", multiple=True, help="Only this field of what was changed; may be repeated.")
-@click.option("--write", "write_", is_flag=True, help="Write the file, which must not have changed meanwhile.")
+@click.option("--field", "fields", multiple=True, help="Only this changed field; may be repeated.")
+@click.option("--write", "write_", is_flag=True, help="Write the file; refused if it changed meanwhile.")
 @as_json
 @with_service
 def export(service: Service, names: tuple[str, ...], fields: tuple[str, ...], write_: bool, json_: bool) -> int:
-    """Print what was changed on the page as a patch of the schedule file, or write it there."""
+    """Print changes from the page as a patch, or write the file.
+
+    With NAMES, only the changes of these schedules.
+    """
     entries = exporting.candidates(service.store, names)
     proposals, left_out = exporting.propose_apart(service.settings.file, service.tasks, entries, fields)
     failed: list[CannotWrite] = []
@@ -27,7 +30,7 @@ def export(service: Service, names: tuple[str, ...], fields: tuple[str, ...], wr
         except CannotWrite as error:
             failed.append(error)
     if json_:
-        facts = {"written": write_ and not failed, "files": [told(made) for made in proposals]}
+        facts = {"written": write_ and not failed, "files": [proposal_json(made) for made in proposals]}
         print_json({**facts, "left_out": [str(error) for error in left_out]})
     elif proposals or not left_out:
         show(proposals, written=write_ and not failed)
@@ -40,14 +43,14 @@ def show(proposals: list[Proposal], *, written: bool) -> None:
     for made in proposals:
         click.echo(made.patch, nl=False)
         for reason in made.reasons:
-            click.echo(f"scheduler: look at this before you apply it to {made.path}: {reason}", err=True)
+            click.echo(f"scheduler: check this before you apply the patch to {made.path}: {reason}", err=True)
         if written:
             click.echo(f"scheduler: wrote {made.path}: {', '.join(made.changed)}", err=True)
     if not proposals:
-        click.echo("the schedule file says all of it", err=True)
+        click.echo("nothing to export", err=True)
 
 
-def told(made: Proposal) -> dict[str, object]:
+def proposal_json(made: Proposal) -> dict[str, object]:
     return {
         "file": str(made.path),
         "schedules": {name: sorted(after) for name, (_, after) in made.changed.items()},

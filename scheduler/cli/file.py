@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,7 +16,19 @@ from scheduler.changes.plan import Change, Plan
 from scheduler.cli.common import Service, as_json, print_json, with_service
 from scheduler.errors import Exit, RefusedChange
 
-file_option = click.option("--file", "path", type=click.Path(path_type=Path), help="Another file than SCHEDULER_FILE.")
+
+def with_file(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command take the schedule file as its argument or with ``--file``; it gets ``path``, None for neither."""
+
+    @click.argument("file", required=False, type=click.Path(path_type=Path))
+    @click.option("--file", "option", type=click.Path(path_type=Path), help="The same as FILE.")
+    @functools.wraps(command)
+    def call(*arguments: Any, file: Path | None, option: Path | None, **options: Any) -> Any:
+        if file and option:
+            raise click.UsageError("give the schedule file once: as FILE or with --file")
+        return command(*arguments, path=file or option, **options)
+
+    return call
 
 
 def judge(service: Service, path: Path | None) -> Checked:
@@ -22,18 +36,21 @@ def judge(service: Service, path: Path | None) -> Checked:
 
 
 @click.command()
-@file_option
-@click.option("--strict", is_flag=True, help="Exit with 2 when there are warnings.")
+@with_file
+@click.option("--strict", is_flag=True, help="Exit with 2 if there are warnings.")
 @as_json
 @with_service
 def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int:
-    """Say everything that is wrong with the schedule file. Needs no Redis and no running service."""
+    """Report every problem in the schedule file.
+
+    FILE is SCHEDULER_FILE if left out. Needs neither Redis nor a running service.
+    """
     checked = judge(service, path)
     valid = checked.validated
     warnings = valid.warnings + checked.advice()
     if json_:
-        told = (*valid.errors, *warnings)
-        problems = [{"severity": problem.severity, "problem": str(problem)} for problem in told]
+        reported = (*valid.errors, *warnings)
+        problems = [{"severity": problem.severity, "problem": str(problem)} for problem in reported]
         files = [str(path) for path in checked.files]
         facts = {"file": str(checked.path), "includes": files, "ok": valid.ok, "schedules": len(valid.declared)}
         print_json({**facts, "problems": problems})
@@ -50,30 +67,36 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
 
 
 @click.command()
-@file_option
+@with_file
 @as_json
 @with_service
 def plan(service: Service, path: Path | None, json_: bool) -> int:
-    """Print what loading the file would change; exits with 2 when there is something."""
+    """Show what loading the schedule file would change.
+
+    FILE is SCHEDULER_FILE if left out. Exits with 2 if there are changes.
+    """
     with refusals(json_):
         checked = judge(service, path)
         wanted = changes.plan_for(service.store, checked)
         show(wanted, json_)
         if wanted.is_mass_removal:
-            click.echo("scheduler: this removes most schedules, so `apply` wants --allow-remove", err=True)
+            click.echo("scheduler: this removes most schedules, so `apply` needs --allow-remove", err=True)
         elif wanted.removals and checked.unended:
-            sentence = f"{checked.unended[0]} ends inside a line, as if cut short, so `apply` wants --allow-remove"
+            sentence = f"{checked.unended[0]} ends inside a line, as if cut short, so `apply` needs --allow-remove"
             click.echo(f"scheduler: {sentence}", err=True)
         return Exit.CHANGES if wanted.changes else Exit.OK
 
 
 @click.command()
-@file_option
-@click.option("--allow-remove", is_flag=True, help="Even if it removes most schedules or looks cut short.")
+@with_file
+@click.option("--allow-remove", is_flag=True, help="Load a file that removes most schedules or looks cut short.")
 @as_json
 @with_service
 def apply(service: Service, path: Path | None, allow_remove: bool, json_: bool) -> int:
-    """Load the file: every change in one atomic step, or none."""
+    """Load the schedule file in one atomic step, all or nothing.
+
+    FILE is SCHEDULER_FILE if left out.
+    """
     with refusals(json_):
         checked = judge(service, path)
         by = f"{service.user} {checked.digest}"
@@ -83,7 +106,7 @@ def apply(service: Service, path: Path | None, allow_remove: bool, json_: bool) 
 
 @contextmanager
 def refusals(json_: bool) -> Iterator[None]:
-    """Tell programs in JSON too why nothing was done; the exit code is the same."""
+    """With --json, print a refusal as JSON; the exit code stays the same."""
     try:
         yield
     except RefusedChange as error:

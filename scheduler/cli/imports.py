@@ -1,4 +1,4 @@
-"""Command that brings jobs from elsewhere: import crontab."""
+"""The command that converts jobs from elsewhere: import crontab."""
 
 from __future__ import annotations
 
@@ -35,15 +35,19 @@ def read_zone(_: click.Context, __: click.Parameter, value: str | None) -> str:
 
 @click.group(name="import")
 def import_() -> None:
-    """Print schedules made from jobs that run elsewhere today."""
+    """Convert jobs from elsewhere into schedules."""
 
 
 @import_.command()
 @click.argument("file", type=click.File())
 @click.option("--system", is_flag=True, help="A system crontab, such as /etc/crontab: each line names a user.")
-@click.option("--timezone", callback=read_zone, help="Zone of its machine; this machine's if left out.")
+@click.option("--timezone", callback=read_zone, help="Time zone of the crontab's machine; this machine's if left out.")
 def crontab(file: TextIO, system: bool, timezone: str) -> int:
-    """Print a crontab (a file, or - for `crontab -l | …`) as a schedule file. What cannot move is listed in it too."""
+    """Print a crontab as a schedule file.
+
+    FILE is - for standard input, as in `crontab -l | … import crontab -`. Lines that cannot be converted are listed
+    as comments, with the reason.
+    """
     try:
         jobs, left = read_crontab(file.read(), system=system)
     except UnicodeDecodeError as error:

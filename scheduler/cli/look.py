@@ -23,7 +23,7 @@ from scheduler.timing import TimingError
 @as_json
 @with_service
 def list_(service: Service, json_: bool) -> int:
-    """Every schedule: state, timing, next and last run."""
+    """List every schedule: state, timing, next and last run."""
     overview = service.status.overview()
     if json_:
         print_json(overview_json(overview)["schedules"])
@@ -50,12 +50,12 @@ def read_instant(_: click.Context, __: click.Parameter, value: str | None) -> da
 
 @click.command(name="next")
 @click.argument("name", required=False)
-@click.option("--cron", help="A cron expression instead of a schedule's name.")
-@click.option("--words", help='A timing in words, such as "every weekday at 9"; prints how the file spells it.')
-@click.option("--timezone", default="UTC", show_default=True, help="Zone of --cron and --words.")
-@click.option("--after", callback=read_instant, help="From this instant on; now if left out.")
-@click.option("-n", "count", type=click.IntRange(1, 10_000), default=5, show_default=True, help="How many.")
-@click.option("--all", "every", is_flag=True, help="Every schedule, merged into one timeline; needs --until.")
+@click.option("--cron", help="A cron expression, in place of a schedule's name.")
+@click.option("--words", help='A timing in words, such as "every weekday at 9"; shows its spelling in the file.')
+@click.option("--timezone", default="UTC", show_default=True, help="Time zone of --cron and --words.")
+@click.option("--after", callback=read_instant, help="Start at this time; now if left out.")
+@click.option("-n", "count", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Number of runs.")
+@click.option("--all", "every", is_flag=True, help="Every schedule in one timeline; needs --until.")
 @click.option("--until", callback=read_instant, help="End of the timeline of --all.")
 @as_json
 @with_service
@@ -71,7 +71,10 @@ def next_(
     until: datetime | None,
     json_: bool,
 ) -> int:
-    """When a schedule, or a timing, runs next; or what runs when, with --all."""
+    """Show when a schedule or a timing runs next.
+
+    With --all, a timeline of every schedule.
+    """
     asked = [name is not None, cron is not None, words is not None, every]
     if asked.count(True) != 1 or every != (until is not None):
         raise click.UsageError("give a schedule's name, --cron EXPRESSION, --words TEXT, or --all --until TIME")
@@ -127,11 +130,11 @@ def later(service: Service, name: str, begin: datetime, count: int) -> list[date
 
 @click.command()
 @click.argument("name")
-@click.option("-n", "count", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many runs.")
+@click.option("-n", "count", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Number of runs.")
 @as_json
 @with_service
 def history(service: Service, name: str, count: int, json_: bool) -> int:
-    """The newest runs of a schedule, and the due instants that did not run, with the reason."""
+    """Show a schedule's newest runs, and what did not run and why."""
     service.store.get(name)
     runs = service.ledger.runs(name, count)
     if json_:
@@ -156,7 +159,10 @@ def seconds(value: float | None) -> str:
 @as_json
 @with_service
 def status(service: Service, json_: bool) -> int:
-    """Who leads, what the file said, and what needs a person. Exits with 1 when something does."""
+    """Show the leader, the schedule file and every problem.
+
+    Exits with 1 if there is a problem.
+    """
     overview = service.status.overview()
     if json_:
         print_json(overview_json(overview))

@@ -11,20 +11,20 @@ from scheduler.cli.common import Service, with_service
 from scheduler.errors import Exit
 from scheduler.process import reload as reloading
 
-AS_IT_IS = {"ignore_unknown_options": True}  #: what follows is for somebody else
+AS_IT_IS = {"ignore_unknown_options": True}  #: the arguments are parsed by another parser
 
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(1, 65_535), help="Port of the page; the first free one from 8000 if left out."
+    "--port", type=click.IntRange(1, 65_535), help="Port of the page; by default the first free one from 8000."
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the page.")
 @with_service
 def up(service: Service, port: int | None, host: str) -> int:
-    """Run everything in this terminal: a private Redis, beat, a worker and the page.
+    """Run Redis, beat, a worker and the page in this terminal.
 
-    Ctrl-C stops everything and gives running jobs 10 s to finish. A second Ctrl-C, at least half a second later,
-    kills what is left at once.
+    Redis is a private one, unless SCHEDULER_REDIS_URL names another. Ctrl-C stops everything and gives running jobs
+    10 s to finish. A second Ctrl-C, at least half a second later, kills the rest at once.
     """
     from scheduler import up as runner  # starts processes; no other command needs it
 
@@ -35,12 +35,12 @@ def up(service: Service, port: int | None, host: str) -> int:
 @click.argument("pid", type=click.IntRange(1))
 @with_service
 def reload(service: Service, pid: int) -> int:
-    """Let the beat with this process id load the schedule file now, and fail as that does. Needs no Redis.
+    """Tell a running beat (by PID) to reload the schedule file.
 
-    A file with errors, or one that would remove most schedules, changes nothing.
+    Exits with its result. A file with errors, or one that would remove most schedules, changes nothing.
     """
-    code, said = reloading.ask(service.settings.state_dir, pid)
-    for line in said:
+    code, lines = reloading.ask(service.settings.state_dir, pid)
+    for line in lines:
         click.echo(f"scheduler: {line}", err=True)
     return code
 
@@ -48,16 +48,16 @@ def reload(service: Service, pid: int) -> int:
 @click.command(context_settings=AS_IT_IS)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(arguments: tuple[str, ...]) -> int:
-    """Run the linters and every test; with arguments, pytest alone with these."""
+    """Run the linters and all tests; with arguments, only pytest."""
     from scheduler.checkout import tests  # needs the development packages
 
     return tests.run(arguments)
 
 
 @click.command()
-@click.option("--generate", is_flag=True, help="Make a password and print it first.")
+@click.option("--generate", is_flag=True, help="Generate a password and print it too.")
 def password(generate: bool) -> int:
-    """Print the hash of a password for SCHEDULER_ADMIN_PASSWORD_HASH."""
+    """Hash a password for SCHEDULER_ADMIN_PASSWORD_HASH."""
     from werkzeug.security import generate_password_hash
 
     chosen = (
@@ -69,17 +69,17 @@ def password(generate: bool) -> int:
     return Exit.OK
 
 
-@click.command(context_settings=AS_IT_IS)
+@click.command(context_settings=AS_IT_IS, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def install(arguments: tuple[str, ...]) -> int:
-    """Put the service on this machine, or bring it up to date; [--dry-run] [--wheels DIR]."""
+    """Install or upgrade the service on this machine, as root."""
     return installation.main(["install", *arguments])
 
 
-@click.command(context_settings=AS_IT_IS)
+@click.command(context_settings=AS_IT_IS, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def uninstall(arguments: tuple[str, ...]) -> int:
-    """Take the service off this machine; [--dry-run] [--purge]."""
+    """Remove the service from this machine, as root."""
     return installation.main(["uninstall", *arguments])
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from scheduler.command_name import command_name
 from scheduler.errors import Exit
 from scheduler.installation import removal, setup
 from scheduler.installation.layout import UNITS, Layout, Refused
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         layout = Layout(source, chosen.prefix)
         if os.geteuid() and not chosen.dry_run:
-            raise Refused(f"only root may: say sudo python3 -m scheduler {chosen.command}", Exit.NO_PERMISSION)
+            raise Refused(f"only root may do this: run sudo {command_name()} {chosen.command}", Exit.NO_PERMISSION)
         refuse_others(layout)
         if chosen.command == "uninstall":
             return removal.uninstall(layout, chosen.dry_run, chosen.purge)
@@ -43,20 +44,22 @@ class Parser(argparse.ArgumentParser):
     """With the exit code of the other commands for a wrong command line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(Exit.USAGE, f"scheduler: {message}; --help tells what there is\n")
+        self.exit(Exit.USAGE, f"scheduler: {message}; --help lists the options\n")
 
 
 def parser() -> Parser:
-    found = Parser(prog="python3 -m scheduler", description=__doc__)
-    commands = found.add_subparsers(dest="command", required=True)
-    install = commands.add_parser("install", help="put the service on this machine, or bring it up to date")
-    install.add_argument("--wheels", type=Path, help="a directory with every package, for a machine without an index")
-    remove = commands.add_parser("uninstall", help="take it off; configuration and state stay")
-    remove.add_argument("--purge", action="store_true", help="configuration, state, logs and the user go too")
+    top = Parser(prog=command_name(), description="Install the service on a machine with systemd, or remove it.")
+    commands = top.add_subparsers(dest="command", required=True)
+    install = commands.add_parser("install", help="install or upgrade the service on this machine")
+    install.add_argument(
+        "--wheels", metavar="DIR", type=Path, help="directory with every package, for a machine without a package index"
+    )
+    remove = commands.add_parser("uninstall", help="remove the service; keep configuration and state")
+    remove.add_argument("--purge", action="store_true", help="also remove configuration, state, logs and the user")
     for command in (install, remove):
-        command.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+        command.add_argument("--dry-run", action="store_true", help="print the steps without taking them")
         command.add_argument("--prefix", type=Path, default=Path("/usr/local"), help=argparse.SUPPRESS)
-    return found
+    return top
 
 
 def complain(message: str, code: Exit) -> int:
@@ -68,5 +71,6 @@ def refuse_others(layout: Layout) -> None:
     """One way of installing at a time: the units of two would shadow each other."""
     other = Layout(layout.source, Path("/usr" if layout.prefix == Path("/usr/local") else "/usr/local"))
     if (other.units / UNITS[0]).exists():
-        remedy = "apt does this" if other.prefix == Path("/usr") else "say celery-scheduler uninstall first"
+        is_package = other.prefix == Path("/usr")
+        remedy = "use apt to upgrade it" if is_package else "run `sudo celery-scheduler uninstall` first"
         raise Refused(f"the service is installed under {other.prefix} already: {remedy}", Exit.TEMPORARY)

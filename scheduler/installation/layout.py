@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from scheduler.command_name import INSTALLED_COMMAND, INSTALLED_IN
 from scheduler.errors import Exit
 
 SERVICES = ("celery-beat", "celery-worker", "celery-admin")
@@ -14,7 +15,6 @@ UNITS = (*(f"{name}.service" for name in SERVICES), "celery-admin.socket", "cele
 TEMPLATE = "celery-worker@.service"
 HARDENING = "celery-.service.d/50-hardening.conf"
 ACCOUNT = "celery-scheduler.conf"
-COMMAND = "celery-scheduler"
 
 
 class Refused(Exception):
@@ -49,7 +49,7 @@ class Layout:
 
     source: Path  #: this package, ``systemd`` and ``schedules.yaml`` lie there side by side
     prefix: Path = Path("/usr/local")
-    program: Path = Path("/opt/celery-scheduler")
+    program: Path = INSTALLED_IN
     configuration: Path = Path("/etc/celery-scheduler")
     user: str = "celery"
 
@@ -63,7 +63,7 @@ class Layout:
 
     @property
     def command(self) -> Path:
-        return self.prefix / "bin" / COMMAND
+        return self.prefix / "bin" / INSTALLED_COMMAND
 
     @property
     def venv(self) -> Path:
@@ -81,7 +81,7 @@ class Layout:
     @property
     def rotation(self) -> Path:
         """Of the log file, for those who want one."""
-        return Path("/etc/logrotate.d") / COMMAND
+        return Path("/etc/logrotate.d") / INSTALLED_COMMAND
 
     @property
     def state(self) -> tuple[Path, ...]:
@@ -93,7 +93,7 @@ class Layout:
         """Where each file comes from; what lies below the prefix a package has put there itself."""
         shipped = self.source / "systemd"
         found = {self.units / name: shipped / name for name in (*UNITS, TEMPLATE, HARDENING)}
-        found |= {self.account: shipped / "celery.sysusers.conf", self.command: shipped / COMMAND}
+        found |= {self.account: shipped / "celery.sysusers.conf", self.command: shipped / INSTALLED_COMMAND}
         return found | {self.program / "README.md": self.source / "README.md"}
 
     def file_steps(self) -> Iterator[Step]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scheduler.checkout.environment import PIP_WHEEL
+from scheduler.command_name import command_name
 from scheduler.errors import Exit
 from scheduler.installation import configuration, units
 from scheduler.installation.layout import SERVICES, Layout, Refused, take
@@ -29,7 +30,7 @@ class Installation:
         if not (self.layout.source / "systemd").is_dir():
             raise Refused("there is nothing to install from: run this in a clone of the repository", Exit.NO_INPUT)
         if not shutil.which("systemctl"):
-            raise Refused("there is no systemd here: try python3 -m scheduler up instead", Exit.CONFIG)
+            raise Refused(f"there is no systemd here: run `{command_name()} up` instead", Exit.CONFIG)
         if wheels and not (wheels / PIP_WHEEL).exists():
             raise Refused(f"{wheels} has no {PIP_WHEEL}: give the directory that the package brings", Exit.NO_INPUT)
         python = Path(sys.executable).resolve()

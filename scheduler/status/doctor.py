@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from scheduler.command_name import start_command
 from scheduler.errors import ConfigurationError
 from scheduler.settings import Settings
 from scheduler.storage import lock
@@ -114,7 +115,7 @@ def clocks(client: Client) -> Iterator[Finding]:
 def service(client: Client, keys: Keys, worker_answers: bool) -> Iterator[Finding]:
     """Whether somebody sends runs and somebody takes them."""
     if lock.holder(client, keys) is None:
-        yield problem("No beat leads, so nothing is sent", "start it with `systemctl start celery-beat`")
+        yield problem("No beat leads, so nothing is sent", f"start it with `{start_command()}`")
     if not worker_answers:
         yield problem("No worker answers, so nothing is run", "start one with `systemctl start celery-worker`")
 

@@ -10,6 +10,7 @@ from heapq import merge
 from itertools import islice, takewhile
 from typing import Literal
 
+from scheduler.command_name import start_command, with_command_name
 from scheduler.model import Entry, Run
 from scheduler.sending import upcoming
 from scheduler.sending.upcoming import left_out
@@ -96,9 +97,9 @@ class Overview:
     @property
     def problems(self) -> tuple[str, ...]:
         """What a person should look at, worst first."""
-        found = [] if self.leader else ["No beat leads: nothing is sent. Start it with `systemctl start celery-beat`"]
+        found = [] if self.leader else [f"No beat leads: nothing is sent. Start it with `{start_command()}`"]
         found += self.notices
-        found += self.file.get("problems", "").splitlines()
+        found += with_command_name(self.file.get("problems", "")).splitlines()
         found += [
             f"Standby {name} has another schedule file than the one that the leader read: "
             "bring both to the same version"

@@ -38,9 +38,7 @@ class Audit:
         known = re.fullmatch(r"[0-9]{1,18}-[0-9]{1,18}", identity)
         found = self.client.xrange(self.keys.audit, identity, identity) if known else []
         if not found:
-            raise NotFound(
-                f"the audit log has no line {identity[:60]!r}: `python3 -m scheduler audit` shows the newest"
-            )
+            raise NotFound(f"the audit log has no line {identity[:60]!r}: `scheduler audit` shows the newest")
         return told(*found[0])
 
 

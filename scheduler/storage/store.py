@@ -61,7 +61,7 @@ class Store:
         """The entry of that name; raises NotFound with near misses."""
         stored = self.client.hgetall(self.keys.entry(name))
         if not stored or "definition" not in stored:
-            remedy = near(name, self.names()[:COMPARED]) or "`python3 -m scheduler list` shows every one"
+            remedy = near(name, self.names()[:COMPARED]) or "`scheduler list` shows every one"
             raise NotFound(f"no schedule is called {name!r}: {remedy}")
         return self._decode(name, stored)
 

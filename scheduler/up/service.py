@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from scheduler.command_name import STARTED_AS, command_name
 from scheduler.errors import Exit, SchedulerError
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, connect
@@ -58,6 +59,7 @@ class Service:
     def environment(self) -> dict[str, str]:
         """What the children are told: paths and files, never a secret itself."""
         environ = {**os.environ, "SCHEDULER_STATE_DIR": str(self.state.path), "PYTHONUNBUFFERED": "1"}
+        environ[STARTED_AS] = command_name()
         if self.server:
             environ["SCHEDULER_REDIS_URL"] = self.settings.redis_url
         if not self.settings.secret_key:
@@ -114,7 +116,7 @@ class Service:
         return f"password {self.state.make_password()}"
 
     def check(self) -> None:
-        """`python3 -m scheduler check`, which imports the task modules, in a process of its own."""
+        """`scheduler check`, which imports the task modules, in a process of its own."""
         command = [sys.executable, "-m", "scheduler", "check"]
         process = self.supervisor.start(Program("check", command, environ=self.environ, quiet=True))
         self.settle(lambda: "check" not in self.supervisor.running)
@@ -139,10 +141,11 @@ class Service:
         self.launch("worker", [*command, "--without-mingle", "--without-gossip"], patience=DRAIN, ready=r" ready\.$")
 
     def launch_admin(self) -> None:
+        """Serve what the unit serves, with its settings: the directory's own ``app.py`` and ``gunicorn.conf.py``
+        belong to the user's application."""
         opened = self.listener.fileno()
-        command = [sys.executable, "-m", "gunicorn", "app:app", "--preload", "--bind", f"fd://{opened}"]
-        options = ["--worker-class", "gthread", "--threads", "8", "--no-control-socket", "--pid", self.pidfile("admin")]
-        self.launch("admin", [*command, *options], fds=(opened,))
+        command = [sys.executable, "-m", "gunicorn", "--config", "python:scheduler.admin.serving", "scheduler.web:app"]
+        self.launch("admin", [*command, "--bind", f"fd://{opened}", "--pid", self.pidfile("admin")], fds=(opened,))
 
     def launch(
         self, name: str, command: list[str], patience: Patience = PATIENCE, fds: tuple[int, ...] = (), ready: str = ""

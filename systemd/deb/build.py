@@ -20,7 +20,8 @@ sys.path.insert(0, str(ROOT))
 
 from scheduler import __version__  # noqa: E402 - it is not installed
 from scheduler.checkout.environment import PIP_WHEEL, fetch_pip  # noqa: E402
-from scheduler.installation.layout import COMMAND, Layout  # noqa: E402
+from scheduler.command_name import INSTALLED_COMMAND  # noqa: E402
+from scheduler.installation.layout import Layout  # noqa: E402
 from scheduler.installation.release import LOCK  # noqa: E402
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")  #: Debian 12, Ubuntu 24.04, Debian 13, Ubuntu 26.04
@@ -66,7 +67,7 @@ def stage(target: Path, found: Path) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, place)
             place.chmod(0o755 if path == layout.command else 0o644)
-    documents = target / "usr/share/doc" / COMMAND
+    documents = target / "usr/share/doc" / INSTALLED_COMMAND
     documents.mkdir(parents=True)
     shutil.copyfile(ROOT / "LICENSE", documents / "copyright")
 
@@ -93,7 +94,7 @@ def control(target: Path, architecture: str) -> None:
 
 def build(directory: Path, architecture: str, found: Path | None = None) -> Path:
     """The package's path; ``found`` are wheels that ``wheels`` fetched before."""
-    path = directory / f"{COMMAND}_{__version__}_{architecture}.deb"
+    path = directory / f"{INSTALLED_COMMAND}_{__version__}_{architecture}.deb"
     with tempfile.TemporaryDirectory() as temporary:
         target = Path(temporary, "package")
         target.mkdir(mode=0o755)

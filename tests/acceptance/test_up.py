@@ -16,6 +16,7 @@ import pytest
 
 from scheduler.errors import Exit
 from scheduler.up.supervisor import SAME_WISH
+from tests.acceptance.page import Page
 from tests.acceptance.processes import Checkout, temporary_checkout
 from tests.support.polling import until
 
@@ -204,7 +205,7 @@ def spoil(checkout: Checkout, what: str) -> dict[str, str]:
 
 
 def test_a_page_that_cannot_start_stops_everything_and_its_last_lines_say_why(checkout: Checkout) -> None:
-    (checkout.path / "app.py").write_text("raise RuntimeError('no page today')\n")
+    (checkout.path / "scheduler" / "web.py").write_text("raise RuntimeError('no page today')\n")
     done = checkout.run("up")
     assert done.returncode == 1
     assert "no page today" in done.stderr
@@ -213,6 +214,16 @@ def test_a_page_that_cannot_start_stops_everything_and_its_last_lines_say_why(ch
         "its last lines are above"
     )
     checkout.assert_clean()
+
+
+def test_an_application_of_the_directory_is_not_served_in_place_of_the_page(checkout: Checkout) -> None:
+    for name in ("app.py", "gunicorn.conf.py"):
+        (checkout.path / name).write_text("raise RuntimeError('the file of a user')\n")
+    with checkout.up() as up:
+        page = Page(up.ready())
+        page.log_in(up.password)
+        assert "log-it" in page.get("/")
+    assert "the file of a user" not in up.output()
 
 
 def test_nothing_is_readable_by_other_users_and_no_secret_is_told_twice(checkout: Checkout) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import re
+import sys
 import time
 
 import pytest
@@ -124,7 +125,7 @@ def test_status_without_a_beat_is_a_problem_with_its_remedy(shell: Shell) -> Non
     said = shell("status")
     assert said.code == Exit.PROBLEMS
     assert said.out.splitlines()[0] == "leader    none"
-    assert "problem   No beat leads: nothing is sent. Start it with `systemctl start celery-beat`" in said.out
+    assert "problem   No beat leads: nothing is sent. Start it with `python3 -m scheduler up`" in said.out
 
 
 def test_status_with_a_leader_and_nothing_wrong_is_fine(shell: Shell, client: Client, keys: Keys) -> None:
@@ -156,7 +157,7 @@ def test_status_shows_a_rejected_file_and_a_quarantined_schedule(
 def test_pause_and_resume_say_what_comes_next(shell: Shell, store: Store) -> None:
     add(store)
     said = shell("pause", "job", "--note", "new disk")
-    assert (said.code, said.out) == (Exit.OK, "paused job; `python3 -m scheduler resume job` lets it go on\n")
+    assert (said.code, said.out) == (Exit.OK, "paused job; `python3 -m scheduler resume job` ends the pause\n")
     pause = store.get("job").pause
     assert pause is not None
     assert (pause.by, pause.note, pause.until) == (f"cli {getpass.getuser()}", "new disk", None)
@@ -189,7 +190,7 @@ def test_run_sends_at_once_and_says_where_the_result_will_be(shell: Shell, store
     said = shell.apart("run", "job")
     assert said.code == Exit.OK
     (identity,) = runs_sent(store.client)
-    assert said.out == f"sent {identity}; `python3 -m scheduler history job` shows its result\n"
+    assert said.out == f"sent {identity}; `{sys.executable} -m scheduler history job` shows its result\n"
     run = ledger.get(identity)
     assert (run.manual, run.by) == (True, f"cli {getpass.getuser()}")
     again = shell.apart("run", "job")

@@ -124,6 +124,16 @@ def test_another_file_can_be_named(shell: Shell, tmp_path: Path) -> None:
     assert shell("check", "--file", str(tmp_path / "other.yaml")).code == Exit.OK
 
 
+@pytest.mark.parametrize("command", ["check", "plan", "apply"])
+def test_the_file_can_be_an_argument_but_not_be_named_twice(shell: Shell, tmp_path: Path, command: str) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(JOB)
+    assert shell(command, str(other)).code == shell(command, "--file", str(other)).code or command == "apply"
+    twice = shell(command, str(other), "--file", str(other))
+    assert twice.code == Exit.USAGE
+    assert "give the schedule file once: as FILE or with --file" in twice.err
+
+
 def test_check_tells_how_many_files_there_are_and_warns_of_a_pattern_without_any(shell: Shell) -> None:
     directory = shell.settings.file.parent
     (directory / "more.yaml").write_text(f"schedules:\n  more: {JOB.partition(': ')[2]}\n")
@@ -173,7 +183,7 @@ def test_plan_of_a_mass_removal_says_what_apply_will_want(shell: Shell) -> None:
     shell.file()
     said = shell("plan")
     assert (said.code, said.out) == (Exit.CHANGES, "remove job\n1 remove\n")
-    assert said.err == "scheduler: this removes most schedules, so `apply` wants --allow-remove\n"
+    assert said.err == "scheduler: this removes most schedules, so `apply` needs --allow-remove\n"
 
 
 def test_plan_of_a_file_that_looks_cut_short_says_so(shell: Shell) -> None:
@@ -182,7 +192,7 @@ def test_plan_of_a_file_that_looks_cut_short_says_so(shell: Shell) -> None:
     shell.settings.file.write_text(f"schedules:\n  {JOB}")
     said = shell("plan")
     assert (said.code, said.out) == (Exit.CHANGES, "remove other\n1 remove\n")
-    assert "ends inside a line, as if cut short, so `apply` wants --allow-remove" in said.err
+    assert "ends inside a line, as if cut short, so `apply` needs --allow-remove" in said.err
 
 
 def test_what_apply_did_is_json_for_programs(shell: Shell) -> None:

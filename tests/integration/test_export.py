@@ -79,7 +79,7 @@ def test_what_was_written_is_the_files_again(desk: Shell, store: Store) -> None:
         [3, 4],
     )
     assert loaded["why"] == "the file says now what the page said: args, cron, every"
-    assert desk("export").err == "the schedule file says all of it\n"
+    assert desk("export").err == "nothing to export\n"
 
 
 def test_one_field_can_be_written_alone(desk: Shell, store: Store) -> None:

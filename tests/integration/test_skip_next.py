@@ -139,11 +139,11 @@ def test_the_command_skips_and_takes_it_back(shell: Shell, store: Store, job: En
     said = shell("skip", "job", "--note", "inventory")
     assert said.code == Exit.OK
     assert said.out == (
-        f"job skips {due:%Y-%m-%d %H:%M:%S} UTC; `python3 -m scheduler skip job --undo` takes it back\n"
+        f"skipping job at {due:%Y-%m-%d %H:%M:%S} UTC; `python3 -m scheduler skip job --undo` reverts this\n"
     )
     assert shell("skip", "job").code == Exit.PROBLEMS
     assert shell("next", "job", "-n", "1").out.splitlines()[1] == f"{due + HOUR:%Y-%m-%d %H:%M:%S} UTC"
-    assert shell("skip", "job", "--undo").out == "job skips nothing\n"
+    assert shell("skip", "job", "--undo").out == "job: the next run is no longer skipped\n"
     assert shell("skip", "job", "--json").json["skip"]["by"].startswith("cli ")
     assert shell("skip", "nobody").code == Exit.NO_INPUT
 

@@ -43,7 +43,7 @@ def clone(tmp_path: Path) -> Path:
     """A checkout with the bootstrap, a command line that tells where it runs, and lock files that name nothing."""
     clone = tmp_path / "a clone"
     (clone / "scheduler" / "checkout").mkdir(parents=True)
-    for name in (*EARLIEST, "errors.py", "checkout/__init__.py", "checkout/environment.py"):
+    for name in (*EARLIEST, "command_name.py", "errors.py", "checkout/__init__.py", "checkout/environment.py"):
         shutil.copy(ROOT / "scheduler" / name, clone / "scheduler" / name)
     (clone / "scheduler" / "cli.py").write_text("import sys\ndef main():\n    print(sys.prefix, *sys.argv[1:])\n")
     (clone / "pyproject.toml").touch()

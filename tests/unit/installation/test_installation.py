@@ -91,12 +91,13 @@ def test_a_release_has_another_name_when_its_code_or_what_the_tasks_need_differs
 @pytest.mark.parametrize("command", ["install", "uninstall"])
 def test_only_root_may(command: str) -> None:
     code, _, said = call(command, how=("-c", AS_NOBODY))
-    assert (code, said) == (77, f"scheduler: only root may: say sudo python3 -m scheduler {command}\n")
+    assert (code, said) == (77, f"scheduler: only root may do this: run sudo python3 -m scheduler {command}\n")
 
 
 def test_without_systemd_it_says_so(tmp_path: Path) -> None:
     code, _, said = call("install", "--dry-run", path=str(tmp_path))
-    assert (code, said) == (Exit.CONFIG, "scheduler: there is no systemd here: try python3 -m scheduler up instead\n")
+    remedy = f"run `{sys.executable} -m scheduler up` instead"
+    assert (code, said) == (Exit.CONFIG, f"scheduler: there is no systemd here: {remedy}\n")
 
 
 def test_a_wrong_option_ends_with_the_code_for_that() -> None:

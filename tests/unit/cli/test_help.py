@@ -1,0 +1,59 @@
+"""Every ``--help`` is whole in a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from scheduler import installation
+from scheduler.cli import EPILOG, cli
+
+COLUMNS = 80
+
+
+def commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
+    """Every command as it is typed, groups included."""
+    yield path
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+        else:
+            yield (*path, name)
+
+
+def help_of(command: tuple[str, ...]) -> str:
+    done = CliRunner().invoke(cli, [*command, "--help"], terminal_width=COLUMNS, prog_name="python3 -m scheduler")
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+ALL = [command for command in commands(cli) if command not in (("install",), ("uninstall",))]
+
+
+@pytest.mark.parametrize("command", ALL, ids=" ".join)
+def test_no_line_is_cut_or_too_long(command: tuple[str, ...]) -> None:
+    usage, *lines = help_of(command).splitlines()
+    assert not [line for line in (usage, *lines) if len(line) > COLUMNS]
+    assert not [line for line in lines if line.endswith("...")]
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_the_commands_for_a_machine_show_their_own_options(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(COLUMNS))
+    with pytest.raises(SystemExit, match=r"^0$"):
+        installation.main([command, "--help"])
+    output = capsys.readouterr().out
+    assert "--dry-run" in output
+    assert not [line for line in output.splitlines() if len(line) > COLUMNS]
+
+
+def test_the_examples_are_commands_that_exist() -> None:
+    examples = EPILOG.partition("exit codes:")[0].splitlines()
+    names = {line.split()[0] for line in examples if line.startswith("  ")}
+    assert len(names) > 8
+    assert names <= set(cli.commands)
