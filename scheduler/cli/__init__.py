@@ -31,9 +31,9 @@ examples of COMMAND and its arguments:
   undo 1766000000000-0           revert a change by its id in `audit`
 
 \b
-A command waits up to {REFUSAL_WAIT_S:.0f} s for a Redis that refuses for now: one that
-fails over, lacks replicas, loads its data or runs a long script. Then it exits
-with 69.
+A command waits up to {REFUSAL_WAIT_S:.0f} s for a Redis that refuses for now: one
+that fails over, lacks replicas, loads its data or runs a long script. Then it
+exits with 69.
 
 \b
 exit codes:

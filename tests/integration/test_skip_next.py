@@ -162,7 +162,8 @@ def test_the_line_in_the_audit_log_undoes_it(store: Store, job: Entry) -> None:
 def test_a_skip_that_was_taken_back_comes_back_only_for_the_same_run(store: Store, job: Entry) -> None:
     changes.skip(store, "job", by="ann")
     changes.unskip(store, "job", by="ann")
-    changes.edit(store, "job", {**job.fields, "every": "7m"}, tasks=None, by="ann")
+    other = {key: value for key, value in job.fields.items() if key != "every"} | {"cron": "30 * * * *"}
+    changes.edit(store, "job", other, tasks=None, by="ann")  # never on the hour, as `every: 1h` always is
     line = store.audit.lines()[1]["id"]
     with pytest.raises(RefusedChange, match="is not the next run of 'job'"):
         undo(store, line, tasks=None, by="bob")
