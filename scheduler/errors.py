@@ -39,7 +39,7 @@ class SchedulerError(Exception):
 
 
 class ConfigurationError(SchedulerError):
-    """The configuration is wrong: check the SCHEDULER_… environment variables against the README."""
+    """The configuration is wrong: check the SCHEDULER_… environment variables against docs/operations.md."""
 
     exit_code = Exit.CONFIG
 

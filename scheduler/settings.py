@@ -22,7 +22,7 @@ AMQP_SCHEMES = ("amqp", "amqps")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator decides; see the table "Configuration" in the README."""
+    """What the operator decides; see the table "Configuration" in docs/operations.md."""
 
     redis_url: str = field(default=DEFAULT_REDIS_URL, repr=False)
     broker: str = field(default="", repr=False)  #: where the workers get their runs; empty for the same Redis

@@ -15,6 +15,7 @@ UNITS = (*(f"{name}.service" for name in SERVICES), "celery-admin.socket", "cele
 TEMPLATE = "celery-worker@.service"
 HARDENING = "celery-.service.d/50-hardening.conf"
 ACCOUNT = "celery-scheduler.conf"
+DOCUMENTS = "docs"
 
 
 class Refused(Exception):
@@ -94,6 +95,8 @@ class Layout:
         shipped = self.source / "systemd"
         found = {self.units / name: shipped / name for name in (*UNITS, TEMPLATE, HARDENING)}
         found |= {self.account: shipped / "celery.sysusers.conf", self.command: shipped / INSTALLED_COMMAND}
+        pages = sorted((self.source / DOCUMENTS).glob("*.*"))
+        found |= {self.program / DOCUMENTS / path.name: path for path in pages}
         return found | {self.program / "README.md": self.source / "README.md"}
 
     def file_steps(self) -> Iterator[Step]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from scheduler import __version__
 from scheduler.checkout.environment import PIP_WHEEL, Environment, only_one
-from scheduler.installation.layout import Layout, Step
+from scheduler.installation.layout import DOCUMENTS, Layout, Step
 
 LOCK = "systemd/requirements.lock"
 OWN = "requirements.txt"  #: in the configuration: what the user's tasks need
@@ -88,7 +88,8 @@ class Release:
     def others(self) -> list[Path]:
         """Earlier ones; as long as there are any, processes may run that are of them."""
         found = self.layout.program.iterdir()
-        return [path for path in found if path.is_dir() and not path.is_symlink() and path != self.home]
+        kept = (self.home, self.layout.program / DOCUMENTS)
+        return [path for path in found if path.is_dir() and not path.is_symlink() and path not in kept]
 
     def remove_others(self) -> None:
         for path in self.others:

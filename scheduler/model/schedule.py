@@ -30,37 +30,38 @@ class Noun(BaseModel):
 
 
 class Policies(Noun):
-    """What may stand in ``defaults:`` as well as in a schedule."""
+    """Policies: in a schedule, or in ``defaults:`` for every schedule that does not set its own."""
 
     queue: Annotated[QueueName | None, NONE] = Field(
-        None, description="Celery queue; the task's own if left out or `none`.", examples=["reports"]
+        None, description="Celery queue of its runs; `none` for the task's own queue.", examples=["reports"]
     )
     priority: Annotated[Annotated[int, Field(ge=0, le=9, strict=True), WHOLE] | None, NONE] = Field(
         None,
-        description="Celery message priority: 0 is sent first on Redis, 9 on RabbitMQ; `none` for the broker's own.",
+        description="Celery message priority: on Redis 0 goes first, on RabbitMQ 9; `none` for the broker's default.",
         examples=[5],
     )
     expires: Annotated[Duration | None, NONE] = Field(
         None,
-        description="A run not started this long after its due instant is dropped as `expired`; `none` for never.",
+        description="Skip a run as `expired` if no worker starts it within this time. With `none`, it expires at the "
+        "next due instant under `overlap: skip`, and otherwise never.",
     )
     timeout: Annotated[Duration | None, NONE] = Field(
-        None, description="Hard time limit of one run; `none` for no limit."
+        None, description="Kill a run that takes longer; it has failed. `none` for no limit."
     )
     retries: Annotated[int, Field(ge=0, le=100, strict=True), WHOLE] = Field(
-        0, description="How often a failed run is tried again, with growing pauses."
+        0, description="How often a failed run is retried, after pauses of 1, 2, 4 … up to 600 s."
     )
     overlap: Literal["skip", "queue", "allow"] = Field(
-        "skip", description="When the run before still goes on: skip this one, let one wait, or run both."
+        "skip", description="If the previous run has not ended: skip the new one, let one wait, or run both."
     )
     catch_up: Literal["none", "latest", "all"] = Field(
-        "latest", description="Which due instants run after beat was down or the schedule was paused."
+        "latest", description="Which missed due instants run after no beat was running. A pause is not caught up."
     )
     catch_up_window: Duration = Field(
-        timedelta(days=1), description="A missed due instant older than this is never run."
+        timedelta(days=1), description="Never run a missed due instant that is older than this."
     )
     on_lost: Literal["report", "rerun"] = Field(
-        "report", description="When the worker of a run vanished: report it, or run it again as well."
+        "report", description="If a run's worker disappears: only report the run as lost, or also run it again."
     )
 
 
@@ -68,29 +69,41 @@ class Schedule(Policies):
     """One schedule: what runs when. Exactly one of cron, every, at, rrule and solar."""
 
     task: Annotated[str, Field(min_length=1, max_length=200)] = Field(
-        description="Registered name of the Celery task.", examples=["scheduler.tasks.log_it"]
+        description="Registered name of the Celery task to run.", examples=["scheduler.tasks.log_it"]
     )
-    description: Annotated[str, Field(max_length=1000)] = Field("", description="What it is for, in a sentence.")
+    description: Annotated[str, Field(max_length=1000)] = Field(
+        "", description="What the schedule is for, in a sentence; shown on the page."
+    )
     cron: Text | None = Field(
         None, description="Cron expression, five fields, or six with seconds first.", examples=["30 2 * * *"]
     )
-    every: Text | None = Field(None, description="Fixed interval; it does not drift.", examples=["30s", "1h30m"])
+    every: Text | None = Field(
+        None,
+        description="Fixed interval, counted from the Unix epoch or from `start`; it does not drift.",
+        examples=["30s", "1h30m"],
+    )
     at: Text | None = Field(None, description="Once, at this time.", examples=["2026-12-24 18:00"])
     rrule: Text | None = Field(None, description="RFC 5545 recurrence.", examples=["FREQ=MONTHLY;BYDAY=-1FR"])
     solar: Text | None = Field(
-        None, description="Celery's solar event, latitude and longitude.", examples=["sunset 52.52 13.40"]
+        None,
+        description="Celery's solar event, latitude and longitude; needs the extra `solar`.",
+        examples=["sunset 52.52 13.40"],
     )
     timezone: ShortText = Field(
-        "UTC", description="IANA time zone; the file's own if left out.", examples=["America/New_York"]
+        "UTC",
+        description="IANA time zone of the timing; the one at the top of the file if left out.",
+        examples=["America/New_York"],
     )
     start: Text | None = Field(None, description="No due instant before this time.", examples=["2026-12-01 00:00"])
     end: Text | None = Field(None, description="No due instant after this time.", examples=["2026-12-31 23:59"])
     max_runs: Annotated[int, Field(ge=1, strict=True), WHOLE] | None = Field(
-        None, description="Finished after this many runs."
+        None, description="The schedule is finished after this many runs."
     )
-    jitter: Duration = Field(timedelta(0), description="Spread the sending over this long, the same for each instant.")
+    jitter: Duration = Field(
+        timedelta(0), description="Delay each run by up to this long; the delay of a due instant is always the same."
+    )
     except_: tuple[str, ...] = Field(
-        (), alias="except", max_length=20, description="Names of calendars on whose days it is skipped."
+        (), alias="except", max_length=20, description="Calendars, by name: on their days the schedule is skipped."
     )
     args: tuple[Any, ...] = Field(
         (),
@@ -102,10 +115,10 @@ class Schedule(Policies):
         description="Keyword arguments of the task; `${VAR}` and `${file:/path}` are filled in by the worker.",
         examples=[{"format": "pdf", "password": "${DB_PASSWORD}"}],
     )
-    tags: tuple[ShortText, ...] = Field((), description="For finding it on the page.")
-    enabled: bool = Field(True, strict=True, description="False keeps the schedule but never sends it.")
+    tags: tuple[ShortText, ...] = Field((), description="Words to filter by on the page.")
+    enabled: bool = Field(True, strict=True, description="`false` keeps the schedule but never sends it.")
     renamed_from: Annotated[str, StringConstraints(strip_whitespace=False, pattern=NAME_PATTERN)] | None = Field(
-        None, description="Its former name: history moves over."
+        None, description="Former name of the schedule: its history moves over."
     )
 
     @property
@@ -139,14 +152,16 @@ TIMING_FIELDS = frozenset(
 class ScheduleFile(Noun):
     """The top level of ``schedules.yaml``."""
 
-    timezone: ShortText = Field("UTC", description="Time zone of every schedule that names none.")
+    timezone: ShortText = Field("UTC", description="IANA time zone of every schedule that names none.")
     include: Patterns = Field(
         (),
-        description="Further files with `schedules:` and `calendars:`, relative to this one; a pattern, or a list.",
+        description="More files with `schedules:` and `calendars:`; a pattern or a list, relative to this file.",
         examples=["schedules.d/*.yaml"],
     )
-    imports: tuple[str, ...] = Field((), description="Modules that hold your tasks.", examples=[["reports.tasks"]])
-    defaults: Policies = Field(Policies(), description="Policies of every schedule that does not set its own.")
+    imports: tuple[str, ...] = Field(
+        (), description="Python modules that define your tasks.", examples=[["reports.tasks"]]
+    )
+    defaults: Policies = Field(Policies(), description="Policies for every schedule that does not set its own.")
     calendars: dict[str, Annotated[tuple[Text, ...], Field(max_length=1000)]] = Field(
         {},
         max_length=100,
@@ -154,5 +169,5 @@ class ScheduleFile(Noun):
         examples=[{"holidays": ["2026-12-25"]}],
     )
     schedules: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Schedule] = Field(
-        {}, description="Name of each schedule to what it does."
+        {}, description="Every schedule under its name."
     )

@@ -65,9 +65,7 @@ REFUSALS = {
     ),
     "NOAUTH": Refusal("requires a password", "add it to SCHEDULER_REDIS_URL"),
     "WRONGPASS": Refusal("rejects the user name or password", "correct them in SCHEDULER_REDIS_URL"),
-    "NOPERM": Refusal(
-        "does not give its user enough permissions", "give the user the ACL rule in the README, under production"
-    ),
+    "NOPERM": Refusal("does not give its user enough permissions", "give the user the ACL rule in docs/operations.md"),
 }
 #: Where a code stands in the text of an error that redis-py did not classify; a pipeline puts its command in front.
 CODE = re.compile(r"(?:^|caused error: )([A-Z]+) ")

@@ -27,7 +27,7 @@ from scheduler.installation.release import LOCK  # noqa: E402
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")  #: Debian 12, Ubuntu 24.04, Debian 13, Ubuntu 26.04
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 SHARE = Path("usr/share/celery-scheduler")
-SOURCES = ("scheduler", "systemd")
+SOURCES = ("scheduler", "systemd", "docs")
 DOCUMENTS = ("schedules.yaml", "README.md")
 LATER = " ; python_full_version < '3.11.3'"  #: pip would ask this of the Python that runs it
 

@@ -1,4 +1,4 @@
-"""The picture in the README. With SCREENSHOT=docs/schedules.png this makes it anew."""
+"""The picture in the README. With SCREENSHOT=docs/schedules.png this makes a new one."""
 
 from __future__ import annotations
 

@@ -153,8 +153,8 @@ def test_a_sentinel_that_hangs_is_waited_for_once_and_not_by_each_connection(dir
 
 
 def readme_rule() -> str:
-    """The ACL rule as the README gives it."""
-    found = re.search(r"^user scheduler on (.+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    """The ACL rule as docs/operations.md gives it."""
+    found = re.search(r"^user scheduler on (.+)$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
     assert found
     return found[1]
 

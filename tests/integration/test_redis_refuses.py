@@ -206,7 +206,7 @@ def test_a_refusal_that_lasts_is_waited_for_as_long_as_the_help_says(shell: Shel
     assert time.monotonic() - began > common.REFUSAL_WAIT_S - 1
     promise = f"A command waits up to {common.REFUSAL_WAIT_S:.0f} s for a Redis that refuses for now"
     assert promise in shell("--help").out
-    assert promise in (ROOT / "README.md").read_text()
+    assert promise in (ROOT / "docs/operations.md").read_text()
 
 
 def test_a_large_file_that_is_refused_for_a_while_is_loaded_whole(shell: Shell, own_redis: RedisServer) -> None:

@@ -166,7 +166,7 @@ def is_exchanged_in_a_task(host: Host, package: str) -> str:
     assert host.run("/opt/celery-scheduler/venv/bin/python", "-c", "import own; print(own.NAME)") == "own"
     assert host.show("celery-admin", "ActiveState") == "inactive", "what was stopped stays so"
     assert not set(pids(host)[1:]) & set(ran)
-    assert len(host.shell("ls -d /opt/celery-scheduler/*/").split()) == 2, "one release, and the link to it"
+    assert len(host.shell("ls -d /opt/celery-scheduler/*/bin/").split()) == 2, "one release, and the link to it"
     for run in json.loads(host.run("celery-scheduler", "history", "tick", "--json")):
         assert run["outcome"] in ("succeeded", "queued", "running"), run
     ran = pids(host)

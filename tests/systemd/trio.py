@@ -1,4 +1,4 @@
-"""Three hosts on a switch, each with Redis and a Sentinel; beat and workers on two of them, as the README says."""
+"""Three hosts on a switch, each with Redis and a Sentinel; beat and workers on two of them: see docs/operations.md."""
 
 from __future__ import annotations
 
