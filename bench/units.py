@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scheduler.checkout.environment import PIP_WHEEL, fetch_pip
+from tests.support import need
 from tests.support.polling import until
 from tests.systemd.host import Host, host
-from tests.systemd.image import layers, made, why_not
+from tests.systemd.image import NEEDS, layers, made
 
 CELERY = "5.7.0"
 BIN = "/opt/celery-scheduler/venv/bin/celery"  #: one virtual environment for both
@@ -283,8 +284,8 @@ def main() -> None:
     parser.add_argument("--cap", type=float, default=60.0, help="seconds after which nothing more is waited for")
     parser.add_argument("--only", default="", help="the experiments whose name has this word")
     arguments = parser.parse_args()
-    if why := why_not():
-        raise SystemExit(f"units.py: {why}")
+    if remedies := need.root_lacks(*NEEDS):
+        raise SystemExit(f"units.py: {'; '.join(remedies)}")
     with tempfile.TemporaryDirectory(prefix="units-") as directory:
         Path(directory).chmod(0o755)
         with host(layers(Path(directory))) as booted:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from scheduler.errors import ConfigurationError
 
@@ -103,7 +104,7 @@ class Place:
 
 def parse(url: str) -> Place:
     """Read ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://host,host/service/db``; else ConfigurationError."""
-    parts = urlsplit(url)
+    parts = _split(url)
     if parts.scheme not in SCHEMES:
         raise ConfigurationError(NO_CLUSTER if "cluster" in parts.scheme else _unknown(parts.scheme))
     userinfo, _, hosts = parts.netloc.rpartition("@")
@@ -130,6 +131,13 @@ NO_CLUSTER = (
     "Redis Cluster is not supported, because one sending touches keys of several slots: "
     "use one Redis, or Redis with Sentinel"
 )
+
+
+def _split(url: str) -> SplitResult:
+    """As urlsplit, which refuses brackets after the first of several hosts since Python's patch releases of 2024."""
+    scheme, colon, rest = url.partition("://")
+    netloc = re.split("[/?#]", rest, maxsplit=1)[0]
+    return urlsplit(f"{scheme}{colon}{rest.removeprefix(netloc)}")._replace(netloc=netloc)
 
 
 def _unknown(scheme: str) -> str:

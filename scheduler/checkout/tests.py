@@ -1,4 +1,4 @@
-"""``python3 -m scheduler test``: every check of the code, then the tests."""
+"""``python3 -m scheduler test``: every check of the code, then every test; ``--quick`` runs the fast part of both."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ from pathlib import Path
 from scheduler.errors import ConfigurationError, Exit
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-CHECKS = (
-    ("ruff check", ["ruff", "check", "."]),
-    ("ruff format", ["ruff", "format", "--check", "."]),
-    ("mypy", ["mypy", "--strict", "scheduler", "tests", "bench", "systemd", "app.py"]),
-    ("import-linter", ["lint-imports", "--no-logo"]),
-    ("yamllint", ["yamllint", "--strict", "schedules.yaml"]),
-)
+CHECKS = {
+    "ruff check": ["ruff", "check", "."],
+    "ruff format": ["ruff", "format", "--check", "."],
+    "mypy": ["mypy", "--strict", "scheduler", "tests", "bench", "systemd", "app.py"],
+    "import-linter": ["lint-imports", "--no-logo"],
+    "yamllint": ["yamllint", "--strict", "schedules.yaml"],
+}
+QUICK = ("tests/unit", "-m", "not slow")
+ONE_PROCESS = {"--pdb", "--trace", "-s", "--capture=no", "no:xdist", "-pno:xdist"}  #: they need pytest's own terminal
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Every check and all tests, or only pytest if it is given `arguments`. Return 0, or 1 if anything failed."""
+    """Run every check, then all tests; with arguments only pytest; with ``--quick`` the checks beside the fast tests.
+
+    Return 0, or 1 if anything failed.
+    """
     if not (CHECKOUT / "tests").is_dir():
         raise ConfigurationError(
             f"there are no tests beside {Path(__file__).parent}: run this in a clone of the repository"
@@ -32,30 +37,54 @@ def run(arguments: Sequence[str]) -> int:
         raise ConfigurationError(
             f"{sys.prefix} has no pytest: install requirements-dev.lock there, or leave that environment"
         )
-    if arguments:
-        return pytest(arguments)
-    failed = [name for name, command in CHECKS if not passes(name, command)]
-    if failed:
-        print(f"failed before the tests: {', '.join(failed)}", flush=True)
+    if "--quick" in arguments:
+        return quick([argument for argument in arguments if argument != "--quick"])
+    if not arguments and not all_pass(start_checks()):
         return Exit.PROBLEMS
-    processes = max(2, min(4, os.cpu_count() or 2))
-    return pytest(["-n", str(processes), "--dist", "loadgroup"])
+    return pytest(arguments)
 
 
-def passes(name: str, command: Sequence[str]) -> bool:
-    """Run one check; what it has to say is shown only if it fails."""
+def quick(more: Sequence[str]) -> int:
+    """Run the checks beside the fast unit tests; ``more`` goes to pytest."""
     started = time.monotonic()
-    program = Path(sys.executable).with_name(command[0])
-    done = subprocess.run(
-        [program, *command[1:]], cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-    )
-    sys.stdout.flush()
-    if done.returncode:
-        sys.stdout.buffer.write(done.stdout)
-    print(f"{name:<14} {'FAILED' if done.returncode else 'ok'} in {time.monotonic() - started:.1f} s", flush=True)
-    return done.returncode == 0
+    checks = start_checks()
+    code = pytest([*QUICK, *more])
+    code = code if all_pass(checks) else Exit.PROBLEMS
+    print(f"done in {time.monotonic() - started:.0f} s", flush=True)
+    return code
+
+
+def start_checks() -> dict[str, subprocess.Popen[bytes]]:
+    return {
+        name: subprocess.Popen(
+            [Path(sys.executable).with_name(program), *options],
+            cwd=CHECKOUT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for name, (program, *options) in CHECKS.items()
+    }
+
+
+def all_pass(checks: dict[str, subprocess.Popen[bytes]]) -> bool:
+    """Wait for every check; show what a failed one printed."""
+    failed = []
+    for name, check in checks.items():
+        output, _ = check.communicate()
+        if check.returncode:
+            failed.append(name)
+            sys.stdout.flush()
+            sys.stdout.buffer.write(output)
+        print(f"{name:<14} {'FAILED' if check.returncode else 'ok'}", flush=True)
+    if failed:
+        print(f"failed checks: {', '.join(failed)}", flush=True)
+    return not failed
 
 
 def pytest(arguments: Sequence[str]) -> int:
-    done = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=CHECKOUT, check=False)
+    """Run pytest on two to four cores, or in one process for single tests and for what needs the terminal."""
+    alone = any(argument in ONE_PROCESS or "::" in argument for argument in arguments)
+    processes = max(2, min(4, os.cpu_count() or 2))
+    spread = [] if alone else ["-n", str(processes), "--dist", "loadgroup"]  # a -n of the user's comes later and wins
+    done = subprocess.run([sys.executable, "-m", "pytest", *spread, *arguments], cwd=CHECKOUT, check=False)
     return Exit.PROBLEMS if done.returncode else Exit.OK

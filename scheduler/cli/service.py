@@ -48,7 +48,10 @@ def reload(service: Service, pid: int) -> int:
 @click.command(context_settings=AS_IT_IS)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(arguments: tuple[str, ...]) -> int:
-    """Run the linters and all tests; with arguments, only pytest."""
+    """Run linters and all tests, or with --quick the fast ones.
+
+    Other arguments go to pytest; without --quick, it then runs alone.
+    """
     from scheduler.checkout import tests  # needs the development packages
 
     return tests.run(arguments)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.processes import Checkout, temporary_checkout
+from tests.support import need
 from tests.support.documents import PAGES, commands, of_kind
 from tests.support.polling import until
 
@@ -52,8 +52,8 @@ def shell(checkout: Checkout, line: str) -> subprocess.CompletedProcess[str]:
 
 def needs(line: str) -> None:
     """Skip where this machine lacks the program that a line starts."""
-    if line.startswith("redis-cli") and not shutil.which("redis-cli"):
-        pytest.skip("redis-cli is not installed")
+    if line.startswith("redis-cli"):
+        need.program("redis-cli")
 
 
 def test_the_pages_show_commands_and_those_that_are_not_run_here_are_run_elsewhere() -> None:

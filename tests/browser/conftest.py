@@ -21,11 +21,11 @@ from werkzeug.security import generate_password_hash
 from scheduler import celeryapp
 from scheduler.admin.service import Service
 from scheduler.settings import Settings
+from tests.support import need
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer
 from tests.support.redis_server import redis_server as run_redis
 
-CHROMIUM = "/usr/bin/chromium"
 ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "correct horse"
 QUIET = (
@@ -50,14 +50,10 @@ class Site:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        reason = f"{CHROMIUM} is missing: `apt install chromium`"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+    chromium = need.program("chromium")
     expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
         yield browser
         browser.close()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,23 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 
+from tests.support import need
+
 # Debian's command on PATH changes the user and wants its own directories; this is what it calls in the end.
 BEHIND_THE_COMMAND = "/usr/lib/rabbitmq/bin"
-MISSING = "there is no rabbitmq-server on this machine: apt-get install rabbitmq-server"
-
-
-def program(name: str) -> str:
-    """Path of a program; skips at home where there is none, fails under CI=true."""
-    found = shutil.which(name, path=os.pathsep.join((BEHIND_THE_COMMAND, os.environ.get("PATH", ""), "/usr/sbin")))
-    if found is None and os.environ.get("CI") == "true":
-        pytest.fail(MISSING, pytrace=False)
-    if found is None:
-        pytest.skip(MISSING)
-    return found
 
 
 def free_ports(count: int) -> list[int]:
@@ -48,10 +37,10 @@ class RabbitServer:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.program = program("rabbitmq-server")
+        self.program = need.program("rabbitmq-server", BEHIND_THE_COMMAND)
         self.port, self.distribution, self.mapper_port = free_ports(3)
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
-        mapper = [program("epmd"), "-port", str(self.mapper_port), "-address", "127.0.0.1"]
+        mapper = [need.program("epmd", BEHIND_THE_COMMAND), "-port", str(self.mapper_port), "-address", "127.0.0.1"]
         self.mapper = subprocess.Popen(mapper, env=self.environ, stdin=subprocess.DEVNULL)
         self.process: subprocess.Popen[bytes] | None = None
 

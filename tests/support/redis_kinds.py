@@ -5,7 +5,6 @@ The server that the other tests use has neither TLS nor a Sentinel.
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import signal
@@ -17,19 +16,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import pytest
 import redis
 
+from tests.support import need
 from tests.support.polling import until
-
-
-def need(name: str) -> str:
-    """Path of a program; skips at home where there is none, fails under CI=true."""
-    if found := shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin"):
-        return found
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{name} is not installed", pytrace=False)
-    pytest.skip(f"{name} is not installed")
 
 
 def free_port() -> int:
@@ -47,7 +37,7 @@ class Server:
         self.port = free_port()
         self.options = options
         self.client_options = client or {}
-        self.program = need("redis-server")
+        self.program = need.program("redis-server")
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -162,7 +152,7 @@ def sentinel_url(watching: list[SentinelServer]) -> str:
 
 def certificates(directory: Path) -> Path:
     """A CA, and a certificate of it for 127.0.0.1: ``ca.pem``, ``server.pem``, ``server.key``."""
-    openssl = need("openssl")
+    openssl = need.program("openssl")
     (directory / "san.cnf").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
     new_key = ["-newkey", "rsa:2048", "-nodes"]
     commands = (

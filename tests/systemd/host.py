@@ -58,7 +58,7 @@ class Host:
         self.groups = [group / directory.name for group in groups()]
         self.process: subprocess.Popen[bytes] | None = None
         self.environ = {
-            "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin",
+            "PATH": os.environ["PATH"],
             "HOST": str(directory),
             "NAME": name,
             "LAYERS": ":".join(map(str, layers)),

@@ -11,11 +11,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from scheduler.checkout.environment import PIP_WHEEL
 from scheduler.installation.release import LOCK
 from systemd.deb import build
+from tests.support import need
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "celery-scheduler-tests"
@@ -32,33 +31,20 @@ exec systemd-nspawn --quiet --directory="$DIRECTORY/root" --register=no --keep-u
 """
 
 
-def why_not() -> str:
-    """Why no host can be booted here; empty where one can."""
-    if os.geteuid() != 0:
-        return "only root boots a host"
-    missing = [name for name in NEEDS if not shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")]
-    return (
-        f"not installed: {', '.join(missing)} (apt-get install debootstrap systemd-container iproute2)"
-        if missing
-        else ""
-    )
-
-
 def layers(directory: Path) -> list[Path]:
     """What lies over each other in a host: what the package of this checkout puts there, and Debian."""
     below, above = debian(), directory / "installed"
     above.mkdir()
     shutil.copy(package(directory), above / "package.deb")
     command = ["unshare", "--mount", "--propagation=private", "sh", "-c", INSTALL]
-    path = os.environ["PATH"] + ":/usr/sbin:/sbin"
+    path = os.environ["PATH"]
     output(*command, environ={"PATH": path, "DIRECTORY": str(directory), "BELOW": str(below), "ABOVE": str(above)})
     return [above, below]
 
 
 def debian() -> Path:
     """A minimal Debian, without the service."""
-    if why := why_not():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
+    need.root_and(*NEEDS)
     return made("debian", PACKAGES + RELEASE + inspect.getsource(debootstrap), debootstrap)
 
 

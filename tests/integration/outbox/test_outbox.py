@@ -27,6 +27,7 @@ from tests.support.brokers import Broker, Rabbit
 from tests.support.polling import until
 
 pytestmark = pytest.mark.xdist_group("brokers")
+ONLY_RABBIT = pytest.mark.parametrize("running_broker", [Rabbit], ids=["rabbitmq"], indirect=True, scope="session")
 
 
 def ids(ledger: Ledger, name: str) -> list[str]:
@@ -81,11 +82,11 @@ def test_a_message_is_what_celery_makes_of_the_run(
     assert message.headers["scheduler_retries"] == 2
 
 
+@ONLY_RABBIT
 def test_a_run_does_not_expire_in_rabbitmq_where_nobody_would_tell(
     beat: Scheduler, broker: Broker, fall_due: FallDue
 ) -> None:
-    if not isinstance(broker, Rabbit):
-        pytest.skip("Redis keeps every message")
+    assert isinstance(broker, Rabbit)
     fall_due("job", expires="1h")
     lead(beat)
     [message] = broker.take()
@@ -161,6 +162,7 @@ def test_a_restart_of_the_broker_between_two_runs_goes_unnoticed(
     assert "broker.away" not in said
 
 
+@ONLY_RABBIT
 @pytest.mark.parametrize("queue", ["celery", "reports"], ids=["while it publishes", "while it declares a queue"])
 def test_a_frozen_broker_does_not_freeze_beat(
     queue: str,
@@ -171,8 +173,7 @@ def test_a_frozen_broker_does_not_freeze_beat(
     keys: Keys,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if not isinstance(broker, Rabbit):
-        pytest.skip("the same timeouts, shorter to show with one of them")
+    assert isinstance(broker, Rabbit)
     monkeypatch.setattr(door, "PATIENCE", 0.5)
     fall_due("before")
     lead(beat)
@@ -235,11 +236,11 @@ def lead_only_commits(beat: Scheduler, options: dict[str, str]) -> None:
     beat.sender.send(())
 
 
+@ONLY_RABBIT
 def test_a_run_for_a_full_queue_waits_until_there_is_room(
     celery: Celery, beat: Scheduler, broker: Broker, fall_due: FallDue, ledger: Ledger, client: Client, keys: Keys
 ) -> None:
-    if not isinstance(broker, Rabbit):
-        pytest.skip("a list in Redis has no bounds")
+    assert isinstance(broker, Rabbit)
     bounds = {"x-max-length": 1, "x-overflow": "reject-publish"}
     celery.conf.task_queues = [Queue("celery", queue_arguments=bounds)]  # type: ignore[no-untyped-call]
     fall_due("job", instants=3)

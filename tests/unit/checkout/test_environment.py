@@ -22,6 +22,7 @@ import pytest
 from scheduler.checkout import environment
 from scheduler.checkout.environment import RUN_LOCK, STAMP, TEST_LOCK, Environment, reason
 from scheduler.errors import Exit
+from tests.support import need
 
 ROOT = Path(environment.__file__).resolve().parent.parent.parent
 PYTHON = Path(sys.executable).resolve()  # outside every virtual environment
@@ -217,6 +218,7 @@ def test_without_network_uv_gets_one_line_that_names_the_index_without_its_passw
     )
 
 
+@pytest.mark.slow
 def test_without_network_pip_gets_one_line_too(clone: Path) -> None:
     (clone / RUN_LOCK).write_text(f"celery==5.7.0 --hash={HASH}\n")
     done = start(clone, "up", PIP_INDEX_URL="http://127.0.0.1:1/simple", PIP_CONFIG_FILE=os.devnull)
@@ -270,10 +272,10 @@ def test_without_ensurepip_a_pip_that_is_not_the_pinned_one_is_not_run(
     assert not (clone / ".venv" / environment.PIP_WHEEL).exists()
 
 
-@pytest.mark.skipif(
-    not importlib.util.find_spec("ensurepip"), reason="this Python brings no pip: Debian's python3-venv"
-)
+@pytest.mark.slow
 def test_where_the_pinned_pip_cannot_be_had_the_one_that_python_brought_is_used(clone: Path, mirror: str) -> None:
+    if not importlib.util.find_spec("ensurepip"):
+        need.lacks("apt-get install python3-venv")
     done = start(clone, "list", PIP_INDEX_URL=mirror)
     assert done.stdout == f"{clone}/.venv list\n", done.stderr
     assert list(clone.glob(".venv/lib/*/site-packages/pip"))

@@ -17,6 +17,7 @@ from scheduler.installation.layout import Layout, Refused
 from scheduler.installation.release import Release
 from scheduler.installation.setup import Installation
 from scheduler.installation.units import State
+from tests.support import need
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 
@@ -87,9 +88,9 @@ def test_a_release_has_another_name_when_its_code_or_what_the_tasks_need_differs
     assert Release(layout).home in names
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
 @pytest.mark.parametrize("command", ["install", "uninstall"])
 def test_only_root_may(command: str) -> None:
+    need.root_and()
     code, _, said = call(command, how=("-c", AS_NOBODY))
     assert (code, said) == (77, f"scheduler: only root may do this: run sudo python3 -m scheduler {command}\n")
 

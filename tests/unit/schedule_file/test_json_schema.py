@@ -140,6 +140,7 @@ def test_both_want_exactly_one_timing_key(given: list[str]) -> None:
     assert not validate(read(data), tasks=None).ok
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(FILES)
 @example({"schedules": {"x": {"task": "t", "cron": None, "every": "5m"}}})
@@ -153,6 +154,7 @@ def test_what_the_validator_accepts_the_schema_accepts(data: Any) -> None:
         assert list(CHECKER.iter_errors(data)) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(
     st.dictionaries(

@@ -230,6 +230,7 @@ def test_depth_has_a_bound_that_aliases_cannot_get_around() -> None:
     assert "nested more than 32 levels" in told(chain)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

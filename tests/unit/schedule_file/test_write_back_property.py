@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -150,6 +151,7 @@ def changes(draw: Draw) -> tuple[Layout, str, dict[str, dict[str, Any]], set[tup
 UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, phases=UNSHRUNK, suppress_health_check=[*HealthCheck])
 @given(changes())
 def test_only_what_changes_is_touched_and_the_file_means_what_is_wanted(

@@ -94,6 +94,7 @@ def test_any_text_of_any_kind(kind: str, data: st.DataObject) -> None:
     ask(kind, data.draw(st.text(ALPHABETS[kind], max_size=30) | st.text(max_size=30)))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(RULES)
 def test_any_rule_is_answered_in_bounded_time(text: str) -> None:
@@ -102,6 +103,7 @@ def test_any_rule_is_answered_in_bounded_time(text: str) -> None:
     assert time.process_time() - begun < 15
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     st.dictionaries(st.sampled_from((*KEYS, *MORE_KEYS)), JSON),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +68,7 @@ EXPRESSIONS = st.tuples(
 ).map(" ".join)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
@@ -107,6 +109,7 @@ def test_next_and_previous_from_any_instant_are_the_neighbours_on_the_walk(
         assert timing.previous(instant) == before[-1]
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from(MOMENTS), number_field(0, 59, (0, 30)), MINUTES, HOURS_FIELD)
 def test_six_fields_follow_the_walk_second_by_second(

@@ -73,6 +73,7 @@ FAST = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.one_of(SLOW, YEARS, MONTHS, FAST), st.integers(0, 4000))
 def test_occurrences_are_those_of_dateutil(text: str, days: int) -> None:

@@ -204,6 +204,7 @@ EXPRESSIONS = st.tuples(
 ).map(" ".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(EXPRESSIONS)
 def test_words_that_the_grammar_reads_mean_the_same(text: str) -> None:

@@ -23,6 +23,7 @@ def test_a_zone_does_not_come_from_the_system(monkeypatch: pytest.MonkeyPatch) -
     assert get_zone("Europe/Berlin").utcoffset(datetime(2026, 7, 1)) == timedelta(hours=2)  # noqa: DTZ001 - wall time
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begin", ["1969-01-01", "2011-01-01", "2026-01-01", "2039-01-01", "2500-01-01"])
 def test_the_offset_is_the_one_of_the_zone_at_any_time(begin: str) -> None:
     first = datetime.fromisoformat(begin).replace(tzinfo=UTC)

@@ -343,6 +343,7 @@ def test_thousands_of_mistakes_are_cut_short_and_quick() -> None:
     assert "the schedules from here on are not checked" in [problem.what for problem in problems]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -368,6 +369,7 @@ def test_a_file_made_to_exhaust_the_gate_is_refused_in_a_moment(text: str) -> No
     assert validated.errors
 
 
+@pytest.mark.slow
 def test_a_schedule_of_many_unknown_keys_is_cut_short_and_quick() -> None:
     text = "schedules:\n  x:\n" + "".join(f"    corn{n}: 1\n" for n in range(100_000))
     begun = time.process_time()
@@ -375,6 +377,7 @@ def test_a_schedule_of_many_unknown_keys_is_cut_short_and_quick() -> None:
     assert time.process_time() - begun < 30
 
 
+@pytest.mark.slow
 def test_ten_thousand_schedules_are_read_and_checked_in_a_second() -> None:
     text = "schedules:\n" + "".join(
         f'  job-{n}:\n    task: scheduler.tasks.log_it\n    cron: "{n % 60} {n % 24} * * *"\n    args: [1, {n}]\n'
