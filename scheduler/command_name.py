@@ -1,6 +1,7 @@
-"""How a reader starts the command line, so that every message names a command that works for that reader.
+"""What depends on how this copy of the service got here: the name of its command, and the place of its schema.
 
-Sources and stored texts write "`scheduler list`"; whoever shows them replaces it. Standard library only.
+Every message names a command that works for its reader: sources and stored texts write "`scheduler list`", and whoever
+shows them replaces it. Standard library only.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from pathlib import Path
 STARTED_AS = "SCHEDULER_STARTED_AS"  #: the variable in which a wrapper or a parent process hands the name on
 INSTALLED_IN = Path("/opt/celery-scheduler")
 INSTALLED_COMMAND = "celery-scheduler"
+SCHEMA = "schedules.schema.json"
 MAIN = str(Path(__file__).with_name("__main__.py"))
 
 
 def command_name() -> str:
     """``python3 -m scheduler``, ``.venv/bin/scheduler``, ``sudo celery-scheduler``: as its reader has to type it."""
-    if Path(sys.prefix).is_relative_to(INSTALLED_IN):
+    if is_installed():
         # Its credentials are root's. The service's own processes speak to a person who is not root.
         is_root = os.geteuid() == 0 and "SUDO_USER" not in os.environ
         return INSTALLED_COMMAND if is_root else f"sudo {INSTALLED_COMMAND}"
@@ -36,9 +38,27 @@ def command_name() -> str:
     return as_typed(str(script)) if script.exists() and not is_clone else "python3 -m scheduler"
 
 
+def is_installed() -> bool:
+    """Whether this is the service that ``install`` put on this machine."""
+    return Path(sys.prefix).is_relative_to(INSTALLED_IN)
+
+
+def schema_path() -> Path:
+    """The JSON Schema of the schedule file, at a path that an upgrade does not change."""
+    return INSTALLED_IN / SCHEMA if is_installed() else Path(__file__).with_name(SCHEMA)
+
+
+def schema_comment() -> str:
+    """The first line of a schedule file in this directory: editors find the schema by it."""
+    path = schema_path()
+    here = Path.cwd()
+    place = str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    return f"# yaml-language-server: $schema={path.as_uri() if ' ' in place else place}"
+
+
 def start_command() -> str:
     """What starts beat here."""
-    if Path(sys.prefix).is_relative_to(INSTALLED_IN):
+    if is_installed():
         return "systemctl start celery-beat"
     return f"{command_name()} up"
 

@@ -63,7 +63,7 @@ class Conflict(SchedulerError):
 
 
 class AlreadyRunning(SchedulerError):
-    """The service already runs in this checkout: stop it with Ctrl-C first, or use it as it is."""
+    """The service already runs in this directory: stop it with Ctrl-C first, or use it as it is."""
 
     exit_code = Exit.TEMPORARY
 

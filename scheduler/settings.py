@@ -25,6 +25,7 @@ class Settings:
     """What the operator decides; see the table "Configuration" in docs/operations.md."""
 
     redis_url: str = field(default=DEFAULT_REDIS_URL, repr=False)
+    redis_is_named: bool = True  #: whether the operator named it, else `up` starts one
     broker: str = field(default="", repr=False)  #: where the workers get their runs; empty for the same Redis
     file: Path = Path("schedules.yaml")
     imports: tuple[str, ...] = ()
@@ -48,8 +49,10 @@ class Settings:
         """Read ``SCHEDULER_*``; raise ConfigurationError that names the variable and what it accepts."""
         env = Environment(os.environ if environ is None else environ)
         state_dir = Path(env.text("SCHEDULER_STATE_DIR", ".scheduler"))
+        named = env.secret("SCHEDULER_REDIS_URL", "")
         settings = cls(
-            redis_url=env.secret("SCHEDULER_REDIS_URL", private_redis(state_dir) or DEFAULT_REDIS_URL),
+            redis_url=named or private_redis(state_dir) or DEFAULT_REDIS_URL,
+            redis_is_named=bool(named),
             broker=env.secret("SCHEDULER_BROKER_URL", ""),
             file=Path(env.text("SCHEDULER_FILE", "schedules.yaml")),
             imports=env.words("SCHEDULER_IMPORTS"),

@@ -1,7 +1,7 @@
-"""Make the checkout's own ``.venv`` from the lock file, and run inside it. Standard library only.
+"""Make the clone's own ``.venv`` from the lock file, and run inside it. Standard library only.
 
-An installed package, or an environment that the user made and entered, is used as it is. Nothing is
-written outside the checkout.
+An installed package is used as it is, and so is an environment that the user activated, if it has every dependency.
+Nothing is written outside the clone.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import fcntl
 import getpass
 import hashlib
 import http.client
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -20,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.error
 import urllib.request
 import venv
@@ -47,12 +49,17 @@ UNREACHABLE = re.compile(
 
 
 def enter(arguments: list[str], checkout: Path = CHECKOUT) -> None:
-    """Return where the dependencies are at home; else re-exec in the checkout's environment, made first if need be.
+    """Return if the dependencies are here; else re-exec in the clone's own environment, which is made first if needed.
 
-    Exits with one line: 69 if a package index cannot be reached, 73 if the checkout cannot be written.
+    Exits with one line: 69 if a package index cannot be reached, 73 if the clone cannot be written.
     """
-    if not (checkout / "pyproject.toml").exists() or in_foreign_environment(checkout / ".venv"):
+    if not (checkout / "pyproject.toml").exists():
         return
+    if in_foreign_environment(checkout / ".venv"):
+        missing = missing_packages(checkout / "pyproject.toml", extra="pytest" if arguments[:1] == ["test"] else "")
+        if not missing:
+            return
+        print(f"scheduler: {sys.prefix} lacks {', '.join(missing)}: using {checkout}/.venv", file=sys.stderr)
     environment = Environment(checkout, TEST_LOCK if arguments[:1] == ["test"] else RUN_LOCK)
     if not environment.ready():
         environment.make()
@@ -64,6 +71,21 @@ def enter(arguments: list[str], checkout: Path = CHECKOUT) -> None:
 
 def in_foreign_environment(own: Path) -> bool:
     return sys.prefix != sys.base_prefix and Path(sys.prefix).resolve() != own.resolve()
+
+
+def missing_packages(project: Path, extra: str = "") -> list[str]:
+    """The dependencies in that pyproject.toml, and ``extra``, that this environment does not have."""
+    dependencies = tomllib.loads(project.read_text(encoding="utf-8")).get("project", {}).get("dependencies", [])
+    names = [re.split(r"[^\w.-]", dependency, maxsplit=1)[0] for dependency in dependencies]
+    return [name for name in (*names, *filter(None, [extra])) if not is_installed(name)]
+
+
+def is_installed(name: str) -> bool:
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def stop(message: str, code: Exit) -> NoReturn:

@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         return 130
     except (*AWAY, *REFUSED) as error:
-        return complain(explain(error, Settings.from_environ().shown_redis_url))
+        return complain(explain(error, Settings.from_environ()))
     except SchedulerError as error:
         return complain(error)
     except BrokenPipeError:

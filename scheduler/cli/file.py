@@ -1,4 +1,4 @@
-"""Commands about the schedule file: check, plan, apply."""
+"""Commands about the schedule file: check, plan, apply, schema."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from scheduler import changes
 from scheduler.changes import Checked, Invalid
 from scheduler.changes.plan import Change, Plan
 from scheduler.cli.common import Service, as_json, print_json, with_service
+from scheduler.command_name import schema_path
 from scheduler.errors import Exit, RefusedChange
 
 
@@ -104,6 +105,17 @@ def apply(service: Service, path: Path | None, allow_remove: bool, json_: bool) 
         return Exit.OK
 
 
+@click.command()
+@click.option("--path", "path_", is_flag=True, help="Print the path of the schema's file.")
+def schema(path_: bool) -> int:
+    """Print the JSON Schema of the schedule file.
+
+    Editors use it for completion. The first line of a schedule file names its path.
+    """
+    click.echo(str(schema_path()) if path_ else schema_path().read_text(encoding="utf-8"), nl=path_)
+    return Exit.OK
+
+
 @contextmanager
 def refusals(json_: bool) -> Iterator[None]:
     """With --json, print a refusal as JSON; the exit code stays the same."""
@@ -132,4 +144,4 @@ def change_json(change: Change) -> dict[str, object]:
 
 
 __all__ = ["COMMANDS", "Invalid"]
-COMMANDS = (check, plan, apply)
+COMMANDS = (check, plan, apply, schema)

@@ -10,13 +10,13 @@ import click
 from tzlocal import get_localzone_name
 
 from scheduler.cli.crontab_file import ImportedJob, read_crontab
+from scheduler.command_name import schema_comment
 from scheduler.errors import Exit
 from scheduler.timing import get_zone
 from scheduler.timing.errors import TimingError
 
 HEAD = """\
-# yaml-language-server: $schema=scheduler/schedules.schema.json
-# As cron does it: runs may overlap, and what was missed is not caught up.
+# As cron does it: runs may overlap, and missed runs are not caught up.
 defaults: {overlap: allow, catch_up: none}
 
 schedules:"""
@@ -52,7 +52,7 @@ def crontab(file: TextIO, system: bool, timezone: str) -> int:
         jobs, left = read_crontab(file.read(), system=system)
     except UnicodeDecodeError as error:
         raise click.UsageError(f"{file.name} is not UTF-8 text: {error.reason} at byte {error.start}") from None
-    click.echo(HEAD + ("" if jobs else " {}"))
+    click.echo(f"{schema_comment()}\n{HEAD}" + ("" if jobs else " {}"))
     for job in jobs:
         click.echo("\n".join(schedule_lines(job, timezone)))
     for item in left:

@@ -163,6 +163,8 @@ def status(service: Service, json_: bool) -> int:
 
     Exits with 1 if there is a problem.
     """
+    from scheduler.up.state import StateDirectory  # no other command here needs it
+
     overview = service.status.overview()
     if json_:
         print_json(overview_json(overview))
@@ -172,6 +174,8 @@ def status(service: Service, json_: bool) -> int:
     click.echo(f"standbys  {', '.join(overview.standbys) or 'none'}")
     click.echo(f"file      {overview.file.get('path', 'not loaded')}  {overview.file.get('digest', '')}")
     click.echo(f"schedules {overview.total}")
+    if page := StateDirectory(service.settings.state_dir).page():
+        click.echo(f"page      {page}")
     for problem in overview.problems:
         click.echo(f"problem   {problem}")
     return Exit.PROBLEMS if overview.problems else Exit.OK

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from scheduler.command_name import INSTALLED_COMMAND, SCHEMA
 from scheduler.installation.layout import Layout, Step
 
 REDIS_URL = "redis://localhost:6379/0"  #: that of Debian's redis-server
@@ -27,10 +28,11 @@ def account_steps(layout: Layout) -> Iterator[Step]:
 def steps(layout: Layout, python: Path) -> Iterator[Step]:
     """``python`` is one that has the service's packages, by the time that a step is done."""
     shipped = {
-        layout.schedules: layout.source / "schedules.yaml",
         layout.configuration / "environment": layout.source / "systemd/environment",
         layout.rotation: layout.source / "systemd/celery.logrotate",
     }
+    if not layout.schedules.exists():
+        yield Step(f"write {layout.schedules}", lambda: copy_sample(layout))
     for target, source in shipped.items():
         if not target.exists():
             yield Step(f"write {target}", lambda target=target, source=source: copy(source, target))  # type: ignore[misc]
@@ -54,6 +56,15 @@ def copy(source: Path, target: Path) -> None:
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     shutil.copyfile(source, target)
     target.chmod(0o644)
+
+
+def copy_sample(layout: Layout) -> None:
+    """The sample of a clone, with the schema and the command of an installed service."""
+    copy(layout.source / "schedules.yaml", layout.schedules)
+    text = layout.schedules.read_text(encoding="utf-8")
+    text = text.replace(f"$schema=scheduler/{SCHEMA}", f"$schema={layout.schema}")
+    text = text.replace("python3 -m scheduler", f"sudo {INSTALLED_COMMAND}")
+    layout.schedules.write_text(text, encoding="utf-8")
 
 
 def write_secret(path: Path, text: str) -> None:

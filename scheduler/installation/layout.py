@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduler.command_name import INSTALLED_COMMAND, INSTALLED_IN
+from scheduler.command_name import INSTALLED_COMMAND, INSTALLED_IN, SCHEMA
 from scheduler.errors import Exit
 
 SERVICES = ("celery-beat", "celery-worker", "celery-admin")
@@ -80,6 +80,11 @@ class Layout:
         return self.configuration / "schedules.yaml"
 
     @property
+    def schema(self) -> Path:
+        """For editors; the schedule file names it, so it stays where it is."""
+        return self.program / SCHEMA
+
+    @property
     def rotation(self) -> Path:
         """Of the log file, for those who want one."""
         return Path("/etc/logrotate.d") / INSTALLED_COMMAND
@@ -97,6 +102,7 @@ class Layout:
         found |= {self.account: shipped / "celery.sysusers.conf", self.command: shipped / INSTALLED_COMMAND}
         pages = sorted((self.source / DOCUMENTS).glob("*.*"))
         found |= {self.program / DOCUMENTS / path.name: path for path in pages}
+        found[self.schema] = self.source / "scheduler" / SCHEMA
         return found | {self.program / "README.md": self.source / "README.md"}
 
     def file_steps(self) -> Iterator[Step]:

@@ -206,7 +206,7 @@ def answering(settings: Settings) -> Iterator[None]:
     try:
         yield
     except (*REFUSED, *AWAY, OSError) as error:
-        raise explain(error, settings.shown_redis_url) from None
+        raise explain(error, settings) from None
 
 
 def check_server(client: Client, settings: Settings) -> None:

@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from scheduler.errors import ConfigurationError, RedisUnavailable, SchedulerError
+from scheduler.settings import Settings
 
 PAUSE_S = 0.25  #: seconds between two attempts at a command that Redis refuses for now
 
@@ -69,6 +70,9 @@ REFUSALS = {
 }
 #: Where a code stands in the text of an error that redis-py did not classify; a pipeline puts its command in front.
 CODE = re.compile(r"(?:^|caused error: )([A-Z]+) ")
+NOT_STARTED = Refusal(
+    "does not answer", "start the service with `scheduler up`, or set SCHEDULER_REDIS_URL to a Redis that runs"
+)
 UNREACHABLE = Refusal("does not answer", "start it, or set SCHEDULER_REDIS_URL to one that runs")
 
 
@@ -85,10 +89,10 @@ def code_of(error: BaseException) -> str:
     return ""
 
 
-def explain(error: BaseException, where: str) -> SchedulerError:
-    """One line for what Redis or the connection to it raised. ``where`` is its URL without the password."""
-    code = code_of(error)
-    refusal = REFUSALS.get(code, UNREACHABLE)
+def explain(error: BaseException, settings: Settings) -> SchedulerError:
+    """One line for what Redis or the connection to it raised."""
+    code, where = code_of(error), settings.shown_redis_url
+    refusal = REFUSALS.get(code, UNREACHABLE if settings.redis_is_named else NOT_STARTED)
     kind = ConfigurationError if code == "NOPERM" else RedisUnavailable
     return kind(f"Redis at {where} {refusal.meaning} ({error}): {refusal.remedy}")
 

@@ -5,43 +5,45 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from scheduler.errors import ConfigurationError
-from scheduler.settings import Environment
 from scheduler.storage.client import OLDEST_REDIS
+from scheduler.up.redis_data import Server, read_version, writer_of
 from scheduler.up.state import StateDirectory
 
-SYSTEM_PLACES = ":/usr/local/sbin:/usr/sbin"  # where servers are, and an ordinary user's PATH is not
+SYSTEM_PLACES = ":/usr/local/sbin:/usr/sbin"  # directories of servers, not on an ordinary user's PATH
 
 
-def redis_is_given() -> bool:
-    """Whether the operator named a Redis, be it through a file or a credential."""
-    return bool(Environment(os.environ).secret("SCHEDULER_REDIS_URL", ""))
-
-
-def find_server() -> str:
-    """Path of a server program that runs here; raise ConfigurationError that says what to install."""
-    for path in candidates():
-        if (version := version_of(path)) and version >= OLDEST_REDIS:
+def find_server(data: Path) -> str:
+    """Path of a server that runs here and reads ``data``; raise ConfigurationError that says what to install."""
+    servers = {path: server for path in candidates() if (server := server_at(path)) and server.version >= OLDEST_REDIS}
+    if not servers:
+        raise ConfigurationError(
+            f"there is no Redis {OLDEST_REDIS[0]}.{OLDEST_REDIS[1]} or later on this machine: `apt install "
+            "redis-server`, or set SCHEDULER_REDIS_URL to one that runs elsewhere"
+        )
+    writer = writer_of(data)
+    for path, server in servers.items():
+        if not writer or server.reads(writer):
             return path
+    present = " and ".join(f"{server} ({path})" for path, server in servers.items())
     raise ConfigurationError(
-        f"there is no Redis {OLDEST_REDIS[0]}.{OLDEST_REDIS[1]} or later on this machine: `apt install redis-server`, "
-        "or set SCHEDULER_REDIS_URL to one that runs elsewhere"
+        f"{data} was written by {writer}, and this machine has only {present}, which cannot read it: install {writer} "
+        "or later, or set SCHEDULER_STATE_DIR to another directory to start without that data; it was not changed"
     )
 
 
 def candidates() -> Iterator[str]:
-    """The bundled Valkey first: its version is the one that the tests know."""
+    """The bundled Valkey first: the tests use its version."""
     if bundled := bundled_server():
         yield bundled
     for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name, path=os.environ.get("PATH", os.defpath) + SYSTEM_PLACES):
-            yield found
+        if path := shutil.which(name, path=os.environ.get("PATH", os.defpath) + SYSTEM_PLACES):
+            yield path
 
 
 def bundled_server() -> str | None:
@@ -55,18 +57,17 @@ def bundled_server() -> str | None:
     return None
 
 
-def version_of(path: str) -> tuple[int, int] | None:
-    """The version of the Redis protocol and commands; None for a program that does not run on this machine."""
+def server_at(path: str) -> Server | None:
+    """What that program is; None for one that does not run on this machine."""
     try:
-        told = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    found = re.search(r"\bv=(\d+)\.(\d+)", told)
-    return (int(found[1]), int(found[2])) if found else None
+    return read_version(done.stdout)
 
 
 def command(server: str, state: StateDirectory) -> list[str]:
-    """Append-only, so that nothing is lost by `kill -9`; no port, so that nobody else gets in."""
+    """Append-only, so that `kill -9` loses nothing; without a port, so that only the owner of the socket gets in."""
     options = {
         "port": "0",
         "unixsocket": str(state.redis_socket),

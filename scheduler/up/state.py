@@ -1,10 +1,11 @@
-"""The state directory of a checkout: one lock, the secrets, and what lives only as long as the service runs."""
+"""The state directory of a project: one lock, the secrets, and files that exist only while the service runs."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import secrets
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,23 +15,24 @@ from werkzeug.security import generate_password_hash
 
 from scheduler.errors import AlreadyRunning, CannotWrite, ConfigurationError
 
-LONGEST_SOCKET = 107  # bytes, of which sun_path holds one more for its end
-LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # without those that are read as another
+MAX_SOCKET_PATH_BYTES = 107  # sun_path has 108, the last for its end
+READABLE_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # without 0, 1, l and o, which look alike
 
 
 class StateDirectory:
-    """`.scheduler` of a checkout, mode 0700."""
+    """`.scheduler` of a project, mode 0700."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        self.run = self.path / "run"  #: pidfiles and the socket; empty while the service is down
+        self.run = self.path / "run"  #: pidfiles, the socket and the password; empty while the service is down
+        self.password = self.run / "admin-password"  #: for its owner, who can read the socket beside it too
         self.redis_data = self.path / "redis"
         self.redis_socket = self.run / "redis.sock"
         self.secret_key = self.path / "secret-key"
         self.password_hash = self.path / "admin-password-hash"
 
     def prepare(self) -> None:
-        """Make what is missing; raise CannotWrite if the place cannot be written."""
+        """Create the directories that are missing; raise CannotWrite if that fails."""
         try:
             for directory in (self.path, self.run, self.redis_data):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -42,53 +44,70 @@ class StateDirectory:
     def cannot_write(self, error: OSError) -> CannotWrite:
         return CannotWrite(
             f"cannot write the state directory {self.path}: {error.strerror}; make it a directory that you may write, "
-            "or name another in SCHEDULER_STATE_DIR"
+            "or set SCHEDULER_STATE_DIR to another one"
         )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Be the only service here; raise AlreadyRunning with the other's URL.
+        """Be the only service here; raise AlreadyRunning with the URL of the other one.
 
-        The kernel drops the lock with its last holder, so none outlives a crash.
+        The kernel drops the lock when its last holder ends, so no lock outlives a crash.
         """
         with (self.path / "up.lock").open("r+", encoding="utf-8") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                where = lock.read().strip()
-                raise AlreadyRunning(
-                    f"the service already runs in this checkout{' at ' + where if where else ''}: "
-                    "use it, or stop it with Ctrl-C in its terminal"
-                ) from None
+                raise AlreadyRunning(already_running(lock.read().strip(), self.password_hint())) from None
             lock.truncate(0)
             yield
+
+    def page(self) -> str:
+        """Where the page of the running service is and how to get its password; empty if no service runs here."""
+        try:
+            with (self.path / "up.lock").open("r+", encoding="utf-8") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            hint = self.password_hint()
+            url = (self.path / "up.lock").read_text(encoding="utf-8").strip()
+            return f"{url}, {hint}" if url and hint else url
+        except OSError:
+            pass
+        return ""
+
+    def password_hint(self) -> str:
+        """The command that shows the password again; empty while there is none of ours."""
+        if not self.password.exists():
+            return ""
+        inside = self.password.is_relative_to(Path.cwd())
+        return f"password: cat {shlex.quote(str(self.password.relative_to(Path.cwd()) if inside else self.password))}"
 
     def note_url(self, url: str) -> None:
         (self.path / "up.lock").write_text(url + "\n", encoding="utf-8")
 
     def clear_run(self) -> None:
-        """Remove pidfiles and the socket of processes that were killed; only the lock's holder may."""
-        for left in self.run.iterdir():
-            left.unlink(missing_ok=True)
+        """Remove the files of processes that were killed; only the holder of the lock may."""
+        for path in self.run.iterdir():
+            path.unlink(missing_ok=True)
 
     def socket_url(self) -> str:
-        """The private Redis as redis-py and kombu are told it; raise ConfigurationError if no socket fits the path."""
+        """The URL of the private Redis for redis-py and kombu; raise ConfigurationError if the path is too long."""
         length = len(os.fsencode(self.redis_socket))
-        if length > LONGEST_SOCKET:
+        if length > MAX_SOCKET_PATH_BYTES:
             raise ConfigurationError(
-                f"the path of the Redis socket, {self.redis_socket}, has {length} bytes and {LONGEST_SOCKET} are "
-                "allowed: set SCHEDULER_STATE_DIR to a directory with a shorter path"
+                f"the path of the Redis socket, {self.redis_socket}, has {length} bytes, but at most "
+                f"{MAX_SOCKET_PATH_BYTES} are allowed: set SCHEDULER_STATE_DIR to a directory with a shorter path"
             )
         return f"unix://{quote(str(self.redis_socket))}"
 
     def make_secret_key(self) -> None:
-        """A key that outlives restarts, so that nobody is logged out by one."""
+        """A key that outlives restarts, so that a restart logs no one out."""
         if not self.secret_key.exists() or not self.secret_key.stat().st_size:
             self.write_secret(self.secret_key, secrets.token_hex(32))
 
     def make_password(self) -> str:
-        """A new password for the admin; only its scrypt hash is kept."""
-        password = "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(3))
+        """A new password for the page. Its scrypt hash is kept; the password itself only while the service runs."""
+        password = "-".join("".join(secrets.choice(READABLE_LETTERS) for _ in range(4)) for _ in range(3))
+        self.write_secret(self.password, password)
         self.write_secret(self.password_hash, generate_password_hash(password, method="scrypt"))
         return password
 
@@ -98,3 +117,9 @@ class StateDirectory:
         new.touch(mode=0o600)
         new.write_text(text + "\n", encoding="utf-8")
         new.rename(path)
+
+
+def already_running(url: str, password_hint: str) -> str:
+    place = f" at {url}" if url else ""
+    hint = f" ({password_hint})" if password_hint else ""
+    return f"the service already runs in this directory{place}: use it{hint}, or stop it with Ctrl-C in its terminal"

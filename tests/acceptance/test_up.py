@@ -136,9 +136,11 @@ def test_a_second_up_in_the_same_checkout_names_the_url_of_the_first(checkout: C
         second = checkout.run("up")
         assert second.returncode == Exit.TEMPORARY
         assert second.stderr == (
-            f"scheduler: the service already runs in this checkout at {url}: "
-            "use it, or stop it with Ctrl-C in its terminal\n"
+            f"scheduler: the service already runs in this directory at {url}: "
+            "use it (password: cat .scheduler/run/admin-password), or stop it with Ctrl-C in its terminal\n"
         )
+        assert (checkout.run_directory / "admin-password").read_text().strip() == up.password
+        assert f"page      {url}, password: cat .scheduler/run/admin-password\n" in checkout.run("status").stdout
 
 
 def test_a_port_that_was_asked_for_and_is_taken_is_refused(checkout: Checkout) -> None:
@@ -158,7 +160,7 @@ BAD = {
     "state directory is a file": (Exit.CANT_CREATE, r"cannot write the state directory .*/README\.md: "),
     "state directory too long": (
         Exit.CONFIG,
-        r"bytes and 107 are allowed: set SCHEDULER_STATE_DIR to a directory with",
+        r"bytes, but at most 107 are allowed: set SCHEDULER_STATE_DIR to a directory with",
     ),
     "file missing": (Exit.NO_INPUT, r"nope\.yaml cannot be read: no such file or directory — create it, or name"),
     "file empty": (Exit.PROBLEMS, r"schedules\.yaml:1:1: the file is empty — write"),

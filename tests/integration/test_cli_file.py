@@ -200,3 +200,8 @@ def test_what_apply_did_is_json_for_programs(shell: Shell) -> None:
     said = shell("apply", "--json")
     assert (said.code, said.json["summary"]) == (Exit.OK, "1 add")
     assert [(change["kind"], change["name"]) for change in said.json["changes"]] == [("add", "job")]
+
+
+def test_the_schema_is_printed_and_its_path(shell: Shell) -> None:
+    path = Path(shell("schema", "--path").out.rstrip("\n"))
+    assert shell("schema").out == path.read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from tests.support import need
 def program() -> str:
     """Path of a server; or the test does not run."""
     try:
-        return find_server()
+        return find_server(Path())
     except ConfigurationError:
         need.lacks("apt-get install redis-server")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scheduler import command_name as naming
-from scheduler.command_name import STARTED_AS, command_name, start_command, with_command_name
+from scheduler.command_name import STARTED_AS, command_name, schema_comment, start_command, with_command_name
 from scheduler.errors import NotFound
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -84,6 +84,19 @@ def test_the_processes_of_an_installed_package_name_the_script_beside_them(
     assert command_name() == "python3 -m scheduler", "a clone"
     monkeypatch.setattr(naming, "__file__", str(tmp_path / "site-packages" / "scheduler" / "command_name.py"))
     assert command_name() == script
+
+
+def test_the_schema_is_found_from_here_and_stays_where_an_upgrade_leaves_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert schema_comment() == "# yaml-language-server: $schema=scheduler/schedules.schema.json"
+    monkeypatch.chdir(tmp_path)
+    assert schema_comment() == f"# yaml-language-server: $schema={PACKAGE}/schedules.schema.json"
+    monkeypatch.setattr(naming, "__file__", "/my projects/scheduler/command_name.py")
+    assert schema_comment().endswith("$schema=file:///my%20projects/scheduler/schedules.schema.json")
+    monkeypatch.setattr(sys, "prefix", str(naming.INSTALLED_IN / "venv"))
+    assert schema_comment().endswith("$schema=/opt/celery-scheduler/schedules.schema.json")
 
 
 def test_an_error_names_the_command_when_it_is_shown_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,11 +23,11 @@ def complaint(**environ: str) -> str:
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
-    assert read() == Settings()
+    assert read() == Settings(redis_is_named=False)
 
 
 def test_a_variable_that_is_set_to_nothing_counts_as_not_set() -> None:
-    assert read(REDIS_URL="", FILE="  ", LEASE="", IMPORTS="", TRUSTED_HOSTS=" ") == Settings()
+    assert read(REDIS_URL="", FILE="  ", LEASE="", IMPORTS="", TRUSTED_HOSTS=" ") == Settings(redis_is_named=False)
 
 
 @pytest.mark.parametrize(
@@ -151,3 +151,11 @@ def test_a_secret_file_that_cannot_be_read_is_an_error_and_not_a_default(tmp_pat
 def test_a_secret_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     assert complaint(SECRET_KEY_FILE=str(tmp_path / "binary")).startswith("SCHEDULER_SECRET_KEY_FILE=")
+
+
+@pytest.mark.parametrize("variable", ["SCHEDULER_REDIS_URL", "SCHEDULER_REDIS_URL_FILE"])
+def test_a_redis_that_the_operator_names_is_told_from_the_default(tmp_path: Path, variable: str) -> None:
+    (tmp_path / "url").write_text("redis://elsewhere/0")
+    value = str(tmp_path / "url") if variable.endswith("_FILE") else "redis://elsewhere/0"
+    assert Settings.from_environ({variable: value}).redis_is_named
+    assert not Settings.from_environ({"SCHEDULER_STATE_DIR": str(tmp_path)}).redis_is_named

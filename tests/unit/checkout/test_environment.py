@@ -63,10 +63,12 @@ def uv(tmp_path: Path) -> Path:
     return program.parent
 
 
-def start(clone: Path, *arguments: str, path: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+def start(
+    clone: Path, *arguments: str, path: Path | None = None, python: Path = PYTHON, **environ: str
+) -> subprocess.CompletedProcess[str]:
     searched = f"{path}:/usr/bin:/bin" if path else "/usr/bin:/bin"
     return subprocess.run(
-        [PYTHON, "-m", "scheduler", *arguments],
+        [python, "-m", "scheduler", *arguments],
         cwd=clone,
         env={"PATH": searched, "CALLS": str(clone.parent / "calls"), "HOME": "/nonexistent", **environ},
         capture_output=True,
@@ -199,6 +201,26 @@ def test_another_environment_that_was_entered_is_used_as_it_is(clone: Path, tmp_
     )
     assert done.stdout.strip() == str(tmp_path / "mine")
     assert not (clone / ".venv").exists()
+
+
+def test_an_activated_environment_without_the_dependencies_is_left_alone_for_the_clones_own(
+    clone: Path, uv: Path, tmp_path: Path
+) -> None:
+    (clone / "pyproject.toml").write_text(
+        '[project]\ndependencies = ["celery[redis]>=5.7,<5.8", "tzdata", "click>=8"]\n'
+    )
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", tmp_path / "mine"], check=True)
+    python = tmp_path / "mine" / "bin" / "python"
+    done = start(clone, "list", path=uv, python=python)
+    assert done.stdout == f"{clone}/.venv list\n"
+    first, *_ = done.stderr.splitlines()
+    assert first == f"scheduler: {tmp_path}/mine lacks celery, tzdata, click: using {clone}/.venv"
+    (packages,) = (tmp_path / "mine").glob("lib/python*/site-packages")
+    for name in ("celery", "tzdata", "click"):
+        (packages / f"{name}-9.0.dist-info").mkdir()
+        (packages / f"{name}-9.0.dist-info" / "METADATA").write_text(f"Name: {name}\nVersion: 9.0\n")
+    assert start(clone, "list", python=python).stdout == f"{tmp_path}/mine list\n", "now it has them all"
+    assert "lacks pytest" in start(clone, "test", path=uv, python=python).stderr
 
 
 def test_the_console_script_runs_from_any_directory(clone: Path, uv: Path, tmp_path: Path) -> None:

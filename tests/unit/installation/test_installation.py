@@ -13,6 +13,7 @@ import pytest
 
 from scheduler.errors import Exit
 from scheduler.installation import console
+from scheduler.installation.configuration import copy_sample
 from scheduler.installation.layout import Layout, Refused
 from scheduler.installation.release import Release
 from scheduler.installation.setup import Installation
@@ -139,3 +140,13 @@ def test_a_python_that_the_services_user_cannot_reach_is_refused(
 )
 def test_a_service_that_runs_is_well_however_often_it_was_restarted(active: str, restarts: int, fails: bool) -> None:
     assert State("celery-beat", active, "", "1", restarts).is_failing == fails
+
+
+def test_the_sample_names_the_schema_and_the_command_of_the_installed_service(tmp_path: Path) -> None:
+    layout = Layout(ROOT, program=tmp_path / "opt", configuration=tmp_path / "etc")
+    copy_sample(layout)
+    text = layout.schedules.read_text(encoding="utf-8")
+    assert text.startswith(f"# yaml-language-server: $schema={layout.schema}\n")
+    assert layout.files[layout.schema] == ROOT / "scheduler/schedules.schema.json"
+    assert "`sudo celery-scheduler check`" in text
+    assert "python3" not in text

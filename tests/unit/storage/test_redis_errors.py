@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import redis
 
+from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, Parser
 from scheduler.storage.refusals import REFUSALS, UNREACHABLE, code_of, explain
 
@@ -69,9 +70,17 @@ CODES = {*REFUSALS} - {"MAXCLIENTS"}
 @pytest.mark.parametrize("reply", [*PASSING, *REFUSING])
 def test_each_refusal_is_explained_by_its_own_sentence(reply: str) -> None:
     code = next((code for code in CODES if f"{code} " in reply), "MAXCLIENTS" if "max number" in reply else "")
-    line = str(explain(Parser.parse_error(reply), "redis://there"))
+    line = str(explain(Parser.parse_error(reply), Settings()))
     assert REFUSALS.get(code, UNREACHABLE).meaning in line
     assert REFUSALS.get(code, UNREACHABLE).remedy in line
+
+
+def test_where_the_operator_named_no_redis_the_remedy_is_to_start_the_service() -> None:
+    line = str(explain(redis.ConnectionError("refused"), Settings(redis_is_named=False)))
+    assert line == (
+        "Redis at redis://localhost:6379/0 does not answer (refused): start the service with "
+        "`python3 -m scheduler up`, or set SCHEDULER_REDIS_URL to a Redis that runs"
+    )
 
 
 @pytest.mark.parametrize("reply", MISTAKES)

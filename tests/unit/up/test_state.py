@@ -7,7 +7,7 @@ import pytest
 from werkzeug.security import check_password_hash
 
 from scheduler.errors import AlreadyRunning, CannotWrite, ConfigurationError
-from scheduler.up.state import LONGEST_SOCKET, StateDirectory
+from scheduler.up.state import MAX_SOCKET_PATH_BYTES, StateDirectory
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def try_lock(state: StateDirectory) -> None:
 def test_the_second_holder_of_the_lock_is_told_where_the_first_one_serves(state: StateDirectory) -> None:
     with state.locked():
         state.note_url("http://127.0.0.1:8003/")
-        with pytest.raises(AlreadyRunning, match=r"already runs in this checkout at http://127\.0\.0\.1:8003/: use it"):
+        with pytest.raises(AlreadyRunning, match=r"in this directory at http://127\.0\.0\.1:8003/: use it"):
             try_lock(state)
     try_lock(state)
 
@@ -48,8 +48,27 @@ def test_the_second_holder_of_the_lock_is_told_where_the_first_one_serves(state:
 def test_the_url_of_the_last_time_is_not_told_by_one_that_only_starts(state: StateDirectory) -> None:
     with state.locked():
         state.note_url("http://127.0.0.1:8003/")
-    with state.locked(), pytest.raises(AlreadyRunning, match="already runs in this checkout: use it"):
+    with state.locked(), pytest.raises(AlreadyRunning, match="already runs in this directory: use it"):
         try_lock(state)
+
+
+def test_how_to_get_the_password_is_told_while_the_service_runs(
+    state: StateDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert state.page() == ""
+    with state.locked():
+        password = state.make_password()
+        state.note_url("http://127.0.0.1:8003/")
+        assert state.page() == f"http://127.0.0.1:8003/, password: cat {state.path}/run/admin-password"
+        with pytest.raises(AlreadyRunning, match=r"8003/: use it \(password: cat /.*/admin-password\)"):
+            try_lock(state)
+        monkeypatch.chdir(state.path)
+        assert state.password_hint() == "password: cat run/admin-password"
+        assert state.password.read_text().strip() == password
+        assert stat.S_IMODE(state.password.stat().st_mode) == 0o600
+        state.clear_run()
+        assert state.page() == "http://127.0.0.1:8003/"
+    assert state.page() == ""
 
 
 def test_the_password_is_new_each_time_and_only_its_hash_is_kept(state: StateDirectory) -> None:
@@ -76,10 +95,10 @@ def test_the_secret_key_outlives_a_restart_unless_it_was_emptied(state: StateDir
 
 @pytest.mark.parametrize(("spare", "fits"), [(0, True), (1, False)])
 def test_a_socket_path_may_have_107_bytes_and_not_one_more(tmp_path: Path, spare: int, fits: bool) -> None:
-    rest = LONGEST_SOCKET - len(f"{tmp_path}//run/redis.sock") + spare
+    rest = MAX_SOCKET_PATH_BYTES - len(f"{tmp_path}//run/redis.sock") + spare
     state = StateDirectory(tmp_path / ("x" * rest))
     if fits:
         assert state.socket_url() == f"unix://{state.redis_socket}"
         return
-    with pytest.raises(ConfigurationError, match="has 108 bytes and 107 are allowed: set SCHEDULER_STATE_DIR"):
+    with pytest.raises(ConfigurationError, match="has 108 bytes, but at most 107 are allowed: set SCHEDULER_STATE_DIR"):
         state.socket_url()
