@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tests.support.alive import state
 from tests.support.polling import until
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
@@ -125,14 +126,6 @@ class Process:
         except FileNotFoundError:
             return []
         return [int(pid) for pid in listed if state(int(pid)) not in "Z?"]
-
-
-def state(pid: int) -> str:
-    """The process's state as ps shows it; ? if there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return "?"
 
 
 @contextmanager

@@ -10,8 +10,9 @@ import pytest
 
 from scheduler.model import Run
 from tests.chaos.accounts import reckon
-from tests.chaos.processes import Process, state
+from tests.chaos.processes import Process
 from tests.chaos.service import Service
+from tests.support.alive import state
 from tests.support.polling import until
 
 #: Each step, and what becomes of the run; before the claim nothing had begun, after the close all was over.

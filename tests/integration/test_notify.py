@@ -11,6 +11,7 @@ import pytest
 
 from scheduler.process import notify
 from scheduler.settings import Settings
+from tests.support.alive import state
 from tests.support.notify_socket import NotifySocket
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer
@@ -153,7 +154,8 @@ def test_what_is_frozen_is_silent(running: Service, systemd: NotifySocket) -> No
     systemd.hears("READY=1")
     systemd.hears("WATCHDOG=1")
     worker.popen.send_signal(signal.SIGSTOP)
-    systemd.listen()
+    until(lambda: state(worker.pid) == "T", 60, "the worker is frozen")
+    systemd.pass_over()
     with pytest.raises(AssertionError, match="not within"):
         systemd.hears("WATCHDOG=1", seconds=3)
 

@@ -1,12 +1,18 @@
-"""Whether a process works."""
+"""What a process does now."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 
 def is_alive(pid: int) -> bool:
     """Not if it is gone, nor if it ended and only waits for its parent, who may never ask."""
+    return state(pid) not in "Z?"
+
+
+def state(pid: int) -> str:
+    """The process's state as ps shows it; ? if there is none."""
     try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return False
+        return "?"

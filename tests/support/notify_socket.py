@@ -17,6 +17,7 @@ class NotifySocket:
         self.door.bind(self.path)
         self.door.setblocking(False)
         self.heard: list[str] = []
+        self.known = 0  #: how many of them a test has waited for, or passed over
 
     def listen(self) -> list[str]:
         """All datagrams so far."""
@@ -27,13 +28,21 @@ class NotifySocket:
                 return self.heard
 
     def hears(self, *parts: str, seconds: float = 60) -> str:
-        """Wait for one datagram, from now on, that holds all of these."""
-        known = len(self.listen())
+        """Wait for the next datagram, after the one that was waited for last, that holds all of these."""
 
         def found() -> str | None:
-            return next((one for one in self.listen()[known:] if all(part in one for part in parts)), None)
+            heard = self.listen()
+            while self.known < len(heard):
+                self.known += 1
+                if all(part in heard[self.known - 1] for part in parts):
+                    return heard[self.known - 1]
+            return None
 
         return until(found, seconds, f"told {parts}; heard so far: {self.heard[-3:]}")
+
+    def pass_over(self) -> None:
+        """Wait for none of those that came so far."""
+        self.known = len(self.listen())
 
     def close(self) -> None:
         self.door.close()
