@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -46,8 +47,11 @@ HOURS = 48
 
 
 @pytest.fixture
-def beat(settings: Settings) -> Scheduler:
-    return Scheduler(build(settings), lazy=True)
+def beat(settings: Settings) -> Iterator[Scheduler]:
+    made = Scheduler(build(settings), lazy=True)
+    yield made
+    made.close()
+    made.client.close()
 
 
 def declare(store: Store, zone: str) -> None:

@@ -135,13 +135,12 @@ def test_a_beat_that_lost_its_lock_while_it_reads_the_file_stands_by(
 def test_a_beat_that_lost_its_lock_does_not_try_for_ever_to_set_something_aside(
     beat: Scheduler, client: Client, keys: Keys, just_now: datetime
 ) -> None:
+    beat.lease.seconds = 3600.0  # so that it is not the thread which renews the lease that ends this
     lead(beat)
-    client.set(keys.lock, "another beat's", px=15_000)
+    client.set(keys.lock, "another beat's", px=60_000)
     put(client, keys, "bad", {"definition": "{"})
-    begun = time.monotonic()
     with pytest.raises(LostLock):
         beat.lead()
-    assert time.monotonic() - begun < beat.lease.seconds / 6  # it is renewed after a third
 
 
 def test_a_beat_that_lost_its_lock_sets_nothing_aside(

@@ -38,8 +38,8 @@ def test_the_first_takes_the_lock_and_the_second_does_not(lease: Lease, settings
 
 def test_the_lock_ends_by_itself(lease: Lease, client: Client, keys: Keys) -> None:
     lease.campaign(client)
-    assert 0 < client.pttl(keys.lock) <= 15_000
-    assert 0 < client.pttl(keys.leader) <= 15_000
+    assert 0 < client.pttl(keys.lock) <= lease.seconds * 1000
+    assert 0 < client.pttl(keys.leader) <= lease.seconds * 1000
 
 
 def test_the_leader_says_who_it_is_and_since_when(lease: Lease, client: Client, keys: Keys) -> None:
@@ -48,7 +48,7 @@ def test_the_leader_says_who_it_is_and_since_when(lease: Lease, client: Client, 
     found = holder(client, keys)
     assert found is not None
     assert found.name == lease.name
-    assert 5 < found.remaining <= 15
+    assert 0 < found.remaining <= lease.seconds
     assert before <= found.since <= time.time()
 
 
@@ -68,7 +68,7 @@ def test_renewing_holds_the_lock_for_another_lease(lease: Lease, client: Client,
     lease.campaign(client)
     client.pexpire(keys.lock, 500)
     assert lease.renew(client)
-    assert client.pttl(keys.lock) > 5_000
+    assert client.pttl(keys.lock) > 500
 
 
 def test_a_lock_that_is_anothers_is_neither_renewed_nor_released(lease: Lease, client: Client, keys: Keys) -> None:

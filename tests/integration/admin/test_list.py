@@ -27,7 +27,7 @@ def test_each_schedule_shows_its_timing_in_words_its_next_and_its_last_run(
     run(
         service,
         "nightly",
-        clock() - timedelta(minutes=5),
+        clock() - timedelta(minutes=4, seconds=30),
         "failed",
         result="ValueError: no such printer",
         reason="error",
