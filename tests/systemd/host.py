@@ -177,7 +177,7 @@ class Host:
     def main_pid(self, unit: str) -> int:
         return int(self.show(unit, "MainPID"))
 
-    def becomes(self, unit: str, name: str, *values: str, seconds: float = 30) -> None:
+    def becomes(self, unit: str, name: str, *values: str, seconds: float = 60) -> None:
         """Wait until the unit's property has one of these values."""
         try:
             until(lambda: self.show(unit, name) in values, seconds, f"{unit}: {name} is one of {values}")
@@ -185,7 +185,7 @@ class Host:
             print(self.journal(unit)[-6000:])
             raise
 
-    def status_says(self, unit: str, part: str, seconds: float = 30) -> None:
+    def status_says(self, unit: str, part: str, seconds: float = 60) -> None:
         try:
             until(lambda: part in self.show(unit, "StatusText"), seconds, f"the status of {unit} has {part!r}")
         except AssertionError:
@@ -207,6 +207,11 @@ class Host:
 
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def at_leisure(seconds: float) -> float:
+    """So much time on a machine of its own, as this one keeps it, which has other things to do too."""
+    return seconds * max(1.5, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def groups() -> list[Path]:

@@ -14,7 +14,7 @@ import pytest
 from tests.support.polling import until
 from tests.systemd.accounts import SCHEDULER, bodies, reckon, rows, settles, still_open
 from tests.systemd.conftest import SCHEDULES
-from tests.systemd.host import Host
+from tests.systemd.host import Host, at_leisure
 from tests.systemd.test_life import PIDFILES, now, runs_after
 from tests.systemd.test_work import ends, naps
 
@@ -29,7 +29,7 @@ SECRET = "/etc/celery-scheduler/credentials/redis-url"
 def start(host: Host) -> list[int]:
     """Both work; returns their main processes."""
     host.run("systemctl", "start", *BOTH)
-    runs_after(host, 0, 20)
+    runs_after(host, 0)
     return pids(host)
 
 
@@ -63,7 +63,7 @@ def test_no_stop_at_whatever_moment_leaves_the_lock_behind(host: Host) -> None:
         host.run("systemctl", "stop", "celery-beat")
         assert host.run("redis-cli", "exists", LOCK) == "0", f"stopped {moment:.3f} s after its start"
     host.run("systemctl", "start", "celery-beat")
-    assert runs_after(host, now(host), 20) < 5
+    assert runs_after(host, now(host)) < at_leisure(5)
     nothing_ran_twice(host)
 
 
@@ -74,13 +74,13 @@ def test_a_redis_that_lost_everything_and_one_that_hangs_are_no_reason_to_restar
     with dropped_in(host, "celery-worker", SHIPPED), dropped_in(host, "celery-beat", SHIPPED):
         before = start(host)
         host.run("redis-cli", "flushall")
-        assert runs_after(host, now(host), 20) < 10
+        assert runs_after(host, now(host)) < at_leisure(10)
         host.run("systemctl", "kill", "--signal=STOP", "redis-server")
         for unit in BOTH:
-            host.status_says(unit, "waiting for Redis", seconds=15)
+            host.status_says(unit, "waiting for Redis")
         time.sleep(10)
         host.run("systemctl", "kill", "--signal=CONT", "redis-server")
-        assert runs_after(host, now(host), 20) < 10
+        assert runs_after(host, now(host)) < at_leisure(10)
         assert pids(host) == before, host.journal("celery-worker")
     nothing_ran_twice(host)
 
@@ -90,14 +90,14 @@ def test_a_redis_that_comes_and_goes_is_no_reason_to_restart(host: Host) -> None
     began = now(host)
     before = start(host)
     host.shell(f"{SCHEDULER} run long")
-    until(lambda: naps(host), 20, "the worker holds a message while Redis is away")
+    until(lambda: naps(host), 60, "the worker holds a message while Redis is away")
     for end in ("systemctl stop redis-server", "systemctl kill --signal=KILL redis-server") * 3:
         # The worker notices this first, and closes its channels while Redis ends; see test_worker_on_a_socket.py.
         host.shell(f"redis-cli client kill type pubsub; {end}")
         time.sleep(random.uniform(0, 2))
         host.shell("systemctl reset-failed redis-server; systemctl start redis-server")  # systemd counts its starts
         time.sleep(random.uniform(0, 2))
-    assert runs_after(host, now(host), 20) < 10
+    assert runs_after(host, now(host)) < at_leisure(10)
     assert [host.show(unit, "NRestarts") for unit in BOTH] == ["0", "0"], host.journal("celery-worker")
     assert pids(host) == before
     for unit in BOTH:
@@ -147,7 +147,7 @@ def test_a_broken_file_at_the_start_keeps_the_last_good_schedules_going(host: Ho
     host.write(FILE, SCHEDULES.replace("every", "evry"))
     host.run("systemctl", "start", "celery-beat")
     host.status_says("celery-beat", "schedules.yaml is wrong, kept the last good: leader since ")
-    runs_after(host, now(host), 20)
+    runs_after(host, now(host))
 
 
 def test_a_broken_file_with_nothing_to_keep_says_in_the_status_which_line_is_wrong(host: Host) -> None:
@@ -167,7 +167,7 @@ def test_a_configuration_that_cannot_work_calls_for_somebody(host: Host) -> None
         host, "celery-beat", "[Unit]\nOnFailure=called.service\n[Service]\nEnvironment=SCHEDULER_IMPORTS=nothing\n"
     ):
         assert host.attempt("systemctl", "start", "celery-beat").returncode != 0
-        until(lambda: host.attempt("test", "-e", "/run/called").returncode == 0, 10, "OnFailure= fired")
+        until(lambda: host.attempt("test", "-e", "/run/called").returncode == 0, 60, "OnFailure= fired")
         assert host.show("celery-beat", "ExecMainStatus") == "78"
     host.run("rm", "/run/called", "/run/systemd/system/called.service")
 
@@ -220,7 +220,7 @@ def test_a_task_that_eats_the_memory_is_lost_after_a_few_attempts_and_the_others
             assert lost["detail"] == "its worker disappeared"
             assert host.shell("cat /var/lib/celery-worker/meals").split() == ["began"] * 3
             assert pids(host) == before
-            runs_after(host, now(host), 10)
+            runs_after(host, now(host))
             settles(host)
             assert set(reckon(rows(host), bodies([host]))) <= {"succeeded", "skipped"}
 
@@ -235,7 +235,7 @@ def test_a_full_run_says_so_and_is_recovered_from_alone(host: Host, unit: str) -
         host.shell("dd if=/dev/zero of=/run/full bs=1k", check=False)
         host.run("systemctl", "start", "--no-block", unit)
         said = f"cannot write {PIDFILES[unit]}: No space left on device"
-        until(lambda: said in host.journal(unit, "--lines=20"), 30, said)
+        until(lambda: said in host.journal(unit, "--lines=20"), 60, said)
         assert "Traceback" not in host.journal(unit, "--lines=20")
         host.run("rm", "/run/full")
         host.becomes(unit, "ActiveState", "active")
@@ -252,8 +252,8 @@ def test_systemd_and_the_journal_may_be_restarted_under_it(host: Host) -> None:
     restarted = host.run("date", "+@%s.%N")
     host.run("systemctl", "reload", "celery-beat")
     since = f"--since={restarted}"
-    until(lambda: "Loaded /etc" in host.journal("celery-beat", since), 20, "beat's lines go on")
-    until(lambda: "succeeded in" in host.journal("celery-worker", since), 20, "the worker's lines go on")
+    until(lambda: "Loaded /etc" in host.journal("celery-beat", since), 60, "beat's lines go on")
+    until(lambda: "succeeded in" in host.journal("celery-worker", since), 60, "the worker's lines go on")
     time.sleep(12)  # longer than the watchdog's time
     assert pids(host) == before
     host.status_says("celery-beat", "leader since ")

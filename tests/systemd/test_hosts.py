@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ import pytest
 
 from tests.support.polling import until
 from tests.systemd.accounts import bodies, reckon, rows, seconds_of, settles
-from tests.systemd.host import Host
+from tests.systemd.host import Host, at_leisure
 from tests.systemd.trio import LAG, SERVICE, Trio
 from tests.systemd.trio import trio as booted_trio
 
@@ -25,15 +24,10 @@ def hosts(layers: list[Path]) -> Iterator[Trio]:
         yield made
 
 
-def soon() -> float:
-    """What is promised, as three hosts on one machine keep it that has other things to do too."""
-    return PROMISED * max(1.5, os.getloadavg()[0] / (os.cpu_count() or 1))
-
-
 def steady(hosts: Trio, primary: str, leader: str) -> None:
     """Everything runs, on two hosts."""
     hosts.arrange(primary=primary, leader=leader)
-    until(lambda: len(bodies([hosts[leader]])) > 1 and len(bodies(hosts.workers)) > 3, 20, "runs on both")
+    until(lambda: len(bodies([hosts[leader]])) > 1 and len(bodies(hosts.workers)) > 3, 60, "runs on both")
 
 
 def goes_on(seen: list[Host], since: float) -> float:
@@ -77,7 +71,7 @@ def accounted(hosts: Trio, *, torn_from: float = 0) -> None:
 def test_the_leaders_host_loses_power(hosts: Trio) -> None:
     steady(hosts, primary="three", leader="one")
     hosts["one"].power_cut()
-    assert goes_on([hosts["two"]], time.time()) < soon()
+    assert goes_on([hosts["two"]], time.time()) < at_leisure(PROMISED)
     hosts["one"].boot()
     accounted(hosts)
 
@@ -86,7 +80,7 @@ def test_the_host_of_the_redis_in_charge_loses_power(hosts: Trio) -> None:
     steady(hosts, primary="three", leader="one")
     hosts["three"].power_cut()
     cut = time.time()
-    assert goes_on(hosts.workers, cut) < soon()
+    assert goes_on(hosts.workers, cut) < at_leisure(PROMISED)
     hosts["three"].boot()
     accounted(hosts, torn_from=cut)
 
@@ -95,7 +89,7 @@ def test_the_host_of_both_loses_power(hosts: Trio) -> None:
     steady(hosts, primary="one", leader="one")
     hosts["one"].power_cut()
     cut = time.time()
-    assert goes_on([hosts["two"]], cut) < soon()
+    assert goes_on([hosts["two"]], cut) < at_leisure(PROMISED)
     hosts["one"].boot()
     accounted(hosts, torn_from=cut)
 
@@ -104,7 +98,7 @@ def test_the_leader_is_cut_off_and_stands_by_when_it_is_back(hosts: Trio) -> Non
     steady(hosts, primary="three", leader="one")
     cut = time.time()
     hosts.network.cut("one")
-    assert goes_on([hosts["two"]], cut) < soon()
+    assert goes_on([hosts["two"]], cut) < at_leisure(PROMISED)
     comes_back(hosts, "one")
     assert not sent_by(hosts["one"], cut + 1)
     accounted(hosts)
@@ -114,7 +108,7 @@ def test_the_leader_is_cut_off_with_its_redis_and_sends_nothing_into_the_void(ho
     steady(hosts, primary="one", leader="one")
     cut = time.time()
     hosts.network.cut("one")
-    assert goes_on([hosts["two"]], cut) < soon()
+    assert goes_on([hosts["two"]], cut) < at_leisure(PROMISED)
     comes_back(hosts, "one")
     assert not sent_by(hosts["one"], cut + LAG + 2)
     assert not [body for body in bodies([hosts["one"]]) if cut + LAG + 2 < body.at < cut + PROMISED]
@@ -126,7 +120,7 @@ def test_a_leader_that_stood_still_past_its_lease_sends_nothing_when_it_goes_on(
     hosts["one"].freeze()
     hosts.network.cut("one")  # a virtual machine that is paused acknowledges nothing either
     frozen = time.time()
-    assert goes_on([hosts["two"]], frozen) < soon()
+    assert goes_on([hosts["two"]], frozen) < at_leisure(PROMISED)
     hosts["one"].freeze(False)
     comes_back(hosts, "one")
     assert not sent_by(hosts["one"], frozen + 1)
@@ -140,13 +134,13 @@ def test_hosts_whose_clocks_differ_run_nothing_twice_when_one_takes_over_from_th
     with hosts.clock("two", ahead):
         steady(hosts, primary="three", leader="one")
         hosts["one"].run("systemctl", "stop", "celery-beat")
-        assert goes_on([hosts["one"]], time.time()) < soon()
+        assert goes_on([hosts["one"]], time.time()) < at_leisure(PROMISED)
         newest = seconds_of(rows(hosts["one"])[0])[-1]
         assert abs(newest - time.time() - ahead) < 4, "the clock is not the one that it should be"
         if ahead < 60:  # else it would be silent for so long
             hosts["one"].run("systemctl", "start", "celery-beat")
             hosts["two"].run("systemctl", "stop", "celery-beat")
-            assert goes_on([hosts["one"]], time.time()) < soon() + ahead
+            assert goes_on([hosts["one"]], time.time()) < at_leisure(PROMISED) + ahead
         accounted(hosts)
 
 

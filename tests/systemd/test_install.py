@@ -31,7 +31,7 @@ SCHEDULES = """\
 imports: [jobs]
 schedules:
   tick: {task: scheduler.tasks.log_it, every: 1s, args: [1, 2], catch_up: all, overlap: allow, expires: none}
-  nap: {task: jobs.nap, every: 1d, args: [6]}
+  nap: {task: jobs.nap, every: 1d, args: [15]}
 """
 OWNED = f"cat {SECRETS}/* /etc/celery-scheduler/*.*"
 #: Whatever is not of the machine's own doing: its logs, its process files, what dpkg remembers.
@@ -146,7 +146,7 @@ def comes(host: Host, package: str) -> None:
     assert logs_in(host) == 303
     for unit in (*UNITS, "celery.target"):
         assert (host.show(unit, "ActiveState"), host.show(unit, "UnitFileState")) == ("active", "enabled")
-    until(lambda: "succeeded" in outcomes(host, "log-it"), 30, "the first schedule ran")
+    until(lambda: "succeeded" in outcomes(host, "log-it"), 60, "the first schedule ran")
 
 
 def is_exchanged_in_a_task(host: Host, package: str) -> str:
@@ -156,7 +156,7 @@ def is_exchanged_in_a_task(host: Host, package: str) -> str:
     host.run("systemctl", "restart", "celery-beat", "celery-worker")
     host.run("celery-scheduler", "apply", "--allow-remove")
     host.run("celery-scheduler", "run", "nap")
-    until(lambda: outcomes(host, "nap") == ["running"], 20, "it runs")
+    until(lambda: outcomes(host, "nap") == ["running"], 60, "it runs")
     host.run("systemctl", "stop", "celery-admin.socket", "celery-admin")
     host.write("/etc/celery-scheduler/requirements.txt", wheel(host))
     ran, owned = pids(host), host.shell(OWNED)
@@ -176,7 +176,7 @@ def is_exchanged_in_a_task(host: Host, package: str) -> str:
 
 
 def stays_where_the_next_one_is_broken(host: Host, package: Path, good: str) -> None:
-    third = bring(host, next_version(package, "3", "beat.py", "raise RuntimeError('broken on purpose')\n"))
+    third = bring(host, next_version(package, "3", "beat/scheduler.py", "raise RuntimeError('broken on purpose')\n"))
     failed = host.attempt("dpkg", "--install", third)
     assert failed.returncode != 0
     assert "broken on purpose" in failed.stdout, failed.stdout

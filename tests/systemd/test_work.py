@@ -9,7 +9,7 @@ from typing import Any
 from tests.support.polling import until
 from tests.systemd.accounts import SCHEDULER
 from tests.systemd.conftest import SCHEDULES, UNITS
-from tests.systemd.host import Host
+from tests.systemd.host import Host, at_leisure
 
 
 def begin(host: Host, task: str, *arguments: object, **fields: object) -> None:
@@ -17,7 +17,7 @@ def begin(host: Host, task: str, *arguments: object, **fields: object) -> None:
     line = json.dumps({"task": task, "every": "1d", "args": list(arguments), **fields})
     host.write("/etc/celery-scheduler/schedules.yaml", f"imports: [jobs]\nschedules:\n  job: {line}\n")
     host.run("systemctl", "start", "celery-beat", "celery-worker")
-    until(lambda: host.shell(f"{SCHEDULER} run job", check=False), 20, "it can be run")
+    until(lambda: host.shell(f"{SCHEDULER} run job", check=False), 60, "it can be run")
 
 
 def naps(host: Host) -> list[str]:
@@ -36,7 +36,7 @@ def ends(host: Host, outcome: str, seconds: float = 60) -> dict[str, Any]:
 
 def test_a_stop_lets_a_task_end(host: Host) -> None:
     begin(host, "jobs.nap", 2)
-    until(lambda: naps(host), 20, "it began")
+    until(lambda: naps(host), 60, "it began")
     asked = host.run("date", "+@%s")
     host.run("systemctl", "restart", "celery-worker")
     assert naps(host) == ["began", "ended"]
@@ -46,7 +46,7 @@ def test_a_stop_lets_a_task_end(host: Host) -> None:
 
 def test_the_journal_finds_what_a_task_says_by_its_schedule_and_by_its_run(host: Host) -> None:
     begin(host, "jobs.nap", 0)
-    run = ends(host, "succeeded", 20)["id"]
+    run = ends(host, "succeeded")["id"]
     host.run("journalctl", "--sync")
     for field in ("SCHEDULE=job", f"RUN={run}"):
         said = host.run("journalctl", field, "--priority=warning", "--output=cat", "--boot").splitlines()
@@ -64,11 +64,11 @@ def test_a_worker_of_another_queue_runs_beside_the_first(host: Host) -> None:
 
 def test_a_stop_hands_back_what_does_not_end_and_it_runs_again_at_once(host: Host) -> None:
     begin(host, "jobs.nap_once", 60)
-    until(lambda: naps(host), 20, "it began")
+    until(lambda: naps(host), 60, "it began")
     begun = time.monotonic()
     host.run("systemctl", "restart", "celery-worker")
-    assert time.monotonic() - begun < 4 + 15
-    assert ends(host, "succeeded", 10)["attempt"] == 2
+    assert time.monotonic() - begun < at_leisure(4 + 15)
+    assert ends(host, "succeeded")["attempt"] == 2
     assert naps(host) == ["began", "began", "ended"]
     assert host.show("celery-worker", "NRestarts") == "0"
 
@@ -82,7 +82,7 @@ def test_a_task_that_kills_its_worker_is_lost_and_not_run_for_ever(host: Host) -
 
 def test_a_worker_that_is_killed_leaves_no_run_for_ever(host: Host) -> None:
     begin(host, "jobs.nap", 60)
-    until(lambda: naps(host), 20, "it began")
+    until(lambda: naps(host), 60, "it began")
     host.kill(host.main_pid("celery-worker"), "KILL")
     ends(host, "lost")
     host.becomes("celery-worker", "ActiveState", "active")
@@ -90,7 +90,7 @@ def test_a_worker_that_is_killed_leaves_no_run_for_ever(host: Host) -> None:
 
 def test_a_task_cannot_write_or_read_what_is_not_its_own(host: Host) -> None:
     begin(host, "jobs.mischief")
-    assert ends(host, "succeeded", 20)["result"] == "[]"
+    assert ends(host, "succeeded")["result"] == "[]"
 
 
 def test_a_reload_takes_a_good_file_and_refuses_a_bad_one_with_its_lines(host: Host) -> None:

@@ -94,11 +94,11 @@ class Trio:
             host.shell("rm -rf /var/lib/celery-*/* /var/lib/redis/* /var/lib/redis-sentinel/*; systemctl reset-failed")
         for name in (primary, *(name for name in NAMES if name != primary)):
             self.start_redis(name, primary)
-        until(lambda: self.redis(primary, "info", "replication").count("state=online") == 2, 20, "two replicas")
+        until(lambda: self.redis(primary, "info", "replication").count("state=online") == 2, 60, "two replicas")
         for name in NAMES:
             self.start_sentinel(name, primary)
         ready = "OK 3 usable Sentinels"
-        until(lambda: all(ready in self.sentinel(name, "ckquorum") for name in NAMES), 30, "the Sentinels agree")
+        until(lambda: all(ready in self.sentinel(name, "ckquorum") for name in NAMES), 60, "the Sentinels agree")
         self[leader].run("systemctl", "start", *SERVICE)
         self[leader].status_says("celery-beat", "leader since ")
         other = "two" if leader == "one" else "one"
