@@ -191,7 +191,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     for part in ("sending", "idle", "load", "lateness"):
         parser.add_argument(f"--skip-{part}", action="store_true")
-    parser.add_argument("--server", default=find_server(), help="the Redis or Valkey that both use")
+    parser.add_argument("--server", default=find_server(Path()), help="the Redis or Valkey that both use")
     chosen = parser.parse_args()
     print(f"On {chosen.server}")
     logging.disable(logging.INFO)

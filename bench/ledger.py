@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 from bench.senders import private_redis
 from scheduler.celeryapp import build
@@ -81,7 +82,7 @@ def main() -> None:
     chosen = options.parse_args()
     logging.getLogger("scheduler").setLevel(logging.ERROR)
     print("| row | bytes |\n|---|---|")
-    with private_redis(chosen.server or find_server()) as url:
+    with private_redis(chosen.server or find_server(Path())) as url:
         for row, settle in ROWS.items():
             print(f"| {row} | {measure(Settings(redis_url=url), settle, chosen.rows):,.0f} |")
 

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from scheduler import changes
+from scheduler.command_name import as_typed
 from scheduler.errors import Exit
 from scheduler.model import Reason, Run, run_id
 from scheduler.storage.client import Client
@@ -190,7 +191,7 @@ def test_run_sends_at_once_and_says_where_the_result_will_be(shell: Shell, store
     said = shell.apart("run", "job")
     assert said.code == Exit.OK
     (identity,) = runs_sent(store.client)
-    assert said.out == f"sent {identity}; `{sys.executable} -m scheduler history job` shows its result\n"
+    assert said.out == f"sent {identity}; `{as_typed(sys.executable)} -m scheduler history job` shows its result\n"
     run = ledger.get(identity)
     assert (run.manual, run.by) == (True, f"cli {getpass.getuser()}")
     again = shell.apart("run", "job")

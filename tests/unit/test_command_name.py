@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scheduler import command_name as naming
-from scheduler.command_name import STARTED_AS, command_name, schema_comment, start_command, with_command_name
+from scheduler.command_name import STARTED_AS, as_typed, command_name, schema_comment, start_command, with_command_name
 from scheduler.errors import NotFound
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -109,10 +108,9 @@ def test_an_error_names_the_command_when_it_is_shown_and_not_before(monkeypatch:
 
 
 def test_the_real_command_line_names_itself() -> None:
-    python = shutil.which("python", path=str(Path(sys.executable).parent))
-    command = ["sh", "-c", "exec .../python -m scheduler --help".replace(".../python", str(python))]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert said.startswith(f"Usage: {python} -m scheduler ")
+    command = [sys.executable, "-m", "scheduler", "--help"]
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert output.startswith(f"Usage: {as_typed(sys.executable)} -m scheduler ")
 
 
 NO_MESSAGES = ("command_name.py", "__main__.py", "environment.py")  #: the name itself, old Pythons, a script
