@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import tomllib
 from pathlib import Path
 
 import click
@@ -125,6 +126,14 @@ def resolves(name: str) -> bool:
             thing = getattr(thing, part)
         return True
     return False
+
+
+def test_contributing_lists_the_rooms_in_the_order_that_the_linter_holds() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    listed = text.partition("Every import points down")[2].partition("\n- ")[0]
+    written = [line.split("  ")[0].strip() for line in re.findall(r"^    (.+)$", listed, re.MULTILINE)]
+    configuration = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert written == configuration["tool"]["importlinter"]["contracts"][0]["layers"]
 
 
 def test_every_exit_code_is_explained_in_the_help() -> None:
