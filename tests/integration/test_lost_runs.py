@@ -108,8 +108,9 @@ def test_a_worker_answers_again_after_redis_did_not_let_it_in(
     client.config_set("requirepass", "secret")
     assert keeper.renew() < settings.run_lease / 4
     client.config_set("requirepass", "")
+    before = time.time()
     keeper.renew()
-    assert ends(client, keys) > time.time() - settings.run_lease / 2
+    assert ends(client, keys) > before
 
 
 def test_a_worker_answers_for_its_runs_while_it_takes_others(request_of_it: Context) -> None:

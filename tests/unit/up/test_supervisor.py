@@ -112,11 +112,16 @@ def test_the_end_of_the_process_in_front_asks_to_stop(supervisor: Supervisor, li
     assert supervisor.asked == 1
 
 
-def test_one_signal_that_arrives_by_two_ways_is_one_wish(supervisor: Supervisor) -> None:
+@pytest.mark.parametrize(("same_wish", "wishes"), [(60.0, 1), (0.0, 2)])
+def test_signals_that_arrive_soon_after_each_other_are_one_wish(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, same_wish: float, wishes: int
+) -> None:
+    monkeypatch.setattr("scheduler.up.supervisor.SAME_WISH", same_wish)
+    supervisor.asked_at = -same_wish
     for _ in range(2):
         os.kill(os.getpid(), signal.SIGTERM)
         supervisor.turn(0)
-    assert supervisor.asked == 1
+    assert supervisor.asked == wishes
 
 
 def test_a_reader_that_is_gone_keeps_nobody_from_being_stopped() -> None:
