@@ -1,25 +1,20 @@
 -- Send a batch of runs: all of it, or nothing where the lock was lost.
--- KEYS: lock, schedule index.
--- ARGV: token ('' for a manual run, which needs no lock), now, prefix, runs kept, their TTL in ms, then for each entry:
---   name, revision, due before, due after ('keep' leaves it), score, last run as JSON, overlap, how many words of the unusual follow:
---     [pause ended (0|1), definition without the pause ('' leaves it), due after and score if not every run was sent ('' for the
---     same), {id, due, last, count, reason, detail}… for each skip], number of runs,
---   then for each run {id, record for the ledger, queue, payload, deadline}.
+-- KEYS: lock, schedule index. ARGV: see _commit_arguments.lua, which is put in front of this.
 -- Returns nil when the lock is not ours; else a list for each entry of which not every run was sent: its number from 1, 'changed',
 --   'broken' and what is wrong with its ledger, or for each run 'sent', 'overlap', 'waiting', or 'no queue' where its queue is a key
 --   of another kind.
-if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
+local step, at = step_at(1)
+if step.token ~= '' and redis.call('GET', KEYS[1]) ~= step.token then return false end
 
-local now = tonumber(ARGV[2])
-local limits = {prefix = ARGV[3], runs = tonumber(ARGV[4]), ttl = tonumber(ARGV[5])}
-local at = 6
+local now = tonumber(step.now)
+local limits = {prefix = step.prefix, runs = tonumber(step.runs_kept), ttl = tonumber(step.ttl_ms)}
 
-local function skip_run(name, id, record, reason, detail)
-  local due = cjson.decode(record).due
-  record_skip(limits, name, id, due, due, 1, reason, detail)
+local function skip_run(name, run, reason, detail)
+  local due = cjson.decode(run.record).due
+  record_skip(limits, name, run.id, due, due, 1, reason, detail)
 end
 
--- The open runs of a schedule, without those that nobody took in time.
+-- The open runs of a schedule, without those that no worker took in time: one message that was lost must not hold up every later run.
 local function still_open(ledger, text)
   local open = {}
   for _, run in ipairs(open_runs(text)) do
@@ -28,7 +23,7 @@ local function still_open(ledger, text)
     else
       local gone = read_run(ledger, run.id)
       if gone and gone.outcome == 'queued' then
-        gone.outcome, gone.finished = 'skipped', ARGV[2]
+        gone.outcome, gone.finished = 'skipped', step.now
         because(gone, 'expired')
         write_run(ledger, run.id, gone)
       end
@@ -37,63 +32,63 @@ local function still_open(ledger, text)
   return open
 end
 
--- An error in the middle would leave a run in the ledger that no worker ever gets.
-local kinds = {}
+-- Asked before anything is written: an error of LPUSH at the end would leave runs in the ledger that no worker ever gets.
+local types = {}
 local function is_list(queue)
-  kinds[queue] = kinds[queue] or redis.call('TYPE', (list_of(queue))).ok
-  return kinds[queue] == 'list' or kinds[queue] == 'none'
+  types[queue] = types[queue] or redis.call('TYPE', (list_of(queue))).ok
+  return types[queue] == 'list' or types[queue] == 'none'
 end
 
--- Pushed and noted at the end, in one step for each queue, and not for each run.
-local pushes, pushed_at = {}, redis_time()
-local function push_in_batch(queue, id, payload)
-  local mine = pushes[queue] or {payloads = {}, members = {}}
-  pushes[queue] = mine
-  mine.payloads[#mine.payloads + 1] = payload
-  mine.members[#mine.members + 1] = pushed_at
-  mine.members[#mine.members + 1] = id
+-- Messages are pushed and noted at the end, in one step for each queue: a command for each run would take Redis twice as long.
+local batches, pushed_at = {}, redis_time()
+local function push_at_end(run)
+  local batch = batches[run.queue] or {payloads = {}, members = {}}
+  batches[run.queue] = batch
+  batch.payloads[#batch.payloads + 1] = run.payload
+  batch.members[#batch.members + 1] = pushed_at
+  batch.members[#batch.members + 1] = run.id
 end
 
--- A run that stands in the ledger is not sent again, although the clock was set back.
-local function send(name, ledger, overlap, manual)
-  local id, record, queue, payload, deadline = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  at = at + 5
-  if not is_list(queue) then
-    if not manual then skip_run(name, id, record, 'no queue', list_of(queue) .. ' is not a list in Redis') end
+-- Send one run, or say why not.
+local function send(name, ledger, overlap, manual, run)
+  if not is_list(run.queue) then
+    if not manual then skip_run(name, run, 'no queue', list_of(run.queue) .. ' is not a list in Redis') end
     return 'no queue'
   end
-  local found = redis.call('HMGET', ledger, id, ':open', ':waiting')
-  if found[1] then return 'sent' end
+  local record, open_text_now, waiting = unpack(redis.call('HMGET', ledger, run.id, ':open', ':waiting'))
+  -- It was sent before the clock was set back: a due instant runs once, whatever the clock says.
+  if record then return 'sent' end
   if overlap == 'allow' then
-    redis.call('HSET', ledger, id, record, ':last', id)
-    push_in_batch(queue, id, payload)
+    redis.call('HSET', ledger, run.id, run.record, ':last', run.id)
+    push_at_end(run)
     return 'sent'
   end
-  local open = still_open(ledger, found[2])
-  if #open == 0 and not found[3] then
-    redis.call('HSET', ledger, id, record, ':last', id, ':open', deadline .. ' ' .. id)
-    push_in_batch(queue, id, payload)
+  local open = still_open(ledger, open_text_now)
+  if #open == 0 and not waiting then
+    redis.call('HSET', ledger, run.id, run.record, ':last', run.id, ':open', run.deadline .. ' ' .. run.id)
+    push_at_end(run)
     return 'sent'
   end
   redis.call('HSET', ledger, ':open', open_text(open))
+  -- The run that waits comes first: it may go now, because an open one has just been given up.
   local released = release_waiting(limits.prefix, ledger)
-  if overlap == 'queue' and (released or not found[3]) then
-    local held = {id = id, queue = queue, payload = payload, deadline = deadline}
-    redis.call('HSET', ledger, id, record, ':last', id, ':waiting', cjson.encode(held))
+  if overlap == 'queue' and (released or not waiting) then
+    local held = {id = run.id, queue = run.queue, payload = run.payload, deadline = run.deadline}
+    redis.call('HSET', ledger, run.id, run.record, ':last', run.id, ':waiting', cjson.encode(held))
     return 'waiting'
   end
-  if not manual then skip_run(name, id, record, 'overlap', '') end
+  if not manual then skip_run(name, run, 'overlap', '') end
   return 'overlap'
 end
 
--- The entry as it shall be after its runs; its place in the index changes at the end.
+-- The entry as it shall be after its runs. Its place in the index is set at the end, for the whole batch in one command.
 local moved = {}
-local function advance(key, runs, after, score, last, count)
-  if runs > 0 then
-    local meta = '{"last_run_at": ' .. last .. ', "total_run_count": ' .. count .. '}'
-    redis.call('HSET', key, 'due', after, 'count', count, 'meta', meta)
+local function advance(key, entry, due, score, count)
+  if #entry.runs > 0 then
+    local meta = '{"last_run_at": ' .. entry.last_run .. ', "total_run_count": ' .. count .. '}'
+    redis.call('HSET', key, 'due', due, 'count', count, 'meta', meta)
   else
-    redis.call('HSET', key, 'due', after)
+    redis.call('HSET', key, 'due', due)
   end
   moved[#moved + 1] = score
   moved[#moved + 1] = key
@@ -105,57 +100,64 @@ local function end_pause(key, definition)
   redis.call('HSET', key, 'revision', next_revision(limits.prefix))
 end
 
--- What Redis says of itself, that it is full or a replica, is no damage of a ledger.
-local function says_of_itself(wrong)
-  local code, said = string.match(wrong, '(%u%u%u+)( .*)')
-  return code and code ~= 'WRONGTYPE' and code ~= 'ERR' and code .. said
+-- Whether the entry is as beat read it when it decided. A manual run has no part in what beat decides: only edits matter to it.
+local function is_as_read(entry, stored, manual)
+  local revision, due, definition, seen = stored[1], stored[2], stored[3], stored[4]
+  if not definition or (revision or '0') ~= entry.revision then return false end
+  return manual or ((due or '') == entry.due_before and redis.sha1hex(definition) == seen)
+end
+
+-- Write the skips, send the runs and advance one entry; returns what became of each run, and how many were sent.
+local function carry_out(key, ledger, entry, count, manual)
+  local unusual = entry.unusual
+  for _, skip in ipairs(unusual and unusual.skips or {}) do
+    record_skip(limits, entry.name, skip.id, skip.due, skip.last, tonumber(skip.times), skip.reason, skip.detail)
+  end
+  local answers, sent = {}, 0
+  for number, run in ipairs(entry.runs) do
+    answers[number] = send(entry.name, ledger, entry.overlap, manual, run)
+    if answers[number] == 'sent' or answers[number] == 'waiting' then sent = sent + 1 end
+  end
+  if not manual then
+    local due, score = entry.due_after, entry.score
+    -- A run that would have been the last of `max_runs` was not sent, so the schedule goes on.
+    if unusual and sent < #entry.runs and unusual.score_if_unsent ~= '' then
+      due, score = unusual.due_if_unsent, unusual.score_if_unsent
+    end
+    advance(key, entry, due, score, count + sent)
+    if unusual and unusual.resumed == '1' then end_pause(key, unusual.definition) end
+  end
+  if #entry.runs > 0 then bound(limits, ledger) end
+  return answers, sent
+end
+
+-- The error of a Redis that is full, busy or a replica, without what Lua puts around it; nil for damage of a ledger.
+local function error_of_redis(fault)
+  local code, message = string.match(fault, '(%u%u%u+)( .*)')
+  return code and code ~= 'WRONGTYPE' and code ~= 'ERR' and code .. message
 end
 
 local answer, number = {}, 0
 while at <= #ARGV do
-  local name, revision, before, after, score = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  local last, overlap, words = ARGV[at + 5], ARGV[at + 6], tonumber(ARGV[at + 7])
-  local unusual = at + 8
-  local runs = tonumber(ARGV[unusual + words])
-  at = unusual + words + 1
+  local entry
+  entry, at = entry_at(at)
   number = number + 1
-  local key, manual = limits.prefix .. name, after == 'keep'
-  local now_is = redis.call('HMGET', key, 'revision', 'due', 'definition', 'seen', 'count')
-  local same = now_is[3] and (now_is[1] or '0') == revision
-  if not manual then -- a manual run has no part in what beat decides
-    same = same and (now_is[2] or '') == before and redis.sha1hex(now_is[3]) == now_is[4]
-  end
-  if not same then
-    at = at + 5 * runs
+  local key, ledger, manual = limits.prefix .. entry.name, ledger_key(limits.prefix, entry.name), entry.due_after == 'keep'
+  local stored = redis.call('HMGET', key, 'revision', 'due', 'definition', 'seen', 'count')
+  if not is_as_read(entry, stored, manual) then
     answer[#answer + 1] = {number, 'changed'}
   else
-    local ledger = ledger_key(limits.prefix, name)
-    local outcomes, sent, ends = {}, 0, at + 5 * runs
-    local fine, wrong = pcall(function()
-      for skip = unusual + 4, unusual + words - 1, 6 do
-        record_skip(limits, name, ARGV[skip], ARGV[skip + 1], ARGV[skip + 2], tonumber(ARGV[skip + 3]), ARGV[skip + 4], ARGV[skip + 5])
-      end
-      for run = 1, runs do
-        outcomes[run] = send(name, ledger, overlap, manual)
-        if outcomes[run] == 'sent' or outcomes[run] == 'waiting' then sent = sent + 1 end
-      end
-      if not manual then
-        if sent < runs and words > 0 and ARGV[unusual + 3] ~= '' then after, score = ARGV[unusual + 2], ARGV[unusual + 3] end
-        advance(key, runs, after, score, last, (tonumber(now_is[5]) or 0) + sent)
-        if words > 0 and ARGV[unusual] == '1' then end_pause(key, ARGV[unusual + 1]) end
-      end
-      if runs > 0 then bound(limits, ledger) end
-    end)
-    at = ends
-    if not fine then -- somebody else wrote there: if the step ended here, what stands in the other ledgers would never be pushed
-      wrong = type(wrong) == 'table' and wrong.err or tostring(wrong)
-      if says_of_itself(wrong) then return redis.error_reply(says_of_itself(wrong)) end
-      answer[#answer + 1] = {number, 'broken', ledger .. ' is damaged: ' .. wrong}
-    elseif sent < runs then
-      answer[#answer + 1] = {number, unpack(outcomes)}
+    local ok, answers, sent = pcall(carry_out, key, ledger, entry, tonumber(stored[5]) or 0, manual)
+    if not ok then
+      -- Another program damaged this ledger. If the step ended here, the runs of other entries would be in their ledgers and never pushed.
+      local fault = type(answers) == 'table' and answers.err or tostring(answers)
+      if error_of_redis(fault) then return redis.error_reply(error_of_redis(fault)) end
+      answer[#answer + 1] = {number, 'broken', ledger .. ' is damaged: ' .. fault}
+    elseif sent < #entry.runs then
+      answer[#answer + 1] = {number, unpack(answers)}
     end
   end
 end
-for queue, mine in pairs(pushes) do push_all(limits.prefix, queue, mine.payloads, mine.members) end
+for queue, batch in pairs(batches) do push_all(limits.prefix, queue, batch.payloads, batch.members) end
 if #moved > 0 then in_parts('ZADD', KEYS[2], moved) end
 return answer

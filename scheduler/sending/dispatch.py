@@ -21,8 +21,9 @@ from scheduler import events, faults
 from scheduler.errors import RefusedChange
 from scheduler.events import emit
 from scheduler.model import Entry, Reason, run_id
-from scheduler.sending import message
-from scheduler.sending.decide import Decision, expiry
+from scheduler.sending import commit_arguments, message
+from scheduler.sending.commit_arguments import KEEP, Words
+from scheduler.sending.decide import Decision, Skip, expiry
 from scheduler.sending.message import ESCAPED, CannotCompose, Message, Template
 from scheduler.settings import Settings
 from scheduler.storage import entries
@@ -59,23 +60,23 @@ class Dispatcher:
         self.app = app
         self.client = client
         self.keys = keys
-        self.limits: list[str | int] = [keys.prefix, settings.keep_runs, int(settings.keep_days * 86_400_000)]
+        self.limits = (keys.prefix, settings.keep_runs, int(settings.keep_days * 86_400_000))
         self.outbox = keys.outbox if settings.has_outbox else ""
-        self._commit = script(client, "commit")
+        self._commit = script(client, "_commit_arguments", "commit")
         self._templates: OrderedDict[tuple[str, int, bool], Template | None] = OrderedDict()
 
     def forget(self) -> None:
         """Build every message anew."""
         self._templates.clear()
 
-    def arguments(self, batch: Sequence[Due], token: str) -> list[str | float]:
+    def arguments(self, batch: Sequence[Due], token: str) -> Words:
         """What ``post`` needs to send a batch; raises Unsendable for one of the entries."""
         now = time.time()
         at = from_seconds(now)
-        arguments: list[str | float] = [token, now, *self.limits]
+        arguments = commit_arguments.step(token, now, *self.limits)
         for due in batch:
             try:
-                arguments += self._advance(due)
+                arguments += self._entry(due)
                 arguments += self._runs(due, at, now)
             except (*AWAY, *REFUSED):
                 raise
@@ -85,7 +86,7 @@ class Dispatcher:
                 raise Unsendable(due.entry, f"{type(error).__name__}: {error}") from error
         return arguments
 
-    def post(self, arguments: Sequence[str | float]) -> Posted:
+    def post(self, arguments: Words) -> Posted:
         """Begin to send a batch, all of it or nothing."""
         faults.reach("dispatch.before_commit")
         return self._commit.post([self.keys.lock, self.keys.schedule], arguments)
@@ -96,7 +97,7 @@ class Dispatcher:
         faults.reach("dispatch.after_commit")
         return read_replies(answer)
 
-    def commit(self, arguments: Sequence[str | float]) -> Replies:
+    def commit(self, arguments: Words) -> Replies:
         """Send a batch, and wait for it; it is sent again as the client repeats its calls."""
         return read_replies(self._commit([self.keys.lock, self.keys.schedule], arguments))
 
@@ -110,11 +111,12 @@ class Dispatcher:
             sent = self._message(entry, job, identity, None, requested)
         except (DamagedEntry, CannotCompose) as error:
             raise RefusedChange(f"schedule '{entry.name}' cannot be sent: {error}") from error
-        as_it_is = (entry.name, str(entry.revision), "", "keep", "", "")
         deadline = now + NO_EXPIRY.total_seconds()
-        record = opened(job, sent, now, now, by)
-        run = (identity, record, sent.place, sent.payload, deadline)
-        replies = self.commit(["", now, *self.limits, *as_it_is, job.policies.overlap, 0, 1, *run])
+        revision, overlap = str(entry.revision), job.policies.overlap
+        arguments = commit_arguments.step("", now, *self.limits)
+        arguments += commit_arguments.entry(entry.name, revision, "", KEEP, "", "", overlap, (), 1)
+        arguments += commit_arguments.run(identity, opened(job, sent, now, now, by), sent.place, sent.payload, deadline)
+        replies = self.commit(arguments)
         outcome, *wrong = replies.get(0, ["sent"])
         if outcome == "broken":
             raise RefusedChange(f"schedule '{entry.name}' cannot be sent: {wrong[0]}; delete that key, then run it")
@@ -131,10 +133,9 @@ class Dispatcher:
         Audit(self.client, self.keys).add(line)
         return identity
 
-    def _advance(self, due: Due) -> list[str | float]:
+    def _entry(self, due: Due) -> Words:
         entry, job, decision, before = due
-        unusual = self._unusual(due) if decision.is_unusual else ()
-        return [
+        return commit_arguments.entry(
             entry.name,
             str(entry.revision),
             to_micros(before),
@@ -142,41 +143,37 @@ class Dispatcher:
             self._score(due, decision.due),
             to_redbeat_json(decision.runs[-1]) if decision.runs else "",
             job.policies.overlap,
-            len(unusual),
-            *unusual,
+            self._unusual(due) if decision.is_unusual else (),
             len(decision.runs),
-        ]
+        )
 
     def _score(self, due: Due, at: datetime | None) -> float:
         if due.entry.pause is not None and not due.decision.resumed:
             return entries.score(due.entry.with_due(at), due.job.timing)
         return entries.NEVER if at is None else to_seconds(due.job.timing.send_at(at))
 
-    def _unusual(self, due: Due) -> list[str | float]:
-        name, decision = due.entry.name, due.decision
-        words: list[str | float] = [int(decision.resumed), self._unpaused(due) if decision.resumed else ""]
-        more = decision.if_unsent is not None
-        words += [to_micros(decision.if_unsent), self._score(due, decision.if_unsent) if more else ""]
-        for skip in decision.skips:
-            first, until = to_seconds(skip.first), to_seconds(skip.last)
-            words += [run_id(name, skip.first), first, until, skip.count, skip.reason, skip.detail]
-        return words
+    def _unusual(self, due: Due) -> Words:
+        resumed, if_unsent = due.decision.resumed, due.decision.if_unsent
+        definition = self._unpaused(due) if resumed else ""
+        score = "" if if_unsent is None else self._score(due, if_unsent)
+        skips = [skip_words(due.entry.name, skip) for skip in due.decision.skips]
+        return commit_arguments.unusual(resumed, definition, to_micros(if_unsent), score, skips)
 
     def _unpaused(self, due: Due) -> str:
         """RedBeat's definition without the pause; empty for one that another program wrote."""
         after = replace(due.entry, pause=None, due=due.decision.due)
         return "" if after.origin == "redbeat" else entries.definition(after, due.job)
 
-    def _runs(self, due: Due, at: datetime, now: float) -> list[str | float]:
-        flat: list[str | float] = []
+    def _runs(self, due: Due, at: datetime, now: float) -> Words:
+        words: Words = []
         for instant in due.decision.runs:
             identity = run_id(due.entry.name, instant)
             expires = expiry(due.job, instant, due.decision.due, at)
             sent = self._message(due.entry, due.job, identity, expires, at)
             deadline = to_seconds(at + NO_EXPIRY if expires is None else expires + UNTAKEN)
             record = opened(due.job, sent, to_seconds(instant), now)
-            flat += [identity, record, sent.place, sent.payload, deadline]
-        return flat
+            words += commit_arguments.run(identity, record, sent.place, sent.payload, deadline)
+        return words
 
     @cached_property
     def _announces(self) -> bool:
@@ -228,6 +225,11 @@ class Unsendable(Exception):
     def __init__(self, entry: Entry, error: str) -> None:
         super().__init__(error)
         self.entry = entry
+
+
+def skip_words(name: str, skip: Skip) -> Words:
+    first, last = to_seconds(skip.first), to_seconds(skip.last)
+    return commit_arguments.skip(run_id(name, skip.first), first, last, skip.count, skip.reason, skip.detail)
 
 
 def opened(job: Job, sent: Message, due: float, now: float, by: str = "") -> str:

@@ -27,7 +27,7 @@ from scheduler.storage.entries import Job
 from scheduler.storage.keys import Keys
 from scheduler.storage.refusals import code_of
 
-RUN_NAMESPACE = uuid.UUID("6f9b2a52-6c3e-5a0e-9d2a-0d5c1f4f7d11")
+RUN_NAMESPACE = uuid.UUID("6f9b2a52-6c3e-5a0e-9d2a-0d5c1f4f7d11").bytes
 MILLISECOND = timedelta(milliseconds=1)
 ESCAPED = json.encoder.encode_basestring_ascii  #: a text as JSON has it
 # What stands for each gap while kombu builds a message. Nobody can guess it, so no argument of anybody contains it.
@@ -49,7 +49,7 @@ def uuid_text(digest: bytes, version: int) -> str:
 
 def task_id(run_id: str) -> str:
     """The Celery task id of a run, a UUID of version 5: the same for the same run, whoever computes it."""
-    digest = hashlib.sha1(RUN_NAMESPACE.bytes + run_id.encode(), usedforsecurity=False)
+    digest = hashlib.sha1(RUN_NAMESPACE + run_id.encode(), usedforsecurity=False)
     return uuid_text(digest.digest()[:16], 5)
 
 

@@ -170,13 +170,18 @@ class Posted:
         self.pool.release(self.connection)
 
 
-def script(client: Client, name: str) -> Script:
-    """The Lua script ``scheduler/lua/<name>.lua``.
+def script(client: Client, *names: str) -> Script:
+    """The Lua script made of ``scheduler/lua/<name>.lua``, one after the other.
 
-    Lua has no import in Redis: what scripts share stands in ``_ledger.lua`` and is put in front of each.
+    Lua has no import in Redis: ``_ledger.lua``, which most scripts need, is put in front of each.
     """
+    return Script(client, lua_text("_ledger", *names))
+
+
+def lua_text(*names: str) -> str:
+    """The text of these files of ``scheduler/lua``, one after the other."""
     lua = files("scheduler") / "lua"
-    return Script(client, "".join((lua / f"{part}.lua").read_text("utf-8") for part in ("_ledger", name)))
+    return "".join((lua / f"{name}.lua").read_text("utf-8") for name in names)
 
 
 def configured(client: Client, name: str) -> str | None:
