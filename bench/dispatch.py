@@ -92,7 +92,7 @@ def bench_idle(url: str) -> None:
 
 def store_many(ours: Ours, count: int) -> None:
     """Copies of one entry, none of them due within the hour."""
-    client, store = ours.scheduler.client, ours.scheduler.store
+    client, store = ours.scheduler.client, ours.scheduler.context.store
     fields = ours.declared("job-0", from_seconds(time.time() + HOUR).isoformat()).fields()
     changes.create(store, "job-0", fields, tasks=None, by="bench")
     stored, due = client.hgetall("redbeat:job-0"), client.zscore("redbeat::schedule", "redbeat:job-0")
@@ -129,7 +129,7 @@ def bench_load(url: str) -> None:
         client.flushall()
         ours = Ours(url)
         wanted = {f"job-{n}": ours.declared(f"job-{n}", "2026-01-01 00:00") for n in range(count)}
-        compare(client, count, ours.name, load, ours.scheduler.store, wanted)
+        compare(client, count, ours.name, load, ours.scheduler.context.store, wanted)
 
 
 def compare(client: Client, count: int, name: str, work: Callable[..., object], *arguments: object) -> None:
@@ -165,7 +165,7 @@ def bench_lateness(url: str, schedules: int = 500, duration: float = 130.0) -> N
     for every in ("1s", "1m"):
         fields = ours.declared("job", start).fields() | {"every": every}
         for number in range(schedules):
-            changes.create(ours.scheduler.store, f"{every}-{number}", fields, tasks=None, by="bench")
+            changes.create(ours.scheduler.context.store, f"{every}-{number}", fields, tasks=None, by="bench")
     end = time.monotonic() + duration
     while time.monotonic() < end:
         ours.scheduler.tick()

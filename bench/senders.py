@@ -16,8 +16,9 @@ from celery.schedules import schedule as interval
 from redbeat.schedulers import RedBeatScheduler, RedBeatSchedulerEntry
 
 from scheduler import changes
+from scheduler.beat.leading import Leading
 from scheduler.beat.scheduler import Scheduler
-from scheduler.beat.sender import BATCH
+from scheduler.beat.sender import MAX_BATCH
 from scheduler.celeryapp import build
 from scheduler.model import Declared, Entry
 from scheduler.settings import Settings
@@ -95,7 +96,9 @@ class Ours:
         self.app.loader.import_default_modules()
         self.app.finalize()
         self.scheduler = Scheduler(self.app, lazy=True)
-        self.scheduler.lease.campaign(self.scheduler.client)
+        role = self.scheduler.take_role()
+        assert isinstance(role, Leading)
+        self.sender = role.sender
 
     def declared(self, name: str, start: str) -> Declared:
         fields = {"task": TASK, "every": "1h", "start": start, "args": [10, 20], "overlap": "allow"}
@@ -104,7 +107,7 @@ class Ours:
         return found
 
     def prepare(self, count: int) -> None:
-        store, due = self.scheduler.store, from_seconds(float(int(time.time()) + 3 + count // 2000))
+        store, due = self.scheduler.context.store, from_seconds(float(int(time.time()) + 3 + count // 2000))
         if not store.names():
             fields = self.declared("job", due.isoformat()).fields()
             entries = [Entry(f"job-{number}", "admin", fields, due=due) for number in range(count)]
@@ -120,13 +123,13 @@ class Ours:
 
     def know(self, names: list[str]) -> None:
         """Bring the roster up to date after the due instants were moved, as it is after the run before."""
-        roster, now = self.scheduler.sender.roster, changes.clock()
+        roster, now = self.sender.roster, changes.clock()
         roster.clear()
         for name, stored in roster.unknown(names).items():
-            self.scheduler.sender.read(name, stored, now)
+            self.sender.read(name, stored, now)
 
     def send(self) -> None:
-        while self.scheduler.sender.send(()):
+        while self.sender.send(()):
             continue
 
 
@@ -137,11 +140,11 @@ class Limit(Ours):
 
     def prepare(self, count: int) -> None:
         super().prepare(count)
-        sender = self.scheduler.sender
+        sender = self.sender
         names = sender.roster.due(count)
-        batches = [sender.prepare(names[at : at + BATCH], ()) for at in range(0, count, BATCH)]
+        batches = [sender.prepare(names[at : at + MAX_BATCH], ()) for at in range(0, count, MAX_BATCH)]
         self.calls = [sender.dispatcher.arguments(batch, self.scheduler.lease.token) for batch in batches]
 
     def send(self) -> None:
         for arguments in self.calls:
-            self.scheduler.sender.dispatcher.commit(arguments)
+            self.sender.dispatcher.commit(arguments)

@@ -8,7 +8,6 @@ from celery import Celery
 
 from scheduler import changes, schedule_file
 from scheduler.beat.lease import Lease
-from scheduler.beat.safekeeping import Safekeeping
 from scheduler.errors import Conflict, Exit
 from scheduler.events import emit
 from scheduler.process.reload import Reload
@@ -18,21 +17,20 @@ from scheduler.storage.store import Store
 
 
 class FollowedFile(FileWatch):
-    """What became of it, and which of it the others were told."""
+    """The last result of loading it, and what other beats and the page were told of it."""
 
-    def __init__(self, app: Celery, store: Store, lease: Lease, safe: Safekeeping) -> None:
+    def __init__(self, app: Celery, store: Store, lease: Lease) -> None:
         super().__init__(lease.settings.file)
         self.app = app
         self.store = store
         self.lease = lease
-        self.safe = safe
         self.reload = Reload(lease.settings.state_dir)
-        self.wrong = ""  #: what is, first of all
-        self.fall_due_after: datetime | None = None  #: when what Redis lost had been sent last
+        self.wrong = ""  #: the first problem of the file that was loaded last; empty if it was good
+        self.fall_due_after: datetime | None = None  #: after a loss: the file's schedules are due after this instant
         self.digest = self.told_of = ""
 
     def load(self) -> None:
-        """Load the file if it changed; what met other changes too often waits for the next tick.
+        """Load the file if it changed; after too many conflicts with other changes, again in the next tick.
 
         Raises LostLock.
         """
@@ -50,7 +48,6 @@ class FollowedFile(FileWatch):
                 progress=self.lease.progress,
             )
             self.wrong = problems[0] if problems else ""
-            self.safe.trust_file(not problems)
             self.answer(problems)
             self.fall_due_after = None
             loaded = True
@@ -61,11 +58,11 @@ class FollowedFile(FileWatch):
                 self.forget()
 
     def compare(self) -> None:
-        """Tell of a schedule file that is not the one which the leader read; nothing of it is loaded."""
+        """Log that this host's schedule file differs from the one that the leader read; load nothing."""
         if self.has_changed():
-            found = schedule_file.read(self.path)
-            self.follow(found.patterns, certain=not found.problems)
-            self.digest = found.digest
+            text = schedule_file.read(self.path)
+            self.follow(text.patterns, certain=not text.problems)
+            self.digest = text.digest
         client, standby_files = self.store.client, self.store.keys.standby_files
         client.hset(standby_files, self.lease.name, self.digest)
         client.expire(standby_files, 60)
@@ -78,5 +75,5 @@ class FollowedFile(FileWatch):
             self.answer([str(problem) for problem in wrong])
 
     def answer(self, problems: list[str]) -> None:
-        """Tell the one who asked for a reload what is wrong with the file."""
+        """Answer a request for a reload with the problems of the file."""
         self.reload.end(Exit.PROBLEMS if problems else Exit.OK, *problems)

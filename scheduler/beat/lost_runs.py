@@ -24,7 +24,7 @@ AT_ONCE = 200
 LOOKED_AT = 10_000  #: overdue leases of which the leader remembers since when
 
 
-class Vanished:
+class LostRuns:
     """The leader's look at the leases of running runs."""
 
     def __init__(self, app: Celery, store: Store, ledger: Ledger) -> None:
@@ -72,7 +72,7 @@ class Vanished:
         self._overdue = {(run_id, ends): self._overdue.get((run_id, ends), here) for run_id, ends in found}
         return [run_id for (run_id, _), since in self._overdue.items() if here - since >= self.patience][:AT_ONCE]
 
-    def wait_anew(self) -> None:
+    def wait_again(self) -> None:
         """Count no time in which Redis was away: no worker could renew."""
         self._overdue.clear()
 

@@ -11,60 +11,64 @@ from datetime import datetime
 from scheduler import faults
 from scheduler.beat import adopt
 from scheduler.beat.lease import Lease
+from scheduler.beat.loss_detector import LossDetector
 from scheduler.beat.roster import Roster
-from scheduler.beat.safekeeping import Safekeeping
 from scheduler.events import emit
 from scheduler.sending.decide import Stretches, decide, decide_on_time
 from scheduler.sending.dispatch import Dispatcher, Due, Unsendable
 from scheduler.storage import entries
 from scheduler.storage.client import AWAY, REFUSED, Posted
 from scheduler.storage.entries import DamagedEntry
-from scheduler.storage.instants import from_seconds
+from scheduler.storage.instants import EPOCH, from_seconds
 from scheduler.storage.lock import LostLock
 
-BATCH = 100  #: entries that are committed in one step: more would keep others waiting for Redis, and are no faster
-AT_ONCE = 100 * BATCH  #: entries that are sent before beat looks after anything else
+Interval = tuple[datetime, datetime]
+
+MAX_BATCH = 100  #: entries committed in one step: more would keep others waiting for Redis, and are no faster
+MAX_SENT_PER_ROUND = 100 * MAX_BATCH  #: entries that are sent before beat does anything else
 
 
 class Sender:
     """Reads, decides and commits, for the beat that leads."""
 
-    def __init__(self, dispatcher: Dispatcher, roster: Roster, lease: Lease, safe: Safekeeping) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, roster: Roster, lease: Lease, losses: LossDetector, leaderless: Interval
+    ) -> None:
         self.dispatcher = dispatcher
         self.roster = roster
         self.store = roster.store
         self.lease = lease
-        self.safe = safe
-        self.away: tuple[datetime, datetime] | None = None  #: the stretch before this beat in which none led
-        self.begun = from_seconds(0.0)  #: when it looked last for what is due
-        self.on_their_way: deque[tuple[list[Due], Posted]] = deque()
+        self.losses = losses
+        self.leaderless = leaderless  #: before this beat took the lock
+        self.round_began = EPOCH  #: when it looked last for what is due
+        self.in_flight: deque[tuple[list[Due], Posted]] = deque()  #: batches whose replies were not read yet
 
     def forget(self) -> None:
-        """Read every entry anew, and build every message anew."""
+        """Read every entry again, and build every message again."""
         self.roster.clear()
         self.dispatcher.forget()
 
-    def send(self, handled: Stretches) -> bool:
+    def send(self, covered: Stretches) -> bool:
         """Send what is due; False when nothing is. While Redis takes one batch, the next one is prepared and follows.
 
         Raises LostLock, or what redis-py raises while Redis is away.
         """
-        self.begun = from_seconds(time.time())
-        names = self.roster.due(AT_ONCE)
+        self.round_began = from_seconds(time.time())
+        names = self.roster.due(MAX_SENT_PER_ROUND)
         try:
-            for start in range(0, len(names), BATCH):
-                self.hand_over(self.prepare(names[start : start + BATCH], handled))
+            for start in range(0, len(names), MAX_BATCH):
+                self.hand_over(self.prepare(names[start : start + MAX_BATCH], covered))
         finally:
             self.settle_all()
         return bool(names)
 
-    def prepare(self, names: list[str], handled: Stretches) -> list[Due]:
-        """Decide over these entries; without those that have to be set aside, or met again."""
+    def prepare(self, names: list[str], covered: Stretches) -> list[Due]:
+        """Decide over these entries; leaves out those that are quarantined, or read again in the next round."""
         now = from_seconds(time.time())
         for name, stored in self.roster.unknown(names).items():
             self.read(name, stored, now)
         faults.reach("beat.before_decide")
-        decided = [self.decide(name, now, handled) for name in names]
+        decided = [self.decide(name, now, covered) for name in names]
         faults.reach("beat.after_decide")
         return [due for due in decided if due is not None]
 
@@ -78,23 +82,23 @@ class Sender:
                 self.set_aside(error.entry.name, str(error.entry.revision), str(error))
                 batch = [due for due in batch if due.entry.name != error.entry.name]
         if batch:
-            self.on_their_way.append((batch, self.dispatcher.post(arguments)))
+            self.in_flight.append((batch, self.dispatcher.post(arguments)))
         else:
             self.lease.hold_on(self.store.client)
-        if len(self.on_their_way) > 1:
+        if len(self.in_flight) > 1:
             self.settle()
 
     def settle_all(self) -> None:
         try:
-            while self.on_their_way:
+            while self.in_flight:
                 self.settle()
         finally:
-            while self.on_their_way:  # what came of them is found when they are met again
-                self.on_their_way.popleft()[1].drop()
+            while self.in_flight:  # their entries are still due, or were advanced: reading them again tells
+                self.in_flight.popleft()[1].drop()
 
     def settle(self) -> None:
         """Wait for the batch that was sent first, and take its outcome into account."""
-        batch, posted = self.on_their_way.popleft()
+        batch, posted = self.in_flight.popleft()
         replies = self.dispatcher.replies(posted)
         for number, due in enumerate(batch):
             known, decision = self.roster.get(due.entry.name), due.decision
@@ -107,8 +111,8 @@ class Sender:
             if outcome == "broken":
                 self.set_aside(batch[number].entry.name, str(batch[number].entry.revision), wrong[0])
         self.dispatcher.tell(batch, replies)
-        self.safe.sent(self.begun, everything=False)
-        self.safe.changed.update(due.entry.name for due in batch if due.job.max_runs is not None)
+        self.losses.memory.note_sent(self.round_began, everything=False)
+        self.losses.backup.changed.update(due.entry.name for due in batch if due.job.max_runs is not None)
         self.lease.progress()
         if not self.lease.held:
             raise LostLock
@@ -119,7 +123,7 @@ class Sender:
         if "definition" not in stored:
             if self.store.set_aside(name, "", "", self.lease.token):
                 emit("entry.vanished", schedule=name)
-                self.safe.missing.add(name)
+                self.losses.missing.add(name)
             return
         with self.setting_aside(name, stored.get("revision", "")):
             entry = entries.decode(name, stored)
@@ -130,23 +134,23 @@ class Sender:
             else:
                 self.roster.learn(entry)
 
-    def decide(self, name: str, now: datetime, handled: Stretches) -> Due | None:
-        """One entry's decision; None for an entry that was not read as it stands, which is met again at once."""
+    def decide(self, name: str, now: datetime, covered: Stretches) -> Due | None:
+        """One entry's decision; None for an entry that could not be read, or was changed: the next round reads it."""
         known = self.roster.get(name)
         if known is None:
             return None
         entry, job, due = known.entry, known.job, known.due
         try:
-            decision = None if handled else decide_on_time(entry, job, due, now)
+            decision = None if covered else decide_on_time(entry, job, due, now)
             if decision is None:
-                decision = decide(known.present(), job, now, self.away, handled)
+                decision = decide(known.present(), job, now, self.leaderless, covered)
             return Due(entry, job, decision, due)
         except Exception as error:
             self.refuse(name, str(known.entry.revision), error)
             return None
 
     def look_around(self) -> None:
-        """Take over what other programs did with RedBeat's API: it announces nothing, and reckons times of its own."""
+        """Take over what other programs did with RedBeat's API, which announces nothing and computes its own times."""
         now = from_seconds(time.time())
         for name, stored in self.roster.touched_outside().items():
             self.read(name, stored, now)
@@ -165,8 +169,8 @@ class Sender:
             self.refuse(name, revision, error)
 
     def refuse(self, name: str, revision: str, error: Exception) -> None:
-        said = str(error) if isinstance(error, DamagedEntry) else f"{type(error).__name__}: {error}"
-        self.set_aside(name, revision, said)
+        reason = str(error) if isinstance(error, DamagedEntry) else f"{type(error).__name__}: {error}"
+        self.set_aside(name, revision, reason)
 
     def set_aside(self, name: str, revision: str, error: str) -> None:
         self.roster.forget(name)

@@ -1,7 +1,7 @@
-"""The wall clock, which is set ahead and back; and the stretches of it in which everything that fell due was handled.
+"""The wall clock, which can be set ahead and back, and its covered intervals: everything due in them was dealt with.
 
-An instant is sent once. When the clock is set back, what was handled is not sent again, and what the clock had left
-out, or what was missed because no beat led, falls due when its time comes now.
+An instant is sent once. When the clock is set back, what fell due in a covered interval is not sent again, and what the
+clock had left out, or what was missed because no beat led, falls due when its time comes.
 """
 
 from __future__ import annotations
@@ -15,81 +15,77 @@ from scheduler.storage.client import Client
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys
 
-STEP = 60.0  #: seconds that count as a step; less is waited for
-REMEMBERED = 50  #: stretches
+MIN_STEP_S = 60.0  #: a difference that counts as a step of the clock; a smaller one is waited for
+MAX_INTERVALS = 50  #: covered intervals that are remembered
 
-KEPT = ("handled", "back_at", "since")
-
-Stretch = tuple[float, float]  # epoch seconds
+Interval = tuple[float, float]  # epoch seconds
 
 
 class WallClock:
-    """The leader's; what it knows outlives the process in Redis."""
+    """One for each term as leader; the covered intervals outlive it in Redis.
 
-    def __init__(self, client: Client, keys: Keys) -> None:
+    ``last_led`` is when a beat led last, in epoch seconds, as far as Redis knows. Making one reads from Redis.
+    """
+
+    def __init__(self, client: Client, keys: Keys, last_led: float | None) -> None:
         self.client = client
         self.key = keys.clock
-        self.handled: list[Stretch] = []  #: that ended with a step, or because no beat led
-        self.ahead: list[tuple[datetime, datetime]] = []  #: of these, what the clock has yet to pass again
-        self.is_set_back = False  #: until somebody has planned anew
-        self.led_until: float | None = None
-        self.back_at = self.since = self.wall = self.steady = 0.0
-        self.begun = self.unsaved = False
-
-    def begin(self, led_until: float | None) -> None:
-        """This beat leads from now on; somebody led until then, as far as that is known."""
-        self.led_until = led_until
-        self.begun = self.is_set_back = False
+        self.covered, self.set_back_to, self.interval_start = read(client.get(self.key))
+        self.still_ahead: list[tuple[datetime, datetime]] = []  #: covered, and the clock has yet to pass it again
+        self.is_set_back = False  #: until the schedules are planned again
+        self.is_unsaved = True
+        self._read()
+        if not last_led:
+            self.interval_start = self.wall  # the leader before left no end for its interval
+        self._find_still_ahead()
+        # A leader that died within seconds of a step did not renew since, so ``last_led`` is from before the step.
+        ended = max(last_led or self.wall, self.interval_start)
+        if abs(self.wall - ended) >= MIN_STEP_S:
+            self._end_interval(ended)
 
     def look(self) -> None:
-        """Notice whether the clock was set since the last look, or since somebody led."""
-        if not self.begun:
-            self._begin()
-        else:
-            before = self.wall + time.monotonic() - self.steady
-            self._read()
-            if abs(self.wall - before) >= STEP:
-                if self.wall > before:
-                    emit("clock.set_ahead", seconds=self.wall - before)
-                self._step(before)
-        if self.unsaved:
-            self.client.set(self.key, json.dumps({name: getattr(self, name) for name in KEPT}))
-            self.unsaved = False
-
-    def _begin(self) -> None:
-        text = self.client.get(self.key)
+        """Notice whether the clock was set since the last look."""
+        # The monotonic clock cannot be set: it says what the wall clock would show now.
+        expected = self.wall + time.monotonic() - self.monotonic
         self._read()
-        self.handled, self.back_at, self.since = read(text)
-        self.since = self.since if self.led_until else self.wall
-        self._look_ahead()
-        self.begun = self.unsaved = True
-        ended = max(self.led_until or self.wall, self.since)  # who died within seconds of a step did not renew since
-        if abs(self.wall - ended) >= STEP:
-            self._step(ended)
+        if abs(self.wall - expected) >= MIN_STEP_S:
+            if self.wall > expected:
+                emit("clock.set_ahead", seconds=self.wall - expected)
+            self._end_interval(expected)
+        if self.is_unsaved:
+            stored = {"handled": self.covered, "back_at": self.set_back_to, "since": self.interval_start}
+            self.client.set(self.key, json.dumps(stored))
+            self.is_unsaved = False
 
     def _read(self) -> None:
-        self.wall, self.steady = time.time(), time.monotonic()
+        self.wall, self.monotonic = time.time(), time.monotonic()
 
-    def _step(self, before: float) -> None:
-        self.handled = [*self.handled, (self.since, before)][-REMEMBERED:]
-        self.since = self.wall
-        self.unsaved = True
-        if self.wall < before:
-            emit("clock.set_back", seconds=before - self.wall)
-            self.back_at = self.wall
+    def _end_interval(self, end: float) -> None:
+        """The interval until then is covered, and another one starts now."""
+        self.covered = [*self.covered, (self.interval_start, end)][-MAX_INTERVALS:]
+        self.interval_start = self.wall
+        self.is_unsaved = True
+        if self.wall < end:
+            emit("clock.set_back", seconds=end - self.wall)
+            self.set_back_to = self.wall
             self.is_set_back = True
-            self._look_ahead()
+            self._find_still_ahead()
 
-    def _look_ahead(self) -> None:
-        stretches = [(max(first, self.back_at), last) for first, last in self.handled if last > self.back_at > 0]
-        self.ahead = [(from_seconds(first), from_seconds(last)) for first, last in stretches]
+    def _find_still_ahead(self) -> None:
+        # The part of an interval before ``set_back_to`` is never passed again.
+        start = self.set_back_to
+        ahead = [(max(first, start), last) for first, last in self.covered if last > start > 0]
+        self.still_ahead = [(from_seconds(first), from_seconds(last)) for first, last in ahead]
 
 
-def read(text: str | None) -> tuple[list[Stretch], float, float]:
-    """What was kept; nothing where somebody else wrote there."""
+def read(text: str | None) -> tuple[list[Interval], float, float]:
+    """Covered intervals, where the clock was last set back to, and the start of the open interval.
+
+    Zeros where another program wrote there. The field names in Redis are those of the first release.
+    """
     try:
-        kept = json.loads(text or "{}")
-        stretches = [(float(first), float(last)) for first, last in kept.get("handled", ())]
-        return stretches, float(kept.get("back_at", 0)), float(kept.get("since", 0))
+        stored = json.loads(text or "{}")
+        covered = [(float(first), float(last)) for first, last in stored.get("handled", ())]
+        return covered, float(stored.get("back_at", 0)), float(stored.get("since", 0))
     except (ValueError, TypeError, AttributeError):
         return [], 0.0, 0.0

@@ -19,6 +19,7 @@ from scheduler.settings import Settings
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
+from tests.support.beats import leading, leads
 from tests.unit.timing.oracle import Expression, timeline
 
 CRONS = (
@@ -78,13 +79,13 @@ def lead_through(beat: Scheduler, client: Client, keys: Keys, start: datetime) -
     """Let time jump from one due instant to the next, as beat's sleep does."""
     end = start + timedelta(hours=HOURS)
     with time_machine.travel(start, tick=False) as clock:
-        assert beat.is_leading()
+        assert leads(beat)
         while True:
             [(_, score)] = client.zrangebyscore(keys.schedule, 0, "+inf", start=0, num=1, withscores=True)
             if score >= end.timestamp():
                 return
             clock.move_to(score)
-            while beat.sender.send(()):
+            while leading(beat).sender.send(()):
                 continue
 
 

@@ -42,9 +42,9 @@ def test_a_beat_that_becomes_leader_loads_the_file(beat: Scheduler, settings: Se
 def test_a_file_that_did_not_change_is_not_loaded_again(beat: Scheduler, settings: Settings, store: Store) -> None:
     write_file(settings, GOOD)
     lead(beat)
-    before = schedule_data(beat.client, beat.keys)
+    before = schedule_data(beat.client, beat.context.keys)
     lead(beat)
-    assert schedule_data(beat.client, beat.keys) == before
+    assert schedule_data(beat.client, beat.context.keys) == before
 
 
 def test_a_change_of_the_file_governs_the_next_tick(beat: Scheduler, settings: Settings, store: Store) -> None:
@@ -117,7 +117,7 @@ def test_an_entry_that_stands_in_no_index_stops_neither_the_file_nor_the_others(
     """The file cannot make it, because it is there, nor change it, because it is not found."""
     write_file(settings, GOOD)
     lead(beat)
-    beat.client.zrem(beat.keys.schedule, beat.keys.entry("job"))
+    beat.client.zrem(beat.context.keys.schedule, beat.context.keys.entry("job"))
     write_file(settings, GOOD.replace("[1, 2]", "[3, 4]"))
     add_due(store, just_now, "other")
     lead(beat)
@@ -130,7 +130,7 @@ def test_schedules_of_the_page_and_of_other_programs_survive_a_load(
     beat: Scheduler, settings: Settings, store: Store, just_now: datetime
 ) -> None:
     add_due(store, just_now, "page")
-    put(beat.client, beat.keys, "theirs", theirs(just_now))
+    put(beat.client, beat.context.keys, "theirs", theirs(just_now))
     write_file(settings, GOOD)
     lead(beat)
     assert store.names() == ["job", "page", "theirs"]
@@ -141,7 +141,7 @@ def test_an_entry_of_the_file_that_was_damaged_is_back_with_the_next_load(
 ) -> None:
     write_file(settings, GOOD)
     lead(beat)
-    beat.client.hset(beat.keys.entry("job"), mapping={"meta": "[", "fields": "["})
+    beat.client.hset(beat.context.keys.entry("job"), mapping={"meta": "[", "fields": "["})
     beat.file.forget()
     lead(beat)
     assert store.get("job").error == ""

@@ -22,11 +22,14 @@ from tests.support.beats import (
     GOOD,
     add_due,
     lead,
+    leads,
     messages,
     put,
     running_beat,
     schedule_data,
     sent,
+    stand_by,
+    standing_by,
     theirs,
     write_file,
 )
@@ -42,8 +45,8 @@ def test_a_standby_changes_no_schedule_data(
     put(client, keys, "theirs", theirs(just_now))
     write_file(settings, GOOD)
     before = schedule_data(client, keys)
-    assert not beat.is_leading()
-    beat.stand_by()
+    assert not leads(beat)
+    stand_by(beat)
     assert sent(client) == []
     after = schedule_data(client, keys)
     assert after.pop(keys.standbys)
@@ -53,11 +56,11 @@ def test_a_standby_changes_no_schedule_data(
 
 def test_a_standby_tells_who_leads(beat: Scheduler, celery: Celery, caplog: pytest.LogCaptureFixture) -> None:
     with running_beat(celery) as other:
-        assert other.is_leading()
+        assert leads(other)
         with caplog.at_level(logging.INFO, "scheduler"):
-            assert not beat.is_leading()
-            wait = beat.stand_by()
-            beat.stand_by()
+            assert not leads(beat)
+            wait = stand_by(beat)
+            stand_by(beat)
         (line,) = messages(caplog)
         assert line.startswith(f"Standing by: {other.lease.name} leads, its lease ends in ")
         assert 0 < wait <= beat.max_interval
@@ -68,34 +71,34 @@ def test_a_standby_tells_again_who_leads_after_half_a_minute(
 ) -> None:
     beat.max_interval = 60.0
     with running_beat(celery) as other, caplog.at_level(logging.INFO, "scheduler"):
-        assert other.is_leading()
+        assert leads(other)
         caplog.clear()
-        wait = beat.stand_by()
-        beat.announced_at -= 30 - wait  # as if so much time had passed
-        beat.stand_by()
+        wait = stand_by(beat)
+        standing_by(beat).announced_at -= 30 - wait  # as if so much time had passed
+        stand_by(beat)
         assert len([line for line in messages(caplog) if line.startswith("Standing by: ")]) == 2
 
 
 def test_a_lock_without_a_name_is_a_stock_beats(beat: Scheduler, client: Client, keys: Keys) -> None:
     client.set(keys.lock, "stock", px=1500_000)
-    assert not beat.is_leading()
-    assert beat.stand_by() == beat.max_interval
+    assert not leads(beat)
+    assert stand_by(beat) == beat.max_interval
 
 
 def test_one_of_two_beats_leads_and_the_other_follows_at_once_when_it_stops(
     beat: Scheduler, celery: Celery, keys: Keys, client: Client
 ) -> None:
     with running_beat(celery) as other:
-        assert (beat.is_leading(), other.is_leading()) == (True, False)
+        assert (leads(beat), leads(other)) == (True, False)
         beat.close()
         assert not client.exists(keys.lock, keys.leader)
-        assert other.is_leading()
+        assert leads(other)
 
 
 def test_stopping_a_standby_does_not_free_the_leaders_lock(beat: Scheduler, celery: Celery) -> None:
-    assert beat.is_leading()
+    assert leads(beat)
     with running_beat(celery) as other:
-        assert not other.is_leading()
+        assert not leads(other)
         other.close()
     assert beat.lease.renew(beat.client)
 
@@ -103,11 +106,11 @@ def test_stopping_a_standby_does_not_free_the_leaders_lock(beat: Scheduler, cele
 def test_a_beat_that_lost_its_lock_sends_nothing_and_stands_by(
     beat: Scheduler, store: Store, client: Client, keys: Keys, just_now: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert beat.is_leading()
+    assert leads(beat)
     client.set(keys.lock, "another beat's", px=15_000)
     add_due(store, just_now)
     with pytest.raises(LostLock):
-        beat.lead()
+        lead(beat)
     assert sent(client) == []
     assert store.get("job").total_run_count == 0
     beat.max_interval = 0.1
@@ -123,12 +126,12 @@ def test_a_beat_that_lost_its_lock_while_it_reads_the_file_stands_by(
     beat: Scheduler, settings: Settings, store: Store, client: Client, keys: Keys, file: str
 ) -> None:
     write_file(settings, file)
-    assert beat.is_leading()
+    assert leads(beat)
     client.set(keys.lock, "another beat's", px=15_000)
     beat.max_interval = 0.1
     beat.tick()
     beat.tick()
-    assert not beat.is_leading()
+    assert not leads(beat)
     assert store.names() == []
 
 
@@ -140,13 +143,13 @@ def test_a_beat_that_lost_its_lock_does_not_try_for_ever_to_set_something_aside(
     client.set(keys.lock, "another beat's", px=60_000)
     put(client, keys, "bad", {"definition": "{"})
     with pytest.raises(LostLock):
-        beat.lead()
+        lead(beat)
 
 
 def test_a_beat_that_lost_its_lock_sets_nothing_aside(
     beat: Scheduler, client: Client, keys: Keys, just_now: datetime
 ) -> None:
-    assert beat.is_leading()
+    assert leads(beat)
     client.set(keys.lock, "another beat's", px=15_000)
     put(client, keys, "bad", {"definition": "{"})
     put(client, keys, "theirs", theirs(just_now))
@@ -179,7 +182,7 @@ def test_an_entry_that_a_stock_beat_sent_meanwhile_is_not_sent_again(
 
 
 def test_clean_stop_is_told_once(beat: Scheduler, caplog: pytest.LogCaptureFixture) -> None:
-    assert beat.is_leading()
+    assert leads(beat)
     with caplog.at_level(logging.INFO, "scheduler"):
         beat.close()
         beat.close()

@@ -17,7 +17,18 @@ from scheduler.storage import entries
 from scheduler.storage.client import AWAY, Client
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store, Write
-from tests.support.beats import add_due, arguments, lead, messages, put, runs_sent, schedule_data, sent, theirs
+from tests.support.beats import (
+    add_due,
+    arguments,
+    lead,
+    leading,
+    messages,
+    put,
+    runs_sent,
+    schedule_data,
+    sent,
+    theirs,
+)
 
 CRONTAB = {
     "__type__": "crontab",
@@ -92,10 +103,10 @@ def assert_set_aside_alone(beat: Scheduler, store: Store, just_now: datetime) ->
     bad = store.get("bad")
     assert bad.error
     assert "\n" not in bad.error
-    assert beat.client.zscore(beat.keys.schedule, beat.keys.entry("bad")) == entries.NEVER
-    before = schedule_data(beat.client, beat.keys)
+    assert beat.client.zscore(beat.context.keys.schedule, beat.context.keys.entry("bad")) == entries.NEVER
+    before = schedule_data(beat.client, beat.context.keys)
     lead(beat)
-    assert schedule_data(beat.client, beat.keys) == before
+    assert schedule_data(beat.client, beat.context.keys) == before
     assert not beat.client.exists("owned")
 
 
@@ -103,7 +114,7 @@ def assert_set_aside_alone(beat: Scheduler, store: Store, just_now: datetime) ->
 def test_an_entry_of_another_program_that_cannot_be_sent_stops_nobody(
     beat: Scheduler, store: Store, just_now: datetime, changes: dict[str, Any]
 ) -> None:
-    put(beat.client, beat.keys, "bad", theirs(just_now, **changes))
+    put(beat.client, beat.context.keys, "bad", theirs(just_now, **changes))
     assert_set_aside_alone(beat, store, just_now)
 
 
@@ -111,7 +122,7 @@ def test_an_entry_of_another_program_that_cannot_be_sent_stops_nobody(
 def test_an_entry_whose_hash_is_damaged_stops_nobody(
     beat: Scheduler, store: Store, just_now: datetime, changes: dict[str, Any]
 ) -> None:
-    put(beat.client, beat.keys, "bad", theirs(just_now) | changes)
+    put(beat.client, beat.context.keys, "bad", theirs(just_now) | changes)
     assert_set_aside_alone(beat, store, just_now)
 
 
@@ -138,7 +149,7 @@ def test_an_entry_of_ours_that_was_damaged_stops_nobody(
     beat: Scheduler, store: Store, just_now: datetime, changes: dict[str, str]
 ) -> None:
     add_due(store, just_now, "bad")
-    beat.client.hset(beat.keys.entry("bad"), mapping=changes)
+    beat.client.hset(beat.context.keys.entry("bad"), mapping=changes)
     assert_set_aside_alone(beat, store, just_now)
 
 
@@ -147,13 +158,13 @@ def test_an_entry_of_ours_that_lost_a_field_stops_nobody(
     beat: Scheduler, store: Store, just_now: datetime, missing: str
 ) -> None:
     add_due(store, just_now, "bad")
-    beat.client.hdel(beat.keys.entry("bad"), missing)
+    beat.client.hdel(beat.context.keys.entry("bad"), missing)
     add_due(store, just_now, "z")
     lead(beat)
     assert "z" in {run.partition("@")[0] for run in runs_sent(beat.client)}
-    before = schedule_data(beat.client, beat.keys)
+    before = schedule_data(beat.client, beat.context.keys)
     lead(beat)
-    assert schedule_data(beat.client, beat.keys) == before
+    assert schedule_data(beat.client, beat.context.keys) == before
 
 
 LEDGERS: dict[str, Callable[[Client, str], object]] = {
@@ -168,18 +179,18 @@ def test_a_ledger_that_is_damaged_stops_nobody(
     beat: Scheduler, store: Store, just_now: datetime, damage: Callable[[Client, str], object]
 ) -> None:
     add_due(store, just_now, "bad")
-    damage(beat.client, beat.keys.ledger("bad"))
+    damage(beat.client, beat.context.keys.ledger("bad"))
     assert_set_aside_alone(beat, store, just_now)
     assert store.get("bad").error.startswith("redbeat::ledger:bad is damaged: ")
     with pytest.raises(RefusedChange, match=r"redbeat::ledger:bad is damaged: .*; delete that key, then run it"):
-        beat.sender.dispatcher.run_now(store.get("bad"), "ann")
+        leading(beat).sender.dispatcher.run_now(store.get("bad"), "ann")
 
 
 def test_a_damaged_row_of_a_run_that_nobody_took_in_time_keeps_no_other_back(
     beat: Scheduler, store: Store, just_now: datetime
 ) -> None:
     add_due(store, just_now)
-    beat.client.hset(beat.keys.ledger("job"), mapping={":open": "1 job@1", "job@1": "x"})
+    beat.client.hset(beat.context.keys.ledger("job"), mapping={":open": "1 job@1", "job@1": "x"})
     lead(beat)
     assert runs_sent(beat.client) == [run_id("job", just_now)]
 
@@ -191,7 +202,7 @@ def test_a_redis_that_is_full_damages_nobody(beat: Scheduler, store: Store, just
     beat.client.config_set("maxmemory", "1mb")
     try:
         with pytest.raises(AWAY):
-            beat.sender.send(())
+            leading(beat).sender.send(())
     finally:
         beat.client.config_set("maxmemory", "0")
     assert store.get("late").error == ""
@@ -203,10 +214,10 @@ def test_a_schedule_whose_damaged_ledger_was_deleted_is_sent_once_it_is_changed(
     beat: Scheduler, store: Store, ledger: Ledger, just_now: datetime
 ) -> None:
     add_due(store, just_now, "bad")
-    beat.client.set(beat.keys.ledger("bad"), "x")
+    beat.client.set(beat.context.keys.ledger("bad"), "x")
     lead(beat)
     assert runs_sent(beat.client) == []
-    beat.client.delete(beat.keys.ledger("bad"))
+    beat.client.delete(beat.context.keys.ledger("bad"))
     before = store.get("bad")
     store.write([Write("bad", before, replace(before, error=""))])
     lead(beat)
@@ -218,9 +229,9 @@ def test_a_schedule_whose_damaged_ledger_was_deleted_is_sent_once_it_is_changed(
 def test_a_key_of_another_kind_leaves_the_index_and_stops_nobody(
     beat: Scheduler, store: Store, just_now: datetime, kind: str
 ) -> None:
-    key = beat.keys.entry("bad")
+    key = beat.context.keys.entry("bad")
     {"string": beat.client.set, "list": beat.client.lpush, "set": beat.client.sadd}[kind](key, "x")
-    put(beat.client, beat.keys, "bad", {})
+    put(beat.client, beat.context.keys, "bad", {})
     add_due(store, just_now)
     lead(beat)
     assert len(sent(beat.client)) == 1
@@ -229,36 +240,36 @@ def test_a_key_of_another_kind_leaves_the_index_and_stops_nobody(
 
 
 def test_a_member_of_the_index_that_is_no_entry_leaves_it(beat: Scheduler, store: Store, just_now: datetime) -> None:
-    beat.client.zadd(beat.keys.schedule, {"no prefix": 1.0, beat.keys.entry("gone"): 1.0})
+    beat.client.zadd(beat.context.keys.schedule, {"no prefix": 1.0, beat.context.keys.entry("gone"): 1.0})
     add_due(store, just_now)
     lead(beat)
     assert len(sent(beat.client)) == 1
-    assert beat.client.zrange(beat.keys.schedule, 0, -1) == [beat.keys.entry("job")]
+    assert beat.client.zrange(beat.context.keys.schedule, 0, -1) == [beat.context.keys.entry("job")]
 
 
 def test_a_hash_without_a_definition_is_left_where_it_is(beat: Scheduler, store: Store) -> None:
-    put(beat.client, beat.keys, "orphan", {"meta": "{}"})
+    put(beat.client, beat.context.keys, "orphan", {"meta": "{}"})
     lead(beat)
     assert store.names() == []
-    assert beat.client.hgetall(beat.keys.entry("orphan")) == {"meta": "{}"}
+    assert beat.client.hgetall(beat.context.keys.entry("orphan")) == {"meta": "{}"}
 
 
 def test_a_type_nested_in_kwargs_arrives_as_it_was_written(beat: Scheduler, just_now: datetime) -> None:
     kwargs = {"message": {"__type__": "crontab", "minute": "61"}}
-    put(beat.client, beat.keys, "x", theirs(just_now, task="scheduler.tasks.fail", args=[], kwargs=kwargs))
+    put(beat.client, beat.context.keys, "x", theirs(just_now, task="scheduler.tasks.fail", args=[], kwargs=kwargs))
     lead(beat)
     (message,) = sent(beat.client)
     assert arguments(message) == ([], kwargs)
 
 
 def test_an_interval_beyond_every_calendar_never_falls_due(beat: Scheduler, store: Store, just_now: datetime) -> None:
-    put(beat.client, beat.keys, "x", theirs(just_now, schedule=INTERVAL | {"every": 1e12}))
+    put(beat.client, beat.context.keys, "x", theirs(just_now, schedule=INTERVAL | {"every": 1e12}))
     lead(beat)
     assert (store.get("x").due, store.get("x").error) == (None, "")
 
 
 def test_a_name_that_is_no_text_leaves_the_index(beat: Scheduler, store: Store, just_now: datetime) -> None:
-    beat.client.zadd(beat.keys.schedule, {beat.keys.prefix.encode() + b"\xff": 1.0})
+    beat.client.zadd(beat.context.keys.schedule, {beat.context.keys.prefix.encode() + b"\xff": 1.0})
     add_due(store, just_now)
     lead(beat)
     assert store.names() == ["job"]
@@ -267,10 +278,10 @@ def test_a_name_that_is_no_text_leaves_the_index(beat: Scheduler, store: Store, 
 def test_an_entry_that_was_set_aside_is_sent_again_once_it_is_changed(
     beat: Scheduler, store: Store, just_now: datetime
 ) -> None:
-    put(beat.client, beat.keys, "x", theirs(just_now, schedule=CRONTAB | {"minute": "61"}))
+    put(beat.client, beat.context.keys, "x", theirs(just_now, schedule=CRONTAB | {"minute": "61"}))
     lead(beat)
     assert store.get("x").error
-    put(beat.client, beat.keys, "x", theirs(just_now))
+    put(beat.client, beat.context.keys, "x", theirs(just_now))
     lead(beat)
     assert store.get("x").error == ""
     assert len(sent(beat.client)) == 1
@@ -279,7 +290,7 @@ def test_an_entry_that_was_set_aside_is_sent_again_once_it_is_changed(
 def test_what_is_set_aside_is_told_once_with_its_reason(
     beat: Scheduler, just_now: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    put(beat.client, beat.keys, "bad", theirs(just_now, task=None))
+    put(beat.client, beat.context.keys, "bad", theirs(just_now, task=None))
     with caplog.at_level(logging.INFO, "scheduler"):
         lead(beat)
         lead(beat)

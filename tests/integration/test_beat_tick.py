@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from scheduler.beat.leading import Leading
 from scheduler.beat.scheduler import Scheduler
 from scheduler.model import run_id
 from scheduler.settings import Settings
@@ -25,6 +26,7 @@ from tests.support.beats import (
     add_due,
     arguments,
     lead,
+    leading,
     messages,
     running_beat,
     runs_sent,
@@ -130,8 +132,8 @@ def test_a_beat_waits_while_redis_is_away_says_so_once_and_goes_on(
                 beat.tick()
         finally:
             redis_server.start()
-        until(lambda: beat.tick() or beat.leads, 60, "the beat does not lead again")
-        until(lambda: beat.tick() or beat.store.names(), 60, "the schedules do not come back")
+        until(lambda: beat.tick() or isinstance(beat.role, Leading), 60, "the beat does not lead again")
+        until(lambda: beat.tick() or beat.context.store.names(), 60, "the schedules do not come back")
     told = [line.split(":")[0].split(" after")[0] for line in messages(caplog) if "Redis" in line]
     assert told[:2] == ["Redis does not answer, waiting for it", "Redis answers again"]
     assert [line for line in told[2:] if "lost all its data" not in line] == []
@@ -153,10 +155,10 @@ def test_an_entry_is_read_once_however_often_it_is_sent(beat: Scheduler, store: 
     add_due(store, just_now, every="1s", overlap="allow")
     lead(beat)
     lead(beat)  # the first looks once more at what had just been changed
-    known = beat.sender.roster.get("job")
+    known = leading(beat).sender.roster.get("job")
     before = len(sent(beat.client))
     until(lambda: [lead(beat)] and len(sent(beat.client)) > before + 1, 60, "nothing is sent")
-    assert beat.sender.roster.get("job") is known
+    assert leading(beat).sender.roster.get("job") is known
 
 
 def test_max_runs_bounds_what_is_sent_over_several_ticks(beat: Scheduler, store: Store, just_now: datetime) -> None:
@@ -170,8 +172,10 @@ def test_a_redis_that_took_over_and_knows_less_is_read_anew(beat: Scheduler, sto
     lead(beat)
     seen = store.get("job")
     edit = replace(seen, fields=seen.fields | {"args": [3, 4]})
-    beat.client.set(beat.keys.revision, seen.revision - 1)  # the change that beat has seen is not there any more
-    beat.client.hset(beat.keys.entry("job"), "revision", seen.revision - 1)
+    beat.client.set(
+        beat.context.keys.revision, seen.revision - 1
+    )  # the change that beat has seen is not there any more
+    beat.client.hset(beat.context.keys.entry("job"), "revision", seen.revision - 1)
     beat.wait_for_redis(AWAY[0]("the connection is lost"))
     store.write([Write("job", replace(seen, revision=seen.revision - 1), edit)])
     assert store.get("job").revision == seen.revision

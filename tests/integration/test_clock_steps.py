@@ -21,7 +21,7 @@ from scheduler.settings import Settings
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store, Write
-from tests.support.beats import lead, running_beat, runs_sent
+from tests.support.beats import lead, leading, running_beat, runs_sent
 from tests.support.schedules import DAY, HOUR, MINUTE, NOON, SECOND, declared, entry_of
 
 LONG = 100 * DAY
@@ -44,7 +44,7 @@ class Clock:
         end = self.now + length
         while self.now < end:
             self.travel.shift(step)
-            self.beat.clock.wall = time.time()  # it passed; it was not set
+            leading(self.beat).clock.wall = time.time()  # it passed; it was not set
             lead(self.beat)
 
     def set(self, by: timedelta) -> None:
@@ -201,8 +201,8 @@ def test_what_is_lost_after_the_clock_was_set_back_falls_due_now_and_not_ahead(c
     clock.go_on(MINUTE)
     clock.set(LONG)
     clock.set(-LONG)
-    clock.beat.client.delete(clock.beat.keys.entry("minutely"))
-    clock.beat.looked = 0.0
+    clock.beat.client.delete(clock.beat.context.keys.entry("minutely"))
+    leading(clock.beat).swept_at = 0.0
     lead(clock.beat)
     clock.go_on(2 * MINUTE)
     assert store.get("minutely").due == NOON + 4 * MINUTE
@@ -239,7 +239,7 @@ def test_steps_at_random_never_send_an_instant_twice(clock: Clock) -> None:
 
 @pytest.mark.parametrize("text", ["", "[", "[]", '{"handled": 3}', '{"handled": [["x"]], "since": null}'])
 def test_what_somebody_else_wrote_over_its_memory_stops_nobody(clock: Clock, celery: Celery, text: str) -> None:
-    clock.beat.client.set(clock.beat.keys.clock, text)
+    clock.beat.client.set(clock.beat.context.keys.clock, text)
     clock.beat.close()
     with running_beat(celery) as clock.beat:
         clock.go_on(2 * MINUTE)
@@ -252,4 +252,4 @@ def test_a_step_is_told(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     told: Callable[[str], int] = caplog.text.count
     assert told("The clock went ahead by 3600 s") == 1
     assert told("The clock went back by 3600 s") == 1
-    assert wall_clock.STEP == 60.0
+    assert wall_clock.MIN_STEP_S == 60.0

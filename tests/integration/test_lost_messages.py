@@ -16,13 +16,13 @@ from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store, Write
-from tests.support.beats import lead, runs_sent, sent
+from tests.support.beats import lead, leading, runs_sent, sent
 from tests.support.schedules import declared, entry_of
 
 
 @pytest.fixture(autouse=True)
 def _beat_has_no_patience(beat: Scheduler) -> None:
-    beat.vanished.messages.patience = 0.0
+    leading(beat).lost_runs.messages.patience = 0.0
 
 
 def send(beat: Scheduler, store: Store, name: str = "job", **fields: Any) -> str:
@@ -39,7 +39,7 @@ def send(beat: Scheduler, store: Store, name: str = "job", **fields: Any) -> str
 
 def look(beat: Scheduler) -> None:
     """The leader's next look, which would come some seconds later."""
-    beat.vanished.messages.next_look = 0.0
+    leading(beat).lost_runs.messages.next_look = 0.0
     lead(beat)
 
 
@@ -99,7 +99,7 @@ def test_a_run_that_a_worker_claimed_is_not_sent_again(
 def test_a_run_is_given_time_between_its_queue_and_its_claim(
     beat: Scheduler, store: Store, ledger: Ledger, client: Client
 ) -> None:
-    beat.vanished.messages.patience = 60.0
+    leading(beat).lost_runs.messages.patience = 60.0
     send(beat, store)
     client.delete("celery")
     look(beat)
@@ -148,14 +148,14 @@ def test_another_beat_that_leads_by_now_is_the_one_to_send_again(
     send(beat, store)
     client.delete("celery")
     client.set(keys.lock, "another beat's")
-    assert beat.vanished.settle(beat.lease.token) is False
+    assert leading(beat).lost_runs.settle(beat.lease.token) is False
     assert runs_sent(client) == []
 
 
 def test_the_successor_is_released_when_the_run_before_is_given_up(
     beat: Scheduler, store: Store, ledger: Ledger, client: Client
 ) -> None:
-    beat.vanished.messages.patience = 60.0
+    leading(beat).lost_runs.messages.patience = 60.0
     first = send(beat, store, overlap="queue", expires="1ms")
     client.delete("celery")
     entry = store.get("job")
@@ -163,7 +163,7 @@ def test_the_successor_is_released_when_the_run_before_is_given_up(
     store.write([Write("job", entry, entry.with_due(due))])
     lead(beat)
     assert runs_sent(client) == [], "it waits for the first"
-    beat.vanished.messages.patience = 0.0
+    leading(beat).lost_runs.messages.patience = 0.0
     look(beat)
     assert ledger.get(first).outcome == "skipped"
     assert len(runs_sent(client)) == 1

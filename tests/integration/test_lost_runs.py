@@ -20,6 +20,7 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.worker.leases import Keeper
 from scheduler.worker.requests import runs_of_this_worker
+from tests.support.beats import leading
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer
 from tests.support.redis_server import redis_server as run_redis
@@ -79,9 +80,10 @@ def test_time_in_which_redis_was_away_does_not_count_against_a_worker(
     beat: Scheduler, ledger: Ledger, redis_server: RedisServer
 ) -> None:
     tick(beat)
+    patience = leading(beat).lost_runs.patience
     redis_server.kill()
     waited = time.monotonic()
-    while time.monotonic() - waited < 2 * beat.vanished.patience:
+    while time.monotonic() - waited < 2 * patience:
         tick(beat)
     redis_server.start()
     assert not is_lost(beat, ledger)

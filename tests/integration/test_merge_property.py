@@ -28,7 +28,7 @@ from scheduler.settings import Settings
 from scheduler.storage import entries
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.store import Store
-from tests.support.beats import running_beat, write_file
+from tests.support.beats import lead, leads, running_beat, stand_by, write_file
 
 NAMES = ("a", "b", "c", "d")
 PAGE_NAMES = ("p", "d")
@@ -301,28 +301,25 @@ class Life(RuleBasedStateMachine):
     def tick(self) -> None:
         """The leader reads the file again, and says what became of it."""
         self.leader.file.forget()
-        assert self.leader.is_leading()
-        self.leader.lead()
+        lead(self.leader)
         assert (self.store.file_facts()["state"] == "applied") is self.load()
 
     @rule()
     def restart_the_leader(self) -> None:
         self.leader.close()
-        self.leader.leads = False
         self.tick()
 
     @rule()
     def let_the_other_lead(self) -> None:
         self.leader.close()
-        self.leader.leads = False
         self.leader = self.beats[1 - self.beats.index(self.leader)]
         self.tick()
 
     @rule()
     def let_the_standby_look(self) -> None:
         standby = self.beats[1 - self.beats.index(self.leader)]
-        assert not standby.is_leading()
-        standby.stand_by()
+        assert not leads(standby)
+        stand_by(standby)
 
     @rule()
     def reload(self) -> None:

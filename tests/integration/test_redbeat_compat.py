@@ -22,7 +22,7 @@ from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store, Write
-from tests.support.beats import arguments, lead, runs_sent, sent
+from tests.support.beats import arguments, lead, leading, leads, runs_sent, sent
 from tests.support.schedules import DAY, HOUR, MINUTE, SECOND, declared, entry_of
 
 LOG_IT = "scheduler.tasks.log_it"
@@ -65,7 +65,7 @@ def save(app: Celery, every: float = 3600.0, last: datetime | None = None, **cha
 
 def look_again(beat: Scheduler) -> None:
     """The next tick, however soon after the one before."""
-    beat.looked = 0.0
+    leading(beat).swept_at = 0.0
     lead(beat)
 
 
@@ -138,9 +138,9 @@ def test_the_stock_scheduler_reads_our_index(beat: Scheduler, celery: Celery, st
 def test_a_stock_beat_and_ours_never_lead_together(beat: Scheduler, celery: Celery, keys: Keys) -> None:
     theirs = get_redis(celery).lock(keys.lock, timeout=60, blocking=False)
     assert theirs.acquire()
-    assert not beat.is_leading()
+    assert not leads(beat)
     theirs.release()
-    assert beat.is_leading()
+    assert leads(beat)
     assert not theirs.acquire()
 
 
@@ -172,7 +172,7 @@ def test_an_entry_of_another_program_is_not_sent_before_its_time(beat: Scheduler
 def test_an_entry_without_a_last_run_is_not_sent_off_its_grid(beat: Scheduler, celery: Celery, store: Store) -> None:
     save(celery)
     beat.client.hdel("redbeat:theirs", "meta")
-    beat.client.zadd(beat.keys.schedule, {"redbeat:theirs": 1.0})
+    beat.client.zadd(beat.context.keys.schedule, {"redbeat:theirs": 1.0})
     lead(beat)
     assert sent(beat.client) == []
     assert store.get("theirs").origin == "redbeat"
@@ -350,13 +350,13 @@ def test_saving_an_entry_through_redbeat_never_moves_its_next_run(
     """RedBeat writes a score of its own reckoning, which knows no zones and starts at the last run."""
     load(beat, settings, f"{fields}, args: [1, 2]")
     due = store.get("job").due
-    score = beat.client.zscore(beat.keys.schedule, "redbeat:job")
+    score = beat.client.zscore(beat.context.keys.schedule, "redbeat:job")
     for number in range(3):
         entry = stock(celery)
         entry.args = [number, number]
         entry.save()
         look_again(beat)
-        assert beat.client.zscore(beat.keys.schedule, "redbeat:job") == score
+        assert beat.client.zscore(beat.context.keys.schedule, "redbeat:job") == score
     assert store.get("job").due == due
     assert overlay(store) == {"args": [2, 2]}
 
@@ -365,10 +365,10 @@ def test_an_entry_that_is_saved_unchanged_keeps_its_next_run_too(
     beat: Scheduler, celery: Celery, settings: Settings, store: Store
 ) -> None:
     load(beat, settings, 'cron: "0 9 * * *", timezone: Asia/Tokyo, args: [1, 2]')
-    score = beat.client.zscore(beat.keys.schedule, "redbeat:job")
+    score = beat.client.zscore(beat.context.keys.schedule, "redbeat:job")
     stock(celery).save()
     look_again(beat)
-    assert beat.client.zscore(beat.keys.schedule, "redbeat:job") == score
+    assert beat.client.zscore(beat.context.keys.schedule, "redbeat:job") == score
     assert overlay(store) == {}
 
 
@@ -415,14 +415,14 @@ def test_what_the_stock_beat_sent_is_recorded_and_not_sent_again_and_the_grid_is
     wanted = declared(task=LOG_IT, args=[1, 2], every="1h", start=due.isoformat())
     store.write([Write("job", None, entry_of(wanted, "admin", now=due - DAY, due=due))])
     next(stock(celery))  # what the stock beat does when it sends, twenty minutes late
-    assert beat.client.zscore(beat.keys.schedule, "redbeat:job") > (now + 55 * MINUTE).timestamp()
+    assert beat.client.zscore(beat.context.keys.schedule, "redbeat:job") > (now + 55 * MINUTE).timestamp()
     lead(beat)
     lead(beat)
     assert sent(beat.client) == []
     (skipped,) = ledger.runs("job")
     assert (skipped.reason, skipped.detail) == ("elsewhere", "another beat sent it")
     assert store.get("job").due == due + HOUR
-    assert beat.client.zscore(beat.keys.schedule, "redbeat:job") == (due + HOUR).timestamp()
+    assert beat.client.zscore(beat.context.keys.schedule, "redbeat:job") == (due + HOUR).timestamp()
 
 
 def test_redbeats_own_zone_is_utc(celery: Celery) -> None:

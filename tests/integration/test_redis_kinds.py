@@ -78,7 +78,7 @@ def works_with_each_library(settings: Settings) -> None:
         assert app.AsyncResult("an-id").get(timeout=60) == 42
         assert RedBeatSchedulerEntry.from_key("redbeat:job", app=app).task == "scheduler.tasks.log_it"
         RedBeatSchedulerEntry("theirs", "scheduler.tasks.log_it", interval(60), args=[1, 2], app=app).save()
-        assert "theirs" in beat.store.names()
+        assert "theirs" in beat.context.store.names()
         app.redbeat_redis.close()
 
 

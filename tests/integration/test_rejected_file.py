@@ -13,7 +13,7 @@ from scheduler.errors import Exit
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, Client
 from scheduler.storage.store import Store
-from tests.support.beats import GOOD, lead, messages, running_beat, write_file
+from tests.support.beats import GOOD, lead, leads, messages, running_beat, stand_by, write_file
 from tests.support.shell import Shell
 
 BAD = "schedules:\n  job: {task: scheduler.tasks.log_in, every: 1h}\n  b: {task: scheduler.tasks.fail, corn: 1}\n"
@@ -113,7 +113,7 @@ def test_a_reload_that_is_asked_for_reads_the_file_again(
 ) -> None:
     write_file(settings, GOOD)
     lead(beat)
-    client.hset(beat.keys.file, "read", "1")
+    client.hset(beat.context.keys.file, "read", "1")
     beat.stop.asked_to_reload = True
     beat.max_interval = 0.01
     beat.tick()
@@ -135,8 +135,8 @@ def test_a_standby_with_another_file_says_so_until_it_is_the_same(
         write_file(settings, GOOD.replace("[1, 2]", "[3, 4]"))
         with caplog.at_level(logging.WARNING, "scheduler"):
             for _ in range(3):
-                assert not beat.is_leading()
-                beat.stand_by()
+                assert not leads(beat)
+                stand_by(beat)
         (line,) = messages(caplog)
         assert line.startswith(f"Standing by with another schedule file than the leader's: {settings.file} is ")
         said = shell("status")
@@ -146,6 +146,6 @@ def test_a_standby_with_another_file_says_so_until_it_is_the_same(
             "bring both to the same version"
         ) in said.out
         lead(other)
-        beat.stand_by()
+        stand_by(beat)
         assert shell("status").code == Exit.OK
         assert len(messages(caplog)) == 1

@@ -14,7 +14,7 @@ import pytest
 
 from scheduler import changes
 from scheduler.beat.scheduler import Scheduler
-from scheduler.beat.sender import BATCH
+from scheduler.beat.sender import MAX_BATCH
 from scheduler.errors import Conflict, NotFound
 from scheduler.model import Entry
 from scheduler.settings import Settings
@@ -23,7 +23,7 @@ from scheduler.storage.instants import from_seconds
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.lock import LostLock
 from scheduler.storage.store import Store, Write
-from tests.support.beats import LOG_IT, lead, put, runs_sent, theirs
+from tests.support.beats import LOG_IT, lead, leading, leads, put, runs_sent, theirs
 from tests.support.polling import until
 from tests.support.schedules import SECOND, declared, entry_of
 
@@ -38,7 +38,7 @@ def fill(store: Store, count: int, due: datetime, **fields: Any) -> list[str]:
 
 def before_each(beat: Scheduler, name: str, do: Callable[[int], object]) -> None:
     """Do something, told the how manieth time it is, before each call of this step of the dispatcher."""
-    step, times = getattr(beat.sender.dispatcher, name), [0]
+    step, times = getattr(leading(beat).sender.dispatcher, name), [0]
 
     def counted(argument: Any) -> Any:
         times[0] += 1
@@ -46,41 +46,47 @@ def before_each(beat: Scheduler, name: str, do: Callable[[int], object]) -> None
         do(times[0])
         return answer if name == "replies" else step(argument)
 
-    setattr(beat.sender.dispatcher, name, counted)
+    setattr(leading(beat).sender.dispatcher, name, counted)
 
 
 def test_what_was_not_on_its_way_when_the_lock_was_lost_is_sent_by_the_next_that_leads(
     beat: Scheduler, store: Store, just_now: datetime
 ) -> None:
-    fill(store, 5 * BATCH, just_now)
+    fill(store, 5 * MAX_BATCH, just_now)
 
     def take_the_lock(times: int) -> None:
         if times == 3:
             # The second batch travels over another connection, and beat has not asked for its answer yet.
-            until(lambda: len(runs_sent(beat.client)) == 2 * BATCH, 30, "Redis took the second batch")
-            beat.client.set(beat.keys.lock, "another beat's")
+            until(lambda: len(runs_sent(beat.client)) == 2 * MAX_BATCH, 30, "Redis took the second batch")
+            beat.client.set(beat.context.keys.lock, "another beat's")
 
     # Redis knows the script already, or it takes the second batch only when beat asks for its answer.
     beat.client.script_load(script(beat.client, "commit").text)
     before_each(beat, "post", take_the_lock)
-    assert beat.is_leading()
+    role = leading(beat)
     with pytest.raises(LostLock):
-        beat.lead()
-    assert len(runs_sent(beat.client)) == 2 * BATCH
+        role.tick()
+    assert len(runs_sent(beat.client)) == 2 * MAX_BATCH
     beat.demote()
-    beat.client.delete(beat.keys.lock)
+    beat.client.delete(beat.context.keys.lock)
     lead(beat)
     runs = runs_sent(beat.client)
-    assert len(runs) == len(set(runs)) == 5 * BATCH
+    assert len(runs) == len(set(runs)) == 5 * MAX_BATCH
 
 
 def test_an_answer_is_lost_while_an_entry_of_the_next_batch_is_set_aside(
     beat: Scheduler, store: Store, just_now: datetime
 ) -> None:
-    fill(store, 2 * BATCH, just_now)
-    odd = [f"s{BATCH}x", f"s{BATCH + 7}x", f"s{2 * BATCH - 1}x"]
+    fill(store, 2 * MAX_BATCH, just_now)
+    odd = [f"s{MAX_BATCH}x", f"s{MAX_BATCH + 7}x", f"s{2 * MAX_BATCH - 1}x"]
     for name in odd:
-        put(beat.client, beat.keys, name, theirs(just_now, options={"serializer": "morse"}), just_now.timestamp())
+        put(
+            beat.client,
+            beat.context.keys,
+            name,
+            theirs(just_now, options={"serializer": "morse"}),
+            just_now.timestamp(),
+        )
 
     def lose(times: int) -> None:
         if times in (1, 3):
@@ -93,15 +99,15 @@ def test_an_answer_is_lost_while_an_entry_of_the_next_batch_is_set_aside(
         except AWAY as error:
             beat.wait_for_redis(error)
     runs = runs_sent(beat.client)
-    assert len(runs) == len(set(runs)) == 2 * BATCH
+    assert len(runs) == len(set(runs)) == 2 * MAX_BATCH
     assert all(store.get(name).error for name in odd)
 
 
 def test_edits_pauses_and_their_ends_between_two_steps_lose_and_double_nothing(
     beat: Scheduler, store: Store, ledger: Ledger, just_now: datetime
 ) -> None:
-    names = fill(store, BATCH + 50, just_now, every="1s", catch_up="all")
-    assert beat.is_leading()
+    names = fill(store, MAX_BATCH + 50, just_now, every="1s", catch_up="all")
+    assert leads(beat)
     over = threading.Event()
     meddling = [threading.Thread(target=meddle, args=(beat.settings, beat, names, over)) for _ in range(2)]
     for thread in meddling:
@@ -127,7 +133,7 @@ def test_edits_pauses_and_their_ends_between_two_steps_lose_and_double_nothing(
 def meddle(settings: Settings, beat: Scheduler, names: list[str], over: threading.Event) -> None:
     """What people do on the page, as fast as it goes."""
     with connect(settings) as client:
-        store = Store(client, beat.keys)
+        store = Store(client, beat.context.keys)
         acts: list[Callable[[str], Entry]] = [
             lambda name: changes.pause(store, name, by="ann", until=from_seconds(time.time() + 0.3)),
             lambda name: changes.resume(store, name, by="ann"),
@@ -147,13 +153,13 @@ def edited(entry: Entry) -> Entry:
 def test_an_entry_that_is_met_while_redis_is_away_for_a_moment_is_not_set_aside(
     beat: Scheduler, store: Store, just_now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(beat.client, beat.keys, "theirs", theirs(just_now), just_now.timestamp())
+    put(beat.client, beat.context.keys, "theirs", theirs(just_now), just_now.timestamp())
 
     def away(*_: Any) -> bool:
         raise AWAY[0]("the connection is lost")
 
     with monkeypatch.context() as patched:
-        patched.setattr(beat.store, "adopt", away)
+        patched.setattr(beat.context.store, "adopt", away)
         with pytest.raises(AWAY):
             lead(beat)
     assert store.get("theirs").error == ""

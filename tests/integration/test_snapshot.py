@@ -15,8 +15,8 @@ import time_machine
 from celery import Celery
 
 from scheduler import changes
-from scheduler.beat import roster, safekeeping
-from scheduler.beat import scheduler as beat_module
+from scheduler.beat import backup, roster
+from scheduler.beat import leading as leading_module
 from scheduler.beat.scheduler import Scheduler
 from scheduler.beat.snapshot import NAME, Snapshot
 from scheduler.errors import NotFound
@@ -28,7 +28,7 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store, Write
 from tests.support.beats import lead as one_tick
-from tests.support.beats import running_beat, runs_sent
+from tests.support.beats import leading, leads, running_beat, runs_sent, stand_by, standing_by
 from tests.support.schedules import HOUR, SECOND, declared, entry_of
 
 LOG_IT = "scheduler.tasks.log_it"
@@ -43,9 +43,9 @@ EVERY_HOUR: dict[str, Any] = {"task": LOG_IT, "args": [1, 2], "every": "1h"}
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every tick looks around and writes."""
-    monkeypatch.setattr(beat_module, "GLANCE", 1e-9)
-    monkeypatch.setattr(safekeeping, "PAUSE", 0.0)
-    monkeypatch.setattr(safekeeping, "SHARE", 0.0)
+    monkeypatch.setattr(leading_module, "SWEEP_INTERVAL_S", 1e-9)
+    monkeypatch.setattr(backup, "WRITE_INTERVAL_S", 0.0)
+    monkeypatch.setattr(backup, "WRITE_SHARE", 0.0)
 
 
 def lead(beat: Scheduler) -> None:
@@ -109,7 +109,7 @@ def test_the_loss_is_a_problem_that_status_shows_for_a_day(shop: Scheduler, stor
     lead(shop)
     (problem,) = Status(store, ledger).overview().problems
     assert "Redis lost all its data" in problem
-    assert 86_000 < shop.client.ttl(shop.keys.notice("loss")) <= 86_400
+    assert 86_000 < shop.client.ttl(shop.context.keys.notice("loss")) <= 86_400
 
 
 def test_a_beat_that_starts_over_an_empty_redis_has_them_from_the_disk(
@@ -200,12 +200,35 @@ def test_the_loss_of_any_one_key_is_mended_within_three_ticks(
 ) -> None:
     assert client.delete(KEYS[what](keys)) == 1
     for _ in range(3):
-        if shop.is_leading():
-            shop.lead()
+        if leads(shop):
+            one_tick(shop)
         else:
             shop.demote()
     assert is_as_before(store)
     assert set(store.names()) == {keys.name(key) for key, score in client.zrange(keys.schedule, 0, -1, withscores=True)}
+
+
+def test_a_change_whose_name_got_lost_with_an_answer_of_redis_is_in_the_copy(
+    shop: Scheduler, settings: Settings, store: Store
+) -> None:
+    changes.create(store, "later", EVERY_HOUR, tasks=None, by="ann")
+    with shop.client.pipeline(transaction=False) as pipe:
+        leading(shop).losses.mend(shop.lease.token).ask(pipe)
+        pipe.execute()  # the answers reach nobody
+    lead(shop)
+    assert "later" in on_disk(settings)["entries"]
+
+
+def test_a_change_that_waits_to_be_written_is_written_although_everything_is_compared_again(
+    shop: Scheduler, settings: Settings, store: Store
+) -> None:
+    shop.context.backup.next_write = float("inf")
+    changes.create(store, "later", EVERY_HOUR, tasks=None, by="ann")
+    lead(shop)
+    leading(shop).losses.marker = None
+    shop.context.backup.next_write = 0.0
+    lead(shop)
+    assert "later" in on_disk(settings)["entries"]
 
 
 @pytest.mark.parametrize("now", ["", "0", "no number"])
@@ -213,9 +236,9 @@ def test_a_lost_counter_of_changes_never_gives_a_number_twice(
     now: str, shop: Scheduler, store: Store, client: Client
 ) -> None:
     before = max(entry.revision for entry in store.all().values())
-    client.delete(shop.keys.revision)
+    client.delete(shop.context.keys.revision)
     if now:
-        client.set(shop.keys.revision, now)
+        client.set(shop.context.keys.revision, now)
     lead(shop)
     changes.edit(store, "page", EVERY_HOUR | {"args": [5, 5]}, tasks=None, by="ann")
     assert store.get("page").revision > before
@@ -255,7 +278,7 @@ def test_after_the_loss_of_one_entry_no_instant_is_sent_twice_and_none_is_left_o
     shop: Scheduler, ticking: Callable[[float], list[float]]
 ) -> None:
     ticking(2)
-    shop.client.delete(shop.keys.entry("tick"))
+    shop.client.delete(shop.context.keys.entry("tick"))
     instants = ticking(3)
     assert len(instants) == 5
     assert are_in_a_row(instants)
@@ -317,7 +340,7 @@ def test_a_copy_that_cannot_be_read_is_kept_aside_and_stops_nobody(
     (settings.state_dir / NAME).write_text(content)
     settings.file.write_text(FILE)
     lead(beat)
-    assert beat.store.names() == ["nightly", "weekly"]
+    assert beat.context.store.names() == ["nightly", "weekly"]
     assert (settings.state_dir / "snapshot.aside.json").read_text() == content
     assert "The snapshot was moved to" in caplog.text
 
@@ -343,12 +366,12 @@ def test_a_directory_that_cannot_be_written_is_said_once_and_shown_and_stops_nob
     with running_beat(celery) as beat, caplog.at_level(logging.ERROR, "scheduler"):
         for _ in range(3):
             lead(beat)
-        assert beat.store.names() == ["nightly", "weekly"]
+        assert beat.context.store.names() == ["nightly", "weekly"]
         assert caplog.text.count("The snapshot cannot be written to") == 1
         assert "set SCHEDULER_STATE_DIR" in caplog.text
         assert "snapshot cannot be written" in Status(store, ledger).overview().problems[0]
         settings.state_dir.unlink()
-        beat.safe.next_write = 0.0
+        beat.context.backup.next_write = 0.0
         lead(beat)
         assert not Status(store, ledger).overview().problems
 
@@ -357,27 +380,27 @@ def test_a_standby_writes_no_copy_and_lets_the_one_that_led_lead_again(
     shop: Scheduler, settings: Settings, celery: Celery, store: Store
 ) -> None:
     with running_beat(celery) as other:
-        other.safe.settings = replace(settings, state_dir=settings.state_dir.with_name("other"))
-        assert not other.is_leading()
-        other.stand_by()
+        other.context.backup.settings = replace(settings, state_dir=settings.state_dir.with_name("other"))
+        assert not leads(other)
+        stand_by(other)
         lose_everything(shop)
-        assert not other.is_leading()
-        assert 0 < other.stand_by() <= 1
+        assert not leads(other)
+        assert 0 < stand_by(other) <= 1
         lead(shop)
         assert is_as_before(store)
-        assert not other.safe.settings.state_dir.exists()
+        assert not other.context.backup.settings.state_dir.exists()
 
 
 def test_a_standby_leads_when_the_one_that_led_does_not_come_back(
     shop: Scheduler, celery: Celery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running_beat(celery) as other:
-        assert not other.is_leading()
-        other.stand_by()
+        assert not leads(other)
+        stand_by(other)
         lose_everything(shop)
-        assert not other.is_leading()
-        other.giving_way_since -= other.lease.seconds
-        assert other.is_leading()
+        assert not leads(other)
+        standing_by(other).giving_way_since -= other.lease.seconds
+        assert leads(other)
 
 
 def commands(client: Client) -> int:
@@ -403,11 +426,13 @@ def fill(beat: Scheduler, store: Store) -> Callable[[int], None]:
 def test_a_tick_costs_the_same_whatever_is_stored(
     beat: Scheduler, fill: Callable[[int], None], client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(beat_module, "GLANCE", float("inf"))  # a look for other programs' changes has its own test
+    monkeypatch.setattr(
+        leading_module, "SWEEP_INTERVAL_S", float("inf")
+    )  # a look for other programs' changes has its own test
     costs = []
     for number in (400, 4000):
         fill(number)
-        beat.vanished.messages.next_look = 0.0  # a look for lost messages belongs to each of the two
+        leading(beat).lost_runs.messages.next_look = 0.0  # a look for lost messages belongs to each of the two
         before = commands(client)
         one_tick(beat)
         costs.append(commands(client) - before)
@@ -422,7 +447,7 @@ def test_a_look_for_what_other_programs_did_reads_a_few_entries_however_many_are
         costs = []
         for _ in range(number // roster.SWEPT):
             before = commands(client)
-            beat.sender.look_around()
+            leading(beat).sender.look_around()
             costs.append(commands(client) - before)
         assert max(costs) < 2 * roster.SWEPT
 

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from scheduler.beat.leading import Leading
 from scheduler.beat.scheduler import Scheduler
+from scheduler.beat.standing_by import StandingBy
 from scheduler.sending.headers import RUN_HEADER
 from scheduler.settings import Settings
 from scheduler.storage import entries
@@ -34,15 +36,37 @@ def running_beat(app: Celery) -> Iterator[Scheduler]:
     try:
         yield beat
     finally:
-        beat.stop_listening()
+        beat.listener.close()
         beat.close()
         beat.client.close()
 
 
+def leads(beat: Scheduler) -> bool:
+    """Whether it leads, after it tried once to take the lock if it did not."""
+    return isinstance(beat.take_role(), Leading)
+
+
+def leading(beat: Scheduler) -> Leading:
+    """Its role of leader; it takes the lock if it has to."""
+    role = beat.take_role()
+    assert isinstance(role, Leading)
+    return role
+
+
+def standing_by(beat: Scheduler) -> StandingBy:
+    """Its role of standby, without a try for the lock."""
+    assert isinstance(beat.role, StandingBy)
+    return beat.role
+
+
 def lead(beat: Scheduler) -> float:
     """One tick of a beat that can lead, without its wait; returns the seconds that it would wait."""
-    assert beat.is_leading()
-    return beat.lead()
+    return float(min(leading(beat).tick(), beat.max_interval))
+
+
+def stand_by(beat: Scheduler) -> float:
+    """The same of a standby."""
+    return float(min(standing_by(beat).tick(), beat.max_interval))
 
 
 def sent(client: Client, queue: str = "celery") -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
 from tests.integration.outbox.conftest import FallDue
-from tests.support.beats import lead, running_beat, runs_sent
+from tests.support.beats import lead, leading, leads, running_beat, runs_sent
 from tests.support.brokers import Broker, Rabbit
 from tests.support.polling import until
 
@@ -139,14 +139,14 @@ def test_beat_goes_on_while_the_broker_is_away_and_says_so_once(
     until(lambda: lead(beat) is not None and time.monotonic() > again, 60, "a second attempt")
     assert [run.outcome for run in ledger.runs("before") + ledger.runs("after")] == ["queued"] * 4
     assert client.llen(keys.outbox) == 4
-    [notice] = beat.store.notices()
+    [notice] = beat.context.store.notices()
     assert notice.startswith("The broker does not answer (")
     assert notice.endswith("; runs that wait for it: 4")
     broker.start()
     drain(beat, client, keys)
     assert [message.run for message in broker.take()] == ids(ledger, "before") + ids(ledger, "after")
     assert [event for event in said if event.startswith("broker.")] == ["broker.away", "broker.back"]
-    assert beat.store.notices() == ()
+    assert beat.context.store.notices() == ()
 
 
 def test_a_restart_of_the_broker_between_two_runs_goes_unnoticed(
@@ -225,15 +225,15 @@ def test_what_the_broker_does_not_take_fails_and_holds_nobody_up(
 
 def lead_only_commits(beat: Scheduler, options: dict[str, str]) -> None:
     """One tick whose runs of the schedule 'bad' get these options."""
-    assert beat.is_leading()
+    assert leads(beat)
     beat.file.load()
-    roster = beat.sender.roster
+    roster = leading(beat).sender.roster
     for name, stored in roster.unknown(roster.due(10)).items():
-        roster.learn(beat.store._decode(name, stored))
+        roster.learn(beat.context.store._decode(name, stored))
     bad = roster.get("bad")
     assert bad is not None
     bad.job.options.update(options)
-    beat.sender.send(())
+    leading(beat).sender.send(())
 
 
 @ONLY_RABBIT
@@ -284,7 +284,7 @@ def test_a_connection_that_is_not_used_is_closed_and_made_again(
     monkeypatch.setattr(door, "IDLE", 0.0)
     fall_due("before")
     lead(beat)
-    assert beat.outbox.broker._connection is None
+    assert leading(beat).outbox.broker._connection is None
     fall_due("after")
     lead(beat)
     assert len(broker.take()) == 2
@@ -297,8 +297,8 @@ def test_a_beat_that_lost_the_lock_takes_nothing_out(
     fall_due("job")
     lead(beat)
     broker.start()
-    beat.outbox._again_at = 0.0
-    assert beat.outbox.drain("not the token") is False
+    leading(beat).outbox._again_at = 0.0
+    assert leading(beat).outbox.drain("not the token") is False
     assert client.llen(keys.outbox) == 1
 
 
@@ -349,7 +349,7 @@ def test_a_run_whose_worker_vanished_is_sent_again_the_same_way(
     run: Run = ledger.get(message.run)
     ledger.claim(run, "worker", "token")
     client.zadd(keys.leases, {run.id: time.time() - 1})
-    monkeypatch.setattr(beat.vanished, "patience", 0.0)
+    monkeypatch.setattr(leading(beat).lost_runs, "patience", 0.0)
     lead(beat)
     drain(beat, client, keys)
     assert [again.run for again in broker.take()] == [run.id]

@@ -23,7 +23,7 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
 from tests.integration.outbox.conftest import FallDue
-from tests.support.beats import lead
+from tests.support.beats import lead, leads
 from tests.support.brokers import Broker
 from tests.support.polling import until
 
@@ -120,7 +120,7 @@ def test_a_run_of_a_beat_that_died_on_the_way_to_the_broker_is_finished_by_the_n
     dying = start("beat", faults=f"outbox.{point}:kill")
     fall_due("job", instants=3)
     assert dying.wait(60) == -signal.SIGKILL
-    until(beat.is_leading, 60, "the lease of the dead beat is over")
+    until(lambda: leads(beat), 60, "the lease of the dead beat is over")
     lead(beat)
     worker(start)
     until(lambda: finished(ledger, "job", 3), 60, "the runs succeed")
@@ -136,7 +136,7 @@ def test_a_run_that_was_published_twice_is_in_the_broker_twice(
     dying = start("beat", faults="outbox.after_publish:kill")
     fall_due("job")
     assert dying.wait(60) == -signal.SIGKILL
-    until(beat.is_leading, 60, "the lease of the dead beat is over")
+    until(lambda: leads(beat), 60, "the lease of the dead beat is over")
     lead(beat)
     [run] = ledger.runs("job")
     assert [message.run for message in broker.take()] == [run.id, run.id]

@@ -1,0 +1,147 @@
+"""A beat that holds the lock: it follows the schedule file, sends what is due, and mends what was lost."""
+
+from __future__ import annotations
+
+import math
+import time
+from functools import cached_property
+
+from scheduler.beat.context import Context
+from scheduler.beat.loss_detector import LossDetector, Mended
+from scheduler.beat.lost_runs import LostRuns
+from scheduler.beat.outbox import Outbox
+from scheduler.beat.replan import replan
+from scheduler.beat.roster import Roster
+from scheduler.beat.sender import Sender
+from scheduler.beat.standing_by import Takeover
+from scheduler.beat.wall_clock import WallClock
+from scheduler.errors import Conflict
+from scheduler.process import notify
+from scheduler.sending.dispatch import Dispatcher
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.lock import LostLock
+
+SWEEP_INTERVAL_S = 1.0  #: seconds between two looks for changes by other programs
+MAX_SENDING_S = 5.0  #: seconds of sending after which beat looks at everything else, although more is due
+
+
+class Leading:
+    """One term as leader. It exists only after the lock was taken, and its owner drops it when the lock is lost."""
+
+    def __init__(self, context: Context, takeover: Takeover) -> None:
+        app, client, keys, settings = context.app, context.client, context.keys, context.settings
+        self.context = context
+        self.takeover = takeover
+        self.losses = LossDetector(context.store, context.backup, context.memory)
+        roster, dispatcher = Roster(context.store), Dispatcher(app, client, keys, settings)
+        self.sender = Sender(dispatcher, roster, context.lease, self.losses, takeover.leaderless)
+        self.outbox = Outbox(app, client, keys)
+        self.lost_runs = LostRuns(app, context.store, Ledger(client, keys, settings))
+        self.swept_at = 0.0
+        # Of what fell due before, this beat sends nothing but what catch_up says.
+        context.memory.note_sent(takeover.led_until or context.memory.sent_all or takeover.at, everything=True)
+
+    @cached_property
+    def clock(self) -> WallClock:
+        """Made in the first tick that reaches Redis."""
+        return WallClock(self.context.client, self.context.keys, self.takeover.last_led)
+
+    def tick(self) -> float:
+        """Load the file if it changed, send what is due; returns the seconds until the next due instant.
+
+        Raises LostLock, or what redis-py raises while Redis is away.
+        """
+        began = from_seconds(time.time())
+        mended = self.mend()
+        self.follow_clock()
+        self.load_file()
+        self.deliver()
+        is_done = self.send()
+        self.context.memory.note_sent(began, everything=is_done and not self.losses.missing)
+        self.sweep()
+        self.losses.missing |= self.context.backup.update(spare=self.losses.missing)
+        if not self.lost_runs.settle(self.context.lease.token):
+            raise LostLock
+        return self.until_next(mended)
+
+    def is_interrupted(self) -> bool:
+        """Whether there is a reason to end the wait early."""
+        return not self.context.lease.held or self.context.file.has_changed(peek=True)
+
+    def redis_was_away(self) -> None:
+        """Count no time in which no worker could renew, and read everything again."""
+        self.lost_runs.wait_again()
+        self.sender.forget()  # a replica that took over may know less, and count other changes with the same numbers
+
+    def close(self) -> None:
+        """Give up the connection to another broker."""
+        self.outbox.broker.drop()
+
+    def mend(self) -> Mended:
+        """Put back what Redis lost; the file is loaded again to put back the rest."""
+        file = self.context.file
+        try:
+            mended = self.losses.mend(self.context.lease.token)
+        except Conflict:
+            raise LostLock from None
+        file.fall_due_after = mended.fall_due_after or file.fall_due_after
+        if file.fall_due_after:
+            self.sender.forget()
+            file.forget()
+        return mended
+
+    def follow_clock(self) -> None:
+        """After the clock was set back, let what was not sent fall due when its time comes."""
+        self.clock.look()
+        if self.clock.is_set_back:
+            self.context.memory.forget_sent()
+            self.clock.is_set_back = not replan(self.context, self.clock.still_ahead)
+
+    def load_file(self) -> None:
+        """Load the file; while it cannot be loaded, the backup holds its schedules too."""
+        file, backup = self.context.file, self.context.backup
+        file.load()
+        if backup.has_file_schedules != bool(file.wrong):
+            backup.has_file_schedules = bool(file.wrong)
+            self.losses.marker = None  # compare everything again
+
+    def send(self) -> bool:
+        """Send what is due; False when time is up and more may be due."""
+        ends, more = time.monotonic() + MAX_SENDING_S, True
+        while more and time.monotonic() < ends:
+            more = self.sender.send(self.clock.still_ahead)
+            self.deliver()
+        return not more
+
+    def deliver(self) -> None:
+        """Hand what waits in the outbox to its broker."""
+        if not self.outbox.drain(self.context.lease.token):
+            raise LostLock
+
+    def sweep(self) -> None:
+        """Look for changes by other programs, which announce nothing."""
+        if time.monotonic() - self.swept_at >= SWEEP_INTERVAL_S:
+            self.swept_at = time.monotonic()
+            self.sender.look_around()
+
+    def until_next(self, mended: Mended) -> float:
+        """Ask for the next due instant and for signs of a loss, in one round trip; tell systemd."""
+        keys = self.context.keys
+        with self.context.client.pipeline(transaction=False) as pipe:
+            pipe.zrangebyscore(keys.schedule, 0, "+inf", start=0, num=1, withscores=True)
+            pipe.zcard(keys.schedule)
+            question = mended.ask(pipe)
+            first, count, *answers = pipe.execute()
+        upcoming = (first[0][0].removeprefix(keys.prefix), first[0][1]) if first else None
+        notify.ready(self.sentence(count, upcoming))
+        if not question.hear(*answers):
+            return 0.0
+        rest = upcoming[1] - time.time() if upcoming else math.inf
+        return min(max(rest, 0.0), self.outbox.wait)
+
+    def sentence(self, count: int, upcoming: tuple[str, float] | None) -> str:
+        """What ``systemctl status`` says of a leader."""
+        sentence = notify.leading(self.context.lease.since, count, upcoming, time.time())
+        file = self.context.file
+        return f"{file.path.name} is wrong, kept the last good: {sentence} · {file.wrong}" if file.wrong else sentence
