@@ -20,7 +20,8 @@ from scheduler.sending.headers import run_of
 from scheduler.settings import Settings
 from scheduler.storage.ledger import UNTAKEN
 from scheduler.worker.leases import Keeper
-from scheduler.worker.recorder import FOR_EVER, LONGEST_PAUSE, Recorder, recorded
+from scheduler.worker.recorded_task import MAX_RETRY_PAUSE_S, RecordedTask
+from scheduler.worker.recorder import UNLIMITED_ATTEMPTS, Recorder
 from scheduler.worker.requests import context_of
 
 
@@ -57,12 +58,12 @@ class Signals:
             import_target(self.recorder.settings.flask_app, "SCHEDULER_FLASK_APP")
         self.app.finalize()
         for task in self.app.tasks.values():
-            if not getattr(task, "recorded", False) and not task.name.startswith("celery."):
-                recorded(task, self.recorder)
+            if not isinstance(task, RecordedTask) and not task.name.startswith("celery."):
+                RecordedTask.record(task, self.recorder)
 
     def enter_child(self, **_: Any) -> None:
         """After the fork, so that no database connection is shared between children."""
-        self.recorder.attempts = FOR_EVER
+        self.recorder.attempts = UNLIMITED_ATTEMPTS
         with self.recorder.context:
             pass
 
@@ -88,7 +89,7 @@ class Signals:
 
     def retried(self, request: Context, reason: Any, **_: Any) -> None:
         when = next_attempt(reason)
-        until = when + LONGEST_PAUSE + UNTAKEN.total_seconds()
+        until = when + MAX_RETRY_PAUSE_S + UNTAKEN.total_seconds()
         self.recorder.close(request, "queued", when=when, until=until, result=f"tried again after: {reason}")
 
     def revoked(self, request: Any, expired: bool, **_: Any) -> None:

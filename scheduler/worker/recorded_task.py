@@ -1,0 +1,97 @@
+"""What a worker does around the body of a task, when a schedule sent it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Task
+from celery.exceptions import Ignore, Retry
+from celery.states import STARTED
+
+from scheduler import faults
+from scheduler.references import CannotFill, Filled
+from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, header, run_of
+from scheduler.worker.recorder import Recorder
+
+MAX_RETRY_PAUSE_S = 600  #: seconds between two attempts at most
+
+
+class OutOfMemory(Exception):
+    """A task's MemoryError. By that one Celery would end the worker, with all that it runs."""
+
+
+class RecordedTask(Task):
+    """Goes before a task's own class, so that its ``__call__`` surrounds that of the class, or ``run``.
+
+    A task claims its run, runs inside Flask's context, and is retried as often as its schedule says.
+    """
+
+    scheduler_recorder: Recorder
+    scheduler_tells_start: bool  #: whether ``track_started`` was on
+    scheduler_has_call: bool  #: whether the task's own class defines ``__call__``
+
+    @classmethod
+    def record(cls, task: Task, recorder: Recorder) -> None:
+        """Make this task a recorded one, in place: Celery and the application keep their references to it."""
+        base = type(task)
+        fields = {
+            "__module__": base.__module__,
+            "scheduler_recorder": recorder,
+            "scheduler_tells_start": task.track_started,
+            "scheduler_has_call": base.__call__ is not Task.__call__,
+        }
+        # Celery would write STARTED before the claim, over the result of a run whose second delivery this is.
+        task.track_started = False
+        task.throws = (*(task.throws or ()), CannotFill)  # no traceback in the log
+        task.__class__ = type(base.__name__, (cls, base), fields)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        request, run_id = self.request, run_of(self.request)
+        if run_id is not None and not request.called_directly and not self.scheduler_recorder.claim(self, run_id):
+            raise Ignore
+        if self.scheduler_tells_start:
+            tell_started(self)
+        filled = Filled()
+        with self.scheduler_recorder.context:
+            try:
+                if run_id is not None and header(request, REFERENCES_HEADER):
+                    args, kwargs = filled.fill([*args]), filled.fill(kwargs)
+                # Task's own __call__ would push an empty request in front of this one.
+                result = super().__call__(*args, **kwargs) if self.scheduler_has_call else self.run(*args, **kwargs)
+            except Exception as error:
+                raise_for_celery(self, run_id, error, filled)
+                raise
+        faults.reach("recorder.after_body")
+        return filled.hide(result) if filled.values else result
+
+
+def tell_started(task: Task) -> None:
+    """Store the state STARTED, as Celery does for a task whose result is kept."""
+    request = task.request
+    if not (request.called_directly or task.ignore_result or request.ignore_result):
+        task.update_state(state=STARTED, meta={"pid": os.getpid(), "hostname": request.hostname})
+
+
+def raise_for_celery(task: Task, run_id: str | None, error: Exception, filled: Filled) -> None:
+    """Raise what Celery is to see instead of an error of the body: a retry, or the error without secrets."""
+    if isinstance(error, Retry) and filled.values:
+        error.exc = filled.hide_error(error.exc) if isinstance(error.exc, Exception) else error.exc
+        error.excs, error.message, error.args = (filled.hide(it) for it in (error.excs, error.message, error.args))
+    hidden = filled.hide_error(error)
+    if isinstance(hidden, MemoryError):
+        hidden = OutOfMemory(f"MemoryError: {hidden}").with_traceback(error.__traceback__)
+    raise_retry(task, run_id, hidden)
+    if hidden is not error:
+        raise hidden from None
+
+
+def raise_retry(task: Task, run_id: str | None, error: Exception) -> None:
+    """Raise Celery's Retry while the schedule's ``retries`` are not used up."""
+    retries = int(getattr(task.request, RETRIES_HEADER, 0) or 0)
+    if run_id is None or task.request.retries >= retries or isinstance(error, tuple(task.throws or ())):
+        return
+    if type(error).__module__ == "celery.exceptions":  # Ignore, Reject and Retry are no failures
+        return
+    pause = min(2**task.request.retries, MAX_RETRY_PAUSE_S)
+    raise task.retry(exc=error, countdown=pause, max_retries=retries)
