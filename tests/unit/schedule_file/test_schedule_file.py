@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -230,36 +229,34 @@ def test_depth_has_a_bound_that_aliases_cannot_get_around() -> None:
     assert "nested more than 32 levels" in told(chain)[0]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "text",
-    [
-        "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1},' * 9}]\n" for n in range(1, 30)),
-        "a0: &a0 {k: v, l: w}\n" + "".join(f"a{n}: &a{n} {{a: *a{n - 1}, b: *a{n - 1}}}\n" for n in range(1, 30)),
-        "a0: &a0 {k: v, l: w}\n"
-        + "".join(f"a{n}: &a{n} {{x{n}: *a{n - 1}, <<: [{f'*a{n - 1},' * 9}]}}\n" for n in range(1, 30)),
-        "a: [" + "x," * 600_000 + "]",
-        "[" * 2_000_000,
-        "{" * 2_000_000,
-        "- " * 2_000_000,
-        "? " * 2_000_000,
-        "a: " * 1_000_000,
-        "&a " * 1_000_000,
-        "x" * 4_000_000,
-        "'" + "x\n\n" * 1_000_000,
-        "a: |\n" + "  x\n" * 500_000 + "b",
-        "#" * 4_000_000,
-        "\n" * 4_000_000 + "a",
-        "".join(f"k{n}: 1\n" for n in range(200_000)) + "k0: 2",
-        "k: 1\n" * 500_000,
-        "a: 'x" + "y" * 6_000_000,
-    ],
-    ids=lambda text: repr(text[:12]),
+#: bench/limits.py measures what they cost.
+EXHAUSTING = (
+    "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1},' * 9}]\n" for n in range(1, 30)),
+    "a0: &a0 {k: v, l: w}\n" + "".join(f"a{n}: &a{n} {{a: *a{n - 1}, b: *a{n - 1}}}\n" for n in range(1, 30)),
+    "a0: &a0 {k: v, l: w}\n"
+    + "".join(f"a{n}: &a{n} {{x{n}: *a{n - 1}, <<: [{f'*a{n - 1},' * 9}]}}\n" for n in range(1, 30)),
+    "a: [" + "x," * 600_000 + "]",
+    "[" * 2_000_000,
+    "{" * 2_000_000,
+    "- " * 2_000_000,
+    "? " * 2_000_000,
+    "a: " * 1_000_000,
+    "&a " * 1_000_000,
+    "x" * 4_000_000,
+    "'" + "x\n\n" * 1_000_000,
+    "a: |\n" + "  x\n" * 500_000 + "b",
+    "#" * 4_000_000,
+    "\n" * 4_000_000 + "a",
+    "".join(f"k{n}: 1\n" for n in range(200_000)) + "k0: 2",
+    "k: 1\n" * 500_000,
+    "a: 'x" + "y" * 6_000_000,
 )
-def test_a_file_made_to_exhaust_is_refused_in_a_moment(text: str) -> None:
-    begun = time.process_time()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", EXHAUSTING, ids=lambda text: repr(text[:12]))
+def test_a_file_made_to_exhaust_is_refused(text: str) -> None:
     document = schedule_file.parse(text, "s.yaml")
-    assert time.process_time() - begun < 8
     assert document.problems
     assert len(document.problems) <= 500
 

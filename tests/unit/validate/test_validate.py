@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -334,59 +333,38 @@ def test_a_form_with_bottomless_arguments_is_refused() -> None:
     assert [problem.what for problem in problems] == ["args is nested more than 32 levels deep"]
 
 
-def test_thousands_of_mistakes_are_cut_short_and_quick() -> None:
+def test_thousands_of_mistakes_are_cut_short() -> None:
     text = "schedules:\n" + "".join(f"  n{n}: {{task: log_it_{n}, evry: 5m}}\n" for n in range(10_000))
-    begun = time.process_time()
     problems = check(text).problems
-    assert time.process_time() - begun < 30
     assert len(problems) < 2_000
     assert "the schedules from here on are not checked" in [problem.what for problem in problems]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "text",
-    [
-        "".join(f"k{n}: 1\n" for n in range(200_000)),
-        "defaults: {" + "".join(f"k{n}: 1, " for n in range(200_000)) + "}",
-        "calendars: {h: [" + "2026-12-25, " * 200_000 + "]}",
-        "calendars:\n" + "".join(f"  h{n}: [5, 6]\n" for n in range(50_000)),
-        "calendars:\n" + "".join(f"  h{n}: [2026-02-30]\n" for n in range(50_000)),
-        schedule("every: 5m\n    args: [" + ".nan, " * 200_000 + "]"),
-        schedule("every: 5m\n    except: [" + "h, " * 200_000 + "]"),
-        schedule(
-            "every: 5m\n    kwargs: {" + "".join(f"k{n}: 1, " for n in range(100_000)) + "}", "scheduler.tasks.log_it"
-        ),
-        schedule("every: 5m\n    tags: [" + "5, " * 200_000 + "]"),
-        "schedules:\n" + "".join(f"  n{n}: {{task: old.task, every: 5m, renamed_from: z}}\n" for n in range(10_000)),
-    ],
-    ids=lambda text: " ".join(text.split())[-40:],
+#: bench/limits.py measures what they cost.
+EXHAUSTING = (
+    "".join(f"k{n}: 1\n" for n in range(200_000)),
+    "defaults: {" + "".join(f"k{n}: 1, " for n in range(200_000)) + "}",
+    "calendars: {h: [" + "2026-12-25, " * 200_000 + "]}",
+    "calendars:\n" + "".join(f"  h{n}: [5, 6]\n" for n in range(50_000)),
+    "calendars:\n" + "".join(f"  h{n}: [2026-02-30]\n" for n in range(50_000)),
+    schedule("every: 5m\n    args: [" + ".nan, " * 200_000 + "]"),
+    schedule("every: 5m\n    except: [" + "h, " * 200_000 + "]"),
+    schedule(
+        "every: 5m\n    kwargs: {" + "".join(f"k{n}: 1, " for n in range(100_000)) + "}", "scheduler.tasks.log_it"
+    ),
+    schedule("every: 5m\n    tags: [" + "5, " * 200_000 + "]"),
+    "schedules:\n" + "".join(f"  n{n}: {{task: old.task, every: 5m, renamed_from: z}}\n" for n in range(10_000)),
 )
-def test_a_file_made_to_exhaust_the_gate_is_refused_in_a_moment(text: str) -> None:
-    begun = time.process_time()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", EXHAUSTING, ids=lambda text: " ".join(text.split())[-40:])
+def test_a_file_made_to_exhaust_the_gate_is_refused(text: str) -> None:
     validated = check(text)
-    assert time.process_time() - begun < 30
     assert validated.errors
 
 
 @pytest.mark.slow
-def test_a_schedule_of_many_unknown_keys_is_cut_short_and_quick() -> None:
+def test_a_schedule_of_many_unknown_keys_is_cut_short() -> None:
     text = "schedules:\n  x:\n" + "".join(f"    corn{n}: 1\n" for n in range(100_000))
-    begun = time.process_time()
     assert len(check(text).problems) < 1_000
-    assert time.process_time() - begun < 30
-
-
-@pytest.mark.slow
-def test_ten_thousand_schedules_are_read_and_checked_in_a_second() -> None:
-    text = "schedules:\n" + "".join(
-        f'  job-{n}:\n    task: scheduler.tasks.log_it\n    cron: "{n % 60} {n % 24} * * *"\n    args: [1, {n}]\n'
-        for n in range(10_000)
-    )
-    best = 60.0
-    for _ in range(3):
-        begun = time.process_time()
-        assert len(check(text).declared) == 10_000
-        best = min(best, time.process_time() - begun)
-    # Far above the promise: a shared machine is not the measure of the code.
-    assert best < 5
