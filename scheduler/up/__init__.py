@@ -6,7 +6,9 @@ For trying out and for development; systemd runs the same commands in production
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
+from scheduler.errors import ConfigurationError
 from scheduler.settings import Settings
 from scheduler.storage.client import check_server, connect
 from scheduler.up import web
@@ -16,6 +18,8 @@ from scheduler.up.service import Service
 from scheduler.up.starter import write_first_file
 from scheduler.up.state import StateDirectory
 
+PACKAGE = Path(__file__).resolve().parent.parent
+
 
 def run(settings: Settings, *, port: int | None = None, host: str = "127.0.0.1") -> int:
     """Run the whole service until Ctrl-C or SIGTERM and return the exit code.
@@ -23,6 +27,7 @@ def run(settings: Settings, *, port: int | None = None, host: str = "127.0.0.1")
     Raises, before any process is started: CannotWrite, AlreadyRunning, CannotListen if `port` is taken,
     RedisUnavailable or ConfigurationError for a Redis that is refused, too old or not to be found.
     """
+    refuse_hidden_package()
     state = StateDirectory(settings.state_dir)
     state.prepare()
     with state.locked():
@@ -36,3 +41,13 @@ def run(settings: Settings, *, port: int | None = None, host: str = "127.0.0.1")
         with web.listen(host, port) as listener:
             service = Service(settings, state, listener, server)
             return in_front(service.run)
+
+
+def refuse_hidden_package() -> None:
+    """Raise ConfigurationError where a module of the user's has our name: every process would import that one."""
+    for path in (Path("scheduler.py"), Path("scheduler/__init__.py")):
+        if path.exists() and path.parent.resolve() not in (PACKAGE, PACKAGE.parent):
+            raise ConfigurationError(
+                f"{path.absolute()} hides the package `scheduler`, which this service is: rename it, "
+                "or run this in another directory"
+            )

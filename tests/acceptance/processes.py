@@ -1,4 +1,4 @@
-"""A copy of the checkout in a directory of its own, the service started in it, and the proof that nothing is left."""
+"""A copy of the checkout, or an empty directory, the service started in it, and the proof that nothing is left."""
 
 from __future__ import annotations
 
@@ -21,15 +21,20 @@ KEPT = re.compile(r"PATH|LANG|LC_.*|TZ|PIP_.*|UV_.*|SSL_.*|.*_CA_BUNDLE|(https?|
 NOISE = (".git", ".venv", ".scheduler", ".*_cache", ".hypothesis", "__pycache__", "test-results", "node_modules")
 
 
-class Checkout:
-    """What a clone would hold, edits that are not committed yet included."""
+class Directory:
+    """A directory in which a person starts the service, and their home beside it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *command: str) -> None:
         self.path = path
+        self.command = command or (sys.executable, "-m", "scheduler")  #: with the packages of this test run
         self.run_directory = path / ".scheduler" / "run"
         self.home = path.parent / "home"
         self.home.mkdir()
-        shutil.copytree(ROOT, path, ignore=shutil.ignore_patterns(*NOISE))
+        self.fill()
+
+    def fill(self) -> None:
+        """Nothing is in it."""
+        self.path.mkdir()
 
     def environment(self, **more: str) -> dict[str, str]:
         """Nothing of the project, and nothing of the caller but how this machine reaches the network."""
@@ -55,9 +60,9 @@ class Checkout:
         assert not left, f"left in {self.run_directory}: {left}"
 
     def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        """A command of ours, to its end, with the packages of this test run."""
+        """A command of ours, to its end."""
         return subprocess.run(
-            [sys.executable, "-m", "scheduler", *arguments],
+            [*self.command, *arguments],
             cwd=self.path,
             env=self.environment(**more),
             capture_output=True,
@@ -67,9 +72,10 @@ class Checkout:
         )
 
     @contextmanager
-    def up(self, *arguments: str, python: Path | str = sys.executable, **more: str) -> Iterator[Up]:
+    def up(self, *arguments: str, python: Path | None = None, **more: str) -> Iterator[Up]:
         """The service, started and killed at the end if it still runs. `python` outside a venv makes its own."""
-        up = Up(self, [str(python), "-m", "scheduler", "up", *arguments], self.environment(**more))
+        command = (str(python), "-m", "scheduler") if python else self.command
+        up = Up(self, [*command, "up", *arguments], self.environment(**more))
         try:
             yield up
         except BaseException:
@@ -79,10 +85,17 @@ class Checkout:
             up.kill_all()
 
 
+class Checkout(Directory):
+    """What a clone would hold, edits that are not committed yet included."""
+
+    def fill(self) -> None:
+        shutil.copytree(ROOT, self.path, ignore=shutil.ignore_patterns(*NOISE))
+
+
 class Up:
     """`python3 -m scheduler up` in a process group of its own, its output in a file."""
 
-    def __init__(self, checkout: Checkout, command: list[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, checkout: Directory, command: list[str], environment: Mapping[str, str]) -> None:
         self.checkout = checkout
         self.log = checkout.path.parent / "up.log"
         with self.log.open("wb") as log:
@@ -140,3 +153,10 @@ def temporary_checkout(name: str = "checkout") -> Iterator[Checkout]:
     """In a directory with a path short enough for a socket, which pytest's own are not."""
     with tempfile.TemporaryDirectory(prefix="up-", ignore_cleanup_errors=True) as directory:
         yield Checkout(Path(directory).resolve() / name)
+
+
+@contextmanager
+def temporary_directory(*command: str) -> Iterator[Directory]:
+    """An empty one for that command, with a path short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="up-", ignore_cleanup_errors=True) as directory:
+        yield Directory(Path(directory).resolve() / "project", *command)
