@@ -58,6 +58,14 @@ def test_a_redis_that_ends_as_the_worker_returns_a_message_does_not_end_the_work
     rig.still_runs()
 
 
+def test_a_worker_asks_other_workers_at_its_start_and_not_when_redis_is_back(rig: Rig) -> None:
+    rig.server.stop()
+    rig.server.start()
+    rig.worker.says("Redis answers again")
+    assert rig.worker.count("mingle: searching for neighbors") == 1
+    rig.still_runs()
+
+
 def fill_the_disk(server: RedisServer) -> None:
     """Redis cannot save, and so answers every write and every PING with MISCONF."""
     (server.directory / "dump.rdb" / "in the way").mkdir(parents=True)
