@@ -1,22 +1,36 @@
--- What several scripts need of the ledger. It is put in front of each of them.
+-- What several scripts share: key names, the ledger, queues. It is put in front of each of them.
 -- <prefix>:ledger:<name> is a hash: a schedule's runs, each a JSON object of texts under its id, and beside them
---   ':last' the id of the row that was added last, ':open' the runs that are queued or running (lines 'deadline id' or 'running id',
---   the deadline being the time when a queued one counts as gone), ':waiting' the one that `overlap: queue` holds back,
---   ':floor' the youngest due instant of an ended run that was trimmed.
--- <prefix>:sent:<queue> holds the id of every run whose message was pushed there and that no worker claimed yet, scored with the
---   time of that by Redis's clock; <prefix>:queues holds those queues.
--- <prefix>:leases holds the id of every running run, scored with the time until which its worker answers for it.
+--   ':last' the id of the row that was added last, ':open' the runs that are queued or running (lines 'deadline id' or 'running id';
+--   after its deadline a queued run counts as gone), ':waiting' the run that `overlap: queue` holds back,
+--   ':floor' the latest due instant of an ended run that was trimmed.
+-- <prefix>:sent:<queue> holds the id of every run whose message was pushed there and that no worker claimed yet; its score is the
+--   time of the push by Redis's clock. <prefix>:queues holds those queues.
+-- <prefix>:leases holds the id of every running run; its score is the end of its worker's lease.
 
+local CHANGED_TTL_S = 86400 -- the leader reads the names within seconds; without a leader they must not pile up
+local SENT_TTL_S = 30 * 86400 -- longer than any message waits in a queue
+
+-- Key names, as in storage/keys.py; a test compares them.
 local function ledger_key(prefix, name) return prefix .. ':ledger:' .. name end
 local function leases_key(prefix) return prefix .. ':leases' end
 local function sent_key(prefix, queue) return prefix .. ':sent:' .. queue end
 local function queues_key(prefix) return prefix .. ':queues' end
 local function moved_key(prefix, name) return prefix .. ':moved:' .. name end
+local function outbox_key(prefix) return prefix .. ':outbox' end
+local function wake_key(prefix) return prefix .. ':wake' end
+local function revision_key(prefix) return prefix .. ':revision' end
+local function changed_key(prefix) return prefix .. ':changed' end
 
--- One counter for all entries: a name that was removed and made again never meets its old revision.
-local function next_revision(prefix) return redis.call('INCR', prefix .. ':revision') end
+-- One counter for all entries: a name that was removed and created again never meets its old revision.
+local function next_revision(prefix) return redis.call('INCR', revision_key(prefix)) end
 
--- The ledger in which a run stands: its schedule's, or the one of the name that the schedule has now.
+-- Tell the leader that these entries were changed.
+local function note_changed(prefix, names)
+  redis.call('SADD', changed_key(prefix), unpack(names))
+  redis.call('EXPIRE', changed_key(prefix), CHANGED_TTL_S)
+end
+
+-- The ledger that has a run: its schedule's, or that of the schedule's new name.
 local function home(prefix, id)
   local name = string.match(id, '^(.*)@')
   if redis.call('EXISTS', ledger_key(prefix, name)) == 0 then
@@ -25,7 +39,7 @@ local function home(prefix, id)
   return ledger_key(prefix, name)
 end
 
--- A row that somebody else damaged is none.
+-- A run's record; nil where there is none, or where another program damaged it: one bad row must not end a script halfway.
 local function read_run(ledger, id)
   local text = redis.call('HGET', ledger, id)
   local is_json, run = pcall(cjson.decode, text or '')
@@ -39,31 +53,32 @@ end
 
 local function write_run(ledger, id, run) redis.call('HSET', ledger, id, cjson.encode(run)) end
 
--- The only clock by which messages can be told older and younger, whichever beat pushed them.
+-- Which of two messages is older can only be told by one clock, and beats on several hosts have several.
 local function redis_time()
   local time = redis.call('TIME')
   return string.format('%d.%06d', time[1], time[2])
 end
 
--- A command with all of these arguments, as many at once as Lua can pass on.
+-- Call a command with all of these arguments, 1000 at a time: Lua's stack holds about 8000.
 local function in_parts(command, key, arguments)
   for at = 1, #arguments, 1000 do
     redis.call(command, key, unpack(arguments, at, math.min(at + 999, #arguments)))
   end
 end
 
--- Remember that no worker has claimed these runs yet: {time, id}…
+-- Remember that no worker has claimed these runs yet: time, id…
 local function note_sent(prefix, queue, members)
-  if queue == prefix .. ':outbox' then -- no worker looks there: beat takes them on, and must hear of them
-    redis.call('PUBLISH', prefix .. ':wake', '1')
+  if queue == outbox_key(prefix) then -- the leader publishes these runs, not a worker: wake it
+    redis.call('PUBLISH', wake_key(prefix), '1')
     return
   end
   in_parts('ZADD', sent_key(prefix, queue), members)
   redis.call('SADD', queues_key(prefix), queue)
-  for _, key in ipairs({sent_key(prefix, queue), queues_key(prefix)}) do redis.call('EXPIRE', key, 30 * 86400) end
+  for _, key in ipairs({sent_key(prefix, queue), queues_key(prefix)}) do redis.call('EXPIRE', key, SENT_TTL_S) end
 end
 
--- The list of a queue; and the commands that go along with each message, which may stand behind it as [[command, argument…]…].
+-- The name of a queue's list, and the commands to send after each push: a queue may be followed by a line of JSON with
+-- [[command, argument…]…], see `Message.place` in sending/message.py.
 local function list_of(queue)
   local list, also = string.match(queue, '^(.-)\n(%[%[.*)$')
   return list or queue, also and cjson.decode(also) or {}
@@ -105,28 +120,31 @@ local function set_open(ledger, id, deadline)
   return #left
 end
 
--- Bound a ledger by age, and by number: it may grow to twice what is kept, so that trimming is rare.
+-- Bound a ledger by age and by number. It may grow to twice the number, because trimming reads every row.
 local function bound(limits, ledger)
   if redis.call('PTTL', ledger) < limits.ttl / 2 then redis.call('PEXPIRE', ledger, limits.ttl) end
   if redis.call('HLEN', ledger) <= 2 * limits.runs + 4 then return end
   local rows = redis.call('HGETALL', ledger)
-  local found = {}
+  local runs = {}
   for i = 1, #rows, 2 do
+    -- By pattern, because decoding every row would hold up Redis; a running run is kept whatever its age, its end must find it.
     local outcome = string.match(rows[i + 1], '"outcome":"(%l+)"')
     if string.sub(rows[i], 1, 1) ~= ':' and outcome ~= 'running' then
       local due = tonumber(string.match(rows[i + 1], '"due":"([^"]*)"')) or 0
-      found[#found + 1] = {id = rows[i], due = due, ended = outcome ~= 'queued'}
+      runs[#runs + 1] = {id = rows[i], due = due, ended = outcome ~= 'queued'}
     end
   end
-  table.sort(found, function(a, b) return a.due < b.due end)
+  table.sort(runs, function(a, b) return a.due < b.due end)
+  -- Whoever delivers a trimmed run again learns from the floor that it ended, see claim.lua.
   local floor = tonumber(redis.call('HGET', ledger, ':floor') or 0)
-  for i = 1, #found - limits.runs do
-    redis.call('HDEL', ledger, found[i].id)
-    if found[i].ended then floor = math.max(floor, found[i].due) end
+  for i = 1, #runs - limits.runs do
+    redis.call('HDEL', ledger, runs[i].id)
+    if runs[i].ended then floor = math.max(floor, runs[i].due) end
   end
   redis.call('HSET', ledger, ':floor', string.format('%.6f', floor))
 end
 
+-- Add a stretch of skips to a ledger. It joins the row before where that is the same kind, so that a long pause is one row.
 local function record_skip(limits, name, id, due, last, count, reason, detail)
   local ledger = ledger_key(limits.prefix, name)
   local latest = redis.call('HGET', ledger, ':last')
@@ -143,7 +161,7 @@ local function record_skip(limits, name, id, due, last, count, reason, detail)
   bound(limits, ledger)
 end
 
--- Push what `overlap: queue` held back, once nothing of the schedule is queued or running any more.
+-- Push the run that `overlap: queue` held back, once no other run of the schedule is queued or running.
 local function release_waiting(prefix, ledger)
   local text = redis.call('HGET', ledger, ':waiting')
   if not text or #open_runs(redis.call('HGET', ledger, ':open')) > 0 then return false end
@@ -154,7 +172,7 @@ local function release_waiting(prefix, ledger)
   return true
 end
 
--- A run whose record was trimmed while it went on: what waits for its end must not wait for ever.
+-- Close a run whose record was trimmed while it was open: otherwise the run that waits for it would never be sent.
 local function forget_open(prefix, ledger, id)
   if redis.call('HEXISTS', ledger, ':open') == 0 then return end
   set_open(ledger, id, nil)

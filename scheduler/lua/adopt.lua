@@ -10,6 +10,5 @@ redis.call('HSET', KEYS[3], 'seen', redis.sha1hex(redis.call('HGET', KEYS[3], 'd
 redis.call('HSET', KEYS[3], 'revision', next_revision(ARGV[4]))
 redis.call('ZADD', KEYS[2], ARGV[3], KEYS[3])
 if ARGV[5] ~= '' then redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[6], '*', 'change', ARGV[5]) end
-redis.call('SADD', ARGV[4] .. ':changed', string.sub(KEYS[3], #ARGV[4] + 1))
-redis.call('EXPIRE', ARGV[4] .. ':changed', 86400)
+note_changed(ARGV[4], {string.sub(KEYS[3], #ARGV[4] + 1)})
 return 1

@@ -1,11 +1,12 @@
--- Apply a set of changes to the schedule: all of them, or none where one of the entries was changed meanwhile.
+-- Apply a set of changes to the schedules: all of them, or none if one of the entries was changed meanwhile.
 -- KEYS: lock, schedule index, audit log. ARGV: token ('' where no lock is needed), prefix, wake channel, audit length, number of
---   changes, prefix of the keys where they were laid down ('' where they follow here), number of pages there, then each change:
+--   changes, prefix of the temporary keys that hold them ('' if they follow here), number of pages there, then each change:
 --   name, revision expected ('' for none), operation (add|put|remove), score ('' leaves it), line for the audit log,
 --   number of names and values, {field, value}…
 -- An addition without fields has them, and a revision, in a hash of its own beside the pages, which only needs its new name.
 -- A removal with the field 'to' is half of a rename: the history moves to that name.
--- Returns nil when the lock is not ours, 'gone' when what was laid down is not there any more, else the names of the entries that were changed meanwhile (none: it is done).
+-- Returns nil when the lock is not ours, 'gone' when the temporary keys have expired, else the names of the entries that were changed
+--   meanwhile; if there are none, everything is applied.
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local prefix, channel, length = ARGV[2], ARGV[3], ARGV[4]
 local total, staged, pages = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
@@ -22,21 +23,22 @@ local function each_change(visit)
   end
 end
 
-local conflicts, found = {}, 0
+local conflicts, seen = {}, 0
 each_change(function(list, at)
-  found = found + 1
+  seen = seen + 1
   local stored = redis.pcall('HMGET', prefix .. list[at], 'revision', 'definition')
   local revision = string.match(stored[1] or '', '^[1-9]%d*$') or ''
   if revision ~= list[at + 1] or (list[at + 2] == 'add' and stored[2]) then
     conflicts[#conflicts + 1] = list[at]
-    -- One that fell out of the index is found again at the next try.
+    -- An entry that fell out of the index is in it again when the change is tried again.
     if list[at + 1] == '' then redis.call('ZADD', KEYS[2], 'NX', -1, prefix .. list[at]) end
   end
 end)
 if #conflicts > 0 then return conflicts end
-if found ~= total then return 'gone' end
+if seen ~= total then return 'gone' end
 
--- The run that `overlap: queue` holds back has nobody any more who would send it. An error here would leave half of the changes.
+-- End the run that `overlap: queue` holds back: with its schedule gone, nothing would ever send it. The changes before this one
+-- are made already, so a damaged ledger must not end the script here.
 local function drop_waiting(ledger)
   local text = redis.call('HGET', ledger, ':waiting')
   if not text then return end
@@ -51,6 +53,7 @@ local function drop_waiting(ledger)
   end)
 end
 
+local MOVED_TTL_S = 7 * 86400 -- for runs that were sent under the old name and have not ended
 local function remove(key, name, heir)
   redis.call('DEL', key)
   redis.call('ZREM', KEYS[2], key)
@@ -59,14 +62,14 @@ local function remove(key, name, heir)
     drop_waiting(ledger)
   elseif redis.call('EXISTS', ledger) == 1 then
     redis.call('RENAME', ledger, ledger_key(prefix, heir))
-    redis.call('SET', moved_key(prefix, name), heir, 'EX', 7 * 86400)
+    redis.call('SET', moved_key(prefix, name), heir, 'EX', MOVED_TTL_S)
   end
 end
 
 local scores, names = {}, {}
 local function flush()
   if #scores > 0 then redis.call('ZADD', KEYS[2], unpack(scores)) end
-  redis.call('SADD', prefix .. ':changed', unpack(names))
+  note_changed(prefix, names)
   scores, names = {}, {}
 end
 
@@ -93,6 +96,5 @@ each_change(function(list, at, count)
   if line ~= '' then redis.call('XADD', KEYS[3], 'MAXLEN', '~', length, '*', 'change', line) end
 end)
 if #names > 0 then flush() end
-redis.call('EXPIRE', prefix .. ':changed', 86400)
 redis.call('PUBLISH', channel, '1')
 return {}

@@ -50,6 +50,10 @@ class Keys:
         """Queues of runs that no worker claimed yet, see ``_ledger.lua``."""
         return f"{self.prefix}:queues"
 
+    def sent(self, queue: str) -> str:
+        """Sorted set of the runs that no worker claimed yet, by when they were pushed, see ``_ledger.lua``."""
+        return f"{self.prefix}:sent:{queue}"
+
     @property
     def wake(self) -> str:
         """Channel on which every change of a schedule is announced."""
