@@ -30,6 +30,8 @@ def test_the_commands_of_the_page_work_and_a_restore_brings_the_backup_back(host
             until(lambda: states(host).get("log-it") == "paused", 30, "what was paused at the backup is paused")
     assert host.run("redis-cli", "--scan", "--pattern", "redbeat:*") == ""
     host.run("systemctl", "disable", "--now", "celery-worker@reports")
+    host.run("systemctl", "start", "celery-beat")
+    until(lambda: states(host).get("log-it") == "paused", 30, "the snapshot brings it back without Redis")
 
 
 def states(host: Host) -> dict[str, str]:
