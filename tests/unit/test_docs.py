@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import re
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 import click
+import grimp
 import pytest
 
 from scheduler import schedule_file, settings
@@ -129,6 +131,21 @@ def resolves(name: str) -> bool:
             thing = getattr(thing, part)
         return True
     return False
+
+
+def test_how_it_works_draws_the_imports_between_rooms_as_they_are() -> None:
+    page = PAGES["docs/how-it-works.md"]
+    drawing = page.partition("The imports between rooms today")[2]
+    names, _, drawing = drawing.partition("```text\n")
+    basic = set(re.findall(r"`(\w+)`", names))
+    graph = grimp.build_graph("scheduler", cache_dir=None)
+    imports: dict[str, set[str]] = defaultdict(set)
+    for module in graph.modules - {"scheduler", "scheduler.__main__"}:
+        for imported in graph.find_modules_directly_imported_by(module) - {"scheduler"}:
+            room, other = module.split(".")[1], imported.split(".")[1]
+            imports[room] |= {other} - {room, *basic}
+    drawn = {line.split()[0]: line.split()[2:] for line in drawing.partition("```")[0].splitlines()}
+    assert drawn == {room: sorted(others) for room, others in imports.items() if others and room not in basic}
 
 
 def test_contributing_lists_the_rooms_in_the_order_that_the_linter_holds() -> None:
