@@ -1,4 +1,4 @@
-"""The admin page: shows what ``status`` reads, and changes schedules through ``changes`` alone."""
+"""The admin page: shows what ``status`` reads; changes schedules only through ``changes``."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from scheduler.admin.service import Service
 from scheduler.errors import ConfigurationError
 
 SESSION_LENGTH = timedelta(hours=12)
-LARGEST_FORM = 256 * 1024  #: bytes
+MAX_FORM_BYTES = 256 * 1024
 BLUEPRINTS = (login.pages, schedules.pages, editing.pages, export.pages, runs.pages, audit.pages, health.pages)
 
 
 def create_app(celery: Celery) -> Flask:
-    """The page over this Celery application and the Redis of its settings; nothing is opened before the first request.
+    """The Flask application for this Celery application and its Redis; connects at the first request.
 
     Raises ConfigurationError without a password hash or secret key, and with Flask's debugger on.
     """
     settings = celery.scheduler_settings
     security.require_credentials(settings)
     if get_debug_flag():
-        raise ConfigurationError("FLASK_DEBUG is on, which would let the page run any code: unset it")
+        raise ConfigurationError("FLASK_DEBUG is on, and lets anyone who reaches the page run code: unset it")
     app = Flask(__name__)
     app.jinja_options = {**app.jinja_options, "undefined": StrictUndefined}
     app.config.update(
@@ -38,15 +38,15 @@ def create_app(celery: Celery) -> Flask:
         SESSION_COOKIE_SAMESITE="Strict",
         SESSION_REFRESH_EACH_REQUEST=False,
         PERMANENT_SESSION_LIFETIME=SESSION_LENGTH,
-        MAX_CONTENT_LENGTH=LARGEST_FORM,
-        MAX_FORM_MEMORY_SIZE=LARGEST_FORM,
+        MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
     )
     app.url_map.converters["segment"] = SegmentConverter
     app.extensions["scheduler"] = Service.over(celery)
     app.jinja_env.globals["version"] = __version__
-    filters.install(app)
-    security.install(app)
-    errors.install(app)
+    filters.add_filters(app)
+    security.add_checks(app)
+    errors.add_error_pages(app)
     for pages in BLUEPRINTS:
         app.register_blueprint(pages)
     app.add_url_rule("/", "home", home)
@@ -54,5 +54,5 @@ def create_app(celery: Celery) -> Flask:
 
 
 def home() -> Response:
-    """The list is the front page."""
+    """Redirect ``/`` to the list."""
     return redirect(url_for("schedules.index"))

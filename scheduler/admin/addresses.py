@@ -1,4 +1,4 @@
-"""Names and run identities as one segment of a URL, whatever characters they hold."""
+"""Schedule names and run IDs as one URL segment, whatever characters they contain."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import re
 
 from werkzeug.routing import BaseConverter
 
-TAKEN = ("", ".", "..", "new")  #: would be another page, or be resolved away by the browser
+RESERVED = ("", ".", "..", "new")  #: segments that are another page, or that browsers resolve away
 
 
 def escape(text: str) -> str:
-    """The text without slashes and unlike any taken segment; ``unescape`` gives it back."""
-    escaped = re.sub(r"[~/\\]", lambda found: f"~{ord(found[0]):02X}", text)
-    if escaped in TAKEN:
+    """Encode a text without slashes and unlike any RESERVED segment; ``unescape`` is the inverse."""
+    escaped = re.sub(r"[~/\\]", lambda match: f"~{ord(match[0]):02X}", text)
+    if escaped in RESERVED:
         return f"~{ord(text[0]):02X}{text[1:]}" if text else "~"
     return escaped
 
 
 def unescape(segment: str) -> str:
-    """What ``escape`` was given."""
-    return "" if segment == "~" else re.sub(r"~([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), segment)
+    """Decode a segment made by ``escape``."""
+    return "" if segment == "~" else re.sub(r"~([0-9A-F]{2})", lambda match: chr(int(match[1], 16)), segment)
 
 
 class SegmentConverter(BaseConverter):

@@ -1,4 +1,4 @@
-"""One answer in two forms: a page for people, JSON for programs."""
+"""Responses: a page for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from flask import Response, jsonify, render_template, request
 
 
 def wants_json() -> bool:
-    """``?format=json``, or an Accept header that prefers JSON to HTML."""
+    """Whether the request has ``?format=json`` or an Accept header that prefers JSON to HTML."""
     if "format" in request.args:
         return request.args["format"] == "json"
     return request.accept_mimetypes.best_match(("text/html", "application/json")) == "application/json"
 
 
 def page(template: str, status: int = 200, **context: Any) -> Response:
-    """A rendered page. Half of a surrogate pair, which JSON can carry and UTF-8 cannot, is shown by its number."""
+    """A rendered page. A lone surrogate, which JSON can hold and UTF-8 cannot, is shown as its number."""
     html = render_template(template, **context)
     return Response(html.encode("utf-8", "backslashreplace"), status, mimetype="text/html")
 
 
 def as_json(body: object, status: int = 200) -> Response:
-    """A JSON answer."""
-    answer = jsonify(body)
-    answer.status_code = status
-    return answer
+    """A JSON response."""
+    response = jsonify(body)
+    response.status_code = status
+    return response

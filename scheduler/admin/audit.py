@@ -1,4 +1,4 @@
-"""Who changed what, and why; and taking it back."""
+"""The audit log: who changed what, and why; undo of one change."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from scheduler.changes.undo import Undo
 from scheduler.errors import RefusedChange
 
 pages = Blueprint("audit", __name__)
-SHOWN = 100
+MAX_LINES = 100
 
 
 @pages.get("/audit")
 def index() -> Response:
-    """The newest changes; of one schedule with ?schedule=."""
+    """The newest changes; those of one schedule with ``?schedule=``."""
     name = request.args.get("schedule", "")
-    lines = service().store.audit.lines(SHOWN, name)
+    lines = service().store.audit.lines(MAX_LINES, name)
     if wants_json():
         return as_json({"changes": lines})
     return page(
@@ -33,25 +33,25 @@ def index() -> Response:
 
 
 def differences(line: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Each field that the change touched, before and after."""
+    """Each changed field with its values before and after."""
     return compare(line.get("before") or {}, line.get("after") or {})
 
 
 @pages.post("/audit/<line_id>/undo")
 def undo(line_id: str) -> AnyResponse:
-    """Take one line back."""
-    found = undoing.undo(service().store, line_id, tasks=service().tasks, by=USER, allowed=refuse_commands)
-    sentence = f"Undone: {found}."
-    if found.kind != "remove":
-        return done(found.name, sentence)
-    flash(sentence)
+    """Undo one change."""
+    undone = undoing.undo(service().store, line_id, tasks=service().tasks, by=USER, allowed=refuse_commands)
+    result = f"Undone: {undone}."
+    if undone.kind != "remove":
+        return done(undone.name, result)
+    flash(result)
     return redirect(url_for("audit.index"), 303)
 
 
-def refuse_commands(found: Undo) -> None:
-    """An old command is as good as any other for who wants to run one; see ``forms.command_errors``."""
-    fields, before = found.fields or {}, found.entry.fields if found.entry else {}
+def refuse_commands(wanted: Undo) -> None:
+    """Raise RefusedChange for an undo that would set a command, even an old one; see ``forms.command_errors``."""
+    fields, before = wanted.fields or {}, wanted.entry.fields if wanted.entry else {}
     same = all(fields.get(key) == before.get(key) for key in ("task", *forms.SHAPES))
-    if found.fields is not None and fields.get("task") in forms.COMMANDS and not same:
-        sentence = f"{fields['task']} runs a command: take this back with `scheduler undo`"
-        raise RefusedChange(sentence)
+    if wanted.fields is not None and fields.get("task") in forms.COMMANDS and not same:
+        message = f"{fields['task']} runs a command: undo this with `scheduler undo`"
+        raise RefusedChange(message)

@@ -1,4 +1,4 @@
-"""Everything that changes a schedule. Each change goes through ``changes``, so the page accepts what the file would."""
+"""Requests that change a schedule, all through ``changes``, so that the page accepts exactly what the file accepts."""
 
 from __future__ import annotations
 
@@ -26,40 +26,40 @@ pages = Blueprint("changes", __name__)
 
 @pages.get("/schedules/new")
 def new() -> Response:
-    """The form of a schedule that is made here."""
+    """The empty form."""
     return form(None, forms.empty() | {"name": request.args.get("name", "")})
 
 
 @pages.post("/schedules/new")
 def create() -> AnyResponse:
-    """Make a schedule of origin ``admin``."""
+    """Create a schedule of origin ``admin``."""
     values = forms.of_request(request.form)
     name = values["name"]
     fields, errors = forms.to_fields(values)
     fields["task"] = values["task"]
     errors |= forms.command_errors(fields["task"], {}, fields)
     if name in service().store.names():
-        errors["name"] = [f"a schedule called '{name}' exists already — choose another name"]
+        errors["name"] = [f"there is already a schedule '{name}' — choose another name"]
     errors = attempt(
         lambda: changes.create(service().store, name, fields, tasks=service().tasks, by=USER), name, fields, errors
     )
-    return form(None, values, errors, 422) if errors else done(name, "Made; beat knows it already.")
+    return form(None, values, errors, 422) if errors else done(name, f"Created. {next_run(name, 'First')}")
 
 
 @pages.get("/schedules/<segment:name>/edit")
 def edit(name: str) -> Response:
-    """The form, as the schedule is now."""
+    """The form with the stored values."""
     entry = editable(name)
     return form(entry, forms.of_entry(entry))
 
 
 @pages.post("/schedules/<segment:name>/edit")
 def save(name: str) -> AnyResponse:
-    """Change the schedule; on one of the file this is an overlay, which ends when the file changes that field."""
+    """Save the form; for a schedule from the file as an overlay, which ends when the file changes that field."""
     entry = editable(name)
     values = forms.of_request(request.form, entry)
     if same(values, forms.of_entry(entry)):
-        return done(name, "Nothing was changed.")
+        return done(name, "No changes to save.")
     fields, errors = forms.to_fields(values)
     errors = forms.command_errors(values["task"], entry.fields, fields) | errors
     wanted = forms.merged(entry, fields)
@@ -67,11 +67,11 @@ def save(name: str) -> AnyResponse:
         errors = attempt(lambda: change(entry, wanted, revision(values), values["why"]), name, wanted, errors)
     except Conflict:
         return stale(service().store.get(name), values)
-    return form(entry, values, errors, 422) if errors else done(name, "Saved; it governs from the next run on.")
+    return form(entry, values, errors, 422) if errors else done(name, f"Saved. {next_run(name, 'Next')}")
 
 
 def attempt(write: Callable[[], object], name: str, fields: Mapping[str, Any], errors: forms.Errors) -> forms.Errors:
-    """Write if nothing is wrong yet; else tell everything that is wrong at once. Raises Conflict."""
+    """Write, unless there are errors already; return those and all that validation finds. Raises Conflict."""
     try:
         if errors:
             changes.gate(service().store, name, fields, None)
@@ -87,18 +87,18 @@ def change(entry: Entry, fields: Mapping[str, Any], expected: int, why: str) -> 
 
 
 def same(sent: Mapping[str, str], stored: Mapping[str, str]) -> bool:
-    """Whether the form came back as it was opened, but for the reason."""
+    """Whether the form came back unchanged, apart from the reason."""
     return all(sent[key] == stored[key] for key in stored if key != "why")
 
 
 def revision(values: Mapping[str, str]) -> int:
-    """The revision that the form was opened at; -1, which none is, for nonsense."""
+    """The revision that the form was opened at; -1, which never matches, if it is no number."""
     text = values["revision"]
     return int(text) if text.isdecimal() and len(text) < 16 else -1
 
 
 def stale(entry: Entry, values: Mapping[str, str]) -> Response:
-    """Somebody else was faster: show what is stored now beside what was typed, and let the person decide."""
+    """The form after a conflicting change: the stored values beside the submitted ones; saving again overwrites."""
     stored = forms.of_entry(entry)
     compared = ("kind", "timing", *forms.TEXTS, *forms.SHAPES, "enabled")
     theirs = {key: stored[key] for key in compared if stored[key] != values[key]}
@@ -106,10 +106,10 @@ def stale(entry: Entry, values: Mapping[str, str]) -> Response:
 
 
 def editable(name: str) -> Entry:
-    """The entry, if it is ours to edit."""
+    """The entry; raises RefusedChange for one that another program owns."""
     entry = service().store.get(name)
     if entry.origin == "redbeat":
-        raise RefusedChange(f"'{name}' belongs to the program that saved it with RedBeat's API: change it there")
+        raise RefusedChange(f"'{name}' was created by another program with RedBeat's API: change it there")
     return entry
 
 
@@ -135,7 +135,7 @@ def form(
 
 @pages.post("/schedules/<segment:name>/pause")
 def pause(name: str) -> AnyResponse:
-    """Stop it, with a note, and until a time if one is given (wall time in the schedule's zone)."""
+    """Pause it, with an optional reason and end (local time in the schedule's zone)."""
     given = {key: request.form.get(key, "").strip()[:1000] for key in ("note", "until")}
     zone = zone_of(service().store.get(name))
     try:
@@ -144,14 +144,14 @@ def pause(name: str) -> AnyResponse:
         errors = {"until": [str(error).removesuffix(" — ")]}
         return shown(service().status.detail(name), 422, pause=given, errors=errors)
     changes.pause(service().store, name, by=USER, note=given["note"], until=until)
-    return done(name, f"Paused until {absolute(until, zone)}." if until else "Paused until somebody resumes it.")
+    return done(name, f"Paused until {absolute(until, zone)}." if until else "Paused until resumed.")
 
 
 def read_until(text: str, zone: str) -> datetime | None:
-    """The end of a pause, None for an open one; raises TimingError."""
+    """The end of a pause; None for an open one. Raises TimingError."""
     until = parse_instant(text, zone, "until") if text else None
     if until is not None and until <= clock():
-        raise TimingError("until", f"{text} is over already", "choose a later time, or leave it empty")
+        raise TimingError("until", f"{text} is in the past", "choose a later time, or leave it empty")
     return until
 
 
@@ -159,44 +159,50 @@ def read_until(text: str, zone: str) -> datetime | None:
 def resume(name: str) -> AnyResponse:
     """End the pause."""
     changes.resume(service().store, name, by=USER)
-    return done(name, "Resumed: it goes on at its next due instant.")
+    return done(name, f"Resumed. {next_run(name, 'Next')}")
 
 
 @pages.post("/schedules/<segment:name>/skip")
 def skip(name: str) -> AnyResponse:
-    """Leave out the next run, once."""
+    """Skip the next run, once."""
     entry = changes.skip(service().store, name, by=USER, note=request.form.get("note", "").strip()[:1000])
     due = from_seconds(entry.skip.due) if entry.skip else None
-    return done(name, f"The run at {absolute(due, zone_of(entry))} is left out.")
+    return done(name, f"The run at {absolute(due, zone_of(entry))} will be skipped.")
 
 
 @pages.post("/schedules/<segment:name>/skip/delete")
 def unskip(name: str) -> AnyResponse:
-    """Let it run after all."""
+    """Cancel the skip."""
     changes.unskip(service().store, name, by=USER)
-    return done(name, "It runs after all.")
+    return done(name, f"No longer skipped. {next_run(name, 'Next')}")
 
 
 @pages.post("/schedules/<segment:name>/overlay/delete")
 def revert(name: str) -> AnyResponse:
-    """Let the file govern again: one field, or all of them when none is named."""
+    """Drop the overlay of one field, or of all fields if none is named: the file's value applies again."""
     entry = editable(name)
     field = request.form.get("field", "")
     if not (field in entry.overlay if field else entry.overlay):
-        raise NotFound(f"'{name}' says what the file says: there is nothing to revert")
+        raise NotFound(f"'{name}' does not differ from the file: there is nothing to revert")
     change(entry, forms.reverted(entry, field), entry.revision, f"reverted {field or 'all'} to the file")
-    return done(name, "Reverted: the file governs again.")
+    return done(name, f"Reverted to the file. {next_run(name, 'Next')}")
 
 
 @pages.post("/schedules/<segment:name>/delete")
 def delete(name: str) -> AnyResponse:
-    """Remove a schedule that was made here."""
+    """Delete a schedule of origin ``admin``."""
     changes.remove(service().store, name, by=USER)
-    flash(f"Removed {name}.")
+    flash(f"Deleted {name}. Undo it in the audit log.")
     return redirect(url_for("schedules.index"), 303)
 
 
-def done(name: str, sentence: str) -> AnyResponse:
-    """Back to the schedule, with one sentence about what was done."""
-    flash(sentence)
+def next_run(name: str, which: str) -> str:
+    """``Next run: Thu 26 Nov 02:30 EST.``, or why there is none."""
+    row = service().status.detail(name).row
+    return f"{which} run: {absolute(row.next, row.zone) if row.next else f'none, {row.explanation}'}."
+
+
+def done(name: str, result: str) -> AnyResponse:
+    """Redirect to the schedule's page, which shows the result."""
+    flash(result)
     return redirect(url_for("schedules.show", name=name), 303)

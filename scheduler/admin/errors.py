@@ -1,4 +1,4 @@
-"""Everything that goes wrong becomes one clear sentence, as a page or as JSON, never a traceback."""
+"""Error responses: one sentence as a page or as JSON, never a traceback."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ STATUSES: dict[type[SchedulerError], int] = {
     RedisUnavailable: 503,
 }
 SENTENCES = {
-    404: "There is no such page: the list shows every schedule.",
-    405: "This address takes another kind of request: go back and use the buttons of the page.",
-    413: "That is more than a form may hold: shorten it.",
-    500: "Something went wrong in the page: its log (`journalctl -u celery-admin`) has the details.",
+    404: "There is no such page. The list shows every schedule.",
+    405: "This address does not accept this kind of request: go back and use the buttons on the page.",
+    413: "The form is too large: shorten it to less than 256 KB.",
+    500: "The page failed: see its log, `journalctl -u celery-admin`.",
 }
 
 
-def install(app: Flask) -> None:
-    """A page for every kind of error."""
+def add_error_pages(app: Flask) -> None:
+    """Register a handler for every kind of error."""
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(SchedulerError, scheduler_error)
     app.register_error_handler(Exception, unexpected)
@@ -41,35 +41,35 @@ def install(app: Flask) -> None:
 
 def http_error(error: HTTPException) -> Response:
     status = error.code or 500
-    answer = told(status, SENTENCES.get(status, error.description or ""))
+    response = error_response(status, SENTENCES.get(status, error.description or ""))
     if error.response is None and status == 405:
-        answer.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or ())
-    return answer
+        response.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or ())
+    return response
 
 
 def scheduler_error(error: SchedulerError) -> Response:
-    found = (status for kind, status in STATUSES.items() if isinstance(error, kind))
-    return told(next(found, 500), str(error))
+    statuses = (status for kind, status in STATUSES.items() if isinstance(error, kind))
+    return error_response(next(statuses, 500), str(error))
 
 
 def redis_away(error: Exception) -> Response:
-    """The connection's own error, with the remedy."""
+    """The connection error, with its remedy."""
     try:
         with answering(service().settings):
             raise error.__cause__ if isinstance(error, OperationalError) and error.__cause__ else error
     except SchedulerError as refused:
-        return told(503, str(refused))
+        return error_response(503, str(refused))
     except Exception as other:
-        return told(503, f"Redis at {service().settings.shown_redis_url} does not serve: {other}")
+        return error_response(503, f"Redis at {service().settings.shown_redis_url} fails: {other}")
 
 
 def unexpected(error: Exception) -> Response:
     current_app.logger.exception("a page failed", exc_info=error)
-    return told(500, SENTENCES[500])
+    return error_response(500, SENTENCES[500])
 
 
-def told(status: int, sentence: str) -> Response:
-    """The sentence in the form that was asked for."""
+def error_response(status: int, sentence: str) -> Response:
+    """The sentence as JSON or as a page, as the request prefers."""
     if wants_json():
         return as_json({"error": sentence}, status)
     title = HTTPStatus(status).phrase

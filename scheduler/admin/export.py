@@ -1,4 +1,4 @@
-"""Writing what was changed here into the schedule file: first the difference, then the button."""
+"""Write changes made on the page into the schedule file: first the diff, then the button."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from scheduler.changes.export import Proposal
 from scheduler.errors import CannotWrite, NotFound
 
 pages = Blueprint("export", __name__)
-CHANGED = "The file or the schedule was changed since you looked, so nothing was written: this is the difference now."
+CHANGED = "Not written: the file or the schedule has changed since you opened this page. This is the new diff."
 
 
 @pages.get("/schedules/<segment:name>/file")
 def show(name: str) -> Response:
-    """The difference that would bring this schedule into the file; of one field with ?field=."""
+    """The diff that would write this schedule into the file; only one field with ``?field=``."""
     field = request.args.get("field", "")
     made = propose(name, field)
     if wants_json():
@@ -31,7 +31,7 @@ def show(name: str) -> Response:
 
 @pages.post("/schedules/<segment:name>/file")
 def write(name: str) -> AnyResponse:
-    """Write it, if it is still the difference that was shown."""
+    """Write the diff, if it is still the one that the person saw."""
     field = request.form.get("field", "")
     made = propose(name, field)
     if request.form.get("seen") != digest(made):
@@ -40,15 +40,16 @@ def write(name: str) -> AnyResponse:
         export.write(service().store, made, by=USER)
     except CannotWrite as error:
         return shown(name, field, made, 409, str(error))
-    return done(name, f"Written to {made.path.name}; beat loads it within a second.")
+    return done(name, f"Written to {made.path.name}. Beat loads it within a second.")
 
 
 def propose(name: str, field: str) -> Proposal:
-    """The change of the one file that declares it; raises NotFound when it says all of it already."""
+    """The change of the file that declares it; raises NotFound if the file has these values already."""
     entry = editable(name)
     made = export.propose(service().settings.file, service().tasks, [entry], [field] if field else ())
     if not made:
-        raise NotFound(f"the schedule file says {field or 'all of it'} for '{name}' already: there is nothing to write")
+        values = f"this {field}" if field else "these values"
+        raise NotFound(f"the schedule file already has {values} for '{name}': there is nothing to write")
     return made[0]
 
 
@@ -58,5 +59,5 @@ def shown(name: str, field: str, made: Proposal, status: int = 200, wrong: str =
 
 
 def digest(made: Proposal) -> str:
-    """Names exactly this change of exactly this file."""
+    """Identifies exactly this change of exactly this file."""
     return hashlib.sha256(b"\0".join([bytes(made.path), made.before, made.after])).hexdigest()

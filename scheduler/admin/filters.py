@@ -1,4 +1,4 @@
-"""Instants, durations and values as people read them."""
+"""Template filters: instants, durations and values in readable form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scheduler.storage.instants import from_seconds
 from scheduler.timing import get_zone
 
 Instant = datetime | float | None
-#: From so many seconds on: the unit's length in seconds and its name. live.js counts in the same steps.
+#: Least seconds, seconds per unit, unit; the same table as in live.js.
 UNITS = ((5_184_000, 2_592_000, "months"), (172_800, 86_400, "days"), (5_400, 3_600, "h"), (90, 60, "min"))
 TONES = {
     "good": ("ok", "succeeded"),
@@ -28,8 +28,8 @@ TONES = {
 }
 
 
-def install(app: Flask) -> None:
-    """What templates may use."""
+def add_filters(app: Flask) -> None:
+    """Register the filters and globals that templates use."""
     times = (iso, absolute, relative, length_of, delay, with_seconds, clock_change)
     for filter_ in (*times, value, pretty, marked, first_line, tone):
         app.add_template_filter(filter_)
@@ -37,37 +37,37 @@ def install(app: Flask) -> None:
 
 
 def moment(instant: Instant) -> datetime | None:
-    """An aware instant; 0 and None stand for none."""
+    """An aware instant; None for 0 and None."""
     return instant if isinstance(instant, datetime) else from_seconds(instant) if instant else None
 
 
 def absolute(instant: Instant, zone: str = "UTC", seconds: bool | None = None) -> str:
-    """``Thu 26 Nov 02:30 EST``: with seconds where there are some, with the year where it is not this one."""
-    found = moment(instant)
-    if found is None:
+    """``Thu 26 Nov 02:30 EST``: with seconds unless they are 0, with the year unless it is this year."""
+    aware = moment(instant)
+    if aware is None:
         return "–"
-    local = found.astimezone(get_zone(zone))
+    local = aware.astimezone(get_zone(zone))
     year = "" if local.year == datetime.now(local.tzinfo).year else " %Y"
     return local.strftime(f"%a %d %b{year} %H:%M{':%S' if (local.second if seconds is None else seconds) else ''} %Z")
 
 
 def with_seconds(instants: Iterable[Instant]) -> bool:
-    """Whether one of the instants of a column has seconds, so that all of it shows them."""
-    return any(found.second for instant in instants if (found := moment(instant)))
+    """Whether an instant of the column has seconds: then the whole column shows them."""
+    return any(aware.second for instant in instants if (aware := moment(instant)))
 
 
 def relative(instant: Instant) -> str:
     """``in 4 min``, ``3 h ago``."""
-    found = moment(instant)
-    if found is None:
+    aware = moment(instant)
+    if aware is None:
         return "never"
-    seconds = found.timestamp() - time.time()
+    seconds = aware.timestamp() - time.time()
     words = span(abs(seconds))
     return "now" if words == "0 s" else f"in {words}" if seconds > 0 else f"{words} ago"
 
 
 def span(seconds: float) -> str:
-    """A length of time in its largest sensible unit."""
+    """A duration in one unit, rounded down."""
     for least, unit, name in UNITS:
         if seconds >= least:
             return f"{int(seconds // unit)} {name}"
@@ -75,7 +75,7 @@ def span(seconds: float) -> str:
 
 
 def length_of(seconds: float | None) -> str:
-    """How long something took: ``20 ms``, ``1.25 s``, ``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
+    """A duration: ``20 ms``, ``1.25 s``, ``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
     if seconds is None:
         return "–"
     if seconds < 0.9995:
@@ -90,17 +90,17 @@ def length_of(seconds: float | None) -> str:
 
 
 def delay(seconds: float | None) -> str:
-    """A length of time after something: ``+30 ms``."""
+    """A delay: ``+30 ms``."""
     return "–" if seconds is None else f"+{length_of(seconds)}"
 
 
-def value(found: Any) -> str:
-    """A field's value in one line: text as it is, the rest as JSON."""
-    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+def value(field: Any) -> str:
+    """A field's value on one line: text as it is, anything else as JSON."""
+    return field if isinstance(field, str) else json.dumps(field, ensure_ascii=False)
 
 
 def pretty(text: str) -> str:
-    """A result as indented JSON, or as it is where it is not JSON."""
+    """A result as indented JSON; unchanged if it is not JSON."""
     try:
         return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
     except (ValueError, RecursionError):
@@ -108,23 +108,23 @@ def pretty(text: str) -> str:
 
 
 def marked(sentence: str) -> Markup:
-    """A sentence with what stands in backticks set as code."""
+    """A sentence as HTML, with text in backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(sentence))))  # noqa: S704 - escaped before
 
 
 def first_line(text: str, limit: int = 120) -> str:
-    """The first line of a text, cut to what fits a row."""
+    """The first line of a text, cut to ``limit`` characters."""
     line = text.strip().partition("\n")[0]
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def tone(word: str) -> str:
-    """The colour of a state or an outcome."""
+    """The colour class of a state or an outcome."""
     return next((name for name, words in TONES.items() if word in words), "calm")
 
 
 def clock_change(instant: datetime, zone: str) -> str:
-    """What the clocks of the zone do on the day of this instant; empty on all other days."""
+    """The zone's clock change on the day of this instant, such as ``clocks go back 60 min``; empty without one."""
     midnight = instant.astimezone(get_zone(zone)).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     before, after = midnight.utcoffset(), (midnight + timedelta(days=1)).utcoffset()
     if before is None or after is None or before == after:

@@ -1,4 +1,4 @@
-"""The edit form's text, and the schedule's fields that it stands for."""
+"""Convert between the text of the edit form and a schedule's fields."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ SHAPES: dict[str, tuple[type, str]] = {
     "kwargs": (dict, 'write a JSON object, such as {"format": "pdf"}, or leave it empty'),
 }
 FORM_FIELDS = frozenset({"name", "task", "timing", "enabled", *TEXTS, *SHAPES})
-COMMANDS = frozenset({"scheduler.tasks.run_command"})  #: tasks whose arguments only the file may set
+COMMANDS = frozenset({"scheduler.tasks.run_command"})  #: tasks whose arguments only the schedule file may set
 DEFAULTS = {"timezone": "UTC", "description": "", "overlap": "skip", "catch_up": "latest"}
 
 
 class NotPlain(ValueError):
-    """A JSON text that would not come back as it was typed."""
+    """JSON that would be stored differently from how it was typed."""
 
 
 def of_entry(entry: Entry) -> dict[str, str]:
-    """The form as it is opened."""
+    """The form's values for a stored entry."""
     fields = entry.fields
     kind = next((kind for kind in TIMING_KINDS if kind in fields), "cron")
     texts = {key: str(fields.get(key, DEFAULTS[key])) for key in TEXTS}
@@ -42,12 +42,12 @@ def of_entry(entry: Entry) -> dict[str, str]:
 
 
 def empty() -> dict[str, str]:
-    """The form of a schedule that is yet to be made."""
+    """The form's values for a new schedule."""
     return {"name": "", **of_entry(Entry(name="", origin="admin", fields={}))}
 
 
 def of_request(sent: Mapping[str, str], entry: Entry | None = None) -> dict[str, str]:
-    """The form as it was sent, for an entry if there is one already; browsers send text areas with CRLF."""
+    """The submitted values, with the task of the entry if there is one. Browsers send text areas with CRLF."""
     values = {key: sent.get(key, "").replace("\r\n", "\n").strip() for key in empty()}
     return values if entry is None else values | {"task": of_entry(entry)["task"]}
 
@@ -57,7 +57,7 @@ def to_text(value: Any) -> str:
 
 
 def to_fields(values: Mapping[str, str]) -> tuple[dict[str, Any], Errors]:
-    """The fields that the form sets, and what is not even JSON."""
+    """The fields that the form sets, and errors for text that is not JSON."""
     kind = values["kind"] if values["kind"] in TIMING_KINDS else "cron"
     fields: dict[str, Any] = {kind: values["timing"], "enabled": bool(values["enabled"])}
     fields |= {key: values[key] for key in TEXTS}
@@ -71,18 +71,18 @@ def to_fields(values: Mapping[str, str]) -> tuple[dict[str, Any], Errors]:
 
 
 def read_json(text: str, shape: type) -> Any:
-    """Raises ValueError for what is no JSON, of another shape, or not read the same by everybody."""
-    found = json.loads(text, object_pairs_hook=unique, parse_constant=refuse) if text else shape()
-    if not isinstance(found, shape):
-        raise NotPlain("it is JSON, but of another kind")
-    return found
+    """Parse JSON of this shape; raises ValueError, also for duplicate keys and NaN, which parsers read differently."""
+    data = json.loads(text, object_pairs_hook=unique, parse_constant=refuse) if text else shape()
+    if not isinstance(data, shape):
+        raise NotPlain(f"this is JSON, but not {'a list' if shape is list else 'an object'}")
+    return data
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise NotPlain("a key is given twice")
-    return found
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
+        raise NotPlain("a key appears twice")
+    return mapping
 
 
 def refuse(constant: str) -> Any:
@@ -91,43 +91,43 @@ def refuse(constant: str) -> Any:
 
 def explained(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"this is not JSON at line {error.lineno}, column {error.colno}"
-    return str(error) if isinstance(error, NotPlain) else "this is nested too deeply or holds too long a number"
+        return f"invalid JSON at line {error.lineno}, column {error.colno}"
+    return str(error) if isinstance(error, NotPlain) else "this is nested too deeply or contains too long a number"
 
 
 def merged(entry: Entry, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry's fields with those of the form; another kind of timing replaces the one before."""
+    """The entry's fields updated with the form's; a new kind of timing replaces the old one."""
     kept = {key: value for key, value in entry.fields.items() if key not in (*TIMING_KINDS, "excluded")}
     return kept | dict(fields)
 
 
 def reverted(entry: Entry, name: str) -> dict[str, Any]:
-    """The entry's fields with one of them, or all for an empty name, as the file says. Timing keys go together."""
+    """The entry's fields with one of them (all, if ``name`` is empty) as in the file. Timing keys go together."""
     names = set(entry.overlay) if not name else set(TIMING_KINDS) if name in TIMING_KINDS else {name}
     kept = {key: value for key, value in entry.fields.items() if key not in names}
-    said = {key: value for key, value in entry.base.items() if key in names}
-    return {key: value for key, value in (kept | said).items() if key != "excluded"}
+    from_file = {key: value for key, value in entry.base.items() if key in names}
+    return {key: value for key, value in (kept | from_file).items() if key != "excluded"}
 
 
 def command_errors(task: str, before: Mapping[str, Any], fields: Mapping[str, Any]) -> Errors:
-    """Who can log in here must not thereby be able to run any command: those are declared in the file only."""
+    """Errors for a command set on the page: a login here must not allow running commands, so the file declares them."""
     if task not in COMMANDS:
         return {}
-    sentence = f"{task} runs a command, so only the schedule file may say which: declare it there"
+    message = f"{task} runs a command, which only the schedule file may set: declare it there"
     if not before:
-        return {"task": [sentence]}
+        return {"task": [message]}
     return {
-        key: [sentence]
+        key: [message]
         for key, (shape, _) in SHAPES.items()
         if key in fields and fields[key] != before.get(key, shape())
     }
 
 
 def place(problems: Iterable[Problem]) -> Errors:
-    """Each problem beside its field; one of a field that the form does not show stands above it all."""
+    """Each problem under its field; under the empty key if the form does not show that field."""
     errors: Errors = {}
     for problem in problems:
         key = "timing" if problem.key in TIMING_KINDS else problem.key or "name"
-        sentence = f"{problem.what} — {problem.remedy}" if problem.remedy else problem.what
-        errors.setdefault(key if key in FORM_FIELDS else "", []).append(sentence)
+        message = f"{problem.what} — {problem.remedy}" if problem.remedy else problem.what
+        errors.setdefault(key if key in FORM_FIELDS else "", []).append(message)
     return errors

@@ -1,4 +1,4 @@
-"""Whether the page can do its work, for load balancers and for the start of the service. Open to everybody."""
+"""Health check for load balancers and for the start of the service. Needs no login."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ pages = Blueprint("health", __name__)
 
 @pages.get("/healthz")
 def show() -> Response:
-    """200 while Redis answers, else 503. ``file`` says that the schedule file was rejected; why, only after a login."""
+    """200 while Redis answers, else 503. ``file`` is set when the schedule file was rejected; details need a login."""
     try:
         facts = service().store.file_facts()
     except AWAY:
         return as_json({"ok": False}, 503)
-    answer: dict[str, object] = {"ok": True}
+    health: dict[str, object] = {"ok": True}
     if facts.get("state") == "rejected":
-        answer |= {"file": "rejected"}
-        answer |= {"problems": with_command_name(facts["problems"]).splitlines()} if is_logged_in() else {}
-    return as_json(answer)
+        health |= {"file": "rejected"}
+        health |= {"problems": with_command_name(facts["problems"]).splitlines()} if is_logged_in() else {}
+    return as_json(health)

@@ -1,4 +1,4 @@
-"""Which schedules the list shows: the search, and one page of what it finds."""
+"""The list of schedules: the search, and one page of its results."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scheduler.model import Entry
 from scheduler.status.as_json import overview_json
 from scheduler.status.read_model import STATES, Overview, Status
 
-PAGE = 50  #: schedules on one page
-COUNTED = 500  #: schedules up to which the list counts their states at every look
-LONGEST_QUERY = 200  #: characters
+PAGE_SIZE = 50  #: schedules
+MAX_COUNTED = 500  #: schedules; with more, the list does not count them by state
+MAX_QUERY_LENGTH = 200  #: characters
 
 
 @dataclass(frozen=True)
 class Search:
-    """What was asked for; empty text matches everything. Pages count from 1."""
+    """The search form; empty text matches everything. Pages count from 1."""
 
     q: str = ""
     state: str = ""
@@ -27,13 +27,13 @@ class Search:
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> Search:
-        """From the query string; what makes no sense there is left out."""
-        text = {key: arguments.get(key, "").strip()[:LONGEST_QUERY] for key in ("q", "state", "tag")}
+        """From the query string; ignores what is invalid there."""
+        text = {key: arguments.get(key, "").strip()[:MAX_QUERY_LENGTH] for key in ("q", "state", "tag")}
         number = arguments.get("page", "")
         return cls(**text, page=int(number) if number.isdecimal() and 0 < len(number) < 7 and int(number) else 1)
 
     def query(self, **other: Any) -> dict[str, Any]:
-        """The query string of this search with something changed; a change of the search begins at its first page."""
+        """The query string of this search with changes; a changed search starts at page 1."""
         wanted = asdict(self) | {"page": 1} | other
         return {key: value for key, value in wanted.items() if value and (key, value) != ("page", 1)}
 
@@ -41,32 +41,38 @@ class Search:
     def is_narrow(self) -> bool:
         return bool(self.q or self.state or self.tag)
 
+    @property
+    def described(self) -> str:
+        """``'report', state failed, tag nightly``."""
+        parts = (self.q and f"'{self.q}'", self.state and f"state {self.state}", self.tag and f"tag {self.tag}")
+        return ", ".join(filter(None, parts))
+
     def matches(self, entry: Entry) -> bool:
-        """Whether its words and its tags are what is looked for."""
+        """Whether the entry has the tag, and the text in its name, task, description or tags."""
         tags = [str(tag) for tag in entry.fields.get("tags") or ()]
         if self.tag and self.tag not in tags:
             return False
-        described = (entry.name, entry.fields.get("task"), entry.fields.get("description"), *tags)
-        return self.q.casefold() in " ".join(str(text) for text in described if text).casefold()
+        texts = (entry.name, entry.fields.get("task"), entry.fields.get("description"), *tags)
+        return self.q.casefold() in " ".join(str(text) for text in texts if text).casefold()
 
 
 @dataclass(frozen=True)
 class Listing:
-    """One page of the schedules that a search finds."""
+    """One page of search results."""
 
     search: Search
     overview: Overview
     matched: int
-    counts: Mapping[str, int]  #: schedules by state, worst first; empty where there are too many to count
+    counts: Mapping[str, int]  #: schedules by state, worst first; empty if there are more than MAX_COUNTED
 
     @property
     def pages(self) -> int:
-        return max(1, -(-self.matched // PAGE))
+        return max(1, -(-self.matched // PAGE_SIZE))
 
     @property
     def first(self) -> int:
         """The number of the first row, counted from 1."""
-        return (self.search.page - 1) * PAGE + 1
+        return (self.search.page - 1) * PAGE_SIZE + 1
 
     def json(self) -> dict[str, Any]:
         paging = {"matched": self.matched, "page": self.search.page, "pages": self.pages}
@@ -74,11 +80,11 @@ class Listing:
 
 
 def find(status: Status, search: Search) -> Listing:
-    """Look no further than the search needs: without one, only the rows of the page are read."""
+    """Run the search. Without one, read only the rows of the page (and the states, up to MAX_COUNTED)."""
     names = status.store.names()
     counts: dict[str, int] = {}
     states: dict[str, str] = {}
-    if search.state or len(names) <= COUNTED:
+    if search.state or len(names) <= MAX_COUNTED:
         states = {row.name: row.state for row in status.overview(names).rows}
         tally = Counter(states.values())
         counts = {state: tally[state] for state in STATES if tally[state]}
@@ -86,5 +92,5 @@ def find(status: Status, search: Search) -> Listing:
         names = [entry.name for entry in status.store.read(names) if search.matches(entry)]
     if search.state:
         names = [name for name in names if states.get(name) == search.state]
-    start = (search.page - 1) * PAGE
-    return Listing(search, status.overview(names[start : start + PAGE]), len(names), counts)
+    start = (search.page - 1) * PAGE_SIZE
+    return Listing(search, status.overview(names[start : start + PAGE_SIZE]), len(names), counts)

@@ -1,4 +1,4 @@
-"""Logging in and out."""
+"""Log in and out."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def show() -> AnyResponse:
 
 @pages.post("/login")
 def enter() -> AnyResponse:
-    """Check the password; too many wrong ones make this address wait, without holding up a thread."""
+    """Check the password. An address with too many wrong ones gets 429 and a waiting time at once: no thread sleeps."""
     address, throttle = request.remote_addr or "", service().throttle
     wait = math.ceil(throttle.wait(address))
     if wait:
-        answer = form(f"Too many wrong passwords: try again in {wait} s", 429)
-        answer.headers["Retry-After"] = str(wait)
-        return answer
+        response = form(f"Too many wrong passwords. Try again in {wait} s.", 429)
+        response.headers["Retry-After"] = str(wait)
+        return response
     if not is_password(request.form.get("password", "")):
         throttle.failed(address)
-        return form("That is not the password", 401)
+        return form("Wrong password.", 401)
     throttle.succeeded(address)
     begin_session()
     return as_json({"ok": True}) if wants_json() else redirect(destination(), 303)
@@ -42,7 +42,7 @@ def enter() -> AnyResponse:
 
 @pages.post("/logout")
 def leave() -> AnyResponse:
-    """Forget the session."""
+    """End the session."""
     session.clear()
     return redirect(url_for("login.show"), 303)
 
@@ -59,7 +59,7 @@ def form(error: str = "", status: int = 200) -> Response:
 
 
 def destination() -> str:
-    """The page that was asked for before the login, if it is one of ours: a path, not another host."""
+    """The page requested before the login, if it is a path on this host; else the list."""
     there = request.values.get("next", "")
     ours = there.startswith("/") and not there.startswith(("//", "/\\")) and there.isprintable()
     return there if ours else url_for("schedules.index")

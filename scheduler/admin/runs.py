@@ -1,4 +1,4 @@
-"""One run, its progress, and running a schedule now."""
+"""One run and its progress; run a schedule now."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from scheduler.status.as_json import run_json
 
 pages = Blueprint("runs", __name__)
 UNFINISHED = ("queued", "running")
-LONGEST_ID = 200  #: characters of a task id that is looked up
+MAX_TASK_ID_LENGTH = 200  #: characters; a longer ID is not looked up
 
 
 @pages.post("/schedules/<segment:name>/runs")
 def run_now(name: str) -> AnyResponse:
-    """Run it now, off its timing; the ledger says that it was manual, and by whom."""
+    """Send a manual run now; the ledger records who requested it."""
     identity = service().dispatcher.run_now(service().store.get(name), USER)
     return redirect(url_for("runs.show", name=name, run_id=identity), 303)
 
 
 @pages.get("/schedules/<segment:name>/runs/<segment:run_id>")
 def show(name: str, run_id: str) -> Response:
-    """One run: when it was due, sent, started and finished, and what came of it."""
+    """One run: due, sent, started, finished, and its result."""
     run = find(name, run_id)
     progress = progress_of(run)
     if wants_json():
@@ -39,11 +39,11 @@ def show(name: str, run_id: str) -> Response:
 
 
 def find(name: str, run_id: str) -> Run:
-    """The schedule's run of this identity; raises NotFound, for what cannot be an identity too."""
+    """The schedule's run with this ID; raises NotFound, also for a malformed ID."""
     try:
         run = service().ledger.get(run_id)
     except ValueError:
-        raise NotFound(f"{run_id!r} is no run: those of '{name}' stand on its page") from None
+        raise NotFound(f"{run_id!r} is not a run ID: see the runs on the page of '{name}'") from None
     if run.schedule != name:
         raise NotFound(f"schedule '{name}' has no run {run_id!r}")
     return run
@@ -51,35 +51,35 @@ def find(name: str, run_id: str) -> Run:
 
 @pages.get("/tasks/<task_id>")
 def task(task_id: str) -> Response:
-    """Any task by its id, as JSON; 404 for one that Celery knows nothing of (yet)."""
-    found = task_json(task_id) if len(task_id) <= LONGEST_ID else {"id": task_id, "state": "PENDING"}
-    return as_json(found, 404 if found["state"] == "PENDING" else 200)
+    """Any task by its ID, as JSON; 404 for one without a stored state, which may be still queued."""
+    state = task_json(task_id) if len(task_id) <= MAX_TASK_ID_LENGTH else {"id": task_id, "state": "PENDING"}
+    return as_json(state, 404 if state["state"] == "PENDING" else 200)
 
 
 def progress_of(run: Run) -> dict[str, Any] | None:
-    """What an unfinished run says of itself with ``update_state``: current, total and a sentence."""
+    """What an unfinished run reported with ``update_state``: current, total and message."""
     if run.outcome not in UNFINISHED or not run.task_id:
         return None
-    told = task_json(run.task_id)
-    return {key: told[key] for key in ("current", "total", "message")} if told["state"] == "PROGRESS" else None
+    task = task_json(run.task_id)
+    return {key: task[key] for key in ("current", "total", "message")} if task["state"] == "PROGRESS" else None
 
 
 def task_json(task_id: str) -> dict[str, Any]:
-    """A task's state and result in Celery's result backend."""
+    """A task's state and result from Celery's result backend."""
     meta = AsyncResult(task_id, app=service().celery).backend.get_task_meta(task_id)
     state, result = str(meta["status"]), meta.get("result")
-    going_on = result if isinstance(result, dict) and state == "PROGRESS" else {}
+    progress = result if isinstance(result, dict) and state == "PROGRESS" else {}
     return {
         "id": task_id,
         "state": state,
-        "current": number(going_on.get("current")),
-        "total": number(going_on.get("total")),
-        "message": str(going_on.get("message", "")),
+        "current": number(progress.get("current")),
+        "total": number(progress.get("total")),
+        "message": str(progress.get("message", "")),
         "result": f"{type(result).__name__}: {result}" if isinstance(result, BaseException) else result,
         "traceback": meta.get("traceback"),
         "date_done": meta.get("date_done"),
     }
 
 
-def number(found: Any) -> float | None:
-    return found if isinstance(found, (int, float)) and not isinstance(found, bool) else None
+def number(reported: Any) -> float | None:
+    return reported if isinstance(reported, (int, float)) and not isinstance(reported, bool) else None

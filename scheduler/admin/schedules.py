@@ -1,4 +1,4 @@
-"""The list of schedules, and one schedule."""
+"""The pages of the list and of one schedule."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALWAYS_SHOWN = ("timezone", "overlap", "catch_up", "enabled", "args", "kwargs")
 
 @dataclass(frozen=True)
 class Line:
-    """One field of a definition: what governs, and beside it what the file says, if somebody changed it here."""
+    """One field of a definition: its value, and the file's value if an overlay replaces it."""
 
     name: str
     value: Any
@@ -35,26 +35,27 @@ class Line:
 
 @pages.get("/schedules")
 def index() -> Response:
-    """The list: ?q= text, ?state=, ?tag=, ?page=."""
+    """The list; filters: ``?q=`` (text), ``?state=``, ``?tag=``, ``?page=``."""
     listing = find(service().status, Search.read(request.args))
     return as_json(listing.json()) if wants_json() else page("schedules.html", listing=listing)
 
 
 @pages.get("/schedules/<segment:name>")
 def show(name: str) -> Response:
-    """One schedule: what it is, when it runs next, how it ran."""
+    """One schedule: state, next runs, past runs, definition."""
     detail = service().status.detail(name)
     return as_json(detail_json(detail)) if wants_json() else shown(detail)
 
 
 def shown(detail: Detail, status: int = 200, **context: Any) -> Response:
-    """The page of a schedule, with what was wrong in the form that was sent from it."""
-    given = {"pause": {}, "errors": {}} | context
-    return page("schedule.html", status, detail=detail, lines=list(definition(detail.entry)), **given)
+    """The page of a schedule; ``context`` has the values and errors of a form that was refused."""
+    file = service().settings.file.name
+    values = {"pause": {}, "errors": {}, "file": file} | context
+    return page("schedule.html", status, detail=detail, lines=list(definition(detail.entry)), **values)
 
 
 def definition(entry: Entry) -> Iterator[Line]:
-    """Its fields in the order of the file's documentation; for another program's entry, RedBeat's own."""
+    """The entry's fields in the order of the model; for another program's entry, RedBeat's own fields."""
     if entry.origin == "redbeat":
         yield from (Line(name, value) for name, value in entry.fields.items())
         return
@@ -67,9 +68,9 @@ def definition(entry: Entry) -> Iterator[Line]:
 def line(entry: Entry, name: str, overlaid: Overlaid | None) -> Line:
     default = Schedule.default(name)
     value = entry.fields.get(name, default)
-    said = entry.base.get(name, default)
+    file_value = entry.base.get(name, default)
     is_default = name not in entry.fields and name not in TIMING_KINDS
-    return Line(name, value, is_default, said, overlaid, described(name))
+    return Line(name, value, is_default, file_value, overlaid, described(name))
 
 
 def model_field(name: str) -> Any:
@@ -77,11 +78,11 @@ def model_field(name: str) -> Any:
 
 
 def described(name: str) -> str:
-    """What the field is for, in the words of the file's documentation."""
+    """The field's description, as in the JSON Schema."""
     return str(model_field(name).description or "")
 
 
 def zone_of(entry: Entry | None) -> str:
-    """The zone that a schedule's times are shown in; UTC for one that is gone or damaged."""
+    """The zone in which to show a schedule's times; UTC if it does not exist or cannot be read."""
     job = read_job(entry)[0] if entry else None
     return job.timing.zone if job else "UTC"

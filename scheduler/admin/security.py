@@ -1,4 +1,4 @@
-"""What every request passes: a trusted host, no other site behind it, a login; and the headers of every answer."""
+"""Checks on every request (trusted host, same site, login) and security headers on every response."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from scheduler.admin.answers import as_json, wants_json
 from scheduler.errors import ConfigurationError
 from scheduler.settings import Settings
 
-OPEN = frozenset({"login.show", "login.enter", "health.show", "static"})  #: endpoints that need no login
+PUBLIC = frozenset({"login.show", "login.enter", "health.show", "static"})  #: endpoints that need no login
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-SHORTEST_KEY = 32  #: bytes
+MIN_KEY_BYTES = 32
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -34,33 +34,33 @@ HEADERS = {
 
 
 def require_credentials(settings: Settings) -> None:
-    """Raise ConfigurationError unless the page can be closed to strangers."""
+    """Raise ConfigurationError without a password hash or a good secret key."""
     if not settings.admin_password_hash:
         raise ConfigurationError(
-            "the admin has no password, so it does not start: make a hash with `scheduler password` "
+            "no password is set for the admin page: make a hash with `scheduler password` "
             "and set SCHEDULER_ADMIN_PASSWORD_HASH, or SCHEDULER_ADMIN_PASSWORD_HASH_FILE to a file that holds it"
         )
     if not re.fullmatch(r"(scrypt|pbkdf2)(:\w+)+\$[^$]+\$[0-9a-f]+", settings.admin_password_hash):
         raise ConfigurationError(
-            "SCHEDULER_ADMIN_PASSWORD_HASH is not the hash of a password: make one with `scheduler password`"
+            "SCHEDULER_ADMIN_PASSWORD_HASH is not a password hash: make one with `scheduler password`"
         )
-    if len(settings.secret_key.encode()) < SHORTEST_KEY or len(set(settings.secret_key)) < SHORTEST_KEY // 4:
+    if len(settings.secret_key.encode()) < MIN_KEY_BYTES or len(set(settings.secret_key)) < MIN_KEY_BYTES // 4:
         raise ConfigurationError(
-            f"SCHEDULER_SECRET_KEY must be {SHORTEST_KEY} random bytes or more: make one with "
+            f"SCHEDULER_SECRET_KEY must be at least {MIN_KEY_BYTES} random bytes: make one with "
             "`python3 -c 'import secrets; print(secrets.token_hex(32))'`, "
             "or set SCHEDULER_SECRET_KEY_FILE to a file that holds it"
         )
 
 
 class Sessions(SecureCookieSessionInterface):
-    """The cookie is Secure exactly when the request came by https, so that plain http on loopback works too."""
+    """Session cookies, Secure if the request came by https, so that plain http on loopback works too."""
 
     def get_cookie_secure(self, app: Flask) -> bool:
         return request.is_secure
 
 
-def install(app: Flask) -> None:
-    """Every check before, every header after each request."""
+def add_checks(app: Flask) -> None:
+    """Add the checks before and the headers after each request."""
     app.session_interface = Sessions()
     for check in (require_trusted_host, require_same_site, require_login):
         app.before_request(check)
@@ -68,26 +68,26 @@ def install(app: Flask) -> None:
 
 
 def require_trusted_host() -> None:
-    """Another host name on our address may be a page of somebody else's (DNS rebinding)."""
+    """Abort with 400 for an untrusted host name: it may be another site pointed at our address (DNS rebinding)."""
     trusted = current_app.extensions["scheduler"].settings.trusted_hosts
     if not is_trusted(request.host, trusted):
-        abort(400, "This host name is not trusted: name it in SCHEDULER_TRUSTED_HOSTS, or use one that is.")
+        abort(400, "This host name is not trusted: add it to SCHEDULER_TRUSTED_HOSTS, or use a trusted one.")
 
 
 def is_trusted(host: str, trusted: tuple[str, ...]) -> bool:
-    """Whether the host, without its port, is one of these; ``.example.org`` stands for every name below it."""
+    """Whether the host, without its port, is trusted; ``.example.org`` matches every name below it."""
     name = re.sub(r":\d+$", "", host).lower()
     return any(name == known.lower() or (known.startswith(".") and name.endswith(known.lower())) for known in trusted)
 
 
 def require_same_site() -> None:
-    """No other site may make a browser change anything here; see is_same_site."""
+    """Abort with 403 for a change requested by another site (CSRF); see is_same_site."""
     if request.method not in SAFE_METHODS and not is_same_site(request):
-        abort(403, "This request did not come from this page, so nothing was changed: open the page and repeat it.")
+        abort(403, "Nothing was changed: the request came from another site. Open this page directly and repeat it.")
 
 
 def is_same_site(asked: Request) -> bool:
-    """Fetch metadata where the browser sends it (W3C), else the Origin header (RFC 6454); without both: no."""
+    """Judge by Sec-Fetch-Site (W3C Fetch Metadata), else by Origin (RFC 6454); False without either."""
     site = asked.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")
@@ -96,8 +96,8 @@ def is_same_site(asked: Request) -> bool:
 
 
 def require_login() -> AnyResponse | None:
-    """Closed: what is not open needs a session, unknown addresses included."""
-    if request.endpoint in OPEN or is_logged_in():
+    """Send requests without a session to the login, except PUBLIC endpoints; unknown addresses need one too."""
+    if request.endpoint in PUBLIC or is_logged_in():
         return None
     if wants_json() or request.endpoint == "runs.task":
         return as_json({"error": "log in first: POST the field `password` to /login"}, 401)
@@ -106,14 +106,14 @@ def require_login() -> AnyResponse | None:
 
 
 def is_logged_in() -> bool:
-    """A session that is not too old, made with the password of today."""
+    """Whether the session is recent enough and made with the current password."""
     age = time.time() - float(session.get("since", 0))
     fresh = 0 <= age < current_app.permanent_session_lifetime.total_seconds()
     return fresh and hmac.compare_digest(str(session.get("seal", "")), seal())
 
 
 def begin_session() -> None:
-    """Log in the browser behind the current request."""
+    """Start a session for the browser of the current request."""
     session.clear()
     session.permanent = True
     session["since"] = time.time()
@@ -121,13 +121,13 @@ def begin_session() -> None:
 
 
 def seal() -> str:
-    """Changes with the password, and so ends every session that was made with the former one."""
+    """A digest of the password hash: a new password ends every older session."""
     password_hash = current_app.extensions["scheduler"].settings.admin_password_hash
     return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
 
 
 def add_headers(response: Response) -> Response:
-    """A strict policy on everything; pages are never stored."""
+    """Add the security headers; browsers may cache static files only."""
     response.headers.update(HEADERS)
     response.headers["Cache-Control"] = "no-store" if request.endpoint != "static" else "max-age=3600"
     return response

@@ -1,4 +1,4 @@
-"""The parts of the service that pages need."""
+"""The objects that the pages use."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
 
-USER = "admin"  #: the one user of the page, as the audit log calls them
+USER = "admin"  #: the page's only user, as named in the audit log
 
 
 @dataclass(frozen=True)
 class Service:
-    """Made once per process; its Redis client connects when it is first used."""
+    """One per process; its Redis client connects when first used."""
 
     celery: Celery
     settings: Settings
@@ -36,7 +36,7 @@ class Service:
 
     @classmethod
     def over(cls, celery: Celery) -> Service:
-        """Imports the user's task modules."""
+        """Build it for a Celery application; imports the user's task modules."""
         settings = celery.scheduler_settings
         client, keys = connect(settings), Keys(settings.key_prefix)
         store, ledger = Store(client, keys), Ledger(client, keys, settings)
@@ -45,6 +45,6 @@ class Service:
 
 
 def service() -> Service:
-    """The parts behind the current request."""
-    found: Service = current_app.extensions["scheduler"]
-    return found
+    """The Service of the current application."""
+    current: Service = current_app.extensions["scheduler"]
+    return current

@@ -1,6 +1,6 @@
-"""How gunicorn serves the page: ``gunicorn --config=python:scheduler.admin.serving scheduler.web:app``.
+"""gunicorn's configuration for the page: ``gunicorn --config=python:scheduler.admin.serving scheduler.web:app``.
 
-Its settings are the names of this module; what the command line says comes before them.
+The names in this module are gunicorn's settings; command-line options override them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ control_socket_disable = True
 
 
 class AdminPidFile(PidFile):
-    """The same lock under the names that gunicorn calls."""
+    """PidFile with the method names that gunicorn calls."""
 
     def create(self, _: int) -> None:
         self.acquire()
@@ -30,15 +30,15 @@ class AdminPidFile(PidFile):
 
 
 def when_ready(server: Any) -> None:
-    """Say where the page is, and let the loop that looks after the workers every second feed systemd's watchdog."""
-    notify.tell(notify.status(f"the page is at {', '.join(map(str, server.LISTENERS))}"))
-    look = server.murder_workers
+    """Report the address to systemd; feed its watchdog from gunicorn's check of its workers, once a second."""
+    notify.tell(notify.status(f"Serving on {', '.join(map(str, server.LISTENERS))}"))
+    check_workers = server.murder_workers
 
-    def look_and_tell() -> None:
+    def check_and_feed_watchdog() -> None:
         notify.alive()
-        look()
+        check_workers()
 
-    server.murder_workers = look_and_tell
+    server.murder_workers = check_and_feed_watchdog
 
 
 arbiter.Pidfile = AdminPidFile

@@ -14,6 +14,16 @@ from scheduler.model import Entry, Pause, SkipNext
 from scheduler.storage.instants import from_seconds, to_seconds
 from scheduler.storage.store import Store
 
+RESULTS = {
+    "edit": " has its earlier values again",
+    "restore": " is restored",
+    "remove": " is deleted",
+    "pause": " is paused again",
+    "resume": " is resumed",
+    "skip": ": the next run is skipped again",
+    "unskip": ": the next run is no longer skipped",
+}
+
 
 @dataclass(frozen=True)
 class Undo:
@@ -28,9 +38,7 @@ class Undo:
     skip: SkipNext | None = None
 
     def __str__(self) -> str:
-        words = {"edit": "set back", "restore": "restored", "remove": "removed", "pause": "paused", "resume": "resumed"}
-        words |= {"skip": "skips the next run of", "unskip": "skips no more:"}
-        return f"{words[self.kind]} {self.name}"
+        return f"{self.name}{RESULTS[self.kind]}"
 
 
 def can_be_undone(line: Mapping[str, Any]) -> bool:

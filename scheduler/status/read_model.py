@@ -35,17 +35,17 @@ State = Literal[
     "ok",
     "new",
 ]
-OVERDUE = 60.0  #: seconds after its time from which an unsent run is overdue
+OVERDUE_AFTER_S = 60.0  #: a run not sent this long after it was due is overdue
 STATES: dict[State, str] = {
-    "quarantined": "cannot be sent, set aside until it changes",
-    "paused": "paused by somebody",
-    "disabled": "enabled: false",
-    "finished": "will not fire again",
-    "overdue": "due, but not sent: no beat leads, or it is late",
-    "running": "a run goes on",
-    "queued": "sent, no worker has taken it yet",
+    "quarantined": "quarantined until it is changed",
+    "paused": "paused",
+    "disabled": "enabled is false",
+    "finished": "it has no due instants left",
+    "overdue": "due but not sent: no beat leads, or beat is behind",
+    "running": "a run is in progress",
+    "queued": "sent, waiting for a worker",
     "failed": "the last run failed",
-    "lost": "the worker of the last run vanished",
+    "lost": "the worker of the last run disappeared",
     "skipped": "the last due instant was skipped",
     "ok": "the last run succeeded",
     "new": "has not run yet",
@@ -68,6 +68,12 @@ class Row:
     tags: tuple[str, ...] = ()
     overlaid: tuple[str, ...] = ()
     error: str = ""
+    paused_by: str = ""
+
+    @property
+    def explanation(self) -> str:
+        """The state in a sentence, without a full stop."""
+        return f"paused by {self.paused_by}" if self.state == "paused" else STATES[self.state]
 
 
 @dataclass(frozen=True)
@@ -172,6 +178,7 @@ def row(entry: Entry, last: Run | None) -> Row:
         tags=tuple(entry.fields.get("tags", ())),
         overlaid=tuple(entry.overlay),
         error=entry.error or error,
+        paused_by=entry.pause.by if entry.pause else "",
     )
 
 
@@ -187,7 +194,7 @@ def state(entry: Entry, job: Job | None, last: Run | None) -> State:
         return "running" if last.outcome == "running" else "queued"
     if entry.due is None:
         return "finished"
-    if to_seconds(job.timing.send_at(entry.due)) < time.time() - OVERDUE:
+    if to_seconds(job.timing.send_at(entry.due)) < time.time() - OVERDUE_AFTER_S:
         return "overdue"
     if last is None:
         return "new"

@@ -55,18 +55,18 @@ def test_an_edit_through_the_form_governs(open_page: Open, service: Service, nig
     page = open_page("/schedules/nightly", java_script_enabled=javascript)
     page.get_by_role("link", name="Edit").click()
     page.get_by_label("Kind").select_option("every")
-    page.get_by_label("Timing").fill("90")
+    page.get_by_label("Value").fill("90")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("alert")).to_contain_text("Nothing was saved yet")
-    expect(page.get_by_label("Timing")).to_have_value("90")
+    expect(page.get_by_role("alert")).to_contain_text("Not saved: correct these errors")
+    expect(page.get_by_label("Value")).to_have_value("90")
     expect(page.locator("#timing-wrong-1")).to_be_visible()
-    page.get_by_label("Timing").fill("90m")
-    page.get_by_label("Why").fill("twice as often")
+    page.get_by_label("Value").fill("90m")
+    page.get_by_label("Reason").fill("twice as often")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status").first).to_contain_text("Saved")
     assert service.store.get("nightly").fields["every"] == "90m"
     page.get_by_role("button", name=re.compile(r"Revert\s+every\s+to file")).click()
-    expect(page.get_by_text("the file governs again")).to_be_visible()
+    expect(page.get_by_text("Reverted to the file")).to_be_visible()
     assert service.store.get("nightly").fields == nightly.fields
 
 
@@ -74,13 +74,13 @@ def test_an_edit_through_the_form_governs(open_page: Open, service: Service, nig
 def test_a_schedule_is_paused_and_resumed(open_page: Open, service: Service, nightly: Entry, javascript: bool) -> None:
     page = open_page("/schedules/nightly", java_script_enabled=javascript)
     page.locator("summary", has_text="Pause").click()
-    page.get_by_role("textbox", name="Why").fill("printer is away")
+    page.get_by_role("textbox", name="Reason").fill("printer is away")
     page.get_by_label("Until").fill("2030-01-01T08:00")
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("heading", name="Paused by admin")).to_be_visible()
     expect(page.get_by_text("printer is away")).to_be_visible()
     page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_text("Resumed")).to_be_visible()
+    expect(page.get_by_text("Resumed. Next run:")).to_be_visible()
 
 
 @with_and_without_javascript
@@ -88,7 +88,7 @@ def test_run_now_leads_to_the_run_and_follows_it(open_page: Open, service: Servi
     make(service, "count", task="scheduler.tasks.count_to", args=[])
     page = open_page("/schedules/count", java_script_enabled=javascript)
     page.get_by_role("button", name="Run now").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Manual run of")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Manual run, ")
     expect(page.locator(".chip")).to_have_text("queued")
     [sent] = service.ledger.runs("count")
     assert service.ledger.claim(sent, "worker@host:1", "token") == "claimed"
@@ -111,11 +111,11 @@ def test_the_list_stays_true_and_keeps_the_focus(open_page: Open, service: Servi
 
 def test_typing_is_not_disturbed_by_a_refresh(open_page: Open, service: Service, nightly: Entry) -> None:
     page = open_page()
-    page.get_by_label("Find").press_sequentially("nigh")
+    page.get_by_label("Search").press_sequentially("nigh")
     make(service, "another")
     expect(page.get_by_role("link", name="another")).to_be_visible()
-    expect(page.get_by_label("Find")).to_have_value("nigh")
-    expect(page.get_by_label("Find")).to_be_focused()
+    expect(page.get_by_label("Search")).to_have_value("nigh")
+    expect(page.get_by_label("Search")).to_be_focused()
 
 
 def test_an_open_traceback_stays_open(open_page: Open, service: Service, nightly: Entry) -> None:
@@ -139,7 +139,7 @@ def test_relative_times_count_by_themselves(open_page: Open, service: Service) -
     shown = page.locator("main time[data-relative]").first
     expect(shown).to_have_text(re.compile(r"^in 3\d s$"))
     expect(shown).to_have_text(re.compile(r"^in 2\d s$"))  # each second is shown too briefly to be waited for
-    expect(page.locator("#connection")).to_have_text("The page cannot be refreshed: what it shows may be old.")
+    expect(page.locator("#connection")).to_have_text("Connection lost: this page may be out of date.")
 
 
 def test_a_session_that_ends_leads_to_the_login(open_page: Open, nightly: Entry) -> None:
@@ -208,8 +208,8 @@ def test_every_page_fits_a_phone_and_breaks_no_policy(
 def test_the_keyboard_is_enough(open_page: Open, nightly: Entry) -> None:
     page = open_page("/schedules/nightly")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_in_viewport()
     for name in ("Scheduler", "Schedules", "Audit", "Log out", "Schedules", "Run now"):
         page.keyboard.press("Tab")
         expect(focused(page)).to_have_text(name)

@@ -50,7 +50,7 @@ def test_the_list_can_be_shown_to_anybody(
 ) -> None:
     populate(service)
     page = open_page(viewport={"width": width, "height": 700}, color_scheme=scheme, device_scale_factor=2)
-    for words in ("1 paused", "1 failed", "2 ok", "changed here: cron", "leads since 3 days ago"):
+    for words in ("1 paused", "1 failed", "2 ok", "changed here: cron", "took over 3 days ago"):
         expect(page.get_by_text(words)).to_be_visible()
     picture = tmp_path / "schedules.png"
     if os.environ.get("SCREENSHOT") and (scheme, width) == ("light", 1100):

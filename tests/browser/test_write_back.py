@@ -30,7 +30,7 @@ def test_a_change_is_looked_at_and_then_written(
 ) -> None:
     page = open_page("/schedules/nightly", java_script_enabled=javascript, viewport=PHONE)
     page.get_by_role("link", name="Write args to file").click()
-    expect(page.get_by_label("The difference")).to_contain_text("args: [5, 6]")
+    expect(page.get_by_label("Diff")).to_contain_text("args: [5, 6]")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     page.get_by_role("button", name="Write to file").click()
     expect(page.get_by_role("status").first).to_contain_text("Written to schedules.yaml")
@@ -45,5 +45,5 @@ def test_a_change_is_taken_back_from_the_audit_log(
     page = open_page("/audit", java_script_enabled=javascript)
     page.get_by_role("button", name="Undo edit of nightly").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("nightly")
-    expect(page.get_by_role("status").first).to_contain_text("Undone: set back nightly")
+    expect(page.get_by_role("status").first).to_contain_text("Undone: nightly has its earlier values again")
     assert service.store.get("nightly").fields["args"] == [10, 20]

@@ -60,7 +60,7 @@ def test_audit_says_which_file_was_loaded(desk: Shell, store: Store) -> None:
 def test_an_edit_is_undone_and_the_undo_too(desk: Shell, store: Store) -> None:
     edit(store, args=[3, 4])
     said = desk("undo", newest(store))
-    assert (said.code, said.out) == (Exit.OK, "set back job\n")
+    assert (said.code, said.out) == (Exit.OK, "job has its earlier values again\n")
     assert (store.get("job").fields["args"], store.get("job").overlay) == ([1, 2], {})
     assert store.audit.lines()[0]["why"].startswith("undo of edit by ann, ")
     desk("undo", newest(store))
@@ -96,7 +96,7 @@ def test_a_schedule_that_left_the_file_comes_back_as_the_pages_with_pause_and_co
     desk.file(OTHER)
     desk("apply")
     said = desk("undo", newest(store))
-    assert (said.code, said.out) == (Exit.OK, "restored job\n")
+    assert (said.code, said.out) == (Exit.OK, "job is restored\n")
     entry = store.get("job")
     assert (entry.origin, entry.fields, entry.pause and entry.pause.note) == ("admin", FIELDS, "new disk")
     assert store.audit.lines()[0]["change"] == "restore"
@@ -117,20 +117,20 @@ def test_a_schedule_that_was_made_is_removed_unless_it_is_the_files_or_changed(d
     made = newest(store)
     edit(store, "made", args=[3, 4])
     assert "changed since in args" in refusal(desk, made)
-    assert (desk("undo", newest(store)).code, desk("undo", made).out) == (Exit.OK, "removed made\n")
+    assert (desk("undo", newest(store)).code, desk("undo", made).out) == (Exit.OK, "made is deleted\n")
     assert "made" not in store.names()
-    assert desk("undo", newest(store)).out == "restored made\n"
+    assert desk("undo", newest(store)).out == "made is restored\n"
 
 
 def test_a_pause_and_its_end_are_undone(desk: Shell, store: Store) -> None:
     changes.pause(store, "job", by="ann", note="new disk")
     paused = newest(store)
-    assert desk("undo", paused).out == "resumed job\n"
+    assert desk("undo", paused).out == "job is resumed\n"
     ended = store.get("job").pause
     assert ended is not None
     assert ended.until is not None
     assert "paused or resumed since" in refusal(desk, paused)
-    assert desk("undo", newest(store)).out == "paused job\n"
+    assert desk("undo", newest(store)).out == "job is paused again\n"
     again = store.get("job").pause
     assert again is not None
     assert (again.note, again.until) == ("new disk", None)

@@ -43,7 +43,7 @@ def test_all_start_say_what_they_do_and_leave_nothing_when_stopped(host: Host) -
     host.status_says("celery-beat", "leader since ")
     assert "1 schedule · next tick " in host.show("celery-beat", "StatusText")
     assert host.show("celery-worker", "StatusText").startswith("takes runs from celery")
-    assert host.show("celery-admin", "StatusText") == "the page is at http://127.0.0.1:8000"
+    assert host.show("celery-admin", "StatusText") == "Serving on http://127.0.0.1:8000"
     runs_after(host, 0)
     for unit in UNITS:  # one by one: the others keep theirs
         host.run("systemctl", "stop", unit)

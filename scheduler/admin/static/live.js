@@ -1,9 +1,9 @@
-// Keeps what is on the page true while it is looked at. Without this script every page works the same, by reloading.
+// Refreshes the page while it is open. Every page also works without this script, by reloading.
 
-const SLOW = 5000; // milliseconds between two looks
-const FAST = 1000; // for a run that goes on
-const SHARE = 20; // a page is asked for at most this small a part of the time that it takes
-// From so many seconds on: the unit's length in seconds and its name, as in filters.py.
+const REFRESH_MS = 5000;
+const REFRESH_RUNNING_MS = 1000; // while the page shows an unfinished run
+const IDLE_FACTOR = 20; // wait this many times longer than the last refresh took: a slow server gets fewer requests
+// Least seconds, seconds per unit, unit; the same table as in filters.py.
 const UNITS = [[5184000, 2592000, "months"], [172800, 86400, "days"], [5400, 3600, "h"], [90, 60, "min"]];
 
 function span(seconds) {
@@ -47,36 +47,36 @@ function swap(region, fresh) {
   }
 }
 
-async function look() {
-  // A page that answers a form has the form's address, which cannot be asked for again.
+async function refresh() {
+  // The answer to a POST has the form's address, which GET may not have.
   const here = document.querySelector("link[rel=canonical]")?.href ?? location.href;
   const answer = await fetch(here, { headers: { Accept: "text/html" }, redirect: "manual", cache: "no-store" });
-  if (answer.type === "opaqueredirect") return location.reload(); // the session is over
+  if (answer.type === "opaqueredirect") return location.reload(); // to the login page: the session has ended
   if (!answer.ok) throw new Error(`the page answers ${answer.status}`);
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const region of document.querySelectorAll("[data-live]")) swap(region, fresh.getElementById(region.id));
   tick();
 }
 
-function pause() {
-  return document.querySelector("[data-live][data-every]") ? FAST : SLOW;
+function interval() {
+  return document.querySelector("[data-live][data-every]") ? REFRESH_RUNNING_MS : REFRESH_MS;
 }
 
-async function keepLooking() {
+async function keepRefreshing() {
   const connection = document.getElementById("connection");
-  const begun = performance.now();
+  const startedAt = performance.now();
   if (!document.hidden) {
     try {
-      await look();
+      await refresh();
       if (connection.textContent) connection.textContent = "";
     } catch {
-      const words = "The page cannot be refreshed: what it shows may be old.";
+      const words = "Connection lost: this page may be out of date.";
       if (connection.textContent !== words) connection.textContent = words;
     }
   }
-  setTimeout(keepLooking, Math.max(pause(), SHARE * (performance.now() - begun)));
+  setTimeout(keepRefreshing, Math.max(interval(), IDLE_FACTOR * (performance.now() - startedAt)));
 }
 
 tick();
 setInterval(tick, 1000);
-if (document.querySelector("[data-live]")) setTimeout(keepLooking, pause());
+if (document.querySelector("[data-live]")) setTimeout(keepRefreshing, interval());

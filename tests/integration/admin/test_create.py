@@ -27,10 +27,10 @@ def test_a_schedule_can_be_made_here(admin: Browser, store: Store) -> None:
         ({"name": "two words"}, "'two words' is not a possible name"),
         ({"name": ":lock"}, "is not a possible name"),
         ({"name": ""}, "is not a possible name"),
-        ({"name": "nightly"}, "a schedule called 'nightly' exists already"),
+        ({"name": "nightly"}, "there is already a schedule 'nightly'"),
         ({"task": ""}, "task"),
         ({"task": "os.system"}, "unknown task 'os.system'"),
-        ({"task": "scheduler.tasks.run_command", "args": '[["/bin/sh"]]'}, "only the schedule file may say which"),
+        ({"task": "scheduler.tasks.run_command", "args": '[["/bin/sh"]]'}, "which only the schedule file may set"),
         ({"args": "[1]"}, "missing a required argument"),
         ({"timing": "nonsense"}, "cron"),
     ],
@@ -59,7 +59,7 @@ def test_only_registered_tasks_are_offered_and_none_that_runs_commands(admin: Br
 def test_a_schedule_made_here_can_be_deleted_here(admin: Browser, store: Store, make: Declare) -> None:
     make("mine")
     page = admin.post("/schedules/mine/delete")
-    assert "Removed mine" in text(page)
+    assert "Deleted mine" in text(page)
     assert store.names() == []
     assert "remove" in text(admin.get("/audit"))
 

@@ -1,4 +1,4 @@
-"""Looking at the list: what runs when, what happened, what needs somebody."""
+"""The list: what runs when, what happened, what needs attention."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_each_schedule_shows_its_timing_in_words_its_next_and_its_last_run(
 
 def test_an_empty_list_says_how_to_begin(admin: Browser) -> None:
     page = text(admin.get("/schedules"))
-    assert "There are no schedules yet: declare some in schedules.yaml" in page
+    assert "No schedules yet. Declare one in schedules.yaml" in page
 
 
 def test_no_beat_is_told_with_the_remedy(admin: Browser, nightly: Entry) -> None:
@@ -93,7 +93,7 @@ def test_the_list_can_be_searched(
     assert rows(admin, f"/schedules?{query}") == found
     page = admin.get(f"/schedules?{query}")
     assert page.status_code == 200
-    assert ("No schedule is like that" in text(page)) == (not found)
+    assert ("No schedules match" in text(page)) == (not found)
 
 
 def test_a_long_list_comes_in_pages_of_fifty_by_name(admin: Browser, make: Declare) -> None:
@@ -102,7 +102,7 @@ def test_a_long_list_comes_in_pages_of_fifty_by_name(admin: Browser, make: Decla
     assert rows(admin) == [f"job-{number:03}" for number in range(50)]
     assert rows(admin, "/schedules?page=3") == [f"job-{number:03}" for number in range(100, 120)]
     page = admin.get("/schedules?tag=even&page=2")
-    assert "51–60 of 60 found, 120 in all" in text(page)
+    assert "51–60 of 60 matching, 120 in total" in text(page)
     assert "Page 2 of 2" in text(page)
     links = [link["href"] for link in Document(page.text).all("a") if link.get("rel") == "prev"]
     assert links == ["/schedules?tag=even"]

@@ -74,7 +74,7 @@ def test_a_stretch_of_skips_is_one_row(admin: Browser, service: Service, nightly
 
 
 def test_a_schedule_that_has_never_run_says_so(admin: Browser, nightly: Entry) -> None:
-    assert "It has not run yet" in text(admin.get("/schedules/nightly"))
+    assert "No runs yet" in text(admin.get("/schedules/nightly"))
 
 
 def test_a_broken_entry_shows_why_and_cannot_be_run(admin: Browser, service: Service, nightly: Entry) -> None:

@@ -1,4 +1,4 @@
-"""Taking back what was changed here, so that the file governs again."""
+"""Revert a change made on the page to the file's value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def edited(admin: Browser, nightly: Entry) -> Entry:
 
 def test_one_field_goes_back_and_the_others_stay(admin: Browser, store: Store, edited: Entry) -> None:
     page = admin.post(REVERT, field="args")
-    assert "the file governs again" in text(page)
+    assert "Reverted to the file. Next run: " in text(page)
     entry = store.get("nightly")
     assert entry.fields["args"] == [10, 20]
     assert (entry.fields["every"], entry.fields["overlap"]) == ("90m", "allow")

@@ -25,7 +25,7 @@ def test_run_now_sends_the_run_and_leads_to_its_page(
 ) -> None:
     page = admin.post("/schedules/nightly/runs")
     assert page.status_code == 200
-    assert "Manual run of" in text(page)
+    assert "Manual run, " in text(page)
     assert "queued" in text(page)
     assert "Requested by admin" in text(page)
     [sent] = service.store.client.lrange("reports", 0, -1)
@@ -85,7 +85,7 @@ def test_a_finished_run_shows_when_it_was_due_started_and_finished(
         "succeeded",
         "Due",
         "Started",
-        "+0 ms after it was due",
+        "+0 ms after the due instant",
         "Finished",
         "after 2.00 s",
         "worker@host:7",

@@ -12,8 +12,8 @@ SKIP = "/schedules/nightly/skip"
 def test_the_next_run_is_left_out_with_a_note_and_shows_who(admin: Browser, store: Store, nightly: Entry) -> None:
     before = admin.json("/schedules/nightly")["upcoming"]
     page = admin.post(SKIP, note="inventory")
-    assert "is left out" in text(page)
-    assert "By admin" in text(page)
+    assert "will be skipped" in text(page)
+    assert "Requested by admin" in text(page)
     assert "inventory" in text(page)
     told = admin.json("/schedules/nightly")
     assert told["upcoming"][0] == before[1]
@@ -23,7 +23,7 @@ def test_the_next_run_is_left_out_with_a_note_and_shows_who(admin: Browser, stor
 def test_it_runs_after_all(admin: Browser, store: Store, nightly: Entry) -> None:
     before = admin.json("/schedules/nightly")["upcoming"]
     admin.post(SKIP)
-    assert "It runs after all." in text(admin.post(f"{SKIP}/delete"))
+    assert "No longer skipped. Next run: " in text(admin.post(f"{SKIP}/delete"))
     assert admin.json("/schedules/nightly")["upcoming"] == before
     assert admin.post(f"{SKIP}/delete").status_code == 404
 

@@ -44,8 +44,8 @@ def test_it_is_made_without_redis() -> None:
 @pytest.mark.parametrize(
     ("missing", "words"),
     [
-        ({"SCHEDULER_ADMIN_PASSWORD_HASH": ""}, "the admin has no password, so it does not start"),
-        ({"SCHEDULER_SECRET_KEY": "short"}, "SCHEDULER_SECRET_KEY must be 32 random bytes"),
+        ({"SCHEDULER_ADMIN_PASSWORD_HASH": ""}, "no password is set for the admin page"),
+        ({"SCHEDULER_SECRET_KEY": "short"}, "SCHEDULER_SECRET_KEY must be at least 32 random bytes"),
         ({"SCHEDULER_IMPORTS": "no.such.module"}, "cannot import 'no.such.module'"),
         ({"FLASK_DEBUG": "1"}, "FLASK_DEBUG is on"),
     ],

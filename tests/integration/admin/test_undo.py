@@ -25,7 +25,7 @@ def test_an_edit_is_taken_back_with_one_button(admin: Browser, store: Store, nig
     admin.submit("/schedules/nightly/edit", args="[5, 6]")
     actions = [form.action for form in Document(admin.get("/audit").text).forms]
     assert newest(store) in actions
-    assert "Undone: set back nightly" in text(admin.post(newest(store)))
+    assert "Undone: nightly has its earlier values again" in text(admin.post(newest(store)))
     entry = store.get("nightly")
     assert (entry.fields, entry.overlay) == (nightly.fields, {})
 

@@ -75,7 +75,7 @@ def test_a_file_that_changed_since_is_shown_anew(admin: Browser, service: Servic
     file.write_text(file.read_text() + "# mine\n")
     answer = admin.post(HERE, **form.fields)
     assert answer.status_code == 409
-    assert "changed since you looked" in text(answer)
+    assert "has changed since you opened this page" in text(answer)
     assert "[5, 6]" not in file.read_text()
     assert admin.post(HERE, **Document(answer.text).forms[-1].fields).status_code == 200
     assert "[5, 6]" in file.read_text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scheduler.admin.addresses import TAKEN, escape, unescape
+from scheduler.admin.addresses import RESERVED, escape, unescape
 
 NAMES = st.text(max_size=30) | st.text("~/\\.new", max_size=6)
 
@@ -20,7 +20,7 @@ NAMES = st.text(max_size=30) | st.text("~/\\.new", max_size=6)
 def test_every_name_comes_back_and_is_one_segment_of_its_own(name: str) -> None:
     segment = escape(name)
     assert unescape(segment) == name
-    assert segment not in TAKEN
+    assert segment not in RESERVED
     assert "/" not in segment
     assert "\\" not in segment
 
