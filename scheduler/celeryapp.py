@@ -52,7 +52,7 @@ def build(settings: Settings) -> Celery:
     app.conf.update(configuration(settings))
     app.scheduler_settings = settings
     app.scheduler_modules = task_modules(settings)
-    worker_signals.install(app, settings)
+    worker_signals.connect_recorder(app, settings)
     app.set_default()
     return app
 
@@ -172,7 +172,7 @@ def prepare_worker(sender: Any, **_: Any) -> None:
     sender.app.conf.worker_prefetch_multiplier = sender.prefetch_multiplier  # the command line may say another
     refuse_changed_settings(sender.app)
     refuse_unfit_redis(sender.app.scheduler_settings)
-    Drain(sender.app.scheduler_settings).install()
+    Drain(sender.app.scheduler_settings).connect()
 
 
 @signals.beat_init.connect
@@ -213,12 +213,12 @@ def from_environment() -> Celery:
     sys.path.insert(0, os.getcwd())  # also where it is there: Celery takes its own away once -A is imported
     try:
         settings = Settings.from_environ()
-        journal.install(settings)
+        journal.log_to_journal(settings)
         return build(settings)
     except SchedulerError as error:
         give_up(error)
         raise
 
 
-pidfile.install()
+pidfile.replace_celerys_pidfile()
 app = from_environment()

@@ -1,4 +1,4 @@
-"""What another program changed with RedBeat's own API, told in our words.
+"""What another program changed with RedBeat's own API, translated to our fields.
 
 ``RedBeatSchedulerEntry.save`` writes ``definition`` and the score, and knows nothing of our fields. The leader
 meets such an entry when it is due, or when it looks through all of them, and takes the change over.
@@ -19,12 +19,12 @@ from scheduler.storage import entries
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.instants import to_seconds
 
-#: What RedBeat spells out and the file leaves out.
+#: What RedBeat always writes, and the file leaves out.
 DEFAULTS: dict[str, Any] = {"args": [], "kwargs": {}, "enabled": True}
 
 
 def adopted(entry: Entry, stored: Mapping[str, str], now: datetime) -> Entry:
-    """The entry as the other program means it; raises DamagedEntry when that cannot be said in our words."""
+    """The entry as the other program means it; raises DamagedEntry when our fields cannot express that."""
     if entry.origin == "redbeat":
         return replace(entry, due=first_due(entry, now), error="")
     try:
@@ -53,7 +53,7 @@ def audit(before: Entry, after: Entry, now: datetime) -> dict[str, Any]:
 
 
 def first_due(entry: Entry, now: datetime) -> datetime | None:
-    """The due instant of an entry that RedBeat knows only by its last run; never one that nobody could have met."""
+    """The first due instant of an entry for which RedBeat stores only the last run; never one before it existed."""
     due_timing = entries.job(entry).timing
     due = due_timing.next_due(entry.last_run_at or now)
     could_be_met = due is None or due == entry.due or due >= now - GRACE
@@ -87,9 +87,9 @@ def in_words(seconds: float) -> str:
 
 
 def are_stand_ins(*definitions: dict[str, Any]) -> bool:
-    """Whether each has the single instant that stands for a timing which RedBeat cannot say; it ages."""
-    found = [definition.get("schedule") for definition in definitions]
-    return all(isinstance(one, dict) and (one.get("__type__"), one.get("count")) == ("rrule", 1) for one in found)
+    """Whether each has the single instant that we write where RedBeat cannot express a timing; it changes by itself."""
+    schedules = [definition.get("schedule") for definition in definitions]
+    return all(isinstance(it, dict) and (it.get("__type__"), it.get("count")) == ("rrule", 1) for it in schedules)
 
 
 def timing_fields(schedule: Any) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from scheduler.storage.client import AWAY, Client, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.lock import LostLock
 
-HUNG = 60.0  #: seconds without progress after which a beat gives up its lock
-KEPT_ALIVE_MARK = 30 * 86_400  #: seconds for which "when did a beat lead last" is remembered
+HUNG_AFTER_S = 60.0  #: seconds without progress after which a beat gives up its lock
+LAST_LED_TTL_S = 30 * 86_400  #: seconds for which Redis knows when a beat led last
 
 RENEW = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -38,7 +38,7 @@ class Lease:
     """This beat's claim on the lock. A stock RedBeat beat uses the same key, so the two exclude each other.
 
     A thread renews it, so that a long load of the file does not lose it; but only while beat makes progress, so that
-    a beat that hangs does not lead for ever.
+    a beat that hangs loses it.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -53,9 +53,10 @@ class Lease:
         self._renewer: threading.Thread | None = None
 
     def campaign(self, client: Client) -> bool:
-        """Try once to take the lock; one that was taken before, but not answered, is ours too."""
+        """Try once to take the lock."""
         faults.reach("lease.before_take")
         taken = client.set(self.keys.lock, self.token, nx=True, px=int(self.seconds * 1000))
+        # An attempt before this one may have taken it, and its answer was lost.
         if taken or client.get(self.keys.lock) == self.token:
             faults.reach("lease.after_take")
             self.since = time.time()
@@ -69,7 +70,7 @@ class Lease:
         """Hold the lock for another lease; False, and no longer leader, if it is not ours any more."""
         now = time.time()
         facts = ["name", self.name, "since", self.since, "seen", now, "lease", self.seconds]
-        arguments = [self.token, int(self.seconds * 1000), now, KEPT_ALIVE_MARK, *facts]
+        arguments = [self.token, int(self.seconds * 1000), now, LAST_LED_TTL_S, *facts]
         keys = [self.keys.lock, self.keys.leader, self.keys.last_led]
         faults.reach("lease.before_renew")
         self.held = bool(client.eval(RENEW, len(keys), *keys, *(str(argument) for argument in arguments)))
@@ -77,12 +78,12 @@ class Lease:
         return self.held
 
     def hold_on(self, client: Client) -> None:
-        """Make sure of the lock where the step itself does not; raises LostLock if it is not ours any more."""
+        """Renew the lock before a step that does not check it itself; raises LostLock if it is not ours any more."""
         if not self.renew(client):
             raise LostLock
 
     def progress(self) -> None:
-        """Beat is alive, for the lock and for systemd's watchdog: it began a tick, or ended a batch."""
+        """Beat began a tick or ended a batch: keeps the lock, and systemd's watchdog quiet."""
         self._progress = time.monotonic()
         notify.alive()
 
@@ -96,8 +97,8 @@ class Lease:
     def _keep(self) -> None:
         client = connect(self.settings)
         while True:
-            time.sleep(self.seconds / 3)
-            if not self.held or time.monotonic() - self._progress > HUNG:
+            time.sleep(self.seconds / 3)  # two attempts may fail before the lease ends
+            if not self.held or time.monotonic() - self._progress > HUNG_AFTER_S:
                 return
             try:
                 self.renew(client)

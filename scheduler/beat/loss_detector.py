@@ -105,8 +105,8 @@ class Mended:
     def ask(self, pipe: Any) -> Question:
         """Add the questions to a round trip that is made anyway."""
         detector, keys = self.detector, self.detector.store.keys
-        # The answer takes the names of changed entries out of Redis. If it is lost, they are known to nobody, and
-        # everything is compared again: the marker comes back with the answer.
+        # Asking removes the names of changed entries from Redis. If the answer is lost, so are the names: the marker
+        # stays None then, and the next tick compares everything.
         marker, detector.marker = detector.marker, None
         pipe.get(keys.marker)
         pipe.zcard(keys.schedule)

@@ -1,4 +1,4 @@
-"""Runs whose message was lost on its way: sent again, because nothing of them had begun.
+"""Runs whose message was lost on its way: sent again, because they had not started.
 
 Between taking a message off its queue and claiming the run, a worker alone has it. When that worker is killed, or the
 connection breaks, Celery's broker gives the message back after an hour, or never. ``unclaimed.lua`` finds such runs.
@@ -27,7 +27,7 @@ from scheduler.storage.instants import from_seconds, to_seconds
 from scheduler.storage.ledger import NO_EXPIRY, UNTAKEN, Ledger
 from scheduler.storage.store import Store
 
-AT_ONCE = 100
+MAX_PER_LOOK = 100  #: runs that are sent again in one step
 EXPIRED = (Reason.EXPIRED.outcome, Reason.EXPIRED)
 GONE = (Reason.MESSAGE_LOST.outcome, Reason.MESSAGE_LOST)
 
@@ -57,11 +57,11 @@ class LostMessages:
         if time.monotonic() < self.next_look:
             return True
         keys = self.store.keys
-        found = self._find(keys=[keys.lock, keys.queues], args=[token, keys.prefix, self.patience, AT_ONCE])
-        if found is None:
+        values = self._find(keys=[keys.lock, keys.queues], args=[token, keys.prefix, self.patience, MAX_PER_LOOK])
+        if values is None:
             return False
-        lost = [Unclaimed(*found[at : at + 3]) for at in range(0, len(found), 3)]
-        if len(lost) < AT_ONCE:
+        lost = [Unclaimed(*values[at : at + 3]) for at in range(0, len(values), 3)]
+        if len(lost) < MAX_PER_LOOK:
             self.next_look = time.monotonic() + self.patience / 6
         return not lost or self.send_again(lost, token)
 

@@ -1,4 +1,4 @@
-"""Runs whose worker vanished: given up as lost, or sent again where the schedule says so or where nothing had begun."""
+"""Runs whose worker disappeared: marked lost, or sent again if the schedule says so or they had not started."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.ledger import UNTAKEN, Ledger
 from scheduler.storage.store import Store
 
-MOST_ATTEMPTS = 3  #: a run that took its worker with it so often is not sent again
-AT_ONCE = 200
-LOOKED_AT = 10_000  #: overdue leases of which the leader remembers since when
+MAX_ATTEMPTS = 3  #: a run that lost its worker so often is not sent again
+MAX_PER_STEP = 200  #: runs that are given up or sent again in one step
+MAX_OVERDUE = 10_000  #: overdue leases that the leader remembers, with the time when it saw them first
 
 
 class LostRuns:
-    """The leader's look at the leases of running runs."""
+    """Watches the leases of running runs, for the leader."""
 
     def __init__(self, app: Celery, store: Store, ledger: Ledger) -> None:
         self.app = app
@@ -37,11 +37,11 @@ class LostRuns:
         self._lose = script(store.client, "lose")
 
     def settle(self, token: str) -> bool:
-        """Give up, or send again, every run that no worker answers for; False when the lock is another's."""
+        """Mark lost, or send again, every run that no worker has any more; False when another beat has the lock."""
         return self.settle_leases(token) and self.messages.settle(token)
 
     def settle_leases(self, token: str) -> bool:
-        """The same for those whose worker let the lease end."""
+        """The same for runs whose lease is over."""
         keys = self.store.keys
         now = time.time()
         ids = self.overdue(now)
@@ -67,21 +67,23 @@ class LostRuns:
 
         After an outage of Redis, or a step of the clock, every lease is over until its worker renews it.
         """
-        found = self.store.client.zrangebyscore(self.store.keys.leases, 0, now, start=0, num=LOOKED_AT, withscores=True)
+        leases = self.store.client.zrangebyscore(
+            self.store.keys.leases, 0, now, start=0, num=MAX_OVERDUE, withscores=True
+        )
         here = time.monotonic()
-        self._overdue = {(run_id, ends): self._overdue.get((run_id, ends), here) for run_id, ends in found}
-        return [run_id for (run_id, _), since in self._overdue.items() if here - since >= self.patience][:AT_ONCE]
+        self._overdue = {(run_id, ends): self._overdue.get((run_id, ends), here) for run_id, ends in leases}
+        return [run_id for (run_id, _), since in self._overdue.items() if here - since >= self.patience][:MAX_PER_STEP]
 
     def wait_again(self) -> None:
-        """Count no time in which Redis was away: no worker could renew."""
+        """Start the wait again after Redis was away: no worker could renew meanwhile."""
         self._overdue.clear()
 
     def again(self, run_id: str) -> Message | None:
-        """The run's message once more, if its schedule wants that and it did not fail so too often."""
+        """The run's message, if its schedule wants a rerun and it has attempts left."""
         try:
             run: Run = self.ledger.get(run_id)
             job = entries.job(self.store.get(run.schedule))
-            if job.policies.on_lost != "rerun" or run.attempt >= MOST_ATTEMPTS:
+            if job.policies.on_lost != "rerun" or run.attempt >= MAX_ATTEMPTS:
                 return None
             return message.build(self.app, job, run_id, None)
         except (NotFound, DamagedEntry, CannotCompose):

@@ -1,8 +1,8 @@
-"""The outbox: runs that were committed for a broker other than the schedule's Redis, on their way there.
+"""The outbox: runs that were committed in Redis and wait to be published to another broker.
 
 ``commit.lua`` puts a run here in the same step that writes it to the ledger. The leader publishes the oldest, waits
-for the broker's word that it has them, and only then takes them out. A crash in between publishes a run twice, and
-its claim lets it run once.
+until the broker confirms them, and only then removes them. A crash in between publishes a run twice, and its claim
+lets it run once.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from scheduler.sending.message import Call
 from scheduler.storage.client import Client, script
 from scheduler.storage.keys import Keys
 
-BATCH = 200  #: runs that are published before the broker's word is waited for
-TURN = 1.0  #: seconds after which beat looks again at what is due
-SHOWN = 60  #: seconds for which the page tells of that after an attempt
-PAUSES = (0.5, 1.0, 2.0, 5.0)  #: seconds between attempts while the broker is away
+MAX_BATCH = 200  #: runs that are published before the broker must confirm them
+MAX_DRAIN_S = 1.0  #: seconds of publishing after which beat looks again at what is due
+NOTICE_TTL_S = 60  #: seconds for which the page shows that the broker is away, after each attempt
+RETRY_PAUSES_S = (0.5, 1.0, 2.0, 5.0)  #: seconds between attempts while the broker is away
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Item:
 
 
 class Verdict(NamedTuple):
-    """What becomes of a run that leaves the outbox: 'queued' with the broker, or its end and why."""
+    """How a run leaves the outbox: 'queued' with the broker, or with an outcome and its reason."""
 
     outcome: Outcome
     reason: Reason | Literal[""] = ""
@@ -58,7 +58,7 @@ UNREADABLE = Verdict("failed", Reason.UNSENDABLE, "its text in the outbox cannot
 
 
 class Outbox:
-    """The leader's end of it."""
+    """Publishes what waits; only the leader has one."""
 
     def __init__(self, app: Celery, client: Client, keys: Keys) -> None:
         self.client = client
@@ -68,7 +68,7 @@ class Outbox:
         self._failures = 0
         self._away_since = 0.0
         self._again_at = 0.0
-        self._at_once = BATCH
+        self._at_once = MAX_BATCH
         self._is_empty = True
 
     @property
@@ -77,9 +77,9 @@ class Outbox:
         return math.inf if self._is_empty else max(self._again_at - time.monotonic(), 0.0)
 
     def drain(self, token: str) -> bool:
-        """Publish what waits, oldest first, for TURN seconds at most; False when the lock is another's."""
-        ends = time.monotonic() + TURN
-        self._at_once = 1 if self._failures else BATCH
+        """Publish what waits, oldest first, for MAX_DRAIN_S seconds at most; False when the lock is another's."""
+        ends = time.monotonic() + MAX_DRAIN_S
+        self._at_once = 1 if self._failures else MAX_BATCH
         while (waiting := self.oldest()) and time.monotonic() < ends:
             settled, verdict = unfit(waiting)
             if not settled and time.monotonic() < self._again_at:
@@ -112,7 +112,7 @@ class Outbox:
         return [], PUBLISHED
 
     def oldest(self) -> list[Item]:
-        return [read(text) for text in reversed(self.client.lrange(self.keys.outbox, -BATCH, -1))]
+        return [read(text) for text in reversed(self.client.lrange(self.keys.outbox, -MAX_BATCH, -1))]
 
     def publish(self, items: Sequence[Item]) -> None:
         self.broker.publish([item.call for item in items if item.call is not None])
@@ -127,12 +127,12 @@ class Outbox:
             emit("broker.away", error=error)
         waiting = self.client.llen(self.keys.outbox)
         notice = f"The broker does not answer ({error}); runs that wait for it: {waiting}"
-        self.client.set(self.keys.notice("broker"), notice, ex=SHOWN)
-        self._again_at = time.monotonic() + PAUSES[min(self._failures, len(PAUSES) - 1)]
+        self.client.set(self.keys.notice("broker"), notice, ex=NOTICE_TTL_S)
+        self._again_at = time.monotonic() + RETRY_PAUSES_S[min(self._failures, len(RETRY_PAUSES_S) - 1)]
         self._failures += 1
 
     def take_out(self, items: Sequence[Item], verdict: Verdict, token: str) -> bool:
-        """Remove these and write down what became of them, in one step; False when the lock is another's."""
+        """Remove these and write their outcome to the ledger, in one step; False when another beat has the lock."""
         arguments: list[str | float] = [token, time.time(), self.keys.prefix, *verdict]
         for item in items:
             arguments += [item.text, item.run]

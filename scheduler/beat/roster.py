@@ -1,6 +1,6 @@
-"""What beat knows of the entries: read when they are due first, and then kept up to date by what it sends itself.
+"""Beat's cache of decoded entries: filled when they are due first, then kept up to date by what it sends itself.
 
-What it knows may be out of date; then the step that sends refuses the entry, and it is read anew.
+The cache may be out of date; then the atomic step that sends refuses the entry, and it is read again.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from scheduler.storage.client import hashes, script
 from scheduler.storage.entries import Job
 from scheduler.storage.store import Store
 
-KEPT = 100_000  #: decoded entries that are kept, 2.6 KB each
-SWEPT = 40  #: entries that are looked at in one go for changes by other programs
+MAX_KNOWN = 100_000  #: decoded entries in the cache, 2.6 KB each
+ENTRIES_PER_SWEEP = 40  #: entries that one sweep checks for changes by other programs
 
 
 @dataclass(slots=True)
 class Known:
-    """A decoded entry; ``due`` and ``ran`` go on with its runs, and stand for those of the entry as it was read."""
+    """An entry as it was read; ``due`` and ``ran`` replace its own, because runs sent since then advanced them."""
 
     entry: Entry
     job: Job
@@ -65,21 +65,21 @@ class Roster:
     def touched_outside(self) -> dict[str, dict[str, str]]:
         """The hashes of those that are gone, or that another program saved or sent; each call looks at some more."""
         keys = self.store.keys
-        self._cursor, *names = self._sweep(keys=[keys.schedule], args=[self._cursor, SWEPT, keys.prefix])
+        self._cursor, *names = self._sweep(keys=[keys.schedule], args=[self._cursor, ENTRIES_PER_SWEEP, keys.prefix])
         return dict(zip(names, hashes(self.store.client, map(keys.entry, names)), strict=True)) if names else {}
 
     def learn(self, entry: Entry) -> None:
         """Keep an entry; raises DamagedEntry when it cannot be sent as it is."""
         self._known[entry.name] = Known(entry, entries.job(entry), entry.due, entry.total_run_count)
-        if len(self._known) > KEPT:
+        if len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
 
     def forget(self, name: str) -> None:
-        """Read this entry anew when it is due again."""
+        """Read this entry again when it is due."""
         self._known.pop(name, None)
 
     def clear(self) -> None:
-        """Read every entry anew: another beat may have led."""
+        """Read every entry again."""
         self._known.clear()
 
     def get(self, name: str) -> Known | None:

@@ -94,7 +94,7 @@ class Scheduler(RedBeatScheduler):
         emit("beat.leader", lock=self.context.keys.lock, lease=self.lease.seconds)
 
     def demote(self) -> None:
-        """The lock is another beat's, or nobody's."""
+        """This beat lost the lock."""
         self.role.close()
         self.role = StandingBy(self.context)
         self.lease.held = False

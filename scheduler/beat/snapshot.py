@@ -39,7 +39,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, settings: Settings) -> Snapshot:
-        """As it lies on disk; empty where there is none. One of another Redis is moved aside."""
+        """Read from the disk; empty where there is none. One of another Redis is moved aside."""
         made = cls(settings.state_dir / NAME, f"{settings.shown_redis_url} {settings.key_prefix}")
         try:
             body = json.loads(made.path.read_text("utf-8"))
@@ -56,7 +56,7 @@ class Snapshot:
         return made
 
     def move_aside(self, why: str) -> None:
-        """Never overwrite a copy that somebody may still want."""
+        """Keep a copy that a person may still want."""
         aside = self.path.with_suffix(".aside.json")
         try:
             self.path.replace(aside)
@@ -65,7 +65,7 @@ class Snapshot:
         emit("snapshot.set_aside", path=aside, reason=why)
 
     def write(self) -> None:
-        """All of it or nothing, and on the disk when this returns; raises OSError."""
+        """Write all of it or nothing, and to the disk; raises OSError."""
         body = {"format": FORMAT, "redis": self.redis, "marker": self.marker, "entries": self.entries}
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self.path.with_suffix(".new")

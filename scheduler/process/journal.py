@@ -25,7 +25,7 @@ PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 
 
-def install(settings: Settings) -> None:
+def log_to_journal(settings: Settings) -> None:
     """Let Celery's loggers write to the journal where standard error goes there, and to SCHEDULER_LOG_FILE."""
 
     def redirect(logger: logging.Logger, format: str, **_: Any) -> None:
@@ -69,9 +69,9 @@ class JournalHandler(logging.Handler):
 
     def fields(self, record: logging.LogRecord) -> dict[str, str]:
         """What a record says: an event's own fields, else the run in whose body it was logged."""
-        told = getattr(record, "fields", {})
-        run = told.get("run") or run_of(current_task.request if current_task else None)
-        schedule = told.get("schedule") or (read_run_id(str(run))[0] if run else "")
+        given = getattr(record, "fields", {})
+        run = given.get("run") or run_of(current_task.request if current_task else None)
+        schedule = given.get("schedule") or (read_run_id(str(run))[0] if run else "")
         named = {
             "MESSAGE": self.format(record),
             "PRIORITY": str(next((level for least, level in PRIORITIES if record.levelno >= least), 7)),

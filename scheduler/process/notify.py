@@ -1,4 +1,4 @@
-"""Tells systemd how this process does: that it is ready, that it is alive, and one sentence for ``systemctl status``.
+"""Tells systemd that this process is ready or alive, and one sentence for ``systemctl status``.
 
 The protocol is sd_notify(3): lines in one datagram to the socket that NOTIFY_SOCKET names. Without it nothing is sent.
 """
@@ -11,10 +11,10 @@ import time
 from contextlib import suppress
 from datetime import datetime
 
-ALIVE_EVERY = 1.0  #: seconds between two signs of life at least; a unit's WatchdogSec is far longer
-WAIT = 30.0  #: seconds that systemd is asked to wait for what comes next
+ALIVE_INTERVAL_S = 1.0  #: seconds between two signs of life at least; a unit's WatchdogSec is far longer
+EXTENSION_S = 30.0  #: seconds that systemd is asked to wait for what comes next
 
-_told = 0.0
+_alive_at = 0.0
 
 
 def tell(*lines: str) -> None:
@@ -31,8 +31,8 @@ def ready(sentence: str) -> None:
     tell("READY=1", "WATCHDOG=1", status(sentence))
 
 
-def waiting(sentence: str, seconds: float = WAIT) -> None:
-    """It is alive and cannot work yet: a start goes on until it can, and is no failure meanwhile."""
+def waiting(sentence: str, seconds: float = EXTENSION_S) -> None:
+    """It is alive and cannot work yet; systemd extends the start instead of counting it as failed."""
     tell("WATCHDOG=1", f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}", status(sentence))
 
 
@@ -42,7 +42,7 @@ def reloading() -> None:
 
 
 def reloaded() -> None:
-    """It goes on as before."""
+    """The reload is over, well or not."""
     tell("READY=1")
 
 
@@ -52,10 +52,10 @@ def stopping(sentence: str, seconds: float) -> None:
 
 
 def alive() -> None:
-    """It made progress."""
-    global _told
-    if time.monotonic() - _told >= ALIVE_EVERY:
-        _told = time.monotonic()
+    """It made progress; may be called as often as you like."""
+    global _alive_at
+    if time.monotonic() - _alive_at >= ALIVE_INTERVAL_S:
+        _alive_at = time.monotonic()
         tell("WATCHDOG=1")
 
 

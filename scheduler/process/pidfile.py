@@ -1,7 +1,7 @@
-"""A pidfile that is a lock: who holds the file's flock runs, whatever number stands in it.
+"""A pidfile that is a lock: the process that holds the file's flock is the one that runs, whatever number it contains.
 
-Celery's own asks whether a process of that number exists. Numbers are given again, and a process of another user
-looks dead, so its pidfile keeps a service down for ever or lets a second one start.
+Celery's own looks for a process of that number. Numbers are reused, and a process of another user looks dead, so its
+pidfile can keep a service down, or let a second one start.
 """
 
 from __future__ import annotations
@@ -77,6 +77,6 @@ def refuse(message: str, code: Exit) -> NoReturn:
     raise SystemExit(int(code))
 
 
-def install() -> None:
+def replace_celerys_pidfile() -> None:
     """Let every ``--pidfile`` of Celery be one of these."""
     platforms.Pidfile = PidFile

@@ -1,4 +1,4 @@
-"""SIGHUP and what came of it: beat leaves its answer where the command that sent the signal waits for it.
+"""A reload by SIGHUP: beat writes its answer to a file, where the command that sent the signal waits for it.
 
 systemd shows its credentials to ExecStart alone, so a command of ExecReload cannot ask Redis.
 """
@@ -16,8 +16,8 @@ from scheduler.events import emit
 from scheduler.process import notify
 
 NAME = "reload.json"
-MOST = 20  #: problems that are told, as many as in the journal
-PATIENCE = 80.0  #: seconds that the answer may take; systemd ends a reload after 90
+MAX_PROBLEMS = 20  #: problems in the answer, as many as in the journal
+ANSWER_TIMEOUT_S = 80.0  #: seconds that the answer may take; systemd ends a reload after 90
 
 
 class Reload:
@@ -31,15 +31,15 @@ class Reload:
         self.is_open = True
         notify.reloading()
 
-    def end(self, code: Exit, *said: str) -> None:
-        """Answer, if somebody asked."""
+    def end(self, code: Exit, *problems: str) -> None:
+        """Answer, if a reload was asked for."""
         if not self.is_open:
             return
         self.is_open = False
         new = self.path.with_suffix(".new")
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            new.write_text(json.dumps([code, said[:MOST]]), encoding="utf-8")
+            new.write_text(json.dumps([code, problems[:MAX_PROBLEMS]]), encoding="utf-8")
             new.replace(self.path)
         except OSError as error:
             emit("reload.unanswered", path=error.filename, error=error.strerror)
@@ -47,23 +47,25 @@ class Reload:
 
 
 def ask(state_dir: Path, pid: int) -> tuple[int, list[str]]:
-    """Let the beat with this process id load its file now; returns its exit code and what it says.
+    """Tell a running beat (by process id) to reload the schedule file; returns an exit code and the problems.
 
     Raises NotFound where there is no such process, and Conflict if it does not answer.
     """
     path = state_dir / NAME
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + ANSWER_TIMEOUT_S
     try:
         path.unlink(missing_ok=True)
         os.kill(pid, signal.SIGHUP)
         while not path.exists():
             os.kill(pid, 0)
             if time.monotonic() > until:
-                raise Conflict(f"process {pid} did not answer within {PATIENCE:g} s: its journal says what it does")
+                raise Conflict(
+                    f"process {pid} did not answer within {ANSWER_TIMEOUT_S:g} s: its journal says what it does"
+                )
             time.sleep(0.05)
-        code, said = json.loads(path.read_text(encoding="utf-8"))
+        code, problems = json.loads(path.read_text(encoding="utf-8"))
     except ProcessLookupError:
         raise NotFound(f"there is no process {pid} any more: start beat, which loads the file by itself") from None
     except OSError as error:
         raise CannotWrite(f"cannot ask process {pid} by {path}: {error.strerror}; run it as beat's user") from None
-    return code, said
+    return code, problems

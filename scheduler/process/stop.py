@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 
 class Stop:
-    """Whether somebody asked this process to stop, or to read its file again (SIGHUP)."""
+    """Whether this process was asked to stop, or to reload the schedule file (SIGHUP)."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -21,7 +21,7 @@ class Stop:
         self._waiting = False
 
     def take_signals(self) -> None:
-        """In the place of Celery's handlers; nothing in a thread, which gets no signals."""
+        """Replace Celery's handlers; does nothing in a thread, which gets no signals."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._ask)

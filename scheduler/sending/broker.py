@@ -12,8 +12,8 @@ from kombu.exceptions import BatchPublishError, OperationalError
 from scheduler.sending import message
 from scheduler.sending.message import Call
 
-PATIENCE = 5.0  #: seconds that the broker may take to answer
-IDLE = 30.0  #: seconds after which an unused connection is closed, before the broker misses its heartbeats
+BROKER_TIMEOUT_S = 5.0  #: seconds that the broker may take to answer
+IDLE_AFTER_S = 30.0  #: seconds after which an unused connection is closed, before the broker misses its heartbeats
 
 
 class Away(Exception):
@@ -67,7 +67,7 @@ class Receipts:
         connection = self.channel.connection
         try:
             while self.owed:
-                connection.drain_events(timeout=PATIENCE)
+                connection.drain_events(timeout=BROKER_TIMEOUT_S)
         except connection.recoverable_connection_errors as error:
             raise OperationalError(f"{type(error).__name__}: {error}") from error
 
@@ -114,13 +114,13 @@ class Broker:
         with self._producer.batch():
             for call in calls:
                 # A message that no queue takes comes back, where it would be dropped otherwise.
-                message.publish(self.app, call, self._producer, retry=False, mandatory=True, timeout=PATIENCE)
+                message.publish(self.app, call, self._producer, retry=False, mandatory=True, timeout=BROKER_TIMEOUT_S)
         if self._receipts is not None:
             self._receipts.wait()
         self._used = time.monotonic()
 
     def _connect(self) -> None:
-        connection = self._connection = self.app.connection_for_write(connect_timeout=PATIENCE)
+        connection = self._connection = self.app.connection_for_write(connect_timeout=BROKER_TIMEOUT_S)
         kind = connection.transport.driver_type
         connection.transport_options = {**connection.transport_options, **timeouts(kind)}
         try:
@@ -136,7 +136,7 @@ class Broker:
 
     def rest(self) -> None:
         """Close a connection that was not used for a while."""
-        if self._producer is not None and time.monotonic() - self._used > IDLE:
+        if self._producer is not None and time.monotonic() - self._used > IDLE_AFTER_S:
             self._connection.release()
             self._connection = self._producer = self._receipts = None
 
@@ -148,7 +148,11 @@ class Broker:
 
 
 def timeouts(kind: str) -> dict[str, Any]:
-    """Transport options with which nothing waits longer than PATIENCE."""
+    """Transport options with which nothing waits longer than BROKER_TIMEOUT_S."""
     if kind == "amqp":
-        return {"read_timeout": PATIENCE, "write_timeout": PATIENCE, "confirm_publish": False}  # see Receipts
-    return {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE}
+        return {
+            "read_timeout": BROKER_TIMEOUT_S,
+            "write_timeout": BROKER_TIMEOUT_S,
+            "confirm_publish": False,
+        }  # see Receipts
+    return {"socket_timeout": BROKER_TIMEOUT_S, "socket_connect_timeout": BROKER_TIMEOUT_S}

@@ -24,14 +24,15 @@ from scheduler.storage.client import AWAY, REFUSED, connect, take_a_write
 from scheduler.storage.keys import Keys
 from scheduler.worker.drain import hand_back
 
-PATIENCE = 2.0  #: seconds between two attempts at most
+MAX_PAUSE_S = 2.0  #: seconds between two attempts to reach Redis at most
 
 
 class Heartbeat(heartbeat.Heart):
-    """Celery's sign of life to other workers. Celery tries each one for ever, and its loop stands still meanwhile."""
+    """Celery's sign of life to other workers. Celery would retry each one without end, and block its loop."""
 
     def _send(self, event: str, retry: bool = True) -> None:
-        self.eventer.buffer_while_offline = event == "worker-offline"  # no other is kept: that it failed is the news
+        # Any other sign of life is outdated when the connection is back.
+        self.eventer.buffer_while_offline = event == "worker-offline"
         with suppress(*self.eventer.connection.channel_errors):  # Redis is there, and refuses writes for a while
             super()._send(event, retry=False)
 
@@ -76,7 +77,7 @@ class Consumer(consumer.Consumer):
             while True:
                 if self.lost_at:
                     time.sleep(self.pause)
-                    self.pause = min(max(2 * self.pause, 0.25), PATIENCE)
+                    self.pause = min(max(2 * self.pause, 0.25), MAX_PAUSE_S)
                 maybe_shutdown()
                 try:
                     take_a_write(client, Keys(settings.key_prefix))
@@ -111,7 +112,7 @@ class Consumer(consumer.Consumer):
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         self.close_task_channel()
-        if self.app.scheduler_settings.has_outbox:  # it is another broker's, of which Celery tells
+        if self.app.scheduler_settings.has_outbox:  # it is another broker's, which Celery logs
             super().on_connection_error_after_connected(exc)
             return
         self.tell(exc)

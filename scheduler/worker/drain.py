@@ -1,7 +1,7 @@
-"""The end of a worker that is asked to stop: what runs may end within SCHEDULER_DRAIN seconds, the rest is handed back.
+"""Stops a worker: what runs may end within SCHEDULER_DRAIN seconds, the rest is handed back.
 
-Celery's own warm shutdown waits for ever, and systemd would end it by a SIGKILL that leaves the messages of the runs
-with nobody for an hour.
+Celery's own warm shutdown has no limit, and systemd would end it with SIGKILL. The broker gives the messages of a
+killed worker back after an hour.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.worker.requests import runs_of_this_worker
 
-MARGIN = 20.0  #: seconds after the drain that handing back and ending may take
+ENDING_S = 20.0  #: seconds after the drain that handing back and ending may take
 
 
 class Drain:
@@ -30,21 +30,21 @@ class Drain:
 
     def __init__(self, settings: Settings) -> None:
         self.seconds = settings.drain
-        self.has_begun = False
+        self.is_draining = False
 
-    def install(self) -> None:
-        """Wait for Celery's word that it shuts down; nothing in a thread, which gets no signals."""
+    def connect(self) -> None:
+        """Connect to Celery's signal of a shutdown; does nothing in a thread, which gets no signals."""
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGALRM, self.cut_off)
             signals.worker_shutting_down.connect(self.begin, weak=False)
             signals.worker_shutdown.connect(self.end, weak=False)
 
     def begin(self, how: str, **_: Any) -> None:
-        """Set a timer of the kernel: Celery tells of this inside a signal handler, where no thread can be started."""
-        if how != "Warm" or self.has_begun:
+        """Set a timer of the kernel: Celery calls this inside a signal handler, where no thread can be started."""
+        if how != "Warm" or self.is_draining:
             return
-        self.has_begun = True
-        notify.stopping(f"stopping: what runs may end within {self.seconds:g} s", self.seconds + MARGIN)
+        self.is_draining = True
+        notify.stopping(f"stopping: what runs may end within {self.seconds:g} s", self.seconds + ENDING_S)
         signal.setitimer(signal.ITIMER_REAL, max(self.seconds, 0.001))
 
     def cut_off(self, *_: object) -> None:
@@ -57,9 +57,9 @@ class Drain:
 
 
 def hand_back(settings: Settings) -> None:
-    """Let the ledger say that what runs here waits again; a body that ends meanwhile has the last word.
+    """Mark what runs here as queued again in the ledger; a body that ends meanwhile still writes its outcome.
 
-    To be called before the messages return to their queue: the next worker would take them for duplicates.
+    Call it before the messages return to their queue: the next worker would take them for duplicates.
     """
     run_ids = runs_of_this_worker()
     if not run_ids:

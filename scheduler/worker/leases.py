@@ -12,7 +12,7 @@ from scheduler.storage.ledger import Ledger
 from scheduler.worker.requests import runs_of_this_worker
 
 
-class Keeper(threading.Thread):
+class LeaseRenewer(threading.Thread):
     """Renews the leases of what this worker runs, until the process ends."""
 
     def __init__(self, settings: Settings) -> None:
@@ -27,7 +27,7 @@ class Keeper(threading.Thread):
             pause = self.renew()
 
     def renew(self) -> float:
-        """Answer for every run of this worker; returns the seconds until that is to be done again."""
+        """Renew the leases of all its runs; returns the seconds until the next renewal."""
         pause = self.ledger.lease / 3
         try:
             self.ledger.renew(runs_of_this_worker())

@@ -1,4 +1,4 @@
-"""From what Celery knows of a task that a worker was asked to run, to the run that it belongs to."""
+"""From Celery's request for a task to the run that it belongs to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def runs_of_this_worker() -> list[str]:
     """The runs that are under way in this worker's children."""
     while True:
         try:
-            found = [run_of(context_of(request)) for request in state.active_requests]
-            return [run_id for run_id in found if run_id is not None]
+            run_ids = [run_of(context_of(request)) for request in state.active_requests]
+            return [run_id for run_id in run_ids if run_id is not None]
         except RuntimeError:  # the main thread took or ended one meanwhile
             continue

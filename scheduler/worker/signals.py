@@ -19,14 +19,14 @@ from scheduler.registry import import_target
 from scheduler.sending.headers import run_of
 from scheduler.settings import Settings
 from scheduler.storage.ledger import UNTAKEN
-from scheduler.worker.leases import Keeper
+from scheduler.worker.leases import LeaseRenewer
 from scheduler.worker.recorded_task import MAX_RETRY_PAUSE_S, RecordedTask
 from scheduler.worker.recorder import UNLIMITED_ATTEMPTS, Recorder
 from scheduler.worker.requests import context_of
 
 
-def install(app: Celery, settings: Settings) -> None:
-    """Connect to the worker's signals; nothing is opened before a task runs."""
+def connect_recorder(app: Celery, settings: Settings) -> None:
+    """Record the runs of this application's workers; nothing is opened before a task runs."""
     recorder = Recorder(settings)
     Signals(app, recorder).connect()
 
@@ -68,8 +68,8 @@ class Signals:
             pass
 
     def keep_leases(self, **_: Any) -> None:
-        """In the worker's main process, which goes on while a task keeps its child busy."""
-        Keeper(self.recorder.settings).start()
+        """In the worker's main process, which is free while a task keeps its child busy."""
+        LeaseRenewer(self.recorder.settings).start()
 
     def succeeded(self, sender: Task, result: Any, **_: Any) -> None:
         self.recorder.close(sender.request, "succeeded", result=shown(result))
@@ -84,8 +84,8 @@ class Signals:
             self.recorder.close(request, "lost", reason=Reason.LOST, detail=error)
         else:
             trace = getattr(einfo, "traceback", "")
-            said = str(exception) if isinstance(exception, Hidden) else error
-            self.recorder.close(request, "failed", reason=Reason.ERROR, result=said, traceback=trace)
+            message = str(exception) if isinstance(exception, Hidden) else error
+            self.recorder.close(request, "failed", reason=Reason.ERROR, result=message, traceback=trace)
 
     def retried(self, request: Context, reason: Any, **_: Any) -> None:
         when = next_attempt(reason)

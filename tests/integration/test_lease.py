@@ -142,7 +142,7 @@ def until_renewed(lease: Lease, client: Client, keys: Keys, times: int) -> None:
 def test_a_beat_that_hangs_loses_the_lock(
     short: Settings, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "HUNG", 0.5)
+    monkeypatch.setattr(module, "HUNG_AFTER_S", 0.5)
     hung = Lease(short)
     assert hung.campaign(client)
     until(lambda: not client.exists(keys.lock), 60, "the lock of a beat that hangs is not free")

@@ -18,7 +18,7 @@ from scheduler.settings import Settings
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
-from scheduler.worker.leases import Keeper
+from scheduler.worker.leases import LeaseRenewer
 from scheduler.worker.requests import runs_of_this_worker
 from tests.support.beats import leading
 from tests.support.polling import until
@@ -93,25 +93,25 @@ def test_time_in_which_redis_was_away_does_not_count_against_a_worker(
 def test_a_worker_answers_again_soon_after_redis_was_away(
     settings: Settings, redis_server: RedisServer, request_of_it: Context, client: Client, keys: Keys
 ) -> None:
-    keeper = Keeper(settings)
-    at_rest = keeper.renew()
+    renewer = LeaseRenewer(settings)
+    at_rest = renewer.renew()
     redis_server.kill()
-    assert keeper.renew() <= at_rest / 4
+    assert renewer.renew() <= at_rest / 4
     redis_server.start()
     before = time.time()
-    until(lambda: keeper.renew() == at_rest, 60, "Redis is back")
+    until(lambda: renewer.renew() == at_rest, 60, "Redis is back")
     assert ends(client, keys) > before
 
 
 def test_a_worker_answers_again_after_redis_did_not_let_it_in(
     settings: Settings, redis_server: RedisServer, request_of_it: Context, client: Client, keys: Keys
 ) -> None:
-    keeper = Keeper(settings)
+    renewer = LeaseRenewer(settings)
     client.config_set("requirepass", "secret")
-    assert keeper.renew() < settings.run_lease / 4
+    assert renewer.renew() < settings.run_lease / 4
     client.config_set("requirepass", "")
     before = time.time()
-    keeper.renew()
+    renewer.renew()
     assert ends(client, keys) > before
 
 

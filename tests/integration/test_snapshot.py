@@ -445,11 +445,11 @@ def test_a_look_for_what_other_programs_did_reads_a_few_entries_however_many_are
     for number in (400, 4000):
         fill(number)
         costs = []
-        for _ in range(number // roster.SWEPT):
+        for _ in range(number // roster.ENTRIES_PER_SWEEP):
             before = commands(client)
             leading(beat).sender.look_around()
             costs.append(commands(client) - before)
-        assert max(costs) < 2 * roster.SWEPT
+        assert max(costs) < 2 * roster.ENTRIES_PER_SWEEP
 
 
 def test_an_entry_that_neither_the_file_nor_the_copy_holds_leaves_the_index(

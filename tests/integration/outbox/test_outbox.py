@@ -60,7 +60,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_what_is_due_reaches_the_broker_in_order(
     beat: Scheduler, broker: Broker, fall_due: FallDue, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "BATCH", 3)
+    monkeypatch.setattr(outbox, "MAX_BATCH", 3)
     fall_due("job", instants=7)
     lead(beat)
     assert [message.run for message in broker.take()] == ids(ledger, "job")
@@ -133,9 +133,9 @@ def test_beat_goes_on_while_the_broker_is_away_and_says_so_once(
     broker.stop()
     fall_due("before", instants=2)
     lead(beat)
-    assert lead(beat) <= outbox.PAUSES[0]
+    assert lead(beat) <= outbox.RETRY_PAUSES_S[0]
     fall_due("after", instants=2)
-    again = time.monotonic() + 2 * outbox.PAUSES[0]
+    again = time.monotonic() + 2 * outbox.RETRY_PAUSES_S[0]
     until(lambda: lead(beat) is not None and time.monotonic() > again, 60, "a second attempt")
     assert [run.outcome for run in ledger.runs("before") + ledger.runs("after")] == ["queued"] * 4
     assert client.llen(keys.outbox) == 4
@@ -174,7 +174,7 @@ def test_a_frozen_broker_does_not_freeze_beat(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert isinstance(broker, Rabbit)
-    monkeypatch.setattr(door, "PATIENCE", 0.5)
+    monkeypatch.setattr(door, "BROKER_TIMEOUT_S", 0.5)
     fall_due("before")
     lead(beat)
     fall_due("after", queue=queue)
@@ -281,7 +281,7 @@ def test_a_queue_that_somebody_deleted_is_made_again(beat: Scheduler, broker: Br
 def test_a_connection_that_is_not_used_is_closed_and_made_again(
     beat: Scheduler, broker: Broker, fall_due: FallDue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "IDLE", 0.0)
+    monkeypatch.setattr(door, "IDLE_AFTER_S", 0.0)
     fall_due("before")
     lead(beat)
     assert leading(beat).outbox.broker._connection is None

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.beat.lease import HUNG
+from scheduler.beat.lease import HUNG_AFTER_S
 from scheduler.errors import Exit
-from scheduler.process.notify import ALIVE_EVERY, WAIT
+from scheduler.process.notify import ALIVE_INTERVAL_S, EXTENSION_S
 from scheduler.settings import Environment, Settings
-from scheduler.worker.drain import MARGIN
+from scheduler.worker.drain import ENDING_S
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 UNITS = ROOT / "systemd"
@@ -30,7 +30,7 @@ def seconds(name: str, key: str) -> float:
 
 
 def test_systemd_waits_longer_for_a_worker_than_the_worker_for_its_tasks() -> None:
-    assert seconds("worker", "TimeoutStopSec") >= Settings().drain + MARGIN + 10
+    assert seconds("worker", "TimeoutStopSec") >= Settings().drain + ENDING_S + 10
 
 
 def test_the_comment_beside_the_stop_names_the_default_drain() -> None:
@@ -43,7 +43,9 @@ def test_the_comment_beside_the_stop_names_the_default_drain() -> None:
 def test_what_hangs_is_started_again_within_90_seconds(name: str) -> None:
     watchdog = seconds(name, "WatchdogSec")
     assert watchdog + seconds(name, "TimeoutAbortSec") + seconds(name, "RestartSec") < 90
-    assert watchdog >= max(3 * ALIVE_EVERY, 2 * WAIT, HUNG), "it would be restarted while it is well"
+    assert watchdog >= max(3 * ALIVE_INTERVAL_S, 2 * EXTENSION_S, HUNG_AFTER_S), (
+        "it would be restarted while it is well"
+    )
 
 
 @pytest.mark.parametrize("name", SERVICES)
