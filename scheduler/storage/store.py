@@ -190,10 +190,6 @@ class Store:
         """What a person should know for a while, in sentences."""
         return tuple(text for text in self.client.mget(map(self.keys.notice, NOTICES)) if text)
 
-    def wake(self) -> None:
-        """Make beat look at the schedule now."""
-        self.client.publish(self.keys.wake, "1")
-
     def _decode(self, name: str, stored: dict[str, str]) -> Entry:
         try:
             return entries.decode(name, stored)

@@ -82,7 +82,6 @@ def ask(kind: str, text: str) -> None:
         return
     due = timing.next_due(NOW)
     assert due is None or due > NOW
-    timing.previous(NOW)
     assert timing.words()
 
 

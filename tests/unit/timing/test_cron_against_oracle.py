@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from scheduler.timing import TimingError, build
+from tests.support.timings import due_between
 from tests.unit.timing.oracle import Expression, changes, timeline, walk
 
 #: zone and years: half-hour, midnight, two-hour, Ramadan, quarter-hour, date-line and plain zones, and some history
@@ -85,12 +86,12 @@ def test_ten_thousand_expressions_are_due_when_a_walk_minute_by_minute_says(
         except TimingError:
             continue
         expected = Expression(text).due(ticks)
-        assert list(timing.due_between(begin - timedelta(seconds=1), end)) == expected, (zone, text)
+        assert list(due_between(timing, begin - timedelta(seconds=1), end)) == expected, (zone, text)
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(MOMENTS), EXPRESSIONS, st.integers(0, HOURS * 3600 - 1), st.sampled_from([0, 1, 500_000]))
-def test_next_and_previous_from_any_instant_are_the_neighbours_on_the_walk(
+def test_next_from_any_instant_is_the_neighbour_on_the_walk(
     moment: tuple[str, datetime], text: str, second: int, micros: int
 ) -> None:
     zone, change = moment
@@ -101,12 +102,10 @@ def test_next_and_previous_from_any_instant_are_the_neighbours_on_the_walk(
     except TimingError:
         assume(False)
     due = Expression(text).due(ticks)
-    after, before = due[bisect_right(due, instant) :], due[: bisect_right(due, instant)]
+    after = due[bisect_right(due, instant) :]
     following = timing.next_due(instant)
     if after or (following is not None and following <= ticks[-1].instant):
         assert following == after[0]
-    if before:
-        assert timing.previous(instant) == before[-1]
 
 
 @pytest.mark.slow
@@ -121,7 +120,7 @@ def test_six_fields_follow_the_walk_second_by_second(
     begin, end = ticks[0].instant, ticks[-1].instant
     expected = Expression(text).due(ticks)
     timing = build("cron", text, zone=zone)
-    assert list(timing.due_between(begin - timedelta(seconds=1), end))[:500] == expected[:500]
+    assert list(due_between(timing, begin - timedelta(seconds=1), end))[:500] == expected[:500]
 
 
 @settings(max_examples=300, deadline=None)
@@ -130,7 +129,7 @@ def test_six_fields_follow_the_walk_second_by_second(
     EXPRESSIONS,
     st.datetimes(datetime(1970, 1, 1), datetime(2400, 1, 1)),  # noqa: DTZ001 - hypothesis wants naive bounds
 )
-def test_previous_inverts_next(moment: tuple[str, datetime], text: str, instant: datetime) -> None:
+def test_nothing_is_due_between_two_in_a_row(moment: tuple[str, datetime], text: str, instant: datetime) -> None:
     try:
         timing = build("cron", text, zone=moment[0])
     except TimingError:
@@ -140,9 +139,8 @@ def test_previous_inverts_next(moment: tuple[str, datetime], text: str, instant:
     second = timing.next_due(first)
     assert second is not None
     assert second > first
-    assert timing.previous(second) == second
-    assert timing.previous(second - timedelta(microseconds=1)) == first
-    assert timing.previous(first) == first
+    for instant in (first + (second - first) / 3, second - timedelta(microseconds=1)):
+        assert timing.next_due(instant) == second
 
 
 def test_the_walk_itself_is_right_about_a_fixed_job_in_new_york() -> None:

@@ -15,6 +15,7 @@ from redbeat.decoder import RedBeatJSONDecoder, RedBeatJSONEncoder
 from redbeat.schedules import rrule
 
 from scheduler.timing import TimingError, build, from_redbeat, get_zone, to_redbeat
+from tests.support.timings import kept_between
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -65,7 +66,7 @@ def test_a_crontab_ands_its_day_fields() -> None:
 def test_a_crontab_has_no_hole_and_is_never_late_around_a_clock_change() -> None:
     # 2026-11-01: 01:59:59 -04:00 is followed by 01:00:00 -05:00
     quarters = from_redbeat(written(crontab(minute="*/15")), "America/New_York")
-    due = list(quarters.between(datetime(2026, 11, 1, 4, tzinfo=UTC), datetime(2026, 11, 1, 8, tzinfo=UTC)))
+    due = list(kept_between(quarters, datetime(2026, 11, 1, 4, tzinfo=UTC), datetime(2026, 11, 1, 8, tzinfo=UTC)))
     assert {(later - earlier).seconds for earlier, later in pairwise(due)} == {900}
     daily = from_redbeat(written(crontab(minute="30", hour="1")), "America/New_York")
     assert daily.next_due(datetime(2026, 11, 1, 6, 40, tzinfo=UTC)) == datetime(2026, 11, 2, 6, 30, tzinfo=UTC)
@@ -114,7 +115,7 @@ def test_an_rrule_has_the_instants_that_redbeat_computes(given_rule: dict[str, A
     theirs = rrule(**given_rule)
     timing = from_redbeat(written(theirs), "Europe/Berlin")
     expected = [moment.astimezone(UTC) for moment in theirs.rrule[:8]]
-    assert list(timing.between(JANUARY - timedelta(1), JANUARY.replace(year=2060)))[: len(expected)] == expected
+    assert list(kept_between(timing, JANUARY - timedelta(1), JANUARY.replace(year=2060)))[: len(expected)] == expected
     if given_rule.get("count"):
         assert timing.next_due(expected[-1]) is None
 
@@ -190,7 +191,7 @@ def test_a_plain_cron_expression_becomes_a_crontab_with_the_same_days(text: str,
     assert isinstance(theirs, crontab)
     again = from_redbeat(stored, "UTC")
     after, until = JANUARY, JANUARY + timedelta(days=60)
-    assert list(again.between(after, until)) == list(timing.between(after, until))
+    assert list(kept_between(again, after, until)) == list(kept_between(timing, after, until))
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,6 @@ def test_due_instants_do_not_depend_on_where_the_search_begins(event: str, place
     for earlier, later in pairwise(due):
         assert timing.next_due(earlier + (later - earlier) / 3) == later
         assert timing.next_due(later - timedelta(microseconds=1)) == later
-        assert timing.previous(later - timedelta(microseconds=1)) == earlier
 
 
 def test_the_polar_night_is_waited_out() -> None:
