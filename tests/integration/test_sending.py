@@ -18,7 +18,7 @@ from scheduler.beat.sender import MAX_BATCH
 from scheduler.errors import Conflict, NotFound
 from scheduler.model import Entry
 from scheduler.settings import Settings
-from scheduler.storage.client import AWAY, connect, script
+from scheduler.storage.client import AWAY, connect
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.lock import LostLock
@@ -61,7 +61,7 @@ def test_what_was_not_on_its_way_when_the_lock_was_lost_is_sent_by_the_next_that
             beat.client.set(beat.context.keys.lock, "another beat's")
 
     # Redis knows the script already, or it takes the second batch only when beat asks for its answer.
-    beat.client.script_load(script(beat.client, "commit").text)
+    beat.client.script_load(leading(beat).sender.dispatcher._commit.text)
     before_each(beat, "post", take_the_lock)
     role = leading(beat)
     with pytest.raises(LostLock):
