@@ -146,7 +146,7 @@ def compare(client: Client, count: int, name: str, work: Callable[..., object], 
 
 def load(store: Store, wanted: dict[str, Declared]) -> Plan:
     found = plan_file(store.all(), wanted, changes.clock())
-    store.write(changes.writes(found, "bench"))
+    store.write(changes.file.writes(found, "bench"))
     return found
 
 

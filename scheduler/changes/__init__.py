@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from scheduler.changes.acts import Restored, change_entry, create, edit, gate, pause, remove, resume, skip, unskip
+from scheduler.changes.acts import Restored, create, edit, gate, pause, remove, resume, skip, unskip
 from scheduler.changes.common import Invalid, Tasks, clock
-from scheduler.changes.file import Checked, apply, check, load_for_beat, plan_for, writes
+from scheduler.changes.file import Checked, apply, check, load_for_beat, plan_for
 
 __all__ = [
     "Checked",
@@ -12,7 +12,6 @@ __all__ = [
     "Restored",
     "Tasks",
     "apply",
-    "change_entry",
     "check",
     "clock",
     "create",
@@ -25,5 +24,4 @@ __all__ = [
     "resume",
     "skip",
     "unskip",
-    "writes",
 ]

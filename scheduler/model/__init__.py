@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from scheduler.model.entry import Declared, Entry, Overlaid, Pause, SkipNext, read_instant
-from scheduler.model.fields import DURATION_PATTERN, NAME_PATTERN, NO_CONTROLS, NOTHING, TIMING_KINDS
+from scheduler.model.fields import NAME_PATTERN, NO_CONTROLS, NOTHING, TIMING_KINDS
 from scheduler.model.problem import Position, Problem
 from scheduler.model.reasons import Reason
 from scheduler.model.run import Outcome, Run, read_run_id, run_id
-from scheduler.model.schedule import TIMING_FIELDS, Noun, Policies, Schedule, ScheduleFile
+from scheduler.model.schedule import TIMING_FIELDS, Policies, Schedule, ScheduleFile
 
 __all__ = [
-    "DURATION_PATTERN",
     "NAME_PATTERN",
     "NOTHING",
     "NO_CONTROLS",
@@ -18,7 +17,6 @@ __all__ = [
     "TIMING_KINDS",
     "Declared",
     "Entry",
-    "Noun",
     "Outcome",
     "Overlaid",
     "Pause",

@@ -11,13 +11,12 @@ from scheduler.timing.durations import format_duration, parse_duration
 from scheduler.timing.english.grammar import from_words
 from scheduler.timing.errors import TimingError
 from scheduler.timing.instants import parse_instant
-from scheduler.timing.notes import ClockNote, clock_changes, uneven_every
+from scheduler.timing.notes import clock_changes, uneven_every
 from scheduler.timing.redbeat import from_redbeat, to_redbeat
 from scheduler.timing.zones import get_zone, zone_names
 
 __all__ = [
     "BEGINNING",
-    "ClockNote",
     "Timing",
     "TimingError",
     "build",

@@ -137,7 +137,7 @@ def meddle(settings: Settings, beat: Scheduler, names: list[str], over: threadin
         acts: list[Callable[[str], Entry]] = [
             lambda name: changes.pause(store, name, by="ann", until=from_seconds(time.time() + 0.3)),
             lambda name: changes.resume(store, name, by="ann"),
-            lambda name: changes.change_entry(store, name, "ann", "edit", edited),
+            lambda name: changes.acts.change_entry(store, name, "ann", "edit", edited),
         ]
         while not over.is_set():
             try:

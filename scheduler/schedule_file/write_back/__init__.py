@@ -16,9 +16,9 @@ from scheduler.schedule_file.spans import Unplaced, spans
 from scheduler.schedule_file.write_back.blocks import add_schedules
 from scheduler.schedule_file.write_back.patch import unified_diff
 from scheduler.schedule_file.write_back.splice import CannotSplice, Splice
-from scheduler.schedule_file.write_back.yaml_text import Unwritable, render, same
+from scheduler.schedule_file.write_back.yaml_text import Unwritable, same
 
-__all__ = ["CannotSplice", "Spliced", "in_file", "inherited", "render", "same", "splice", "unified_diff"]
+__all__ = ["CannotSplice", "Spliced", "in_file", "inherited", "same", "splice", "unified_diff"]
 
 BY_HAND = "the block holds anchors, aliases or <<, which other values may share"
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from scheduler.schedule_file import parse
-from scheduler.schedule_file.write_back import CannotSplice, in_file, inherited, render, splice, unified_diff
+from scheduler.schedule_file.write_back import CannotSplice, in_file, inherited, splice, unified_diff
+from scheduler.schedule_file.write_back.yaml_text import render
 
 FILE = """\
 # What runs when
