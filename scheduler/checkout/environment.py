@@ -94,7 +94,7 @@ def stop(message: str, code: Exit) -> NoReturn:
 
 
 class Unreachable(Exception):
-    """A package index that gives no answer of use."""
+    """A package index that does not answer, or not usefully."""
 
     def __init__(self, index: str, why: str) -> None:
         parts = urlsplit(index)
@@ -106,9 +106,9 @@ class Unreachable(Exception):
 
 
 class Environment:
-    """The virtual environment of one checkout, as far as one lock file asks.
+    """The virtual environment of one clone, for one lock file.
 
-    ``home`` is where it lies if not in the checkout; ``wheels`` a directory that stands for the package index.
+    ``home`` is its directory if not in the clone; ``wheels`` a directory to use in place of the package index.
     """
 
     def __init__(self, checkout: Path, lock: str, home: Path | None = None, wheels: Path | None = None) -> None:
@@ -121,11 +121,11 @@ class Environment:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What makes an environment useless when it differs: scripts and links in it hold the path and the version."""
+        """Facts that must not differ: scripts and links in the environment hold the path and the version."""
         return {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "checkout": str(self.checkout)}
 
     def wanted(self) -> dict[str, str]:
-        """The stamp's entries that the lock file asks for."""
+        """The entries of the stamp that the lock file requires."""
         locks = (RUN_LOCK, TEST_LOCK) if self.lock.name == TEST_LOCK else (RUN_LOCK,)
         return {name: hashlib.sha256((self.checkout / name).read_bytes()).hexdigest() for name in locks}
 
@@ -136,14 +136,14 @@ class Environment:
             return {}
 
     def usable(self) -> bool:
-        """Whole, of this Python and at this path. An interrupted set-up left no stamp, so it is not."""
+        """Whether it is complete, of this Python and at this path; an interrupted set-up leaves no stamp."""
         return self.identity.items() <= self.stamped().items() and os.access(self.python, os.X_OK)
 
     def ready(self) -> bool:
         return self.usable() and self.wanted().items() <= self.stamped().items()
 
     def make(self) -> None:
-        """Install what the lock file names, and stamp it; a second process waits for the first and finds it made."""
+        """Install the lock file and write the stamp; a second process waits for the first, then has nothing to do."""
         started = time.monotonic()
         try:
             with only_one(self.checkout) as held:
@@ -158,17 +158,17 @@ class Environment:
                 Exit.CANT_CREATE,
             )
         except KeyboardInterrupt:
-            stop("interrupted while setting up .venv: the next start does it again", Exit.TEMPORARY)
+            stop("interrupted while setting up .venv: the next start repeats it", Exit.TEMPORARY)
 
     def fill(self, held: int) -> None:
         stamp = self.stamped() if self.usable() else {}
         if not stamp and self.home.is_symlink():
-            self.home.unlink()  # or what it leads to, which may be anybody's, would be emptied
+            self.home.unlink()  # else the next step would empty the directory that it points to
         self.stamp.unlink(missing_ok=True)
         if not stamp:
             venv.EnvBuilder(clear=True, symlinks=True).create(self.home)
             self.link_checkout()
-        self.install(held)
+        self.install_lock(held)
         new = self.stamp.with_suffix(".new")
         new.write_text(json.dumps({**stamp, **self.identity, **self.wanted()}), encoding="utf-8")
         new.rename(self.stamp)
@@ -184,14 +184,14 @@ class Environment:
         )
         script.chmod(0o755)
 
-    def install(self, held: int) -> None:
+    def install_lock(self, held: int) -> None:
         offline = ["--no-index", "--find-links", str(self.wheels)] if self.wheels else []
         wanted = ["--require-hashes", "--only-binary", ":all:", "-r", str(self.lock)]
         self.call_installer([*offline, *wanted], self.lock, held)
 
     def call_installer(self, options: list[str], names: Path, held: int) -> None:
-        """Install what that file names; end this process with one line if that fails."""
-        # The child keeps the lock: should we be killed, the next start waits until it has ended.
+        """Install the packages in that file; end this process with one line if that fails."""
+        # The child holds the lock too: if this process is killed, the next start waits for the child.
         command = [*self.installer(), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False, pass_fds=[held])
         if done.returncode:
@@ -199,15 +199,15 @@ class Environment:
 
     def installer(self) -> list[str]:
         if uv := shutil.which("uv"):
-            # Compiled here, on all cores, or else at the first start by four processes that get into each other's way.
+            # Compiled now, on all cores; else four processes would all do it at the first start.
             return [uv, "pip", "install", "--quiet", "--no-cache", "--compile-bytecode", "--python", str(self.python)]
         options = ["--quiet", "--no-cache-dir", "--no-input", "--disable-pip-version-check", "--retries", "2"]
         return [str(self.python), *self.pip(), "install", *options]
 
     def pip(self) -> list[str]:
-        """The arguments that make Python run pip: a pinned wheel, run unpacked, else the one that Python brought.
+        """Arguments that make Python run pip: from a pinned wheel, else the pip that came with Python.
 
-        The wheel needs no set-up, which takes Python's own five seconds and which Debian leaves out.
+        The wheel runs as it is. Setting up Python's own pip takes five seconds, and Debian leaves it out.
         """
         wheel = self.home / PIP_WHEEL
         try:
@@ -224,24 +224,24 @@ class Environment:
         why = reason(output)
         if UNREACHABLE.search(why):
             stop(str(Unreachable(package_index(uv=bool(shutil.which("uv"))), why)), Exit.UNAVAILABLE)
-        stop(f"cannot install what {names.name} names: {why}; put that right, then start again", Exit.UNAVAILABLE)
+        stop(f"cannot install {names.name}: {why}; fix that, then start again", Exit.UNAVAILABLE)
 
 
 def reason(output: str) -> str:
-    """The one clause that matters among the fifty lines in which uv or pip say that they failed."""
-    told = (
+    """The one clause that matters in the output of a failed uv or pip, which may have fifty lines."""
+    clauses = (
         re.findall(r"^\s*cause: (.+)$", output, re.MULTILINE)[-1:]
         or re.findall(r"\[(?:Errno -?\d+|SSL: \w+)\] ([^'\")]+)", output)[-1:]
         or re.findall(r"^error: (.+?)(?:\. |$)", output, re.MULTILINE | re.IGNORECASE)[:1]
         or output.splitlines()[-1:]
         or ["the installer said nothing"]
     )
-    return told[0].strip()
+    return clauses[0].strip()
 
 
 @contextmanager
 def only_one(checkout: Path) -> Iterator[int]:
-    """Hold the checkout's directory for as long as the set-up takes; the lock leaves no file."""
+    """Lock the clone's directory during the set-up; the lock leaves no file."""
     held = os.open(checkout, os.O_RDONLY)
     try:
         try:
@@ -260,7 +260,7 @@ def package_index(uv: bool = False) -> str:
 
 
 def fetch_pip() -> bytes:
-    """The pinned pip wheel, found through the index's page; its hash makes any mirror as good as another."""
+    """Download the pinned pip wheel through the index's page; its hash makes every mirror trustworthy."""
     page = package_index() + "/pip/"
     try:
         links = [urljoin(page, link) for link in re.findall(r'href="([^"]+)"', download(page).decode())]
@@ -271,12 +271,12 @@ def fetch_pip() -> bytes:
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ValueError) as error:
         raise Unreachable(page, str(getattr(error, "reason", error))) from None
     if hashlib.sha256(wheel).hexdigest() != PIP_WHEEL_SHA256:
-        raise Unreachable(page, f"its {PIP_WHEEL} is not the one that is pinned by hash")
+        raise Unreachable(page, f"its {PIP_WHEEL} does not have the pinned hash")
     return wheel
 
 
 def download(url: str) -> bytes:
-    """Fetch through the proxy of the environment, with the user and password that the URL may hold."""
+    """Fetch through the environment's proxy, with the user and password in the URL, if any."""
     parts = urlsplit(url)
     login, _, place = parts.netloc.rpartition("@")
     request = urllib.request.Request(parts._replace(netloc=place).geturl())  # noqa: S310 - the index is the user's choice

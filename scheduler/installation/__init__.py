@@ -1,6 +1,6 @@
 """``install`` and ``uninstall``: the service on a machine with systemd. Standard library only.
 
-A step is taken only where something is missing or differs, so that a second call does nothing.
+Every step first checks whether it is needed, so that a second call does nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """With the exit code of the other commands for a wrong command line."""
+    """Exits with the code that the other commands use for a wrong command line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(Exit.USAGE, f"scheduler: {message}; --help lists the options\n")

@@ -1,4 +1,4 @@
-"""What the operator owns: the account, the schedule file, the environment and the secrets. Made once, never changed."""
+"""The operator's files: schedules, environment and secrets; and the account. Created once, never changed."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from scheduler.command_name import INSTALLED_COMMAND, SCHEMA
 from scheduler.installation.layout import Layout, Step
 
 REDIS_URL = "redis://localhost:6379/0"  #: that of Debian's redis-server
-HASH = "import sys; from werkzeug.security import generate_password_hash as hashed; print(hashed(sys.stdin.read()))"
+HASH_PROGRAM = (
+    "import sys; from werkzeug.security import generate_password_hash as hashed; print(hashed(sys.stdin.read()))"
+)
 
 
 def account_steps(layout: Layout) -> Iterator[Step]:
-    """The user of all three processes, without a password or a shell."""
+    """The user of all three processes: no password, no shell."""
     try:
         pwd.getpwnam(layout.user)
     except KeyError:
         command = ["systemd-sysusers", str(layout.account)]
-        yield Step(f"make the user {layout.user}", lambda: subprocess.run(command, check=True))
+        yield Step(f"create the user {layout.user}", lambda: subprocess.run(command, check=True))
 
 
 def steps(layout: Layout, python: Path) -> Iterator[Step]:
-    """``python`` is one that has the service's packages, by the time that a step is done."""
+    """``python`` has the service's packages when the steps are taken."""
     shipped = {
         layout.configuration / "environment": layout.source / "systemd/environment",
         layout.rotation: layout.source / "systemd/celery.logrotate",
@@ -36,19 +38,19 @@ def steps(layout: Layout, python: Path) -> Iterator[Step]:
     for target, source in shipped.items():
         if not target.exists():
             yield Step(f"write {target}", lambda target=target, source=source: copy(source, target))  # type: ignore[misc]
-    made = {"redis-url": lambda: REDIS_URL, "secret-key": lambda: secrets.token_urlsafe(48)}
-    for name, make in made.items():
+    secret_makers = {"redis-url": lambda: REDIS_URL, "secret-key": lambda: secrets.token_urlsafe(48)}
+    for name, make in secret_makers.items():
         path = layout.credentials / name
         if not path.exists():
             yield Step(f"write {path}", lambda path=path, make=make: write_secret(path, make()))  # type: ignore[misc]
     hashed = layout.credentials / "admin-password-hash"
     if not hashed.exists():
-        words = f"make a password for the page in {password_file(layout)}"
+        words = f"write a password for the page to {password_file(layout)}"
         yield Step(words, lambda: make_password(layout, hashed, python))
 
 
 def password_file(layout: Layout) -> Path:
-    """For the person who installs; no unit reads it."""
+    """The password itself, for the person who installs; no unit reads it."""
     return layout.credentials / "admin-password"
 
 
@@ -68,7 +70,7 @@ def copy_sample(layout: Layout) -> None:
 
 
 def write_secret(path: Path, text: str) -> None:
-    """Readable by root alone, and never there in part."""
+    """Write a file that only root can read, in one step."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.chmod(0o700)
     new = path.with_name(f".{path.name}.new")
@@ -79,6 +81,6 @@ def write_secret(path: Path, text: str) -> None:
 
 def make_password(layout: Layout, hashed: Path, python: Path) -> None:
     password = secrets.token_urlsafe(16)
-    done = subprocess.run([python, "-c", HASH], input=password, capture_output=True, text=True, check=True)
+    done = subprocess.run([python, "-c", HASH_PROGRAM], input=password, capture_output=True, text=True, check=True)
     write_secret(password_file(layout), password)
     write_secret(hashed, done.stdout.strip())

@@ -1,4 +1,4 @@
-"""The command ``celery-scheduler`` of an installed service: its command line with the settings of its units."""
+"""The command ``celery-scheduler`` of an installed service: runs the command line with the settings of the units."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from scheduler.installation.layout import Layout
 
 
 def main(layout: Layout, arguments: list[str]) -> None:
-    """Become ``python -m scheduler`` with these arguments."""
+    """Replace this process by ``python -m scheduler`` with these arguments."""
     file = layout.configuration / "environment"
     try:
         given = read_environment(file.read_text(encoding="utf-8")) if file.exists() else {}
         given["CREDENTIALS_DIRECTORY"] = str(layout.credentials)
         list(layout.credentials.iterdir())
     except PermissionError as error:
-        sys.stderr.write(f"scheduler: {error.filename} is read by root alone: say sudo celery-scheduler …\n")
+        sys.stderr.write(f"scheduler: only root may read {error.filename}: run sudo celery-scheduler …\n")
         sys.exit(Exit.NO_PERMISSION)
     except FileNotFoundError:
         given = {}
@@ -30,7 +30,7 @@ def main(layout: Layout, arguments: list[str]) -> None:
 
 
 def environment(layout: Layout, given: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """What the units set, what their file adds, and modules from where they have them; never from here."""
+    """The variables of the units and of their file. Modules come from their directories, never from the current one."""
     units = {"SCHEDULER_FILE": str(layout.schedules), "SCHEDULER_STATE_DIR": "/var/lib/celery-beat"}
     path = [str(layout.configuration), *filter(None, [given.get("PYTHONPATH")])]
     return {**own, **units, **given, "PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}
@@ -38,12 +38,12 @@ def environment(layout: Layout, given: Mapping[str, str], own: Mapping[str, str]
 
 def read_environment(text: str) -> dict[str, str]:
     """A file as systemd.exec(5) describes it for EnvironmentFile=."""
-    found = {}
+    variables = {}
     for line in re.sub(r"\\\n", "", text).splitlines():
         name, equals, value = line.strip().partition("=")
         if equals and not name.startswith(("#", ";")):
-            found[name.rstrip()] = unquoted(value.strip())
-    return found
+            variables[name.rstrip()] = unquoted(value.strip())
+    return variables
 
 
 def unquoted(value: str) -> str:

@@ -1,4 +1,4 @@
-"""Where the service lies on a machine, and how a file gets there. Standard library only, as all of this package."""
+"""Where the service is on a machine, and how its files get there. Standard library only, as all of this package."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DOCUMENTS = "docs"
 
 
 class Refused(Exception):
-    """One line for the person who asked, and the exit code."""
+    """An error of one line, with its exit code."""
 
     def __init__(self, message: str, code: Exit) -> None:
         super().__init__(message)
@@ -28,14 +28,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Step:
-    """Something that is not yet as it should be, in words, and what makes it so."""
+    """One change of the machine: what it does in words, and the call that does it."""
 
     words: str
     do: Callable[[], object]
 
 
 def take(steps: Iterable[Step], dry_run: bool) -> bool:
-    """Do what each says, and say it; returns whether there was anything."""
+    """Print and take each step; returns whether there was one."""
     taken = list(steps)
     for step in taken:
         print(f"would {step.words}" if dry_run else step.words, flush=True)
@@ -46,9 +46,9 @@ def take(steps: Iterable[Step], dry_run: bool) -> bool:
 
 @dataclass(frozen=True)
 class Layout:
-    """Every place that the service takes; the prefix is ``/usr`` for the Debian package."""
+    """Every path of the service; the prefix is ``/usr`` for the Debian package."""
 
-    source: Path  #: this package, ``systemd`` and ``schedules.yaml`` lie there side by side
+    source: Path  #: a clone, or a directory like it: with ``scheduler``, ``systemd`` and ``schedules.yaml``
     prefix: Path = Path("/usr/local")
     program: Path = INSTALLED_IN
     configuration: Path = Path("/etc/celery-scheduler")
@@ -68,7 +68,7 @@ class Layout:
 
     @property
     def venv(self) -> Path:
-        """A link to the release that runs; whoever switches it has installed."""
+        """A link to the release that runs; an install ends by switching it."""
         return self.program / "venv"
 
     @property
@@ -81,29 +81,29 @@ class Layout:
 
     @property
     def schema(self) -> Path:
-        """For editors; the schedule file names it, so it stays where it is."""
+        """For editors; the schedule file names it, so no upgrade moves it."""
         return self.program / SCHEMA
 
     @property
     def rotation(self) -> Path:
-        """Of the log file, for those who want one."""
+        """logrotate's rule for the log file, which is optional."""
         return Path("/etc/logrotate.d") / INSTALLED_COMMAND
 
     @property
     def state(self) -> tuple[Path, ...]:
-        """What the service itself writes, the journal and Redis aside."""
+        """Directories that the service writes, besides the journal and Redis."""
         return (Path("/var/lib/celery-beat"), Path("/var/lib/celery-worker"), Path("/var/log/celery"))
 
     @property
     def files(self) -> dict[Path, Path]:
-        """Where each file comes from; what lies below the prefix a package has put there itself."""
+        """The source of each file. A Debian package itself puts those below the prefix there."""
         shipped = self.source / "systemd"
-        found = {self.units / name: shipped / name for name in (*UNITS, TEMPLATE, HARDENING)}
-        found |= {self.account: shipped / "celery.sysusers.conf", self.command: shipped / INSTALLED_COMMAND}
+        files = {self.units / name: shipped / name for name in (*UNITS, TEMPLATE, HARDENING)}
+        files |= {self.account: shipped / "celery.sysusers.conf", self.command: shipped / INSTALLED_COMMAND}
         pages = sorted((self.source / DOCUMENTS).glob("*.*"))
-        found |= {self.program / DOCUMENTS / path.name: path for path in pages}
-        found[self.schema] = self.source / "scheduler" / SCHEMA
-        return found | {self.program / "README.md": self.source / "README.md"}
+        files |= {self.program / DOCUMENTS / path.name: path for path in pages}
+        files[self.schema] = self.source / "scheduler" / SCHEMA
+        return files | {self.program / "README.md": self.source / "README.md"}
 
     def file_steps(self) -> Iterator[Step]:
         """Copy what is missing or differs."""

@@ -1,6 +1,6 @@
-"""A release: a virtual environment with the service in it, complete before it is switched to.
+"""A release: a virtual environment with the service in it, complete before the switch to it.
 
-Each lies in a directory of its own, so that processes of the one before keep what they imported from.
+Each has its own directory, so that processes of the one before keep the files that they import.
 """
 
 from __future__ import annotations
@@ -22,47 +22,47 @@ from scheduler.checkout.environment import PIP_WHEEL, Environment, only_one
 from scheduler.installation.layout import DOCUMENTS, Layout, Step
 
 LOCK = "systemd/requirements.lock"
-OWN = "requirements.txt"  #: in the configuration: what the user's tasks need
+USER_REQUIREMENTS = "requirements.txt"  #: in the configuration: packages for the user's tasks
 
 
 class Release:
-    """What ``layout.source`` and the user's requirements make with this Python."""
+    """The release that ``layout.source`` and the user's requirements give with this Python."""
 
     def __init__(self, layout: Layout, wheels: Path | None = None) -> None:
         self.layout = layout
         self.wheels = wheels
         self.lock = layout.source / LOCK
-        self.own = layout.configuration / OWN
+        self.own = layout.configuration / USER_REQUIREMENTS
         self.home = layout.program / f"{__version__}-{self.digest()}"
         self.python = self.home / "bin/python"
 
     @property
     def before(self) -> Path | None:
-        """The release that is switched to now."""
+        """The release that is in use now."""
         return self.layout.venv.resolve() if self.layout.venv.is_symlink() else None
 
     def steps(self) -> Iterator[Step]:
-        """Nothing where this release is the one that runs."""
+        """None if this release is in use already."""
         if self.before != self.home:
             yield Step(f"make the virtual environment {self.home}", self.make)
 
     def digest(self) -> str:
-        """Another for each difference in code, units, dependencies or Python."""
-        found = hashlib.sha256(f"{sys.version_info.major}.{sys.version_info.minor}".encode())
+        """Differs for any difference in code, units, dependencies or Python."""
+        digest = hashlib.sha256(f"{sys.version_info.major}.{sys.version_info.minor}".encode())
         trees = [path for name in ("scheduler", "systemd") for path in (self.layout.source / name).rglob("*")]
         code = {str(path.relative_to(self.layout.source)): path for path in trees if "__pycache__" not in path.parts}
-        for name, path in (*sorted(code.items()), (OWN, self.own)):
+        for name, path in (*sorted(code.items()), (USER_REQUIREMENTS, self.own)):
             if path.is_file():
-                found.update(name.encode() + b"\0" + path.read_bytes())
-        return found.hexdigest()[:12]
+                digest.update(name.encode() + b"\0" + path.read_bytes())
+        return digest.hexdigest()[:12]
 
     def make(self) -> None:
-        """Build it; an attempt that was interrupted is begun anew."""
+        """Build it; an interrupted attempt starts over."""
         self.layout.program.mkdir(parents=True, exist_ok=True)
         venv.EnvBuilder(clear=True, symlinks=True).create(self.home)
         environment = Environment(self.layout.source, LOCK, self.home, self.wheels)
         with only_one(self.layout.program) as held:
-            environment.install(held)
+            environment.install_lock(held)
             if self.own.exists():
                 self.install_own(environment, held)
         with suppress(FileNotFoundError):
@@ -73,20 +73,20 @@ class Release:
         subprocess.run([self.python, "-m", "compileall", "-q", packages / "scheduler"], check=True)
 
     def install_own(self, environment: Environment, held: int) -> None:
-        """What the user's tasks need, in versions that leave ours as they are."""
+        """Install the user's requirements without changing the version of a package of ours."""
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as pins:
             pins.write("\n".join(re.findall(r"^[^\s#]+==[^\s;]+", self.lock.read_text(), re.MULTILINE)))
             pins.flush()
-            found = ["--find-links", str(self.wheels)] if self.wheels else []
-            environment.call_installer([*found, "--constraint", pins.name, "-r", str(self.own)], self.own, held)
+            links = ["--find-links", str(self.wheels)] if self.wheels else []
+            environment.call_installer([*links, "--constraint", pins.name, "-r", str(self.own)], self.own, held)
 
     def switch(self) -> None:
-        """From now on every process that starts is of this release."""
+        """Let every process that starts from now on be of this release."""
         switch(self.layout.venv, self.home)
 
     @property
     def others(self) -> list[Path]:
-        """Earlier ones; as long as there are any, processes may run that are of them."""
+        """Earlier releases; processes of theirs may still run."""
         found = self.layout.program.iterdir()
         kept = (self.home, self.layout.program / DOCUMENTS)
         return [path for path in found if path.is_dir() and not path.is_symlink() and path not in kept]
@@ -97,7 +97,7 @@ class Release:
 
 
 def switch(link: Path, target: Path) -> None:
-    """Let the link lead there in one step."""
+    """Point the link at the target in one step."""
     new = link.with_name(".venv.new")
     new.unlink(missing_ok=True)
     os.symlink(target, new)

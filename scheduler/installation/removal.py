@@ -1,4 +1,4 @@
-"""``uninstall``: nothing of the service stays, or nothing but what the operator owns."""
+"""``uninstall``: removes the service; with ``--purge`` the operator's files too."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ DROP_INS = Path("/etc/systemd/system")  #: where ``systemctl edit`` writes
 def uninstall(layout: Layout, dry_run: bool, purge: bool) -> int:
     """Take every step that is needed; returns the exit code."""
     if take([*steps(layout), *(purge_steps(layout) if purge else ())], dry_run):
-        print("what Redis holds stays; its keys: redis-cli --scan --pattern 'redbeat:*'")
+        print("the data in Redis stays; its keys: redis-cli --scan --pattern 'redbeat:*'")
     else:
         print("nothing is installed")
     return Exit.OK
 
 
 def steps(layout: Layout) -> Iterator[Step]:
-    """Beat hands over and the worker drains before anything is taken away."""
+    """Beat hands over and the worker drains before anything is removed."""
     installed = [name for name in UNITS if (layout.units / name).exists()]
     if installed:
-        yield Step("stop and disable the service", lambda: end(installed))
+        yield Step("stop and disable the service", lambda: stop_and_disable(installed))
     for path in layout.files:
         if path.exists():
             yield Step(f"remove {path}", path.unlink)
     if installed:
-        yield Step("let systemd forget it", lambda: forget(layout))
+        yield Step("reload systemd", lambda: remove_empty_directories(layout))
     if layout.program.exists():
         yield Step(f"remove {layout.program}", lambda: shutil.rmtree(layout.program))
 
 
 def purge_steps(layout: Layout) -> Iterator[Step]:
-    """The operator's files, and what the service wrote."""
+    """The operator's files, and those that the service wrote."""
     if layout.rotation.exists():
         yield Step(f"remove {layout.rotation}", layout.rotation.unlink)
     edited = [path for name in SERVICES for path in DROP_INS.glob(f"{name}*.service.d")]
@@ -52,15 +52,15 @@ def purge_steps(layout: Layout) -> Iterator[Step]:
         yield Step(f"remove the user {layout.user}", lambda: subprocess.run(["userdel", layout.user], check=True))
 
 
-def end(installed: list[str]) -> None:
+def stop_and_disable(installed: list[str]) -> None:
     if units.is_booted():
         units.systemctl("stop", *installed, *(f"{name}.service" for name in units.running()))
     instances = [path.name for path in (DROP_INS / "celery.target.wants").glob("celery-worker@*")]
     units.systemctl("--quiet", "disable", *installed, *instances)
 
 
-def forget(layout: Layout) -> None:
-    """Directories in which something else lies stay."""
+def remove_empty_directories(layout: Layout) -> None:
+    """Remove directories that hold nothing else, then let systemd read its units again."""
     for directory in ((layout.units / HARDENING).parent, layout.units, layout.units.parent, layout.account.parent):
         with suppress(OSError):
             directory.rmdir()

@@ -1,4 +1,4 @@
-"""``install``: what is missing is made, then systemd runs what is new."""
+"""``install``: creates what is missing, then lets systemd run the new release."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Installation:
         self.release = Release(layout, wheels)
 
     def check(self, wheels: Path | None) -> None:
-        """What cannot be mended on the way."""
+        """Refuse what an install cannot fix."""
         if not (self.layout.source / "systemd").is_dir():
             raise Refused("there is nothing to install from: run this in a clone of the repository", Exit.NO_INPUT)
         if not shutil.which("systemctl"):
             raise Refused(f"there is no systemd here: run `{command_name()} up` instead", Exit.CONFIG)
         if wheels and not (wheels / PIP_WHEEL).exists():
-            raise Refused(f"{wheels} has no {PIP_WHEEL}: give the directory that the package brings", Exit.NO_INPUT)
+            raise Refused(f"{wheels} has no {PIP_WHEEL}: give the directory `wheels` of the package", Exit.NO_INPUT)
         python = Path(sys.executable).resolve()
         if closed := next((path for path in python.parents if not path.stat().st_mode & stat.S_IXOTH), None):
-            what = f"the service's user cannot reach {python}, because {closed} is closed"
-            raise Refused(f"{what}: say /usr/bin/python3 instead of python3", Exit.CONFIG)
+            what = f"the service's user cannot reach {python}, because {closed} is closed to other users"
+            raise Refused(f"{what}: use /usr/bin/python3 instead of python3", Exit.CONFIG)
 
     def run(self, dry_run: bool) -> int:
         """Take every step that is needed; returns the exit code."""
@@ -50,24 +50,24 @@ class Installation:
             self.release.switch()
             if first:
                 units.enable()
-            print("systemd does not run here: the service starts with the next boot")
+            print("systemd does not run here: the service starts at the next boot")
             return Exit.OK
         if first:
-            return self.begin()
-        return self.renew() if files or making or self.release.others else self.report(units.states(SERVICES))
+            return self.first_start()
+        return self.upgrade() if files or making or self.release.others else self.report(units.states(SERVICES))
 
-    def begin(self) -> int:
+    def first_start(self) -> int:
         self.release.switch()
         units.systemctl("daemon-reload")
         units.enable()
         units.start()
         code = self.report(units.settled(SERVICES))
         print(f"the page: http://127.0.0.1:8000, its password: sudo cat {configuration.password_file(self.layout)}")
-        print("whether Redis is set as it should be: sudo celery-scheduler doctor")
+        print("check Redis, clocks, beat and workers: sudo celery-scheduler doctor")
         return code
 
-    def renew(self) -> int:
-        """Let what runs go over to this release; back to the one before where something does not start."""
+    def upgrade(self) -> int:
+        """Restart the running services in this release; return to the one before if a service does not start."""
         before, ran = self.release.before, units.running()
         pids = [units.state(name).pid for name in ran]
         self.release.switch()
@@ -83,16 +83,16 @@ class Installation:
         return code
 
     def report(self, states: Iterable[State]) -> int:
-        """A line for each service, and the journal's last words of one that failed."""
-        told = list(map(tell, states))
-        if any(state.is_waiting for state in told):
+        """Print a line for each service, and the last log lines of one that failed."""
+        shown = list(map(show, states))
+        if any(state.is_waiting for state in shown):
             url = self.layout.credentials / "redis-url"
             print(f"no Redis answers: apt install redis-server, or write the URL of another one into {url}")
-        return Exit.PROBLEMS if any(state.is_failing for state in told) else Exit.OK
+        return Exit.PROBLEMS if any(state.is_failing for state in shown) else Exit.OK
 
 
-def tell(state: State) -> State:
+def show(state: State) -> State:
     print(f"{state.name:<14} {': '.join(filter(None, [state.active, state.sentence]))}", flush=True)
     if state.is_failing:
-        print(units.last_words(state.name), file=sys.stderr)
+        print(units.last_log_lines(state.name), file=sys.stderr)
     return state

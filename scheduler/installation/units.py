@@ -10,15 +10,15 @@ from pathlib import Path
 
 from scheduler.installation.layout import SERVICES, UNITS
 
-PATIENCE = 120.0  #: seconds that a restart is watched; a worker may drain for 60 of them
-WAITS = "waiting for Redis"  #: how the sentence of a process begins that is well but cannot work yet
+RESTART_TIMEOUT_S = 120.0  #: how long to watch a restart; a worker may drain for 60 of these seconds
+WAITING = "waiting for Redis"  #: how the status of a process begins that is healthy but cannot work yet
 
-NO_PROCESS = "0"  #: as MainPID, of what does not run
+NO_PROCESS = "0"  #: MainPID of a unit that does not run
 
 
 @dataclass(frozen=True)
 class State:
-    """How a service does, as ``systemctl show`` tells it."""
+    """The state of a service, from ``systemctl show``."""
 
     name: str
     active: str
@@ -28,16 +28,16 @@ class State:
 
     @property
     def is_failing(self) -> bool:
-        """systemd has given it up, or starts it again and again; one that runs may have been restarted long ago."""
+        """systemd gave up on it, or keeps restarting it. A running one may have been restarted long ago."""
         return self.active == "failed" or (self.active != "active" and self.restarts > 1)
 
     @property
     def is_waiting(self) -> bool:
-        return self.sentence.startswith(WAITS)
+        return self.sentence.startswith(WAITING)
 
     @property
     def is_settled(self) -> bool:
-        """Nothing more is to be expected from it soon."""
+        """Whether no change is expected soon."""
         return self.is_failing or self.is_waiting or self.active in ("active", "inactive")
 
 
@@ -49,31 +49,31 @@ def systemctl(*arguments: str, check: bool = True) -> str:
 
 
 def is_booted() -> bool:
-    """Whether systemd runs this machine: in a chroot or an image build nothing can be started."""
+    """Whether systemd runs this machine; in a chroot or an image build it does not."""
     return Path("/run/systemd/system").is_dir()
 
 
 def enable(names: Iterable[str] = UNITS) -> None:
-    """For every boot from now on; one that is masked stays so."""
+    """Enable the units for every boot; leave masked ones masked."""
     for name in names:
         if systemctl("is-enabled", name, check=False) != "masked":
             systemctl("--quiet", "enable", name)
 
 
 def start() -> None:
-    """All that is enabled, without waiting for it."""
+    """Start every enabled unit, without waiting."""
     wanted = [name for name in UNITS if systemctl("is-enabled", name, check=False) in ("enabled", "static")]
     systemctl("--no-block", "start", *wanted)
 
 
 def restart(names: Iterable[str]) -> None:
-    """Beat first, which hands over; each lets go of what it has before it ends."""
+    """Restart the services in this order, without waiting. Beat comes first: it hands over."""
     for name in names:
         systemctl("--no-block", "restart", f"{name}.service")
 
 
 def running() -> list[str]:
-    """Our services that run, and instances of them that the operator made."""
+    """Our running services, and instances of them that the operator created."""
     listed = systemctl(
         "list-units", "--plain", "--no-legend", "--state=active,activating,reloading", "celery-*.service"
     )
@@ -82,28 +82,28 @@ def running() -> list[str]:
 
 
 def state(name: str) -> State:
-    asked = "--property=ActiveState,StatusText,MainPID,NRestarts"
-    found = dict(line.split("=", 1) for line in systemctl("show", asked, f"{name}.service").splitlines())
-    return State(name, found["ActiveState"], found["StatusText"], found["MainPID"], int(found["NRestarts"]))
+    properties = "--property=ActiveState,StatusText,MainPID,NRestarts"
+    values = dict(line.split("=", 1) for line in systemctl("show", properties, f"{name}.service").splitlines())
+    return State(name, values["ActiveState"], values["StatusText"], values["MainPID"], int(values["NRestarts"]))
 
 
 def states(names: Iterable[str]) -> Iterator[State]:
     return map(state, names)
 
 
-def settled(names: Iterable[str], pids: Iterable[str] = (), patience: float = PATIENCE) -> Iterator[State]:
-    """Each service's state, once it is not of these processes any more and no change is to be expected."""
-    deadline, old = time.monotonic() + patience, set(pids) - {NO_PROCESS}
+def settled(names: Iterable[str], pids: Iterable[str] = (), timeout_s: float = RESTART_TIMEOUT_S) -> Iterator[State]:
+    """Each service's state, once none of these processes runs it and no change is expected."""
+    deadline, old = time.monotonic() + timeout_s, set(pids) - {NO_PROCESS}
     for name in names:
-        found = state(name)
-        while (found.pid in old or not found.is_settled) and time.monotonic() < deadline:
+        now = state(name)
+        while (now.pid in old or not now.is_settled) and time.monotonic() < deadline:
             time.sleep(0.2)
-            found = state(name)
-        yield found
+            now = state(name)
+        yield now
 
 
-def last_words(name: str, lines: int = 8) -> str:
-    """What the journal has of the service itself."""
+def last_log_lines(name: str, lines: int = 8) -> str:
+    """The newest lines in the journal of the service itself."""
     command = ["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={lines}"]
     done = subprocess.run([*command, f"_SYSTEMD_UNIT={name}.service"], capture_output=True, text=True, check=False)
     return done.stdout.strip()

@@ -1,6 +1,6 @@
-"""``python3 -m scheduler up``: a private Redis, beat, a worker and the admin, run from one terminal.
+"""``scheduler up``: runs a private Redis, beat, a worker and the page from one terminal.
 
-For trying out and for development; systemd runs the same commands in production.
+For a first try and for development; systemd runs the same commands in production.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The process in the terminal and the supervisor behind it.
 
-The supervisor works in a session of its own and reads a pipe that only the process in front holds open: whatever
-ends that one, be it ``kill -9``, the supervisor sees the end of the pipe and stops everything in order.
+The supervisor has its own session and reads a pipe that only the process in front holds open. Whatever ends that
+process, even ``kill -9``, the supervisor sees the end of the pipe and stops everything in order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def in_front(supervise: Callable[[int], int]) -> int:
     """Run ``supervise(lifeline)`` in a process behind this one; return its exit code, 128 + n if signal n ended it.
 
-    `lifeline` is a file descriptor that reads as ended when this process is gone.
+    `lifeline` is a file descriptor that reaches its end when this process ends.
     """
     lifeline, held = os.pipe()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
@@ -39,7 +39,7 @@ def in_front(supervise: Callable[[int], int]) -> int:
 
 
 def behind(supervise: Callable[[int], int], lifeline: int) -> int:
-    """The supervisor's life. Its errors end here: what called us waits in the process in front."""
+    """Run the supervisor; return its exit code. Errors end here, because the caller waits in the process in front."""
     try:
         return supervise(lifeline)
     except SchedulerError as error:

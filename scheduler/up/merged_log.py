@@ -1,4 +1,4 @@
-"""One log of many processes: whole lines, each with the padded, coloured name of who wrote it."""
+"""One log of many processes: complete lines, each after the padded, coloured name of its process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ WIDTH = max(len(name) for name in COLOURS)
 
 
 class MergedLog:
-    """Writes to `stream`; a reader that is gone must not keep anybody from being stopped in order, so it is ignored."""
+    """Writes to `stream`; ignores that its reader is gone, so that everything can still be stopped in order."""
 
     def __init__(self, stream: BinaryIO, *, colour: bool) -> None:
         self.stream = stream

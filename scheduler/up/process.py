@@ -1,4 +1,4 @@
-"""One child process: its own session, its output line by line, and its end with ours."""
+"""One child process: in its own session, with its output line by line; it ends when this process does."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from dataclasses import dataclass, field
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG = 1
-LONGEST_LINE = 65536  # bytes; a longer line is cut into pieces of this size
+MAX_LINE_BYTES = 65536  # a longer line is cut into pieces of this size
 
-Patience = tuple[tuple[signal.Signals, float], ...]  #: signals that ask to stop, each with the seconds it is given
-PATIENCE: Patience = ((signal.SIGTERM, 5.0),)
+StopSteps = tuple[tuple[signal.Signals, float], ...]  #: signals that ask to stop, each with the seconds to wait
+STOP_STEPS: StopSteps = ((signal.SIGTERM, 5.0),)
 
 
 @dataclass(frozen=True)
 class Program:
-    """What to run under which name, and how it wants to be stopped."""
+    """A program to run: its name, its command and how to stop it."""
 
     name: str
     command: list[str]
-    patience: Patience = PATIENCE
+    stop_steps: StopSteps = STOP_STEPS
     fds: tuple[int, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     quiet: bool = False  #: its lines are kept, not logged
-    ready: str = ""  #: a regular expression that finds the line with which it says that it is ready
+    ready: str = ""  #: a regular expression for the line that says that it is ready
 
 
 class Process:
-    """A program that was started."""
+    """A program that runs, or has ended."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.started = time.monotonic()
-        self.last: deque[str] = deque(maxlen=1000 if program.quiet else 12)  #: the lines that it printed last
-        self.rest = b""
+        self.last: deque[str] = deque(maxlen=1000 if program.quiet else 12)  #: the last lines of its output
+        self.rest = b""  #: an incomplete line
         self.silent = False  #: its output has ended
         self.is_ready = False
         parent = os.getpid()
@@ -70,15 +70,15 @@ class Process:
 
     @property
     def exit_code(self) -> int:
-        """Of a process that has ended: 128 + n if signal n ended it, as shells say it."""
+        """Of a process that has ended: 128 + n if signal n ended it, as in a shell."""
         code = self.popen.wait()
         return code if code >= 0 else 128 - code
 
     def lines(self) -> list[str]:
-        """The whole lines that came since; sets `silent` at their end."""
-        got = self.rest + b"".join(self.chunks())
-        *whole, self.rest = got.split(b"\n")
-        if self.rest and (self.silent or len(self.rest) > LONGEST_LINE):
+        """The complete lines since the last call; sets `silent` at the end of the output."""
+        output = self.rest + b"".join(self.chunks())
+        *whole, self.rest = output.split(b"\n")
+        if self.rest and (self.silent or len(self.rest) > MAX_LINE_BYTES):
             whole, self.rest = [*whole, self.rest], b""
         lines = [piece.decode(errors="replace").rstrip() for line in whole for piece in pieces(line)]
         self.last.extend(lines)
@@ -87,7 +87,7 @@ class Process:
         return lines
 
     def chunks(self) -> Iterator[bytes]:
-        """What the pipe holds now, but no more than a megabyte, so that one who floods it leaves the others a turn."""
+        """What the pipe holds now, at most 1 MiB, so that a flood from one process does not delay the others."""
         for _ in range(16):
             try:
                 chunk = os.read(self.output, 65536)
@@ -107,7 +107,7 @@ class Process:
             self.popen.send_signal(number)
 
     def kill_group(self) -> None:
-        """End it and whatever it started that is still in its group."""
+        """Kill it and the processes that it started, as far as they are in its group."""
         try:
             os.killpg(self.popen.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -115,11 +115,11 @@ class Process:
 
 
 def pieces(line: bytes) -> list[bytes]:
-    return [line[start : start + LONGEST_LINE] for start in range(0, len(line), LONGEST_LINE)] or [line]
+    return [line[start : start + MAX_LINE_BYTES] for start in range(0, len(line), MAX_LINE_BYTES)] or [line]
 
 
 def die_with(parent: int) -> None:
-    """In a new child: be killed when the supervisor is, which a signal sent too early would miss."""
+    """In a new child: get killed when the supervisor ends; exit if it has ended already."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

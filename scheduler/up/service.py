@@ -1,4 +1,4 @@
-"""The whole service of one checkout: what is started in which order, watched, and stopped in reverse."""
+"""The whole service of one directory: starts it in order, watches it, and stops it in reverse."""
 
 from __future__ import annotations
 
@@ -17,25 +17,28 @@ from scheduler.storage.client import AWAY, connect
 from scheduler.storage.keys import Keys
 from scheduler.up import redis_server, web
 from scheduler.up.merged_log import MergedLog
-from scheduler.up.process import PATIENCE, Patience, Process, Program
+from scheduler.up.process import STOP_STEPS, Process, Program, StopSteps
 from scheduler.up.state import StateDirectory
 from scheduler.up.supervisor import Supervisor
 
 CELERY = [sys.executable, "-m", "celery", "--quiet", "-A", "scheduler.celeryapp"]
-DRAIN = ((signal.SIGTERM, 10.0), (signal.SIGQUIT, 3.0))  # warm: finish the tasks; cold: hand them back
+WORKER_STOP_STEPS = (
+    (signal.SIGTERM, 10.0),
+    (signal.SIGQUIT, 3.0),
+)  # warm: finish the tasks; cold: return them to the queue
 STOP_ORDER = (("beat", "admin"), ("worker",), ("redis",))  # Redis last: the others write to it while they stop
-READY_WITHIN = 60.0  # seconds
-LONGEST_PAUSE = 30.0  # seconds between two starts of a process that keeps ending
-STEADY = 60.0  # seconds after which a process that ended counts as one that ran well
+READY_TIMEOUT_S = 60.0
+MAX_RESTART_PAUSE_S = 30.0  # between two starts of a process that keeps ending
+STABLE_AFTER_S = 60.0  # a process that ran this long restarts without an extra pause
 
 
 class NotReady(SchedulerError):
-    """The service did not get ready: its lines above say why."""
+    """The service did not become ready: its lines above say why."""
 
     exit_code = Exit.UNAVAILABLE
 
 
-class Fell(Exception):
+class EndedEarly(Exception):
     """A process ended before the service was ready."""
 
     def __init__(self, process: Process) -> None:
@@ -47,7 +50,7 @@ class AskedToStop(Exception):
 
 
 class Service:
-    """Redis (if `server` names one to start), beat, worker and admin. Everything that blocks is in the supervisor."""
+    """Redis (if `server` names one to start), beat, worker and admin. Only the supervisor waits."""
 
     def __init__(self, settings: Settings, state: StateDirectory, listener: socket.socket, server: str | None) -> None:
         self.settings = replace(settings, redis_url=state.socket_url()) if server else settings
@@ -57,7 +60,7 @@ class Service:
         self.environ = self.environment()
 
     def environment(self) -> dict[str, str]:
-        """What the children are told: paths and files, never a secret itself."""
+        """The environment of the children: paths of files with secrets, never a secret itself."""
         environ = {**os.environ, "SCHEDULER_STATE_DIR": str(self.state.path), "PYTHONUNBUFFERED": "1"}
         environ[STARTED_AS] = command_name()
         if self.server:
@@ -69,28 +72,28 @@ class Service:
         return environ
 
     def run(self, lifeline: int) -> int:
-        """Start, watch and stop; return the exit code. The end of the descriptor `lifeline` asks to stop."""
+        """Start, watch and stop; return the exit code. The end of the descriptor `lifeline` is a request to stop."""
         self.log = MergedLog(sys.stdout.buffer, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
         self.supervisor = Supervisor(self.log, lifeline)
         self.state.clear_run()
-        fallen = None
+        ended = None
         try:
             self.start()
             self.keep_running()
         except AskedToStop:
             self.log.write("up", "stopping; Ctrl-C again kills at once")
-        except Fell as fell:
-            fallen = fell.process
+        except EndedEarly as early:
+            ended = early.process
         finally:
             for names in STOP_ORDER:
                 self.supervisor.stop(names)
             self.state.clear_run()
-        if fallen:
-            return report(fallen)
-        return Exit.OK if self.supervisor.asked < 2 else 128 + signal.SIGINT
+        if ended:
+            return report(ended)
+        return Exit.OK if self.supervisor.stop_requests < 2 else 128 + signal.SIGINT
 
     def start(self) -> None:
-        """Nothing is started before the schedule file and the task modules are checked; the URL comes last."""
+        """Check the schedule file and the task modules, then start everything; print the URL last."""
         login = self.prepare_login()
         self.check()
         if self.server:
@@ -101,14 +104,14 @@ class Service:
         self.launch_worker()
         self.launch_admin()
         page = web.FirstRequest(self.listener)
-        for ready in (page.answered, self.worker_is_ready, self.somebody_leads):
-            self.settle(ready)
+        for ready in (page.answered, self.worker_is_ready, self.a_beat_leads):
+            self.wait_for(ready)
         url = f"http://{web.address(self.listener)}/"
         self.state.note_url(url)
         self.log.write("up", f"open {url} — {login}")
 
     def prepare_login(self) -> str:
-        """How to log in, in words; the only place where the password is ever shown."""
+        """How to log in, as a sentence; nothing else prints the password."""
         if not self.settings.secret_key:
             self.state.make_secret_key()
         if self.settings.admin_password_hash:
@@ -116,29 +119,34 @@ class Service:
         return f"password {self.state.make_password()}"
 
     def check(self) -> None:
-        """`scheduler check`, which imports the task modules, in a process of its own."""
+        """`scheduler check`, in its own process, because it imports the task modules."""
         command = [sys.executable, "-m", "scheduler", "check"]
         process = self.supervisor.start(Program("check", command, environ=self.environ, quiet=True))
-        self.settle(lambda: "check" not in self.supervisor.running)
+        self.wait_for(lambda: "check" not in self.supervisor.running)
         self.supervisor.ended.clear()
         if process.exit_code:
-            raise Fell(process)
+            raise EndedEarly(process)
         for line in process.last:
             self.log.write("up", line)
 
     def launch_redis(self, server: str) -> None:
         self.launch("redis", redis_server.command(server, self.state))
-        self.settle(self.redis_answers)
+        self.wait_for(self.redis_answers)
         self.log.write("redis", f"{server} answers on {self.state.redis_socket}")
 
     def launch_beat(self) -> None:
         self.launch("beat", [*CELERY, "beat", "--loglevel", "INFO", "--pidfile", self.pidfile("beat")])
 
     def launch_worker(self) -> None:
-        pidfile = self.pidfile("worker").replace("%", "%%")  # the worker reads %n and the like as names
+        pidfile = self.pidfile("worker").replace("%", "%%")  # the worker expands %n and the like
         command = [*CELERY, "worker", "--loglevel", "INFO", "--concurrency", "2", "--pidfile", pidfile]
-        # Alone on its Redis or not, it need not spend a second on asking others before its first task.
-        self.launch("worker", [*command, "--without-mingle", "--without-gossip"], patience=DRAIN, ready=r" ready\.$")
+        # Its first task need not wait a second for answers from other workers.
+        self.launch(
+            "worker",
+            [*command, "--without-mingle", "--without-gossip"],
+            stop_steps=WORKER_STOP_STEPS,
+            ready=r" ready\.$",
+        )
 
     def launch_admin(self) -> None:
         """Serve what the unit serves, with its settings: the directory's own ``app.py`` and ``gunicorn.conf.py``
@@ -148,9 +156,14 @@ class Service:
         self.launch("admin", [*command, "--bind", f"fd://{opened}", "--pid", self.pidfile("admin")], fds=(opened,))
 
     def launch(
-        self, name: str, command: list[str], patience: Patience = PATIENCE, fds: tuple[int, ...] = (), ready: str = ""
+        self,
+        name: str,
+        command: list[str],
+        stop_steps: StopSteps = STOP_STEPS,
+        fds: tuple[int, ...] = (),
+        ready: str = "",
     ) -> None:
-        self.supervisor.start(Program(name, command, patience, fds, self.environ, ready=ready))
+        self.supervisor.start(Program(name, command, stop_steps, fds, self.environ, ready=ready))
 
     def pidfile(self, name: str) -> str:
         return str(self.state.run / f"{name}.pid")
@@ -165,50 +178,48 @@ class Service:
         worker = self.supervisor.running.get("worker")
         return worker is not None and worker.is_ready
 
-    def somebody_leads(self) -> bool:
-        """This beat, or one elsewhere on the same Redis for which it stands by."""
+    def a_beat_leads(self) -> bool:
+        """This one, or one on another host with the same Redis, for which this one stands by."""
         try:
             return bool(connect(self.settings).exists(Keys(self.settings.key_prefix).lock))
         except AWAY:
             return False
 
-    def settle(self, condition: Callable[[], bool]) -> None:
-        """Wait for it; whatever comes between is the end of this start."""
-        if self.supervisor.wait(condition, READY_WITHIN):
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait for `condition`; raise if a process ends, a person asks to stop, or time runs out."""
+        if self.supervisor.wait(condition, READY_TIMEOUT_S):
             return
-        if self.supervisor.asked:
+        if self.supervisor.stop_requests:
             raise AskedToStop
         if self.supervisor.ended:
-            raise Fell(self.supervisor.ended[0])
-        raise NotReady(f"the service is not ready after {READY_WITHIN:.0f} s and was stopped: the lines above say why")
+            raise EndedEarly(self.supervisor.ended[0])
+        raise NotReady(f"not ready after {READY_TIMEOUT_S:.0f} s, so everything was stopped: the lines above say why")
 
     def keep_running(self) -> None:
-        """Start again what ends by itself, until asked to stop."""
+        """Restart what ends by itself, until asked to stop."""
         restarts = Restarts()
-        while not self.supervisor.asked:
+        while not self.supervisor.stop_requests:
             self.supervisor.turn(restarts.seconds_left())
             while self.supervisor.ended:
                 process = self.supervisor.ended.pop()
                 pause = restarts.add(process)
-                self.log.write(
-                    "up", f"{process.name} ended with {process.exit_code}: starting it again in {pause:.0f} s"
-                )
+                self.log.write("up", f"{process.name} ended with {process.exit_code}: restarting in {pause:.0f} s")
             for program in restarts.due():
                 self.supervisor.start(program)
         raise AskedToStop
 
 
 class Restarts:
-    """Which programs are to be started again, and when: the pause doubles for one that keeps ending."""
+    """Which programs to restart, and when: the pause doubles for one that keeps ending."""
 
     def __init__(self) -> None:
         self.pauses: dict[str, float] = {}
         self.waiting: dict[float, Program] = {}
 
     def add(self, process: Process) -> float:
-        """Seconds until it is started again."""
-        steady = time.monotonic() - process.started > STEADY
-        pause = 1.0 if steady else min(2 * self.pauses.get(process.name, 0.5), LONGEST_PAUSE)
+        """Plan the restart; return the seconds until then."""
+        was_stable = time.monotonic() - process.started > STABLE_AFTER_S
+        pause = 1.0 if was_stable else min(2 * self.pauses.get(process.name, 0.5), MAX_RESTART_PAUSE_S)
         self.pauses[process.name] = pause
         self.waiting[time.monotonic() + pause] = process.program
         return pause
@@ -221,7 +232,7 @@ class Restarts:
 
 
 def report(process: Process) -> int:
-    """Say why nothing runs, below everything that was logged; return the exit code of the process that ended."""
+    """Print the last lines of the process that ended, below the log; return its exit code."""
     for line in process.last:
         print(line, file=sys.stderr)
     if process.name != "check":

@@ -20,7 +20,7 @@ class CannotListen(SchedulerError):
 
 
 def listen(host: str, port: int | None) -> socket.socket:
-    """Listen on `port`, or on the first free one from 8000; the socket is handed on, so nobody can take it between."""
+    """Listen on `port`, or on the first free one from 8000. gunicorn gets the open socket: no one can take the port."""
     ports: Iterable[int] = range(FIRST_PORT, LAST_PORT + 1) if port is None else (port,)
     for number in ports:
         try:
@@ -43,19 +43,19 @@ def family(host: str) -> socket.AddressFamily:
 
 
 def address(listener: socket.socket) -> str:
-    """Where a browser on this machine finds the page: `127.0.0.1:8000`, or `[::1]:8000`."""
+    """Host and port of the page for a browser on this machine: `127.0.0.1:8000`, or `[::1]:8000`."""
     host, port = reachable(listener)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def reachable(listener: socket.socket) -> tuple[str, int]:
-    """A socket that listens on every address is asked on loopback."""
+    """Its address; loopback for a socket that listens on every address."""
     host, port = listener.getsockname()[:2]
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 - asked, not bound
 
 
 class FirstRequest:
-    """GET /healthz, sent while nobody answers yet: the socket is open, so the answer comes with the first worker."""
+    """GET /healthz, sent before gunicorn runs: the socket is open, so the answer comes with its first worker."""
 
     def __init__(self, listener: socket.socket) -> None:
         self.connection = socket.socket(listener.family)
@@ -64,7 +64,7 @@ class FirstRequest:
         self.connection.setblocking(False)
 
     def answered(self) -> bool:
-        """False while no answer came; raise CannotListen if the page answers with an error."""
+        """Whether the answer came; raise CannotListen if it is an error."""
         try:
             head = self.connection.recv(4096).decode(errors="replace")
         except BlockingIOError:

@@ -61,7 +61,7 @@ def script(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """The command ``scheduler`` of an environment that holds the wheel and the locked dependencies."""
     made = environment(tmp_path_factory.mktemp("installed") / "venv")
     with only_one(distributions) as held:
-        made.install(held)
+        made.install_lock(held)
         made.call_installer(["--no-deps", str(next(distributions.glob("*.whl")))], made.lock, held)
     return made.home / "bin" / "scheduler"
 

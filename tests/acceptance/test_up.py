@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.errors import Exit
-from scheduler.up.supervisor import SAME_WISH
+from scheduler.up.supervisor import SAME_REQUEST_S
 from tests.acceptance.page import Page
 from tests.acceptance.processes import Checkout, temporary_checkout
 from tests.support.polling import until
@@ -77,7 +77,7 @@ def test_a_second_ctrl_c_half_a_second_later_kills_at_once(checkout: Checkout) -
         up.find("nap begins")
         up.signal(signal.SIGINT)
         up.find("stopping; Ctrl-C again kills at once")
-        time.sleep(SAME_WISH)
+        time.sleep(SAME_REQUEST_S)
         up.find("Warm shutdown")  # the nap keeps the worker from ending by itself
         up.signal(signal.SIGINT)
         assert up.ends(seconds=40) == 128 + signal.SIGINT
@@ -118,7 +118,7 @@ def test_a_process_that_dies_is_started_again(checkout: Checkout) -> None:
         for name in ("worker", "redis"):
             before = up.pid(name)
             os.kill(before, signal.SIGKILL)
-            up.find(rf"{name} ended with 137: starting it again in 1 s")
+            up.find(rf"{name} ended with 137: restarting in 1 s")
             until(partial(is_back, checkout, name, before), 60, f"{name} is back")
         sent = up.output().count("Sent log-it")
         until(lambda: up.output().count("Sent log-it") > sent + 1, 60, "log-it is sent again")

@@ -193,7 +193,7 @@ def test_a_checkout_installs_once_says_before_what_it_would_do_and_leaves_nothin
     install = "cd /srv/clone && python3 -B -m scheduler install --wheels package/usr/share/celery-scheduler/wheels"
     before = everything(bare)
     said = bare.shell(f"{install} --dry-run").splitlines()
-    assert "would make the user celery" in said
+    assert "would create the user celery" in said
     assert all(line.startswith("would ") for line in said)
     assert everything(bare) == before
     assert "celery-beat    active: leader since" in bare.shell(install)

@@ -130,7 +130,7 @@ def test_a_python_that_the_services_user_cannot_reach_is_refused(
     closed.mkdir(mode=0o700)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(closed / "python3"))
-    with pytest.raises(Refused, match=rf"cannot reach {closed}/python3, because {closed} is closed: say /usr/bin"):
+    with pytest.raises(Refused, match=rf"{closed}/python3, because {closed} is closed to other users: use /usr/bin"):
         Installation(Layout(ROOT), None)
 
 

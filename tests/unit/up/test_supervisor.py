@@ -10,7 +10,7 @@ import pytest
 
 from scheduler.up.merged_log import MergedLog
 from scheduler.up.process import Process, Program
-from scheduler.up.service import LONGEST_PAUSE, Restarts
+from scheduler.up.service import MAX_RESTART_PAUSE_S, Restarts
 from scheduler.up.supervisor import Supervisor
 from tests.support.alive import is_alive
 from tests.support.polling import until
@@ -88,19 +88,19 @@ def test_who_ignores_the_polite_signals_is_killed_in_the_end(supervisor: Supervi
     deaf = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
     )
-    process = supervisor.start(python("worker", deaf, patience=((signal.SIGTERM, 0.2),), ready="deaf"))
+    process = supervisor.start(python("worker", deaf, stop_steps=((signal.SIGTERM, 0.2),), ready="deaf"))
     assert supervisor.wait(lambda: process.is_ready, 60)
     supervisor.stop(["worker"])
     assert process.exit_code == 128 + signal.SIGKILL
-    assert "up     | worker did not stop and is killed" in log.getvalue().decode()
+    assert "up     | worker did not stop in time: killing it" in log.getvalue().decode()
 
 
 def test_the_second_signal_of_an_order_is_tried_before_the_kill(supervisor: Supervisor) -> None:
     deaf = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
     )
-    patience = ((signal.SIGTERM, 0.2), (signal.SIGQUIT, 20.0))
-    process = supervisor.start(python("worker", deaf, patience=patience, ready="deaf"))
+    steps = ((signal.SIGTERM, 0.2), (signal.SIGQUIT, 20.0))
+    process = supervisor.start(python("worker", deaf, stop_steps=steps, ready="deaf"))
     assert supervisor.wait(lambda: process.is_ready, 60)
     supervisor.stop(["worker"])
     assert process.exit_code == 128 + signal.SIGQUIT
@@ -109,19 +109,19 @@ def test_the_second_signal_of_an_order_is_tried_before_the_kill(supervisor: Supe
 def test_the_end_of_the_process_in_front_asks_to_stop(supervisor: Supervisor, lifeline: tuple[int, int]) -> None:
     os.close(lifeline[1])
     supervisor.turn(1)
-    assert supervisor.asked == 1
+    assert supervisor.stop_requests == 1
 
 
-@pytest.mark.parametrize(("same_wish", "wishes"), [(60.0, 1), (0.0, 2)])
-def test_signals_that_arrive_soon_after_each_other_are_one_wish(
-    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, same_wish: float, wishes: int
+@pytest.mark.parametrize(("same_request_s", "requests"), [(60.0, 1), (0.0, 2)])
+def test_signals_that_arrive_soon_after_each_other_are_one_request(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, same_request_s: float, requests: int
 ) -> None:
-    monkeypatch.setattr("scheduler.up.supervisor.SAME_WISH", same_wish)
-    supervisor.asked_at = -same_wish
+    monkeypatch.setattr("scheduler.up.supervisor.SAME_REQUEST_S", same_request_s)
+    supervisor.requested_at = -same_request_s
     for _ in range(2):
         os.kill(os.getpid(), signal.SIGTERM)
         supervisor.turn(0)
-    assert supervisor.asked == wishes
+    assert supervisor.stop_requests == requests
 
 
 def test_a_reader_that_is_gone_keeps_nobody_from_being_stopped() -> None:
@@ -142,6 +142,6 @@ def test_the_pause_doubles_for_a_process_that_keeps_ending() -> None:
     process.popen.wait()
     pauses = [restarts.add(process) for _ in range(8)]
     process.close()
-    assert pauses == [1, 2, 4, 8, 16, LONGEST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE]
+    assert pauses == [1, 2, 4, 8, 16, MAX_RESTART_PAUSE_S, MAX_RESTART_PAUSE_S, MAX_RESTART_PAUSE_S]
     process.started -= 3600
     assert restarts.add(process) == 1
