@@ -15,7 +15,7 @@ SAID_BY_EXIT_CODE = {"status --json": (0, 1), "status": (0, 1), "doctor": (0, 1)
 def test_the_commands_of_the_page_work_and_a_restore_brings_the_backup_back(host: Host) -> None:
     host.write("/etc/celery-scheduler/schedules.yaml", (ROOT / "schedules.yaml").read_text(encoding="utf-8"))
     host.run("systemctl", "start", "celery-beat", "celery-worker", "celery-admin")
-    until(lambda: states(host).get("log-it"), 30, "beat has loaded the file")
+    until(lambda: states(host).get("log-it"), 60, "beat has loaded the file")
     typed = commands("docs/operations.md", "console host")
     assert len(typed) > 20
     for command in typed:
@@ -27,7 +27,7 @@ def test_the_commands_of_the_page_work_and_a_restore_brings_the_backup_back(host
         allowed = next((codes for end, codes in SAID_BY_EXIT_CODE.items() if command.endswith(f" {end}")), (0,))
         assert done.returncode in allowed, f"{command}\n{done.stdout}"
         if command.endswith("start celery-beat celery-worker celery-admin"):
-            until(lambda: states(host).get("log-it") == "paused", 30, "what was paused at the backup is paused")
+            until(lambda: states(host).get("log-it") == "paused", 60, "what was paused at the backup is paused")
     assert host.run("redis-cli", "--scan", "--pattern", "redbeat:*") == ""
     host.run("systemctl", "disable", "--now", "celery-worker@reports")
     host.run("systemctl", "start", "celery-beat")
