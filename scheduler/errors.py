@@ -1,7 +1,7 @@
-"""Every exception of this service, with the exit code that the command line gives it.
+"""Exceptions of this service, each with the exit code of the command line.
 
-The docstring of a class is its default message: it says what is wrong and what to do. A message writes
-"`scheduler list`" for a command; ``str`` gives it the name that the command has here, ``args[0]`` is fit for storing.
+The docstring of a class is its default message: what is wrong, and what to do. Messages write "`scheduler list`" for
+a command: ``str`` inserts the command's name on this machine, and ``args[0]`` is the text to store.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from scheduler.command_name import with_command_name
 
 
 class Exit(IntEnum):
-    """Named exit codes; those from 64 up are the ones of ``sysexits.h``, which systemd names too."""
+    """Named exit codes; 64 and above as in ``sysexits.h``, whose names systemd prints."""
 
-    OK = 0  #: done, nothing to report
+    OK = 0  #: success
     PROBLEMS = 1  #: the schedule file has errors, or a test failed
     CHANGES = 2  #: ``plan`` found changes, or ``check --strict`` found warnings
     USAGE = 64  #: the command line is wrong
-    NO_INPUT = 66  #: a file, schedule or run that was named does not exist
-    UNAVAILABLE = 69  #: Redis does not answer, or refuses
+    NO_INPUT = 66  #: no such file, schedule or run
+    UNAVAILABLE = 69  #: Redis does not answer, or refuses the request
     CANT_CREATE = 73  #: a directory or file cannot be written
-    TEMPORARY = 75  #: try again later: already running, or changed under our hands
-    NO_PERMISSION = 77  #: only root may do that
+    TEMPORARY = 75  #: try again later: already running, or changed at the same time
+    NO_PERMISSION = 77  #: only root may do this
     CONFIG = 78  #: the configuration is wrong; a restart will not help
 
 
 class SchedulerError(Exception):
-    """Something went wrong in the scheduler; the journal has the details."""
+    """The scheduler failed: see its log for details."""
 
     exit_code = Exit.PROBLEMS
 
@@ -51,13 +51,13 @@ class RedisUnavailable(SchedulerError):
 
 
 class NotFound(SchedulerError):
-    """There is nothing of that name: `scheduler list` shows every schedule."""
+    """There is no schedule of this name: `scheduler list` lists all of them."""
 
     exit_code = Exit.NO_INPUT
 
 
 class Conflict(SchedulerError):
-    """Somebody else changed this at the same time: look at it again, then repeat the change."""
+    """This was changed at the same time by another person or program: look at it again, then repeat the change."""
 
     exit_code = Exit.TEMPORARY
 
@@ -69,12 +69,12 @@ class AlreadyRunning(SchedulerError):
 
 
 class CannotWrite(SchedulerError):
-    """A directory of the service cannot be written: check its owner and mode."""
+    """A directory of the service is not writable: check its owner and mode."""
 
     exit_code = Exit.CANT_CREATE
 
 
 class RefusedChange(SchedulerError):
-    """The change was refused and nothing was changed: the lines above say why."""
+    """The change was refused, and nothing was changed: see the lines above."""
 
     exit_code = Exit.PROBLEMS

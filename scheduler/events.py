@@ -1,7 +1,7 @@
-"""The names of all events, and the one place that turns an event into a log line.
+"""Every event by name, and its log line.
 
-``emit("run.sent", schedule="x", run="x@…")`` logs the sentence below; the event's name and
-its fields travel beside it in the record's ``event`` and ``fields``, for log handlers that keep them.
+``emit("run.sent", schedule="x", run="x@…")`` logs the sentence below. The log record also has the
+event's name in ``event`` and its fields in ``fields``, for log handlers that keep them.
 """
 
 from __future__ import annotations
@@ -13,59 +13,68 @@ logger = logging.getLogger("scheduler")
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
 
 EVENTS: dict[str, tuple[int, str]] = {
-    "beat.leader": (INFO, "Leading: this beat holds {lock} for {lease:g} s at a time"),
+    "beat.leader": (INFO, "Leading: holds {lock} with a lease of {lease:g} s"),
     "beat.standby": (INFO, "Standing by: {holder} leads, its lease ends in {remaining:.0f} s"),
     "beat.lost_lock": (WARNING, "Lost the lock: standing by"),
-    "beat.redis_away": (WARNING, "Redis does not answer, waiting for it: {error}"),
+    "beat.redis_away": (WARNING, "Redis does not answer; retrying: {error}"),
     "beat.redis_back": (INFO, "Redis answers again after {seconds:.0f} s"),
-    "beat.redis_refuses": (ERROR, "Redis does not let beat in, waiting until somebody mends that: {error}"),
-    "beat.unfit": (ERROR, "Beat does not start: {error}"),
-    "beat.stopped": (INFO, "Stopped; the lock is free for the next beat"),
-    "broker.away": (WARNING, "The broker does not answer, runs wait in the outbox: {error}"),
+    "beat.redis_refuses": (ERROR, "Redis refuses beat; retrying until this is fixed: {error}"),
+    "beat.unfit": (ERROR, "Beat cannot start: {error}"),
+    "beat.stopped": (INFO, "Stopped and released the lock"),
+    "broker.away": (WARNING, "The broker does not answer; runs wait in the outbox: {error}"),
     "broker.back": (INFO, "The broker answers again after {seconds:.0f} s"),
-    "clock.set_ahead": (WARNING, "The clock went ahead by {seconds:.0f} s: what it left out follows catch_up"),
-    "clock.set_back": (WARNING, "The clock went back by {seconds:.0f} s: what was sent is not sent again"),
-    "entry.quarantined": (ERROR, "Schedule '{schedule}' was set aside until it changes: {error}"),
-    "entry.adopted": (INFO, "Schedule '{schedule}' was changed through RedBeat's own API"),
-    "entry.vanished": (WARNING, "Schedule '{schedule}' was in the index without its entry: removed from the index"),
+    "clock.set_ahead": (
+        WARNING,
+        "The system clock jumped ahead {seconds:.0f} s; due instants in the gap follow catch_up",
+    ),
+    "clock.set_back": (WARNING, "The system clock jumped back {seconds:.0f} s; runs already sent are not sent again"),
+    "entry.quarantined": (ERROR, "Schedule '{schedule}' is quarantined until it is changed: {error}"),
+    "entry.adopted": (INFO, "Schedule '{schedule}' was changed with RedBeat's API"),
+    "entry.vanished": (WARNING, "Removed schedule '{schedule}' from the index: its entry is gone"),
     "file.applied": (INFO, "Loaded {file}: {summary}"),
-    "file.rejected": (ERROR, "Kept the last good schedules: {file} has {count} errors, the first: {problem}"),
+    "file.rejected": (
+        ERROR,
+        "Rejected {file}, the last good schedules keep running. Errors: {count}. The first: {problem}",
+    ),
     "file.problem": (ERROR, "{problem}"),
     "file.differs": (
         WARNING,
-        "Standing by with another schedule file than the leader's: {file} is {digest}, not {theirs}",
+        "The schedule file differs from the leader's: {file} is {digest}, the leader's is {theirs}",
     ),
-    "file.conflict": (WARNING, "Loading {file} met another change at the same time and is tried again"),
-    "reload.unanswered": (WARNING, "The answer to a reload cannot be written to {path}: {error}"),
+    "file.conflict": (WARNING, "Another change interfered while loading {file}; retrying"),
+    "reload.unanswered": (WARNING, "Cannot write the result of the reload to {path}: {error}"),
     "store.lost": (ERROR, "Redis lost {what}"),
-    "snapshot.failed": (ERROR, "The snapshot cannot be written to {path}: {error}; set SCHEDULER_STATE_DIR"),
-    "snapshot.set_aside": (WARNING, "The snapshot was moved to {path} and not used: {reason}"),
+    "snapshot.failed": (
+        ERROR,
+        "Cannot write the snapshot to {path}: {error}; set SCHEDULER_STATE_DIR to a writable directory",
+    ),
+    "snapshot.set_aside": (WARNING, "Ignored the snapshot and moved it to {path}: {reason}"),
     "run.sent": (INFO, "Sent {run} to {queue}"),
     "run.skipped": (DEBUG, "Skipped {count} × {schedule}: {reason}"),
-    "run.duplicate": (WARNING, "Did not run {run} again: it is {outcome} already"),
+    "run.duplicate": (WARNING, "Ignored a duplicate of {run}: it is already {outcome}"),
     "run.lost": (ERROR, "{run} is lost: {reason}"),
     "run.sent_again": (WARNING, "{run} was {reason}"),
-    "run.handed_back": (WARNING, "Cut off {run}: its worker stops, so it runs again"),
-    "run.refused": (ERROR, "Gave up {run}: it cannot be published: {error}"),
+    "run.handed_back": (WARNING, "Interrupted {run}: its worker is shutting down; it will run again"),
+    "run.refused": (ERROR, "{run} failed: its message cannot be published: {error}"),
     "redis.open": (
         WARNING,
-        "Redis at {url} lets everybody in who reaches it: give it a password, or TLS with certificates",
+        "Redis at {url} accepts anyone who can reach it: set a password, or require TLS certificates",
     ),
-    "worker.redis_away": (WARNING, "Redis does not answer, waiting for it: {error}"),
+    "worker.redis_away": (WARNING, "Redis does not answer; retrying: {error}"),
     "worker.redis_back": (INFO, "Redis answers again after {seconds:.0f} s"),
-    "worker.redis_refuses": (ERROR, "Redis does not let the worker in, waiting until somebody mends that: {error}"),
-    "ledger.away": (ERROR, "The ledger could not record {run} as {outcome}: {error}"),
+    "worker.redis_refuses": (ERROR, "Redis refuses the worker; retrying until this is fixed: {error}"),
+    "ledger.away": (ERROR, "Cannot record {run} as {outcome}: {error}"),
     "app.unregistered": (ERROR, "Run {run} failed: task '{task}' is not registered on this worker"),
 }
 
 
 def are_heard() -> bool:
-    """Whether anybody would see an event of the level INFO."""
+    """Whether INFO events are logged."""
     return logger.isEnabledFor(INFO)
 
 
 def emit(event: str, **fields: object) -> None:
-    """Log an event of the table above; an unknown name or a missing field is a KeyError, so that tests find it."""
+    """Log an event from EVENTS. An unknown name or a missing field raises KeyError, so that tests find it."""
     level, sentence = EVENTS[event]
     if logger.isEnabledFor(level):
         line = " ".join(sentence.format(**fields).split())

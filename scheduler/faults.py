@@ -1,8 +1,8 @@
-"""Points at which a process kills or freezes itself, so that a test can make it die between any two steps of a run.
+"""Points at which a process kills or stops itself, so that tests can make it die between any two steps of a run.
 
-``SCHEDULER_FAULTS`` arms them, and only tests set it: words ``point:action`` or ``point:action:n``, separated by
-commas. ``kill`` is SIGKILL, ``stop`` SIGSTOP and ``term`` SIGTERM to this process, when it comes to the point for the
-n-th time (the first if left out), once. Without the variable, ``reach`` looks into an empty dictionary and returns.
+Tests set ``SCHEDULER_FAULTS`` to ``point:action`` or ``point:action:n``, several separated by commas. When the process
+reaches the point for the n-th time (default 1), it sends itself SIGKILL (``kill``), SIGSTOP (``stop``) or SIGTERM
+(``term``), once. Without the variable, ``reach`` only tests an empty dictionary.
 """
 
 from __future__ import annotations
@@ -47,22 +47,22 @@ ACTIONS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "term": signal.SIGTER
 
 
 def read(text: str) -> dict[str, tuple[signal.Signals, int]]:
-    """What to do at which point, and at which time; raises ValueError for a word that is none of those above."""
-    found: dict[str, tuple[signal.Signals, int]] = {}
+    """Parse ``SCHEDULER_FAULTS``: point to signal and count. Raises ValueError for an unknown point or action."""
+    faults: dict[str, tuple[signal.Signals, int]] = {}
     for word in filter(None, text.replace(" ", "").split(",")):
         point, _, rest = word.partition(":")
         action, _, times = rest.partition(":")
         if point not in POINTS or action not in ACTIONS or not (times or "1").isdecimal():
             raise ValueError(f"SCHEDULER_FAULTS: {word!r} is not point:action or point:action:n")
-        found[point] = ACTIONS[action], int(times or "1")
-    return found
+        faults[point] = ACTIONS[action], int(times or "1")
+    return faults
 
 
 armed = read(os.environ.get("SCHEDULER_FAULTS", ""))
 
 
 def reach(point: str) -> None:
-    """This process is at the point now; once for a batch or a run, never for a message of a batch."""
+    """Mark this point; called once per batch or run, never per message of a batch."""
     if armed:
         _count_down(point)
 
@@ -70,8 +70,8 @@ def reach(point: str) -> None:
 def _count_down(point: str) -> None:
     if point not in armed:
         return
-    how, times = armed.pop(point)
+    sent_signal, times = armed.pop(point)
     if times > 1:
-        armed[point] = how, times - 1
+        armed[point] = sent_signal, times - 1
     else:
-        os.kill(os.getpid(), how)
+        os.kill(os.getpid(), sent_signal)

@@ -1,4 +1,4 @@
-"""SCHEDULER_REDIS_URL: where Redis is, in one spelling, and how each library spells the same place."""
+"""Parse SCHEDULER_REDIS_URL, and convert it to the form that each library expects."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PORTS = {"sentinel": 26379, "sentinel+tls": 26379}
 LOGIN = ("username", "password", "sentinel_username", "sentinel_password")
 TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
 DATABASE = ("db", "virtual_host")
-SOCKET_TIMEOUT = 3.0  #: seconds for which Redis may hang before it counts as away
-SENTINEL_TIMEOUT = 0.5  #: seconds for one Sentinel to answer, before the next one is asked: for each connection anew
+SOCKET_TIMEOUT = 3.0  #: seconds without an answer after which Redis counts as away
+SENTINEL_TIMEOUT = 0.5  #: seconds without an answer after which the next Sentinel is asked, at each connection
 
 
 @dataclass(frozen=True)
 class Place:
-    """One Redis. Where ``service`` is set, ``hosts`` are the Sentinels that know where the Redis of that name is."""
+    """The address of one Redis. With ``service``, ``hosts`` are the Sentinels that monitor the Redis of that name."""
 
     scheme: str
     hosts: tuple[tuple[str, int], ...] = ()
@@ -34,20 +34,20 @@ class Place:
 
     @property
     def sentinel_options(self) -> dict[str, Any]:
-        """How redis-py connects to the Sentinels themselves."""
-        # Without its retry, one of them that is down costs no three seconds: the next one is asked.
+        """redis-py's options for connections to the Sentinels."""
+        # No retry: with it, a Sentinel that is down would cost three seconds before the next one is asked.
         waits = {"socket_timeout": SENTINEL_TIMEOUT, "socket_connect_timeout": SENTINEL_TIMEOUT, "retry": None}
         return {**waits, **self.sentinel_login, **({"ssl": True, **self.tls} if self.tls else {})}
 
     @property
     def is_open(self) -> bool:
-        """Whether anybody on the network may be let in: neither a login nor a certificate, and not this machine."""
+        """Whether Redis may accept anyone on the network: not on this machine, no login, no client certificate."""
         local = all(host in ("localhost", "::1") or host.startswith("127.") for host, _ in self.hosts)
         return not (local or self.login or "ssl_certfile" in self.tls)
 
     @property
     def broker_url(self) -> str:
-        """As kombu and Celery's result backend spell it; they take TLS from settings of their own."""
+        """The URL for kombu and Celery's result backend, which take TLS options from other settings."""
         if self.socket:
             return f"redis+socket://{self._userinfo}{quote(self.socket)}?virtual_host={self.db}"
         scheme = "sentinel" if self.service else self.scheme
@@ -55,14 +55,14 @@ class Place:
 
     @property
     def redbeat_url(self) -> str:
-        """As redis-py, and so RedBeat, spells it; RedBeat takes the Sentinels from its options."""
+        """The URL for redis-py, and so for RedBeat, which takes the Sentinels from its options."""
         if self.socket:
             return f"unix://{self._userinfo}{quote(self.socket)}?db={self.db}"
         return "redis-sentinel://" if self.service else self.broker_url
 
     @property
     def shown(self) -> str:
-        """Without a login and options, for pages and logs."""
+        """The URL without login and options, for pages and logs."""
         if self.socket:
             return f"unix://{self.socket}" + (f"?db={self.db}" if self.db else "")
         path = f"{self.service}/{self.db}" if self.service else str(self.db)
@@ -75,21 +75,21 @@ class Place:
         return f"{quote(self.login.get('username', ''), safe='')}:{quote(self.login.get('password', ''), safe='')}@"
 
     def is_also(self, url: str) -> bool:
-        """Whether another setting of the operator's names this Redis too."""
+        """Whether this URL from another setting is the same Redis."""
         try:
             return url == self.broker_url or parse(url) == self
         except ConfigurationError:
             return False
 
     def celery(self) -> dict[str, Any]:
-        """The settings of Celery and RedBeat that say where and how; transport options are to be merged."""
+        """Connection settings for Celery and RedBeat; merge the transport options into existing ones."""
         transport: dict[str, Any] = {}
         redbeat: dict[str, Any] = {"socket_timeout": SOCKET_TIMEOUT}
         if self.service:
             transport = {"master_name": self.service, "sentinel_kwargs": self.sentinel_options}
             redbeat |= {"sentinels": list(self.hosts), "service_name": self.service, "db": self.db, **self.login}
             redbeat["sentinel_kwargs"] = self.sentinel_options
-        found: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "broker_url": self.broker_url,
             "result_backend": self.broker_url,
             "broker_transport_options": transport,
@@ -98,12 +98,12 @@ class Place:
             "redbeat_redis_options": redbeat,
         }
         for setting in ("broker_use_ssl", "redis_backend_use_ssl", "redbeat_redis_use_ssl"):
-            found |= {setting: self.tls} if self.tls else {}
-        return found
+            settings |= {setting: self.tls} if self.tls else {}
+        return settings
 
 
 def parse(url: str) -> Place:
-    """Read ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://host,host/service/db``; else ConfigurationError."""
+    """Parse a URL of one of SCHEMES, such as ``sentinel://host,host/service/db``; raises ConfigurationError."""
     parts = _split(url)
     if parts.scheme not in SCHEMES:
         raise ConfigurationError(NO_CLUSTER if "cluster" in parts.scheme else _unknown(parts.scheme))
@@ -128,8 +128,8 @@ def parse(url: str) -> Place:
 
 
 NO_CLUSTER = (
-    "Redis Cluster is not supported, because one sending touches keys of several slots: "
-    "use one Redis, or Redis with Sentinel"
+    "Redis Cluster is not supported, because one step writes keys of several slots: "
+    "use a single Redis, or Redis with Sentinel"
 )
 
 
@@ -146,12 +146,12 @@ def _unknown(scheme: str) -> str:
 
 
 def _service(path: str) -> tuple[str, str]:
-    """The service and the database of ``/service/db``."""
+    """Service and database from ``/service/db``."""
     service, _, db = path.strip("/").partition("/")
     if not service:
         raise ConfigurationError(
-            "SCHEDULER_REDIS_URL names no service: write sentinel://host:26379,host:26379/service/0, "
-            "the service being the name after `sentinel monitor` in sentinel.conf"
+            "SCHEDULER_REDIS_URL has no service name: write sentinel://host:26379,host:26379/service/0, "
+            "where service is the name after `sentinel monitor` in sentinel.conf"
         )
     return unquote(service), db
 
@@ -160,7 +160,7 @@ def _options(query: str) -> dict[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     known = (*DATABASE, *LOGIN, *TLS)
     if unknown := sorted(options.keys() - set(known)):
-        raise ConfigurationError(f"SCHEDULER_REDIS_URL has the option {unknown[0]!r}: known are {', '.join(known)}")
+        raise ConfigurationError(f"SCHEDULER_REDIS_URL has the unknown option {unknown[0]!r}: use {', '.join(known)}")
     return options
 
 
@@ -171,13 +171,13 @@ def _chosen(options: dict[str, str], *names: str) -> dict[str, str]:
 def _tls(options: dict[str, str], *, wanted: bool) -> dict[str, Any]:
     if options and not wanted:
         raise ConfigurationError(
-            f"SCHEDULER_REDIS_URL has {next(iter(options))}, which means TLS: begin it with rediss:// or sentinel+tls://"
+            f"SCHEDULER_REDIS_URL has {next(iter(options))}, an option of TLS: start it with rediss:// or sentinel+tls://"
         )
     if not wanted:
         return {}
     found: dict[str, Any] = {"ssl_cert_reqs": "required", **options}
     if found["ssl_cert_reqs"] not in ("required", "optional", "none"):
-        raise ConfigurationError("SCHEDULER_REDIS_URL: ssl_cert_reqs is required, optional or none")
+        raise ConfigurationError("SCHEDULER_REDIS_URL has an invalid ssl_cert_reqs: use required, optional or none")
     if "ssl_check_hostname" in found:
         found["ssl_check_hostname"] = found["ssl_check_hostname"].lower() not in ("0", "no", "false")
     elif found["ssl_cert_reqs"] == "none":
@@ -190,7 +190,7 @@ def _host(text: str, port: int) -> tuple[str, int]:
         split = urlsplit(f"//{text}")
         return unquote(split.hostname or "localhost"), split.port or port
     except ValueError as error:
-        raise ConfigurationError(f"SCHEDULER_REDIS_URL names no host and port in {text!r}: {error}") from None
+        raise ConfigurationError(f"SCHEDULER_REDIS_URL has an invalid host or port {text!r}: {error}") from None
 
 
 def _netloc(host: tuple[str, int]) -> str:
@@ -200,5 +200,7 @@ def _netloc(host: tuple[str, int]) -> str:
 def _database(text: str) -> int:
     number = text.strip("/") or "0"
     if not number.isdecimal():
-        raise ConfigurationError(f"SCHEDULER_REDIS_URL names the database {number!r}: it is a number, 0 if left out")
+        raise ConfigurationError(
+            f"SCHEDULER_REDIS_URL has an invalid database {number!r}: use a number, or leave it out for 0"
+        )
     return int(number)

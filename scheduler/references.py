@@ -1,6 +1,6 @@
-"""``${VAR}`` and ``${file:/path}`` in arguments: kept as written everywhere, filled in only where the task runs.
+"""References ``${VAR}`` and ``${file:/path}`` in arguments: stored as written, filled in by the worker.
 
-``$${`` stands for ``${`` itself. Only values are looked at, at any depth, never the keys of mappings.
+``$${`` is a literal ``${``. References are found in values at any depth, never in the keys of mappings.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from typing import Any
 
 REFERENCE = re.compile(r"\$(?P<literal>\$\{)|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|file:(?P<file>/[^{}\0]*))\}")
 STRAY = re.compile(r"\$\{[^}]*\}?")
-LONGEST = 65_536  #: bytes of a file that is referred to
-SHORTEST_HIDDEN = 4  #: letters; anything shorter stands in many texts by chance
+MAX_FILE_BYTES = 65_536
+MIN_HIDDEN_LENGTH = 4  #: characters; shorter values occur in many texts by chance
 KEYS = ("args", "kwargs")
 Path = tuple[str | int, ...]
 
 
 class CannotFill(Exception):
-    """A reference names what this worker does not have."""
+    """This worker does not have the variable or file of a reference."""
 
 
 class Hidden(Exception):
-    """Stands for an error whose text would show a secret, whatever it is made of."""
+    """Replaces an error whose text would show a secret even after its arguments were cleaned."""
 
 
 def malformed(text: str) -> str:
-    """The first ``${`` in it that begins no reference; empty if there is none."""
-    found = STRAY.search(REFERENCE.sub("", text))
-    return found[0] if found else ""
+    """The first malformed reference, from its ``${`` on; empty if there is none."""
+    stray = STRAY.search(REFERENCE.sub("", text))
+    return stray[0] if stray else ""
 
 
 def marked(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Every text in it that holds ``${``, with its path."""
+    """Every text with ``${`` inside the value, with its path."""
     if isinstance(value, str):
         if "${" in value:
             yield path, value
@@ -48,26 +48,27 @@ def marked(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 
 def refers(text: str) -> bool:
-    return any(found["literal"] is None for found in REFERENCE.finditer(text))
+    """Whether the text has a reference, not only a literal ``$${``."""
+    return any(match["literal"] is None for match in REFERENCE.finditer(text))
 
 
 def added(fields: Mapping[str, Any], base: Mapping[str, Any]) -> list[Path]:
-    """Where the fields of a schedule refer to something that the file, of which ``base`` is, does not refer to there.
+    """Paths of references in the fields that the schedule file (``base``) does not have at the same place.
 
-    Whoever may edit a page must not thereby read the worker's files: to hand the file's own secret to another task, or
-    to another argument, would show it as well.
+    Editing on the page must not give access to the worker's files and variables. Passing the file's own secret to
+    another task or argument could reveal it too.
     """
     is_same = fields.get("task") == base.get("task")
     known = {key: dict(marked(base.get(key))) if is_same else {} for key in KEYS}
-    found = [(key, path, text) for key in KEYS for path, text in marked(fields.get(key)) if refers(text)]
-    return [(key, *path) for key, path, text in found if known[key].get(path) != text]
+    referring = [(key, path, text) for key in KEYS for path, text in marked(fields.get(key)) if refers(text)]
+    return [(key, *path) for key, path, text in referring if known[key].get(path) != text]
 
 
 class Filled:
-    """The references of one run, filled in; takes their values out again of what comes back."""
+    """Fills in the references of one run, and hides their values in its results and errors."""
 
     def __init__(self) -> None:
-        self.values: dict[str, str] = {}  #: what must not be shown, and what stands for it
+        self.values: dict[str, str] = {}  #: secret to the reference that replaces it
 
     def fill(self, value: Any) -> Any:
         """The value with every reference filled in; raises CannotFill."""
@@ -77,17 +78,18 @@ class Filled:
             return {key: self.fill(item) for key, item in value.items()}
         return [self.fill(item) for item in value] if isinstance(value, list) else value
 
-    def _value(self, found: re.Match[str]) -> str:
-        if found["literal"]:
+    def _value(self, reference: re.Match[str]) -> str:
+        if reference["literal"]:
             return "${"
-        value = variable(found["name"]) if found["name"] else content(found["file"])
+        value = variable(reference["name"]) if reference["name"] else content(reference["file"])
+        # Errors and results may show the value escaped.
         for shape in (value, repr(value)[1:-1], value.encode("unicode_escape").decode()):
-            if len(shape) >= SHORTEST_HIDDEN:
-                self.values[shape] = found[0]
+            if len(shape) >= MIN_HIDDEN_LENGTH:
+                self.values[shape] = reference[0]
         return value
 
     def hide(self, value: Any) -> Any:
-        """The value with the references as they are written."""
+        """The value with every secret replaced by its reference."""
         if isinstance(value, str):
             for secret in sorted(self.values, key=len, reverse=True):
                 value = value.replace(secret, self.values[secret])
@@ -97,7 +99,7 @@ class Filled:
         return type(value)(map(self.hide, value)) if type(value) in (list, tuple) else value
 
     def hide_error(self, error: Exception) -> Exception:
-        """The error without the secrets in it: itself where that is enough, else one that stands for it."""
+        """The error with its secrets hidden: the same object if its arguments were enough, else a Hidden error."""
         if not self.shows(error):
             return error
         for one in chain(error):
@@ -109,7 +111,7 @@ class Filled:
         return Hidden(self.hide(f"{type(error).__name__}: {error}")).with_traceback(error.__traceback__)
 
     def shows(self, error: Exception) -> bool:
-        """Whether a secret stands in its text, or in its traceback's."""
+        """Whether the error or its traceback shows a secret."""
         if not self.values:
             return False
         text = "".join(traceback.format_exception(error)) + repr(error)
@@ -117,7 +119,7 @@ class Filled:
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, and those that led to it."""
+    """The error, its causes and contexts."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -132,19 +134,19 @@ def variable(name: str) -> str:
     try:
         return os.environ[name]
     except KeyError:
-        what = f"${{{name}}} in its arguments: this worker's environment has no variable {name}"
-        raise CannotFill(f"{what} — set it for the worker and restart that") from None
+        what = f"${{{name}}} in the arguments: this worker has no environment variable {name}"
+        raise CannotFill(f"{what} — set it and restart the worker") from None
 
 
 def content(path: str) -> str:
-    """The text of a file, without the line end that editors add."""
+    """The text of a file, without the line break at its end that editors add."""
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ValueError("it is not a regular file")
-            raw = file.read(LONGEST + 1)
-        if len(raw) > LONGEST:
-            raise ValueError(f"it is longer than {LONGEST} bytes")
+            raw = file.read(MAX_FILE_BYTES + 1)
+        if len(raw) > MAX_FILE_BYTES:
+            raise ValueError(f"it is longer than {MAX_FILE_BYTES} bytes")
         return raw.decode().rstrip("\r\n")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -152,5 +154,5 @@ def content(path: str) -> str:
         reason = "it is not UTF-8 text"
     except ValueError as error:
         reason = str(error)
-    what = f"${{file:{path}}} in its arguments: this worker cannot read the file: {reason}"
-    raise CannotFill(f"{what} — check its path, owner and mode there")
+    what = f"${{file:{path}}} in the arguments: this worker cannot read the file: {reason}"
+    raise CannotFill(f"{what} — check its path, owner and mode on the worker's machine")

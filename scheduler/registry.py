@@ -1,4 +1,4 @@
-"""Which tasks there are: the user's modules, imported with an error that a person can act on."""
+"""Import the user's modules, and list the registered tasks."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from scheduler.errors import ConfigurationError
 
 
 class CannotImport(ConfigurationError):
-    """A module of yours cannot be imported: mend it, or take it out of SCHEDULER_IMPORTS."""
+    """One of your modules cannot be imported: fix it, or remove it from SCHEDULER_IMPORTS."""
 
 
 def import_target(target: str, variable: str) -> Any:
-    """The object that ``module:attribute`` names; raises CannotImport."""
+    """Import ``module:attribute``; raises CannotImport, naming the setting ``variable``."""
     module, _, attribute = target.partition(":")
-    found = import_module(module, variable)
+    target_object = import_module(module, variable)
     for part in attribute.split("."):
         try:
-            found = getattr(found, part)
+            target_object = getattr(target_object, part)
         except AttributeError:
             raise CannotImport(f"{variable}={target}: {module} has no {attribute!r}") from None
-    return found
+    return target_object
 
 
 def import_module(name: str, variable: str) -> Any:
-    """Import a module; raises CannotImport with the innermost place of the error."""
+    """Import a module; raises CannotImport with the file and line of the error."""
     try:
         return importlib.import_module(name)
     except Exception as error:
@@ -37,12 +37,12 @@ def import_module(name: str, variable: str) -> Any:
         place = "" if "importlib" in last.filename else f" at {last.filename}:{last.lineno}"
         raise CannotImport(
             f"{variable}: cannot import {name!r}: {type(error).__name__}: {error}{place} — "
-            "mend it, or check the name and that it can be found from the working directory"
+            "fix it, or check its name and that the working directory or PYTHONPATH leads to it"
         ) from error
 
 
 def signatures(app: Celery) -> dict[str, inspect.Signature | None]:
-    """Every registered task but Celery's own, with the signature its arguments must fit (None: unknown)."""
+    """Every registered task except Celery's own, with its signature (None: unknown)."""
     app.loader.import_default_modules()
     app.finalize()
     return {name: signature(task) for name, task in app.tasks.items() if not name.startswith("celery.")}

@@ -1,6 +1,6 @@
-"""Environment and systemd credentials, read once into one frozen object.
+"""Settings from the environment and systemd credentials, read once into one frozen object.
 
-Nothing else in the package reads a variable that an operator sets.
+No other module reads a variable that an operator sets.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ AMQP_SCHEMES = ("amqp", "amqps")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator decides; see the table "Configuration" in docs/operations.md."""
+    """The operator's settings, named like their variables; see "Configuration" in docs/operations.md."""
 
     redis_url: str = field(default=DEFAULT_REDIS_URL, repr=False)
-    redis_is_named: bool = True  #: whether the operator named it, else `up` starts one
-    broker: str = field(default="", repr=False)  #: where the workers get their runs; empty for the same Redis
+    redis_is_named: bool = True  #: whether the operator set it; otherwise `up` starts a Redis
+    broker: str = field(default="", repr=False)  #: broker URL of the workers; empty: the same Redis
     file: Path = Path("schedules.yaml")
     imports: tuple[str, ...] = ()
     celery_app: str = ""
     flask_app: str = ""
     state_dir: Path = Path(".scheduler")
     key_prefix: str = "redbeat:"
-    lease: float = 6.0  #: seconds for which the leader's lock holds without renewal
-    max_interval: float = 2.0  #: seconds that beat sleeps at most
-    run_lease: float = 30.0  #: seconds after which a running run is lost, if its worker does not renew
-    drain: float = 60.0  #: seconds that a worker which is asked to stop goes on with what it runs
-    log_file: str = ""  #: where beat and workers log too, beside the journal or the terminal
+    lease: float = 6.0  #: seconds that the leader's lock lasts without renewal
+    max_interval: float = 2.0  #: seconds; the longest sleep of beat
+    run_lease: float = 30.0  #: seconds without renewal by its worker after which a run is lost
+    drain: float = 60.0  #: seconds that a stopping worker gives its runs to finish
+    log_file: str = ""  #: additional log file of beat and workers
     keep_runs: int = 100  #: runs in the ledger per schedule
-    keep_days: float = 30.0  #: days that a run stays in the ledger
+    keep_days: float = 30.0  #: days to keep a run in the ledger
     admin_password_hash: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
     trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read ``SCHEDULER_*``; raise ConfigurationError that names the variable and what it accepts."""
+        """Read ``SCHEDULER_*``; a ConfigurationError names the variable and its valid values."""
         env = Environment(os.environ if environ is None else environ)
         state_dir = Path(env.text("SCHEDULER_STATE_DIR", ".scheduler"))
         named = env.secret("SCHEDULER_REDIS_URL", "")
@@ -75,7 +75,7 @@ class Settings:
         return settings
 
     def check(self) -> None:
-        """Refuse values that contradict each other; a lock that expires between two renewals elects two leaders."""
+        """Refuse contradictory values: a lock that expires between two renewals would elect two leaders."""
         parse(self.redis_url)
         self.check_broker()
         if self.lease < 3 * self.max_interval:
@@ -86,11 +86,11 @@ class Settings:
 
     @cached_property
     def place(self) -> Place:
-        """Where Redis is."""
+        """The address of Redis."""
         return parse(self.redis_url)
 
     def check_broker(self) -> None:
-        """Refuse a broker that neither confirms what it has nor is a Redis."""
+        """Refuse a broker that is neither Redis nor RabbitMQ: no other confirms messages."""
         scheme = urlsplit(self.broker).scheme
         if not self.broker or self.speaks_amqp:
             return
@@ -110,11 +110,11 @@ class Settings:
 
     @property
     def has_outbox(self) -> bool:
-        """Whether the broker is another server than the Redis of the schedule, so that one step cannot reach both."""
+        """Whether the broker is not the scheduler's Redis: one atomic step cannot reach both, so there is an outbox."""
         return bool(self.broker) and not self.place.is_also(self.broker)
 
     def is_broker(self, url: str) -> bool:
-        """Whether another setting of the operator's names the broker too."""
+        """Whether this URL from another setting is the broker too."""
         if self.speaks_amqp:
             return url == self.broker
         return parse(self.broker or self.redis_url).is_also(url)
@@ -126,13 +126,13 @@ class Settings:
 
 
 def private_redis(state_dir: Path) -> str:
-    """The Redis that ``up`` runs in this checkout, so that a second terminal finds it; empty where there is none."""
+    """URL of the Redis that ``up`` runs in this checkout, so that a second terminal finds it; empty without one."""
     path = state_dir.absolute() / "run" / "redis.sock"
     return f"unix://{quote(str(path))}" if path.exists() else ""
 
 
 class Environment:
-    """Typed reading of variables; every complaint names the variable and what it accepts."""
+    """Typed reading of variables; every error names the variable and its valid values."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
@@ -148,21 +148,21 @@ class Environment:
         try:
             value = float(text) if text else default
         except ValueError:
-            raise ConfigurationError(f"{name}={text!r} is not a number: give {low:g} to {high:g}") from None
+            raise ConfigurationError(f"{name}={text!r} is not a number: use {low:g} to {high:g}") from None
         if not low <= value <= high:
-            raise ConfigurationError(f"{name}={text} is out of range: give {low:g} to {high:g}")
+            raise ConfigurationError(f"{name}={text} is out of range: use {low:g} to {high:g}")
         return value
 
     def target(self, name: str) -> str:
         text = self.text(name, "")
         if text and not re.fullmatch(r"[\w.]+:[\w.]+", text):
-            raise ConfigurationError(f"{name}={text!r} is not 'module:attribute', for example project.celery:app")
+            raise ConfigurationError(f"{name}={text!r} is not 'module:attribute': write it like project.celery:app")
         return text
 
     def secret(self, name: str, default: str) -> str:
-        """The variable, or the file that ``<name>_FILE`` names, or systemd's credential of that name.
+        """The value from the variable, from the file in ``<name>_FILE``, or from the systemd credential of that name.
 
-        ``SCHEDULER_REDIS_URL`` is the credential ``redis-url``. A file that is named but cannot be read is an error.
+        The credential of ``SCHEDULER_REDIS_URL`` is ``redis-url``. An unreadable file is an error.
         """
         credential = name.removeprefix("SCHEDULER_").lower().replace("_", "-")
         directory = self.environ.get("CREDENTIALS_DIRECTORY")
@@ -176,6 +176,8 @@ class Environment:
         try:
             return Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise ConfigurationError(f"{name}_FILE={path}: {error.strerror}; check its path, owner and mode") from None
+            raise ConfigurationError(f"{name}_FILE={path}: {error.strerror}: check its path, owner and mode") from None
         except UnicodeDecodeError:
-            raise ConfigurationError(f"{name}_FILE={path}: this is no text; name the file that holds it") from None
+            raise ConfigurationError(
+                f"{name}_FILE={path}: not a text file: use a file with nothing but the value"
+            ) from None

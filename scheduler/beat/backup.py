@@ -96,7 +96,8 @@ class Backup:
         except OSError as error:
             self.next_write = began + RETRY_INTERVAL_S
             emit("snapshot.failed", path=error.filename, error=error.strerror)
-            text = f"The snapshot cannot be written to {error.filename}: {error.strerror}; set SCHEDULER_STATE_DIR"
+            remedy = "set SCHEDULER_STATE_DIR to a writable directory"
+            text = f"Cannot write the snapshot to {error.filename}: {error.strerror}; {remedy}"
             self.store.client.set(notice, text, ex=int(3 * RETRY_INTERVAL_S))
             return
         self.is_unwritten = False

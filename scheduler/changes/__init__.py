@@ -1,4 +1,4 @@
-"""The single path by which schedules change: for the file, the page and the command line alike."""
+"""The only way to change schedules, for the file, the page and the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person does with one schedule: fields → validate → edit → write."""
+"""Changes that a person makes to one schedule: fields → validate → edit → write."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from scheduler.validate import validate_fields
 
 @dataclass(frozen=True)
 class Restored:
-    """What a schedule had before it was removed."""
+    """What a restored schedule gets back: its pause, and the number of its runs."""
 
     pause: Pause | None = None
     runs: int = 0
@@ -31,7 +31,7 @@ class Restored:
 
 
 def change_entry(store: Store, name: str, by: str, what: str, change: Callable[[Entry], Entry], why: str = "") -> Entry:
-    """Compute a change from the entry as it is now and write it; repeats itself when somebody else was faster."""
+    """Compute a change from the stored entry and write it; tries again if another change came first."""
     try:
         for attempt in range(ATTEMPTS):
             before = store.get(name)
@@ -46,7 +46,7 @@ def change_entry(store: Store, name: str, by: str, what: str, change: Callable[[
             else:
                 return after
     except DamagedEntry as error:
-        raise RefusedChange(f"'{name}' cannot be read: {error}; mend it first") from error
+        raise RefusedChange(f"'{name}' cannot be read: {error}; fix it first") from error
     raise Conflict
 
 
@@ -60,14 +60,14 @@ def edit(
     revision: int | None = None,
     why: str = "",
 ) -> Entry:
-    """Set a schedule's fields. Raises Invalid, or Conflict when ``revision`` is not what is stored any more."""
+    """Set a schedule's fields. Raises Invalid, or Conflict if the stored revision is not ``revision``."""
     declared = gate(store, name, fields, tasks)
 
     def change(entry: Entry) -> Entry:
         if revision is not None and entry.revision != revision:
-            raise Conflict(f"'{name}' was changed since you opened it: look at it again, then repeat your edit")
+            raise Conflict(f"'{name}' has changed since you opened it: look at it again, then repeat your edit")
         if entry.origin == "redbeat":
-            raise RefusedChange(f"'{name}' belongs to the program that saved it with RedBeat's API: change it there")
+            raise RefusedChange(f"'{name}' was created by another program with RedBeat's API: change it there")
         refuse_references(declared, entry.base)
         return plan.edit(entry, declared, by, clock(), why)
 
@@ -83,7 +83,7 @@ def create(
     by: str,
     restored: Restored | None = None,
 ) -> Entry:
-    """Make a schedule of origin ``admin``; one that is ``restored`` has its pause and the number of its runs back."""
+    """Create a schedule of origin ``admin``; ``restored`` gives it back its pause and its number of runs."""
     declared = gate(store, name, fields, tasks)
     refuse_references(declared, {})
     entry = Entry(name=name, origin="admin", fields=declared.fields(), due=declared.timing().next_due(clock()))
@@ -95,7 +95,7 @@ def create(
 
 
 def gate(store: Store, name: str, fields: Mapping[str, Any], tasks: Tasks) -> Declared:
-    """The one way in: what the file would refuse is refused here too. Calendars are those of the file."""
+    """Validate the fields as the file's would be, with the file's calendars; raises Invalid."""
     calendars = json.loads(store.file_facts().get("calendars", "{}"))
     declared, problems = validate_fields(name, fields, tasks=tasks, calendars=calendars)
     if declared is None:
@@ -104,17 +104,17 @@ def gate(store: Store, name: str, fields: Mapping[str, Any], tasks: Tasks) -> De
 
 
 def refuse_references(declared: Declared, base: Mapping[str, Any]) -> None:
-    """Raise Invalid where a page refers to variables or files of the worker that the file does not refer to."""
+    """Raise Invalid for references to the worker's variables or files that the schedule file does not have."""
     places = references.added(declared.fields(), base)
-    remedy = "declare it there, or write $${ for ${ itself"
+    remedy = "declare it there, or write $${ for a literal ${"
     if places:
         raise Invalid(tuple(Problem(FROM_FILE, remedy, declared.name, str(path[0])) for path in places))
 
 
 def remove(store: Store, name: str, *, by: str, why: str = "", seen: Entry | None = None) -> None:
-    """Remove a schedule of origin ``admin``; the file's are removed in the file.
+    """Remove a schedule of origin ``admin``; the file's schedules are removed in the file.
 
-    Raises Conflict if it is not as it was ``seen`` any more.
+    Raises Conflict if it differs from ``seen``.
     """
     entry = seen or store.get(name)
     if entry.origin == "file":
@@ -124,15 +124,15 @@ def remove(store: Store, name: str, *, by: str, why: str = "", seen: Entry | Non
 
 
 def pause(store: Store, name: str, *, by: str, note: str = "", until: datetime | None = None, why: str = "") -> Entry:
-    """Stop a schedule, until a time or until it is resumed; it survives reload, restart and deploy."""
+    """Pause a schedule, until a time or until resumed. A pause survives reload, restart and deploy."""
     if until is not None and until <= clock():
-        raise RefusedChange(f"{until:%Y-%m-%d %H:%M:%S} UTC is over already: give a time to come")
+        raise RefusedChange(f"{until:%Y-%m-%d %H:%M:%S} UTC is in the past: give a later time")
     stop = Pause(by, clock().timestamp(), note, None if until is None else to_seconds(until))
     return change_entry(store, name, by, "pause", lambda entry: replace(entry, pause=stop), why or note)
 
 
 def resume(store: Store, name: str, *, by: str, why: str = "") -> Entry:
-    """End a pause now. Beat records what was paused, and goes on at the next due instant."""
+    """End a pause now. Beat records the paused due instants, and sends the next one."""
 
     def ended(entry: Entry) -> Entry:
         if entry.pause is None:
@@ -143,18 +143,18 @@ def resume(store: Store, name: str, *, by: str, why: str = "") -> Entry:
 
 
 def skip(store: Store, name: str, *, by: str, note: str = "", only: datetime | None = None, why: str = "") -> Entry:
-    """Leave out the next due instant that would be sent; the ledger says by whom, and the one after runs as ever.
+    """Skip the next due instant that would be sent; the ledger records who asked for it.
 
-    Raises RefusedChange where ``only`` names a due instant, and that is not the next one.
+    Raises RefusedChange if ``only`` is given and is not the next one.
     """
 
     def marked(entry: Entry) -> Entry:
         job = entries.job(entry)
-        if (told := left_out(entry, job)) is not None:
-            raise RefusedChange(f"'{name}' skips {told:%Y-%m-%d %H:%M:%S} UTC already: undo that first")
+        if (skipped := left_out(entry, job)) is not None:
+            raise RefusedChange(f"'{name}' already skips {skipped:%Y-%m-%d %H:%M:%S} UTC: undo that first")
         due = next(due_instants(entry, job, clock()), None)
         if due is None:
-            raise NotFound(f"'{name}' has no next run that could be skipped")
+            raise NotFound(f"'{name}' has no next run: there is nothing to skip")
         if only not in (None, due):
             raise RefusedChange(f"{only:%Y-%m-%d %H:%M:%S} UTC is not the next run of '{name}'")
         return replace(entry, skip=SkipNext(by, clock().timestamp(), to_seconds(due), note))
@@ -163,11 +163,11 @@ def skip(store: Store, name: str, *, by: str, note: str = "", only: datetime | N
 
 
 def unskip(store: Store, name: str, *, by: str, why: str = "") -> Entry:
-    """Let the due instant run that somebody asked to skip."""
+    """Cancel a requested skip."""
 
     def cleared(entry: Entry) -> Entry:
         if left_out(entry, entries.job(entry)) is None:
-            raise NotFound(f"'{name}' skips nothing: there is nothing to undo")
+            raise NotFound(f"'{name}' skips no run: there is nothing to undo")
         return replace(entry, skip=None)
 
     return change_entry(store, name, by, "unskip", cleared, why)

@@ -1,4 +1,4 @@
-"""What every change has in common, whoever asks for it."""
+"""Shared by all changes: errors, the clock, audit lines."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from scheduler.storage.audit import audit_line
 from scheduler.storage.instants import from_seconds
 
 Tasks = Mapping[str, inspect.Signature | None] | None
-ATTEMPTS = 5  #: how often a change is computed anew when somebody else was faster
+ATTEMPTS = 5  #: tries to write a change before Conflict is raised
 
 
 class Invalid(RefusedChange):
-    """What was asked for is not a valid schedule; ``problems`` says why."""
+    """The schedule is invalid; see ``problems``."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
@@ -32,14 +32,14 @@ def clock() -> datetime:
 
 
 def needs_reschedule(before: Entry, after: Entry) -> bool:
-    """Whether beat must look at the entry at another time than it thinks."""
+    """Whether the change may affect when beat has to look at the entry."""
     return before.due != after.due or before.pause != after.pause or bool(before.error)
 
 
 def line_of(
     name: str, by: str, now: datetime, what: str, before: Entry | None, after: Entry | None, why: str = ""
 ) -> dict[str, Any]:
-    """The audit line of a change of one entry, with all that is needed to undo it."""
+    """The audit line of a change of one entry, with everything that undo needs."""
     was, then = (entry.fields if entry else None for entry in (before, after))
     line = audit_line(by, now, what, was, then, why, schedule=name)
     pauses = [asdict(entry.pause) if entry and entry.pause else None for entry in (before, after)]

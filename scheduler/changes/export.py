@@ -1,6 +1,6 @@
-"""What was changed elsewhere, on its way back into the schedule file: overlays, and schedules that the page made.
+"""Write overlays and schedules created on the page into the schedule file.
 
-A proposal is made first, and shows its difference; writing it replaces the file in one step, or changes nothing.
+A proposal shows the diff first; writing it replaces the file in one step, or changes nothing.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from scheduler.storage.audit import audit_line
 from scheduler.storage.store import Store
 from scheduler.validate import validate
 
-#: The fields that change, as the file says them now and then; None for a schedule that it has not yet.
+#: Changed fields before and after; before is None for a schedule that the file does not have yet.
 Changed = tuple[dict[str, Any] | None, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """The change of one file. ``reasons`` say why a person has to make it; without any it can be written."""
+    """The change of one file. With ``reasons``, a person has to make it; without any, it can be written."""
 
     path: Path
     before: bytes
@@ -39,17 +39,17 @@ class Proposal:
 
     @property
     def patch(self) -> str:
-        """The difference, with the file's name as it is reached from here."""
+        """The diff, with the file's path relative to the working directory if it is inside."""
         here = Path.cwd()
         name = self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
         return unified_diff(self.before.decode(), self.after.decode(), str(name))
 
 
 def propose(file: Path, tasks: Tasks, entries: Iterable[Entry], fields: Collection[str] = ()) -> list[Proposal]:
-    """What the files must say so that nothing is an overlay any more; of some ``fields`` only, if any are named.
+    """The changes of files that make the overlays unnecessary; only of these ``fields``, if any are given.
 
-    Raises Invalid for a file with errors, Conflict for one that says something else by now, and RefusedChange for
-    what no edit of the text can say.
+    Raises Invalid if the file has errors, Conflict if it has changed, and RefusedChange if no edit of its text can make
+    the change.
     """
     document = schedule_file.read(file)
     valid = validate(document, tasks=tasks)
@@ -63,8 +63,8 @@ def propose(file: Path, tasks: Tasks, entries: Iterable[Entry], fields: Collecti
         values = of_page(entry, declared, top) if entry.origin == "admin" else of_overlay(entry, declared, fields)
         if values:
             path = Path(document.positions.key(("schedules", entry.name)).file) if declared else file
-            said = (document.data.get("schedules") or {}).get(entry.name, {})
-            wanted.setdefault(path, {})[entry.name] = in_file(said, values, top)
+            in_text = (document.data.get("schedules") or {}).get(entry.name, {})
+            wanted.setdefault(path, {})[entry.name] = in_file(in_text, values, top)
             now = declared.fields() if declared else None
             changed[entry.name] = (None if now is None else {key: now.get(key) for key in values}, values)
     proposals = [proposal(path, document, schedules, changed) for path, schedules in wanted.items()]
@@ -75,7 +75,7 @@ def propose(file: Path, tasks: Tasks, entries: Iterable[Entry], fields: Collecti
 def propose_apart(
     file: Path, tasks: Tasks, entries: Sequence[Entry], fields: Collection[str] = ()
 ) -> tuple[list[Proposal], list[SchedulerError]]:
-    """As ``propose``, without those schedules that cannot be proposed: with the reason for each. Raises Invalid."""
+    """As ``propose``, but schedules that cannot be written are left out, and their errors returned. Raises Invalid."""
     good, refused = sort_out(file, tasks, entries, fields)
     return propose(file, tasks, good, fields), refused
 
@@ -83,7 +83,7 @@ def propose_apart(
 def sort_out(
     file: Path, tasks: Tasks, entries: Sequence[Entry], fields: Collection[str]
 ) -> tuple[list[Entry], list[SchedulerError]]:
-    """Those that can be proposed, found by halves."""
+    """The entries that can be proposed, and the errors of the others; found by bisection."""
     try:
         propose(file, tasks, entries, fields)
     except Invalid:
@@ -98,28 +98,30 @@ def sort_out(
 
 
 def of_page(entry: Entry, declared: Declared | None, top: Iterable[str]) -> dict[str, Any]:
-    """The fields of a schedule that the page made, and None for what the top of the file would add to them."""
+    """The fields of a schedule created on the page, with None for defaults of the file that it does not have."""
     if declared is None:
         return {**dict.fromkeys(top), **entry.fields}
     if declared.fields() == entry.fields:
         return {}
-    raise RefusedChange(f"the schedule file declares another '{entry.name}': rename or delete one of the two")
+    raise RefusedChange(f"the schedule file declares a different '{entry.name}': rename or delete one of the two")
 
 
 def of_overlay(entry: Entry, declared: Declared | None, fields: Collection[str]) -> dict[str, Any]:
-    """The overlaid values that the file does not say yet; the timing keys go together, and None takes a key away."""
+    """The overlaid values that differ from the file; timing keys go together, and None removes a key."""
     if entry.origin != "file":
-        raise RefusedChange(f"'{entry.name}' belongs to the program that saved it with RedBeat's API")
+        raise RefusedChange(
+            f"'{entry.name}' was created by another program with RedBeat's API: it cannot be written to the file"
+        )
     if declared is None:
-        raise Conflict(f"the schedule file does not declare '{entry.name}' any more: look at it again")
+        raise Conflict(f"the schedule file no longer declares '{entry.name}': look at it again")
     names = set(fields) or set(entry.overlay)
     names |= set(TIMING_KINDS) if names & set(TIMING_KINDS) else set()
     chosen = {name: note.value for name, note in entry.overlay.items() if name in names and name != "excluded"}
-    said = declared.fields()
+    in_text = declared.fields()
     for name in chosen:
-        if said.get(name) not in (entry.base.get(name), chosen[name]):
-            raise Conflict(f"the schedule file says another {name} for '{entry.name}' by now: look at it again")
-    return {name: value for name, value in chosen.items() if said.get(name) != value}
+        if in_text.get(name) not in (entry.base.get(name), chosen[name]):
+            raise Conflict(f"the schedule file has changed {name} of '{entry.name}' meanwhile: look at it again")
+    return {name: value for name, value in chosen.items() if in_text.get(name) != value}
 
 
 def proposal(
@@ -128,20 +130,20 @@ def proposal(
     wanted: Mapping[str, Mapping[str, Any]],
     changed: Mapping[str, Changed],
 ) -> Proposal:
-    """The change of one file; raises Conflict when it is not what was read a moment ago."""
+    """The change of one file; raises Conflict if the file has changed since ``document`` was read."""
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise Conflict(f"{path} cannot be read any more: look at it again") from error
-    said = schedule_file.parse_bytes(raw, str(path)).data.get("schedules") or {}
+        raise Conflict(f"{path} can no longer be read: look at it again") from error
+    current = schedule_file.parse_bytes(raw, str(path)).data.get("schedules") or {}
     known = document.data.get("schedules") or {}
-    if not all(same(said.get(name), known.get(name)) for name in wanted):
-        raise Conflict(f"{path} was changed at the same time: look at it again")
+    if not all(same(current.get(name), known.get(name)) for name in wanted):
+        raise Conflict(f"{path} has just changed: look at it again")
     try:
         done = splice(raw.decode(), wanted)
     except CannotSplice as error:
         names = ", ".join(f"'{name}'" for name in wanted)
-        raise RefusedChange(f"{path} must be edited by hand for {names}: {error}") from error
+        raise RefusedChange(f"edit {path} by hand for {names}: {error}") from error
     reasons = (*done.doubts, *not_writable(path))
     return Proposal(path, raw, done.text.encode(), {name: changed[name] for name in wanted}, reasons)
 
@@ -153,7 +155,7 @@ def prove(
     changed: Mapping[str, Changed],
     before: Mapping[str, Declared],
 ) -> None:
-    """The new files must be valid, and mean this change and nothing else; raises RefusedChange."""
+    """Check that the new files are valid and make exactly this change; raises RefusedChange."""
     written = {name: fields for schedules in wanted.values() for name, fields in schedules.items()}
     schedules = {**(document.data.get("schedules") or {}), **written}
     after = validate(replace(document, data={**document.data, "schedules": schedules}), tasks=tasks)
@@ -163,22 +165,22 @@ def prove(
         was = before[name].fields() if name in before else {}
         _, asked = changed.get(name, (None, {}))
         expected = {key: value for key, value in {**was, **asked}.items() if value is not None}
-        found = declared.fields()
-        if {**found, "excluded": None} != {**expected, "excluded": None}:
-            raise RefusedChange(f"the schedule file cannot say '{name}' as it is: {compare(expected, found)}")
+        result = declared.fields()
+        if {**result, "excluded": None} != {**expected, "excluded": None}:
+            raise RefusedChange(f"the schedule file cannot express '{name}' as it is: {compare(expected, result)}")
 
 
 def not_writable(path: Path) -> list[str]:
-    """Why this process may not replace the file."""
+    """The reason why this process cannot replace the file, if any."""
     target = path.resolve()
     closed = [str(place) for place in (target, target.parent) if not os.access(place, os.W_OK)]
-    return [f"{closed[0]} cannot be written from here"] if closed else []
+    return [f"{closed[0]} is not writable for this process"] if closed else []
 
 
 def write(store: Store, made: Proposal, *, by: str) -> None:
-    """Replace the file in one step; beat notices, and the overlays end.
+    """Replace the file in one step; beat then loads it, and the overlays end.
 
-    Raises Conflict when the file was changed meanwhile, CannotWrite when it may not be replaced, with nothing changed.
+    Raises Conflict if the file has changed, CannotWrite if it cannot be replaced; then nothing has changed.
     """
     if made.reasons:
         raise CannotWrite(f"{made.path} was not written: {'; '.join(made.reasons)}")
@@ -194,7 +196,7 @@ def write(store: Store, made: Proposal, *, by: str) -> None:
 
 
 def replace_file(target: Path, before: bytes, after: bytes) -> None:
-    """Write beside it, and rename: mode, owner and access lists stay. Raises OSError, or Conflict."""
+    """Write a new file beside it and rename it; mode, owner and access lists stay. Raises OSError or Conflict."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent)
     new = Path(name)
     try:
@@ -208,7 +210,7 @@ def replace_file(target: Path, before: bytes, after: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         if target.read_bytes() != before:
-            raise Conflict(f"{target} was changed since it was read, so it was not written: look at it again")
+            raise Conflict(f"{target} has changed and was not written: look at it again")
         new.replace(target)
     finally:
         new.unlink(missing_ok=True)
@@ -220,7 +222,7 @@ def replace_file(target: Path, before: bytes, after: bytes) -> None:
 
 
 def candidates(store: Store, names: Collection[str] = ()) -> list[Entry]:
-    """Schedules with something that the file does not say; those of these names, if any. Raises NotFound."""
+    """Schedules that differ from the file; only these, if names are given. Raises NotFound."""
     if names:
         return [store.get(name) for name in names]
     return [entry for entry in store.all().values() if not entry.error and (entry.overlay or entry.origin == "admin")]

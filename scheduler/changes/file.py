@@ -1,4 +1,4 @@
-"""The schedule file: file → validate → plan → write."""
+"""Load the schedule file: file → validate → plan → write."""
 
 from __future__ import annotations
 
@@ -21,53 +21,56 @@ from scheduler.storage.store import Store, Write
 from scheduler.validate import Validated, validate
 from scheduler.validate.advice import advise
 
-TOLD, SHOWN = 20, 200  #: problems of a file that go to the journal, and to the page
+MAX_LOGGED = 20  #: problems of one file in the log
+MAX_STORED = 200  #: problems of one file on the page
 
 
 class Unreadable(Invalid):
-    """There is no file to read; ``problems`` says why."""
+    """The file cannot be read; see ``problems``."""
 
     exit_code = Exit.NO_INPUT
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A schedule file that was read and judged."""
+    """A schedule file, read and validated."""
 
     validated: Validated
     digest: str
     path: Path
     calendars: Mapping[str, Any]
     positions: schedule_file.Positions
-    patterns: tuple[str, ...] = ()  #: what it includes
-    files: tuple[Path, ...] = ()  #: which files those are
-    unended: tuple[str, ...] = ()  #: those that end inside a line
+    patterns: tuple[str, ...] = ()  #: from `include:`
+    files: tuple[Path, ...] = ()  #: the included files
+    unended: tuple[str, ...] = ()  #: files whose last line has no line break
 
     @property
     def is_unreadable(self) -> bool:
-        """Whether the file itself could not be read: what is wrong in it has a position."""
+        """Whether the file could not be read at all: problems inside it would have a position."""
         return any(problem.position is None and not problem.schedule for problem in self.validated.errors)
 
     def advice(self) -> tuple[Problem, ...]:
-        """Warnings about the year to come, each at its place in the file."""
-        told = advise(self.validated.declared, clock())
-        return tuple(replace(it, position=self.positions.nearest(("schedules", it.schedule, it.key))) for it in told)
+        """Warnings about the coming year, with positions."""
+        warnings = advise(self.validated.declared, clock())
+        return tuple(
+            replace(it, position=self.positions.nearest(("schedules", it.schedule, it.key))) for it in warnings
+        )
 
 
 def check(path: Path, tasks: Tasks) -> Checked:
-    """Read and judge a file; touches neither Redis nor a running service."""
+    """Read and validate a file, without Redis or a running service."""
     document = schedule_file.read(path)
     calendars = document.data.get("calendars")
     valid = validate(document, tasks=tasks)
     known = calendars if isinstance(calendars, dict) else {}
-    found = document.patterns, document.files, document.unended
-    return Checked(valid, document.digest, path, known, document.positions, *found)
+    included = document.patterns, document.files, document.unended
+    return Checked(valid, document.digest, path, known, document.positions, *included)
 
 
 def plan_for(store: Store, checked: Checked, since: datetime | None = None) -> Plan:
-    """What loading the file would change; raises Invalid when the file has errors.
+    """The changes that loading the file would make; raises Invalid if the file has errors.
 
-    What is new falls due after ``since``, which is now unless the schedules were lost.
+    New schedules fall due after ``since`` (default: now; earlier if Redis lost the schedules).
     """
     if not checked.validated.ok:
         raise (Unreadable if checked.is_unreadable else Invalid)(checked.validated.errors)
@@ -84,7 +87,7 @@ def apply(
     since: datetime | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> Plan:
-    """Load the file in one atomic step. Raises Invalid, RefusedChange or Conflict with no change made."""
+    """Load the file in one atomic step. Raises Invalid, RefusedChange or Conflict, and then changes nothing."""
     for attempt in range(ATTEMPTS):
         wanted = plan_for(store, checked, since)
         if not allow_remove:
@@ -105,18 +108,18 @@ def apply(
 
 
 def refuse_doubtful(checked: Checked, wanted: Plan) -> None:
-    """Raise RefusedChange for a removal that looks like an accident: of most schedules, or by a file cut short."""
-    remedy = "if that is meant, run `scheduler apply --allow-remove`"
+    """Raise RefusedChange for removals that look like an accident: of most schedules, or by a file cut short."""
+    remedy = "if you mean it, run `scheduler apply --allow-remove`"
     removal = f"would remove {wanted.removals} of {wanted.stored} schedules, so nothing was changed"
     if wanted.is_mass_removal:
         raise RefusedChange(f"{checked.path} {removal}: {remedy}")
     if wanted.removals and checked.unended:
-        what = f"{checked.unended[0]} ends inside a line, as if cut short, and {removal}"
-        raise RefusedChange(f"{what}: end that line with a line break; {remedy}")
+        what = f"{checked.unended[0]} has no line break at its end, as if cut short, and {removal}"
+        raise RefusedChange(f"{what}: add the line break; {remedy}")
 
 
 def note_applied(store: Store, checked: Checked, done: Plan, *, is_leaders: bool) -> None:
-    """Remember what was applied. Where it is the file that the leader reads, what was wrong with it is mended."""
+    """Store facts about the applied file. If it is the leader's file, this clears its earlier problems."""
     now, path = str(clock().timestamp()), str(checked.path.resolve())
     facts = {"calendars": json.dumps(checked.calendars), "applied": now}
     if is_leaders or store.file_facts().get("path", path) == path:
@@ -127,20 +130,20 @@ def note_applied(store: Store, checked: Checked, done: Plan, *, is_leaders: bool
 
 
 def writes(wanted: Plan, by: str) -> list[Write]:
-    """A plan's changes as the store takes them."""
+    """A plan's changes as writes to the store."""
     now = clock()
-    found: list[Write] = []
+    batch: list[Write] = []
     for change in wanted.changes:
         if change.kind == "conflict":
             continue
         line = describe(change, by, now)
         if change.kind == "rename" and change.before is not None and change.after is not None:
-            found.append(Write(change.before.name, change.before, None, moved_to=change.name))
-            found.append(Write(change.name, None, change.after, audit=line))
+            batch.append(Write(change.before.name, change.before, None, moved_to=change.name))
+            batch.append(Write(change.name, None, change.after, audit=line))
         else:
             moved = change.before is None or change.after is None or needs_reschedule(change.before, change.after)
-            found.append(Write(change.name, change.before, change.after, reschedule=moved, audit=line))
-    return found
+            batch.append(Write(change.name, change.before, change.after, reschedule=moved, audit=line))
+    return batch
 
 
 def describe(change: Change, by: str, now: datetime) -> dict[str, Any]:
@@ -159,7 +162,7 @@ def load_for_beat(
     since: datetime | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> list[str]:
-    """Load the file as leader; returns what is wrong with it: then the last good schedules stay."""
+    """Load the file as leader. Returns its problems, if any: then the last good schedules stay."""
     file = watch.path
     checked = check(file, tasks)
     watch.follow(checked.patterns, certain=checked.validated.ok)
@@ -170,10 +173,10 @@ def load_for_beat(
     except RefusedChange as error:
         problems = str(error).splitlines()
         emit("file.rejected", file=file, count=len(problems), problem=problems[0])
-        for problem in problems[1:TOLD]:
+        for problem in problems[1:MAX_LOGGED]:
             emit("file.problem", problem=problem)
         facts = {"path": str(file.resolve()), "digest": checked.digest, "read": str(clock().timestamp())}
-        store.note_file(facts | {"state": "rejected", "problems": "\n".join(error.args[0].splitlines()[:SHOWN])})
+        store.note_file(facts | {"state": "rejected", "problems": "\n".join(error.args[0].splitlines()[:MAX_STORED])})
         return problems
     emit("file.applied", file=file, summary=done.summary())
     return []

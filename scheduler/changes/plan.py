@@ -1,8 +1,7 @@
-"""The difference between what is stored and what is wanted. Pure; nothing is written here.
+"""Compute the changes from the stored schedules to the wanted ones. Pure: writes nothing.
 
-Three sides for each field of a schedule that the file declares: the file last time (``base``), the file now, and
-what the admin changed (``overlay``). A field that the file did not change keeps the overlay; one that it did takes
-the file's value.
+Each field of a schedule from the file has three sides: the file last time (``base``), the file now, and the admin's
+change (``overlay``). A field that the file did not change keeps its overlay; otherwise it takes the file's value.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class Change:
 
     def __str__(self) -> str:
         details = [f"{key}: {was!r} → {now!r}" for key, (was, now) in self.fields.items()]
-        details += [f"drops what {note.by} set on the page: {key}={note.value!r}" for key, note in self.dropped.items()]
+        details += [f"drops the change of {note.by}: {key}={note.value!r}" for key, note in self.dropped.items()]
         details += [self.why] if self.why else []
         return f"{self.kind} {self.name}" + (f" ({'; '.join(details)})" if details else "")
 
@@ -68,9 +67,9 @@ def plan_file(
     now: datetime,
     calendars: Calendars = MappingProxyType({}),
 ) -> Plan:
-    """What loading a valid file changes; only schedules of origin ``file`` are touched, and what follows a calendar.
+    """The changes of loading a valid file: schedules of origin ``file``, and excluded days from its calendars.
 
-    ``calendars`` are the days of each calendar of the file: what the page chose by name is resolved anew.
+    ``calendars`` maps calendar names to days, for schedules of the page that name them.
     """
     renames = find_renames(stored, wanted)
     changes = []
@@ -88,7 +87,7 @@ def plan_file(
 
 
 def find_renames(stored: Mapping[str, Entry], wanted: Mapping[str, Declared]) -> dict[str, str]:
-    """New name to former name, where the former is stored, left the file, and the new one does not exist yet."""
+    """New to former name, where the former is stored but no longer in the file, and the new is not stored yet."""
     return {
         name: former
         for name, declared in wanted.items()
@@ -101,14 +100,14 @@ def find_renames(stored: Mapping[str, Entry], wanted: Mapping[str, Declared]) ->
 
 
 def add(declared: Declared, now: datetime) -> Change:
-    """A schedule that is not stored yet; its first due instant lies after now."""
+    """Add a schedule that is not stored; it first falls due after ``now``."""
     fields = declared.fields()
     entry = Entry(name=declared.name, origin="file", fields=fields, base=fields, due=declared.timing().next_due(now))
     return Change("add", declared.name, after=entry)
 
 
 def follow(entry: Entry, now: datetime, calendars: Calendars) -> Change | None:
-    """What a calendar of the file changes on a schedule of the page; None for nothing."""
+    """The change that the file's calendars make to a schedule of the page; None without one."""
     days = days_of(entry.fields.get("except"), calendars)
     if days is None or entry.error or days == entry.fields.get("excluded", []):
         return None
@@ -123,24 +122,24 @@ def follow(entry: Entry, now: datetime, calendars: Calendars) -> Change | None:
 
 
 def days_of(names: Any, calendars: Calendars) -> list[str] | None:
-    """The days of these calendars; None where none is named, or one is gone: then the days stay as they were."""
+    """The days of these calendars; None without names, or if a calendar is gone: then the days stay."""
     if not isinstance(names, list) or not names or not all(name in calendars for name in names):
         return None
     return [*dict.fromkeys(day for name in names for day in calendars[name])]
 
 
 def update(entry: Entry, declared: Declared, now: datetime, calendars: Calendars) -> Change | None:
-    """What the file changes on a stored schedule; None for nothing."""
+    """The change that the file makes to a stored schedule; None without one."""
     name = declared.name
     if entry.origin == "admin" and not entry.error:
         followed = follow(entry, now, calendars)
         alike = followed.after if followed and followed.after else entry
         if alike.fields == declared.fields():
             after = replace(alike, origin="file", base=alike.fields)
-            why = "the file declares now what was made on the page"
+            why = "the file now declares this schedule, which was created on the page"
             return Change("update", name, entry, after, compare(entry.fields, after.fields), why=why)
     if entry.origin != "file":
-        why = f"a schedule of that name exists already, made by {entry.origin}"
+        why = f"a schedule of this name already exists, with origin {entry.origin}"
         return Change("conflict", name, before=entry, why=why)
     base = declared.fields()
     kept, dropped = merge(entry, declared, calendars)
@@ -152,21 +151,22 @@ def update(entry: Entry, declared: Declared, now: datetime, calendars: Calendars
     kind: Kind = "update" if name == entry.name else "rename"
     agreed = {key for key, note in dropped.items() if note.value == base.get(key)}
     reasons = [f"from {entry.name}"] if kind == "rename" else []
-    reasons += [f"the file says now what the page said: {', '.join(sorted(agreed))}"] if agreed else []
+    reasons += [f"the file now has the page's value: {', '.join(sorted(agreed))}"] if agreed else []
     lost = {key: note for key, note in dropped.items() if key not in agreed}
     return Change(kind, name, entry, after, compare(entry.fields, fields), lost, "; ".join(reasons))
 
 
 def merge(entry: Entry, declared: Declared, calendars: Calendars) -> tuple[dict[str, Overlaid], dict[str, Overlaid]]:
-    """The overlay that stays and the one that goes; the timing keys stay or go together, and so do calendars."""
+    """The overlays to keep and those to drop; timing keys stay or go together, and so do calendars and their days."""
     if not entry.overlay:
         return {}, {}
     base = declared.fields()
     gone = set(compare(entry.base, base))
     gone |= {*TIMING_KINDS} if gone & {*TIMING_KINDS} else set()
-    # Days follow the choice of calendars: a day that the file adds to one is no new choice.
+    # Days follow the choice of calendars: a new day in a calendar of the file does not change that choice.
     gone = gone | {"excluded"} if "except" in gone or "except" not in entry.overlay else gone - {"excluded"}
     kept: dict[str, Overlaid] = {}
+    # The kept overlay may contradict the new file (an end before the start): then drop more, up to all of it.
     for also in ((), TIMING_FIELDS - {"enabled", "max_runs"}, entry.overlay):
         gone |= {*also}
         kept = with_days({name: note for name, note in entry.overlay.items() if name not in gone}, base, calendars)
@@ -177,7 +177,7 @@ def merge(entry: Entry, declared: Declared, calendars: Calendars) -> tuple[dict[
 
 
 def with_days(overlay: dict[str, Overlaid], base: Mapping[str, Any], calendars: Calendars) -> dict[str, Overlaid]:
-    """The overlay with the days that the calendars which it chose have now."""
+    """The overlay with the current days of its calendars."""
     chosen = overlay.get("except")
     days = days_of(chosen.value, calendars) if chosen else None
     if chosen is None or days is None:
@@ -188,7 +188,7 @@ def with_days(overlay: dict[str, Overlaid], base: Mapping[str, Any], calendars: 
 
 
 def can_fire(name: str, fields: Mapping[str, Any]) -> bool:
-    """Whether these fields hold together: what is right by itself may contradict the other side's start or end."""
+    """Whether these fields give a valid timing together: fields of file and overlay may contradict each other."""
     try:
         Entry(name, "file", dict(fields)).declared().timing()
     except ValueError:
@@ -197,7 +197,7 @@ def can_fire(name: str, fields: Mapping[str, Any]) -> bool:
 
 
 def govern(base: Mapping[str, Any], overlay: Mapping[str, Overlaid]) -> dict[str, Any]:
-    """The fields that govern: the file's, with the overlay on top; an overlay of None takes a field away."""
+    """The fields in force: the file's, overridden by the overlay; an overlay of None removes a field."""
     fields = {**base, **{name: note.value for name, note in overlay.items()}}
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -209,7 +209,7 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tu
 
 
 def rescheduled(before: Entry, after: Entry, now: datetime) -> Entry:
-    """The entry with a new due instant if what decides over it changed, else with the one it had."""
+    """The entry, with a new due instant if a timing field changed."""
     changed = TIMING_FIELDS & compare(before.fields, after.fields).keys()
     if not changed and not before.error:
         return after
@@ -217,7 +217,7 @@ def rescheduled(before: Entry, after: Entry, now: datetime) -> Entry:
 
 
 def edit(entry: Entry, declared: Declared, by: str, now: datetime, why: str = "") -> Entry:
-    """The entry as somebody wants it on the page: for a schedule of the file, an overlay on each field that differs."""
+    """The entry after an edit: for a schedule from the file, an overlay for each field that differs."""
     wanted = declared.fields()
     if entry.origin != "file":
         return rescheduled(entry, replace(entry, fields=wanted, error=""), now)

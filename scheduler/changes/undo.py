@@ -1,4 +1,4 @@
-"""Undoing a line of the audit log: a change like any other, through ``changes`` and with a line of its own."""
+"""Undo a line of the audit log: an ordinary change, with its own audit line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RESULTS = {
 
 @dataclass(frozen=True)
 class Undo:
-    """What would be done: ``fields`` for edit and restore, ``pause`` for pause and restore, ``skip`` for skip."""
+    """An undo: ``fields`` for edit and restore, ``pause`` for pause and restore, ``skip`` for skip."""
 
     kind: Literal["edit", "restore", "remove", "pause", "resume", "skip", "unskip"]
     name: str
@@ -42,14 +42,14 @@ class Undo:
 
 
 def can_be_undone(line: Mapping[str, Any]) -> bool:
-    """Whether the line says of itself that a schedule was changed, in a way that has a way back."""
+    """Whether the line is a change of a schedule that can be undone."""
     before, after = line.get("before"), line.get("after")
     changed = before != after or "pause" in line or "skip" in line or line.get("change") == "skip"
     return changed and (before, after) != (None, None) and line.get("change") != "rename"
 
 
 def find(line: Mapping[str, Any], entry: Entry | None) -> Undo:
-    """What would undo this line, with the schedule as it is now; raises RefusedChange with the reason against it."""
+    """The undo of this line for the schedule as it is now; raises RefusedChange with the reason if there is none."""
     name, before, after = str(line.get("schedule", "")), line.get("before"), line.get("after")
     if line.get("change") == "rename":
         raise RefusedChange(f"the schedule file renamed '{name}': rename it back there")
@@ -58,9 +58,9 @@ def find(line: Mapping[str, Any], entry: Entry | None) -> Undo:
     if after is None:
         return restored(line, entry)
     if entry is None:
-        raise RefusedChange(f"'{name}' is gone by now: undo its removal first")
+        raise RefusedChange(f"'{name}' no longer exists: undo its deletion first")
     if entry.error:
-        raise RefusedChange(f"'{name}' cannot be read: {entry.error}; mend it first")
+        raise RefusedChange(f"'{name}' cannot be read: {entry.error}; fix it first")
     if before is None:
         return removed(name, after, entry)
     if line.get("change") == "skip":
@@ -75,7 +75,7 @@ def find(line: Mapping[str, Any], entry: Entry | None) -> Undo:
 def restored(line: Mapping[str, Any], entry: Entry | None) -> Undo:
     name = str(line["schedule"])
     if entry is not None:
-        raise RefusedChange(f"'{name}' exists again: nothing was removed that is not there")
+        raise RefusedChange(f"'{name}' exists: there is nothing to restore")
     pause = line.get("pause", [None])[0]
     fields = {key: value for key, value in line["before"].items() if key not in ("excluded", "renamed_from")}
     return Undo("restore", name, None, fields, Pause(**pause) if pause else None, line.get("runs", 0))
@@ -92,11 +92,11 @@ def unpaused(name: str, pauses: list[Any], entry: Entry) -> Undo:
     before, after = (Pause(**pause) if pause else None for pause in pauses)
     was_resumed = before is not None and after is not None and before.at == after.at
     if entry.pause != after and not (was_resumed and entry.pause is None):
-        raise RefusedChange(f"'{name}' was paused or resumed since: undo the later change first")
+        raise RefusedChange(f"'{name}' has been paused or resumed since: undo the later change first")
     if before is None:
         return Undo("resume", name, entry)
     if before.until is not None and before.until <= to_seconds(changes.clock()):
-        raise RefusedChange(f"the pause of '{name}' would be over already")
+        raise RefusedChange(f"the pause of '{name}' would already be over: pause it again instead")
     return Undo("pause", name, entry, pause=before)
 
 
@@ -109,40 +109,40 @@ def set_back(name: str, changed: Mapping[str, tuple[Any, Any]], entry: Entry) ->
 
 def refuse_changed(name: str, fields: Mapping[str, tuple[Any, Any]]) -> None:
     """Raise RefusedChange for fields that are not as the line left them; ``excluded`` follows from ``except``."""
-    since = [key for key, (then, now) in fields.items() if then != now and key != "excluded"]
-    if since:
-        raise RefusedChange(f"'{name}' was changed since in {', '.join(since)}: undo the later change first")
+    later = [key for key, (then, now) in fields.items() if then != now and key != "excluded"]
+    if later:
+        raise RefusedChange(f"'{name}' has changed since in {', '.join(later)}: undo the later change first")
 
 
 def undo(
     store: Store, identity: str, *, tasks: Tasks, by: str, allowed: Callable[[Undo], None] = lambda _: None
 ) -> Undo:
-    """Undo the line with this id. Raises NotFound, Invalid, Conflict or RefusedChange, as ``allowed`` may."""
+    """Undo the line with this ID. Raises NotFound, Invalid, Conflict or RefusedChange; ``allowed`` may raise too."""
     line = store.audit.line(identity)
     try:
         entry = store.get(str(line.get("schedule", "")))
     except NotFound:
         entry = None
-    found = find(line, entry)
-    allowed(found)
+    wanted = find(line, entry)
+    allowed(wanted)
     why = f"undo of {line['change']} by {line['by']}, {identity}"
-    carry_out(store, found, tasks, by, why)
-    return found
+    carry_out(store, wanted, tasks, by, why)
+    return wanted
 
 
-def carry_out(store: Store, found: Undo, tasks: Tasks, by: str, why: str) -> None:
-    name, pause = found.name, found.pause
-    if found.kind == "restore":
-        back = Restored(pause, found.runs, why)
-        changes.create(store, name, found.fields or {}, tasks=tasks, by=by, restored=back)
-    elif found.kind == "remove":
-        changes.remove(store, name, by=by, why=why, seen=found.entry)
-    elif found.kind == "edit" and found.entry:
-        changes.edit(store, name, found.fields or {}, tasks=tasks, by=by, revision=found.entry.revision, why=why)
-    elif found.kind == "unskip":
+def carry_out(store: Store, wanted: Undo, tasks: Tasks, by: str, why: str) -> None:
+    name, pause = wanted.name, wanted.pause
+    if wanted.kind == "restore":
+        back = Restored(pause, wanted.runs, why)
+        changes.create(store, name, wanted.fields or {}, tasks=tasks, by=by, restored=back)
+    elif wanted.kind == "remove":
+        changes.remove(store, name, by=by, why=why, seen=wanted.entry)
+    elif wanted.kind == "edit" and wanted.entry:
+        changes.edit(store, name, wanted.fields or {}, tasks=tasks, by=by, revision=wanted.entry.revision, why=why)
+    elif wanted.kind == "unskip":
         changes.unskip(store, name, by=by, why=why)
-    elif found.skip:
-        changes.skip(store, name, by=by, note=found.skip.note, only=from_seconds(found.skip.due), why=why)
+    elif wanted.skip:
+        changes.skip(store, name, by=by, note=wanted.skip.note, only=from_seconds(wanted.skip.due), why=why)
     elif pause is not None:
         until = None if pause.until is None else from_seconds(pause.until)
         changes.pause(store, name, by=by, note=pause.note, until=until, why=why)

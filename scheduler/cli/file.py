@@ -83,7 +83,9 @@ def plan(service: Service, path: Path | None, json_: bool) -> int:
         if wanted.is_mass_removal:
             click.echo("scheduler: this removes most schedules, so `apply` needs --allow-remove", err=True)
         elif wanted.removals and checked.unended:
-            sentence = f"{checked.unended[0]} ends inside a line, as if cut short, so `apply` needs --allow-remove"
+            sentence = (
+                f"{checked.unended[0]} has no line break at its end, as if cut short, so `apply` needs --allow-remove"
+            )
             click.echo(f"scheduler: {sentence}", err=True)
         return Exit.CHANGES if wanted.changes else Exit.OK
 

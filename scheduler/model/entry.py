@@ -1,4 +1,4 @@
-"""A schedule on its way into RedBeat: as declared, as stored, and what the admin laid over it."""
+"""A schedule as declared, its entry as stored, and the overlays of the admin."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from scheduler.model.schedule import Schedule
 
 @dataclass(frozen=True)
 class Declared:
-    """A valid schedule as declared: its name, its fields in the file's words, and its calendars resolved."""
+    """A valid schedule: name, fields as in the file, and the resolved days of its calendars."""
 
     name: str
     schedule: Schedule
     excluded: tuple[str, ...] = ()
 
     def timing(self) -> timing.Timing:
-        """The timing that answers when it fires next."""
+        """Its timing, which computes due instants."""
         schedule = self.schedule
         zone = schedule.timezone
         return timing.build(
@@ -40,16 +40,16 @@ class Declared:
 
 
 def read_instant(text: str | None, zone: str, key: str) -> datetime | None:
-    """An instant from the file: ISO form, wall time in the schedule's zone where it has no offset.
+    """Parse an instant from the file: ISO 8601; without an offset, local time in the schedule's zone.
 
-    Raises TimingError that names ``key``.
+    Raises TimingError with ``key`` as its field.
     """
     return None if text is None else timing.parse_instant(text, zone, key)
 
 
 @dataclass(frozen=True)
 class Overlaid:
-    """What the admin changed in one field of a schedule that the file declares."""
+    """The admin's value of one field of a schedule from the file."""
 
     value: Any
     by: str
@@ -59,7 +59,7 @@ class Overlaid:
 
 @dataclass(frozen=True)
 class Pause:
-    """An overlay that stops a schedule: who, when (epoch seconds), why, and until when if that is known."""
+    """A pause: by whom, since when, why, and until when (None: until resumed). Times are epoch seconds."""
 
     by: str
     at: float
@@ -69,7 +69,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class SkipNext:
-    """An overlay that leaves out one due instant: who, when (epoch seconds), which (epoch seconds), and why."""
+    """A request to skip one due instant: by whom, when, which one, and why. Times are epoch seconds."""
 
     by: str
     at: float
@@ -81,7 +81,7 @@ class SkipNext:
 class Entry:
     """A schedule's form in RedBeat, decoded.
 
-    ``fields`` is what governs; ``base`` is what the file said last (empty for origin admin and redbeat).
+    ``fields`` are the values in force; ``base`` those last loaded from the file (empty for origin admin and redbeat).
     ``due`` is the next due instant (aware UTC) or None when it will never fire again; ``revision`` counts edits.
     """
 
@@ -99,7 +99,7 @@ class Entry:
     skip: SkipNext | None = None
 
     def declared(self) -> Declared:
-        """Its governing fields as a Declared; raises pydantic's ValidationError when they are damaged."""
+        """Its fields as a Declared; raises pydantic's ValidationError if they are damaged."""
         fields = dict(self.fields)
         excluded = tuple(fields.pop("excluded", ()))
         return Declared(self.name, Schedule.model_validate(fields), excluded)

@@ -1,4 +1,4 @@
-"""The types that fields of a schedule are made of, and what each accepts."""
+"""Types of schedule fields, and what each accepts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from scheduler import timing
 
-NOTHING = "none"  #: what a schedule writes that shall not have what `defaults:` give
+NOTHING = "none"  #: in a schedule, cancels the value from `defaults:`
 TIMING_KINDS = ("cron", "every", "at", "rrule", "solar")
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 NUMBERS = (rf"([0-9]{{1,12}}(\.[0-9]{{1,6}})?{unit}\s*)?" for unit in ("w", "d", "h", "m", "s", "ms"))
@@ -17,7 +17,7 @@ DURATION_PATTERN = rf"^\s*(?=[0-9]){''.join(NUMBERS)}$"
 
 
 def read_duration(value: object) -> timedelta:
-    """Turn ``1h30m`` into a timedelta; a bare number is refused, because its unit would be a guess."""
+    """Parse ``1h30m``; refuse a bare number, because its unit would be a guess."""
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str):
@@ -26,17 +26,17 @@ def read_duration(value: object) -> timedelta:
 
 
 def read_whole(value: object) -> object:
-    """Take 3.0 for 3, as JSON Schema does."""
+    """Accept 3.0 as 3, as JSON Schema does."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def read_patterns(value: object) -> object:
-    """Take one pattern for a list of one."""
+    """Accept one pattern as a list of one."""
     return [value] if isinstance(value, str) else value
 
 
 def read_none(value: object) -> object:
-    """Take the word ``none`` for nothing at all."""
+    """Read the word ``none`` as None."""
     return None if value == NOTHING else value
 
 

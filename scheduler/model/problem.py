@@ -1,4 +1,4 @@
-"""What is wrong with a schedule, and where."""
+"""Problems of a schedule file, with their positions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a schedule: where, what, and what to do."""
+    """One error or warning: where, what is wrong, and what to do."""
 
     what: str
     remedy: str = ""

@@ -68,7 +68,7 @@ def leading(since: float, count: int, upcoming: tuple[str, float] | None, now: f
     """What a leader says of itself; instants are epoch seconds, shown in the machine's zone as in the journal."""
     clock = datetime.fromtimestamp(since).astimezone().strftime("%H:%M")
     some = "1 schedule" if count == 1 else f"{count} schedules"
-    following = f"next {upcoming[0]} {in_words(upcoming[1] - now)}" if upcoming else "nothing is due"
+    following = f"next {upcoming[0]} {in_words(upcoming[1] - now)}" if upcoming else "no run is due"
     return f"leader since {clock} · {some} · {following}"
 
 

@@ -1,6 +1,6 @@
-"""Reads ``schedules.yaml`` into plain data with line and column of every value.
+"""Read ``schedules.yaml`` into plain data, with line and column of every value.
 
-Nothing that a file can contain makes this raise or hang: what is wrong comes back as problems.
+No content makes this raise or hang: errors come back as problems.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ EXAMPLE = "write `schedules: {}` for none"
 
 
 def parse(text: str, name: str) -> Document:
-    """Parse the text of a schedule file; ``name`` is what positions call it."""
+    """Parse the text of a schedule file; ``name`` is the file's name in positions."""
     raw = text.encode("utf-8", "surrogatepass")
     if len(raw) > MAX_BYTES:
         return _refused(name, raw, TOO_LARGE, "split it")
     text = text.removeprefix("\ufeff")
-    if found := CONTROL.search(text):
-        what = f"there is a character here that no text holds (U+{ord(found[0]):04X})"
-        return _refused(name, raw, what, "delete it", _place(text[: found.start()], name))
+    if control := CONTROL.search(text):
+        what = f"the character U+{ord(control[0]):04X} is not allowed in YAML"
+        return _refused(name, raw, what, "delete it", _place(text[: control.start()], name))
     data = quick.read(text)
     if data is not None:
         positions = Positions(name, lambda: Builder(text, name).build())
@@ -55,7 +55,7 @@ def parse(text: str, name: str) -> Document:
 
 
 def _explained(text: str, name: str, raw: bytes) -> Document:
-    """The document of a text that holds more than plain values, or a mistake."""
+    """The document of a text with anchors, tags or errors."""
     builder = Builder(text, name)
     root = builder.build()
     problems = builder.problems or _shape(root, name)
@@ -78,24 +78,24 @@ def parse_bytes(raw: bytes, name: str) -> Document:
 
 
 def read(path: Path) -> Document:
-    """Read and parse a file with those that it includes."""
+    """Read and parse a file and its included files."""
     return join(read_alone(path), path, read_alone)
 
 
 def read_alone(path: Path) -> Document:
-    """Read and parse one file; one that cannot be read is a document with one problem, without a position."""
+    """Read and parse one file. If it cannot be read, the document has one problem, without a position."""
     name = str(path)
     try:
         raw = _bytes(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        remedy = "create it, or name another file with SCHEDULER_FILE"
+        remedy = "create it, or set SCHEDULER_FILE to another file"
         return _document(name, b"", Problem(f"{name} cannot be read: {reason.lower()}", remedy))
     return parse_bytes(raw, name)
 
 
 def _bytes(path: Path) -> bytes:
-    """At most one byte more than is allowed; a pipe or device is refused instead of waited for."""
+    """Read at most MAX_BYTES + 1 bytes; refuses a pipe or device, which could block."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         mode = os.fstat(file.fileno()).st_mode
         if not stat.S_ISREG(mode):
@@ -104,7 +104,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _is_unended(raw: bytes) -> bool:
-    """A file that stands between brackets has an end of its own."""
+    """Whether the file may be cut short: its last line has no line break. A file in braces shows its own end."""
     return not raw.endswith((b"\n", b"\r")) and not raw.lstrip().startswith(b"{")
 
 
@@ -112,9 +112,9 @@ def _shape(root: Node | None, name: str) -> list[Problem]:
     if root is None or root.value is None:
         return [Problem("the file is empty", EXAMPLE, position=Position(name, 1, 1))]
     if not isinstance(root.value, dict):
-        kind = "a list" if isinstance(root.value, list) else "one piece of text"
+        kind = "a list" if isinstance(root.value, list) else "a single value"
         place = Positions(name, lambda: root).at(root.place)
-        return [Problem(f"the file holds {kind}, not keys such as schedules:", EXAMPLE, position=place)]
+        return [Problem(f"the file is {kind}, not a mapping with keys such as schedules:", EXAMPLE, position=place)]
     return []
 
 

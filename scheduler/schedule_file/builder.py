@@ -1,7 +1,7 @@
-"""Builds plain data with positions out of YAML events; with ``spans`` the only door to PyYAML.
+"""Build plain data with positions from YAML events.
 
-Working on events instead of a ready-made loader gives what none of them has together:
-the place of every value, duplicate keys, YAML 1.2 types, and limits that hold while reading.
+No ready-made loader combines what this needs: the position of every value, duplicate keys as errors,
+YAML 1.2 types, and limits that apply while reading.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ MAX_PROBLEMS = 500
 
 
 class Refused(Exception):
-    """Reading cannot go on; the problem is noted already."""
+    """Stops the reading; the problem has been noted."""
 
 
 class Builder:
-    """One reading of one text: call :meth:`build` once, then look at ``problems``."""
+    """Reads one text: call :meth:`build` once, then see ``problems``."""
 
     def __init__(self, text: str, name: str, loader: Any = LOADER) -> None:
         self.text = text
@@ -48,7 +48,7 @@ class Builder:
         self.problems: list[Problem] = []
 
     def build(self) -> Node | None:
-        """The root of the first document; None when the text is empty or cannot be read to its end."""
+        """The root of the first document; None if the text is empty or cannot be read to its end."""
         try:
             return self._document()
         except Refused:
@@ -68,11 +68,13 @@ class Builder:
         self.next()
         after = self.next()
         if type(after) is not StreamEndEvent:
-            self._note(after.start_mark, "a second document starts here", "keep one document, without '---' between")
+            self._note(
+                after.start_mark, "a second document starts here", "keep one document, without a '---' line inside"
+            )
         return root.nodes.get("") or Node(root.value[""], root.places[""])
 
     def _put(self, node: Node, step: str | int, event: Any, depth: int) -> None:
-        """Read the value that begins with this event into the node."""
+        """Read the value that starts with this event into the node."""
         mark = event.start_mark
         node.places[step] = mark.line * COLUMNS + mark.column
         self.count += 1
@@ -85,7 +87,7 @@ class Builder:
             if child.height:
                 node.nodes[step] = child
         if self.count > MAX_VALUES:
-            what = f"the file stands for more than {MAX_VALUES} values"
+            what = f"the file has more than {MAX_VALUES} values, aliases counted in full"
             self._refuse(mark, what, "split it, or use fewer aliases")
 
     def _child(self, event: Any, depth: int) -> Node:
@@ -107,8 +109,8 @@ class Builder:
         if node is None:
             name = printable(event.anchor)
             itself = event.anchor in self.anchors
-            what = f"*{name} stands inside what it refers to" if itself else f"there is no anchor &{name}"
-            self._note(event.start_mark, what, "name an anchor above, or put text that starts with * in quotes")
+            what = f"*{name} refers to itself" if itself else f"there is no anchor &{name}"
+            self._note(event.start_mark, what, "define the anchor above, or quote text that starts with *")
             return Node(f"*{event.anchor}", place(event.start_mark))
         self._check_depth(depth + node.height, event.start_mark)
         self.count += node.size
@@ -160,14 +162,14 @@ class Builder:
         return node
 
     def _key(self, event: Any, depth: int) -> str:
-        """The text of a key, whatever its type would be as a value: ``on:`` and ``123:`` are names too."""
+        """The text of a key, whatever type it would have as a value: ``on:`` and ``123:`` are names too."""
         mark: Mark = event.start_mark
         if type(event) is ScalarEvent and event.anchor is None and event.tag is None:
             self.count += 1
             return str(event.value)
         if type(event) is not ScalarEvent:
             self._put(Node({}, 0), "", event, depth)
-            self._note(mark, "a key must be plain text", "write key: value, with unusual keys in quotes")
+            self._note(mark, "a key must be plain text", "write key: value, and quote unusual keys")
             return ""
         if event.tag is not None:
             self._tag(event)
@@ -178,11 +180,11 @@ class Builder:
         return key
 
     def _duplicate(self, key: str, first: int, mark: Mark) -> None:
-        lines = f"it stands on line {first // COLUMNS + 1} and again on line {mark.line + 1}"
-        self._note(mark, f"duplicate key '{printable(key)}': {lines}", "delete or rename one of them")
+        lines = f"on lines {first // COLUMNS + 1} and {mark.line + 1}"
+        self._note(mark, f"duplicate key '{printable(key)}' {lines}", "delete or rename one of them")
 
     def _sources(self, depth: int) -> list[Node]:
-        """What a merge key names: one mapping, or a list of them."""
+        """The mappings that a merge key refers to: one, or a list."""
         event = self.next()
         holder = Node({}, 0)
         self._put(holder, "<<", event, depth)
@@ -192,7 +194,9 @@ class Builder:
             sources = [node.nodes.get(index) for index in range(len(node.value))]
         good = [source for source in sources if source and isinstance(source.value, dict)]
         if len(good) < len(sources):
-            self._note(event.start_mark, "a merge key << takes a mapping", "write <<: *name of an anchored mapping")
+            self._note(
+                event.start_mark, "the merge key << needs a mapping", "write <<: *name, where &name marks a mapping"
+            )
         return good
 
     def _tag(self, event: Any) -> None:
@@ -203,8 +207,9 @@ class Builder:
         start = error.context_mark or mark
         if mark is None or start is None:
             mark = start = yaml.Mark(self.name, 0, 0, 0, None, 0)
-        told = syntax.explain(self.text, error.problem or "", (mark.line, mark.column), (start.line, start.column))
-        self._note(yaml.Mark(self.name, 0, told.line, told.column, None, 0), told.what, told.remedy)
+        explained = syntax.explain(self.text, error.problem or "", (mark.line, mark.column), (start.line, start.column))
+        mark = yaml.Mark(self.name, 0, explained.line, explained.column, None, 0)
+        self._note(mark, explained.what, explained.remedy)
 
     def _check_depth(self, depth: int, mark: Mark) -> None:
         self.deepest = max(self.deepest, depth)
@@ -223,7 +228,7 @@ class Builder:
 
 
 def merge(source: Node, target: Node) -> None:
-    """Give the target what it does not say itself; of several sources the first wins."""
+    """Copy the keys that the target does not have; of several sources the first wins."""
     for key in [key for key in source.keys if key not in target.keys]:
         target.value[key] = source.value[key]
         target.keys[key] = source.keys[key]

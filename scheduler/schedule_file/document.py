@@ -1,4 +1,4 @@
-"""A schedule file as read: plain data, the place of every value, and what is wrong with the text."""
+"""A schedule file as read: plain data, the position of every value, and problems of the text."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Path = tuple[str | int, ...]
 
 
 class Mark(Protocol):
-    """A place as the YAML parser gives it; line and column count from 0."""
+    """A position from the YAML parser; line and column count from 0."""
 
     line: int
     column: int
 
 
-COLUMNS = 1 << 23  # more than the longest line that a file of 5 MB can hold
+COLUMNS = 1 << 23  # more than the longest possible line in a file of 5 MB
 
 
 def place(mark: Mark) -> int:
@@ -29,10 +29,10 @@ def place(mark: Mark) -> int:
 
 
 class Node:
-    """A collection, or an anchored scalar, and where its parts stand; an alias shares the node of its anchor.
+    """A collection or an anchored scalar, with the places of its parts; an alias shares its anchor's node.
 
-    ``size`` counts the values in it once its aliases are written out, ``height`` its levels;
-    ``nodes`` holds the collections among its values.
+    ``size`` is the number of values with aliases expanded, ``height`` the number of levels, ``nodes`` the collections
+    among the values.
     """
 
     __slots__ = ("height", "keys", "nodes", "place", "places", "size", "value")
@@ -50,16 +50,16 @@ class Node:
 class Positions(Mapping[Path, Position]):
     """The position of the value at each key path; :meth:`key` gives that of the key, :meth:`nearest` never fails.
 
-    ``look`` reads the text for places; it is called when the first one is asked for.
+    ``read`` parses the text for places; it is called at the first request for one.
     """
 
-    def __init__(self, file: str, look: Callable[[], Node | None]) -> None:
+    def __init__(self, file: str, read: Callable[[], Node | None]) -> None:
         self.file = file
-        self.look = look
+        self.read = read
 
     @cached_property
     def root(self) -> Node | None:
-        return self.look()
+        return self.read()
 
     def __getitem__(self, path: Path) -> Position:
         parent = self._node(path[:-1])
@@ -74,14 +74,14 @@ class Positions(Mapping[Path, Position]):
         return sum(1 for _ in self)
 
     def key(self, path: Path) -> Position:
-        """Where the last key of the path is written; for an item of a list, where the item is."""
+        """The position of the last key of the path; for a list item, of the item."""
         parent = self._node(path[:-1])
         if parent and path and path[-1] in parent.keys:
             return self.at(parent.keys[str(path[-1])])
         return self.nearest(path)
 
     def nearest(self, path: Path) -> Position:
-        """The position of the value, or of the key of the closest thing around it that is in the file."""
+        """The position of the value; if the file does not have it, of the key of the closest value around it."""
         if path in self:
             return self[path]
         while path := path[:-1]:
@@ -109,7 +109,7 @@ def _paths(node: Node, path: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Document:
-    """``data`` is empty when the text could not be read to its end; ``digest`` names the bytes of all files."""
+    """A parsed file. ``data`` is empty if the text could not be read to its end; ``digest`` covers all files."""
 
     name: str
     data: dict[str, Any]
@@ -118,25 +118,25 @@ class Document:
     digest: str
     length: int = 0  #: bytes
     incomplete: bool = False  #: whether this or an included file could not be read to its end
-    patterns: tuple[str, ...] = ()  #: what `include:` says
-    files: tuple[FilePath, ...] = ()  #: what is included
-    unended: tuple[str, ...] = ()  #: names of files that end inside a line, so that more may have stood there
+    patterns: tuple[str, ...] = ()  #: from `include:`
+    files: tuple[FilePath, ...] = ()  #: the included files
+    unended: tuple[str, ...] = ()  #: files whose last line has no line break: they may be cut short
 
     @property
     def imports(self) -> tuple[str, ...]:
-        """The modules under ``imports:``, as far as they can be made out."""
+        """The valid entries of ``imports:``."""
         imports = self.data.get("imports")
         return tuple(item for item in imports if isinstance(item, str)) if isinstance(imports, list) else ()
 
 
-def printable(text: str, longest: int = 60) -> str:
-    """Text for a message of one line: cut, and without what a terminal would obey or a reader not see."""
-    cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
+def printable(text: str, limit: int = 60) -> str:
+    """Text for a message of one line: shortened to ``limit`` characters, with unprintable ones escaped."""
+    cut = text if len(text) <= limit else f"{text[: limit - 1]}…"
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in cut)
 
 
 def owner(path: Path) -> tuple[str, str]:
-    """The schedule and the key that a path belongs to; empty where there is none."""
+    """The schedule and the key that a path belongs to; empty text for none."""
     if path and path[0] == "schedules":
         inner = [*map(str, path[1:3]), "", ""]
         return inner[0], inner[1]

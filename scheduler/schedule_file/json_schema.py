@@ -1,7 +1,7 @@
 """The JSON Schema of ``schedules.yaml``, for completion and checks while typing.
 
-Made from the model that validates, so that the two cannot disagree. Draft-07, because
-that is what editors' YAML support documents.
+Generated from the validating model, so that the two cannot disagree. Draft-07, because editors' YAML support
+documents that version.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ def schema() -> dict[str, Any]:
 
 
 def render() -> str:
-    """The text of ``schedules.schema.json``; equal models give equal text."""
+    """The text of ``schedules.schema.json``; deterministic."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def one_timing(schedule: dict[str, Any]) -> None:
-    """Exactly one timing key."""
+    """Require exactly one timing key."""
     schedule["oneOf"] = [{"required": [kind]} for kind in TIMING_KINDS]
 
 
 def names(schedules: dict[str, Any]) -> None:
-    """Let every name stand that is possible, so that an editor blames the name and not the schedule below it."""
+    """Check names apart from values, so that an editor marks a wrong name and not the schedule below it."""
     schedules["additionalProperties"] = next(iter(schedules.pop("patternProperties").values()))
     schedules["propertyNames"] = {"pattern": NAME_PATTERN}
 
@@ -57,7 +57,7 @@ def _object(raw: dict[str, Any], noun: type[BaseModel]) -> dict[str, Any]:
 
 
 def no_null(made: dict[str, Any], can_be_nothing: bool) -> None:
-    """An empty key is a mistake; the word ``none`` says nothing where ``defaults:`` may have said something."""
+    """Disallow empty keys; allow the word ``none`` for keys that ``defaults:`` may set."""
     kinds = [kind for kind in made.pop("anyOf") if kind != {"type": "null"}]
     if can_be_nothing:
         made["anyOf"] = [*kinds, {"const": NOTHING}]
@@ -66,10 +66,10 @@ def no_null(made: dict[str, Any], can_be_nothing: bool) -> None:
 
 
 def _property(raw: dict[str, Any], default: object, can_be_nothing: bool) -> dict[str, Any]:
-    """One key: without a title, which would only repeat the key, and with the default as the file writes it."""
+    """The schema of one key: without a title, which repeats the key, and with the default as written in the file."""
     made = {key: value for key, value in raw.items() if key not in ("title", "default")}
     if "$ref" in made:
-        # In draft-07 nothing else counts beside a $ref.
+        # Draft-07 ignores everything beside a $ref.
         made["allOf"] = [{"$ref": made.pop("$ref")}]
     if {"type": "null"} in made.get("anyOf", []):
         no_null(made, can_be_nothing)

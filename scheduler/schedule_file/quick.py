@@ -1,6 +1,6 @@
-"""The data of a text in which there is nothing to explain, without the places of its values.
+"""Fast reading of a text without errors, anchors and tags: data only, no positions.
 
-Places cost more than the data, and are asked for only when something is wrong: then the builder reads the text again.
+Positions cost more than the data and are needed only for errors: then the builder reads the text again.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from scheduler.schedule_file.scalars import plain
 
 
 class SecondLook(Exception):
-    """There is an anchor, a tag, a duplicate key or a mistake, which the builder knows."""
+    """The text has an anchor, a tag, a duplicate key or an error: the builder has to read it."""
 
 
 def read(text: str) -> dict[str, Any] | None:
-    """The mapping that the text stands for; None for a text that the builder has to look at."""
+    """The mapping in the text; None if the builder has to read it."""
     parser = LOADER(text)
     try:
         return Quick(parser.get_event).document()
@@ -30,7 +30,7 @@ def read(text: str) -> dict[str, Any] | None:
 
 
 class Quick:
-    """One reading of one text."""
+    """Reads one text."""
 
     def __init__(self, next_event: Any) -> None:
         self.next = next_event
@@ -46,8 +46,8 @@ class Quick:
         self.expect(type(self.next()) is StreamEndEvent and self.count < MAX_VALUES)
         return data
 
-    def expect(self, met: bool) -> None:
-        if not met:
+    def expect(self, condition: bool) -> None:
+        if not condition:
             raise SecondLook
 
     def collection(self, event: Any, depth: int) -> Any:
@@ -55,29 +55,29 @@ class Quick:
         return self.mapping(depth) if type(event) is MappingStartEvent else self.sequence(depth)
 
     def mapping(self, depth: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         next_event = self.next
         while type(item := next_event()) is not MappingEndEvent:
             if type(item) is not ScalarEvent or item.anchor is not None or item.tag is not None:
                 raise SecondLook
             key = item.value
-            if key in found or key == "<<":
+            if key in values or key == "<<":
                 raise SecondLook
             event = next_event()
             if type(event) is ScalarEvent and event.anchor is None and event.tag is None:
-                found[key] = event.value if event.style else plain(event.value)
+                values[key] = event.value if event.style else plain(event.value)
             else:
-                found[key] = self.collection(event, depth + 1)
-        self.count += 2 * len(found)
-        return found
+                values[key] = self.collection(event, depth + 1)
+        self.count += 2 * len(values)
+        return values
 
     def sequence(self, depth: int) -> list[Any]:
-        found: list[Any] = []
+        items: list[Any] = []
         next_event = self.next
         while type(event := next_event()) is not SequenceEndEvent:
             if type(event) is ScalarEvent and event.anchor is None and event.tag is None:
-                found.append(event.value if event.style else plain(event.value))
+                items.append(event.value if event.style else plain(event.value))
             else:
-                found.append(self.collection(event, depth + 1))
-        self.count += len(found)
-        return found
+                items.append(self.collection(event, depth + 1))
+        self.count += len(items)
+        return items

@@ -1,14 +1,14 @@
-"""What a plain YAML scalar means: the YAML 1.2 core schema, minus what would surprise a reader.
+"""Values of plain YAML scalars: the YAML 1.2 core schema, minus its surprises.
 
-Stricter than the schema in two places: digits with a leading zero stay text, because
-half of the readers take ``010`` for eight, and so do numbers too long for JSON's users.
+Two differences from the schema: digits with a leading zero stay text, because parsers disagree about ``010``,
+and so do numbers that are too long for JSON parsers.
 """
 
 from __future__ import annotations
 
 import re
 
-LONGEST_NUMBER = 100
+MAX_NUMBER_LENGTH = 100
 WORDS: dict[str, bool | float | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -30,7 +30,7 @@ def plain(text: str) -> Scalar:
     """The value of an unquoted scalar; ``on``, ``no``, ``010``, ``12:30``, ``1_000`` and dates stay text."""
     if text in WORDS:
         return WORDS[text]
-    if text[0] in NUMBER_STARTS and len(text) <= LONGEST_NUMBER:
+    if text[0] in NUMBER_STARTS and len(text) <= MAX_NUMBER_LENGTH:
         return number(text)
     return text
 

@@ -1,4 +1,4 @@
-"""The files that a schedule file includes, read into one document: one namespace, and every place names its file."""
+"""Join a schedule file and its included files into one document; positions name the file."""
 
 from __future__ import annotations
 
@@ -13,53 +13,53 @@ from scheduler.model import Position, Problem
 from scheduler.schedule_file.document import Document, Positions, printable
 from scheduler.schedule_file.document import Path as KeyPath
 
-SHARED = ("schedules", "calendars")  #: what an included file may hold
+SHARED = ("schedules", "calendars")  #: keys allowed in an included file
 MAX_FILES = 1000
 MAX_BYTES_TOGETHER = 20_000_000
-NO_MATCH = "mend the pattern, or ignore this if there shall be none yet; it counts from the directory of this file"
-UNREAD = "create it, mend its mode, or mend include:"
+NO_MATCH = "check the pattern, which is relative to this file's directory; ignore this if the files come later"
+UNREAD = "create it, fix its mode, or change include:"
 
-Read = Callable[[Path], Document]  #: of one file
+Read = Callable[[Path], Document]  #: reads one file
 
 
 def patterns(document: Document) -> list[tuple[KeyPath, str]]:
-    """The patterns under ``include:``, one or a list, each with its key path; other values are for the validator."""
-    said = document.data.get("include")
-    listed = list(enumerate(said)) if isinstance(said, list) else []
-    found = [(("include",), said)] if isinstance(said, str) else [(("include", index), item) for index, item in listed]
-    return [(path, item.strip()) for path, item in found if isinstance(item, str) and item.strip()]
+    """The patterns under ``include:``, one or a list, each with its key path; the validator reports other values."""
+    include = document.data.get("include")
+    items = list(enumerate(include)) if isinstance(include, list) else []
+    texts = [(("include",), include)] if isinstance(include, str) else [(("include", index), it) for index, it in items]
+    return [(path, text.strip()) for path, text in texts if isinstance(text, str) and text.strip()]
 
 
 def included(directory: Path, pattern: str) -> list[Path]:
-    """The files that a pattern stands for, sorted. One without ``*``, ``?`` and ``[`` is that file, also if missing."""
+    """The files that a pattern matches, sorted. One without ``*``, ``?`` and ``[`` is that file, even if missing."""
     if not glob.has_magic(pattern):
         return [directory / pattern]
     try:
         return [directory / name for name in sorted(glob.glob(pattern, root_dir=directory))]
-    except ValueError:  # no file system has such a name
+    except ValueError:  # a name that no file system allows
         return []
 
 
 def join(main: Document, path: Path, read: Read) -> Document:
-    """The document of the main file and of those that it includes; its data are those of all of them."""
+    """The main document, with the data of all included files."""
     wanted = patterns(main)
     if not wanted:
         return main
     joined = Joined(main)
     seen = {path.absolute()}
     for at, pattern in wanted:
-        found = included(path.parent, pattern)
-        for file in found:
+        files = included(path.parent, pattern)
+        for file in files:
             if file.absolute() not in seen:
                 seen.add(file.absolute())
                 joined.add(file, at, read)
-        if not found:
+        if not files:
             joined.note(at, f"include: {printable(repr(pattern))} matches no file", NO_MATCH, "warning")
     return joined.document(tuple(pattern for _, pattern in wanted))
 
 
 class Joined:
-    """Takes one file after the other into the main one."""
+    """Merges included files into the main document."""
 
     def __init__(self, main: Document) -> None:
         self.main = main
@@ -76,7 +76,9 @@ class Joined:
     def add(self, file: Path, at: KeyPath, read: Read) -> None:
         if len(self.files) >= MAX_FILES or self.length > MAX_BYTES_TOGETHER:
             if not self.incomplete:
-                what = f"more than {MAX_FILES} files or {MAX_BYTES_TOGETHER // 1_000_000} MB are included"
+                what = (
+                    f"the included files are more than {MAX_FILES}, or larger than {MAX_BYTES_TOGETHER // 1_000_000} MB"
+                )
                 self.note(at, what, "include fewer")
             self.incomplete = True
             return
@@ -94,10 +96,10 @@ class Joined:
         return replace(problem, position=self.main.positions.nearest(at), remedy=UNREAD)
 
     def take(self, key: str, value: Any, part: Document) -> None:
-        """One key of an included file."""
+        """Merge one key of an included file."""
         if key not in SHARED:
-            what = f"{printable(repr(key))} cannot stand in an included file"
-            remedy = f"put it into {self.main.name}; here only schedules and calendars can stand"
+            what = f"{printable(repr(key))} is not allowed in an included file"
+            remedy = f"move it to {self.main.name}; included files may have only schedules and calendars"
             self.problem(part.positions.key((key,)), what, remedy)
         elif isinstance(value, dict):
             self.merge(key, value, part)
@@ -107,7 +109,7 @@ class Joined:
 
     def merge(self, key: str, value: Mapping[str, Any], part: Document) -> None:
         mine = self.data.setdefault(key, {})
-        if not isinstance(mine, dict):  # the validator tells
+        if not isinstance(mine, dict):  # the validator reports it
             return
         for name, item in value.items():
             if name in mine:
@@ -126,7 +128,7 @@ class Joined:
     def problem(self, place: Position, what: str, remedy: str, schedule: str = "") -> None:
         self.problems.append(Problem(what, remedy, printable(schedule, 100), position=place))
 
-    def document(self, looked_for: tuple[str, ...]) -> Document:
+    def document(self, patterns: tuple[str, ...]) -> Document:
         positions = JoinedPositions(self.main.positions, self.parts)
         return replace(
             self.main,
@@ -135,14 +137,14 @@ class Joined:
             problems=tuple(self.problems),
             digest=self.digest.hexdigest()[:12],
             files=tuple(self.files),
-            patterns=looked_for,
+            patterns=patterns,
             incomplete=self.incomplete,
             unended=self.unended,
         )
 
 
 class JoinedPositions(Positions):
-    """Positions of the main file, but for what stands in another: that is known by its first two keys."""
+    """Positions in all files; the first two keys of a path decide in which one."""
 
     def __init__(self, main: Positions, parts: Mapping[KeyPath, Positions]) -> None:
         super().__init__(main.file, lambda: main.root)

@@ -1,4 +1,4 @@
-"""Where each value of a schedule file begins and ends in its text, and how it is written."""
+"""The start and end of each value in the text of a schedule file, and its style."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # which leaves it o
 
 
 class Span:
-    """One value: ``text[start:end]``, comments after it left out.
+    """One value: ``text[start:end]``, without the comments after it.
 
     ``style`` is that of a scalar (empty for a plain one, else its quote or ``|`` or ``>``), ``flow`` or ``block``.
-    A ``shared`` value has an anchor or is an alias; where an alias stands is not known. What is in it is looked at
-    only when somebody asks, because a long file has a million of them.
+    A ``shared`` value has an anchor or is an alias; PyYAML does not give an alias's own place. Items are computed on
+    demand, because a long file has a million of them.
     """
 
     def __init__(self, text: str, node: Any, behind: int) -> None:
         self._text = text
         self._node = node
         self.start: int = node.start_mark.index
-        self.is_alias = self.start < behind  # then this is where its anchor stands
+        self.is_alias = self.start < behind  # then PyYAML gave the place of its anchor
         self.shared = self.is_alias or text.startswith("&", self.start, node.end_mark.index)
         self.kind = KINDS[type(node)]
 
@@ -39,7 +39,7 @@ class Span:
 
     @cached_property
     def end(self) -> int:
-        """Of a block, where its last value ends."""
+        """Where it ends; for a block, where its last value ends."""
         end: int = self._node.end_mark.index
         if self.style in ("|", ">"):
             return self.start + len(self._text[self.start : end].rstrip())
@@ -49,7 +49,7 @@ class Span:
 
     @cached_property
     def items(self) -> tuple[Item, ...]:
-        """The keys of a mapping, or the values of a list; none of an alias."""
+        """The keys of a mapping or the values of a list; empty for an alias."""
         if self.kind == "scalar" or self.is_alias:
             return ()
         return self._pairs() if self.kind == "mapping" else self._listed()
@@ -74,7 +74,7 @@ class Span:
         return tuple(items)
 
     def _dash(self, before: list[Item], value: Span) -> int:
-        """The dashes of a list stand below one another."""
+        """The place of an item's dash: dashes of one list have the same column."""
         if not before:
             return self.start
         column = int(self._node.start_mark.column)
@@ -87,9 +87,9 @@ class Span:
 
 @dataclass(frozen=True)
 class Item:
-    """A key with its value, or a value of a list; ``start`` is where the key or the dash stands.
+    """A key with its value, or a list item; ``start`` is the place of the key or the dash.
 
-    ``after`` is where the value may begin: behind the key, or behind the dash.
+    ``after`` is the place after the key or the dash, where the value may start.
     """
 
     key: str
@@ -99,7 +99,7 @@ class Item:
 
     @property
     def end(self) -> int:
-        """Where its value ends; of an empty value or an alias, at the least where that begins."""
+        """Where its value ends; at least ``after``, for an empty value or an alias."""
         return self.after if self.value.is_alias else max(self.value.end, self.after)
 
 
@@ -107,7 +107,7 @@ KINDS = {yaml.ScalarNode: "scalar", yaml.MappingNode: "mapping", yaml.SequenceNo
 
 
 class Unplaced(ValueError):
-    """A text that can be read, but in which not every value has one place."""
+    """The text is readable, but not every value has exactly one place."""
 
 
 def spans(text: str) -> Span:

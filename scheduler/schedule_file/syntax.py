@@ -1,4 +1,4 @@
-"""Says in the reader's terms what the YAML parser says in its own."""
+"""Explain errors of the YAML parser to the person who writes the file."""
 
 from __future__ import annotations
 
@@ -18,50 +18,50 @@ class Explained(NamedTuple):
 
 
 class Term(NamedTuple):
-    says: str  #: part of the parser's own words
+    says: str  #: part of the parser's message
     what: str
     remedy: str
-    at_start: bool = False  #: blame the place where the construct begins
+    at_start: bool = False  #: report the place where the construct starts
 
 
-INDENT = "give the keys of one level the same number of spaces in front"
+INDENT = "indent all keys of one level by the same number of spaces"
 COLON = "write key: value, with a space after the colon"
-QUOTE = "put text that holds a special character in quotes"
+QUOTE = "quote text with special characters"
 TERMS = (
     Term("end of stream", "a quote is opened here and never closed", "close it", at_start=True),
     Term("document indicator", "a quote is opened here and never closed", "close it", at_start=True),
     Term("',' or ']'", "a '[' is opened here and not closed", "separate with ',' and close it", at_start=True),
     Term("',' or '}'", "a '{' is opened here and not closed", "separate with ',' and close it", at_start=True),
-    Term("mapping values are not allowed", "a ':' does not fit here", f"{INDENT}, and {QUOTE}"),
+    Term("mapping values are not allowed", "a ':' is not allowed here", f"{INDENT}, and {QUOTE}"),
     Term("sequence entries are not allowed", "a list cannot start here", "put each '- item' on a line of its own"),
-    Term("expected '-' indicator", "a key stands where the next '- item' of a list should", INDENT),
-    Term("could not find expected ':'", "a line without 'key: value'", COLON, at_start=True),
+    Term("expected '-' indicator", "a key where the next '- item' of a list is expected", INDENT),
+    Term("could not find expected ':'", "this line is not 'key: value'", COLON, at_start=True),
     Term("did not find expected key", "this does not fit the lines above", f"{INDENT}, and {QUOTE}"),
     Term("<document start>", "this does not fit the lines above", COLON),
-    Term("escape", "a backslash stands for nothing here", "use single quotes, or write the backslash twice"),
+    Term("escape", "unknown escape sequence after a backslash", "use single quotes, or write the backslash twice"),
     Term("tag", "tags such as !name are not allowed", "write the plain value"),
-    Term("anchor", "an anchor needs a name of letters and digits", "write &name, or put the text in quotes"),
+    Term("anchor", "an anchor needs a name of letters and digits", "write &name, or quote the text"),
     Term("incompatible YAML", "this version of YAML is not supported", "delete the %YAML line"),
 )
-LONGEST_LINE = 1000  #: what stands further right is not looked at
+MAX_LINE_LENGTH = 1000  #: characters; the rest of a longer line is ignored
 CRON_VALUE = re.compile(r"^(\s*(?:-\s+)*(?:[^\s#'\"][^:#'\"]*:\s+)?)(\*[^#\n]*)")
 CRON_BETWEEN_BRACES = re.compile(r"[{,]\s*[\w-]+:\s+(\*[^,}#\n]*)")
 
 
 def explain(text: str, problem: str, at: tuple[int, int], start: tuple[int, int]) -> Explained:
-    """Explain the parser's problem at line and column ``at``, in a construct that begins at ``start``."""
+    """Explain the parser's problem at line and column ``at``, in a construct that starts at ``start``."""
     lines = re.split(r"\r\n|[\r\n\x85\u2028\u2029]", text)
-    line = lines[at[0]][:LONGEST_LINE] if at[0] < len(lines) else ""
+    line = lines[at[0]][:MAX_LINE_LENGTH] if at[0] < len(lines) else ""
     cron = CRON_VALUE.match(line)
     if cron and at[1] >= len(cron[1]):
         return unquoted_cron(cron[2].strip(), at[0], len(cron[1]))
-    for found in CRON_BETWEEN_BRACES.finditer(line):
-        if found.start(1) <= at[1] <= found.end(1):
-            return unquoted_cron(found[1].strip(), at[0], found.start(1))
+    for match in CRON_BETWEEN_BRACES.finditer(line):
+        if match.start(1) <= at[1] <= match.end(1):
+            return unquoted_cron(match[1].strip(), at[0], match.start(1))
     if "\t" in line[at[1] : at[1] + 1] or "tab character" in problem:
-        return Explained("a tab is used for indentation", "use spaces", *at)
+        return Explained("this line is indented with a tab", "use spaces", *at)
     if "cannot start any token" in problem:
-        return Explained(f"a value cannot start with {line[at[1] : at[1] + 1]!r}", "put it in quotes", *at)
+        return Explained(f"a value cannot start with {line[at[1] : at[1] + 1]!r}", "quote it", *at)
     for term in TERMS:
         if term.says in problem:
             return Explained(term.what, term.remedy, *(start if term.at_start else at))
@@ -69,5 +69,5 @@ def explain(text: str, problem: str, at: tuple[int, int], start: tuple[int, int]
 
 
 def unquoted_cron(value: str, line: int, column: int) -> Explained:
-    what = f"{printable(value)} is not quoted, and YAML takes a leading * for a reference"
+    what = f"{printable(value)} is not quoted, and YAML reads a leading * as a reference"
     return Explained(what, f'quote the cron expression: "{printable(value)}"', line, column)

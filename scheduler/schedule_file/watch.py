@@ -1,4 +1,4 @@
-"""Has the schedule file, or one that it includes, changed? Answered from directory entries, without reading."""
+"""Watch the schedule file and its included files for changes, by their stat data, without reading them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from scheduler.schedule_file import included
 
 Signature = tuple[int, int, int] | None
 Look = tuple[tuple[Path, Signature], ...]
-SETTLED = 0.3  #: seconds for which a file must look the same before what was saved counts as whole
+SETTLE_S = 0.3  #: a change counts once the files have stayed the same for this long: an editor may still be writing
 
 
 class FileWatch:
-    """Remembers what a file looked like; a rename, a swapped symlink and a rewrite all look different."""
+    """Notices every kind of change: a rewrite, a rename over the file, a changed symlink."""
 
-    def __init__(self, path: Path, settled: float = SETTLED) -> None:
+    def __init__(self, path: Path, settled: float = SETTLE_S) -> None:
         self.path = path
         self.settled = settled
-        self.patterns: tuple[str, ...] = ()  #: what the file includes; a change here counts as one of the file
+        self.patterns: tuple[str, ...] = ()  #: from `include:`; a change of a matching file counts
         self._seen: Look | None = None
         self._new: Look | None = None
         self._new_since = 0.0
 
     def has_changed(self, *, peek: bool = False) -> bool:
-        """Whether it looks different from the last time, and is not being written any more.
+        """Whether the files have changed since the last True, and have settled.
 
-        ``peek`` leaves the answer for the next call. The first look never waits.
+        ``peek`` keeps the answer for the next call. The first call never waits for settling.
         """
         look = self._look()
         if look != self._new:
@@ -38,13 +38,13 @@ class FileWatch:
         return changed
 
     def forget(self) -> None:
-        """Count the file as changed at the next look."""
+        """Make the next ``has_changed`` return True."""
         self._seen = None
 
     def follow(self, patterns: tuple[str, ...], *, certain: bool) -> None:
-        """From now on, look at these included files too; the next look tells a change if they are others than before.
+        """Watch these included files too; if they are different ones than before, that is a change.
 
-        Not ``certain`` when the file is wrong: what it included before may still belong to it.
+        ``certain`` is False if the file has errors: an empty ``patterns`` then keeps the previous ones.
         """
         if patterns or certain:
             self.patterns = patterns
@@ -55,7 +55,7 @@ class FileWatch:
 
 
 def signature(path: Path) -> Signature:
-    """None for a file that cannot be found."""
+    """The stat data that change with the file; None if it does not exist."""
     try:
         stat = path.stat()
     except (OSError, ValueError):

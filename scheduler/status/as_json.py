@@ -12,7 +12,7 @@ from scheduler.storage.instants import from_seconds
 
 
 def iso(instant: datetime | float | None) -> str | None:
-    """An instant for JSON: ISO 8601 in UTC; None for nothing."""
+    """An instant as ISO 8601 in UTC; None for None or 0."""
     if not instant:
         return None
     moment = from_seconds(instant) if isinstance(instant, (int, float)) else instant
@@ -20,7 +20,7 @@ def iso(instant: datetime | float | None) -> str | None:
 
 
 def run_json(run: Run) -> dict[str, Any]:
-    """A run for JSON; instants in ISO 8601, durations in seconds."""
+    """A run as JSON."""
     body = asdict(run)
     for name in ("due", "sent", "started", "finished", "until"):
         body[name] = iso(body[name])
@@ -28,7 +28,7 @@ def run_json(run: Run) -> dict[str, Any]:
 
 
 def row_json(item: Row) -> dict[str, Any]:
-    """A schedule at a glance for JSON."""
+    """A row as JSON."""
     shown = ("name", "state", "task", "timing", "zone", "origin", "description", "error")
     body = {key: getattr(item, key) for key in shown}
     body |= {"tags": list(item.tags), "overlaid": list(item.overlaid), "next": iso(item.next)}
@@ -36,7 +36,7 @@ def row_json(item: Row) -> dict[str, Any]:
 
 
 def overview_json(overview: Overview) -> dict[str, Any]:
-    """The whole service for JSON."""
+    """The whole service as JSON."""
     leader = overview.leader
     leads = leader and {"name": leader.name, "lease_ends_in": leader.remaining, "since": iso(leader.since)}
     return {
@@ -50,7 +50,7 @@ def overview_json(overview: Overview) -> dict[str, Any]:
 
 
 def detail_json(detail: Detail) -> dict[str, Any]:
-    """One schedule for JSON."""
+    """One schedule as JSON."""
     entry = detail.entry
     return row_json(detail.row) | {
         "fields": entry.fields,

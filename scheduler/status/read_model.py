@@ -1,4 +1,4 @@
-"""One read-model of the whole service, rendered as page, text, JSON and metrics. Nothing is written here."""
+"""The read model of the service, rendered as page, text, JSON and metrics. Read-only."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ STATES: dict[State, str] = {
     "running": "a run is in progress",
     "queued": "sent, waiting for a worker",
     "failed": "the last run failed",
-    "lost": "the worker of the last run disappeared",
+    "lost": "the last run was lost",
     "skipped": "the last due instant was skipped",
     "ok": "the last run succeeded",
     "new": "has not run yet",
@@ -54,7 +54,7 @@ STATES: dict[State, str] = {
 
 @dataclass(frozen=True)
 class Row:
-    """A schedule at a glance."""
+    """A schedule in one row."""
 
     name: str
     state: State
@@ -84,8 +84,8 @@ class Detail:
     entry: Entry
     upcoming: tuple[datetime, ...]
     runs: tuple[Run, ...]
-    skipped: datetime | None = None  #: the due instant that somebody asked to skip
-    notes: tuple[str, ...] = ()  #: what clock changes do to it within a year
+    skipped: datetime | None = None  #: the due instant that a person asked to skip
+    notes: tuple[str, ...] = ()  #: effects of clock changes within a year
 
 
 @dataclass(frozen=True)
@@ -97,33 +97,32 @@ class Overview:
     leader: lock.Holder | None
     standbys: tuple[str, ...]
     file: dict[str, str] = field(default_factory=dict)
-    notices: tuple[str, ...] = ()  #: what a person should know for a while
-    differing: tuple[str, ...] = ()  #: standbys with another schedule file than the leader's
+    notices: tuple[str, ...] = ()  #: temporary notices for a person
+    differing: tuple[str, ...] = ()  #: standbys whose schedule file differs from the leader's
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What a person should look at, worst first."""
-        found = [] if self.leader else [f"No beat leads: nothing is sent. Start it with `{start_command()}`"]
-        found += self.notices
-        found += with_command_name(self.file.get("problems", "")).splitlines()
-        found += [
-            f"Standby {name} has another schedule file than the one that the leader read: "
-            "bring both to the same version"
+        """What needs a person, worst first."""
+        problems = [] if self.leader else [f"No beat leads, so nothing is sent: start one with `{start_command()}`"]
+        problems += self.notices
+        problems += with_command_name(self.file.get("problems", "")).splitlines()
+        problems += [
+            f"Standby {name} has a schedule file that differs from the leader's: deploy the same version to both"
             for name in self.differing
         ]
-        found += [f"schedule '{row.name}': {row.error}" for row in self.rows if row.state == "quarantined"]
-        return tuple(found)
+        problems += [f"schedule '{row.name}': {row.error}" for row in self.rows if row.state == "quarantined"]
+        return tuple(problems)
 
 
 class Status:
-    """Reads the store and the ledger for people."""
+    """Reads the store and the ledger."""
 
     def __init__(self, store: Store, ledger: Ledger) -> None:
         self.store = store
         self.ledger = ledger
 
     def overview(self, names: Iterable[str] | None = None) -> Overview:
-        """The service and these schedules (all if not given), each with the row that was added last to its ledger."""
+        """The service and these schedules (default: all), each with its newest ledger row."""
         every = self.store.names()
         shown = list(every if names is None else names)
         latest = self.ledger.latest(shown)
@@ -131,31 +130,31 @@ class Status:
         client, keys = self.store.client, self.store.keys
         standbys = client.zrangebyscore(keys.standbys, time.time() - 30, "+inf")
         leader, facts, notices = lock.holder(client, keys), self.store.file_facts(), self.store.notices()
-        found = client.hmget(keys.standby_files, standbys) if standbys and "digest" in facts else []
+        digests = client.hmget(keys.standby_files, standbys) if standbys and "digest" in facts else []
         differing = [
-            name for name, digest in zip(standbys, found, strict=False) if digest not in (None, facts["digest"])
+            name for name, digest in zip(standbys, digests, strict=False) if digest not in (None, facts["digest"])
         ]
         return Overview(rows, len(every), leader, tuple(standbys), facts, notices, tuple(differing))
 
     def detail(self, name: str, runs: int = 20, upcoming: int = 5) -> Detail:
         """One schedule; raises NotFound."""
         entry = self.store.get(name)
-        found = tuple(self.ledger.runs(name, runs))
+        newest = tuple(self.ledger.runs(name, runs))
         instants = tuple(upcoming_instants(entry, upcoming))
         job, _ = read_job(entry)
         skipped = left_out(entry, job) if job else None
-        return Detail(row(entry, found[0] if found else None), entry, instants, found, skipped, clock_notes(entry))
+        return Detail(row(entry, newest[0] if newest else None), entry, instants, newest, skipped, clock_notes(entry))
 
 
 def clock_notes(entry: Entry) -> tuple[str, ...]:
-    """A sentence for each clock change of the next year that touches the schedule."""
+    """A sentence for each clock change within a year that affects the schedule."""
     job, _ = read_job(entry)
     now = from_seconds(time.time())
     return tuple(note.words for note in clock_changes(job.timing, now, now + timedelta(days=366))) if job else ()
 
 
 def read_job(entry: Entry) -> tuple[Job | None, str]:
-    """The entry's job, or the reason why it cannot be read."""
+    """The entry's job, or None and the reason why it cannot be read."""
     try:
         return entries.job(entry), ""
     except DamagedEntry as error:
@@ -163,7 +162,7 @@ def read_job(entry: Entry) -> tuple[Job | None, str]:
 
 
 def row(entry: Entry, last: Run | None) -> Row:
-    """An entry and its runs at a glance."""
+    """The row of an entry and its newest run."""
     job, error = read_job(entry)
     return Row(
         name=entry.name,
@@ -183,7 +182,7 @@ def row(entry: Entry, last: Run | None) -> Row:
 
 
 def state(entry: Entry, job: Job | None, last: Run | None) -> State:
-    """The one word that matters most now; see STATES."""
+    """The most important state now; see STATES."""
     if entry.error or job is None:
         return "quarantined"
     if entry.pause is not None and (entry.pause.until is None or entry.pause.until > time.time()):
@@ -202,18 +201,18 @@ def state(entry: Entry, job: Job | None, last: Run | None) -> State:
 
 
 def upcoming_instants(entry: Entry, count: int) -> Iterator[datetime]:
-    """The next due instants that will be sent: what the page shows is what happens."""
+    """The next due instants that will be sent."""
     return islice(due_instants(entry, from_seconds(time.time())), count)
 
 
 def due_instants(entry: Entry, after: datetime) -> Iterator[datetime]:
-    """Every due instant after this one that will be sent, as things stand."""
+    """Due instants after this one that will be sent, if nothing changes."""
     job, _ = read_job(entry)
     return upcoming.due_instants(entry, job, after) if job else iter(())
 
 
 def timeline(stored: Iterable[Entry], after: datetime, until: datetime) -> Iterator[tuple[datetime, str]]:
-    """What will be sent in (after, until], of every schedule, in the order of time."""
+    """Due instants of all schedules in (after, until] that will be sent, in order of time."""
     return merge(*(named_instants(entry, after, until) for entry in stored))
 
 

@@ -1,4 +1,4 @@
-"""Decides whether a schedule file, or one schedule from the admin, may govern; explains every reason against it."""
+"""Validate a schedule file, or one schedule from the admin, and explain every error."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["Calendars", "Tasks", "Validated", "validate", "validate_fields"]
 
 @dataclass(frozen=True)
 class Validated:
-    """``declared`` holds the schedules without errors, with what the top of the file says merged in.
+    """The result: ``declared`` has the schedules without errors, with the file's defaults merged in.
 
-    It governs only when ``ok``. Problems are sorted by position.
+    Apply it only if ``ok``. Problems are sorted by position.
     """
 
     declared: dict[str, Declared]
@@ -40,24 +40,25 @@ class Validated:
 
 
 def validate(document: Document, *, tasks: Tasks | None) -> Validated:
-    """Check a whole file; ``tasks`` maps registered names to signatures (None: unknown), or is None to skip that."""
+    """Validate a whole file. ``tasks`` maps task names to signatures (None: unknown); None skips the check of tasks."""
     if document.problems and not document.data:
         return Validated({}, document.problems)
     declared, findings = _everything(document.data, tasks)
-    if document.incomplete:  # the calendar may stand in what could not be read
+    if document.incomplete:  # the unread part may declare the calendar
         findings = [finding for finding in findings if not finding.what.startswith(UNKNOWN_CALENDAR)]
-    told = {problem.position for problem in document.problems}
+    # One problem per position is enough: the parser's comes first, since the others may only follow from it.
+    reported = {problem.position for problem in document.problems}
     problems = [_placed(finding, document) for finding in findings]
-    fresh = [problem for problem in problems if problem.position not in told]
-    return Validated(declared, tuple(sorted([*document.problems, *fresh], key=_place(document))))
+    more = [problem for problem in problems if problem.position not in reported]
+    return Validated(declared, tuple(sorted([*document.problems, *more], key=_place(document))))
 
 
 def validate_fields(
     name: str, fields: Mapping[str, Any], *, tasks: Tasks | None, calendars: Calendars | None = None
 ) -> tuple[Declared | None, tuple[Problem, ...]]:
-    """Pass one schedule through the same gate; a key that is None counts as left out.
+    """Validate one schedule; a key with the value None counts as missing.
 
-    Fields are values as YAML gives them; ``schedule_file.plain`` reads such a value from a form's text.
+    Values are as YAML gives them; ``schedule_file.plain`` converts text from a form.
     """
     given = {key: value for key, value in fields.items() if value is not None}
     declared, findings = Gate(tasks, calendars or {}).schedule(name, given)
@@ -83,8 +84,8 @@ def _everything(data: Mapping[str, Any], tasks: Tasks | None) -> tuple[dict[str,
         else:
             errors += len(wrong)
         if errors > MAX_FINDINGS:
-            what = "the schedules from here on are not checked"
-            return declared, [*findings, Finding(("schedules", name), what, "mend those above first")]
+            what = "the schedules from here on were not checked"
+            return declared, [*findings, Finding(("schedules", name), what, "fix the errors above first")]
     return declared, findings + gate.rename_findings(declared, schedules)
 
 
@@ -96,7 +97,7 @@ def _placed(finding: Finding, document: Document) -> Problem:
 
 
 def _place(document: Document) -> Callable[[Problem], tuple[bool, str, int, int]]:
-    """The order in which problems are told: by place, the main file first."""
+    """The sort key of problems: by position, the main file first."""
 
     def order(problem: Problem) -> tuple[bool, str, int, int]:
         place = problem.position or Position(document.name, 0, 0)

@@ -1,4 +1,4 @@
-"""What a person should be told of schedules that are valid: warnings, each with the answer."""
+"""Warnings about valid schedules, each with a remedy."""
 
 from __future__ import annotations
 
@@ -8,28 +8,26 @@ from datetime import datetime, timedelta
 from scheduler import timing
 from scheduler.model import Declared, Problem
 
-AHEAD = timedelta(days=366)
-CROWD = 10  #: schedules at minute 0 from which it is worth spreading them
+PERIOD = timedelta(days=366)  #: look this far ahead for clock changes
+MANY_AT_MINUTE_0 = 10  #: schedules; from this number on, advise to spread them
 
 
 def advise(declared: Mapping[str, Declared], now: datetime) -> list[Problem]:
-    """Warnings about the year after ``now``: clock changes that touch a run, uneven intervals, a crowded minute 0."""
-    found = [warning for item in declared.values() for warning in advise_one(item, now)]
+    """Warnings about the year after ``now``: clock changes, uneven intervals, many schedules at minute 0."""
+    warnings = [warning for item in declared.values() for warning in advise_one(item, now)]
     crowd = sorted(name for name, item in declared.items() if starts_at_minute_0(item))
-    if len(crowd) >= CROWD:
-        some = ", ".join(crowd[:3])
-        what = f"{len(crowd)} schedules run at minute 0 ({some}, …)"
-        found.append(warning(crowd[0], "cron", what, "write ~ for the minute to spread them by name, or set jitter"))
-    return found
+    if len(crowd) >= MANY_AT_MINUTE_0:
+        examples = ", ".join(crowd[:3])
+        what = f"{len(crowd)} schedules run at minute 0 ({examples}, …)"
+        warnings.append(warning(crowd[0], "cron", what, "write ~ as the minute to spread them by name, or set jitter"))
+    return warnings
 
 
 def advise_one(item: Declared, now: datetime) -> Iterator[Problem]:
     """Warnings about one schedule."""
     built = item.timing()
-    for note in timing.clock_changes(built, now, now + AHEAD):
-        remedy = (
-            "that is once, as Debian's cron does it; choose a time outside the change, or timezone: UTC, to avoid it"
-        )
+    for note in timing.clock_changes(built, now, now + PERIOD):
+        remedy = "Debian's cron does the same; to avoid it, choose another time of day, or timezone: UTC"
         yield warning(item.name, item.schedule.kind, note.words, remedy)
     uneven = timing.uneven_every(built)
     if uneven:
@@ -37,7 +35,7 @@ def advise_one(item: Declared, now: datetime) -> Iterator[Problem]:
 
 
 def starts_at_minute_0(item: Declared) -> bool:
-    """Whether it fires at the full hour, unspread."""
+    """Whether it fires at minute 0, without jitter."""
     schedule = item.schedule
     if schedule.cron is None or schedule.jitter:
         return False

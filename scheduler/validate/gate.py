@@ -1,4 +1,4 @@
-"""The one gate: every schedule, from the file or the admin, passes :meth:`Gate.schedule`."""
+"""The only way in: every schedule, from the file or the admin, passes :meth:`Gate.schedule`."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ ONE_TIMING = "write exactly one of cron, every, at, rrule and solar"
 
 @dataclass(frozen=True)
 class Gate:
-    """What a schedule is checked against: the registered tasks (None: unchecked) and the top of the file."""
+    """Checks schedules against the registered tasks (None: do not check) and the top of the file."""
 
     tasks: Tasks | None
     calendars: Calendars
     inherited: Mapping[str, Any] = field(default_factory=dict)
-    #: What is wrong with a call, which depends on its task, the number of its args and the names of its kwargs.
+    #: Cached findings about a call: they depend only on its task, the number of args and the names of kwargs.
     calls: dict[tuple[str, int, tuple[str, ...]], list[Finding]] = field(default_factory=dict)
 
     def schedule(self, name: str, data: object) -> Outcome:
-        """The schedule, or everything that is wrong with it; paths begin inside the schedule."""
+        """The schedule, or None, and all findings; their paths start inside the schedule."""
         findings = name_findings(name)
         if not isinstance(data, dict):
-            what = f"a schedule is a mapping of keys such as task: and cron:, not {shown(data)}"
+            what = f"a schedule must be a mapping with keys such as task: and cron:, not {shown(data)}"
             return None, [*findings, Finding((), what, "indent its keys below its name")]
         findings += timing_key_findings(data)
         findings += empty_findings(data)
@@ -49,7 +49,7 @@ class Gate:
         return (None if any(f.severity == "error" for f in findings) else declared), findings
 
     def meaning(self, name: str, schedule: Schedule | None, broken: set[str | int]) -> Outcome:
-        """Check what the shape cannot say, as far as the keys that it needs are not broken already."""
+        """Check what the model cannot: timing, calendars, task, arguments. Checks with broken keys are skipped."""
         if schedule is None:
             return None, []
         excluded, findings = meaning.excluded_days(schedule.except_, self.calendars)
@@ -64,7 +64,7 @@ class Gate:
         return declared, findings
 
     def call(self, schedule: Schedule, tasks: Tasks) -> list[Finding]:
-        """What is wrong with the task and the arguments."""
+        """Findings about the task and its arguments."""
         key = (schedule.task, len(schedule.args), tuple(schedule.kwargs))
         if key not in self.calls:
             self.calls[key] = [*meaning.task_findings(schedule, tasks)]
@@ -74,11 +74,11 @@ class Gate:
 def name_findings(name: str) -> list[Finding]:
     if NAME.fullmatch(name):
         return []
-    return [Finding((), f"{shown(name)} is not a possible name", NAME_RULE, at_key=True)]
+    return [Finding((), f"{shown(name)} is not a valid name", NAME_RULE, at_key=True)]
 
 
 def timing_key_findings(data: Mapping[str, Any]) -> list[Finding]:
-    """Exactly one timing key, and not an empty one."""
+    """Findings unless there is exactly one timing key, with a value."""
     given = [kind for kind in TIMING_KINDS if kind in data]
     if len(given) == 1 and data[given[0]] is not None:
         return []
@@ -92,7 +92,7 @@ def timing_key_findings(data: Mapping[str, Any]) -> list[Finding]:
 
 
 def empty_findings(data: Mapping[str, Any]) -> list[Finding]:
-    """Keys without a value that the model would take for left out; of any other it says so itself."""
+    """Findings for empty keys that the model would accept as missing; it reports the others itself."""
     if None not in data.values():
         return []
     return [
@@ -105,14 +105,14 @@ def empty_findings(data: Mapping[str, Any]) -> list[Finding]:
 
 
 def salvage(fields: Mapping[str, Any], wrong: list[Finding]) -> Schedule | None:
-    """The schedule without its broken keys, so that what is wrong with the others is told as well."""
+    """The schedule without its broken keys, so that the others can be checked too."""
     broken = {finding.path[0] for finding in wrong if finding.path}
     kept = {key: value for key, value in fields.items() if key not in broken}
     return check(Schedule, {"task": "-", **kept})[0]
 
 
 def top(data: Mapping[str, Any]) -> tuple[ScheduleFile, list[Finding]]:
-    """All of the file but its schedules; what is wrong is left out of the result, so that the rest can be checked."""
+    """The file without its schedules, and findings. Broken parts are dropped, so that the rest can be checked."""
     rest = {key: value for key, value in data.items() if key != "schedules"}
     checked, findings = check(ScheduleFile, rest)
     findings = [misplaced(finding, rest) for finding in findings]
@@ -128,7 +128,7 @@ def top(data: Mapping[str, Any]) -> tuple[ScheduleFile, list[Finding]]:
 
 
 def misplaced(finding: Finding, rest: Mapping[str, Any]) -> Finding:
-    """A schedule at the top level is not just an unknown key."""
+    """Give a better remedy for a schedule at the top level than for any unknown key."""
     value = rest.get(str(finding.path[0])) if len(finding.path) == 1 else None
     if finding.at_key and isinstance(value, dict) and "task" in value:
         return finding._replace(remedy="put schedules below `schedules:`, indented")
@@ -136,7 +136,7 @@ def misplaced(finding: Finding, rest: Mapping[str, Any]) -> Finding:
 
 
 def without(rest: Mapping[str, Any], wrong: list[Finding]) -> ScheduleFile | None:
-    """The top of the file without its broken keys; of defaults and calendars only what is broken in them goes."""
+    """The top of the file without its broken keys; in defaults and calendars, only the broken entries are dropped."""
     broken: dict[str, set[str | int]] = {}
     for finding in wrong:
         broken.setdefault(str(finding.path[0]), set()).update(finding.path[1:2])
@@ -148,7 +148,7 @@ def without(rest: Mapping[str, Any], wrong: list[Finding]) -> ScheduleFile | Non
 
 
 def calendars(checked: ScheduleFile, findings: list[Finding]) -> ScheduleFile:
-    """The file's top with only those calendar entries that can be read."""
+    """The top of the file with only the valid calendar entries; adds findings for the others."""
     good: dict[str, tuple[str, ...]] = {}
     for name, texts in checked.calendars.items():
         good[name] = ()
@@ -163,13 +163,13 @@ def calendars(checked: ScheduleFile, findings: list[Finding]) -> ScheduleFile:
 
 
 def inherited(checked: ScheduleFile) -> dict[str, Any]:
-    """What the top of the file gives to every schedule that does not set its own."""
+    """Fields that schedules take from the top of the file unless they set their own."""
     policies = checked.defaults
     return {"timezone": checked.timezone, **{key: getattr(policies, key) for key in policies.model_fields_set}}
 
 
 def rename_findings(declared: Mapping[str, Declared], names: Mapping[str, Any]) -> list[Finding]:
-    """A former name that is still in use, or claimed twice, would give one history to two schedules."""
+    """Findings for a former name that is still in use or claimed twice: one history cannot go to two schedules."""
     findings, heirs = [], dict[str, str]()
     for name, item in declared.items():
         former = item.schedule.renamed_from

@@ -1,4 +1,4 @@
-"""What the gate finds, and pydantic's errors in the terms of a person who writes the file."""
+"""Findings, and pydantic's errors translated for the person who writes the file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Path = tuple[str | int, ...]
 N = TypeVar("N", bound=BaseModel)
 MAX_FINDINGS = 300
 NAME_RULE = "use letters, digits, '.', '_' and '-', begin with a letter or digit, at most 100 characters"
-#: pydantic's error type: what is wrong after the name of the key, what to do
+#: pydantic's error type: (what is wrong, after the name of the key; what to do)
 TERMS = {
     "missing": ("is missing", "add {key}:"),
     "string_type": ("must be text, not {input}", "{text}"),
@@ -27,9 +27,9 @@ TERMS = {
     "less_than_equal": ("is {input}, which is too large", "write {le} or less"),
     "string_too_long": ("is longer than {max_length} characters", "shorten it"),
     "string_too_short": ("is empty", "write at least one character"),
-    "string_pattern_mismatch": ("{input} is not a possible name", NAME_RULE),
-    "control_characters": ("{input} has a line break or another control character in it", "leave it out"),
-    "too_long": ("has {actual_length} entries", "keep to {max_length}"),
+    "string_pattern_mismatch": ("{input} is not a valid name", NAME_RULE),
+    "control_characters": ("{input} contains a line break or another control character", "remove it"),
+    "too_long": ("has {actual_length} entries", "use at most {max_length}"),
     "tuple_type": ("must be a list, not {input}", "write [a, b], or one '- item' per line"),
     "dict_type": ("must be a mapping, not {input}", "write key: value lines, or {{}} for none"),
     "model_type": ("must be a mapping, not {input}", "write key: value lines, or {{}} for none"),
@@ -38,7 +38,7 @@ UNITS = {"every": "write it with a unit, such as 30s, 10m or 1h30m"}
 
 
 class Finding(NamedTuple):
-    """Something wrong at a path of keys; ``at_key`` when the last key itself is to blame, not its value."""
+    """An error or warning at a path of keys; ``at_key`` if it concerns the last key itself, not its value."""
 
     path: Path
     what: str
@@ -48,7 +48,7 @@ class Finding(NamedTuple):
 
 
 def check(noun: type[N], data: object) -> tuple[N | None, list[Finding]]:
-    """Validate against the model: the noun, or everything that is wrong with it."""
+    """Validate data against a model: the object, or None and all findings."""
     try:
         return noun.model_validate(bounded(noun, data)), []
     except ValidationError as error:
@@ -56,7 +56,7 @@ def check(noun: type[N], data: object) -> tuple[N | None, list[Finding]]:
 
 
 def bounded(noun: type[BaseModel], data: object) -> object:
-    """Leave out what could only be the one unknown key too many unknown key."""
+    """Keep the known keys and the first MAX_FINDINGS others; more would only repeat 'unknown key'."""
     if not isinstance(data, dict) or len(data) <= MAX_FINDINGS:
         return data
     known = keys(noun, ("",))
@@ -71,27 +71,27 @@ def translate(noun: type[BaseModel], details: Any) -> Finding:
         remedy = near(str(path[-1]), keys(noun, path)) or "delete it"
         return Finding(path, f"unknown key {shown(path[-1])}", remedy, at_key=True)
     if details["type"] == "value_error":
-        return Finding(path, *told(context["error"], key))
+        return Finding(path, *halves(context["error"], key))
     if details["input"] is None and details["type"] not in ("missing", "string_pattern_mismatch"):
         return Finding(path, f"{key} is empty", "write a value, or delete the line")
     kind = details["type"]
     if kind == "string_pattern_mismatch" and context["pattern"] == NO_CONTROLS:
         kind = "control_characters"
-    what, remedy = TERMS.get(kind, (f"is wrong: {details['msg']}", "see the JSON Schema"))
-    words = {**context, "key": key, "input": shown(details["input"]), "text": UNITS.get(key, "put it in quotes")}
+    what, remedy = TERMS.get(kind, (f"is invalid: {details['msg']}", "see the JSON Schema"))
+    words = {**context, "key": key, "input": shown(details["input"]), "text": UNITS.get(key, "quote it")}
     return Finding(path, f"{key} {what.format(**words)}", remedy.format(**words), details["type"] == "missing")
 
 
 def keys(noun: type[BaseModel], path: Path) -> list[str]:
-    """The keys that may stand where the path ends."""
+    """The keys that are allowed where the path ends."""
     for step in path[:-1]:
         inner = noun.model_fields[str(step)].annotation
         noun = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else noun
     return [field.alias or name for name, field in noun.model_fields.items()]
 
 
-def told(error: ValueError, key: str) -> tuple[str, str]:
-    """The two halves of an error raised by our own readers, led by the key."""
+def halves(error: ValueError, key: str) -> tuple[str, str]:
+    """What is wrong, after the key, and what to do: the two halves of an error from our own readers."""
     if isinstance(error, TimingError):
         return f"{key}: {error.problem}", error.remedy
     what, _, remedy = str(error).partition(" — ")
@@ -99,9 +99,9 @@ def told(error: ValueError, key: str) -> tuple[str, str]:
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """``did you mean 'x'?`` when a known word is close, else nothing."""
-    found = difflib.get_close_matches(word[:100], known, n=1, cutoff=0.6)
-    return f"did you mean '{found[0]}'?" if found else ""
+    """``did you mean 'x'?`` if a known word is close, else an empty text."""
+    close = difflib.get_close_matches(word[:100], known, n=1, cutoff=0.6)
+    return f"did you mean '{close[0]}'?" if close else ""
 
 
 def dotted(path: Path) -> str:
@@ -111,7 +111,7 @@ def dotted(path: Path) -> str:
 
 
 def shown(value: object) -> str:
-    """A value in one short printable piece; text in quotes."""
+    """A value, short and printable, for a message; text in quotes."""
     if value is None or isinstance(value, bool):
         return {None: "nothing", True: "true", False: "false"}[value]
     if isinstance(value, (list, tuple)):

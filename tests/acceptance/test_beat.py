@@ -108,7 +108,7 @@ def test_a_beat_that_is_stopped_frees_the_lock_at_once_and_ends_well(stage: Stag
     beat.stop(signal.SIGTERM)
     assert beat.popen.returncode == 0
     assert holder(stage.client, stage.keys) is None
-    beat.says("Stopped; the lock is free for the next beat")
+    beat.says("Stopped and released the lock")
 
 
 def test_a_standby_leads_as_soon_as_the_leader_is_stopped(stage: Stage) -> None:
@@ -170,7 +170,7 @@ def test_after_a_restart_of_redis_the_same_beat_goes_on_within_seconds(stage: St
     stage.sends()
     pid = beat.pid
     stage.redis.stop()
-    beat.says("Redis does not answer, waiting for it")
+    beat.says("Redis does not answer; retrying")
     stage.redis.start()
     begun = time.monotonic()
     stage.sends()
@@ -234,7 +234,7 @@ def test_a_saved_file_governs_within_seconds_and_a_bad_one_changes_nothing(stage
     stage.file(TICKING.replace("[1, 2]", "[3, 4]"))
     until(lambda: stage.store.get("ticking").fields["args"] == [3, 4], 60, "the file is loaded")
     stage.file(TICKING.replace("log_it", "log_in"))
-    beat.says("Kept the last good schedules: ")
+    beat.says("Rejected .*, the last good schedules keep running")
     stage.sends()
     assert arguments(sent(stage.client)[-1]) == ([3, 4], {})
 
@@ -245,8 +245,8 @@ def test_a_beat_finds_a_damaged_entry_at_its_start_and_sends_the_others(stage: S
     beat = stage.start()
     stage.leads(beat)
     stage.sends(3)
-    beat.says("Schedule 'bad' was set aside until it changes: ")
-    assert beat.count("Schedule 'bad' was set aside until it changes: ") == 1
+    beat.says("Schedule 'bad' is quarantined until it is changed: ")
+    assert beat.count("Schedule 'bad' is quarantined until it is changed: ") == 1
 
 
 def test_a_beat_with_another_scheduler_than_ours_is_refused(stage: Stage) -> None:
@@ -261,7 +261,7 @@ def test_a_beat_with_another_scheduler_than_ours_is_refused(stage: Stage) -> Non
 def test_a_beat_waits_for_a_redis_that_is_not_there_yet(stage: Stage) -> None:
     stage.redis.stop()
     beat = stage.start()
-    beat.says("Redis does not answer, waiting for it")
+    beat.says("Redis does not answer; retrying")
     stage.redis.start()
     stage.leads(beat)
     stage.sends()

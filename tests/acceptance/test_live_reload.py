@@ -12,7 +12,7 @@ import pytest
 
 from scheduler import changes
 from scheduler.changes import export
-from scheduler.schedule_file.watch import SETTLED
+from scheduler.schedule_file.watch import SETTLE_S
 from scheduler.settings import Settings
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
@@ -109,14 +109,14 @@ def test_what_is_written_to_the_file_governs_as_the_files(stage: Stage) -> None:
 
 def test_a_file_is_not_loaded_before_it_is_written_to_its_end(stage: Stage) -> None:
     """Each half would be a good file by itself."""
-    longest, attempt, loaded = SETTLED, 0, 0
-    while longest >= SETTLED and attempt < 10:  # a writer that paused for so long had ended, for all that beat can see
+    longest, attempt, loaded = SETTLE_S, 0, 0
+    while longest >= SETTLE_S and attempt < 10:  # a writer that paused for so long had ended, for all that beat can see
         attempt += 1
         loaded = stage.beat.count("Loaded ")
         longest = written_slowly(stage.file, text("first", *(f"more{attempt}-{number}" for number in range(12))))
         stage.loads(f"more{attempt}-11")
         until(lambda: stage.beat.count("Loaded ") > loaded, 60, "beat says that it loaded")  # noqa: B023
-    assert longest < SETTLED
+    assert longest < SETTLE_S
     assert stage.beat.count("Loaded ") == loaded + 1
     assert not stage.beat.count("Kept the last good")
 
@@ -152,12 +152,12 @@ def test_a_reload_while_beat_starts_does_not_end_it(tmp_path: Path) -> None:
             beat.popen.send_signal(signal.SIGHUP)
             asked.close()
             silent.close()
-            beat.says("Redis does not answer, waiting for it")
+            beat.says("Redis does not answer; retrying")
 
 
 def test_a_bad_file_is_told_of_at_once_and_a_mended_one_governs(stage: Stage) -> None:
     stage.file.write_text("schedules:\n  first: {task: scheduler.tasks.fail, corn: 1}\n")
-    stage.beat.says(r"Kept the last good schedules: .*schedules.yaml has 2 errors, the first: .*:2:3: ", ABOUT_A_SECOND)
+    stage.beat.says(r"Rejected .*schedules.yaml, the last good .* Errors: 2. The first: .*:2:3: ", ABOUT_A_SECOND)
     stage.beat.says(r"schedules.yaml:2:39: schedule 'first': unknown key 'corn'", ABOUT_A_SECOND)
     assert stage.store.names() == ["first"]
     stage.file.write_text(text("first", "second"))

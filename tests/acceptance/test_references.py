@@ -149,14 +149,14 @@ def test_a_run_that_is_tried_again_has_the_values_again(shop: Shop, directory: P
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("${NO_SUCH_VARIABLE}", "${NO_SUCH_VARIABLE} in its arguments: this worker's environment has no variable "),
+        ("${NO_SUCH_VARIABLE}", "${NO_SUCH_VARIABLE} in the arguments: this worker has no environment variable "),
         (
             "${file:/no/such/file}",
-            "${file:/no/such/file} in its arguments: this worker cannot read the file: no such file",
+            "${file:/no/such/file} in the arguments: this worker cannot read the file: no such file",
         ),
         (
             "${file:/dev/zero}",
-            "${file:/dev/zero} in its arguments: this worker cannot read the file: it is not a regular",
+            "${file:/dev/zero} in the arguments: this worker cannot read the file: it is not a regular",
         ),
     ],
 )

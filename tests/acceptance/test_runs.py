@@ -172,7 +172,7 @@ def test_a_second_delivery_of_a_run_that_ended_does_nothing(shop: Shop) -> None:
     before = shop.began("add")
     again = message.compose(shop.app, entries.job(entry), identity, None)
     shop.client.lpush(again.queue, again.payload)
-    shop.worker.says(rf"Did not run {identity} again: it is succeeded already")
+    shop.worker.says(rf"Ignored a duplicate of {identity}: it is already succeeded")
     until(lambda: not shop.client.hlen("unacked"), 60, "the second delivery is acknowledged")
     assert shop.began("add") == before
     assert shop.ledger.get(identity) == first
@@ -185,7 +185,7 @@ def test_a_second_delivery_leaves_the_result_of_a_failure_alone(shop: Shop) -> N
     task_id = shop.ended(identity).task_id
     again = message.compose(shop.app, entries.job(entry), identity, None)
     shop.client.lpush(again.queue, again.payload)
-    shop.worker.says(rf"Did not run {identity} again: it is failed already")
+    shop.worker.says(rf"Ignored a duplicate of {identity}: it is already failed")
     until(lambda: not shop.client.hlen("unacked"), 60, "the second delivery is acknowledged")
     assert shop.result(task_id)["status"] == "FAILURE"
 
@@ -197,7 +197,7 @@ def test_a_second_delivery_of_a_run_that_goes_on_does_nothing(shop: Shop) -> Non
     until(lambda: shop.result(message.task_id(identity)).get("status") == "STARTED", 60, "Celery is told too")
     again = message.compose(shop.app, entries.job(entry), identity, None)
     shop.client.lpush(again.queue, again.payload)
-    shop.worker.says(rf"Did not run {identity} again: it is running already")
+    shop.worker.says(rf"Ignored a duplicate of {identity}: it is already running")
     shop.bodies.with_name("let go").touch()
     assert shop.ended(identity).outcome == "succeeded"
     assert shop.began("hold") == 1

@@ -52,7 +52,7 @@ def test_a_redis_that_ends_as_the_worker_returns_a_message_does_not_end_the_work
     # Redis ends before the message of the run has returned to its queue.
     rig.shop.client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
     (rig.server.stop if how == signal.SIGTERM else rig.server.kill)()
-    rig.worker.says("Redis does not answer, waiting for it")
+    rig.worker.says("Redis does not answer; retrying")
     rig.server.start()
     rig.worker.says("Redis answers again")
     rig.still_runs()
@@ -85,7 +85,7 @@ def test_a_full_disk_under_redis_is_waited_for(rig: Rig) -> None:
     fill_the_disk(rig.server)
     with connect(rig.shop.running.settings) as client, pytest.raises(NotNow, match="unable to persist"):
         client.get("a key")
-    rig.worker.says("Redis does not answer, waiting for it")
+    rig.worker.says("Redis does not answer; retrying")
     time.sleep(3)  # longer than the worker's pause between two attempts
     assert rig.worker.popen.poll() is None
     free_the_disk(rig.server)

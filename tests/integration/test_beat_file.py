@@ -79,7 +79,7 @@ def test_a_bad_file_keeps_the_last_good_schedules_and_tells_why(
     assert store.all() == {"job": good}
     assert store.file_facts()["problems"]
     (line,) = messages(caplog)
-    assert line.startswith(f"Kept the last good schedules: {settings.file} has ")
+    assert line.startswith(f"Rejected {settings.file}, the last good schedules keep running. Errors: ")
 
 
 def test_a_file_that_is_gone_keeps_the_last_good_schedules(beat: Scheduler, settings: Settings, store: Store) -> None:

@@ -186,4 +186,4 @@ def test_clean_stop_is_told_once(beat: Scheduler, caplog: pytest.LogCaptureFixtu
     with caplog.at_level(logging.INFO, "scheduler"):
         beat.close()
         beat.close()
-    assert messages(caplog) == ["Stopped; the lock is free for the next beat"]
+    assert messages(caplog) == ["Stopped and released the lock"]

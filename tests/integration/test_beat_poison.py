@@ -296,6 +296,6 @@ def test_what_is_set_aside_is_told_once_with_its_reason(
         lead(beat)
     told = [line for line in messages(caplog) if "bad" in line]
     assert told == [
-        "Schedule 'bad' was set aside until it changes: "
+        "Schedule 'bad' is quarantined until it is changed: "
         "its definition needs a task name, a list of args and a mapping of kwargs"
     ]

@@ -90,7 +90,7 @@ def test_a_file_that_would_remove_most_schedules_is_refused_unless_that_is_meant
         desk.load(job("a"))
     assert str(caught.value) == (
         f"{desk.path} would remove 2 of 3 schedules, so nothing was changed: "
-        "if that is meant, run `python3 -m scheduler apply --allow-remove`"
+        "if you mean it, run `python3 -m scheduler apply --allow-remove`"
     )
     assert desk.store.names() == ["a", "b", "c"]
     assert desk.load(job("a"), allow_remove=True).summary() == "2 remove"
@@ -103,7 +103,9 @@ def test_a_file_that_ends_inside_a_line_removes_nothing_unless_that_is_meant(des
     changes.apply(desk.store, changes.check(desk.path, None), by="ann")
     cut = text[: text.index("  c:")].rstrip("\n")
     desk.path.write_text(cut)
-    with pytest.raises(RefusedChange, match="ends inside a line, as if cut short, and would remove 1 of 3 schedules"):
+    with pytest.raises(
+        RefusedChange, match="has no line break at its end, as if cut short, and would remove 1 of 3 schedules"
+    ):
         changes.apply(desk.store, changes.check(desk.path, None), by="ann")
     assert desk.store.names() == ["a", "b", "c"]
     desk.path.write_text(cut + "\n")
@@ -178,7 +180,7 @@ def test_an_edit_of_what_somebody_else_changed_since_is_refused(desk: Desk) -> N
     edit(desk, by="ann", args=[3, 4], revision=opened)
     with pytest.raises(Conflict) as caught:
         edit(desk, args=[5, 6], revision=opened)
-    assert str(caught.value) == "'job' was changed since you opened it: look at it again, then repeat your edit"
+    assert str(caught.value) == "'job' has changed since you opened it: look at it again, then repeat your edit"
     assert desk.store.get("job").fields["args"] == [3, 4]
 
 
@@ -252,7 +254,7 @@ def test_a_pause_goes_when_the_schedule_goes(desk: Desk) -> None:
 def test_a_pause_that_is_over_before_it_begins_is_refused(desk: Desk) -> None:
     desk.load(job())
     until = from_seconds(time.time()) - timedelta(seconds=1)
-    with pytest.raises(RefusedChange, match=r"is over already: give a time to come$"):
+    with pytest.raises(RefusedChange, match=r"is in the past: give a later time$"):
         changes.pause(desk.store, "job", by="ann", until=until)
     assert desk.store.get("job").pause is None
 

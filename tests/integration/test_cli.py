@@ -126,7 +126,7 @@ def test_status_without_a_beat_is_a_problem_with_its_remedy(shell: Shell) -> Non
     said = shell("status")
     assert said.code == Exit.PROBLEMS
     assert said.out.splitlines()[0] == "leader    none"
-    assert "problem   No beat leads: nothing is sent. Start it with `python3 -m scheduler up`" in said.out
+    assert "problem   No beat leads, so nothing is sent: start one with `python3 -m scheduler up`" in said.out
 
 
 def test_status_with_a_leader_and_nothing_wrong_is_fine(shell: Shell, client: Client, keys: Keys) -> None:
@@ -176,7 +176,7 @@ def test_a_pause_until_a_time_that_is_over_is_refused(shell: Shell, store: Store
     said = shell("pause", "job", "--until", "2020-01-01T00:00Z")
     assert (said.code, said.err) == (
         Exit.PROBLEMS,
-        "scheduler: 2020-01-01 00:00:00 UTC is over already: give a time to come\n",
+        "scheduler: 2020-01-01 00:00:00 UTC is in the past: give a later time\n",
     )
 
 

@@ -33,7 +33,7 @@ def test_a_wrong_setting_ends_in_one_line(shell: Shell, monkeypatch: pytest.Monk
     said = shell("list")
     assert (said.code, said.err) == (
         Exit.CONFIG,
-        "scheduler: SCHEDULER_LEASE='soon' is not a number: give 3 to 300\n",
+        "scheduler: SCHEDULER_LEASE='soon' is not a number: use 3 to 300\n",
     )
 
 
@@ -44,8 +44,8 @@ def test_a_task_module_that_cannot_be_imported_ends_in_one_line(shell: Shell, tm
     assert said.code == Exit.CONFIG
     assert said.err == (
         "scheduler: SCHEDULER_IMPORTS: cannot import 'broken_tasks': RuntimeError: boom at "
-        f"{tmp_path}/broken_tasks.py:2 — mend it, or check the name and that it can be found from the working "
-        "directory\n"
+        f"{tmp_path}/broken_tasks.py:2 — fix it, or check its name and that the working "
+        "directory or PYTHONPATH leads to it\n"
     )
 
 

@@ -46,7 +46,7 @@ def test_check_of_a_missing_file_says_what_to_do(shell: Shell) -> None:
     assert said.code == Exit.NO_INPUT
     assert said.err == (
         f"{shell.settings.file} cannot be read: no such file or directory "
-        "— create it, or name another file with SCHEDULER_FILE\n"
+        "— create it, or set SCHEDULER_FILE to another file\n"
     )
 
 
@@ -107,7 +107,7 @@ def test_apply_of_a_mass_removal_is_refused_with_the_option_that_means_it(shell:
     assert said.code == Exit.PROBLEMS
     assert said.err == (
         f"scheduler: {shell.settings.file} would remove 2 of 3 schedules, so nothing was changed: "
-        "if that is meant, run `python3 -m scheduler apply --allow-remove`\n"
+        "if you mean it, run `python3 -m scheduler apply --allow-remove`\n"
     )
     assert shell("apply", "--allow-remove").out == "remove b\nremove c\n2 remove\n"
     assert store.names() == ["job"]
@@ -141,8 +141,8 @@ def test_check_tells_how_many_files_there_are_and_warns_of_a_pattern_without_any
     said = shell("check")
     assert said.code == Exit.OK
     assert said.out.splitlines() == [
-        f"{shell.settings.file}:1:22: warning: include: 'schedules.d/*.yaml' matches no file — mend the pattern, or "
-        "ignore this if there shall be none yet; it counts from the directory of this file",
+        f"{shell.settings.file}:1:22: warning: include: 'schedules.d/*.yaml' matches no file — check the pattern, "
+        "which is relative to this file's directory; ignore this if the files come later",
         f"{shell.settings.file}: 1 schedules in 2 files, 1 warnings, no errors",
     ]
     assert shell("check", "--strict").code == Exit.CHANGES
@@ -192,7 +192,7 @@ def test_plan_of_a_file_that_looks_cut_short_says_so(shell: Shell) -> None:
     shell.settings.file.write_text(f"schedules:\n  {JOB}")
     said = shell("plan")
     assert (said.code, said.out) == (Exit.CHANGES, "remove other\n1 remove\n")
-    assert "ends inside a line, as if cut short, so `apply` needs --allow-remove" in said.err
+    assert "has no line break at its end, as if cut short, so `apply` needs --allow-remove" in said.err
 
 
 def test_what_apply_did_is_json_for_programs(shell: Shell) -> None:

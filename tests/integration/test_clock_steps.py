@@ -250,6 +250,6 @@ def test_a_step_is_told(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     clock.set(HOUR)
     clock.set(-HOUR)
     told: Callable[[str], int] = caplog.text.count
-    assert told("The clock went ahead by 3600 s") == 1
-    assert told("The clock went back by 3600 s") == 1
+    assert told("The system clock jumped ahead 3600 s") == 1
+    assert told("The system clock jumped back 3600 s") == 1
     assert wall_clock.MIN_STEP_S == 60.0

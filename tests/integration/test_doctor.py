@@ -60,7 +60,7 @@ def says(url: str, directory: Path, patterns: list[str]) -> None:
     ("options", "said"),
     [
         ((), []),
-        (("--appendonly", "no"), ["problem: Redis has appendonly off, so a crash loses .*: set it to yes"]),
+        (("--appendonly", "no"), ["problem: Redis has appendonly off, so a crash loses .*: set appendonly yes"]),
         (("--maxmemory-policy", "allkeys-lru"), ["problem: .* allkeys-lru, .*: set maxmemory-policy noeviction"]),
     ],
     ids=["sound", "appendonly", "evicts"],
@@ -76,7 +76,7 @@ def test_it_tells_of_a_disk_that_takes_nothing(directory: Path) -> None:
     with running(server := Server(directory / "m")):
         shutil.rmtree(server.directory)
         server.ask("BGSAVE")
-        says(server.url, directory, [r"problem: Redis cannot write to its disk \(rdb_last_bgsave_status .*"])
+        says(server.url, directory, [r"problem: Redis cannot write to disk \(rdb_last_bgsave_status .*"])
         server.directory.mkdir()
 
 
@@ -96,7 +96,7 @@ def test_it_tells_how_much_is_lost_where_replicas_are_cut_off(
     replica = Server(directory / "s", "--replicaof", f"127.0.0.1 {master.port}")
     with running(master, replica):
         says(master.url, directory, said)
-        says(replica.url, directory, ["problem: This Redis is a replica .*: name the one in charge.*"])
+        says(replica.url, directory, ["problem: This Redis is a replica .*: use the address of the primary.*"])
 
 
 def test_it_says_what_a_user_of_redis_may_not_ask(directory: Path) -> None:
@@ -105,7 +105,7 @@ def test_it_says_what_a_user_of_redis_may_not_ask(directory: Path) -> None:
     master = Server(directory / "m", *options)
     replica = Server(directory / "s", "--replicaof", f"127.0.0.1 {master.port}")
     with running(master, replica):
-        says(master.url, directory, ["unknown: .* cannot ask for min-replicas-max-lag: see that it is 2"])
+        says(master.url, directory, ["unknown: .* may not read min-replicas-max-lag: check that it is 2"])
 
 
 def test_it_tells_of_a_sentinel_that_takes_its_time(directory: Path) -> None:
@@ -119,7 +119,11 @@ def test_it_tells_of_a_sentinel_that_takes_its_time(directory: Path) -> None:
 @pytest.mark.parametrize(("ahead", "which"), [(90, "behind"), (-90, "ahead of")])
 def test_it_tells_of_clocks_that_differ(directory: Path, ahead: float, which: str) -> None:
     with running(server := Server(directory / "m")), time_machine.travel(time.time() + ahead):
-        says(server.url, directory, [rf"problem: The clock of Redis is (89|90)\.\d s {which} .*: run an NTP .*"])
+        says(
+            server.url,
+            directory,
+            [rf"problem: The clock of the Redis machine is (89|90)\.\d s {which} .*: run an NTP .*"],
+        )
 
 
 def test_it_tells_of_a_missing_time_zone_database() -> None:
@@ -144,6 +148,6 @@ def test_it_is_content_while_beat_and_a_worker_are_there_and_names_what_is_not(
             said = shell.apart("doctor", "--json")
         assert (said.code, said.json["ok"]) == (Exit.PROBLEMS, False)
         whats = [finding["what"] for finding in said.json["findings"]]
-        assert whats == ["No beat leads, so nothing is sent", "No worker answers, so nothing is run"]
+        assert whats == ["No beat leads, so nothing is sent", "No worker answers, so no run starts"]
     gone = shell.apart("doctor")
     assert (gone.code, gone.err.count("\n")) == (Exit.UNAVAILABLE, 1)

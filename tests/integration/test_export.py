@@ -69,7 +69,7 @@ def test_what_was_written_is_the_files_again(desk: Shell, store: Store) -> None:
     assert said.code == Exit.OK, said.err
     written = FILE.replace("[1, 2]", "[3, 4]").replace("every: 1h", 'cron: "0 5 * * *"')
     assert desk.settings.file.read_text() == written
-    assert reload(desk, store) == "update job (the file says now what the page said: args, cron, every)\n1 update\n"
+    assert reload(desk, store) == "update job (the file now has the page's value: args, cron, every)\n1 update\n"
     entry = store.get("job")
     assert (entry.overlay, entry.base, entry.due) == ({}, entry.fields, due)
     loaded, exported = store.audit.lines(2)
@@ -78,7 +78,7 @@ def test_what_was_written_is_the_files_again(desk: Shell, store: Store) -> None:
         [1, 2],
         [3, 4],
     )
-    assert loaded["why"] == "the file says now what the page said: args, cron, every"
+    assert loaded["why"] == "the file now has the page's value: args, cron, every"
     assert desk("export").err == "nothing to export\n"
 
 
@@ -107,7 +107,9 @@ def test_a_schedule_of_the_page_becomes_the_files_with_its_pause_and_its_due_ins
     assert desk.settings.file.read_text() == FILE + (
         "\n  made:\n    task: scheduler.tasks.fail\n    every: 7h\n    timezone: UTC\n    expires: none\n"
     )
-    assert reload(desk, store).startswith("update made (the file declares now what was made on the page)")
+    assert reload(desk, store).startswith(
+        "update made (the file now declares this schedule, which was created on the page)"
+    )
     entry = store.get("made")
     assert (entry.origin, entry.fields, entry.base) == ("file", before.fields, before.fields)
     assert (entry.pause, entry.due) == (before.pause, before.due)
@@ -156,7 +158,7 @@ def test_a_file_that_cannot_be_written_is_shown_as_a_patch(
         place.chmod(mode)
     assert said.code == Exit.CANT_CREATE
     assert "+    args: [3, 4]" in said.out
-    assert f"{place} cannot be written from here" in said.err
+    assert f"{place} is not writable for this process" in said.err
     assert desk.settings.file.read_text() == FILE
 
 
@@ -181,7 +183,7 @@ def test_a_schedule_that_cannot_be_changed_alone_does_not_hinder_the_others(shel
         changes.edit(store, name, store.get(name).fields | {"args": [3, 4]}, tasks=None, by="ann")
     said = shell("export", "--write")
     assert said.code == Exit.PROBLEMS
-    assert f"scheduler: {shell.settings.file} must be edited by hand for 'job': " in said.err
+    assert f"scheduler: edit {shell.settings.file} by hand for 'job': " in said.err
     after = text.replace("[1, 2]}\n  more1", "[3, 4]}\n  more1").removesuffix("[1, 2]}\n") + "[3, 4]}\n"
     assert shell.settings.file.read_text() == after
 
@@ -190,7 +192,7 @@ def test_a_file_that_changed_since_it_was_read_is_not_overwritten(desk: Shell, s
     edit(store, args=[3, 4])
     [made] = export.propose(desk.settings.file, None, export.candidates(store))
     desk.settings.file.write_text(FILE + "# mine\n")
-    with pytest.raises(Conflict, match="was changed since it was read"):
+    with pytest.raises(Conflict, match="has changed and was not written"):
         export.write(store, made, by="ann")
     assert desk.settings.file.read_text() == FILE + "# mine\n"
     assert [path.name for path in desk.settings.file.parent.iterdir() if ".new" in path.name] == []
@@ -202,7 +204,7 @@ def test_a_file_that_says_something_else_by_now_is_left_to_the_person(desk: Shel
     said = desk("export", "--write")
     assert (said.code, said.err) == (
         Exit.TEMPORARY,
-        "scheduler: the schedule file says another args for 'job' by now: look at it again\n",
+        "scheduler: the schedule file has changed args of 'job' meanwhile: look at it again\n",
     )
 
 
@@ -216,7 +218,7 @@ def test_a_broken_file_is_not_touched(desk: Shell, store: Store) -> None:
 
 def test_a_schedule_of_another_program_is_not_the_files(desk: Shell, store: Store) -> None:
     made = store.get("job")
-    with pytest.raises(RefusedChange, match="belongs to the program"):
+    with pytest.raises(RefusedChange, match="was created by another program"):
         export.of_overlay(replace(made, origin="redbeat"), None, ())
 
 

@@ -219,7 +219,7 @@ def test_a_file_that_declares_the_name_of_another_programs_entry_says_so_and_lea
     load(beat, settings, name="theirs")
     assert store.get("theirs").origin == "redbeat"
     problems = store.file_facts()["problems"]
-    assert problems == "conflict theirs (a schedule of that name exists already, made by redbeat)"
+    assert problems == "conflict theirs (a schedule of this name already exists, with origin redbeat)"
 
 
 def test_deleting_an_entry_leaves_nothing_that_a_new_one_inherits(
@@ -393,7 +393,7 @@ def test_a_change_that_is_set_aside_is_told_once(
     beat.client.hset("redbeat:job", "definition", "{")
     for _ in range(3):
         look_again(beat)
-    assert sum("set aside" in record.getMessage() for record in caplog.records) == 1
+    assert sum("quarantined" in record.getMessage() for record in caplog.records) == 1
 
 
 def test_a_deleted_file_schedule_is_back_when_the_file_is_loaded(

@@ -212,7 +212,7 @@ def test_a_cluster_is_refused_with_the_reason(directory: Path) -> None:
         settings = settings_for(directory, server.url)
         with connect(settings) as client, pytest.raises(ConfigurationError) as refused:
             check_server(client, settings)
-        assert "Cluster is not supported, because one sending touches keys of several slots" in str(refused.value)
+        assert "Cluster is not supported, because one step writes keys of several slots" in str(refused.value)
         with service(settings) as started:
             beat = started.start("beat")
             assert beat.ends() == Exit.CONFIG
@@ -247,10 +247,10 @@ def test_a_redis_that_is_away_at_the_start_and_evicts_ends_beat_when_it_comes(di
     settings = settings_for(directory, server.url)
     with service(settings) as started:
         beat = started.start("beat")
-        beat.says("Redis does not answer, waiting for it")
+        beat.says("Redis does not answer; retrying")
         with running(server):
             beat.ends()
-            assert beat.count("Beat does not start: .*set maxmemory-policy noeviction") == 1
+            assert beat.count("Beat cannot start: .*set maxmemory-policy noeviction") == 1
             assert "Traceback" not in beat.output()
 
 
@@ -265,4 +265,4 @@ def test_a_redis_that_lets_in_everybody_on_the_network_is_told_once(
             beat.max_interval = 0.01
             for _ in range(3):
                 beat.tick()
-        assert caplog.text.count("lets everybody in who reaches it") == told
+        assert caplog.text.count("accepts anyone who can reach it") == told

@@ -41,7 +41,9 @@ def test_the_journal_has_every_line_of_it(
         lead(rejected)
     first, *more = messages(caplog)
     places = expected(settings)
-    assert first.startswith(f"Kept the last good schedules: {settings.file} has 3 errors, the first: {places[0]}")
+    assert first.startswith(
+        f"Rejected {settings.file}, the last good schedules keep running. Errors: 3. The first: {places[0]}"
+    )
     assert all(line.startswith(place) for line, place in zip(more, places[1:], strict=True))
 
 
@@ -138,12 +140,12 @@ def test_a_standby_with_another_file_says_so_until_it_is_the_same(
                 assert not leads(beat)
                 stand_by(beat)
         (line,) = messages(caplog)
-        assert line.startswith(f"Standing by with another schedule file than the leader's: {settings.file} is ")
+        assert line.startswith(f"The schedule file differs from the leader's: {settings.file} is ")
         said = shell("status")
         assert said.code == Exit.PROBLEMS
         assert (
-            f"problem   Standby {beat.lease.name} has another schedule file than the one that the leader read: "
-            "bring both to the same version"
+            f"problem   Standby {beat.lease.name} has a schedule file that differs from the leader's: "
+            "deploy the same version to both"
         ) in said.out
         lead(other)
         stand_by(beat)

@@ -20,7 +20,7 @@ GOOD = "schedules:\n" + "".join(LINE.format(name=name) for name in ("first", "se
 REFUSED = [
     (GOOD.replace("every", "evry"), "schedules.yaml:2:3: "),
     ("schedules:\n" + LINE.format(name="fourth"), "would remove 3 of 3 schedules, so nothing was changed"),
-    (GOOD[: GOOD.index("  third")].rstrip(), "schedules.yaml ends inside a line, as if cut short"),
+    (GOOD[: GOOD.index("  third")].rstrip(), "schedules.yaml has no line break at its end, as if cut short"),
     (None, "schedules.yaml"),
 ]
 

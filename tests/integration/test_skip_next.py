@@ -101,20 +101,20 @@ def test_it_can_be_undone_once(store: Store, job: Entry) -> None:
     changes.skip(store, "job", by="ann")
     changes.unskip(store, "job", by="bob")
     assert next_of(store) == due
-    with pytest.raises(NotFound, match=r"^'job' skips nothing: there is nothing to undo$"):
+    with pytest.raises(NotFound, match=r"^'job' skips no run: there is nothing to undo$"):
         changes.unskip(store, "job", by="bob")
     assert [(line["change"], line["by"]) for line in store.audit.lines()] == [("unskip", "bob"), ("skip", "ann")]
 
 
 def test_only_one_run_is_skipped_at_a_time(store: Store, job: Entry) -> None:
     changes.skip(store, "job", by="ann")
-    with pytest.raises(RefusedChange, match=r"^'job' skips .* UTC already: undo that first$"):
+    with pytest.raises(RefusedChange, match=r"^'job' already skips .* UTC: undo that first$"):
         changes.skip(store, "job", by="bob")
 
 
 def test_what_has_no_next_run_cannot_be_skipped(store: Store, job: Entry) -> None:
     changes.pause(store, "job", by="ann")
-    with pytest.raises(NotFound, match=r"^'job' has no next run that could be skipped$"):
+    with pytest.raises(NotFound, match=r"^'job' has no next run: there is nothing to skip$"):
         changes.skip(store, "job", by="ann")
 
 

@@ -342,7 +342,7 @@ def test_a_copy_that_cannot_be_read_is_kept_aside_and_stops_nobody(
     lead(beat)
     assert beat.context.store.names() == ["nightly", "weekly"]
     assert (settings.state_dir / "snapshot.aside.json").read_text() == content
-    assert "The snapshot was moved to" in caplog.text
+    assert "Ignored the snapshot and moved it to" in caplog.text
 
 
 def test_a_copy_of_another_redis_is_kept_aside_and_not_used(
@@ -367,9 +367,9 @@ def test_a_directory_that_cannot_be_written_is_said_once_and_shown_and_stops_nob
         for _ in range(3):
             lead(beat)
         assert beat.context.store.names() == ["nightly", "weekly"]
-        assert caplog.text.count("The snapshot cannot be written to") == 1
+        assert caplog.text.count("Cannot write the snapshot to") == 1
         assert "set SCHEDULER_STATE_DIR" in caplog.text
-        assert "snapshot cannot be written" in Status(store, ledger).overview().problems[0]
+        assert "Cannot write the snapshot" in Status(store, ledger).overview().problems[0]
         settings.state_dir.unlink()
         beat.context.backup.next_write = 0.0
         lead(beat)

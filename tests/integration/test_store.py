@@ -193,7 +193,7 @@ def test_a_name_that_is_misspelt_is_answered_with_the_one_that_is_meant(store: S
 
 def test_no_name_can_reach_a_key_of_the_service_itself(keys: Keys) -> None:
     for name in (":lock", ":schedule", ":run:x", "", "a b", "x" * 101):
-        with pytest.raises(AssertionError, match="is not a possible name"):
+        with pytest.raises(AssertionError, match="is not a valid name"):
             declared(name)
     ours = {
         value

@@ -79,7 +79,7 @@ def test_a_field_that_was_changed_since_is_left_alone(desk: Shell, store: Store)
     edit(store, args=[3, 4])
     first = newest(store)
     edit(store, args=[5, 6])
-    assert refusal(desk, first) == "scheduler: 'job' was changed since in args: undo the later change first\n"
+    assert refusal(desk, first) == "scheduler: 'job' has changed since in args: undo the later change first\n"
     assert store.get("job").fields["args"] == [5, 6]
 
 
@@ -108,7 +108,7 @@ def test_a_schedule_that_exists_again_is_not_restored(desk: Shell, store: Store)
     removal = newest(store)
     desk.file(JOB, OTHER)
     desk("apply")
-    assert "'job' exists again" in refusal(desk, removal)
+    assert "'job' exists: there is nothing to restore" in refusal(desk, removal)
 
 
 def test_a_schedule_that_was_made_is_removed_unless_it_is_the_files_or_changed(desk: Shell, store: Store) -> None:

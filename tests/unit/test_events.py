@@ -51,7 +51,7 @@ def test_an_event_is_one_line_with_its_name_and_fields_beside_it(caplog: pytest.
     with caplog.at_level(logging.DEBUG, "scheduler"):
         emit("entry.quarantined", schedule="job", error="100 % wrong %s")
     (record,) = caplog.records
-    assert record.getMessage() == "Schedule 'job' was set aside until it changes: 100 % wrong %s"
+    assert record.getMessage() == "Schedule 'job' is quarantined until it is changed: 100 % wrong %s"
     assert (record.levelno, record.__dict__["event"]) == (logging.ERROR, "entry.quarantined")
     assert record.__dict__["fields"] == {"schedule": "job", "error": "100 % wrong %s"}
 

@@ -101,14 +101,14 @@ def test_the_same_redis_is_known_in_another_spelling(url: str, same: bool) -> No
 @pytest.mark.parametrize(
     ("url", "complaint"),
     [
-        ("redis-cluster://h", "Redis Cluster is not supported, because one sending touches keys of several slots"),
+        ("redis-cluster://h", "Redis Cluster is not supported, because one step writes keys of several slots"),
         ("redis+cluster://h", "Redis Cluster is not supported"),
-        ("sentinel://a,b", "names no service: write sentinel://host:26379,host:26379/service/0"),
-        ("redis://h?ssl_ca_certs=/ca", "ssl_ca_certs, which means TLS: begin it with rediss:// or sentinel+tls://"),
-        ("redis://h?sokcet_timeout=1", "has the option 'sokcet_timeout': known are db,"),
-        ("redis://h:port/0", "names no host and port in 'h:port'"),
-        ("redis://h/zero", "names the database 'zero': it is a number"),
-        ("rediss://h?ssl_cert_reqs=yes", "ssl_cert_reqs is required, optional or none"),
+        ("sentinel://a,b", "has no service name: write sentinel://host:26379,host:26379/service/0"),
+        ("redis://h?ssl_ca_certs=/ca", "ssl_ca_certs, an option of TLS: start it with rediss:// or sentinel+tls://"),
+        ("redis://h?sokcet_timeout=1", "has the unknown option 'sokcet_timeout': use db,"),
+        ("redis://h:port/0", "has an invalid host or port 'h:port'"),
+        ("redis://h/zero", "has an invalid database 'zero': use a number"),
+        ("rediss://h?ssl_cert_reqs=yes", "has an invalid ssl_cert_reqs: use required, optional or none"),
     ],
 )
 def test_what_cannot_work_is_refused_with_the_reason(url: str, complaint: str) -> None:

@@ -71,8 +71,8 @@ def test_check_refuses_it_at_its_place() -> None:
     text = 'schedules:\n  a:\n    task: t\n    every: 5m\n    kwargs: {dsn: ["x", "${PW"]}\n'
     (problem,) = validate(schedule_file.parse(text, "s.yaml"), tasks=None).problems
     assert str(problem) == (
-        "s.yaml:5:25: schedule 'a': '${PW' is neither a variable nor a file "
-        "— write ${NAME} or ${file:/path}, and $${ for ${ itself"
+        "s.yaml:5:25: schedule 'a': '${PW' is not a valid reference "
+        "— write ${NAME} or ${file:/path}, and $${ for a literal ${"
     )
 
 

@@ -60,10 +60,10 @@ def test_settings_cannot_be_changed_afterwards() -> None:
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        ({"LEASE": "soon"}, "SCHEDULER_LEASE='soon' is not a number: give 3 to 300"),
-        ({"LEASE": "1"}, "SCHEDULER_LEASE=1 is out of range: give 3 to 300"),
-        ({"LEASE": "nan"}, "SCHEDULER_LEASE=nan is out of range: give 3 to 300"),
-        ({"KEEP_RUNS": "0"}, "SCHEDULER_KEEP_RUNS=0 is out of range: give 1 to 100000"),
+        ({"LEASE": "soon"}, "SCHEDULER_LEASE='soon' is not a number: use 3 to 300"),
+        ({"LEASE": "1"}, "SCHEDULER_LEASE=1 is out of range: use 3 to 300"),
+        ({"LEASE": "nan"}, "SCHEDULER_LEASE=nan is out of range: use 3 to 300"),
+        ({"KEEP_RUNS": "0"}, "SCHEDULER_KEEP_RUNS=0 is out of range: use 1 to 100000"),
         (
             {"LEASE": "5"},
             "SCHEDULER_LEASE=5 is less than three times SCHEDULER_MAX_INTERVAL=2: "
@@ -71,7 +71,7 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ),
         (
             {"CELERY_APP": "project.celery"},
-            "SCHEDULER_CELERY_APP='project.celery' is not 'module:attribute', for example project.celery:app",
+            "SCHEDULER_CELERY_APP='project.celery' is not 'module:attribute': write it like project.celery:app",
         ),
         (
             {"REDIS_URL": "amqp://h"},
@@ -144,7 +144,7 @@ def test_the_variable_comes_before_the_file_and_the_file_before_the_credential(t
 
 def test_a_secret_file_that_cannot_be_read_is_an_error_and_not_a_default(tmp_path: Path) -> None:
     path = tmp_path / "nothing"
-    expected = f"SCHEDULER_SECRET_KEY_FILE={path}: No such file or directory; check its path, owner and mode"
+    expected = f"SCHEDULER_SECRET_KEY_FILE={path}: No such file or directory: check its path, owner and mode"
     assert complaint(SECRET_KEY_FILE=str(path)) == expected
 
 

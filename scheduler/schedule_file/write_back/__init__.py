@@ -1,7 +1,7 @@
-"""Changes of schedules, written back into the text of the schedule file. Pure: nothing is read or written here.
+"""Write changes of schedules into the text of the schedule file. Pure: works on texts only.
 
-Only what changes is touched: comments, order, quotes, layout and line ends stay. What was written is read again, and
-must mean the change that was asked for and nothing else.
+Comments, order, quotes, layout and line breaks of everything else stay. The result is parsed again and must contain
+exactly the requested change.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from scheduler.schedule_file.write_back.yaml_text import Unwritable, same
 
 __all__ = ["CannotSplice", "Spliced", "in_file", "inherited", "same", "splice", "unified_diff"]
 
-BY_HAND = "the block holds anchors, aliases or <<, which other values may share"
+BY_HAND = "the block has anchors, aliases or <<, which other values may share"
 
 
 @dataclass(frozen=True)
 class Spliced:
-    """The new text; ``doubts`` tell why a person should look at the difference before it is written."""
+    """The new text; ``doubts`` are reasons for a person to check the diff before it is written."""
 
     text: str
     doubts: tuple[str, ...] = ()
 
 
 def splice(text: str, wanted: Mapping[str, Mapping[str, Any]]) -> Spliced:
-    """The text of one file in which these schedules say exactly this; those that it has not are added.
+    """The text with exactly these fields for these schedules; missing schedules are added.
 
     Raises CannotSplice with the reason.
     """
@@ -51,7 +51,7 @@ def splice(text: str, wanted: Mapping[str, Mapping[str, Any]]) -> Spliced:
     expected = {**old.data, "schedules": {**declared, **wanted}}
     new = parse(done, "")
     if new.problems or not same(new.data, expected):
-        raise CannotSplice("its layout does not let one change alone")
+        raise CannotSplice("its layout does not allow this change alone")
     return Spliced(mark + done, tuple(dict.fromkeys(edits.doubts)))
 
 
@@ -66,24 +66,24 @@ def edit(edits: Splice, data: Mapping[str, Any], wanted: Mapping[str, Mapping[st
                 edits.doubts.append(BY_HAND)
             edits.change(items[name], declared[name], dict(fields), flow=bool(top and top.value.style == "flow"))
         elif name in declared:
-            raise CannotSplice(f"{name!r} comes from elsewhere, through <<")
+            raise CannotSplice(f"{name!r} is merged from elsewhere with <<")
     if new := {name: fields for name, fields in wanted.items() if name not in declared}:
         add_schedules(edits, root, new)
 
 
 def inherited(data: Mapping[str, Any]) -> frozenset[str]:
-    """The fields that every schedule of a file takes from its top, unless it says them itself."""
+    """The fields that schedules take from the top of the file unless they set their own."""
     defaults = data.get("defaults")
     zone = {"timezone"} if data.get("timezone", "UTC") != "UTC" else set()
     return frozenset({*(defaults if isinstance(defaults, dict) else {}), *zone})
 
 
-def in_file(said: Mapping[str, Any], values: Mapping[str, Any], top: frozenset[str]) -> dict[str, Any]:
-    """What a schedule must say in the file so that these fields govern; None takes a field away.
+def in_file(in_text: Mapping[str, Any], values: Mapping[str, Any], top: frozenset[str]) -> dict[str, Any]:
+    """The fields to write in the file so that these values apply; None removes a field.
 
-    A field that the top of the file would give it is written out with its default instead.
+    To remove a field that the top of the file sets, its default is written instead.
     """
-    fields = dict(said)
+    fields = dict(in_text)
     for name, value in values.items():
         if name == "excluded":  # follows from `except`
             continue

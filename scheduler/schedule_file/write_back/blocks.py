@@ -1,4 +1,4 @@
-"""A schedule that the file does not have yet, as a new block that looks like the others."""
+"""Add new schedules to the file, as blocks in the layout of the existing ones."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from scheduler.schedule_file.write_back.splice import CannotSplice, Splice
 from scheduler.schedule_file.write_back.yaml_text import render
 
 New = Mapping[str, Mapping[str, Any]]
-STEP = 2  #: columns of indentation where the file shows none
+STEP = 2  #: columns of indentation if the file has no example
 FIRST = ("description", "task")
 OWN = [name for name in Schedule.model_fields if name not in Policies.model_fields and name not in FIRST]
 ORDER = [*FIRST, *(Schedule.model_fields[name].alias or name for name in OWN), *Policies.model_fields]
 
 
 def add_schedules(splice: Splice, root: Span, new: New) -> None:
-    """Write them at the end of ``schedules:``, which is made where there is none. Raises CannotSplice."""
+    """Add them at the end of ``schedules:``, which is created if missing. Raises CannotSplice."""
     top = next((item for item in root.items if item.key == "schedules"), None)
     if top is not None and top.value.shared:
-        raise CannotSplice("an anchor or alias stands at schedules:")
+        raise CannotSplice("schedules: has an anchor or alias")
     if top is not None and top.value.items:
         behind_others(splice, top.value, new)
     elif not root.is_block:
-        raise CannotSplice("the whole file stands between brackets")
+        raise CannotSplice("the whole file is in braces")
     elif top is None:
         end = len(splice.text)
         splice.add_lines(end, 0, ["", "schedules:", *lines(new, STEP, STEP, apart=True)])
@@ -34,21 +34,21 @@ def add_schedules(splice: Splice, root: Span, new: New) -> None:
 
 
 def behind_others(splice: Splice, span: Span, new: New) -> None:
-    """In the layout of the schedules that are there."""
+    """Add them after the existing schedules, in the same layout."""
     last = span.items[-1]
     if not span.is_block:
         written = [f"{render(name, flow=True)}: {render(ordered(fields))}" for name, fields in new.items()]
         splice.append(span, range(len(span.items)), written)
         return
     column = last.start - splice.start_of_line(last.start)
-    step = next((found for item in reversed(span.items) if (found := inner(splice, item, column))), STEP)
+    step = next((depth for item in reversed(span.items) if (depth := inner(splice, item, column))), STEP)
     apart = len(span.items) == 1 or has_gap(splice, span)
     blocks = lines(new, column, step, apart=apart)
     splice.add_lines(last.end, column + 1, ["", *blocks] if apart else blocks)
 
 
 def first_ones(splice: Splice, top: Item, new: New) -> None:
-    """``schedules: {}`` and ``schedules:`` hold none yet."""
+    """Add them to ``schedules: {}`` or an empty ``schedules:``."""
     colon, span = splice.behind_colon(top), top.value
     if span.start < span.end:
         splice.lose_comments(span)
@@ -57,13 +57,13 @@ def first_ones(splice: Splice, top: Item, new: New) -> None:
 
 
 def has_gap(splice: Splice, span: Span) -> bool:
-    """Whether an empty line stands between the last two schedules."""
+    """Whether there is an empty line between the last two schedules."""
     between = splice.text[span.items[-2].end : span.items[-1].start]
     return any(not line.strip() for line in between.splitlines()[1:-1])
 
 
 def inner(splice: Splice, item: Item, column: int) -> int:
-    """How much deeper the fields of a schedule stand than its name; 0 for one between brackets."""
+    """Columns by which the fields of a schedule are indented from its name; 0 for one in braces."""
     if not item.value.is_block or not item.value.items:
         return 0
     first = item.value.items[0].start
@@ -71,13 +71,13 @@ def inner(splice: Splice, item: Item, column: int) -> int:
 
 
 def lines(new: New, column: int, step: int, *, apart: bool) -> list[str]:
-    """The blocks, with an empty line between two of them if they shall stand apart."""
-    found: list[str] = []
+    """The lines of the blocks, with empty lines between them if ``apart``."""
+    block: list[str] = []
     for name, fields in new.items():
-        found += [""] if apart and found else []
-        found.append(" " * column + f"{render(name)}:")
-        found += [" " * (column + step) + f"{key}: {render(value)}" for key, value in ordered(fields).items()]
-    return found
+        block += [""] if apart and block else []
+        block.append(" " * column + f"{render(name)}:")
+        block += [" " * (column + step) + f"{key}: {render(value)}" for key, value in ordered(fields).items()]
+    return block
 
 
 def ordered(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Edits to the text of a schedule file that touch nothing but what changes."""
+"""Minimal edits to the text of a schedule file."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ ALIAS = re.compile(r"[ \t]*(\*[^\s,\[\]{}]+)")
 
 
 class CannotSplice(ValueError):
-    """Why the text cannot be changed piece by piece."""
+    """The text cannot be edited in place; the message says why."""
 
 
 class Splice:
-    """Collects edits to one text; ``doubts`` are the reasons why a person should look before they are made."""
+    """Collects edits to one text; ``doubts`` are reasons for a person to check them first."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.edits: list[tuple[int, int, str]] = []
         self.doubts: list[str] = []
-        found = BREAK.search(text)
-        self.newline = found[0] if found else "\n"
+        first = BREAK.search(text)
+        self.newline = first[0] if first else "\n"
 
     def result(self) -> str:
         """The text with every edit made."""
         pieces, at = [], 0
         for start, end, new in sorted(self.edits, key=lambda edit: edit[:2]):
             if start < at:
-                raise CannotSplice("two changes touch the same place")
+                raise CannotSplice("two changes overlap")
             pieces += [self.text[at:start], new]
             at = end
         return "".join([*pieces, self.text[at:]])
@@ -42,7 +42,7 @@ class Splice:
     # values
 
     def change(self, item: Item, old: Any, new: Any, *, flow: bool = False) -> None:
-        """Make the value of this key, or in this place of a list, another one."""
+        """Change the value of this key or list item."""
         span = item.value
         if same(old, new):
             return
@@ -58,7 +58,7 @@ class Splice:
             self.replace(item, new, flow=flow)
 
     def replace(self, item: Item, new: Any, *, flow: bool, alike: bool = True) -> None:
-        """Write the whole value anew, in one line, and text ``alike`` in the style of the old."""
+        """Replace the whole value by one line; ``alike`` keeps the style of a text."""
         span = item.value
         style = (span.style or PLAIN) if alike and span.kind == "scalar" and span.end > span.start else ""
         written = render(new, style, flow=flow)
@@ -74,10 +74,10 @@ class Splice:
             self.edits.append((self.line_end(colon), self.line_end(span.end), ""))
 
     def detach(self, item: Item, new: Any, *, flow: bool) -> None:
-        """Write a value of its own in the place of an alias."""
+        """Replace an alias by a value."""
         alias = ALIAS.match(self.text, self.behind_colon(item))
         if alias is None or not item.key:
-            raise CannotSplice("an alias stands there")
+            raise CannotSplice("its value is an alias")
         self.edits.append((*alias.span(1), render(new, flow=flow)))
 
     def behind_colon(self, item: Item) -> int:
@@ -89,7 +89,7 @@ class Splice:
         return between.end()
 
     def lose_comments(self, span: Span) -> None:
-        """A value that is written anew in one line takes its comments along."""
+        """Note a doubt if the value has comments, which its replacement loses."""
         if "#" in self.text[span.start : span.end] and (span.kind != "scalar" or span.style in ("|", ">")):
             self.doubts.append("comments inside the old value would be lost")
 
@@ -100,7 +100,7 @@ class Splice:
         items = {item.key: item for item in span.items}
         gone = [key for key in items if key not in new and key != "<<"]
         if merged := [key for key in old if key not in items and key not in new]:
-            raise CannotSplice(f"{merged[0]!r} comes from elsewhere, through <<")
+            raise CannotSplice(f"{merged[0]!r} is merged from elsewhere with <<")
         added = [key for key in new if key not in items and not (key in old and same(old[key], new[key]))]
         if len(timings := [key for key in gone if key in TIMING_KINDS]) == 1:
             for key in [key for key in added if key in TIMING_KINDS]:
@@ -119,7 +119,7 @@ class Splice:
     # lists
 
     def sequence(self, item: Item, old: Sequence[Any], new: Sequence[Any], *, flow: bool) -> None:
-        """Change items pairwise where both sides have as many, remove others, and add at the end."""
+        """Change items in pairs, remove surplus ones, and add new ones at the end; else replace the whole list."""
         span = item.value
         steps = SequenceMatcher(None, [repr(one) for one in old], [repr(one) for one in new], autojunk=False)
         kept, added, edits = list[int](), list[Any](), list[tuple[Item, Any, Any]]()
@@ -143,7 +143,7 @@ class Splice:
     # items of either
 
     def remove(self, span: Span, kept: Sequence[int]) -> None:
-        """Take away all items but those that are kept."""
+        """Remove all items except those in ``kept``."""
         count = len(span.items)
         if len(kept) == count:
             return
@@ -161,7 +161,7 @@ class Splice:
             self.edits.append((start, end, ""))
 
     def append(self, span: Span, kept: Sequence[int], written: Sequence[str]) -> None:
-        """Add items behind the last one that is kept."""
+        """Add items after the last one in ``kept``."""
         if not written:
             return
         last = span.items[kept[-1]] if kept else None
@@ -170,16 +170,16 @@ class Splice:
             self.edits.append((at, at, ", " * bool(last) + ", ".join(written)))
             return
         if last is None:
-            raise CannotSplice("nothing of the block stays")
+            raise CannotSplice("no item of the block would remain")
         first = span.items[0].start
         column = first - self.start_of_line(first)
         self.add_lines(last.end, column, [" " * column + line for line in written])
 
     def add_lines(self, behind: int, column: int, lines: Sequence[str]) -> None:
-        """New lines below the line of a place, and below the comments there that are indented as deep as its column."""
+        """Add lines below the line of ``behind``, after following comments that are indented at least to ``column``."""
         at = self.line_end(behind)
-        while found := re.compile(rf"[ \t]{{{max(column, 1)},}}#[^\r\n]*(?:\r\n|\r|\n|$)").match(self.text, at):
-            at = found.end()
+        while comment := re.compile(rf"[ \t]{{{max(column, 1)},}}#[^\r\n]*(?:\r\n|\r|\n|$)").match(self.text, at):
+            at = comment.end()
         if BREAK.search(self.text[max(at - 1, 0) : at]):
             self.edits.append((at, at, "".join(line + self.newline for line in lines)))
         else:
@@ -193,10 +193,10 @@ class Splice:
     def line_start(self, item: Item) -> int:
         start = self.start_of_line(item.start)
         if self.text[start : item.start].strip():
-            raise CannotSplice("something else stands on the same line")
+            raise CannotSplice("another value is on the same line")
         return start
 
     def line_end(self, at: int) -> int:
-        """Behind the line break of the line of this place."""
-        found = BREAK.search(self.text, at)
-        return found.end() if found else len(self.text)
+        """The place after the line break that ends this line."""
+        line_break = BREAK.search(self.text, at)
+        return line_break.end() if line_break else len(self.text)

@@ -24,9 +24,9 @@ def test_a_schedule_can_be_made_here(admin: Browser, store: Store) -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"name": "two words"}, "'two words' is not a possible name"),
-        ({"name": ":lock"}, "is not a possible name"),
-        ({"name": ""}, "is not a possible name"),
+        ({"name": "two words"}, "'two words' is not a valid name"),
+        ({"name": ":lock"}, "is not a valid name"),
+        ({"name": ""}, "is not a valid name"),
         ({"name": "nightly"}, "there is already a schedule 'nightly'"),
         ({"task": ""}, "task"),
         ({"task": "os.system"}, "unknown task 'os.system'"),

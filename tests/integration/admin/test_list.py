@@ -51,7 +51,7 @@ def test_an_empty_list_says_how_to_begin(admin: Browser) -> None:
 
 
 def test_no_beat_is_told_with_the_remedy(admin: Browser, nightly: Entry) -> None:
-    assert "No beat leads: nothing is sent. Start it with python3 -m scheduler up" in text(admin.get("/schedules"))
+    assert "No beat leads, so nothing is sent: start one with python3 -m scheduler up" in text(admin.get("/schedules"))
 
 
 def test_problems_of_the_file_and_of_entries_are_told(admin: Browser, service: Service, nightly: Entry) -> None:

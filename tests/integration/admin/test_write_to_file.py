@@ -89,7 +89,7 @@ def test_a_file_that_cannot_be_written_is_a_patch_to_copy(
     before = service.settings.file.read_bytes()
     page = admin.get(HERE)
     assert "+ args: [5, 6]" in text(page)
-    assert f"{service.settings.file} cannot be written from here" in text(page)
+    assert f"{service.settings.file} is not writable for this process" in text(page)
     assert HERE not in [found.action for found in Document(page.text).forms]
     assert admin.post(HERE, **form.fields).status_code == 409
     assert service.settings.file.read_bytes() == before

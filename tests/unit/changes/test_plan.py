@@ -95,7 +95,7 @@ def test_a_field_that_the_file_changed_takes_its_value_and_the_plan_names_what_i
     assert change.after is not None
     assert change.after.fields["args"] == [2]
     assert not change.after.overlay
-    assert str(change) == "update job (args: [9] → [2]; drops what ann set on the page: args=[9])"
+    assert str(change) == "update job (args: [9] → [2]; drops the change of ann: args=[9])"
 
 
 def test_a_field_that_the_page_took_away_stays_away_until_the_file_changes_it() -> None:
@@ -217,7 +217,7 @@ def test_schedules_of_the_page_and_of_other_programs_are_never_removed_by_a_file
 def test_a_name_that_somebody_else_took_is_a_conflict_and_stays_as_it_is(origin: str) -> None:
     change = only(plan_file({"job": entry_of(declared(), origin)}, {"job": declared(args=[1])}, LATER))
     assert (change.kind, change.after) == ("conflict", None)
-    assert str(change) == f"conflict job (a schedule of that name exists already, made by {origin})"
+    assert str(change) == f"conflict job (a schedule of this name already exists, with origin {origin})"
 
 
 def test_a_renamed_schedule_keeps_its_runs_its_due_instant_and_what_the_page_set() -> None:
@@ -340,7 +340,7 @@ def test_a_schedule_of_the_page_that_the_file_declares_alike_becomes_the_files()
     made = entry_of(declared(args=[1]), "admin", due=NOON, total_run_count=7, pause=Pause("ann", 1.0, "why"))
     [change] = plan_file({"job": made}, {"job": declared(args=[1])}, LATER).changes
     assert (change.kind, change.fields) == ("update", {})
-    assert change.why == "the file declares now what was made on the page"
+    assert change.why == "the file now declares this schedule, which was created on the page"
     assert change.after == replace(made, origin="file", base=made.fields)
     again = plan_file({"job": change.after}, {"job": declared(args=[1])}, LATER)
     assert again.changes == ()
@@ -349,7 +349,7 @@ def test_a_schedule_of_the_page_that_the_file_declares_alike_becomes_the_files()
 def test_a_file_that_says_what_the_page_said_ends_the_overlay_and_drops_nothing() -> None:
     over = plan.edit(entry_of(declared(args=[1], queue="a")), declared(args=[2], queue="b"), "ann", NOON)
     [change] = plan_file({"job": over}, {"job": declared(args=[2], queue="c")}, NOON).changes
-    assert change.why == "the file says now what the page said: args"
+    assert change.why == "the file now has the page's value: args"
     assert {key: note.value for key, note in change.dropped.items()} == {"queue": "b"}
     assert change.after is not None
     assert (change.after.overlay, change.after.fields["args"]) == ({}, [2])

@@ -103,7 +103,7 @@ def test_an_included_file_holds_schedules_and_calendars_only(files: Files, key: 
     files.write("schedules.d/a.yaml", f"schedules: {{}}\n{key}\n")
     (problem,) = files.told()
     name = key.partition(":")[0]
-    assert problem.startswith(f"schedules.d/a.yaml:2:1: '{name}' cannot stand in an included file — put it into ")
+    assert problem.startswith(f"schedules.d/a.yaml:2:1: '{name}' is not allowed in an included file — move it to ")
 
 
 @pytest.mark.parametrize(
@@ -185,10 +185,10 @@ def test_a_link_to_the_main_file_includes_what_lies_beside_the_link(files: Files
 def test_the_number_and_size_of_the_files_are_bounded(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(several, "MAX_FILES", 1)
     (problem,) = files.told()
-    assert problem.startswith("schedules.yaml:1:10: more than 1 files or 20 MB are included")
+    assert problem.startswith("schedules.yaml:1:10: the included files are more than 1, or larger than 20 MB")
     monkeypatch.setattr(several, "MAX_FILES", 9)
     monkeypatch.setattr(several, "MAX_BYTES_TOGETHER", 10)
-    assert "are included" in files.told()[0]
+    assert "the included files are more than" in files.told()[0]
 
 
 def test_every_path_of_every_file_has_its_position(files: Files) -> None:

@@ -148,42 +148,42 @@ def test_columns_count_letters_and_not_bytes() -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("cron: * * * * *", "1:7: * * * * * is not quoted, and YAML takes a leading * for a reference"),
-        ("cron: */5 * * * *  # often", "1:7: */5 * * * * is not quoted, and YAML takes a leading * for a reference"),
-        ("{a: {every: 1h, cron: * 3 * * *}}", "1:23: * 3 * * * is not quoted, and YAML takes a leading *"),
-        ("a: {cron: */5 * * * *, queue: x}", "1:11: */5 * * * * is not quoted, and YAML takes a leading *"),
-        ("a:\n  - *\n", "2:5: * is not quoted, and YAML takes a leading * for a reference"),
-        ("at: @daily", "1:5: a value cannot start with '@' — put it in quotes"),
-        ("a: `x`", "1:4: a value cannot start with '`' — put it in quotes"),
-        ("a:\n\tb: 1", "2:1: a tab is used for indentation — use spaces"),
-        ("a:\n  b: 1\n\tc: 2", "3:1: a tab is used for indentation — use spaces"),
-        ("a: b: c", "1:5: a ':' does not fit here"),
-        ("a: 1\n b: 2", "2:3: a ':' does not fit here"),
+        ("cron: * * * * *", "1:7: * * * * * is not quoted, and YAML reads a leading * as a reference"),
+        ("cron: */5 * * * *  # often", "1:7: */5 * * * * is not quoted, and YAML reads a leading * as a reference"),
+        ("{a: {every: 1h, cron: * 3 * * *}}", "1:23: * 3 * * * is not quoted, and YAML reads a leading *"),
+        ("a: {cron: */5 * * * *, queue: x}", "1:11: */5 * * * * is not quoted, and YAML reads a leading *"),
+        ("a:\n  - *\n", "2:5: * is not quoted, and YAML reads a leading * as a reference"),
+        ("at: @daily", "1:5: a value cannot start with '@' — quote it"),
+        ("a: `x`", "1:4: a value cannot start with '`' — quote it"),
+        ("a:\n\tb: 1", "2:1: this line is indented with a tab — use spaces"),
+        ("a:\n  b: 1\n\tc: 2", "3:1: this line is indented with a tab — use spaces"),
+        ("a: b: c", "1:5: a ':' is not allowed here"),
+        ("a: 1\n b: 2", "2:3: a ':' is not allowed here"),
         ("a:\n  b: 1\n c: 2", "3:2: this does not fit the lines above"),
         ("a: 'x\nb: 1\n", "1:4: a quote is opened here and never closed — close it"),
         ("a: [1, 2\nb: 3", "1:4: a '[' is opened here and not closed"),
         ("a: {x: 1\nb: 2", "1:4: a '{' is opened here and not closed"),
-        ("a: 1\nfoo\nb: 2", "2:1: a line without 'key: value'"),
+        ("a: 1\nfoo\nb: 2", "2:1: this line is not 'key: value'"),
         ("'a':1\nb: 2", "1:4: this does not fit the lines above — write key: value, with a space after the colon"),
         ("a: - b", "1:4: a list cannot start here — put each '- item' on a line of its own"),
-        ("a:\n  - b\n  c: d", "3:3: a key stands where the next '- item' of a list should"),
-        ('a: "\\q"', "1:5: a backslash stands for nothing here"),
+        ("a:\n  - b\n  c: d", "3:3: a key where the next '- item' of a list is expected"),
+        ('a: "\\q"', "1:5: unknown escape sequence after a backslash"),
         ("a: !!python/object:os.x {b: c}", "1:4: tags such as tag:yaml.org,2002:python/object:os.x are not allowed"),
         ("a: !secret x", "1:4: tags such as !secret are not allowed — write the plain value"),
         ("a: !x!y z", "1:4: tags such as !name are not allowed — write the plain value"),
         ("a: *nothing", "1:4: there is no anchor &nothing"),
-        ("a: &a [*a]", "1:8: *a stands inside what it refers to"),
-        ("a: {<<: 3}", "1:9: a merge key << takes a mapping"),
+        ("a: &a [*a]", "1:8: *a refers to itself"),
+        ("a: {<<: 3}", "1:9: the merge key << needs a mapping"),
         ("? [a]\n: b", "1:3: a key must be plain text"),
         ("a: 1\n---\nb: 2", "2:1: a second document starts here"),
         ("%YAML 2.0\n---\na: 1", "1:1: this version of YAML is not supported"),
-        ("a: x\0", "1:5: there is a character here that no text holds (U+0000) — delete it"),
-        ("a: \ud800", "1:4: there is a character here that no text holds (U+D800) — delete it"),
+        ("a: x\0", "1:5: the character U+0000 is not allowed in YAML — delete it"),
+        ("a: \ud800", "1:4: the character U+D800 is not allowed in YAML — delete it"),
         ("", "1:1: the file is empty — write `schedules: {}` for none"),
         ("# nothing\n---\n", "1:1: the file is empty — write `schedules: {}` for none"),
         ("null", "1:1: the file is empty — write `schedules: {}` for none"),
-        ("- a", "1:1: the file holds a list, not keys such as schedules:"),
-        ("\nschedules", "2:1: the file holds one piece of text, not keys such as schedules:"),
+        ("- a", "1:1: the file is a list, not a mapping with keys such as schedules:"),
+        ("\nschedules", "2:1: the file is a single value, not a mapping with keys such as schedules:"),
     ],
 )
 def test_a_mistake_is_explained_where_it_is(text: str, line: str) -> None:
@@ -200,9 +200,9 @@ def test_a_mistake_in_the_syntax_names_the_schedule_and_key_that_hold_it() -> No
 
 def test_a_duplicate_key_names_both_lines_at_any_level() -> None:
     assert told("a: 1\nb:\n  c: 1\n  d: [{e: 1, e: 2}]\n  c: 2\na: 3\n") == [
-        "s.yaml:4:14: duplicate key 'e': it stands on line 4 and again on line 4 — delete or rename one of them",
-        "s.yaml:5:3: duplicate key 'c': it stands on line 3 and again on line 5 — delete or rename one of them",
-        "s.yaml:6:1: duplicate key 'a': it stands on line 1 and again on line 6 — delete or rename one of them",
+        "s.yaml:4:14: duplicate key 'e' on lines 4 and 4 — delete or rename one of them",
+        "s.yaml:5:3: duplicate key 'c' on lines 3 and 5 — delete or rename one of them",
+        "s.yaml:6:1: duplicate key 'a' on lines 1 and 6 — delete or rename one of them",
     ]
 
 
@@ -265,7 +265,7 @@ def test_a_missing_file_a_directory_and_a_device_are_one_problem_each(tmp_path: 
     missing = tmp_path / "schedules.yaml"
     (problem,) = schedule_file.read(missing).problems
     assert str(problem) == (
-        f"{missing} cannot be read: no such file or directory — create it, or name another file with SCHEDULER_FILE"
+        f"{missing} cannot be read: no such file or directory — create it, or set SCHEDULER_FILE to another file"
     )
     (problem,) = schedule_file.read(tmp_path).problems
     assert "is a directory" in problem.what

@@ -122,7 +122,7 @@ def test_anchors_and_merges_are_a_reason_to_look_first() -> None:
     text = "x-base: &base {task: x, every: 1h}\nschedules:\n  a:\n    <<: *base\n    args: [1]\n"
     done = splice(text, {"a": {"task": "x", "every": "1h", "args": [2]}})
     assert done.text == text.replace("[1]", "[2]")
-    assert done.doubts == ("the block holds anchors, aliases or <<, which other values may share",)
+    assert done.doubts == ("the block has anchors, aliases or <<, which other values may share",)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_value_that_others_may_share_is_changed_for_a_person_to_look_at(
 ) -> None:
     done = splice(f"schedules:\n{before}", {"b": {"task": "x", **wanted}})
     assert done.text.endswith(after)
-    assert done.doubts == ("the block holds anchors, aliases or <<, which other values may share",)
+    assert done.doubts == ("the block has anchors, aliases or <<, which other values may share",)
 
 
 @pytest.mark.parametrize(

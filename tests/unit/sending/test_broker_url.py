@@ -44,7 +44,7 @@ def test_only_another_place_than_the_redis_of_the_schedule_has_an_outbox(broker:
         ("sqs://", "SCHEDULER_BROKER_URL starts with 'sqs': use one of amqp://, amqps://, redis://"),
         ("rabbit.example.org", "SCHEDULER_BROKER_URL starts with nothing"),
         ("me:secret@rabbit.example.org", "SCHEDULER_BROKER_URL starts with 'me'"),
-        ("redis://localhost/first", "SCHEDULER_BROKER_URL names the database 'first'"),
+        ("redis://localhost/first", "SCHEDULER_BROKER_URL has an invalid database 'first'"),
     ],
 )
 def test_what_is_no_broker_is_refused_with_its_variable(broker: str, complaint: str) -> None:

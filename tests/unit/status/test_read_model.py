@@ -172,7 +172,7 @@ def overview(*entries: Entry, leader: Holder | None = None, **facts: str) -> Ove
 def test_without_a_leader_nothing_is_sent_and_that_is_said_first() -> None:
     found = overview(problems="s.yaml:1:1: wrong").problems
     assert found == (
-        "No beat leads: nothing is sent. Start it with `python3 -m scheduler up`",
+        "No beat leads, so nothing is sent: start one with `python3 -m scheduler up`",
         "s.yaml:1:1: wrong",
     )
 

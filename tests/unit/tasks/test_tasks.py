@@ -78,7 +78,7 @@ def test_disk_usage_fails_above_its_threshold_and_says_how_full() -> None:
 
 
 def test_disk_usage_of_a_path_that_is_not_there_says_so() -> None:
-    with pytest.raises(TaskFailed, match="/not/there cannot be looked at: No such file"):
+    with pytest.raises(TaskFailed, match="/not/there cannot be read: No such file"):
         tasks.disk_usage("/not/there")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from scheduler.validate.advice import CROWD, advise
+from scheduler.validate.advice import MANY_AT_MINUTE_0, advise
 from tests.support.schedules import declared
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -33,10 +33,10 @@ def test_an_interval_that_does_not_divide_a_day_is_told() -> None:
 
 
 def test_a_crowded_minute_0_is_told_once_with_the_way_to_spread_it() -> None:
-    crowd = [(f"job-{number}", {"cron": "0 * * * *"}) for number in range(CROWD)]
+    crowd = [(f"job-{number}", {"cron": "0 * * * *"}) for number in range(MANY_AT_MINUTE_0)]
     (found,) = told(*crowd)
-    assert f"{CROWD} schedules run at minute 0" in found
-    assert "write ~ for the minute" in found
+    assert f"{MANY_AT_MINUTE_0} schedules run at minute 0" in found
+    assert "write ~ as the minute" in found
     assert told(*crowd[1:]) == []
     spread = [(name, {**fields, "jitter": "10m"}) for name, fields in crowd]
     assert told(*spread) == []

@@ -116,11 +116,11 @@ schedules:
         "s.yaml:7:14: schedule 'nightly': enabled must be true or false, not 'no' — "
         "write true or false, without quotes",
         "s.yaml:8:12: schedule 'nightly': every must be text, not 30 — write it with a unit, such as 30s, 10m or 1h30m",
-        "s.yaml:9:3: schedule 'a b': 'a b' is not a possible name — use letters, digits, '.', '_' and '-', "
+        "s.yaml:9:3: schedule 'a b': 'a b' is not a valid name — use letters, digits, '.', '_' and '-', "
         "begin with a letter or digit, at most 100 characters",
         *[line for line in told(text) if ":9:31:" in line],
         "s.yaml:9:51: schedule 'a b': retries is 200, which is too large — write 100 or less",
-        "s.yaml:10:6: schedule 'c': a schedule is a mapping of keys such as task: and cron:, not 'text' — "
+        "s.yaml:10:6: schedule 'c': a schedule must be a mapping with keys such as task: and cron:, not 'text' — "
         "indent its keys below its name",
     ]
     assert sum(":9:31: schedule 'a b': " in line for line in told(text)) == 1
@@ -161,17 +161,17 @@ schedules:
         ("every: 5m\n    enabled: 'yes'", "5:14: schedule 'x': enabled must be true or false, not 'yes' — write true"),
         ("every: 5m\n    enabled: 1", "5:14: schedule 'x': enabled must be true or false, not 1"),
         ("every: 5m\n    catch_up: some", "5:15: schedule 'x': catch_up cannot be 'some' — write 'none', 'latest' or"),
-        ("every: 5m\n    tags: [a, 5]", "5:15: schedule 'x': tags[1] must be text, not 5 — put it in quotes"),
+        ("every: 5m\n    tags: [a, 5]", "5:15: schedule 'x': tags[1] must be text, not 5 — quote it"),
         ("every: 5m\n    args: {a: 1}", "5:11: schedule 'x': args must be a list, not a mapping"),
         ("every: 5m\n    kwargs: [a]", "5:13: schedule 'x': kwargs must be a mapping, not a list"),
-        ("every: 5m\n    args: [1, .nan]", "5:15: schedule 'x': nan is not a number that JSON can carry"),
-        ("every: 5m\n    kwargs: {a: {b: [1e999]}}", "5:22: schedule 'x': inf is not a number that JSON can carry"),
-        ("every: 5m\n    description: 5", "5:18: schedule 'x': description must be text, not 5 — put it in quotes"),
+        ("every: 5m\n    args: [1, .nan]", "5:15: schedule 'x': JSON has no number nan"),
+        ("every: 5m\n    kwargs: {a: {b: [1e999]}}", "5:22: schedule 'x': JSON has no number inf"),
+        ("every: 5m\n    description: 5", "5:18: schedule 'x': description must be text, not 5 — quote it"),
         (
             'every: 5m\n    queue: "a\\nb"',
-            "5:12: schedule 'x': queue 'a\\nb' has a line break or another control character",
+            "5:12: schedule 'x': queue 'a\\nb' contains a line break or another control character",
         ),
-        ("every: 5m\n    renamed_from: a b", "5:19: schedule 'x': renamed_from 'a b' is not a possible name — use"),
+        ("every: 5m\n    renamed_from: a b", "5:19: schedule 'x': renamed_from 'a b' is not a valid name — use"),
         ("every: 5m\n    renamed_from: x", "5:19: schedule 'x': renamed_from: 'x' is still declared here"),
         ("every: 5m\n    cron_expression: x", "5:5: schedule 'x': unknown key 'cron_expression' — delete it"),
     ],
@@ -191,12 +191,18 @@ def test_a_schedule_without_a_task_says_so_at_its_name() -> None:
     [
         (
             "args: [1]",
-            "5:11: schedule 'x': the arguments do not fit task 'scheduler.tasks.log_it': missing a required ",
+            "5:11: schedule 'x': the arguments do not match task 'scheduler.tasks.log_it': missing a required ",
         ),
-        ("args: [1, 2, 3]", "5:11: schedule 'x': the arguments do not fit task 'scheduler.tasks.log_it': too many pos"),
+        (
+            "args: [1, 2, 3]",
+            "5:11: schedule 'x': the arguments do not match task 'scheduler.tasks.log_it': too many pos",
+        ),
         ("args: [1]\n    kwargs: {bb: 2}", "6:14: schedule 'x': task 'scheduler.tasks.log_it' takes no argument 'bb'"),
         ("kwargs: {1: 2}", "5:14: schedule 'x': task 'scheduler.tasks.log_it' takes no argument '1' — it takes (a, b)"),
-        ("tags: []", "3:11: schedule 'x': the arguments do not fit task 'scheduler.tasks.log_it': missing a required "),
+        (
+            "tags: []",
+            "3:11: schedule 'x': the arguments do not match task 'scheduler.tasks.log_it': missing a required ",
+        ),
     ],
 )
 def test_arguments_are_checked_against_what_the_task_takes(lines: str, problem: str) -> None:
@@ -231,7 +237,9 @@ def test_both_kinds_of_day_give_a_warning_and_not_an_error() -> None:
     assert validated.ok
     assert list(validated.declared) == ["x"]
     (warning,) = validated.warnings
-    assert str(warning).startswith("s.yaml:4:11: warning: schedule 'x': day-of-month and day-of-week are both given")
+    assert str(warning).startswith(
+        "s.yaml:4:11: warning: schedule 'x': day-of-month and day-of-week are both restricted"
+    )
 
 
 @pytest.mark.parametrize("cron", ["0 0 13 * *", "0 0 * * 5", "0 0 */2 * 5", "@daily", "0 0 0 * * fri"])
@@ -259,7 +267,7 @@ def test_a_text_that_cannot_be_read_is_told_alone() -> None:
         ("schedule: {}", "1:1: unknown key 'schedule' — did you mean 'schedules'?"),
         ("calendars: {h: 2026-12-25}", "1:16: calendars.h must be a list, not '2026-12-25'"),
         ("calendars: {h: [2026-02-30]}", "1:17: '2026-02-30' is not in the calendar"),
-        ("calendars: {h: [5]}", "1:17: calendars.h[0] must be text, not 5 — put it in quotes"),
+        ("calendars: {h: [5]}", "1:17: calendars.h[0] must be text, not 5 — quote it"),
         ("defaults: {task: x}", "1:12: unknown key 'task'"),
         ("defaults: {cron: x}", "1:12: unknown key 'cron'"),
         ("defaults:", "1:10: defaults is empty"),
@@ -295,7 +303,7 @@ def test_a_former_name_can_be_taken_over_once() -> None:
 def test_a_name_outside_the_safe_characters_is_refused(name: str) -> None:
     written = name if name.startswith('"') else f'"{name}"'
     (line,) = told(f"schedules: {{{written}: {{task: old.task, every: 5m}}}}")
-    assert "is not a possible name" in line
+    assert "is not a valid name" in line
     assert line.isprintable()
 
 
@@ -337,7 +345,7 @@ def test_thousands_of_mistakes_are_cut_short() -> None:
     text = "schedules:\n" + "".join(f"  n{n}: {{task: log_it_{n}, evry: 5m}}\n" for n in range(10_000))
     problems = check(text).problems
     assert len(problems) < 2_000
-    assert "the schedules from here on are not checked" in [problem.what for problem in problems]
+    assert "the schedules from here on were not checked" in [problem.what for problem in problems]
 
 
 #: bench/limits.py measures what they cost.
