@@ -175,14 +175,14 @@ def _tls(options: dict[str, str], *, wanted: bool) -> dict[str, Any]:
         )
     if not wanted:
         return {}
-    found: dict[str, Any] = {"ssl_cert_reqs": "required", **options}
-    if found["ssl_cert_reqs"] not in ("required", "optional", "none"):
+    chosen: dict[str, Any] = {"ssl_cert_reqs": "required", **options}
+    if chosen["ssl_cert_reqs"] not in ("required", "optional", "none"):
         raise ConfigurationError("SCHEDULER_REDIS_URL has an invalid ssl_cert_reqs: use required, optional or none")
-    if "ssl_check_hostname" in found:
-        found["ssl_check_hostname"] = found["ssl_check_hostname"].lower() not in ("0", "no", "false")
-    elif found["ssl_cert_reqs"] == "none":
-        found["ssl_check_hostname"] = False
-    return found
+    if "ssl_check_hostname" in chosen:
+        chosen["ssl_check_hostname"] = chosen["ssl_check_hostname"].lower() not in ("0", "no", "false")
+    elif chosen["ssl_cert_reqs"] == "none":
+        chosen["ssl_check_hostname"] = False
+    return chosen
 
 
 def _host(text: str, port: int) -> tuple[str, int]:

@@ -1,7 +1,7 @@
-"""Built-in tasks: examples that are useful on any Linux machine, and a way to run a command.
+"""Built-in tasks: useful examples for any Linux machine, and one that runs a command.
 
-They import nothing of this service, so that they work in any worker that names this module.
-A :class:`TaskFailed` carries the sentence that the page shows.
+They import nothing else from this service, so that any worker can import this module.
+The page shows the message of a :class:`TaskFailed`.
 """
 
 from __future__ import annotations

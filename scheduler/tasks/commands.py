@@ -1,4 +1,4 @@
-"""Runs a program: an argument list, never a shell line."""
+"""Run a program from an argument list, never from a shell line."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from celery import shared_task
 
 from scheduler.tasks.errors import TaskFailed
 
-OUTPUT_BYTES = 16_384
-POLL = 0.05  #: seconds within which the end of a program is seen whose pipe somebody else holds open
+MAX_OUTPUT_BYTES = 16_384
+POLL_S = 0.05  #: how often to check for the end of a program while another process keeps its pipe open
 
 
 @shared_task(name="scheduler.tasks.run_command")
 def run_command(argv: list[str], timeout: float = 300, directory: str = "/") -> dict[str, Any]:
-    """Run a program with these arguments, without a shell; fails when it does, or after ``timeout`` seconds.
+    """Run a program with these arguments, without a shell; fails if the program fails or exceeds ``timeout`` seconds.
 
-    Returns the end of its output. The program sees the worker's environment without the service's own variables.
+    Returns the end of its output. The program gets the worker's environment without ``SCHEDULER_*``.
     """
     if not is_argument_list(argv):
-        raise TaskFailed("argv must be a list of text, such as [ls, -l, /tmp]; no shell reads it")
+        raise TaskFailed("argv must be a list of texts, such as [ls, -l, /tmp], because no shell splits it")
     begun = time.monotonic()
     process = start(argv, directory)
     output = Output()
@@ -46,7 +46,7 @@ def is_argument_list(value: object) -> bool:
 
 
 def start(argv: list[str], directory: str) -> subprocess.Popen[bytes]:
-    """In a session of its own, so that the whole group can be ended."""
+    """Start it in its own session, so that the whole process group can be killed."""
     try:
         return subprocess.Popen(
             argv,
@@ -62,7 +62,7 @@ def start(argv: list[str], directory: str) -> subprocess.Popen[bytes]:
 
 
 class Output:
-    """The end of what a program writes, and the length of all of it."""
+    """The end of a program's output, and the length of all of it."""
 
     def __init__(self) -> None:
         self.tail = b""
@@ -78,9 +78,9 @@ class Output:
         with process.stdout as pipe, selectors.DefaultSelector() as selector:
             selector.register(pipe, selectors.EVENT_READ)
             while (left := deadline - time.monotonic()) > 0:
-                # A grandchild may hold the pipe open for ever: after the end, only what is there is read.
+                # A grandchild may keep the pipe open: after the program has ended, read only what is there.
                 ended = process.poll() is not None
-                ready = selector.select(0 if ended else min(left, POLL))
+                ready = selector.select(0 if ended else min(left, POLL_S))
                 if ready and not self.take(pipe.fileno()):
                     break
                 if ended and not ready:
@@ -92,17 +92,17 @@ class Output:
 
     def take(self, descriptor: int) -> bool:
         chunk = os.read(descriptor, 65_536)
-        self.tail = (self.tail + chunk)[-OUTPUT_BYTES:]
+        self.tail = (self.tail + chunk)[-MAX_OUTPUT_BYTES:]
         self.length += len(chunk)
         return bool(chunk)
 
 
 def ending(program: str, code: int | None, timeout: float, output: str) -> str:
-    """One sentence about how a program failed, with the last line that it wrote."""
+    """One sentence about how a program failed, with the last line of its output."""
     lines = output.strip().splitlines()
-    said = f": {lines[-1][:300]}" if lines else ""
+    last_line = f": {lines[-1][:300]}" if lines else ""
     if code is None:
-        return f"'{program}' was killed after its timeout of {timeout:g} s{said}"
+        return f"'{program}' was killed: it exceeded its timeout of {timeout:g} s{last_line}"
     if code < 0:
-        return f"'{program}' was ended by signal {-code} ({signal.strsignal(-code)}){said}"
-    return f"'{program}' failed with exit code {code}{said}"
+        return f"'{program}' was killed by signal {-code} ({signal.strsignal(-code)}){last_line}"
+    return f"'{program}' failed with exit code {code}{last_line}"

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class TaskFailed(Exception):
-    """The task looked, and what it found needs a person."""
+    """A built-in task failed; the message says what is wrong and what to do."""

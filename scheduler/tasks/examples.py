@@ -1,4 +1,4 @@
-"""Tasks to look at: one that succeeds, one that fails, one that takes its time."""
+"""Examples: a task that succeeds, one that fails, one that takes time."""
 
 from __future__ import annotations
 

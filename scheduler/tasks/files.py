@@ -1,4 +1,4 @@
-"""Disk space: how much is left, and what could go."""
+"""Disk space: check it, and delete old files."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 SYSTEM_TREES = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/sbin", "/sys", "/usr")
 SYSTEM_TOPS = ("/", "/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/var")
 SYSTEM_STATE = ("/var/cache", "/var/lib", "/var/log", "/var/spool")
-EXAMPLES = 20
+MAX_EXAMPLES = 20  #: file names in the result
 
 
 @shared_task(name="scheduler.tasks.disk_usage")
 def disk_usage(path: str = "/", warn_above_percent: float = 90) -> dict[str, Any]:
-    """How full the file system of a path is; fails above the threshold. Sizes in bytes."""
+    """Report the disk usage of a path's file system, in bytes; fails above the threshold."""
     try:
         usage = shutil.disk_usage(path)
     except OSError as error:
-        raise TaskFailed(f"{path} cannot be looked at: {error.strerror}") from None
-    # As df counts: what is reserved for root is neither used nor free.
+        raise TaskFailed(f"{path} cannot be read: {error.strerror}") from None
+    # As df counts: space reserved for root is neither used nor free.
     percent = round(100 * usage.used / max(usage.used + usage.free, 1), 1)
     if percent > warn_above_percent:
         full = f"{path} is {percent} % full, above {warn_above_percent} %"
-        raise TaskFailed(f"{full}: {usage.free / 2**30:.1f} GiB are left, free some space")
+        raise TaskFailed(f"{full}: free some space, {usage.free / 2**30:.1f} GiB are left")
     return {"path": path, "used_percent": percent, "total": usage.total, "used": usage.used, "free": usage.free}
 
 
 @shared_task(name="scheduler.tasks.clean_up")
 def clean_up(directory: str, older_than: str = "7d", dry_run: bool = True) -> dict[str, Any]:
-    """Delete the regular files below a directory that nobody changed for ``older_than`` (such as 7d, 12h).
+    """Delete the regular files below a directory that have not changed for ``older_than`` (such as 7d, 12h).
 
-    Only lists them while ``dry_run``. Follows no symbolic link, enters no other file system, keeps directories.
+    With ``dry_run``, only lists them. Follows no symbolic links, enters no other file system, keeps directories.
     """
     top = safe_directory(directory)
     sweep = Sweep(time.time() - seconds(older_than), dry_run)
@@ -53,13 +53,13 @@ def clean_up(directory: str, older_than: str = "7d", dry_run: bool = True) -> di
     finally:
         os.close(descriptor)
     if sweep.kept:
-        raise TaskFailed(f"{sweep.count} files were deleted, but {sweep.kept} could not be: {sweep.reason}")
+        raise TaskFailed(f"{sweep.kept} files could not be deleted ({sweep.count} were): {sweep.reason}")
     log.info("%s %s files (%s bytes) in %s", "would delete" if dry_run else "deleted", sweep.count, sweep.bytes, top)
     return {"directory": top, "dry_run": dry_run, **sweep.summary()}
 
 
 class Sweep:
-    """One pass over a tree: what is old enough, and what became of it."""
+    """One pass over a tree: finds old files, deletes and counts them."""
 
     def __init__(self, limit: float, dry_run: bool) -> None:
         self.limit = limit
@@ -69,7 +69,7 @@ class Sweep:
         self.examples: list[str] = []
 
     def walk(self, top: int) -> None:
-        """Everything below an open directory; by descriptor, so that a swapped path cannot lead elsewhere."""
+        """Walk an open directory, by descriptors, so that a path replaced meanwhile cannot lead elsewhere."""
         device = os.fstat(top).st_dev
         for parent, subdirectories, files, descriptor in os.fwalk(".", dir_fd=top, onerror=self.refused):
             if os.fstat(descriptor).st_dev != device:
@@ -94,7 +94,7 @@ class Sweep:
             return
         self.count += 1
         self.bytes += status.st_size
-        if len(self.examples) < EXAMPLES:
+        if len(self.examples) < MAX_EXAMPLES:
             self.examples.append(printable(shown))
 
     def refused(self, error: OSError) -> None:
@@ -105,18 +105,18 @@ class Sweep:
 
 
 def safe_directory(directory: str) -> str:
-    """The real path of a directory that may be cleaned; TaskFailed for one that must not be."""
+    """The real path of a directory that may be cleaned; raises TaskFailed for any other."""
     if not os.path.isabs(directory):
-        raise TaskFailed(f"'{directory}' is not an absolute path: write it from / on")
+        raise TaskFailed(f"'{directory}' is not an absolute path: start it with /")
     real = os.path.realpath(directory)
     if os.path.islink(directory.rstrip("/")):
-        raise TaskFailed(f"{directory} is a symbolic link: name the directory itself, {real}")
+        raise TaskFailed(f"{directory} is a symbolic link: use the directory itself, {real}")
     if not os.path.isdir(real):
-        raise TaskFailed(f"{directory} is not a directory: create it, or name another")
+        raise TaskFailed(f"{directory} is not a directory: create it, or use another one")
     if real in SYSTEM_TOPS + SYSTEM_STATE or any(real == tree or real.startswith(f"{tree}/") for tree in SYSTEM_TREES):
-        raise TaskFailed(f"{real} belongs to the system: name a directory of your own")
+        raise TaskFailed(f"{real} belongs to the system: use a directory of your own")
     if os.path.dirname(real) == "/home" or real == os.path.realpath(Path.home()):
-        raise TaskFailed(f"{real} is somebody's home: name a directory below it")
+        raise TaskFailed(f"{real} is a home directory: use a directory below it")
     return real
 
 
@@ -129,5 +129,5 @@ def seconds(duration: str) -> int:
 
 
 def printable(path: str) -> str:
-    """A path as text that JSON can carry, whatever bytes the file system holds."""
+    """A path as valid UTF-8, whatever bytes it has on disk."""
     return os.fsencode(path).decode("utf-8", "replace")

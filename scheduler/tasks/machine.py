@@ -1,4 +1,4 @@
-"""What the machine says about itself."""
+"""A report about this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from celery import shared_task
 
 @shared_task(name="scheduler.tasks.system_report")
 def system_report() -> dict[str, Any]:
-    """Host, load, memory (bytes) and uptime (seconds); what the system does not tell is None."""
+    """Host, load, memory (bytes) and uptime (seconds); None for values that the system does not provide."""
     memory = dict(re.findall(r"^(\w+):\s+(\d+) kB", proc("meminfo"), re.MULTILINE))
     uptime = proc("uptime").split()
     return {

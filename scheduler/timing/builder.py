@@ -1,4 +1,4 @@
-"""From the text of a schedule to its Timing, or to the refusal."""
+"""Build a Timing from the text of a schedule."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from scheduler.timing.solar import solar
 from scheduler.timing.zones import EPOCH
 
 KINDS = ("cron", "every", "at", "rrule", "solar")
-LONGEST_TEXT = 4000
-SHORTEST = timedelta(milliseconds=1)
+MAX_TEXT_LENGTH = 4000
+MIN_STEP = timedelta(milliseconds=1)
 
 
 def build(
@@ -34,15 +34,15 @@ def build(
     excluded: tuple[str, ...] = (),
     jitter: timedelta = timedelta(0),
 ) -> Timing:
-    """The Timing of a schedule; TimingError if it is wrong or can never fire.
+    """The Timing of a schedule; raises TimingError if it is invalid or can never fire.
 
-    ``kind`` is one of KINDS and ``text`` what stands under that key. ``zone`` is an IANA name. ``name`` spreads ``~``
+    ``kind`` is one of KINDS and ``text`` the value of that key. ``zone`` is an IANA name. ``name`` spreads ``~``
     and jitter. ``start`` and ``end`` are aware and both included; ``start`` anchors ``every``. ``excluded`` are dates
     ("2026-12-25") or RRULE texts, read as dates in the zone. Results are cached.
     """
-    if len(text) > LONGEST_TEXT:
+    if len(text) > MAX_TEXT_LENGTH:
         problem = f"{kind} is {len(text):,} characters long"
-        raise TimingError(kind, problem, f"write at most {LONGEST_TEXT:,} characters")
+        raise TimingError(kind, problem, f"write at most {MAX_TEXT_LENGTH:,} characters")
     first, last = _bound("start", start), _bound("end", end)
     return _build(kind, text.strip(), zone, name, first, last, tuple(excluded), jitter)
 
@@ -67,7 +67,7 @@ def _build(
     if kind not in KINDS:
         raise TimingError("timing", f"unknown kind of timing {kind[:40]!r}", f"use {', '.join(KINDS)}")
     if start is not None and end is not None and end < start:
-        raise TimingError("end", "end is before start", "swap the two, or leave one out")
+        raise TimingError("end", "end is before start", "swap the two, or remove one")
     if jitter < timedelta(0):
         raise TimingError("jitter", f"jitter {format_duration(jitter)} is negative", "write a duration such as 30s")
     rule = _rule(kind, text, zone, name, start)
@@ -102,19 +102,19 @@ def _every(field: str, text: str, start: datetime | None) -> Rule:
         step = parse_duration(text)
     except TimingError as error:
         raise TimingError(field, error.problem.replace("duration", "every", 1), error.remedy) from None
-    if step < SHORTEST:
+    if step < MIN_STEP:
         raise TimingError(field, f"every {text!r} is too short", "write 1ms or more, such as 30s")
     return Every(EPOCH if start is None else start, step)
 
 
 def _check_fires(timing: Timing) -> None:
-    # Rules of calendars begin in 1970, so that before it nothing is excluded.
+    # Rules of calendars start in 1970: search from there, where they apply.
     begin = EPOCH if timing.calendar else BEGINNING
     begin = begin if timing.start is None else timing.start - TICK
     if timing.next_after(begin) is not None:
         return
     if timing.calendar is not None and timing.next_due(begin) is not None:
-        raise TimingError("except", "the timing never fires: every due day is excluded", "leave out a calendar")
+        raise TimingError("except", "the timing never fires: every due day is excluded", "remove a calendar")
     if timing.end is not None:
         raise TimingError("end", "the timing never fires before its end", "move the end, or remove it")
     raise TimingError(timing.kind, f"{timing.kind} {timing.text[:60]!r} never fires", "change the text, or the start")

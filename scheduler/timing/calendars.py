@@ -1,4 +1,4 @@
-"""Days that a schedule leaves out: dates, and recurrence rules that stand for dates."""
+"""Excluded days of a schedule: dates, and recurrence rules for dates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TICK = timedelta(microseconds=1)
 
 
 class Calendar:
-    """A set of dates, some of them given by rules; rules are worked out a year at a time."""
+    """A set of dates, partly given by rules, which are evaluated one year at a time."""
 
     def __init__(self, dates: frozenset[date], rules: tuple[OnTheClock, ...]) -> None:
         self.dates = dates
@@ -23,7 +23,7 @@ class Calendar:
         self.years: dict[int, frozenset[date]] = {}
 
     def covers(self, day: date) -> bool:
-        """Whether a date is left out."""
+        """Whether a date is excluded."""
         return day in self.dates or (bool(self.rules) and day in self._year(day.year))
 
     def _year(self, year: int) -> frozenset[date]:
@@ -34,12 +34,12 @@ class Calendar:
 
 
 def _days(rule: OnTheClock, year: int) -> set[date]:
-    """The dates of one year; a rule with several times of day stands for its days all the same."""
+    """The dates of one year; times of day in the rule do not matter."""
     days: set[date] = set()
-    found = rule.after(datetime.combine(date(year, 1, 1), time(), UTC) - TICK)
-    while found is not None and found.year == year:
-        days.add(found.date())
-        found = rule.after(datetime.combine(found.date(), time.max, UTC))
+    occurrence = rule.after(datetime.combine(date(year, 1, 1), time(), UTC) - TICK)
+    while occurrence is not None and occurrence.year == year:
+        days.add(occurrence.date())
+        occurrence = rule.after(datetime.combine(occurrence.date(), time.max, UTC))
     return days
 
 
@@ -59,5 +59,7 @@ def calendar(excluded: tuple[str, ...]) -> Calendar:
 
 def _rule(text: str) -> OnTheClock:
     if any(f"FREQ={frequency}" in text.upper() for frequency in ("HOURLY", "MINUTELY", "SECONDLY")):
-        raise TimingError("except", f"except {text[:60]!r} stands for times, not for days", "use FREQ=DAILY or slower")
+        raise TimingError(
+            "except", f"except {text[:60]!r} is a rule for times, not for days", "use FREQ=DAILY or slower"
+        )
     return rrule(text, wall_clock("UTC"), field="except")

@@ -10,11 +10,11 @@ from scheduler.timing.calendars import Calendar
 from scheduler.timing.english.words import bounds, describe
 from scheduler.timing.instants import utc
 from scheduler.timing.rules import Rule
-from scheduler.timing.segments import EARLY, WallClock
+from scheduler.timing.segments import EARLIEST, WallClock
 
 TICK = timedelta(microseconds=1)
 DAY = timedelta(days=1)
-BEGINNING = EARLY  #: before every due instant
+BEGINNING = EARLIEST  #: before every due instant
 MAX_EXCLUDED_DAYS = 4_000  #: excluded days in a row after which a search gives up: 11 years of a daily job
 MAX_YEARS = 400  #: years after which a search gives up
 
@@ -36,7 +36,7 @@ class Timing:
     calendar: Calendar | None = field(kw_only=True, default=None, repr=False, compare=False)
 
     def next_due(self, after: datetime) -> datetime | None:
-        """The first due instant strictly after, also when a calendar excludes it; None when there is none."""
+        """The first due instant strictly after ``after``, excluded ones included; None if there is none."""
         if after.tzinfo is not UTC:
             after = utc(after)
         if self.start is not None and after < self.start:
@@ -44,12 +44,12 @@ class Timing:
         try:
             due = self.rule.after(after)
         except OverflowError:
-            # Beside the first or the last days of the calendar, wall time does not fit a datetime.
+            # Near the years 1 and 9999, wall time does not fit a datetime.
             return self.next_due(BEGINNING) if after < BEGINNING else None
         return None if self.end is not None and due is not None and due > self.end else due
 
     def next_after(self, after: datetime) -> datetime | None:
-        """The first due instant strictly after that no calendar excludes."""
+        """The first due instant strictly after ``after`` that no calendar excludes."""
         due = self.next_due(after)
         if self.calendar is None:
             return due
@@ -62,7 +62,7 @@ class Timing:
         return None
 
     def is_excluded(self, due: datetime) -> bool:
-        """Whether a calendar leaves out the day, in the schedule's zone, on which this instant falls."""
+        """Whether a calendar excludes the day of this instant in the schedule's zone."""
         return self.calendar is not None and self.calendar.covers(self._day(due))
 
     def send_at(self, due: datetime) -> datetime:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from scheduler.timing.errors import TimingError
 
 UNITS = {"w": 604_800_000_000, "d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000}
-LONGEST = timedelta(days=36_525)
+MAX_DURATION = timedelta(days=36_525)
 PART = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(ms|[wdhms])", re.ASCII)
 WHOLE = re.compile(rf"(?:{PART.pattern}\s*)+", re.ASCII)
 REMEDY = "write a number and a unit, such as 30s, 10m, 1h30m or 2d"
@@ -31,13 +31,13 @@ def parse_duration(text: str) -> timedelta:
     micros = sum(Decimal(number) * UNITS[unit] for number, unit in parts)
     if micros != int(micros):
         raise TimingError("duration", f"{shown} is finer than a microsecond", "leave out the last decimals")
-    if micros > LONGEST // timedelta(microseconds=1):
+    if micros > MAX_DURATION // timedelta(microseconds=1):
         raise TimingError("duration", f"{shown} is longer than 100 years", "write a shorter duration")
     return timedelta(microseconds=int(micros))
 
 
 def format_duration(value: timedelta) -> str:
-    """The canonical spelling, ``1h30m``; what parse_duration reads back as the same value."""
+    """The canonical text, ``1h30m``, which parse_duration reads back as the same value."""
     rest = abs(value) // timedelta(microseconds=1)
     sign = "-" if value < timedelta(0) else ""
     shown = []
@@ -51,7 +51,7 @@ def format_duration(value: timedelta) -> str:
 
 
 def _complaint(text: str, shown: str) -> tuple[str, str]:
-    """What is wrong with a text that is no duration, and what to write."""
+    """What is wrong with an invalid duration, and what to write instead."""
     if not text:
         return "duration is empty", REMEDY
     if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text, re.ASCII):

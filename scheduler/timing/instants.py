@@ -1,4 +1,4 @@
-"""Instants as text."""
+"""Parse instants and dates."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ ISO = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?\s?([Zz]|[+-
 
 
 def parse_instant(text: str, zone: str = "UTC", field: str = "at") -> datetime:
-    """The aware UTC instant of an ISO text; a text without offset is wall time in the zone.
+    """Parse ISO 8601 as an aware UTC instant; without an offset, it is wall time in the zone. Raises TimingError.
 
-    A reading that the clocks repeat means its first time; one that they skip means right after. TimingError otherwise.
+    A reading that the clocks repeat means the first occurrence; one that they skip means right after the gap.
     """
     text = text.strip()
     shown = f"{field} {text[:40]!r}"
@@ -26,8 +26,8 @@ def parse_instant(text: str, zone: str = "UTC", field: str = "at") -> datetime:
             return value.astimezone(UTC)
         value = value.replace(tzinfo=UTC)
         whole = value.replace(microsecond=0)
-        found = wall_clock(zone).instant(whole)
-        return found + (value - whole)
+        instant = wall_clock(zone).instant(whole)
+        return instant + (value - whole)
     except (ValueError, OverflowError) as error:
         if isinstance(error, TimingError):
             raise
@@ -40,7 +40,7 @@ def parse_date(text: str, field: str) -> date:
         try:
             return date.fromisoformat(text)
         except ValueError:
-            raise TimingError(field, f"{field} {text!r} is not in the calendar", "use a date that exists") from None
+            raise TimingError(field, f"{field} {text!r} does not exist", "use a date that exists") from None
     raise TimingError(field, f"{field} {text[:40]!r} is not a date", "write it like 2026-12-25")
 
 

@@ -1,4 +1,4 @@
-"""What clock changes do to a timing, day by day, and other things that a person should be told beforehand."""
+"""Notes for a person: the effects of clock changes on a timing, and uneven intervals."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from scheduler.timing.segments import CORRECTION, Segment
 SECOND = timedelta(seconds=1)
 TICK = timedelta(microseconds=1)
 DAY = timedelta(days=1)
-LISTED = 3
+MAX_LISTED_RUNS = 3
 Effect = Literal["moved", "skipped", "repeated", "once"]
 
 
 @dataclass(frozen=True, slots=True)
 class ClockNote:
-    """A day on which a clock change touches a job.
+    """A day on which a clock change affects a schedule.
 
-    Its run is ``moved`` to right after the gap, ``skipped``, ``repeated``, or comes ``once`` although its reading
-    comes twice.
+    The effect on its run: ``moved`` to right after the gap, ``skipped``, ``repeated``, or ``once`` although its reading
+    occurs twice.
     """
 
     on: date  #: in the schedule's zone
@@ -34,9 +34,9 @@ class ClockNote:
 
 
 def clock_changes(timing: Timing, after: datetime, until: datetime) -> list[ClockNote]:
-    """The clock changes with after < change <= until that touch the timing.
+    """The clock changes with after < change <= until that affect the timing.
 
-    Jobs whose runs keep their distance in elapsed time, such as every quarter of an hour, are not touched.
+    Timings with a constant interval in elapsed time, such as every 15 minutes, are not affected.
     """
     rule = timing.rule
     if not isinstance(rule, OnTheClock):
@@ -50,23 +50,23 @@ def clock_changes(timing: Timing, after: datetime, until: datetime) -> list[Cloc
 
 
 def uneven_every(timing: Timing) -> str | None:
-    """A sentence about an ``every`` that runs at other times of day each day, or None."""
+    """A sentence about an ``every`` whose times of day change from day to day; else None."""
     if not isinstance(timing.rule, Every):
         return None
     step = timing.rule.step
     even = step % DAY if step > DAY else DAY % step
-    return f"{every_words(step)} does not divide a day: it runs at other times each day" if even else None
+    return f"{every_words(step).lower()} does not divide a day: its times of day change every day" if even else None
 
 
 def _touches(timing: Timing, change: datetime) -> bool:
-    """Whether the timing is alive at a change, on a day that no calendar excludes."""
+    """Whether the change is between start and end, on a day that no calendar excludes."""
     begun = timing.start is None or timing.start <= change
     ended = timing.end is not None and timing.end < change
     return begun and not ended and not timing.is_excluded(change)
 
 
 def _forward(rule: OnTheClock, before: Segment, later: Segment) -> ClockNote | None:
-    """The clocks skip the readings from the end of one stretch to the beginning of the next."""
+    """The note for clocks that go forward: they skip readings between two segments."""
     gap, resumed = before.wall_end, later.start + later.offset
     skipped = _readings(rule, gap, resumed)
     if not skipped:
@@ -76,18 +76,18 @@ def _forward(rule: OnTheClock, before: Segment, later: Segment) -> ClockNote | N
         return ClockNote(resumed.date(), "moved", f"{change}: {_runs(skipped)} moved to {_when(resumed, gap)}")
     if not rule.fixed and rule.after(later.start - TICK) == later.start + (skipped[0] - gap):
         return None
-    return ClockNote(gap.date(), "skipped", f"{change}: {_runs(skipped)} left out")
+    return ClockNote(gap.date(), "skipped", f"{change}: {_runs(skipped)} skipped")
 
 
 def _back(rule: OnTheClock, before: Segment, later: Segment) -> ClockNote | None:
-    """The clocks repeat the readings from the beginning of one stretch to the end of the one before."""
+    """The note for clocks that go back: they repeat readings of the segment before."""
     again, resumed = before.wall_end, later.start + later.offset
     repeated = _readings(rule, resumed, again)
     if not repeated:
         return None
     change = f"on {_date(resumed)} the clocks go back from {_when(again, resumed)} to {_time(resumed)}"
     if rule.fixed:
-        return ClockNote(resumed.date(), "once", f"{change}: {_runs(repeated)} sent the first time only")
+        return ClockNote(resumed.date(), "once", f"{change}: {_runs(repeated)} sent once, the first time")
     usual = rule.readings.reading(again)
     if usual is not None and usual - again == repeated[0] - resumed:
         return None
@@ -96,17 +96,17 @@ def _back(rule: OnTheClock, before: Segment, later: Segment) -> ClockNote | None
 
 def _readings(rule: OnTheClock, low: datetime, high: datetime) -> list[datetime]:
     """The first few wall readings with low <= reading < high."""
-    found: list[datetime] = []
+    readings: list[datetime] = []
     reading = rule.readings.reading(low)
-    while reading is not None and reading < high and len(found) <= LISTED:
-        found.append(reading)
+    while reading is not None and reading < high and len(readings) <= MAX_LISTED_RUNS:
+        readings.append(reading)
         reading = rule.readings.reading(reading + SECOND)
-    return found
+    return readings
 
 
 def _runs(readings: list[datetime]) -> str:
     """``the 02:30 run is``, ``the 02:00 and 02:30 runs are``."""
-    if len(readings) > LISTED:
+    if len(readings) > MAX_LISTED_RUNS:
         return f"the runs from {_time(readings[0])} on are"
     return f"the {joined(map(_time, readings))} run{'s are' if len(readings) > 1 else ' is'}"
 

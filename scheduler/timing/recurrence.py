@@ -1,7 +1,7 @@
 """RFC 5545 recurrence rules on wall time.
 
-The evaluation is ours rather than dateutil's: a dateutil rule that matches nothing searches until the year 9999, second
-by second if it is told so, and cannot be stopped; this search jumps, and ends after 400 years.
+Not dateutil's evaluation: its search for a rule without matches runs until the year 9999, second by second for
+SECONDLY, and cannot be stopped. This search jumps, and ends after 400 years.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ YEARLY, MONTHLY, WEEKLY, DAILY, HOURLY, MINUTELY, SECONDLY = range(7)
 FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY")
 TICKS = {HOURLY: timedelta(hours=1), MINUTELY: timedelta(minutes=1), SECONDLY: timedelta(seconds=1)}
 DAY = timedelta(days=1)
-YEARS = 400  #: after which the calendar repeats
-STEPS = 30_000  #: after which a search gives up
+MAX_YEARS = 400  #: a search ends this many years later: the calendar repeats after 400
+MAX_PERIODS = 30_000  #: a search ends after this many periods
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Recurrence:
     week_start: int = 0
 
     def with_defaults(self) -> Recurrence:
-        """What the rule leaves open, taken from its start as RFC 5545 says."""
+        """The rule with its missing parts taken from its start, as RFC 5545 says."""
         start, given = self.start, dict(self.__dict__)
         if not (self.weeks or self.year_days or self.month_days or self.weekdays or self.nth_weekdays or self.easter):
             if self.freq == YEARLY:
@@ -74,18 +74,18 @@ class Recurrence:
         return list(islice(self._all(), self.count))
 
     def _all(self) -> Iterator[datetime]:
-        found = self._first(self.start)
-        while found is not None:
-            yield found
-            found = self._first(found + TICKS[SECONDLY])
+        occurrence = self._first(self.start)
+        while occurrence is not None:
+            yield occurrence
+            occurrence = self._first(occurrence + TICKS[SECONDLY])
 
     def _first(self, low: datetime) -> datetime | None:
         periods = self._ticks(low) if self.freq in TICKS else self._periods(low)
-        for _, moments in zip(range(STEPS), periods, strict=False):
+        for _, moments in zip(range(MAX_PERIODS), periods, strict=False):
             if moments is not None:
-                found = self._pick(moments, low)
-                if found is not None:
-                    return found
+                occurrence = self._pick(moments, low)
+                if occurrence is not None:
+                    return occurrence
         return None
 
     def _pick(self, moments: Moments, low: datetime) -> datetime | None:
@@ -103,7 +103,7 @@ class Recurrence:
         number = self._number(low.date()) // self.interval * self.interval
         while True:
             days = self._days(number)
-            if days is None or (days and days[0].year > low.year + YEARS):
+            if days is None or (days and days[0].year > low.year + MAX_YEARS):
                 return
             matching = [day for day in days if self.matches(day)]
             yield Moments(matching, self.hours, self.minutes, self.seconds) if matching else None
@@ -151,7 +151,7 @@ class Recurrence:
         base = self.start if self.freq == SECONDLY else base
         step = TICKS[self.freq] * self.interval
         moment = base + (low - base) // step * step
-        while moment.year <= min(low.year + YEARS, 9998):
+        while moment.year <= min(low.year + MAX_YEARS, 9998):
             skip = self._skip(moment)
             if skip is not None:
                 moment = base - (base - skip) // step * step

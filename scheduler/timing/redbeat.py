@@ -14,7 +14,7 @@ from scheduler.timing.cron.expression import Cron, Days, can_fire
 from scheduler.timing.cron.text import parse as parse_cron
 from scheduler.timing.errors import TimingError
 from scheduler.timing.recurrence import FREQUENCIES, Recurrence
-from scheduler.timing.rrule import LARGEST_INTERVAL
+from scheduler.timing.rrule import MAX_INTERVAL
 from scheduler.timing.rules import AfterLast, Every, OnTheClock, Rule
 from scheduler.timing.segments import WallClock, fixed_clock, wall_clock
 from scheduler.timing.solar import solar
@@ -33,7 +33,7 @@ RESTRICTIONS = {
     "byminute": ("minutes", 0, 59),
     "bysecond": ("seconds", 0, 59),
 }
-LARGEST_COUNT = 100_000
+MAX_COUNT = 100_000
 
 
 def from_redbeat(schedule: Mapping[str, Any] | float, zone: str = "UTC") -> Timing:
@@ -94,8 +94,8 @@ def _rrule(given: dict[str, Any], clock: WallClock) -> Rule:
     rule = Recurrence(
         FREQUENCIES.index(freq.upper()) if isinstance(freq, str) else _within("freq", freq, 0, 6),
         begin,
-        interval=_within("interval", given.get("interval", 1), 1, LARGEST_INTERVAL),
-        count=None if given.get("count") is None else _within("count", given["count"], 0, LARGEST_COUNT),
+        interval=_within("interval", given.get("interval", 1), 1, MAX_INTERVAL),
+        count=None if given.get("count") is None else _within("count", given["count"], 0, MAX_COUNT),
         week_start=_within("wkst", given.get("wkst") or 0, 0, 6),
         **restrictions,
     ).with_defaults()

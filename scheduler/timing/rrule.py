@@ -26,8 +26,8 @@ NUMBERS = {
     "BYSETPOS": ("positions", 1, 366, True),
 }
 PARTS = ("FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "WKST", *NUMBERS)
-LARGEST_COUNT = 10_000
-LARGEST_INTERVAL = 1_000_000
+MAX_COUNT = 10_000
+MAX_INTERVAL = 1_000_000
 MOMENT = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?", re.ASCII)
 
 
@@ -110,8 +110,8 @@ class Reader:
         return Recurrence(
             freq,
             begin,
-            interval=self._number("INTERVAL", parts.get("INTERVAL", "1"), 1, LARGEST_INTERVAL),
-            count=self._number("COUNT", parts["COUNT"], 1, LARGEST_COUNT) if "COUNT" in parts else None,
+            interval=self._number("INTERVAL", parts.get("INTERVAL", "1"), 1, MAX_INTERVAL),
+            count=self._number("COUNT", parts["COUNT"], 1, MAX_COUNT) if "COUNT" in parts else None,
             weekdays=plain,
             nth_weekdays=nth,
             week_start=self._weekday("WKST", parts.get("WKST", "MO")),
@@ -134,8 +134,8 @@ class Reader:
         return self.clock.wall(value) if match[3] else value
 
     def _numbers(self, name: str, text: str, low: int, high: int, signed: bool) -> tuple[int, ...]:
-        found = {self._number(name, value, low, high, signed) for value in text.split(",")}
-        return tuple(sorted(found))
+        numbers = {self._number(name, value, low, high, signed) for value in text.split(",")}
+        return tuple(sorted(numbers))
 
     def _number(self, name: str, text: str, low: int, high: int, signed: bool = False) -> int:
         span = f"use {low} to {high}" + (f", or -{high} to -{low} from the end" if signed else "")

@@ -1,4 +1,4 @@
-"""What all kinds of timing come down to: the next due instant after an instant, both in UTC."""
+"""The rules behind all kinds of timing: each gives the next due instant after an instant, both in UTC."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scheduler.timing.segments import WallClock
 
 
 class Rule(Protocol):
-    """Strictly after, strictly increasing, and it ends: None when there is nothing more."""
+    """``after`` gives the first due instant strictly after; None if there are no more."""
 
     def after(self, instant: datetime) -> datetime | None: ...
 
@@ -28,8 +28,8 @@ class OnTheClock:
     until: datetime | None = None
 
     def after(self, instant: datetime) -> datetime | None:
-        found = self.clock.after(instant, self.readings.reading, self.fixed, self.corrections)
-        return None if found is not None and self.until is not None and found > self.until else found
+        due = self.clock.after(instant, self.readings.reading, self.fixed, self.corrections)
+        return None if due is not None and self.until is not None and due > self.until else due
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,14 @@ class AfterLast:
     clock: WallClock | None = None
 
     def after(self, instant: datetime) -> datetime | None:
-        found = instant + self.step
+        due = instant + self.step
         if self.clock is None:
-            return found
-        wall = self.clock.wall(found)
+            return due
+        wall = self.clock.wall(due)
         if self.step >= timedelta(days=1):
             wall = wall.replace(hour=0, minute=0, second=0, microsecond=0)
         elif self.step >= timedelta(hours=1):
             wall = wall.replace(minute=0, second=0, microsecond=0)
         elif self.step >= timedelta(minutes=1):
             wall = wall.replace(second=0, microsecond=0)
-        return max(found - (self.clock.wall(found) - wall), instant + timedelta(microseconds=1))
+        return max(due - (self.clock.wall(due) - wall), instant + timedelta(microseconds=1))

@@ -1,8 +1,8 @@
-"""A zone as stretches of constant UTC offset, and the search for wall readings across them.
+"""A zone as segments of constant UTC offset, and the search for wall readings across them.
 
-Inside a stretch, wall time is plain arithmetic. All the rules about clock changes are in ``WallClock.after``.
-Instants are in UTC. A wall reading is a datetime too, with the digits that the wall clock shows and UTC for its zone,
-so that both go through the same arithmetic without conversions.
+Inside a segment, wall time is plain arithmetic. All rules about clock changes are in ``WallClock.after``.
+Instants are in UTC. A wall reading is a datetime with the digits of the wall clock and UTC as its zone, so that
+arithmetic needs no conversions.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from zoneinfo import ZoneInfo
 
 from scheduler.timing.zones import Changes, changes, get_zone, offset_at
 
-#: jumps of this size are corrections of the clock, as in Debian's cron: what they skip is not made up
+#: a jump of this size or more is a correction of the clock, as in Debian's cron: skipped readings do not run later
 CORRECTION = timedelta(hours=3)
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
-#: days in one block of the table; a zone is cut lazily, block by block, so that far years cost nothing until asked
-BLOCK = 512
-#: closing rules of zones change the offset twice a year, weeks apart
-STRIDE = timedelta(days=8)
-#: no zone has a change this early, and arithmetic with any offset still fits a datetime
-EARLY = datetime(1, 1, 8, tzinfo=UTC)
+#: segments are computed in blocks on demand, so that distant years cost nothing until needed
+BLOCK_DAYS = 512
+#: shorter than the time between two changes by a zone's closing rule, which has two a year
+PROBE_STEP = timedelta(days=8)
+#: before every change of any zone, and arithmetic with any offset still fits a datetime
+EARLIEST = datetime(1, 1, 8, tzinfo=UTC)
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 #: the first reading at or after a wall time, or None; the search must end by itself
@@ -36,18 +36,18 @@ Reading = Callable[[datetime], datetime | None]
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch ``start <= instant < end`` with one offset from UTC."""
+    """A period ``start <= instant < end`` with one offset from UTC."""
 
     start: datetime
     end: datetime
     offset: timedelta
-    ahead: timedelta  #: the offset and one second
-    wall_end: datetime  #: the reading at which the next stretch takes over
-    fresh: datetime  #: readings before this one were already had in an earlier stretch
+    ahead: timedelta  #: offset plus one second
+    wall_end: datetime  #: the reading at which the next segment starts
+    fresh: datetime  #: readings before this one occurred in an earlier segment
 
 
 class WallClock:
-    """One zone's stretches; safe to share between threads, since all it keeps is a cache."""
+    """One zone's segments; safe to share between threads, since its only state is a cache."""
 
     def __init__(self, name: str, zone: tzinfo, changes: Changes) -> None:
         self.name = name
@@ -57,14 +57,14 @@ class WallClock:
         self.recent = self.segment(datetime(2026, 1, 1, tzinfo=UTC))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A ZoneInfo that was read from a file cannot be pickled; the name says the same.
+        # A ZoneInfo read from a file cannot be pickled; its name can.
         if isinstance(self.zone, ZoneInfo):
             return wall_clock, (self.name,)
         return WallClock, (self.name, self.zone, self.known)
 
     def segment(self, instant: datetime) -> Segment:
-        """The stretch that holds an instant."""
-        number = instant.toordinal() // BLOCK
+        """The segment that contains an instant."""
+        number = instant.toordinal() // BLOCK_DAYS
         block = self.blocks.get(number)
         if block is None:
             block = self.blocks[number] = self._cut(number)
@@ -78,7 +78,7 @@ class WallClock:
         """The first due instant strictly after an instant, for a job whose wall readings ``reading`` finds.
 
         ``fixed`` jobs run once per reading: skipped ones at the first instant after the gap, repeated ones in the
-        first pass. Others follow elapsed time. With ``corrections`` gaps of three hours or more are made up too.
+        first pass. Others follow elapsed time. With ``corrections``, gaps of three hours or more count as gaps too.
         """
         segment = self.recent
         if not segment.start <= instant < segment.end:
@@ -88,37 +88,37 @@ class WallClock:
         wall = instant + segment.ahead
         if fixed and wall < segment.fresh:
             wall = segment.fresh
-        found = reading(wall)
-        if found is None:
+        due_wall = reading(wall)
+        if due_wall is None:
             return None
-        if found < segment.wall_end:
-            return found - segment.offset
-        return self._beyond(segment, found, reading, instant + 2 * DAY, fixed, corrections)
+        if due_wall < segment.wall_end:
+            return due_wall - segment.offset
+        return self._beyond(segment, due_wall, reading, instant + 2 * DAY, fixed, corrections)
 
     def _beyond(
-        self, segment: Segment, found: datetime, reading: Reading, near: datetime, fixed: bool, corrections: bool
+        self, segment: Segment, due_wall: datetime, reading: Reading, near: datetime, fixed: bool, corrections: bool
     ) -> datetime | None:
-        """Go on in later stretches, from the first reading that this one no longer holds.
+        """Continue in later segments, from the first reading after this one.
 
-        Until ``near`` a stretch may repeat readings from before ``found``; after it, nothing earlier can match.
+        Until ``near``, a segment may repeat readings from before ``due_wall``; later, nothing earlier can match.
         """
         while segment.end != LAST:
             following = self.segment(segment.end)
             resumed = following.start + following.offset
-            if fixed and found < resumed and (corrections or resumed - segment.wall_end < CORRECTION):
+            if fixed and due_wall < resumed and (corrections or resumed - segment.wall_end < CORRECTION):
                 return following.start
-            if following.start > near and found - following.wall_end > 3 * DAY:
-                following = self.segment(found - 2 * DAY)
+            if following.start > near and due_wall - following.wall_end > 3 * DAY:
+                following = self.segment(due_wall - 2 * DAY)
                 resumed = following.start + following.offset
             segment = following
             low = max(resumed, segment.fresh) if fixed else resumed
-            if segment.start <= near or found < low:
+            if segment.start <= near or due_wall < low:
                 again = reading(low)
                 if again is None:
                     return None
-                found = again
-            if found < segment.wall_end:
-                return found - segment.offset
+                due_wall = again
+            if due_wall < segment.wall_end:
+                return due_wall - segment.offset
         return None
 
     def wall(self, instant: datetime) -> datetime:
@@ -132,26 +132,26 @@ class WallClock:
         def reading(low: datetime) -> datetime | None:
             return wall if low <= wall else None
 
-        found = self.after(wall - 2 * DAY, reading, True, True)
-        return found if found is not None else wall - before.offset
+        due = self.after(wall - 2 * DAY, reading, True, True)
+        return due if due is not None else wall - before.offset
 
     def changes(self, after: datetime, until: datetime) -> list[tuple[Segment, Segment]]:
-        """The stretches on either side of each change with after < change <= until."""
-        found = []
+        """The segments before and after each change with after < change <= until."""
+        pairs = []
         segment = self.segment(after)
         while segment.end <= until and segment.end != LAST:
             following = self.segment(segment.end)
             if following.offset != segment.offset:
-                found.append((segment, following))
+                pairs.append((segment, following))
             segment = following
-        return found
+        return pairs
 
     def _cut(self, number: int) -> tuple[Segment, ...]:
-        """The stretches of one block; they end at its borders even where the offset does not change."""
-        first = _midnight(number * BLOCK)
-        last = _midnight((number + 1) * BLOCK)
-        # Readings may be repeated from just before the block: no two offsets are as much as three days apart.
-        early = max(first, EARLY) - 3 * DAY
+        """The segments of one block; they end at its borders even without a change of offset."""
+        first = _midnight(number * BLOCK_DAYS)
+        last = _midnight((number + 1) * BLOCK_DAYS)
+        # Readings from just before the block may repeat: no two offsets differ by three days.
+        early = max(first, EARLIEST) - 3 * DAY
         edges = [early, *self._edges(early, last), last]
         segments: list[Segment] = []
         fresh = FIRST
@@ -159,20 +159,20 @@ class WallClock:
             offset = offset_at(self.zone, start)
             wall_end = end if end == LAST else end + offset
             if end > first:
-                begin = max(start, first) if first > EARLY else first
+                begin = max(start, first) if first > EARLIEST else first
                 segments.append(Segment(begin, end, offset, offset + SECOND, wall_end, fresh))
             fresh = max(fresh, wall_end)
         return tuple(segments)
 
     def _edges(self, low: datetime, high: datetime) -> Iterator[datetime]:
-        """Instants between low and high, both left out, at which the offset may change."""
+        """Instants between low and high (exclusive) at which the offset may change."""
         listed = self.known.listed
         yield from (moment for moment in listed[bisect_right(listed, low) :] if moment < high)
         if not self.known.goes_on:
             return
         probe = max(low, listed[-1]) if listed else low
         while probe < high:
-            following = high if high - probe <= STRIDE else probe + STRIDE
+            following = high if high - probe <= PROBE_STEP else probe + PROBE_STEP
             if offset_at(self.zone, probe) != offset_at(self.zone, following):
                 change = self._change(probe, following)
                 if change < high:
@@ -192,7 +192,7 @@ class WallClock:
 
 
 def _midnight(ordinal: int) -> datetime:
-    """The beginning of the day with that number, kept within what a datetime can hold."""
+    """The start of the day with this ordinal, limited to the range of datetime."""
     if ordinal > LAST.toordinal():
         return LAST
     return datetime.fromordinal(max(1, ordinal)).replace(tzinfo=UTC)
@@ -206,5 +206,5 @@ def wall_clock(name: str) -> WallClock:
 
 @cache
 def fixed_clock(offset: timedelta) -> WallClock:
-    """The clock of a place whose offset never changes."""
+    """A clock with one constant offset."""
     return WallClock("", timezone(offset), Changes())

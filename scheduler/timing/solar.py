@@ -1,7 +1,7 @@
-"""Sunrise and its kin, for a place on Earth; needs the optional package ephem.
+"""Sunrise, sunset and other solar events at a place; needs the optional package ephem.
 
-Each event is computed from the start of its own solar day and rounded to the second: ephem's answer depends a little on
-where its search begins, and a due instant must not.
+Each event is computed from the start of its own solar day and rounded to the second: ephem's result depends slightly on
+the start of its search, and a due instant must not.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ EVENTS = {
     "dusk_astronomical": ("-18", "setting", True),
 }
 DAY = timedelta(days=1)
-#: the longest polar night and then some; where an event never happens, the search ends
-DAYS = 370
+#: a search ends after this many days: longer than any polar night
+MAX_DAYS = 370
 REMEDY = "write an event, a latitude and a longitude: sunset 52.52 13.40"
 
 
@@ -44,7 +44,7 @@ class Sun:
 
     def after(self, instant: datetime) -> datetime | None:
         first = (instant - self._noon_shift() - EPOCH) // DAY
-        for day in range(first - 1, first + DAYS):
+        for day in range(first - 1, first + MAX_DAYS):
             events = _events(self, day)
             at = bisect_right(events, instant)
             if at < len(events):
@@ -63,7 +63,7 @@ class Sun:
         observer.lat, observer.lon, observer.elev = str(self.latitude), str(self.longitude), 0
         observer.horizon, observer.pressure = horizon, 0
         options: dict[str, Any] = {"use_center": True} if centre else {}
-        found: list[datetime] = []
+        events: list[datetime] = []
         moment = begin
         while moment < begin + DAY:
             try:
@@ -73,9 +73,9 @@ class Sun:
             moment = answer.datetime().replace(tzinfo=UTC)
             event = (moment + timedelta(milliseconds=500)).replace(microsecond=0)
             if begin <= event < begin + DAY:
-                found.append(event)
+                events.append(event)
             moment += timedelta(minutes=5)
-        return tuple(found)
+        return tuple(events)
 
 
 @lru_cache(maxsize=4096)

@@ -42,7 +42,7 @@ class Changes(NamedTuple):
 
 @cache
 def changes(name: str) -> Changes:
-    """The changes that the zone's file lists, and whether its closing rule adds more later.
+    """The changes listed in the zone's file, and whether its closing rule adds later ones.
 
     Layout: RFC 8536, the second, 64-bit block; the rule is the last line.
     """

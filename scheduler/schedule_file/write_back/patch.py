@@ -48,9 +48,9 @@ def landmarks(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, int
             yield place, last
 
 
-def merged(found: Iterator[Step]) -> Iterator[Step]:
+def merged(steps: Iterator[Step]) -> Iterator[Step]:
     """Without empty steps, and with one instead of several of a kind in a row."""
-    whole = (step for step in found if step[1:] != (step[1], step[1], step[3], step[3]))
+    whole = (step for step in steps if step[1:] != (step[1], step[1], step[3], step[3]))
     for kind, run in groupby(whole, key=itemgetter(0)):
         several = list(run)
         yield kind, several[0][1], several[-1][2], several[0][3], several[-1][4]

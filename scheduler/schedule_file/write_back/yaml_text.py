@@ -33,10 +33,10 @@ def render(value: Any, style: str = "", *, flow: bool = False) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(render(item, flow=True) for item in value) + "]"
     candidates = of_text(value, style) if isinstance(value, str) else [json.dumps(value)]
-    found = next((text for text in candidates if reads_back(text, value, flow)), None)
-    if found is None:
+    written = next((text for text in candidates if reads_back(text, value, flow)), None)
+    if written is None:
         raise Unwritable(f"{str(value)[:60]!r} cannot be written as YAML")
-    return found
+    return written
 
 
 def of_text(text: str, style: str) -> Iterator[str]:

@@ -27,16 +27,16 @@ def celery_numbers(field: str, spec: object) -> frozenset[int]:
     """
     low, high = FIELDS[field]
     if isinstance(spec, str):
-        found = {value for term in spec.split(",") for value in _term(field, term.strip())}
+        numbers = {value for term in spec.split(",") for value in _term(field, term.strip())}
     elif isinstance(spec, int):
-        found = {spec}
+        numbers = {spec}
     elif isinstance(spec, Sequence) and all(isinstance(value, int) for value in spec):
-        found = set(spec)
+        numbers = set(spec)
     else:
         raise _refusal(field, spec)
-    if not found or not all(low <= value <= high for value in found):
+    if not numbers or not all(low <= value <= high for value in numbers):
         raise _refusal(field, spec)
-    return frozenset(found)
+    return frozenset(numbers)
 
 
 def _term(field: str, term: str) -> list[int]:

@@ -83,8 +83,8 @@ class Cron:
         year, month, day = wall.year, wall.month, wall.day
         if self._month[month] == month and self._mask(year, month) >> day & 1:
             hour = wall.hour
-            found = self._hour[hour]
-            if found == hour:
+            next_hour = self._hour[hour]
+            if next_hour == hour:
                 minute = self._minute[wall.minute]
                 if minute == wall.minute:
                     second = self._second[wall.second]
@@ -93,9 +93,9 @@ class Cron:
                     minute = self._minute[minute + 1]
                 if minute >= 0:
                     return datetime(year, month, day, hour, minute, self.seconds[0], 0, UTC)
-                found = self._hour[hour + 1]
-            if found >= 0:
-                return datetime(year, month, day, found, self.minutes[0], self.seconds[0], 0, UTC)
+                next_hour = self._hour[hour + 1]
+            if next_hour >= 0:
+                return datetime(year, month, day, next_hour, self.minutes[0], self.seconds[0], 0, UTC)
             day += 1
         return self._first_on(year, month, day)
 

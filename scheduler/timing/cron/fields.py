@@ -47,10 +47,10 @@ def spread(name: str, term: str, low: int, high: int) -> int:
 @lru_cache(maxsize=4096)
 def numbers(field: Field, text: str, name: str) -> frozenset[int]:
     """The numbers that a comma-separated field stands for; ``~`` is spread by a schedule's name."""
-    found: set[int] = set()
+    values: set[int] = set()
     for term in text.split(","):
-        found |= set(term_numbers(field, term, name))
-    return frozenset(found)
+        values |= set(term_numbers(field, term, name))
+    return frozenset(values)
 
 
 def term_numbers(field: Field, term: str, name: str) -> range:

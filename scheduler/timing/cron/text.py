@@ -14,7 +14,7 @@ from scheduler.timing.cron.expression import Cron, Days, can_fire
 from scheduler.timing.cron.fields import DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY, number, numbers
 from scheduler.timing.errors import TimingError
 
-LONGEST_TEXT = 1000
+MAX_TEXT_LENGTH = 1000
 ALIASES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -28,8 +28,10 @@ ALIASES = {
 
 def parse(text: str, name: str = "") -> Cron:
     """Compile an expression; ``~`` is spread by the schedule's name. TimingError if it is wrong or never fires."""
-    if len(text) > LONGEST_TEXT:
-        raise TimingError("cron", f"cron is {len(text):,} characters long", f"write at most {LONGEST_TEXT} characters")
+    if len(text) > MAX_TEXT_LENGTH:
+        raise TimingError(
+            "cron", f"cron is {len(text):,} characters long", f"write at most {MAX_TEXT_LENGTH} characters"
+        )
     return _parse(text.strip(), name if "~" in text else "")
 
 

@@ -17,7 +17,7 @@ from scheduler.timing.english.language import (
 )
 
 #: times of day that are listed rather than summed up
-LISTED = 6
+MAX_LISTED_TIMES = 6
 
 
 def sentence(cron: Cron) -> str:
@@ -34,7 +34,7 @@ def times_of_day(seconds: Sequence[int], minutes: Sequence[int], hours: Sequence
     if len(seconds) > 1:
         return _seconds(seconds) + _within(minutes, hours)
     second = seconds[0]
-    if len(hours) < 24 and len(minutes) * len(hours) <= LISTED:
+    if len(hours) < 24 and len(minutes) * len(hours) <= MAX_LISTED_TIMES:
         return "At " + joined(_clock(hour, minute, second) for hour in hours for minute in minutes)
     at_second = f" at second {second}" if second else ""
     if len(minutes) == 1:
@@ -73,7 +73,7 @@ def _within(minutes: Sequence[int], hours: Sequence[int]) -> str:
     """Where a job that runs several times a minute runs."""
     if len(minutes) == 60:
         return _hours(hours, minutes)
-    if len(hours) < 24 and len(minutes) * len(hours) <= LISTED:
+    if len(hours) < 24 and len(minutes) * len(hours) <= MAX_LISTED_TIMES:
         return " in the minute of " + joined(_clock(hour, minute, 0) for hour in hours for minute in minutes)
     return f" in minute{'s' if len(minutes) > 1 else ''} {joined(map(str, minutes))} of {_of_hours(hours)}"
 

@@ -1,4 +1,4 @@
-"""A small, strict English for timings; what it does not know it refuses, with examples.
+"""Parse timings in a small, strict subset of English; anything else is refused, with examples.
 
 One phrase about times and one about days, in either order: ``every weekday at 9`` is ``every weekday`` and ``at 9``.
 """
@@ -15,7 +15,7 @@ from scheduler.timing.errors import TimingError
 from scheduler.timing.instants import parse_instant
 
 EXAMPLES = "every 15 minutes · every weekday at 9 · last friday of the month at 17:00 · on 25 december at noon"
-LONGEST = 300
+MAX_LENGTH = 300
 TIME = r"(?:\d{1,2}(?::\d\d(?::\d\d)?)?(?: ?[ap]m)?|noon|midnight)"
 TIMES = rf"{TIME}(?:(?:, | and |, and ){TIME})*"
 AT = re.compile(rf"(?:^|(?<= ))at (?P<times>{TIMES})(?= |$|,)")
@@ -35,31 +35,31 @@ def from_words(text: str) -> tuple[str, str]:
 
     ``every 15 minutes`` is ("every", "15m"), ``every weekday at 9`` is ("cron", "0 9 * * 1-5").
     """
-    said = " ".join(text.lower().split()).removesuffix(".")
-    if len(text) > LONGEST:
+    normalized = " ".join(text.lower().split()).removesuffix(".")
+    if len(text) > MAX_LENGTH:
         raise TimingError("words", f"the sentence is {len(text):,} characters long", f"write it like: {EXAMPLES}")
-    if not said:
+    if not normalized:
         raise TimingError("words", "there is no sentence", f"write it like: {EXAMPLES}")
-    sentence = Sentence(said)
+    sentence = Sentence(normalized)
     return sentence.once() or sentence.of_hour() or sentence.interval() or sentence.at_times()
 
 
 class Sentence:
     """One sentence in lower case; each method reads one form, or answers None if it is not that form."""
 
-    def __init__(self, said: str) -> None:
-        self.said = said
+    def __init__(self, text: str) -> None:
+        self.text = text
 
     def refuse(self, problem: str = "is not understood", remedy: str = "") -> NoReturn:
-        raise TimingError("words", f"{self.said[:80]!r} {problem}", remedy or f"write it like: {EXAMPLES}")
+        raise TimingError("words", f"{self.text[:80]!r} {problem}", remedy or f"write it like: {EXAMPLES}")
 
     def once(self) -> tuple[str, str] | None:
         """``once at 18:00 on 24 december 2026``, ``once at 2026-12-24 18:00``."""
-        if re.fullmatch(r"(once )?(at )?\d{4}-.*", self.said):
-            moment = re.sub(r"^(once )?(at )?", "", self.said).upper()
+        if re.fullmatch(r"(once )?(at )?\d{4}-.*", self.text):
+            moment = re.sub(r"^(once )?(at )?", "", self.text).upper()
             parse_instant(moment, field="words")
             return "at", moment.replace(" ", "T", 1)
-        match = ONCE.fullmatch(self.said)
+        match = ONCE.fullmatch(self.text)
         if match is None:
             return None
         if match["time"] is None:
@@ -75,13 +75,13 @@ class Sentence:
 
     def of_hour(self) -> tuple[str, str] | None:
         """``at minutes 5 and 35 of every hour on weekdays``."""
-        match = OF_HOUR.fullmatch(self.said)
+        match = OF_HOUR.fullmatch(self.text)
         return self.cron(None, self.minutes(match["minutes"]), "*", self.days(match["rest"])) if match else None
 
     def interval(self) -> tuple[str, str] | None:
         """``every 15 minutes``, then hours, then days; without either it is an ``every``."""
-        match = INTERVAL.fullmatch(self.said)
-        if match is None or AT.search(self.said):
+        match = INTERVAL.fullmatch(self.text)
+        if match is None or AT.search(self.text):
             return None
         length, rest = self.length(match["length"]), match["rest"]
         window = WINDOW.fullmatch(rest)
@@ -93,7 +93,7 @@ class Sentence:
         seconds, minutes, hours = self.steps(length)
         if minute:
             if minutes != "0":
-                self.refuse("has two answers for the minute", "write every hour at minute 5")
+                self.refuse("gives the minute twice", "write every hour at minute 5")
             minutes, rest = self.minutes(minute["minutes"]), minute["rest"]
         if window:
             hours, rest = self.window(length, window["first"], window["last"]), window["rest"]
@@ -102,37 +102,37 @@ class Sentence:
 
     def at_times(self) -> tuple[str, str]:
         """``every weekday at 9``, ``at 9 and 17:30 on mondays``."""
-        match = AT.search(self.said)
+        match = AT.search(self.text)
         if match is None:
             self.day_without_time()
-        days = self.days(f"{self.said[: match.start()]} {self.said[match.end() :]}")
+        days = self.days(f"{self.text[: match.start()]} {self.text[match.end() :]}")
         times = [self.clock(time) for time in re.findall(TIME, match["times"])]
         hours, minutes, seconds = ({time[place] for time in times} for place in range(3))
         if len(set(times)) != len(hours) * len(minutes) * len(seconds):
-            self.refuse("has times that one expression cannot say", "make one schedule for each")
+            self.refuse("has times that one cron expression cannot express", "create one schedule for each")
         second = None if seconds == {0} else _list(seconds)
         return self.cron(second, _list(minutes), _list(hours), days)
 
     def day_without_time(self) -> NoReturn:
         """Refuse a sentence without ``at``: with the days right, all it lacks is the time."""
-        self.days(self.said)
-        self.refuse("has no time of day", f"add one: {self.said[:60]} at 9")
+        self.days(self.text)
+        self.refuse("has no time of day", f"add one: {self.text[:60]} at 9")
 
-    def days(self, said: str) -> DayFields:
-        fields = day_fields(" ".join(said.replace(",", " , ").split()).replace(" ,", ",").strip(", "))
+    def days(self, phrase: str) -> DayFields:
+        fields = day_fields(" ".join(phrase.replace(",", " , ").split()).replace(" ,", ",").strip(", "))
         return fields if fields is not None else self.refuse()
 
     def cron(self, second: str | None, minute: str, hour: str, days: DayFields) -> tuple[str, str]:
         fields = [minute, hour, days.day, days.month, days.weekday]
         return "cron", " ".join(fields if second is None else [second, *fields])
 
-    def length(self, said: str) -> str:
+    def length(self, phrase: str) -> str:
         """``90 minutes`` or ``1h30m`` in the canonical spelling."""
-        spelled = re.sub(rf"(\d+ )?({UNIT})", lambda match: _short(match[1], match[2]), said).replace(" ", "")
+        spelled = re.sub(rf"(\d+ )?({UNIT})", lambda match: _short(match[1], match[2]), phrase).replace(" ", "")
         try:
             return format_duration(parse_duration(spelled))
         except TimingError as error:
-            self.refuse(f"has a wrong length: {error.problem}", error.remedy)
+            self.refuse(f"has an invalid interval: {error.problem}", error.remedy)
 
     def steps(self, length: str) -> tuple[str | None, str, str]:
         """An interval as second, minute and hour; only if it fits its unit a whole number of times."""
@@ -141,7 +141,9 @@ class Sentence:
         size = {"s": 60, "m": 60, "h": 24}.get(unit, 0)
         if not count or size % count:
             whole = "an hour" if unit != "h" else "a day"
-            self.refuse("cannot be said by one expression", f"use a number that divides {whole}, or leave out the days")
+            self.refuse(
+                "cannot be written as one cron expression", f"use a number that divides {whole}, or leave out the days"
+            )
         every = "*" if count == 1 else f"*/{count}"
         return {"s": (every, "*", "*"), "m": (None, every, "*"), "h": (None, "0", every)}[unit]
 
@@ -150,28 +152,26 @@ class Sentence:
         (low, begin, _), (high, end, _) = self.clock(first), self.clock(last)
         final = begin if length == "1h" else 60 - int(length[:-1]) if length.endswith("m") else 59
         if (length.endswith("h") and length != "1h") or (begin and length != "1h") or high < low:
-            self.refuse("has hours that one expression cannot say", "write every hour from 9:00 to 17:00")
+            self.refuse("has hours that one cron expression cannot express", "write every hour from 9:00 to 17:00")
         if end != final:
-            self.refuse(
-                "does not end with a run", f"end with the last one, such as {last.partition(':')[0]}:{final:02}"
-            )
+            self.refuse("does not end at a run", f"end at the last run, such as {last.partition(':')[0]}:{final:02}")
         return f"{low}-{high}" if low < high else str(low)
 
-    def minutes(self, said: str) -> str:
-        found = {int(number) for number in re.findall(r"\d+", said)}
-        if max(found) > 59:
+    def minutes(self, phrase: str) -> str:
+        numbers = {int(number) for number in re.findall(r"\d+", phrase)}
+        if max(numbers) > 59:
             self.refuse("has a minute out of range", "use 0 to 59")
-        return _list(found)
+        return _list(numbers)
 
-    def clock(self, said: str) -> tuple[int, int, int]:
+    def clock(self, phrase: str) -> tuple[int, int, int]:
         """Hour, minute and second of ``9``, ``9:30``, ``5pm``, ``noon``."""
-        if said in ("noon", "midnight"):
-            return (12, 0, 0) if said == "noon" else (0, 0, 0)
-        half = said[-2:] if said.endswith("m") else ""
-        parts = [int(part) for part in said.removesuffix(half).strip().split(":")]
+        if phrase in ("noon", "midnight"):
+            return (12, 0, 0) if phrase == "noon" else (0, 0, 0)
+        half = phrase[-2:] if phrase.endswith("m") else ""
+        parts = [int(part) for part in phrase.removesuffix(half).strip().split(":")]
         hour, minute, second = (*parts, 0, 0)[:3]
         if (half and not 1 <= hour <= 12) or hour > 23 or minute > 59 or second > 59:
-            self.refuse(f"has no such time of day as {said!r}", "use 0:00 to 23:59, or 1am to 12pm")
+            self.refuse(f"has an invalid time of day {phrase!r}", "use 0:00 to 23:59, or 1am to 12pm")
         if half:
             hour = hour % 12 + (12 if half == "pm" else 0)
         return hour, minute, second

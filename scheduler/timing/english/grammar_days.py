@@ -40,13 +40,13 @@ class DayFields(NamedTuple):
     weekday: str = "*"
 
 
-def day_fields(said: str) -> DayFields | None:
+def day_fields(phrase: str) -> DayFields | None:
     """The day fields of a phrase in lower case, ``or`` for either of two; None if it is not understood."""
     for form in FORMS:
-        match = form.fullmatch(said)
+        match = form.fullmatch(phrase)
         if match is not None:
             return _fields(match.groupdict())
-    first, either, second = said.partition(" or ")
+    first, either, second = phrase.partition(" or ")
     if not either:
         return None
     rest, comma, months = second.partition(", in ")
@@ -59,25 +59,25 @@ def day_fields(said: str) -> DayFields | None:
     return DayFields(dates.day, month, days.weekday)
 
 
-def _fields(found: dict[str, str | None]) -> DayFields | None:
-    months = found.get("months") or found.get("of")
+def _fields(groups: dict[str, str | None]) -> DayFields | None:
+    months = groups.get("months") or groups.get("of")
     month = _numbers(months, MONTH_NAMES, 1) if months else "*"
-    if group := found.get("group"):
+    if group := groups.get("group"):
         return DayFields("*", month, "1-5" if group.startswith("weekday") else "0,6")
-    if days := found.get("days"):
+    if days := groups.get("days"):
         return DayFields("*", month, _numbers(days, DAY_NAMES, 0))
-    if dates := found.get("dates"):
+    if dates := groups.get("dates"):
         return DayFields(",".join(re.findall(r"\d+", dates)), month, "*")
-    if places := found.get("places"):
+    if places := groups.get("places"):
         return _places(places, month)
     return DayFields("*", month, "*")
 
 
-def _places(said: str, month: str) -> DayFields | None:
+def _places(phrase: str, month: str) -> DayFields | None:
     """Places in a month, all of them dates or all of them weekdays: a list of both would be an "or"."""
     dates: list[str] = []
     weekdays: list[str] = []
-    for place in re.findall(PLACE, said):
+    for place in re.findall(PLACE, phrase):
         words = place.removeprefix("the ").split()
         name = words[-1].capitalize()
         if name in DAY_NAMES:
@@ -95,6 +95,6 @@ def _places(said: str, month: str) -> DayFields | None:
     return DayFields(",".join(dates) or "*", month, ",".join(weekdays) or "*")
 
 
-def _numbers(said: str, names: tuple[str, ...], first: int) -> str:
-    found = {names.index(word.capitalize()) + first for word in re.findall("|".join(names).lower(), said)}
-    return ",".join(map(str, sorted(found)))
+def _numbers(phrase: str, names: tuple[str, ...], first: int) -> str:
+    numbers = {names.index(word.capitalize()) + first for word in re.findall("|".join(names).lower(), phrase)}
+    return ",".join(map(str, sorted(numbers)))

@@ -13,12 +13,12 @@ PERIODS = ("year", "month", "week", "day", "hour", "minute", "second")
 
 def sentence(rule: Recurrence) -> str:
     """``At 17:00 on the last Friday of the month``, and what RFC 5545 adds to that."""
-    said = _often(rule) if rule.freq >= HOURLY else _daily(rule)
+    words = _often(rule) if rule.freq >= HOURLY else _daily(rule)
     if rule.positions:
-        said += f", only the {joined(rank(place) for place in rule.positions)} of each {PERIODS[rule.freq]}"
+        words += f", only the {joined(rank(place) for place in rule.positions)} of each {PERIODS[rule.freq]}"
     if rule.interval > 1:
-        said += f", counted from {day_of_year(rule.start)} {rule.start.year}"
-    return said if rule.count is None else f"{said}, {rule.count} time{'' if rule.count == 1 else 's'}"
+        words += f", counted from {day_of_year(rule.start)} {rule.start.year}"
+    return words if rule.count is None else f"{words}, {rule.count} time{'' if rule.count == 1 else 's'}"
 
 
 def _daily(rule: Recurrence) -> str:
@@ -34,12 +34,12 @@ def _daily(rule: Recurrence) -> str:
 
 def _often(rule: Recurrence) -> str:
     period = PERIODS[rule.freq]
-    said = f"Every {rule.interval} {period}s" if rule.interval > 1 else f"Every {period}"
-    said += _listed("second", rule.seconds if rule.freq < SECONDLY or rule.seconds else (), rule.seconds == (0,))
-    said += _listed("minute", rule.minutes, rule.minutes == (0,) and rule.freq == HOURLY and rule.interval == 1)
+    words = f"Every {rule.interval} {period}s" if rule.interval > 1 else f"Every {period}"
+    words += _listed("second", rule.seconds if rule.freq < SECONDLY or rule.seconds else (), rule.seconds == (0,))
+    words += _listed("minute", rule.minutes, rule.minutes == (0,) and rule.freq == HOURLY and rule.interval == 1)
     if rule.hours:
-        said += f" in the hour{'s' if len(rule.hours) > 1 else ''} {joined(f'{hour:02}' for hour in rule.hours)}"
-    return f"{said} {_days(rule)}".rstrip()
+        words += f" in the hour{'s' if len(rule.hours) > 1 else ''} {joined(f'{hour:02}' for hour in rule.hours)}"
+    return f"{words} {_days(rule)}".rstrip()
 
 
 def _listed(unit: str, numbers: Sequence[int], plain: bool) -> str:

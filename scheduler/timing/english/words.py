@@ -29,10 +29,10 @@ def describe(rule: Rule, zone: str) -> str:
         return f"Once at {_time(wall)} on {day_of_year(wall)} {wall.year}" + of_zone(zone)
     assert isinstance(rule, OnTheClock)
     readings = rule.readings
-    said = cron_words.sentence(readings) if isinstance(readings, Cron) else rrule_words.sentence(readings)
+    words = cron_words.sentence(readings) if isinstance(readings, Cron) else rrule_words.sentence(readings)
     if rule.until is not None:
-        said += f", until {_moment(rule.clock, rule.until)}"
-    return said + of_zone(zone)
+        words += f", until {_moment(rule.clock, rule.until)}"
+    return words + of_zone(zone)
 
 
 def every_words(step: timedelta) -> str:
@@ -60,16 +60,16 @@ def bounds(
     clock: WallClock, start: datetime | None, end: datetime | None, excluded: Sequence[str], jitter: timedelta
 ) -> str:
     """What the sentence says about start, end, excluded days and jitter."""
-    said = ""
+    words = ""
     if start is not None:
-        said += f", from {_moment(clock, start)}"
+        words += f", from {_moment(clock, start)}"
     if end is not None:
-        said += f"{'' if start else ','} until {_moment(clock, end)}"
+        words += f"{'' if start else ','} until {_moment(clock, end)}"
     if excluded:
         rules = sum("=" in item for item in excluded)
         dates = [item for item in excluded if "=" not in item]
-        said += ", except on " + (joined(dates) if not rules and len(dates) <= 3 else "the days of its calendars")
-    return said + (f", up to {format_duration(jitter)} later" if jitter else "")
+        words += ", except on " + (joined(dates) if not rules and len(dates) <= 3 else "the days of its calendars")
+    return words + (f", up to {format_duration(jitter)} later" if jitter else "")
 
 
 def _moment(clock: WallClock, instant: datetime) -> str:

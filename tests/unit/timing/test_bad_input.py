@@ -161,7 +161,7 @@ def refused(kind: str, text: str, **given: object) -> tuple[str, str]:
 def test_an_end_before_the_start_is_refused() -> None:
     assert refused("cron", "0 0 * * *", start=JULY, end=JUNE) == (
         "end",
-        "end is before start — swap the two, or leave one out",
+        "end is before start — swap the two, or remove one",
     )
 
 
@@ -187,7 +187,7 @@ def test_a_negative_jitter_is_refused() -> None:
 
 
 def test_calendars_that_leave_no_day_are_refused() -> None:
-    message = "the timing never fires: every due day is excluded — leave out a calendar"
+    message = "the timing never fires: every due day is excluded — remove a calendar"
     assert refused("cron", "0 0 * * *", excluded=("RRULE:FREQ=DAILY",)) == ("except", message)
     assert refused("cron", "0 0 25 12 *", excluded=("FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=25",)) == ("except", message)
 
@@ -196,8 +196,11 @@ def test_calendars_that_leave_no_day_are_refused() -> None:
     ("item", "message"),
     [
         ("Christmas", "except 'Christmas' is not a date — write it like 2026-12-25"),
-        ("2026-02-30", "except '2026-02-30' is not in the calendar — use a date that exists"),
-        ("RRULE:FREQ=HOURLY", "except 'RRULE:FREQ=HOURLY' stands for times, not for days — use FREQ=DAILY or slower"),
+        ("2026-02-30", "except '2026-02-30' does not exist — use a date that exists"),
+        (
+            "RRULE:FREQ=HOURLY",
+            "except 'RRULE:FREQ=HOURLY' is a rule for times, not for days — use FREQ=DAILY or slower",
+        ),
         ("RRULE:FREQ=YEARLY;BYMONTH=13", "except BYMONTH '13' is out of range — use 1 to 12"),
     ],
 )

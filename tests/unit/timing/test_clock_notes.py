@@ -51,7 +51,7 @@ def test_each_note_says_what_happens() -> None:
     )
     assert autumn == (
         "on 25 October 2026 the clocks go back from 03:00 to 02:00: "
-        "the 02:00 and 02:30 runs are sent the first time only"
+        "the 02:00 and 02:30 runs are sent once, the first time"
     )
 
 
@@ -60,7 +60,7 @@ def test_a_day_that_the_date_line_takes_is_told_with_both_dates() -> None:
     (note,) = clock_changes(timing, datetime(2011, 12, 1, tzinfo=UTC), datetime(2012, 1, 15, tzinfo=UTC))
     assert (note.on, note.effect) == (date(2011, 12, 30), "skipped")
     assert note.words == (
-        "on 30 December 2011 the clocks go forward from 00:00 to 00:00 on 31 December 2011: the 12:00 run is left out"
+        "on 30 December 2011 the clocks go forward from 00:00 to 00:00 on 31 December 2011: the 12:00 run is skipped"
     )
 
 
@@ -107,7 +107,7 @@ def test_an_every_that_does_not_divide_a_day_is_told(every: str, uneven: bool) -
     said = uneven_every(build("every", every))
     assert (said is not None) == uneven
     if said:
-        assert said.endswith("does not divide a day: it runs at other times each day")
+        assert said.endswith("does not divide a day: its times of day change every day")
 
 
 def test_a_cron_expression_is_never_uneven() -> None:

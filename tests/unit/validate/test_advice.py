@@ -28,7 +28,7 @@ def test_a_run_outside_the_change_is_not_told() -> None:
 
 def test_an_interval_that_does_not_divide_a_day_is_told() -> None:
     (found,) = told(("sweep", {"every": "7h"}))
-    assert "Every 7 hours does not divide a day" in found
+    assert "every 7 hours does not divide a day" in found
     assert told(("sweep", {"every": "8h"})) == []
 
 

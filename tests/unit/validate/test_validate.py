@@ -266,7 +266,7 @@ def test_a_text_that_cannot_be_read_is_told_alone() -> None:
         ("nightly: {task: old.task, every: 5m}", "1:1: unknown key 'nightly' — put schedules below `schedules:`"),
         ("schedule: {}", "1:1: unknown key 'schedule' — did you mean 'schedules'?"),
         ("calendars: {h: 2026-12-25}", "1:16: calendars.h must be a list, not '2026-12-25'"),
-        ("calendars: {h: [2026-02-30]}", "1:17: '2026-02-30' is not in the calendar"),
+        ("calendars: {h: [2026-02-30]}", "1:17: '2026-02-30' does not exist"),
         ("calendars: {h: [5]}", "1:17: calendars.h[0] must be text, not 5 — quote it"),
         ("defaults: {task: x}", "1:12: unknown key 'task'"),
         ("defaults: {cron: x}", "1:12: unknown key 'cron'"),
