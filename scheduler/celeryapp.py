@@ -58,7 +58,7 @@ def build(settings: Settings) -> Celery:
 
 
 def refuse_other_broker(app: Celery, settings: Settings) -> None:
-    """A user's application that publishes elsewhere would have its calls run by nobody."""
+    """Refuse a user's application that publishes to another broker: no worker here would run its calls."""
     theirs = app.conf.broker_url
     if theirs and not settings.is_broker(theirs):
         variable = "SCHEDULER_BROKER_URL" if settings.broker else "SCHEDULER_REDIS_URL"
@@ -78,7 +78,7 @@ def task_modules(settings: Settings) -> tuple[tuple[str, str], ...]:
 
 
 def configuration(settings: Settings) -> dict[str, Any]:
-    """Celery's settings. JSON only; nothing is acknowledged before it is done; nothing waits for ever."""
+    """Celery's settings: JSON only, messages acknowledged when done, a timeout on every wait."""
     place = settings.place.celery()
     return {
         **place,
@@ -120,7 +120,7 @@ def broker(settings: Settings) -> dict[str, Any]:
         options = {"confirm_publish": True}
         tls = {"server_hostname": None} if settings.broker.startswith("amqps:") else False  # None: the URL's host
         found = {"broker_url": settings.broker, "broker_transport_options": options, "broker_use_ssl": tls}
-        # An application's own queues may exist without, and RabbitMQ refuses to declare them anew.
+        # An application's own queues may exist without them, and RabbitMQ refuses to declare those again.
         return found if settings.celery_app else {**found, "task_queue_max_priority": HIGHEST_PRIORITY}
     place = parse(settings.broker or settings.redis_url).celery()
     waits = {

@@ -1,6 +1,6 @@
 """The tables of ``docs/file.md``: every key of the schedule file, made from its JSON Schema.
 
-``python -m scheduler.schedule_file.reference docs/file.md`` writes them anew below the heading "Every key".
+``python -m scheduler.schedule_file.reference docs/file.md`` writes them again below the heading "Every key".
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAMES = {"string": "a name", "array": "a list"}
 
 
 def renewed(page: str) -> str:
-    """The page with its tables as the model has them now; what stands above the heading stays."""
+    """The page with its tables as the model has them now; the text above the heading stays."""
     prose, _, _ = page.partition(HEADING)
     return prose + HEADING + tables()
 

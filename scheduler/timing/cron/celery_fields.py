@@ -20,7 +20,7 @@ TERM = re.compile(r"(?:(?P<star>\*)|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<st
 
 
 def celery_numbers(field: str, spec: object) -> frozenset[int]:
-    """What a field of Celery's crontab stands for: a number, a list of numbers, or a text with ``* / - ,``.
+    """The numbers of a field of Celery's crontab, given as a number, a list of numbers, or a text with ``* / - ,``.
 
     Ranges may run backwards (they wrap around), and names count by their first three letters in every field.
     TimingError if Celery would refuse it.

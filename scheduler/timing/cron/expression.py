@@ -1,4 +1,4 @@
-"""What a cron expression means, and the search for its readings; whatever the zone."""
+"""A compiled cron expression, and the search for its wall readings, independent of zones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fields of a cron expression: from text to sets of numbers, or to a refusal that names field, term and remedy."""
+"""Parse the fields of a cron expression into sets of numbers; errors name field, term and remedy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TERM = re.compile(r"(?P<base>[^/]*)(?:/(?P<step>.*))?", re.DOTALL)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Field:
-    """One field: its name in messages, its numbers, how many differ, and the names that stand for numbers."""
+    """One field: its name in messages, range of numbers, count of distinct values, and names for numbers."""
 
     name: str
     low: int
@@ -46,7 +46,7 @@ def spread(name: str, term: str, low: int, high: int) -> int:
 
 @lru_cache(maxsize=4096)
 def numbers(field: Field, text: str, name: str) -> frozenset[int]:
-    """The numbers that a comma-separated field stands for; ``~`` is spread by a schedule's name."""
+    """The numbers of a comma-separated field; the schedule's name decides the value of ``~``."""
     values: set[int] = set()
     for term in text.split(","):
         values |= set(term_numbers(field, term, name))
@@ -82,7 +82,7 @@ def bounds(field: Field, term: str, first: str, last: str) -> tuple[int, int]:
 
 
 def spread_range(field: Field, term: str, base: str, step: int | None, name: str) -> range:
-    """``~`` picks one value of the field or range; with a step, it picks where the steps begin."""
+    """The values of a ``~`` term: one value of the field or range; with a step, it picks the start of the steps."""
     first, last = base.split("~", 1)
     low, high = bounds(field, term, first or str(field.low), last or str(field.low + field.size - 1))
     if field is DAY and low <= 28:
@@ -104,7 +104,7 @@ def step_size(field: Field, term: str, text: str) -> int:
 
 
 def number(field: Field, term: str, text: str) -> int:
-    """One number or name; TimingError says which of the two went wrong."""
+    """Parse one number or name; raises TimingError."""
     if text in field.names:
         return field.names.index(text) + (1 if field is MONTH else 0)
     if re.fullmatch("[0-9]+", text):
@@ -116,7 +116,7 @@ def number(field: Field, term: str, text: str) -> int:
 
 
 def hint(field: Field, text: str) -> str:
-    """What may have been meant by a word that the field does not know."""
+    """What to write instead of an unknown word."""
     plain = f"use {field.low} to {field.high}"
     if text[:3] in field.names:
         return f"write {text[:3]}"
