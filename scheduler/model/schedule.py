@@ -55,7 +55,8 @@ class Policies(Noun):
         "skip", description="If the previous run has not ended: skip the new one, let one wait, or run both."
     )
     catch_up: Literal["none", "latest", "all"] = Field(
-        "latest", description="Which missed due instants run after no beat was running. A pause is not caught up."
+        "latest",
+        description="Which missed due instants run when a beat is back. Due instants in a pause are not caught up.",
     )
     catch_up_window: Duration = Field(
         timedelta(days=1), description="Never run a missed due instant that is older than this."
