@@ -13,7 +13,7 @@ from scheduler.timing.zones import get_zone
 SETTING = re.compile(r"""\s*(["']?)(?P<name>[A-Za-z_]\w*)\1\s*=\s*(?P<value>.*)""")
 ENTRY = re.compile(r"\s*-?(?P<when>@\w+|(?:\S+\s+){4}\S+)\s+(?P<rest>\S.*)")
 TITLE = re.compile(r"#\s*m(in(ute)?)?\s+h", re.IGNORECASE)
-#: what a shell would act on, wherever it stands
+#: characters that a shell acts on, anywhere in a command
 SHELL_SIGNS = re.compile(r"[|&;<>()$`\\*?\[\]{}~#!]")
 SHELL_WORDS = frozenset({
     ".", ":", "[", "alias", "cd", "eval", "exec", "exit", "export", "for", "if", "read", "set", "source", "test",
@@ -193,9 +193,9 @@ def _program(command: str) -> str:
             continue
         programs = (word.rpartition("/")[2] for word in words if word[0] != "-" and "=" not in word)
         plain = (re.sub(r"[^A-Za-z0-9._-]+", "-", word).strip("-._") for word in programs if word not in WRAPPERS)
-        found = next((word for word in plain if re.match("[A-Za-z]", word)), None)
-        if found:
-            return found[:80]
+        program = next((word for word in plain if re.match("[A-Za-z]", word)), None)
+        if program:
+            return program[:80]
     return "job"
 
 

@@ -83,15 +83,15 @@ def next_(
         return show_timeline(service, begin, until, json_)
     if name is None:
         zone = timezone
-        said, instants = typed_instants(cron, words, timezone, begin, count)
+        description, instants = typed_instants(cron, words, timezone, begin, count)
     else:
         detail = service.status.detail(name, runs=1, upcoming=count)
-        zone, said = detail.row.zone, detail.row.timing
+        zone, description = detail.row.zone, detail.row.timing
         instants = list(detail.upcoming) if after is None else later(service, name, begin, count)
     if json_:
-        print_json({"timing": said, "timezone": zone, "next": [iso(instant) for instant in instants]})
+        print_json({"timing": description, "timezone": zone, "next": [iso(instant) for instant in instants]})
         return Exit.OK
-    click.echo(said)
+    click.echo(description)
     for instant in instants:
         click.echo(local(instant, zone) + ("" if zone == "UTC" else f"  =  {local(instant)}"))
     return Exit.OK
@@ -116,8 +116,8 @@ def typed_instants(
         timing = timings.build(kind, text, zone=zone)
     except TimingError as error:
         raise click.UsageError(str(error)) from None
-    said = timing.words() if cron is not None else f"{kind}: {json.dumps(text)}"
-    return said, list(islice(each_after(timing, begin), count))
+    description = timing.words() if cron is not None else f"{kind}: {json.dumps(text)}"
+    return description, list(islice(each_after(timing, begin), count))
 
 
 def later(service: Service, name: str, begin: datetime, count: int) -> list[datetime]:
@@ -146,8 +146,8 @@ def history(service: Service, name: str, count: int, json_: bool) -> int:
 
 def history_line(run: Run) -> tuple[str, ...]:
     times = f" × {run.count}" if run.count > 1 else ""
-    what = run.detail if run.outcome in ("skipped", "lost") else run.result or run.detail
-    first = what.splitlines()[0] if what else ""
+    outcome_text = run.detail if run.outcome in ("skipped", "lost") else run.result or run.detail
+    first = outcome_text.splitlines()[0] if outcome_text else ""
     return (local(run.due), run.outcome + times, seconds(run.lateness), seconds(run.duration), first[:100])
 
 

@@ -87,9 +87,9 @@ class Release:
     @property
     def others(self) -> list[Path]:
         """Earlier releases; processes of theirs may still run."""
-        found = self.layout.program.iterdir()
+        paths = self.layout.program.iterdir()
         kept = (self.home, self.layout.program / DOCUMENTS)
-        return [path for path in found if path.is_dir() and not path.is_symlink() and path not in kept]
+        return [path for path in paths if path.is_dir() and not path.is_symlink() and path not in kept]
 
     def remove_others(self) -> None:
         for path in self.others:
