@@ -163,7 +163,7 @@ BAD = {
         Exit.CONFIG,
         r"bytes, but at most 107 are allowed: set SCHEDULER_STATE_DIR to a directory with",
     ),
-    "file missing": (Exit.NO_INPUT, r"nope\.yaml cannot be read: no such file or directory — create it, or name"),
+    "file missing": (Exit.NO_INPUT, r"nope\.yaml cannot be read: no such file or directory — create it, or set"),
     "file empty": (Exit.PROBLEMS, r"schedules\.yaml:1:1: the file is empty — write"),
     "file broken": (Exit.PROBLEMS, r"schedules\.yaml:\d+:\d+: .*not YAML"),
     "unknown task": (
