@@ -34,8 +34,9 @@ def command_name() -> str:
     if Path(started).name == "scheduler":
         return as_typed(started)
     script = Path(sys.executable).with_name("scheduler")  # beside celery or gunicorn, which started this process
-    is_clone = Path(__file__).parent.with_name("pyproject.toml").exists()
-    return as_typed(str(script)) if script.exists() and not is_clone else "python3 -m scheduler"
+    is_clone = os.access(Path(__file__).parent.with_name("pyproject.toml"), os.R_OK)
+    # Not `exists`, which raises where a directory above is closed to this user.
+    return as_typed(str(script)) if os.access(script, os.X_OK) and not is_clone else "python3 -m scheduler"
 
 
 def is_installed() -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,7 +23,7 @@ INSTALL = "apt-get install "
 for name in [name for name in os.environ if not KEPT.fullmatch(name)]:
     del os.environ[name]
 # Here and not in a fixture, because modules read it while they are imported.
-os.environ |= {"PATH": os.pathsep.join((str(Path(sys.executable).parent), *PLACES)), "LANG": "C.UTF-8"}
+os.environ |= {"PATH": os.pathsep.join(PLACES), "LANG": "C.UTF-8"}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

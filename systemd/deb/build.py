@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -32,17 +33,17 @@ DOCUMENTS = ("schedules.yaml", "README.md")
 LATER = " ; python_full_version < '3.11.3'"  #: pip would ask this of the Python that runs it
 
 
-def wheels(target: Path, architecture: str) -> Path:
+def wheels(target: Path, architecture: str, lock_file: str = LOCK, pythons: Sequence[str] = PYTHONS) -> Path:
     """Every package of the lock file, for each Python, and pip to install them with."""
     target.mkdir(parents=True)
     (target / PIP_WHEEL).write_bytes(fetch_pip())
     platforms = [f"--platform=manylinux{name}_{MACHINES[architecture]}" for name in ("_2_28", "_2_17", "2014")]
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as lock:
-        lock.write((ROOT / LOCK).read_text(encoding="utf-8").replace(LATER, ""))
+        lock.write((ROOT / lock_file).read_text(encoding="utf-8").replace(LATER, ""))
         lock.flush()
         options = ["--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes", "-r", lock.name]
         command = [sys.executable, str(target / PIP_WHEEL / "pip"), "download", "--dest", str(target), *options]
-        asked = [[*command, f"--python-version={python}", "--implementation=cp", *platforms] for python in PYTHONS]
+        asked = [[*command, f"--python-version={python}", "--implementation=cp", *platforms] for python in pythons]
         begun = [subprocess.Popen(one, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for one in asked]
         for process in begun:
             said, _ = process.communicate()

@@ -13,6 +13,7 @@ from tests.systemd.host import Host
 from tests.systemd.host import host as booted_host
 
 HERE = Path(__file__).parent
+GROUPS = {"test_hosts.py": "hosts", "test_bare_machine.py": "bare"}  #: by what they start
 UNITS = ("celery-admin", "celery-worker", "celery-beat")
 SHORT = "SCHEDULER_DRAIN=4\nSCHEDULER_RUN_LEASE=4\nSCHEDULER_LEASE=6\nSCHEDULER_MAX_INTERVAL=2\n"
 SCHEDULES = """\
@@ -82,7 +83,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.timeout(900))
             # Three hosts beside the one of all other tests: they mostly wait, so both go on at the same time with -n 2.
-            item.add_marker(pytest.mark.xdist_group("hosts" if item.path.name == "test_hosts.py" else "systemd"))
+            item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.path.name, "systemd")))
 
 
 @pytest.fixture(scope="session")

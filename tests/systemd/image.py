@@ -19,6 +19,7 @@ from tests.support import need
 ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "celery-scheduler-tests"
 RELEASE = "bookworm"
+MIRROR = "http://deb.debian.org/debian"
 PACKAGES = "systemd,systemd-sysv,dbus,python3,redis-server,procps,libfaketime"
 NEEDS = ("debootstrap", "systemd-nspawn", "nsenter", "setpriv", "unshare", "ip")
 #: As while an image is built: nothing runs there yet. What the tests start they start themselves.
@@ -86,8 +87,7 @@ def output(*command: str, environ: dict[str, str] | None = None) -> str:
 
 
 def debootstrap(target: Path) -> None:
-    mirror = "http://deb.debian.org/debian"
-    output("debootstrap", "--variant=minbase", f"--include={PACKAGES}", RELEASE, str(target), mirror)
+    output("debootstrap", "--variant=minbase", f"--include={PACKAGES}", RELEASE, str(target), MIRROR)
     for unit in ("redis-server.service", "apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer"):
         for link in target.glob(f"etc/systemd/system/*.wants/{unit}"):
             link.unlink()

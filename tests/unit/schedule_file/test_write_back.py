@@ -14,6 +14,7 @@ import pytest
 from scheduler.schedule_file import parse
 from scheduler.schedule_file.write_back import CannotSplice, in_file, inherited, splice, unified_diff
 from scheduler.schedule_file.write_back.yaml_text import render
+from tests.support import need
 
 FILE = """\
 # What runs when
@@ -190,7 +191,7 @@ def test_the_patch_is_one_that_the_patch_command_takes(tmp_path: Path) -> None:
         after = text.replace("clean.up", "clean.down").replace("'reports.build'", "x")
         file.write_bytes(text.encode())
         patch = unified_diff(text, after, "schedules.yaml").encode()
-        subprocess.run(["git", "apply", "-p0", "-"], input=patch, cwd=tmp_path, check=True)
+        subprocess.run([need.program("git"), "apply", "-p0", "-"], input=patch, cwd=tmp_path, check=True)
         assert file.read_bytes().decode() == after
     assert unified_diff(FILE, FILE, "schedules.yaml") == ""
 
@@ -262,5 +263,5 @@ def test_any_two_texts_differ_by_a_patch_that_makes_one_of_the_other(tmp_path: P
         file.write_bytes(before.encode())
         patch = unified_diff(before, after, "schedules.yaml").encode()
         if before != after:
-            subprocess.run(["git", "apply", "-p0", "-"], input=patch, cwd=tmp_path, check=True)
+            subprocess.run([need.program("git"), "apply", "-p0", "-"], input=patch, cwd=tmp_path, check=True)
         assert file.read_bytes().decode() == after
