@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import need
 from tests.support.polling import until
 from tests.systemd.accounts import bodies, reckon, rows, settles
 from tests.systemd.conftest import ticks
 from tests.systemd.host import Host, at_leisure, groups
-from tests.systemd.image import ROOT
+from tests.systemd.image import NEEDS, ROOT
 from tests.systemd.test_work import begin, ends, naps
 
 ENABLED = ("redis-server", "celery.target")
@@ -79,6 +80,7 @@ with host([debian()], "brief", Network()) as booted:
 
 
 def test_a_test_that_is_killed_leaves_nothing_of_its_hosts() -> None:
+    need.root_and(*NEEDS)
     dead = subprocess.run([sys.executable, "-c", DIES], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     assert dead.returncode == -signal.SIGKILL
     directory = Path(dead.stdout.strip())
