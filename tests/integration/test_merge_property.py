@@ -277,7 +277,7 @@ class Life(RuleBasedStateMachine):
             undo.undo(self.store, line["id"], tasks=None, by="ann")
             known.governs = known.governs | {key: was[key] for key in changed}
         else:
-            with pytest.raises(RefusedChange, match="was changed since"):
+            with pytest.raises(RefusedChange, match="has changed since"):
                 undo.undo(self.store, line["id"], tasks=None, by="ann")
 
     @rule(number=st.integers(0, 99))
