@@ -46,8 +46,8 @@ def timed(sender: Stock | Ours, count: int, client: Client) -> tuple[float, floa
 
 def bench_sending(url: str, count: int, rounds: int) -> None:
     client = redis.Redis.from_url(url)
-    stock, ours, limit = Stock(url), Ours(url), Limit(url)
-    limit.scheduler.lease.token = ours.scheduler.lease.token
+    stock, ours = Stock(url), Ours(url)
+    limit = Limit(url, ours.scheduler.lease.token)
     senders: list[Stock | Ours] = [stock, ours, limit]
     results: dict[str, list[tuple[float, float, float]]] = {sender.name: [] for sender in senders}
     first = timed(ours, count, client)

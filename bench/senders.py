@@ -83,11 +83,11 @@ class Stock:
 
 
 class Ours:
-    """This service's scheduler."""
+    """This service's scheduler; several with one token hold one lock."""
 
     name = "this service"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str = "") -> None:
         self.state = tempfile.TemporaryDirectory(prefix="bench-")
         file = Path(self.state.name, "schedules.yaml")
         file.write_text("schedules: {}")
@@ -96,6 +96,7 @@ class Ours:
         self.app.loader.import_default_modules()
         self.app.finalize()
         self.scheduler = Scheduler(self.app, lazy=True)
+        self.scheduler.lease.token = token or self.scheduler.lease.token
         role = self.scheduler.take_role()
         assert isinstance(role, Leading)
         self.sender = role.sender
