@@ -17,10 +17,10 @@ from scheduler.storage.instants import EPOCH, from_seconds
 
 Stretches = Sequence[tuple[datetime, datetime]]
 
-#: An instant that lies no further back than this is met on time; one before it belongs to a time when nobody looked.
+#: A due instant at most this old still counts as on time; anything older was missed.
 GRACE = timedelta(seconds=15)
-AT_ONCE = 100  #: most instants of one entry that are sent in one tick; `catch_up: all` goes on in the next
-COUNTED = 10_000  #: most missed instants that are counted one by one
+MAX_RUNS_PER_TICK = 100  #: of one entry; the rest of `catch_up: all` is due again at the next tick
+MAX_MISSED_COUNTED = 10_000  #: in one tick, so that a long outage of a schedule with seconds does not stop beat
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Skip:
 class Decision(NamedTuple):
     """What one tick does with an entry.
 
-    ``due`` is its next due instant, None when it will never fire again; ``if_unsent`` the one that it has if one of the
-    runs, which were to be the last, overlaps the run before.
+    ``due`` is the next due instant to store, None when it will never fire again. ``if_unsent`` is the one to store
+    instead, if a run that would have used up ``max_runs`` is skipped for overlap.
     """
 
     runs: tuple[datetime, ...] = ()
@@ -49,7 +49,7 @@ class Decision(NamedTuple):
 
     @property
     def is_unusual(self) -> bool:
-        """Whether there is more to it than runs."""
+        """Whether there is more to do than to send runs."""
         return bool(self.skips or self.resumed or self.if_unsent)
 
 
@@ -78,36 +78,37 @@ def decide(
     entry: Entry,
     job: Job,
     now: datetime,
-    away: tuple[datetime, datetime] | None = None,
-    handled: Stretches = (),
+    leaderless: tuple[datetime, datetime] | None = None,
+    covered: Stretches = (),
 ) -> Decision:
-    """Decide over every due instant of the entry up to now.
+    """Decide what becomes of every due instant of the entry up to now.
 
-    ``away`` is the stretch in which no beat led, if there was one: it is the reason of what was missed in it.
-    ``handled`` are stretches whose instants were decided over before the clock was set back: they are passed over.
+    ``leaderless`` is the interval in which no beat led, if there was one: instants in it were missed for that reason.
+    ``covered`` are intervals whose instants were decided before the clock was set back: these are passed over.
     """
     pause = entry.pause
     if entry.due is None or not job.enabled:
         return Decision(due=entry.due if job.enabled else None)
     if pause is not None and (pause.until is None or from_seconds(pause.until) > now):
         return Decision(due=entry.due)
-    instants = list(islice(fallen_due(entry.due, job, now), COUNTED + 1))
-    more = len(instants) > COUNTED
+    # One more than are counted: it shows whether there are more, and is where the next tick starts.
+    instants = list(islice(fallen_due(entry.due, job, now), MAX_MISSED_COUNTED + 1))
+    more = len(instants) > MAX_MISSED_COUNTED
     due = instants.pop() if more else job.timing.next_due(instants[-1]) if instants else entry.due
-    if handled:
-        instants = [at for at in instants if handled_until(at, job, handled) is None]
+    if covered:
+        instants = [at for at in instants if covered_until(at, job, covered) is None]
     ruled_out = {at: why for at in instants if (why := rule_out(at, entry, job))}
     chosen = choose([at for at in instants if at not in ruled_out], job, now, more)
     left = None if job.max_runs is None else max(job.max_runs - entry.total_run_count, 0)
     sorting = Sorting()
     if_unsent = None
     for at in instants:
-        if len(sorting.runs) == left:
+        if len(sorting.runs) == left:  # commit.lua goes on here if one of these runs is not sent after all
             if_unsent = at
             break
         if at not in chosen:
-            sorting.skip(at, *(ruled_out.get(at) or (Reason.MISSED, why_missed(at, away))))
-        elif len(sorting.runs) == AT_ONCE:
+            sorting.skip(at, *(ruled_out.get(at) or (Reason.MISSED, why_missed(at, leaderless))))
+        elif len(sorting.runs) == MAX_RUNS_PER_TICK:
             due = at
             break
         else:
@@ -118,9 +119,9 @@ def decide(
 
 
 def decide_on_time(entry: Entry, job: Job, due: datetime | None, now: datetime) -> Decision | None:
-    """What ``decide`` says of an entry that is due once, and on time, as most are; None if it takes more thought.
+    """The decision over an entry with one due instant that is on time, as most are; None if only ``decide`` can tell.
 
-    ``due`` stands for the entry's own.
+    ``due`` takes the place of the entry's own due instant.
     """
     if due is None or entry.pause is not None or job.max_runs is not None or not job.enabled:
         return None
@@ -131,7 +132,7 @@ def decide_on_time(entry: Entry, job: Job, due: datetime | None, now: datetime) 
 
 
 def fallen_due(due: datetime | None, job: Job, now: datetime) -> Iterator[datetime]:
-    """The due instants from ``due`` on whose time to be sent has come."""
+    """The due instants from ``due`` on that are to be sent by now, jitter included."""
     while due is not None and job.timing.send_at(due) <= now:
         yield due
         due = job.timing.next_due(due)
@@ -154,9 +155,9 @@ def by_person(verb: str, overlay: Pause | SkipNext) -> str:
 
 
 def choose(ready: list[datetime], job: Job, now: datetime, more: bool) -> set[datetime]:
-    """Those of the instants that run: what is on time, and what ``catch_up`` says of what was missed.
+    """The instants that run: those on time, and those that ``catch_up`` picks from the missed ones.
 
-    With ``more`` of them to come, the latest is not among these.
+    With ``more`` to come in the next tick, the latest is not among these.
     """
     missed = [at for at in ready if now - job.timing.send_at(at) > GRACE]
     on_time = ready[len(missed) :]
@@ -168,11 +169,11 @@ def choose(ready: list[datetime], job: Job, now: datetime, more: bool) -> set[da
     return {*caught_up, *on_time}
 
 
-def why_missed(instant: datetime, away: tuple[datetime, datetime] | None) -> str:
+def why_missed(instant: datetime, leaderless: tuple[datetime, datetime] | None) -> str:
     """The period in which no beat led, where that is why this instant was missed; else nothing."""
-    if away is None or not away[0] <= instant <= away[1]:
+    if leaderless is None or not leaderless[0] <= instant <= leaderless[1]:
         return ""
-    first, last = away
+    first, last = leaderless
     if first == EPOCH:
         return f"no beat led before {last.strftime('%Y-%m-%d %H:%M')} UTC"
     form = "%H:%M" if last - first < timedelta(hours=20) else "%Y-%m-%d %H:%M"
@@ -180,41 +181,43 @@ def why_missed(instant: datetime, away: tuple[datetime, datetime] | None) -> str
 
 
 def expiry(job: Job, instant: datetime, following: datetime | None, now: datetime) -> datetime | None:
-    """When a queued run is dropped: ``expires`` after it could be sent, else at the next due instant.
+    """When a queued run expires: ``expires`` after it could be sent, else at the next due instant.
 
-    A run that waits its turn (`overlap: queue`) or runs beside others (`allow`) is dropped only on demand.
+    With `overlap: queue` or `allow`, a late run does not keep the next one from running: it expires only on demand.
     """
     if job.policies.expires is not None:
         return max(instant, now) + job.policies.expires
     return following if job.policies.overlap == "skip" and following is not None and following > now else None
 
 
-def after_set_back(entry: Entry, job: Job, now: datetime, handled: Stretches) -> Entry | None:
-    """The entry after the clock was set back to ``now``; None where its next due instant is the one that it has.
+def after_set_back(entry: Entry, job: Job, now: datetime, covered: Stretches) -> Entry | None:
+    """The entry after the clock was set back to ``now``; None if its next due instant stays the same.
 
-    A pause keeps the instant that it began with.
+    A paused entry keeps its due instant, which is when the pause began.
     """
     if entry.error or entry.pause is not None or (entry.due is not None and entry.due <= now):
         return None
     due = job.timing.next_due(now)
-    while due is not None and (end := handled_until(due, job, handled)):
+    while due is not None and (end := covered_until(due, job, covered)):
         due = job.timing.next_due(end)
     if due is None or due == entry.due:
         return None
+    # A last run in what is now the future would look as if another beat had sent everything up to then.
     ran = entry.last_run_at
     return replace(entry, due=due, last_run_at=None if ran is None else min(ran, now))
 
 
-def handled_until(at: datetime, job: Job, handled: Stretches) -> datetime | None:
-    """The end of the stretch in which this instant was sent or skipped for good, if there is one.
+def covered_until(at: datetime, job: Job, covered: Stretches) -> datetime | None:
+    """The end of the covered interval in which this instant was sent or skipped, None if there is none.
 
-    What ran when a stretch began, because it was caught up or not yet late, belongs to it.
+    An instant shortly before an interval belongs to it, if it was caught up or still on time when the interval began.
     """
     catch_up = job.policies.catch_up
     earlier = job.policies.catch_up_window if catch_up == "all" else GRACE
-    for first, last in handled:
+    for first, last in covered:
         if first - earlier <= at <= last:
             return last
+        # The latest missed instant ran when the interval began, however old it was.
         if catch_up == "latest" and at < first < (job.timing.next_due(at) or last):
             return last
     return None

@@ -35,7 +35,7 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import NO_EXPIRY, UNTAKEN
 from scheduler.storage.lock import LostLock
 
-TEMPLATES = 100_000  #: message templates that are kept, about as long as the message each
+MAX_TEMPLATES = 100_000  #: each is about as long as its message
 NOT_SENT = {reason.value: reason.sentence for reason in (Reason.OVERLAP, Reason.NO_QUEUE)}
 UNDECIDED = ("changed", "broken")  #: what becomes of an entry whose decision was not carried out
 
@@ -66,7 +66,7 @@ class Dispatcher:
         self._templates: OrderedDict[tuple[str, int, bool], Template | None] = OrderedDict()
 
     def forget(self) -> None:
-        """Build every message anew."""
+        """Drop every template, so that each message is built again."""
         self._templates.clear()
 
     def arguments(self, batch: Sequence[Due], token: str) -> Words:
@@ -82,7 +82,7 @@ class Dispatcher:
                 raise
             except CannotCompose as error:
                 raise Unsendable(due.entry, str(error)) from error
-            except Exception as error:  # an expiry beyond every calendar, say: what an entry holds is anybody's
+            except Exception as error:  # other programs write entries too: an expiry beyond year 9999, say
                 raise Unsendable(due.entry, f"{type(error).__name__}: {error}") from error
         return arguments
 
@@ -183,12 +183,12 @@ class Dispatcher:
     def _message(self, entry: Entry, job: Job, identity: str, expires: datetime | None, now: datetime) -> Message:
         if self.outbox:
             return message.for_outbox(job, identity, expires, self.outbox)
-        if message.somebody_listens() or self._announces:
+        if message.has_signal_receivers() or self._announces:
             return message.compose(self.app, job, identity, expires)
         key = (entry.name, entry.revision, expires is not None)
         if key not in self._templates:
             self._templates[key] = message.template(self.app, job, expiring=expires is not None)
-            if len(self._templates) > TEMPLATES:
+            if len(self._templates) > MAX_TEMPLATES:
                 self._templates.popitem(last=False)
         cached = self._templates[key]
         return cached.render(identity, expires, now) if cached else message.compose(self.app, job, identity, expires)

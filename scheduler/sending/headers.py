@@ -1,4 +1,4 @@
-"""The headers of ours in a message: beat writes them, the worker reads them."""
+"""Our headers in a message: beat writes them, the worker reads them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ REFERENCES_HEADER = "scheduler_references"  #: header that tells the worker to f
 
 def run_of(request: Context | None) -> str | None:
     """The identity of the run that a request belongs to; None for a task that no schedule sent."""
-    found: str | None = header(request, RUN_HEADER)
-    return found
+    identity: str | None = header(request, RUN_HEADER)
+    return identity
 
 
 def header(request: Context | None, name: str) -> Any:
-    """One of our headers, wherever Celery put it; None where there is none."""
-    found = getattr(request, name, None)
-    return found if found is not None else (getattr(request, "headers", None) or {}).get(name)
+    """One of our headers, wherever Celery put it; None if it is missing."""
+    value = getattr(request, name, None)
+    return value if value is not None else (getattr(request, "headers", None) or {}).get(name)

@@ -1,7 +1,10 @@
 """Celery messages exactly as kombu would push them, rendered from a template per entry.
 
-kombu builds and routes a message once per entry, into a collector instead of the socket; what differs from
-run to run is cut out of the text and filled in for each.
+kombu builds and routes the message of an entry once, for a stand-in run, and the collector takes it instead of Redis.
+The template has a gap wherever a stand-in is, and only the gaps are filled for each run:
+
+    kombu builds  {"headers": {"id": "1f0c…", "scheduler_run": "9b7e…"}, "properties": {"delivery_tag": "c05d…"}}
+    the template  {"headers": {"id": "%(task)s", "scheduler_run": "%(run)s"}, "properties": {"delivery_tag": "%(tag)s"}}
 """
 
 from __future__ import annotations
@@ -30,10 +33,14 @@ from scheduler.storage.refusals import code_of
 RUN_NAMESPACE = uuid.UUID("6f9b2a52-6c3e-5a0e-9d2a-0d5c1f4f7d11").bytes
 MILLISECOND = timedelta(milliseconds=1)
 ESCAPED = json.encoder.encode_basestring_ascii  #: a text as JSON has it
-# What stands for each gap while kombu builds a message. Nobody can guess it, so no argument of anybody contains it.
-FAR = datetime(9999, 12, 30, tzinfo=UTC) - timedelta(microseconds=uuid.uuid4().int % 10**15)
-GAPS = {gap: str(uuid.uuid4()) for gap in ("task", "run", "tag", "expiration")} | {"expires": FAR.isoformat()}
-SHORT_GAPS = {gap: GAPS[gap] for gap in ("task", "run", "tag")}  #: those of a message that never expires
+# Stand-ins are random, so that no argument of a task can contain one and lose it to a gap. Celery accepts only an
+# instant as an expiry, so that stand-in is a random instant in or near the year 9999.
+STAND_IN_EXPIRY = datetime(9999, 12, 30, tzinfo=UTC) - timedelta(microseconds=uuid.uuid4().int % 10**15)
+#: The stand-in of each gap in the text of a message.
+GAPS = {gap: str(uuid.uuid4()) for gap in ("task", "run", "tag", "expiration")} | {
+    "expires": STAND_IN_EXPIRY.isoformat()
+}
+GAPS_WITHOUT_EXPIRY = {gap: GAPS[gap] for gap in ("task", "run", "tag")}
 
 
 class CannotCompose(ValueError):
@@ -41,14 +48,16 @@ class CannotCompose(ValueError):
 
 
 def uuid_text(digest: bytes, version: int) -> str:
-    """The UUID of that version over these 16 bytes, as ``str(uuid.UUID(bytes=…, version=…))`` says it, but at once."""
+    """The same text as ``str(uuid.UUID(bytes=digest, version=version))``, for 16 bytes."""
+    # Cut from the hex digits, because uuid.UUID takes five times as long, twice for each message.
     text = digest.hex()
     variant = "89ab"[digest[8] >> 4 & 3]
     return f"{text[:8]}-{text[8:12]}-{version}{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
 
 def task_id(run_id: str) -> str:
-    """The Celery task id of a run, a UUID of version 5: the same for the same run, whoever computes it."""
+    """The Celery task id of a run, a UUID of version 5."""
+    # From the run's identity, so that a run that is sent again has the same id, and its result one place.
     digest = hashlib.sha1(RUN_NAMESPACE + run_id.encode(), usedforsecurity=False)
     return uuid_text(digest.digest()[:16], 5)
 
@@ -87,8 +96,9 @@ class Template(NamedTuple):
     def render(self, run_id: str, expires: datetime | None, now: datetime) -> Message:
         """The message of one run; ``expires`` None where the template was made without."""
         task = task_id(run_id)
-        tag = uuid_text(random.randbytes(16), 4)  # noqa: S311 - no secret
-        gaps = {"task": task, "run": ESCAPED(run_id)[1:-1], "tag": tag}
+        # kombu keys the messages that a worker holds by this tag: it must be unique, but is no secret.
+        tag = uuid_text(random.randbytes(16), 4)  # noqa: S311
+        gaps = {"task": task, "run": ESCAPED(run_id)[1:-1], "tag": tag}  # the quotes are in the template
         if expires is not None:
             gaps["expires"] = expires.isoformat()
             gaps["expiration"] = str(max((expires - now) // MILLISECOND, 0))
@@ -106,7 +116,7 @@ class Collector:
         return self.channel.basic_publish(message, _publish_batch=self, **options)
 
     def add(self, command: str, *arguments: Any) -> None:
-        if command == "publish":  # an event for whoever listens, of which the run does not depend
+        if command == "publish":  # an event for Celery's monitors: the run does not depend on it
             self.channel.client.publish(*arguments)
         else:
             self.commands.append((command, arguments))
@@ -119,7 +129,7 @@ class Collector:
 
 @contextmanager
 def collecting(producer: Any) -> Any:
-    """Within it, what the producer publishes ends in the collector that is yielded."""
+    """Send what the producer publishes to the collector that is yielded."""
     channel = producer.channel
     collector = Collector(channel)
     channel.create_publish_batch = lambda max_size: collector
@@ -144,12 +154,12 @@ def call(job: Job, run_id: str, expires: datetime | None, task: str) -> Call:
 
 
 def publish(app: Celery, call: Call, producer: Any, **options: Any) -> None:
-    """Publish a run; Celery's own publish signals fire."""
+    """Publish a run through Celery, whose publish signals fire."""
     registered = app.tasks.get(call.task)
     send: Callable[..., Any] = (
         registered.apply_async if registered is not None else lambda *a, **o: app.send_task(call.task, *a, **o)
     )
-    with denied_join_result():  # or each message would subscribe this process to its result
+    with denied_join_result():  # without this, Celery subscribes beat to the result of each message
         send(call.args, call.kwargs, **{**call.options, **options, "producer": producer})
 
 
@@ -168,7 +178,7 @@ def compose(app: Celery, job: Job, run_id: str, expires: datetime | None, task: 
     try:
         with app.producer_pool.acquire(block=True) as producer, collecting(producer) as collector:
             publish(app, call(job, run_id, expires, task), producer)
-    except Exception as error:  # options, routers and serializers are anybody's
+    except Exception as error:  # options, routers and serializers are the user's own code and may raise anything
         if isinstance(error, OperationalError) and isinstance(error.__cause__, AWAY):
             raise error.__cause__ from error
         if isinstance(error, OperationalError) and error.__cause__ and code_of(error.__cause__):
@@ -177,9 +187,9 @@ def compose(app: Celery, job: Job, run_id: str, expires: datetime | None, task: 
     pushes = [arguments for command, arguments in collector.commands if command == "lpush"]
     also = [(command, *arguments) for command, arguments in collector.commands if command == "pexpire"]
     if len(pushes) != 1 or len(collector.commands) != 1 + len(also):
-        raise CannotCompose("its options route it to something else than one Redis list")
+        raise CannotCompose("its options do not route it to exactly one Redis list")
     [(queue, payload)] = pushes
-    if "\n" in str(queue):  # what follows would be taken for commands, see `place`
+    if "\n" in str(queue):  # the scripts would take the second line for commands, see `Message.place`
         raise CannotCompose("the name of its queue has more than one line")
     text = payload.decode() if isinstance(payload, bytes) else str(payload)
     return Message(str(queue), text, task, json.dumps(also) if also else "")
@@ -196,9 +206,9 @@ def build(app: Celery, job: Job, run_id: str, expires: datetime | None) -> Messa
 def template(app: Celery, job: Job, *, expiring: bool) -> Template | None:
     """Build an entry's message once, and cut out what differs from run to run.
 
-    None when the task's or the entry's own options put a time into it that counts from each sending.
+    None if the task's or the entry's own options add a countdown or an expiry, which Celery counts from each sending.
     """
-    message = compose(app, job, GAPS["run"], FAR if expiring else None, GAPS["task"])
+    message = compose(app, job, GAPS["run"], STAND_IN_EXPIRY if expiring else None, GAPS["task"])
     body = json.loads(message.payload)
     headers, properties = body["headers"], body["properties"]
     if headers.get("eta") or (not expiring and (headers.get("expires") or "expiration" in properties)):
@@ -206,17 +216,17 @@ def template(app: Celery, job: Job, *, expiring: bool) -> Template | None:
     properties["delivery_tag"] = GAPS["tag"]
     if expiring:
         properties["expiration"] = GAPS["expiration"]
-    return Template(message.queue, cut(json.dumps(body), GAPS if expiring else SHORT_GAPS), message.also)
+    return Template(message.queue, cut(json.dumps(body), GAPS if expiring else GAPS_WITHOUT_EXPIRY), message.also)
 
 
 def cut(text: str, gaps: Mapping[str, str]) -> str:
-    """The text for ``%``: what stands for each of the gaps, wherever it is, becomes the gap."""
-    text = text.replace("%", "%%")
+    """The text for the ``%`` operator, with a gap wherever a stand-in is."""
+    text = text.replace("%", "%%")  # a % in an argument must stay one
     for name, stand_in in gaps.items():
         text = text.replace(stand_in, f"%({name})s")
     return text
 
 
-def somebody_listens() -> bool:
-    """Whether Celery's publish signals have receivers, who must see each message and may change it."""
+def has_signal_receivers() -> bool:
+    """Whether Celery's publish signals have receivers: these must see each message, and may change it."""
     return bool(signals.before_task_publish.receivers or signals.after_task_publish.receivers)

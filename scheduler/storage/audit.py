@@ -30,16 +30,16 @@ class Audit:
     def lines(self, count: int = 100, schedule: str = "") -> list[dict[str, Any]]:
         """The newest lines of the audit log, newest first, each with its ``id``; of one schedule if one is named."""
         searched = AUDIT_LENGTH if schedule else count
-        lines = (told(*item) for item in self.client.xrevrange(self.keys.audit, count=searched))
+        lines = (read_line(*item) for item in self.client.xrevrange(self.keys.audit, count=searched))
         return list(islice((line for line in lines if not schedule or line.get("schedule") == schedule), count))
 
     def line(self, identity: str) -> dict[str, Any]:
         """The line of the audit log with this id; raises NotFound."""
         known = re.fullmatch(r"[0-9]{1,18}-[0-9]{1,18}", identity)
-        found = self.client.xrange(self.keys.audit, identity, identity) if known else []
-        if not found:
+        items = self.client.xrange(self.keys.audit, identity, identity) if known else []
+        if not items:
             raise NotFound(f"the audit log has no line {identity[:60]!r}: `scheduler audit` shows the newest")
-        return told(*found[0])
+        return read_line(*items[0])
 
 
 def audit_line(
@@ -49,7 +49,7 @@ def audit_line(
     return {"by": by, "at": at.timestamp(), "change": what, "before": before, "after": after, "why": why, **more}
 
 
-def told(identity: str, fields: Mapping[str, str]) -> dict[str, Any]:
-    """A line as it is read."""
+def read_line(identity: str, fields: Mapping[str, str]) -> dict[str, Any]:
+    """A line with its id."""
     line: dict[str, Any] = {"id": identity, **json.loads(fields["change"])}
     return line

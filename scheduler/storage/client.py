@@ -1,4 +1,4 @@
-"""The door to redis-py: one way to connect, to load scripts, and to tell what went wrong."""
+"""Redis: how to connect, load scripts, and classify errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ IN_SCRIPT = re.compile(r"Error running script .*?: -?([A-Z]+) (.*)")  # Redis 6.
 
 
 class Parser(DefaultParser):  # type: ignore[misc,valid-type]
-    """Tells errors that pass from those that do not, also where a script met them."""
+    """Raises NotNow for errors that pass by themselves, also if a command within a script met them."""
 
     EXCEPTION_CLASSES = DefaultParser.EXCEPTION_CLASSES | dict.fromkeys(
         ("BUSY", "MASTERDOWN", "MISCONF", "NOREPLICAS", "TRYAGAIN", "UNBLOCKED", "UNKILLABLE"), NotNow
@@ -53,24 +53,24 @@ class Parser(DefaultParser):  # type: ignore[misc,valid-type]
 
     @classmethod
     def parse_error(cls, response: str) -> Exception:
-        found = IN_SCRIPT.search(response)
-        error: Exception = super().parse_error(f"{found[1]} {found[2]}" if found else response)
+        inner = IN_SCRIPT.search(response)
+        error: Exception = super().parse_error(f"{inner[1]} {inner[2]}" if inner else response)
         return error
 
 
 class Sentinels(redis.sentinel.Sentinel):
-    """Those that know where Redis is, of which the one that answered last is asked first.
+    """The Sentinels, of which the one that answered last is asked first.
 
-    Else each connection of each library would wait anew for the one that stands first and is down.
+    Otherwise each connection of each library would wait for the first in the list again, even if that is down.
     """
 
     answered: ClassVar[tuple[str, int] | None] = None
 
     def discover_master(self, service_name: str) -> Any:
         self.sentinels.sort(key=lambda one: place_of(one) != Sentinels.answered)
-        found = super().discover_master(service_name)  # type: ignore[no-untyped-call]
+        primary = super().discover_master(service_name)  # type: ignore[no-untyped-call]
         Sentinels.answered = place_of(self.sentinels[0])
-        return found
+        return primary
 
 
 def place_of(sentinel: Any) -> tuple[str, int]:
@@ -95,7 +95,7 @@ def connect(settings: Settings, *, attempts: int = 0, refusal_wait_s: float = 0.
     retry = Retry(ExponentialBackoff(cap=2.0, base=0.05), attempts, AWAY)
     options: dict[str, Any] = {
         "decode_responses": True,
-        "encoding_errors": "backslashreplace",  # what is no text must not end the one who reads it
+        "encoding_errors": "backslashreplace",  # a value that is not UTF-8 must not end its reader
         "parser_class": Parser,
         "retry": RetryWhileRefused(refusal_wait_s, AWAY) if refusal_wait_s else retry,
         "socket_timeout": SOCKET_TIMEOUT,
@@ -110,15 +110,15 @@ def connect(settings: Settings, *, attempts: int = 0, refusal_wait_s: float = 0.
 
 
 def hashes(client: Client, keys: Iterable[str]) -> list[dict[str, str]]:
-    """The hashes under these keys, in one round trip; empty where there is none, or something else."""
+    """The hashes under these keys, in one round trip; an empty one for a key that is missing or no hash."""
     with client.pipeline(transaction=False) as pipe:
         for key in keys:
             pipe.hgetall(key)
-        found = pipe.execute(raise_on_error=False)
-    for reply in found:
+        replies = pipe.execute(raise_on_error=False)
+    for reply in replies:
         if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
             raise reply
-    return [reply if isinstance(reply, dict) else {} for reply in found]
+    return [reply if isinstance(reply, dict) else {} for reply in replies]
 
 
 class Script:
@@ -156,7 +156,7 @@ class Posted:
             raise
 
     def answer(self) -> Any:
-        """Wait for what the script returns."""
+        """Wait for the script, and return its result."""
         try:
             return self.connection.read_response()
         except redis.exceptions.NoScriptError:
@@ -165,7 +165,7 @@ class Posted:
             self.pool.release(self.connection)
 
     def drop(self) -> None:
-        """Never hear what becomes of it."""
+        """Give up the connection without reading the answer."""
         self.connection.disconnect()
         self.pool.release(self.connection)
 
@@ -187,17 +187,17 @@ def lua_text(*names: str) -> str:
 def configured(client: Client, name: str) -> str | None:
     """A setting of Redis; None where its user may not ask for one."""
     try:
-        found: dict[str, str] = client.config_get(name)
+        values: dict[str, str] = client.config_get(name)
     except (redis.exceptions.NoPermissionError, redis.ResponseError):  # some services have no CONFIG at all
         return None
-    return found.get(name)
+    return values.get(name)
 
 
 def sentinel_facts(client: Client) -> dict[str, Any]:
-    """What the Sentinel that this client found Redis by knows of it."""
+    """The facts about the primary, from the Sentinel that this client asked last."""
     pool = client.connection_pool
-    found: dict[str, Any] = pool.sentinel_manager.sentinels[0].sentinel_masters()[pool.service_name]
-    return found
+    facts: dict[str, Any] = pool.sentinel_manager.sentinels[0].sentinel_masters()[pool.service_name]
+    return facts
 
 
 def take_a_write(client: Client, keys: Keys) -> None:

@@ -59,8 +59,8 @@ def one_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:300]
-    said = " ".join(str(error).split())[:300]
-    return said if isinstance(error, (DamagedEntry, TimingError)) else f"{type(error).__name__}: {said}"
+    line = " ".join(str(error).split())[:300]
+    return line if isinstance(error, (DamagedEntry, TimingError)) else f"{type(error).__name__}: {line}"
 
 
 def declared_job(entry: Entry) -> Job:

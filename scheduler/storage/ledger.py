@@ -1,7 +1,7 @@
 """The record of every due instant: ran, skipped or missed, and the reason.
 
 Runs are opened by dispatch's ``commit.lua`` in the same step that sends them; the worker's recorder claims
-and closes them here. An end is written once: what comes later for the same run changes nothing.
+and closes them here. The end of a run is written once; a later one changes nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scheduler.storage.keys import Keys
 
 UNTAKEN = timedelta(hours=1)  #: how long after its expiry a queued run still counts as waiting in its queue
 NO_EXPIRY = timedelta(days=7)  #: the same for a run that never expires
-SHOWN_RESULT = 4_000  #: characters of a result or traceback that the ledger keeps
+MAX_RESULT_CHARS = 4_000  #: characters of a result or traceback that the ledger keeps
 NUMBERS = {name.name: name.type for name in fields(Run) if name.type in ("float", "int", "bool")}
 
 
@@ -46,11 +46,11 @@ class Ledger:
         again, so a claim whose answer was lost can be repeated.
         """
         now = time.time()
-        what = (run.id, now, worker, now + self.lease, run.due, run.task, run.task_id, token, int(redelivered))
-        return str(self._claim(args=[*self.limits, *what]))
+        arguments = (run.id, now, worker, now + self.lease, run.due, run.task, run.task_id, token, int(redelivered))
+        return str(self._claim(args=[*self.limits, *arguments]))
 
     def renew(self, run_ids: Iterable[str]) -> None:
-        """Answer for these running runs for another lease."""
+        """Extend the leases of these running runs."""
         ends = time.time() + self.lease
         leases = dict.fromkeys(run_ids, ends)
         if leases:
@@ -76,8 +76,8 @@ class Ledger:
         more.setdefault("finished", time.time() if outcome != "queued" else 0)
         if reason is not None:  # a detail that belongs to an earlier reason must not stay beside this one
             more |= {"reason": reason, "detail": detail}
-        shown = {key: str(value)[-SHOWN_RESULT:] for key, value in more.items()}
-        flat = [part for pair in shown.items() for part in pair]
+        cut = {key: str(value)[-MAX_RESULT_CHARS:] for key, value in more.items()}
+        flat = [part for pair in cut.items() for part in pair]
         return bool(self._close(args=[self.keys.prefix, run_id, outcome, token, when, until, *flat]))
 
     def hand_back(self, run_id: str) -> bool:
@@ -97,8 +97,8 @@ class Ledger:
     def runs(self, name: str, count: int = 20) -> list[Run]:
         """A schedule's newest runs, newest first."""
         stored = self.client.hgetall(self.keys.ledger(name))
-        found = [read_run(run_id, text) for run_id, text in stored.items() if not run_id.startswith(":")]
-        return sorted(found, key=lambda run: run.due, reverse=True)[:count]
+        runs = [read_run(run_id, text) for run_id, text in stored.items() if not run_id.startswith(":")]
+        return sorted(runs, key=lambda run: run.due, reverse=True)[:count]
 
     def latest(self, names: Iterable[str]) -> dict[str, Run]:
         """The row that was added last to each of these schedules' ledgers, in two round trips."""

@@ -1,7 +1,7 @@
-"""Changes on their way into Redis. Few travel with the step that makes them; many are laid down beside it before.
+"""Large change sets are written to temporary keys first; the atomic script then only renames them.
 
-Redis serves nobody while a script runs, and takes no more than a million arguments: what is laid down costs the step
-a renamed key for each new entry, and no reader sees it before.
+Redis serves no other client while a script runs, and accepts at most a million arguments. No reader sees the temporary
+keys. A small change set is passed to the script as arguments.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Literal, NamedTuple
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 
-PAGE = 500  #: changes that travel together
-KEPT = 600  #: seconds after which what was laid down is gone, if who did it died
+CHANGES_PER_PAGE = 500  #: as many are also passed to the script as arguments
+STAGED_TTL_S = 600  #: temporary keys expire after this, if the process that wrote them died
 
 
 class Packed(NamedTuple):
-    """A change as ``apply.lua`` takes it; see there."""
+    """A change as ``apply.lua`` reads it; see there."""
 
     name: str
     expected: str
@@ -30,19 +30,19 @@ class Packed(NamedTuple):
 
 
 @contextmanager
-def laid_down(
+def staged(
     client: Client, keys: Keys, changes: Sequence[Packed], progress: Callable[[], None]
 ) -> Iterator[list[str | float]]:
-    """The arguments of the script for these changes, from the place of the pages on."""
-    if len(changes) <= PAGE:
+    """The arguments of the script for these changes, from the prefix of the temporary keys on."""
+    if len(changes) <= CHANGES_PER_PAGE:
         yield ["", 0, *(part for change in changes for part in flat(change))]
         return
     base = keys.staged(uuid.uuid4().hex)
     revision = int(client.incrby(keys.revision, len(changes))) - len(changes)
-    pages = [changes[start : start + PAGE] for start in range(0, len(changes), PAGE)]
+    pages = [changes[start : start + CHANGES_PER_PAGE] for start in range(0, len(changes), CHANGES_PER_PAGE)]
     try:
         for number, page in enumerate(pages, 1):
-            lay_down(client, base, number, page, revision + number * PAGE - PAGE)
+            write_page(client, base, number, page, revision + number * CHANGES_PER_PAGE - CHANGES_PER_PAGE)
             progress()
         yield [base, len(pages)]
     finally:
@@ -50,19 +50,19 @@ def laid_down(
             client.unlink(f"{base}{number}", *(base + change.name for change in page))
 
 
-def lay_down(client: Client, base: str, number: int, page: Sequence[Packed], revision: int) -> None:
-    """A page of changes, and the hash of each new entry, which outlives the page; revisions follow on that one."""
+def write_page(client: Client, base: str, number: int, page: Sequence[Packed], revision: int) -> None:
+    """Write a page of changes, and the hash of each new entry; revisions count on from this one."""
     with client.pipeline(transaction=False) as pipe:
         pipe.delete(f"{base}{number}")  # a page that is sent again must not hold its changes twice
         parts: list[str | float] = []
         for own, change in enumerate(page, revision + 1):
             if change.operation == "add":
                 pipe.hset(base + change.name, mapping={**change.fields, "revision": own})
-                pipe.expire(base + change.name, 2 * KEPT)
+                pipe.expire(base + change.name, 2 * STAGED_TTL_S)
                 change = change._replace(fields={})
             parts += flat(change)
         pipe.rpush(f"{base}{number}", *parts)
-        pipe.expire(f"{base}{number}", KEPT)
+        pipe.expire(f"{base}{number}", STAGED_TTL_S)
         pipe.execute()
 
 

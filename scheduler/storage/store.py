@@ -19,8 +19,8 @@ from scheduler.storage.keys import NOTICES, Keys
 from scheduler.storage.staging import Packed
 from scheduler.validate.terms import near
 
-READ_AT_ONCE = 1000
-COMPARED = 10_000  #: names among which near misses are looked for
+NAMES_PER_READ = 1000
+MAX_NAMES_COMPARED = 10_000  #: names among which near misses are looked for
 LOST_LOCK = "This beat lost the lock, so it changed nothing: another beat leads now."
 
 
@@ -61,15 +61,15 @@ class Store:
         """The entry of that name; raises NotFound with near misses."""
         stored = self.client.hgetall(self.keys.entry(name))
         if not stored or "definition" not in stored:
-            remedy = near(name, self.names()[:COMPARED]) or "`scheduler list` shows every one"
+            remedy = near(name, self.names()[:MAX_NAMES_COMPARED]) or "`scheduler list` shows every one"
             raise NotFound(f"no schedule is called {name!r}: {remedy}")
         return self._decode(name, stored)
 
     def read(self, names: Iterable[str]) -> Iterator[Entry]:
         """The entries of these names that exist, in their order; an entry that is damaged carries its error."""
         wanted = list(names)
-        for start in range(0, len(wanted), READ_AT_ONCE):
-            chunk = wanted[start : start + READ_AT_ONCE]
+        for start in range(0, len(wanted), NAMES_PER_READ):
+            chunk = wanted[start : start + NAMES_PER_READ]
             for name, stored in zip(chunk, hashes(self.client, map(self.keys.entry, chunk)), strict=True):
                 if "definition" in stored:
                     yield self._decode(name, stored)
@@ -86,10 +86,11 @@ class Store:
         """
         if not changes:
             return
-        unseen = len(changes) - AUDIT_LENGTH  # lines that would leave the log in the step that writes them
-        packed = [pack(change, audited=number >= unseen) for number, change in enumerate(changes)]
+        # Older lines than the log can hold would be deleted in the step that writes them.
+        unkept = len(changes) - AUDIT_LENGTH
+        packed = [pack(change, audited=number >= unkept) for number, change in enumerate(changes)]
         progress()
-        with staging.laid_down(self.client, self.keys, packed, progress) as arguments:
+        with staging.staged(self.client, self.keys, packed, progress) as arguments:
             faults.reach("store.before_apply")
             conflicts = self._apply(
                 keys=[self.keys.lock, self.keys.schedule, self.keys.audit],
@@ -141,10 +142,10 @@ class Store:
     def raw(self, names: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
         """The hashes of those of these names that have an entry."""
         wanted = list(names)
-        for start in range(0, len(wanted), READ_AT_ONCE):
-            chunk = wanted[start : start + READ_AT_ONCE]
-            found = zip(chunk, hashes(self.client, map(self.keys.entry, chunk)), strict=True)
-            yield from ((name, stored) for name, stored in found if "definition" in stored)
+        for start in range(0, len(wanted), NAMES_PER_READ):
+            chunk = wanted[start : start + NAMES_PER_READ]
+            pairs = zip(chunk, hashes(self.client, map(self.keys.entry, chunk)), strict=True)
+            yield from ((name, stored) for name, stored in pairs if "definition" in stored)
 
     def put_back(self, lost: Sequence[tuple[str, float, Mapping[str, str]]], token: str) -> list[str]:
         """Write these entries where there is none of that name; each has its place in the index and its hash.
@@ -152,9 +153,9 @@ class Store:
         Returns the names that were written; raises Conflict when the lock is lost.
         """
         back: list[str] = []
-        for start in range(0, len(lost), READ_AT_ONCE):
+        for start in range(0, len(lost), NAMES_PER_READ):
             arguments: list[str | float] = [token, self.keys.prefix]
-            for name, score, stored in lost[start : start + READ_AT_ONCE]:
+            for name, score, stored in lost[start : start + NAMES_PER_READ]:
                 arguments += [name, score, 2 * len(stored), *(part for pair in stored.items() for part in pair)]
             done = self._put_back(keys=[self.keys.lock, self.keys.schedule], args=arguments)
             if done is None:
@@ -171,9 +172,9 @@ class Store:
     def reindex(self) -> int:
         """Find the entries that do not stand in the index, and add them; returns how many. Reads the whole keyspace."""
         pattern = re.sub(r"([\\\[\]*?^])", r"\\\1", self.keys.prefix) + "[^:]*"
-        found = [self.keys.name(key) for key in self.client.scan_iter(match=pattern, count=READ_AT_ONCE)]
+        names = [self.keys.name(key) for key in self.client.scan_iter(match=pattern, count=NAMES_PER_READ)]
         added = 0
-        for name, stored in self.raw(found):
+        for name, stored in self.raw(names):
             added += self.client.zadd(self.keys.schedule, {self.keys.entry(name): place(name, stored)}, nx=True)
         return added
 
@@ -210,7 +211,7 @@ def pack(change: Write, *, audited: bool) -> Packed:
     if before is None:
         return Packed(change.name, "", "add", entries.score(after, job.timing), line, fields | seen)
     if not change.reschedule or (before.due == after.due and not before.error):
-        del fields["due"]  # beat may have gone on meanwhile
+        del fields["due"]  # beat may have advanced it meanwhile
     if before.error or before.last_run_at != after.last_run_at:
         fields |= seen
     where = entries.score(after, job.timing) if change.reschedule else ""

@@ -16,7 +16,7 @@ from scheduler.settings import Settings
 from scheduler.storage.client import Client
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys
-from scheduler.storage.ledger import SHOWN_RESULT, Ledger
+from scheduler.storage.ledger import MAX_RESULT_CHARS, Ledger
 from scheduler.storage.store import Store, Write
 from tests.support.schedules import NOON, declared, entry_of
 
@@ -132,7 +132,7 @@ def test_a_long_result_is_cut_at_its_beginning(ledger: Ledger) -> None:
     claim(ledger)
     ledger.close(ID, "failed", traceback="x" * 10_000 + "the end")
     found = ledger.get(ID).traceback
-    assert len(found) == SHOWN_RESULT
+    assert len(found) == MAX_RESULT_CHARS
     assert found.endswith("the end")
 
 

@@ -268,14 +268,14 @@ def heard() -> Iterator[list[tuple[str, str]]]:
 def test_receivers_of_the_publish_signals_hear_of_every_message_and_may_change_it(
     celery: Celery, heard: list[tuple[str, str]]
 ) -> None:
-    assert message.somebody_listens()
+    assert message.has_signal_receivers()
     made = message.compose(celery, make(), RUN, None)
     assert heard == [("before", RUN), ("after", RUN)]
     assert json.loads(made.payload)["headers"]["seen"] == "yes"
 
 
 def test_nobody_listens_by_default(celery: Celery) -> None:
-    assert not message.somebody_listens()
+    assert not message.has_signal_receivers()
 
 
 def test_an_event_of_celery_is_sent_to_whoever_listens(celery: Celery, client: Client) -> None:
@@ -323,7 +323,7 @@ BROKEN: dict[str, tuple[Callable[[], Job], str]] = {
     ),
     "an exchange without a queue": (
         lambda: foreign(options={"exchange": "nowhere", "routing_key": "x"}),
-        "route it to something else than one Redis list",
+        "do not route it to exactly one Redis list",
     ),
 }
 

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scheduler.model import Entry, Pause, Reason
-from scheduler.sending.decide import AT_ONCE, COUNTED, GRACE, Decision, Skip, decide, decide_on_time
+from scheduler.sending.decide import GRACE, MAX_RUNS_PER_TICK, Decision, Skip, decide, decide_on_time
+from scheduler.sending.decide import MAX_MISSED_COUNTED as MOST
 from scheduler.storage import entries
 from scheduler.storage.entries import Job
 from scheduler.storage.instants import EPOCH
@@ -201,7 +202,7 @@ def run_through(entry: Entry, job: Job, now: datetime) -> list[Decision]:
     return decisions
 
 
-@pytest.mark.parametrize("seconds", [COUNTED - 1, COUNTED, COUNTED + 1, 2 * COUNTED, 2 * COUNTED + 7])
+@pytest.mark.parametrize("seconds", [MOST - 1, MOST, MOST + 1, 2 * MOST, 2 * MOST + 7])
 def test_however_many_were_missed_latest_gives_one_run_at_the_very_latest(seconds: int) -> None:
     entry = entry_of(declared(every="1s"))
     decisions = run_through(entry, entries.job(entry), NOON + (seconds + 60) * SECOND)
@@ -211,7 +212,7 @@ def test_however_many_were_missed_latest_gives_one_run_at_the_very_latest(second
     assert sum(missed(decision) for decision in decisions) == seconds + 60 - 16
 
 
-@pytest.mark.parametrize("count", [COUNTED, COUNTED + 5])
+@pytest.mark.parametrize("count", [MOST, MOST + 5])
 def test_however_many_were_missed_latest_runs_the_very_latest_that_is_late(count: int) -> None:
     entry = entry_of(declared(every="1m", catch_up_window="4w"))
     decisions = run_through(entry, entries.job(entry), NOON + count * MINUTE + 30 * SECOND)
@@ -223,8 +224,8 @@ def test_catch_up_all_goes_on_in_the_next_tick_where_this_one_stopped() -> None:
     entry = entry_of(declared(every="1m", catch_up="all"))
     job = entries.job(entry)
     first = decide(entry, job, NOON + 250 * MINUTE)
-    assert len(first.runs) == AT_ONCE
-    assert first.due == NOON + (AT_ONCE + 1) * MINUTE
+    assert len(first.runs) == MAX_RUNS_PER_TICK
+    assert first.due == NOON + (MAX_RUNS_PER_TICK + 1) * MINUTE
     decisions = run_through(entry, job, NOON + 250 * MINUTE)
     assert [run for decision in decisions for run in decision.runs] == [NOON + n * MINUTE for n in range(1, 251)]
 
@@ -299,7 +300,7 @@ def test_every_due_instant_is_in_exactly_one_run_or_skip(
     now = NOON + max(late, paused or late)
     decisions = run_through(entry, job, now)
     for decision in decisions[:-1]:
-        assert len(decision.runs) == AT_ONCE
+        assert len(decision.runs) == MAX_RUNS_PER_TICK
     due = [instant for instant in due_between(job.timing, NOON, now) if job.timing.send_at(instant) <= now]
     runs = [run for decision in decisions for run in decision.runs]
     finished = most is not None and len(runs) == most
