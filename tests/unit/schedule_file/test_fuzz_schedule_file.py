@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 import os
@@ -178,7 +179,8 @@ def mutated_structure(dice: random.Random) -> bytes:
     for _ in range(dice.choice((1, 2, 3, 6))):
         place = dice.choice((data, schedule, schedule, data.get("schedules")))
         if isinstance(place, dict):
-            place[dice.choice(KEYS)] = dice.choice(VALUES)
+            # A copy: put into itself, a shared value would be a circle, which JSON cannot say.
+            place[dice.choice(KEYS)] = copy.deepcopy(dice.choice(VALUES))
     return json.dumps(data, ensure_ascii=dice.random() < 0.5).replace("Infinity", ".inf").encode()
 
 
