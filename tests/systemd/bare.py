@@ -19,7 +19,7 @@ from systemd.deb import build
 from tests.acceptance.processes import NOISE
 from tests.support import need
 from tests.support.polling import until
-from tests.systemd.image import MIRROR, ROOT, made, output
+from tests.systemd.image import MIRROR, OWN_MOUNTS, ROOT, made, output
 
 RELEASES = {"bookworm": "3.11", "trixie": "3.13"}  #: Debian 12 and 13, and their Pythons: the oldest and the newest
 NEEDS = ("debootstrap", "setpriv", "unshare")
@@ -49,7 +49,9 @@ exit $? # a shell that became its last command would outlive the test: a new use
 def debian(release: str) -> Path:
     """That release with the least that boots nothing, and Python."""
     options = ("--variant=minbase", "--include=python3", release)
-    return made(f"bare-{release}", " ".join(options), lambda new: output("debootstrap", *options, str(new), MIRROR))
+    return made(
+        f"bare-{release}", " ".join(options), lambda new: output(*OWN_MOUNTS, "debootstrap", *options, str(new), MIRROR)
+    )
 
 
 def wheels() -> Path:

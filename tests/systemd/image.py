@@ -22,6 +22,8 @@ RELEASE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
 PACKAGES = "systemd,systemd-sysv,dbus,python3,redis-server,procps,libfaketime"
 NEEDS = ("debootstrap", "systemd-nspawn", "nsenter", "setpriv", "unshare", "ip")
+#: Mounts that end with the command, also if it is killed: debootstrap's would keep its half-made directory undeletable.
+OWN_MOUNTS = ("unshare", "--mount", "--propagation=private")
 #: As while an image is built: nothing runs there yet. What the tests start they start themselves.
 INSTALL = """
 set -e
@@ -37,7 +39,7 @@ def layers(directory: Path) -> list[Path]:
     below, above = debian(), directory / "installed"
     above.mkdir()
     shutil.copy(package(directory), above / "package.deb")
-    command = ["unshare", "--mount", "--propagation=private", "sh", "-c", INSTALL]
+    command = [*OWN_MOUNTS, "sh", "-c", INSTALL]
     path = os.environ["PATH"]
     output(*command, environ={"PATH": path, "DIRECTORY": str(directory), "BELOW": str(below), "ABOVE": str(above)})
     return [above, below]
@@ -87,7 +89,7 @@ def output(*command: str, environ: dict[str, str] | None = None) -> str:
 
 
 def debootstrap(target: Path) -> None:
-    output("debootstrap", "--variant=minbase", f"--include={PACKAGES}", RELEASE, str(target), MIRROR)
+    output(*OWN_MOUNTS, "debootstrap", "--variant=minbase", f"--include={PACKAGES}", RELEASE, str(target), MIRROR)
     for unit in ("redis-server.service", "apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer"):
         for link in target.glob(f"etc/systemd/system/*.wants/{unit}"):
             link.unlink()
