@@ -36,7 +36,7 @@ def page(tmp_path: Path, systemd: NotifySocket) -> Iterator[subprocess.Popen[str
     (tmp_path / "admin.pid").write_text(f"{os.getpid()}\n")
     with serve(tmp_path, NOTIFY_SOCKET=systemd.path) as process:
         try:
-            systemd.hears("STATUS=the page is at http://127.0.0.1:")
+            systemd.hears("STATUS=Serving on http://127.0.0.1:")
             yield process
         finally:
             process.terminate()
@@ -61,7 +61,7 @@ def test_a_page_that_was_killed_keeps_the_next_one_from_nothing(
     page.kill()
     page.wait(60)
     with serve(tmp_path, NOTIFY_SOCKET=systemd.path) as second:
-        systemd.hears("STATUS=the page is at ")
+        systemd.hears("STATUS=Serving on ")
         assert (tmp_path / "admin.pid").read_text() == f"{second.pid}\n"
         second.terminate()
         second.communicate(timeout=60)
