@@ -8,6 +8,7 @@ import inspect
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,9 +67,11 @@ def made(name: str, key: str, make: Callable[[Path], object]) -> Path:
     with (CACHE / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         if not path.exists():
-            new = CACHE / f"{name}.new"
-            shutil.rmtree(new, ignore_errors=True)
-            new.mkdir()
+            for left in CACHE.glob(f"{name}.*new"):
+                shutil.rmtree(left, ignore_errors=True)
+            # One of its own: where tests were killed, what they started may still write into theirs.
+            new = Path(tempfile.mkdtemp(prefix=f"{name}.", suffix=".new", dir=CACHE))
+            new.chmod(0o755)
             make(new)
             new.rename(path)
     return path
