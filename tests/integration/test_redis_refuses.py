@@ -90,14 +90,6 @@ def fill(server: RedisServer) -> None:
         client.config_set("maxmemory", 1)
 
 
-def fail_to_save(server: RedisServer) -> None:
-    (server.directory / "dump.rdb").mkdir()
-    with server.client() as client:
-        client.config_set("save", "3600 1")
-        client.bgsave()
-        until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", 20, "saving failed")
-
-
 def want_password(server: RedisServer) -> None:
     with server.client() as client:
         client.config_set("requirepass", "secret")
@@ -113,7 +105,7 @@ KINDS = {
     "READONLY": (become_replica, "accepts no writes: it is a replica", "set SCHEDULER_REDIS_URL to the primary"),
     "MASTERDOWN": (lose_primary, "serves nothing: it is a replica that has lost its primary", "start the primary"),
     "OOM": (fill, "accepts no writes: its memory is full", "raise its maxmemory"),
-    "MISCONF": (fail_to_save, "accepts no writes: it cannot save to its disk", "free space on that disk"),
+    "MISCONF": (RedisServer.fail_to_save, "accepts no writes: it cannot save to its disk", "free space on that disk"),
     "NOAUTH": (want_password, "requires a password", "add it to SCHEDULER_REDIS_URL"),
     "NOPERM": (allow_little, "does not give its user enough permissions", "give the user the ACL rule"),
 }

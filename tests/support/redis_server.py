@@ -16,6 +16,7 @@ import redis
 from scheduler.errors import ConfigurationError
 from scheduler.up.redis_server import find_server
 from tests.support import need
+from tests.support.polling import until
 
 
 def program() -> str:
@@ -63,6 +64,20 @@ class RedisServer:
 
     def client(self) -> redis.Redis:
         return redis.Redis(unix_socket_path=str(self.socket), decode_responses=True)
+
+    def fail_to_save(self) -> None:
+        """As with a full disk: every write, and every PING, is answered with MISCONF."""
+        (self.directory / "dump.rdb" / "in the way").mkdir(parents=True)
+        with self.client() as client:
+            client.config_set("appendonly", "no")
+            client.config_set("save", "3600 1")
+            client.bgsave()
+            until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", 30, "Redis fails to save")
+
+    def save_nothing(self) -> None:
+        """Ends ``fail_to_save``."""
+        with self.client() as client:
+            client.config_set("save", "")
 
     def stop(self) -> None:
         """As an operator stops it."""
