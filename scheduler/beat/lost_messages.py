@@ -101,8 +101,8 @@ class LostMessages:
 
 
 def expires_at(run: Run, job: Job) -> datetime | None:
-    """When the message that was lost would have been dropped."""
-    if run.manual:
+    """When the message that was lost would have been dropped; a next attempt does not expire."""
+    if run.manual or run.attempt:
         return None
     due = from_seconds(run.due)
     return expiry(job, due, job.timing.next_due(due), from_seconds(run.sent))

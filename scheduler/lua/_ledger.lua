@@ -51,6 +51,18 @@ local function because(run, reason, detail)
   run.reason, run.detail = reason, detail ~= '' and detail or nil
 end
 
+-- End a run that no worker took in time: it is skipped only where no attempt of it began.
+local function expire(run, now)
+  run.finished = now
+  if tonumber(run.attempt or '0') > 0 then
+    run.outcome = 'failed'
+    because(run, 'no next attempt')
+  else
+    run.outcome = 'skipped'
+    because(run, 'expired')
+  end
+end
+
 local function write_run(ledger, id, run) redis.call('HSET', ledger, id, cjson.encode(run)) end
 
 -- Which of two messages is older can only be told by one clock, and beats on several hosts have several.

@@ -14,6 +14,7 @@ local is_open = run.outcome == 'queued' or run.outcome == 'running'
 if not is_open and not (run.outcome == 'lost' and ARGV[4] ~= '' and run.claim == ARGV[4]) then return 0 end
 run.outcome = outcome
 for i = 7, #ARGV, 2 do run[ARGV[i]] = ARGV[i + 1] end
+if run.reason == 'expired' then expire(run, run.finished) end
 write_run(ledger, id, run)
 redis.call('ZREM', leases_key(prefix), id)
 if outcome == 'queued' then

@@ -23,8 +23,7 @@ local function still_open(ledger, text)
     else
       local gone = read_run(ledger, run.id)
       if gone and gone.outcome == 'queued' then
-        gone.outcome, gone.finished = 'skipped', step.now
-        because(gone, 'expired')
+        expire(gone, step.now)
         write_run(ledger, run.id, gone)
       end
     end

@@ -36,13 +36,14 @@ class Reason(StrEnum):
         "expired",
         "skipped",
         "no worker started it in time",
-        "lua/commit.lua",
+        "lua/_ledger.lua",
         "beat/outbox.py",
         "beat/lost_messages.py",
         "worker/signals.py",
     )
 
     ERROR = "error", "failed", "it ended with an error", "worker/signals.py"
+    NO_NEXT_ATTEMPT = "no next attempt", "failed", "no worker started the next attempt in time", "lua/_ledger.lua"
     REVOKED = "revoked", "failed", "its Celery task was revoked", "worker/signals.py"
     UNREGISTERED = "unregistered", "failed", "the worker does not know its task", "worker/signals.py"
     UNSENDABLE = "unsendable", "failed", "its message could not be published", "beat/outbox.py"

@@ -65,6 +65,12 @@ class RecordedTask(Task):
         faults.reach("recorder.after_body")
         return filled.hide(result) if filled.values else result
 
+    def signature_from_request(self, request: Any = None, *arguments: Any, **options: Any) -> Any:
+        """Celery's message for a retry. The expiry is that of the first message: a next attempt does not inherit it."""
+        if run_of(request or self.request) is not None:
+            options.setdefault("expires", None)
+        return super().signature_from_request(request, *arguments, **options)
+
 
 def tell_started(task: Task) -> None:
     """Store the state STARTED, as Celery does for a task whose result is kept."""

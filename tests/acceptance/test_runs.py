@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.model import Run, run_id
+from scheduler.model import Entry, Run, run_id
 from scheduler.sending import message
 from scheduler.sending.decide import Decision
 from scheduler.sending.dispatch import Due
@@ -154,6 +154,22 @@ def waiting(shop: Shop, identity: str) -> Run | None:
     return run if run.outcome == "queued" and run.attempt else None
 
 
+def send_due(shop: Shop, entry: Entry) -> str:
+    """Send the run of a due instant a second ago; returns its id."""
+    due = from_seconds(time.time()) - SECOND
+    shop.client.set(shop.keys.lock, "ours")
+    commit(shop.dispatcher, [Due(entry, entries.job(entry), Decision((due,), due=entry.due), entry.due)])
+    return run_id(entry.name, due)
+
+
+def test_the_next_attempt_does_not_expire_with_the_message_of_the_first(shop: Shop) -> None:
+    identity = send_due(shop, shop.add("runs.fail_times", 5, retries=1, expires="1h"))
+    until(lambda: waiting(shop, identity), 60, "a run that waits for its second attempt")
+    [text] = [text for text in shop.client.hvals("unacked") if identity in text]
+    assert json.loads(text)[0]["headers"]["expires"] is None
+    assert (shop.ended(identity).outcome, shop.ended(identity).attempt) == ("failed", 2)
+
+
 def test_a_run_without_retries_is_tried_once(shop: Shop) -> None:
     before = shop.began("fail")
     assert shop.run("runs.fail", "x").attempt == 1
@@ -206,14 +222,11 @@ def test_a_second_delivery_of_a_run_that_goes_on_does_nothing(shop: Shop) -> Non
 def test_a_run_that_no_worker_took_before_it_expired_is_skipped_as_expired(shop: Shop) -> None:
     """It waits in a queue that no worker reads, until it is too late."""
     before = shop.began("add")
-    due = from_seconds(time.time()) - SECOND
-    entry = shop.add("runs.add", 1, 2, expires="1s", queue="parked", start=due.isoformat())
-    shop.client.set(shop.keys.lock, "ours")
-    commit(shop.dispatcher, [Due(entry, entries.job(entry), Decision((due,), due=entry.due), entry.due)])
+    identity = send_due(shop, shop.add("runs.add", 1, 2, expires="1s", queue="parked"))
     expires = json.loads(shop.client.lindex("parked", 0))["headers"]["expires"]
     until(lambda: from_seconds(time.time()).isoformat() > expires, 60, "the run expires")
     shop.client.rpoplpush("parked", "celery")
-    run = shop.ended(run_id(entry.name, due))
+    run = shop.ended(identity)
     assert (run.outcome, run.reason) == ("skipped", "expired")
     assert run.detail == "no worker started it in time"
     assert shop.began("add") == before

@@ -71,6 +71,15 @@ def test_a_run_whose_record_was_lost_is_the_latest_of_its_schedule_once_it_is_cl
     assert ledger.latest(["job"])["job"].outcome == "running"
 
 
+def test_a_run_of_which_an_attempt_began_is_never_skipped(ledger: Ledger) -> None:
+    """Its message came back to the queue, or was a retry, and expired there."""
+    claim(ledger)
+    assert ledger.close(ID, "queued", when=1.0, until=2.0, result="tried again after: ValueError")
+    assert ledger.close(ID, "skipped", reason=Reason.EXPIRED)
+    run = ledger.get(ID)
+    assert (run.outcome, run.reason, run.result) == ("failed", "no next attempt", "tried again after: ValueError")
+
+
 def test_a_claim_writes_who_works_since_when(ledger: Ledger) -> None:
     before = time.time()
     claim(ledger)

@@ -43,6 +43,16 @@ def test_a_run_that_no_worker_took_in_time_makes_room_and_is_recorded_as_expired
     assert last.outcome == "queued"
 
 
+def test_a_next_attempt_that_no_worker_took_in_time_makes_room_and_is_recorded_as_failed(shop: Shop) -> None:
+    shop.add(overlap="skip", retries=1)
+    shop.tick(0)
+    assert shop.ledger.close(claim(shop).id, "queued", when=time.time(), until=time.time() + 60)
+    later = time.time() + 2 * 3600
+    commit_at(shop.dispatcher, shop.due(at=from_seconds(later)), later)
+    first, *_, last = reversed(shop.ledger.runs("job"))
+    assert (first.outcome, first.reason, last.outcome) == ("failed", "no next attempt", "queued")
+
+
 def test_with_workers_down_at_most_one_run_of_a_schedule_waits(shop: Shop, client: Client) -> None:
     shop.add(overlap="skip")
     for minute in range(100):
