@@ -14,6 +14,7 @@ from celery import Celery, signals
 
 from scheduler import schedule_file
 from scheduler.errors import ConfigurationError, SchedulerError
+from scheduler.events import emit
 from scheduler.process import journal, pidfile
 from scheduler.redis_url import SOCKET_TIMEOUT, parse
 from scheduler.registry import import_module, import_target
@@ -168,6 +169,7 @@ def promised(configured: Mapping[str, Any]) -> dict[str, Any]:
 @signals.worker_init.connect
 def prepare_worker(sender: Any, **_: Any) -> None:
     """A result waits for Redis; that would hold up a page, but in a worker the run is not over before."""
+    name_unknown_settings(sender.app.scheduler_settings)
     sender.app.conf.result_backend_always_retry = True
     sender.app.conf.worker_prefetch_multiplier = sender.prefetch_multiplier  # the command line may say another
     refuse_changed_settings(sender.app)
@@ -182,10 +184,17 @@ def prepare_beat(sender: Any, **_: Any) -> None:
 
     if not isinstance(sender.scheduler, Scheduler):
         give_up(ConfigurationError(f"beat runs with {type(sender.scheduler).__name__}: start it without -S"))
+    name_unknown_settings(sender.scheduler.settings)
     sender.scheduler.stop.take_reloads()
     refuse_changed_settings(sender.app)
     refuse_unfit_redis(sender.scheduler.settings)
     sender.scheduler.stop.take_signals()
+
+
+def name_unknown_settings(settings: Settings) -> None:
+    """Log each variable that looks like a setting and is none: a typing error there would change nothing, unseen."""
+    for problem in settings.unknown:
+        emit("settings.unknown", problem=problem)
 
 
 def refuse_unfit_redis(settings: Settings) -> None:

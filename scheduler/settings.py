@@ -5,6 +5,7 @@ No other module reads a variable that an operator sets.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from scheduler.redis_url import SCHEMES, Place, parse
 
 DEFAULT_REDIS_URL = "redis://localhost:6379/0"
 AMQP_SCHEMES = ("amqp", "amqps")
+PREFIX = "SCHEDULER_"
+NOT_FOR_OPERATORS = {PREFIX + "FAULTS", PREFIX + "STARTED_AS"}  #: read elsewhere: by tests, and by the command itself
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Settings:
     admin_password_hash: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
     trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    unknown: tuple[str, ...] = ()  #: a sentence for each variable with our prefix that is no setting
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -70,6 +74,7 @@ class Settings:
             admin_password_hash=env.secret("SCHEDULER_ADMIN_PASSWORD_HASH", ""),
             secret_key=env.secret("SCHEDULER_SECRET_KEY", ""),
             trusted_hosts=env.words("SCHEDULER_TRUSTED_HOSTS") or cls.trusted_hosts,
+            unknown=env.unknown(),  # last, because the calls above say which are known
         )
         settings.check()
         return settings
@@ -136,12 +141,26 @@ class Environment:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
+        self.known = set(NOT_FOR_OPERATORS)
+
+    def get(self, name: str) -> str:
+        self.known.add(name)
+        return self.environ.get(name, "")
 
     def text(self, name: str, default: str) -> str:
-        return self.environ.get(name, "").strip() or default
+        return self.get(name).strip() or default
 
     def words(self, name: str) -> tuple[str, ...]:
-        return tuple(word for word in re.split(r"[,\s]+", self.environ.get(name, "")) if word)
+        return tuple(word for word in re.split(r"[,\s]+", self.get(name)) if word)
+
+    def unknown(self) -> tuple[str, ...]:
+        """A sentence for each variable that looks like a setting and was not read, with the name that it resembles."""
+        sentences = []
+        for name in sorted(name for name in self.environ if name.startswith(PREFIX) and name not in self.known):
+            near = difflib.get_close_matches(name, self.known - NOT_FOR_OPERATORS, n=1, cutoff=0.8)
+            remedy = f"did you mean {near[0]}?" if near else "see the list of settings in docs/operations.md"
+            sentences.append(f"{name} is not a setting and changes nothing: {remedy}")
+        return tuple(sentences)
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
         text = self.text(name, "")
@@ -166,9 +185,9 @@ class Environment:
         """
         credential = name.removeprefix("SCHEDULER_").lower().replace("_", "-")
         directory = self.environ.get("CREDENTIALS_DIRECTORY")
-        if self.environ.get(name, "").strip():
-            return self.environ[name].strip()
-        path = self.text(f"{name}_FILE", "")
+        value, path = self.text(name, ""), self.text(f"{name}_FILE", "")
+        if value:
+            return value
         if not path and directory and (Path(directory) / credential).exists():
             path = str(Path(directory) / credential)
         if not path:

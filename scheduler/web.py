@@ -19,6 +19,7 @@ def create_app() -> Flask:
 def only_app() -> Flask:
     """The one that gunicorn serves; ends the process with one line without credentials."""
     try:
+        celeryapp.name_unknown_settings(celeryapp.app.scheduler_settings)
         return create_app()
     except SchedulerError as error:
         celeryapp.give_up(error)

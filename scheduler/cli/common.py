@@ -31,7 +31,10 @@ class Service:
 
     @cached_property
     def settings(self) -> Settings:
-        return Settings.from_environ()
+        settings = Settings.from_environ()
+        for problem in settings.unknown:
+            click.echo(f"scheduler: {problem}", err=True)
+        return settings
 
     @cached_property
     def celery(self) -> Celery:

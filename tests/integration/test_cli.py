@@ -33,6 +33,15 @@ def test_list_shows_each_schedule_on_one_line(shell: Shell, store: Store) -> Non
     assert re.search(r"new +\S.* +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC +-$", lines[1])
 
 
+def test_a_variable_that_is_no_setting_is_named_once_and_the_command_runs(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCHEDULER_KEEP_RUN", "5")
+    done = shell("list")
+    wrong = "SCHEDULER_KEEP_RUN is not a setting and changes nothing: did you mean SCHEDULER_KEEP_RUNS?"
+    assert (done.code, done.err) == (0, f"scheduler: {wrong}\n")
+
+
 def test_list_of_nothing_is_a_head_without_lines(shell: Shell) -> None:
     assert shell("list").out == "NAME  STATE  TIMING  NEXT  LAST\n"
 

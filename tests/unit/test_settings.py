@@ -159,3 +159,13 @@ def test_a_redis_that_the_operator_names_is_told_from_the_default(tmp_path: Path
     value = str(tmp_path / "url") if variable.endswith("_FILE") else "redis://elsewhere/0"
     assert Settings.from_environ({variable: value}).redis_is_named
     assert not Settings.from_environ({"SCHEDULER_STATE_DIR": str(tmp_path)}).redis_is_named
+
+
+def test_a_variable_that_is_no_setting_is_named_with_the_setting_that_it_resembles() -> None:
+    settings = read(REDIS_ULR="redis://x/0", KEEP_RUN="5", COLOUR="red", LEASE="6", SECRET_KEY_FILES="/x")
+    assert settings.unknown == (
+        "SCHEDULER_COLOUR is not a setting and changes nothing: see the list of settings in docs/operations.md",
+        "SCHEDULER_KEEP_RUN is not a setting and changes nothing: did you mean SCHEDULER_KEEP_RUNS?",
+        "SCHEDULER_REDIS_ULR is not a setting and changes nothing: did you mean SCHEDULER_REDIS_URL?",
+        "SCHEDULER_SECRET_KEY_FILES is not a setting and changes nothing: did you mean SCHEDULER_SECRET_KEY_FILE?",
+    )
