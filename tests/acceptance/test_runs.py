@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import textwrap
 import time
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from scheduler.sending.decide import Decision
 from scheduler.sending.dispatch import Due
 from scheduler.storage import entries
 from scheduler.storage.instants import from_seconds
+from tests.support.alive import is_alive
 from tests.support.polling import until
 from tests.support.schedules import SECOND
 from tests.support.service import Program, Service
@@ -298,3 +301,12 @@ def test_a_message_that_is_not_json_is_refused(shop: Shop) -> None:
     shop.worker.says("ContentDisallowed|Refusing to deserialize")
     assert shop.run("runs.add", 1, 2).outcome == "succeeded"
     assert shop.began("add") == before + 1
+
+
+def test_a_program_ends_with_its_run_when_the_pools_process_is_killed(shop: Shop, directory: Path) -> None:
+    pid = directory / "program"
+    script = f"echo $$ > {pid}.part; mv {pid}.part {pid}; exec sleep 60"
+    identity = shop.send("scheduler.tasks.run_command", kwargs={"argv": ["sh", "-c", script]}, on_lost="report")
+    until(pid.exists, 60, "the program runs")
+    os.kill(int(shop.ledger.get(identity).worker.rpartition(":")[2]), signal.SIGKILL)
+    until(lambda: not is_alive(int(pid.read_text())), 20, "the program is gone")

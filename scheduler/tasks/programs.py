@@ -1,0 +1,131 @@
+"""One program of a task: started under a supervisor, so that it ends with the task however that ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from scheduler.tasks.errors import TaskFailed
+
+MAX_OUTPUT_BYTES = 16_384
+GRACE_S = 10.0  #: seconds between SIGTERM and SIGKILL
+KILL_TIMEOUT_S = 5.0  #: seconds that SIGKILL may take to end everything
+LAST_WORDS = ("error", "gone")  #: of the supervisor's report
+SUPERVISOR = str(Path(__file__).with_name("supervisor.py"))
+
+
+class Program:
+    """A program that runs, with the end of its output."""
+
+    def __init__(self, argv: list[str], directory: str) -> None:
+        """Start it; raises TaskFailed where that is impossible."""
+        self.name = argv[0]
+        self.tail = b""
+        self.output_bytes = 0
+        self.report = b""
+        watched, self.lifeline = os.pipe()
+        self.reports, report = os.pipe()
+        command = [sys.executable, "-I", "-S", SUPERVISOR, *map(str, (watched, report, os.getpid(), GRACE_S)), *argv]
+        try:
+            self.supervisor = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=directory,
+                env={key: value for key, value in os.environ.items() if not key.startswith("SCHEDULER_")},
+                pass_fds=(watched, report),
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            close(self.lifeline, self.reports)
+            where = f" in '{directory}'" if getattr(error, "filename", None) == directory else ""
+            raise self.cannot_start(getattr(error, "strerror", None) or error, where) from None
+        finally:
+            close(watched, report)
+
+    @property
+    def output(self) -> str:
+        return self.tail.decode("utf-8", "replace")
+
+    def wait(self, timeout: float) -> int | None:
+        """Its exit code, negative for a signal; None if it took longer than ``timeout`` seconds and was stopped."""
+        try:
+            in_time = self.read(("exit", *LAST_WORDS), time.monotonic() + timeout)
+        finally:
+            self.end()
+        return self.exit_code() if in_time else None
+
+    def read(self, words: Sequence[str], deadline: float) -> bool:
+        """Read its output until one of these is reported; False when the deadline (monotonic seconds) comes first."""
+        assert self.supervisor.stdout is not None
+        output = self.supervisor.stdout.fileno()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.reports, selectors.EVENT_READ)
+            selector.register(output, selectors.EVENT_READ)
+            while not any(word in self.reported() for word in words):
+                ready = selector.select(max(deadline - time.monotonic(), 0))
+                if not ready:
+                    return False
+                for key, _ in ready:
+                    if not (self.take_report() if key.fd == self.reports else self.take_output(output)):
+                        selector.unregister(key.fd)
+            while any(key.fd == output for key, _ in selector.select(0)) and self.take_output(output):
+                pass
+        return True
+
+    def take_report(self) -> bool:
+        chunk = os.read(self.reports, 4096)
+        self.report += chunk or b"gone 0\n"
+        return bool(chunk)
+
+    def take_output(self, descriptor: int) -> bool:
+        chunk = os.read(descriptor, 65_536)
+        self.tail = (self.tail + chunk)[-MAX_OUTPUT_BYTES:]
+        self.output_bytes += len(chunk)
+        return bool(chunk)
+
+    def reported(self) -> dict[str, int]:
+        """What the supervisor wrote, see there."""
+        words = [line.split() for line in self.report.decode().splitlines(keepends=True) if line.endswith("\n")]
+        return {word: int(number) for word, number in words}
+
+    def end(self) -> None:
+        """End it and all that it started, first with SIGTERM; returns when they are gone."""
+        try:
+            with contextlib.suppress(OSError):
+                os.write(self.lifeline, b"x")
+            self.read(LAST_WORDS, time.monotonic() + GRACE_S + KILL_TIMEOUT_S)
+        finally:
+            if "pid" in self.reported() and "exit" not in self.reported():  # someone killed the supervisor
+                with contextlib.suppress(OSError):
+                    os.killpg(self.reported()["pid"], signal.SIGKILL)
+            self.supervisor.kill()
+            assert self.supervisor.stdout is not None
+            self.supervisor.stdout.close()
+            close(self.lifeline, self.reports)
+            self.supervisor.wait()
+
+    def exit_code(self) -> int:
+        """Its exit code; raises TaskFailed where it has none."""
+        reported = self.reported()
+        if "error" in reported:
+            raise self.cannot_start(os.strerror(reported["error"]))
+        if "exit" not in reported:
+            raise TaskFailed(f"'{self.name}' was killed: its supervisor (process {self.supervisor.pid}) was killed")
+        return reported["exit"]
+
+    def cannot_start(self, reason: object, where: str = "") -> TaskFailed:
+        return TaskFailed(f"'{self.name}' cannot be started{where}: {reason}")
+
+
+def close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
