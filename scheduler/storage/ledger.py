@@ -76,7 +76,7 @@ class Ledger:
         more.setdefault("finished", time.time() if outcome != "queued" else 0)
         if reason is not None:  # a detail that belongs to an earlier reason must not stay beside this one
             more |= {"reason": reason, "detail": detail}
-        cut = {key: str(value)[-MAX_RESULT_CHARS:] for key, value in more.items()}
+        cut = {key: shorten(str(value)) for key, value in more.items()}
         flat = [part for pair in cut.items() for part in pair]
         return bool(self._close(args=[self.keys.prefix, run_id, outcome, token, when, until, *flat]))
 
@@ -116,6 +116,15 @@ class Ledger:
         """A run whose schedule was renamed since."""
         present = self.client.get(self.keys.moved(name))
         return self.client.hget(self.keys.ledger(present), run_id) if present else None
+
+
+def shorten(text: str) -> str:
+    """The end of a text that is too long for a row, and its first line, which names the error that it is about."""
+    if len(text) <= MAX_RESULT_CHARS:
+        return text
+    first = text.partition("\n")[0]
+    head = f"{first}\n…\n" if len(first) <= MAX_RESULT_CHARS // 4 else ""
+    return head + text[len(head) - MAX_RESULT_CHARS :]
 
 
 def read_run(run_id: str, text: str) -> Run:

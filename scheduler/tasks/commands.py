@@ -16,8 +16,9 @@ from scheduler.tasks.programs import Program
 def run_command(argv: list[str], timeout: float = 300, directory: str = "/") -> dict[str, Any]:
     """Run a program with these arguments, without a shell; fails if the program fails or exceeds ``timeout`` seconds.
 
-    Returns the end of its output. The program gets the worker's environment without ``SCHEDULER_*``. It ends with the
-    task, and so does every process that it started, however the task ends: SIGTERM first, SIGKILL ten seconds later.
+    Returns the end of its output, or fails with it. The program gets the worker's environment without ``SCHEDULER_*``.
+    It ends with the task, and so does every process that it started, however the task ends: SIGTERM first, SIGKILL ten
+    seconds later.
     """
     if not is_argument_list(argv):
         raise TaskFailed("argv must be a list of texts, such as [ls, -l, /tmp], because no shell splits it")
@@ -25,7 +26,7 @@ def run_command(argv: list[str], timeout: float = 300, directory: str = "/") -> 
     program = Program(argv, directory)
     code = program.wait(timeout)
     if code != 0:
-        raise TaskFailed(ending(argv[0], code, timeout, program.output))
+        raise TaskFailed(ending(argv[0], code, timeout, program.output), program.output)
     seconds = round(time.monotonic() - started, 3)
     return {"exit_code": 0, "seconds": seconds, "output": program.output, "output_bytes": program.output_bytes}
 

@@ -4,4 +4,17 @@ from __future__ import annotations
 
 
 class TaskFailed(Exception):
-    """A built-in task failed; the message says what is wrong and what to do."""
+    """A built-in task failed: a sentence that says what is wrong and what to do, and what its program printed."""
+
+    def __init__(self, sentence: str, output: str = "") -> None:
+        super().__init__(*([sentence, output] if output else [sentence]))  # args alone pass through a result backend
+
+    @property
+    def output(self) -> str:
+        return str(self.args[1]) if len(self.args) > 1 else ""
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.args))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.args[0]!r})"

@@ -119,7 +119,8 @@ class Program:
         if "error" in reported:
             raise self.cannot_start(os.strerror(reported["error"]))
         if "exit" not in reported:
-            raise TaskFailed(f"'{self.name}' was killed: its supervisor (process {self.supervisor.pid}) was killed")
+            sentence = f"'{self.name}' was killed: its supervisor (process {self.supervisor.pid}) was killed"
+            raise TaskFailed(sentence, self.output)
         return reported["exit"]
 
     def cannot_start(self, reason: object, where: str = "") -> TaskFailed:

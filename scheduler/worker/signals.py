@@ -19,6 +19,7 @@ from scheduler.registry import import_target
 from scheduler.sending.headers import run_of
 from scheduler.settings import Settings
 from scheduler.storage.ledger import UNTAKEN
+from scheduler.tasks import TaskFailed
 from scheduler.worker.leases import LeaseRenewer
 from scheduler.worker.recorded_task import MAX_RETRY_PAUSE_S, RecordedTask
 from scheduler.worker.recorder import UNLIMITED_ATTEMPTS, Recorder
@@ -83,7 +84,8 @@ class Signals:
         elif isinstance(exception, WorkerLostError):
             self.recorder.close(request, "lost", reason=Reason.LOST, detail=error)
         else:
-            trace = getattr(einfo, "traceback", "")
+            has_output = isinstance(exception, TaskFailed) and exception.output  # what the program printed says more
+            trace = "" if has_output else getattr(einfo, "traceback", "")
             message = str(exception) if isinstance(exception, Hidden) else error
             self.recorder.close(request, "failed", reason=Reason.ERROR, result=message, traceback=trace)
 

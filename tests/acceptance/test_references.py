@@ -146,6 +146,13 @@ def test_a_run_that_is_tried_again_has_the_values_again(shop: Shop, directory: P
     assert_nothing_shows(shop)
 
 
+def test_a_failed_program_that_prints_a_secret_keeps_its_output_without_it(shop: Shop) -> None:
+    argv = ["sh", "-c", """printf 'before\\n%s\\nafter\\n' "$1"; exit 3""", "sh", "x${DB_PASSWORD}"]
+    ended = run(shop, "scheduler.tasks.run_command", kwargs={"argv": argv})
+    assert ended.result == "TaskFailed: 'sh' failed with exit code 3: after\nbefore\nx${DB_PASSWORD}\nafter\n"
+    assert PASSWORD not in shop.worker.output()
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [

@@ -303,6 +303,15 @@ def test_a_message_that_is_not_json_is_refused(shop: Shop) -> None:
     assert shop.began("add") == before + 1
 
 
+def test_a_failed_program_keeps_its_output(shop: Shop) -> None:
+    script = "for i in 1 2 3; do echo step $i; done; echo 'rsync: no permission (13)' >&2; echo cleaning up; exit 23"
+    output = "step 1\nstep 2\nstep 3\nrsync: no permission (13)\ncleaning up\n"
+    run = shop.run("scheduler.tasks.run_command", kwargs={"argv": ["sh", "-c", script]})
+    assert run.outcome == "failed"
+    assert run.result == f"TaskFailed: 'sh' failed with exit code 23: cleaning up\n{output}"
+    assert output in shop.worker.output()  # which systemd's journal keeps
+
+
 def test_a_program_ends_with_its_run_when_the_pools_process_is_killed(shop: Shop, directory: Path) -> None:
     pid = directory / "program"
     script = f"echo $$ > {pid}.part; mv {pid}.part {pid}; exec sleep 60"

@@ -145,6 +145,15 @@ def test_a_long_result_is_cut_at_its_beginning(ledger: Ledger) -> None:
     assert found.endswith("the end")
 
 
+def test_a_long_output_keeps_the_line_that_names_its_error(ledger: Ledger) -> None:
+    claim(ledger)
+    ledger.close(ID, "failed", result="TaskFailed: the disk is full\n" + "x" * 10_000 + "the end")
+    found = ledger.get(ID).result
+    assert len(found) == MAX_RESULT_CHARS
+    assert found.startswith("TaskFailed: the disk is full\n…\nx")
+    assert found.endswith("the end")
+
+
 def test_a_lease_is_renewed_only_for_runs_that_are_held(ledger: Ledger, client: Client, keys: Keys) -> None:
     claim(ledger)
     ends = client.zscore(keys.leases, ID)

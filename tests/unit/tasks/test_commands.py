@@ -26,16 +26,17 @@ def test_a_command_runs_without_a_shell() -> None:
 
 
 def test_a_command_that_fails_says_how_and_what_it_said_last() -> None:
-    with pytest.raises(TaskFailed, match=r"^'sh' failed with exit code 3: disk on fire$"):
+    with pytest.raises(TaskFailed, match=r"^'sh' failed with exit code 3: disk on fire\nfine\ndisk on fire$") as failed:
         tasks.run_command(["sh", "-c", "echo fine; echo disk on fire >&2; exit 3"])
+    assert failed.value.output == "fine\ndisk on fire\n"
 
 
 def test_a_command_that_takes_too_long_is_killed_with_its_children() -> None:
     begun = time.monotonic()
-    with pytest.raises(TaskFailed, match=r"^'sh' was stopped: it exceeded its timeout of 2 s: \d+$") as failed:
+    with pytest.raises(TaskFailed, match=r"^'sh' was stopped: it exceeded its timeout of 2 s: \d+\n") as failed:
         tasks.run_command(["sh", "-c", "sleep 60 & echo $!; wait"], timeout=2)
     assert time.monotonic() - begun < 40
-    child = int(str(failed.value).rpartition(" ")[2])
+    child = int(failed.value.output)
     until(lambda: not is_alive(child), 20, "the child is gone")
 
 
