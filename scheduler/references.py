@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import stat
@@ -62,6 +64,12 @@ def added(fields: Mapping[str, Any], base: Mapping[str, Any]) -> list[Path]:
     known = {key: dict(marked(base.get(key))) if is_same else {} for key in KEYS}
     referring = [(key, path, text) for key in KEYS for path, text in marked(fields.get(key)) if refers(text)]
     return [(key, *path) for key, path, text in referring if known[key].get(path) != text]
+
+
+def digest(task: str, args: object, kwargs: object) -> str:
+    """The same for the same texts with ``${`` at the same places of the same task; empty if there are none."""
+    places = sorted(json.dumps([path, text]) for path, text in marked({"args": args, "kwargs": kwargs}))
+    return hashlib.sha256(json.dumps([task, places]).encode()).hexdigest()[:32] if places else ""
 
 
 class Filled:

@@ -36,6 +36,7 @@ class Run:
     attempt: int = 0
     count: int = 1
     until: float = 0.0
+    references: str = ""  #: digest of the references that the schedule file declared in its arguments
 
     @property
     def lateness(self) -> float | None:

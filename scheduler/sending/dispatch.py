@@ -235,7 +235,8 @@ def skip_words(name: str, skip: Skip) -> Words:
 def opened(job: Job, sent: Message, due: float, now: float, by: str = "") -> str:
     """A run's record as the ledger begins it, a JSON object of texts; ``by`` asked for a manual run."""
     manual = f',"manual":"1","by":{ESCAPED(by)}' if by else ""
+    refers = f',"references":"{job.references}"' if job.references else ""
     return (
         f'{{"due":"{due!r}","outcome":"queued","task":{ESCAPED(job.task)},"task_id":"{sent.task_id}",'
-        f'"queue":{ESCAPED(sent.queue)},"sent":"{now!r}"{manual}}}'
+        f'"queue":{ESCAPED(sent.queue)},"sent":"{now!r}"{manual}{refers}}}'
     )

@@ -9,7 +9,6 @@ The template has a gap wherever a stand-in is, and only the gaps are filled for 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import uuid
@@ -23,14 +22,13 @@ from celery import Celery, signals
 from celery.result import denied_join_result
 from kombu.exceptions import OperationalError
 
-from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, RUN_HEADER
+from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, RUN_HEADER, task_id, uuid_text
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, NotNow
 from scheduler.storage.entries import Job
 from scheduler.storage.keys import Keys
 from scheduler.storage.refusals import code_of
 
-RUN_NAMESPACE = uuid.UUID("6f9b2a52-6c3e-5a0e-9d2a-0d5c1f4f7d11").bytes
 MILLISECOND = timedelta(milliseconds=1)
 ESCAPED = json.encoder.encode_basestring_ascii  #: a text as JSON has it
 # Stand-ins are random, so that no argument of a task can contain one and lose it to a gap. Celery accepts only an
@@ -45,21 +43,6 @@ GAPS_WITHOUT_EXPIRY = {gap: GAPS[gap] for gap in ("task", "run", "tag")}
 
 class CannotCompose(ValueError):
     """The message cannot be built, or not as one push onto one Redis list."""
-
-
-def uuid_text(digest: bytes, version: int) -> str:
-    """The same text as ``str(uuid.UUID(bytes=digest, version=version))``, for 16 bytes."""
-    # Cut from the hex digits, because uuid.UUID takes five times as long, twice for each message.
-    text = digest.hex()
-    variant = "89ab"[digest[8] >> 4 & 3]
-    return f"{text[:8]}-{text[8:12]}-{version}{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
-
-
-def task_id(run_id: str) -> str:
-    """The Celery task id of a run, a UUID of version 5."""
-    # From the run's identity, so that a run that is sent again has the same id, and its result one place.
-    digest = hashlib.sha1(RUN_NAMESPACE + run_id.encode(), usedforsecurity=False)
-    return uuid_text(digest.digest()[:16], 5)
 
 
 @dataclass(frozen=True)
@@ -145,7 +128,7 @@ def call(job: Job, run_id: str, expires: datetime | None, task: str) -> Call:
     headers = {**job.options.get("headers", {}), "celery_beat_task": True, RUN_HEADER: run_id}
     if job.policies.retries:
         headers[RETRIES_HEADER] = job.policies.retries
-    if job.has_references:
+    if job.references:
         headers[REFERENCES_HEADER] = True
     options = {**job.options, "task_id": task, "headers": headers}
     if expires is not None:

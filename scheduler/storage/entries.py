@@ -24,6 +24,7 @@ from scheduler.timing import Timing, TimingError
 
 NEVER = -1.0  #: RedBeat ignores scores below zero
 FROM_FILE = "only the schedule file may say ${…}, and only where it says so itself"
+OUR_HEADERS = "scheduler_"  #: what the name of each header of ours starts with
 JSON_FIELDS = ("fields", "base", "overlay")
 
 
@@ -44,7 +45,7 @@ class Job:
     policies: Policies
     enabled: bool = True
     max_runs: int | None = None
-    has_references: bool = False  #: whether the worker has to look for them in the arguments
+    references: str = ""  #: digest of the references that the file has in the arguments, empty if there are none
 
 
 def job(entry: Entry) -> Job:
@@ -78,7 +79,7 @@ def declared_job(entry: Entry) -> Job:
         policies=schedule,
         enabled=schedule.enabled,
         max_runs=schedule.max_runs,
-        has_references=any(references.marked((schedule.args, schedule.kwargs))),
+        references=references.digest(schedule.task, schedule.args, schedule.kwargs),
     )
 
 
@@ -88,6 +89,7 @@ def foreign_job(entry: Entry) -> Job:
     if not isinstance(definition["task"], str) or not isinstance(args, (list, tuple)) or not isinstance(kwargs, dict):
         raise DamagedEntry("its definition needs a task name, a list of args and a mapping of kwargs")
     chosen = dict(definition.get("options") or {})
+    refuse_our_headers(chosen.get("headers"))
     # Seconds, which Celery counts from the sending: as a policy they do so for each run.
     expires = chosen.pop("expires") if isinstance(chosen.get("expires"), (int, float)) else None
     return Job(
@@ -100,6 +102,16 @@ def foreign_job(entry: Entry) -> Job:
         policies=Policies(overlap="allow", expires=None if expires is None else timedelta(seconds=expires)),
         enabled=bool(definition.get("enabled", True)),
     )
+
+
+def refuse_our_headers(headers: Any) -> None:
+    """Raise DamagedEntry for headers that only this service may set, as they tell the worker what the file declared."""
+    if not isinstance(headers, Mapping):
+        return
+    # Celery takes a header called "headers" for the place of all others.
+    names = [*headers, *(headers["headers"] if isinstance(headers.get("headers"), Mapping) else ())]
+    if ours := [name for name in names if str(name).startswith(OUR_HEADERS)]:
+        raise DamagedEntry(f"options.headers: {ours[0]!r} is a header that only beat sets: remove it, or rename yours")
 
 
 def options(policies: Policies) -> dict[str, Any]:

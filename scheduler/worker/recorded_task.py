@@ -9,7 +9,7 @@ from celery import Task
 from celery.exceptions import Ignore, Retry
 from celery.states import STARTED
 
-from scheduler import faults
+from scheduler import faults, references
 from scheduler.references import CannotFill, Filled
 from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, header, run_of
 from scheduler.worker.recorder import Recorder
@@ -56,6 +56,7 @@ class RecordedTask(Task):
         with self.scheduler_recorder.context:
             try:
                 if run_id is not None and header(request, REFERENCES_HEADER):
+                    refuse_undeclared(self, run_id, args, kwargs)
                     args, kwargs = filled.fill([*args]), filled.fill(kwargs)
                 # Task's own __call__ would push an empty request in front of this one.
                 result = super().__call__(*args, **kwargs) if self.scheduler_has_call else self.run(*args, **kwargs)
@@ -70,6 +71,13 @@ class RecordedTask(Task):
         if run_of(request or self.request) is not None:
             options.setdefault("expires", None)
         return super().signature_from_request(request, *arguments, **options)
+
+
+def refuse_undeclared(task: Task, run_id: str, args: object, kwargs: object) -> None:
+    """Raise CannotFill for references that the schedule file did not declare: anyone may write the header."""
+    present = references.digest(task.name, args, kwargs)
+    if present and present != task.scheduler_recorder.declared_references(run_id):
+        raise CannotFill("the schedule file did not declare the references in the arguments of this run")
 
 
 def tell_started(task: Task) -> None:

@@ -14,6 +14,7 @@ from celery import Task
 from celery.app.task import Context
 
 from scheduler import faults
+from scheduler.errors import NotFound
 from scheduler.events import emit
 from scheduler.model import Outcome, Run, read_run_id
 from scheduler.registry import import_target
@@ -71,6 +72,13 @@ class Recorder:
         if outcome != "claimed":
             emit("run.duplicate", run=run_id, outcome=outcome)
         return outcome == "claimed"
+
+    def declared_references(self, run_id: str) -> str:
+        """The digest that beat wrote of the references in this run's arguments; empty if the file declared none."""
+        try:
+            return self.ledger.get(run_id).references
+        except NotFound:
+            return ""
 
     def close(self, request: Context | None, outcome: Outcome, **details: Any) -> None:
         """Write how the run of this request ended; nothing for a task that no schedule sent."""

@@ -12,6 +12,7 @@ import pytest
 from scheduler.changes import clock
 from scheduler.errors import RefusedChange
 from scheduler.model import Run
+from scheduler.sending.headers import task_id
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.store import Write
 from tests.support.schedules import declared, entry_of
@@ -190,3 +191,16 @@ def test_a_call_from_a_program_keeps_what_it_says(shop: Shop, directory: Path) -
     result = called.apply_async(args=["${DB_PASSWORD}"])
     assert result.get(timeout=30) == {"used": ["${DB_PASSWORD}"], "options": None}
     assert (directory / "seen").read_text() == "('${DB_PASSWORD}', None)"
+
+
+def test_a_message_with_our_headers_makes_no_worker_read_a_file(shop: Shop, directory: Path) -> None:
+    """Neither as the run that it names, nor in its place."""
+    file, identity = f"${{file:{directory / 'token'}}}", "job@2026-01-01T00:00:00Z"
+    headers = {"scheduler_run": identity, "scheduler_references": True}
+    call = shop.app.signature("secrets.use", args=[file], headers=headers)
+    assert call.apply_async().get(timeout=30) == {"used": [file], "options": None}  # a call like any other
+    assert call.apply_async().get(timeout=30) == {"used": [file], "options": None}  # the run is not taken by it
+    with pytest.raises(Exception, match="did not declare the references"):
+        call.apply_async(task_id=task_id(identity)).get(timeout=30)
+    assert shop.ledger.get(identity).outcome == "failed"
+    assert TOKEN not in everything(shop)

@@ -17,6 +17,7 @@ from scheduler.model import Entry, Run, run_id
 from scheduler.sending import message
 from scheduler.sending.decide import Decision
 from scheduler.sending.dispatch import Due
+from scheduler.sending.headers import task_id
 from scheduler.storage import entries
 from scheduler.storage.instants import from_seconds
 from tests.support.alive import is_alive
@@ -213,7 +214,7 @@ def test_a_second_delivery_of_a_run_that_goes_on_does_nothing(shop: Shop) -> Non
     entry = shop.add("runs.hold")
     identity = shop.dispatcher.run_now(entry, "ann")
     until(lambda: shop.ledger.get(identity).outcome == "running", 60, "the run goes on")
-    until(lambda: shop.result(message.task_id(identity)).get("status") == "STARTED", 60, "Celery is told too")
+    until(lambda: shop.result(task_id(identity)).get("status") == "STARTED", 60, "Celery is told too")
     again = message.compose(shop.app, entries.job(entry), identity, None)
     shop.client.lpush(again.queue, again.payload)
     shop.worker.says(rf"Ignored a duplicate of {identity}: it is already running")

@@ -12,7 +12,7 @@ from scheduler import changes
 from scheduler.admin.service import Service
 from scheduler.changes import clock
 from scheduler.model import Entry
-from scheduler.sending.message import task_id
+from scheduler.sending.headers import task_id
 from tests.browser.conftest import PASSWORD, Open, Site
 from tests.integration.admin.runs import lead, run
 

@@ -48,6 +48,8 @@ DEFINITIONS: dict[str, Any] = {
     "kwargs that are a list": {"kwargs": [1]},
     "options that are a list": {"options": [1]},
     "headers that are text": {"options": {"headers": "x"}},
+    "headers of ours": {"options": {"headers": {"scheduler_references": True}}},
+    "headers of ours inside Celery's": {"options": {"headers": {"headers": {"scheduler_retries": 9}}}},
     "an expiry beyond every calendar": {"options": {"expires": 3e11}},
     "a queue that looks like commands": {"options": {"queue": 'q\n[["set", "owned", "1"]]'}},
     "an unknown serializer": {"options": {"serializer": "morse"}},

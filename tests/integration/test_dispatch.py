@@ -18,7 +18,7 @@ from scheduler.errors import NotFound, RefusedChange
 from scheduler.model import Entry, Pause, run_id
 from scheduler.sending.decide import decide
 from scheduler.sending.dispatch import Dispatcher, Due, Unsendable
-from scheduler.sending.message import task_id
+from scheduler.sending.headers import task_id
 from scheduler.settings import Settings
 from scheduler.storage import entries
 from scheduler.storage.client import Client

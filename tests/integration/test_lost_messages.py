@@ -10,7 +10,7 @@ import pytest
 
 from scheduler.beat.scheduler import Scheduler
 from scheduler.model import Run, read_run_id
-from scheduler.sending.message import task_id
+from scheduler.sending.headers import task_id
 from scheduler.storage.client import Client
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys

@@ -16,7 +16,7 @@ from kombu.entity import Exchange, Queue
 
 from scheduler.model import Entry
 from scheduler.sending import message
-from scheduler.sending.headers import RETRIES_HEADER, RUN_HEADER
+from scheduler.sending.headers import RETRIES_HEADER, RUN_HEADER, task_id
 from scheduler.sending.message import CannotCompose, Message
 from scheduler.storage import entries
 from scheduler.storage.client import Client
@@ -59,7 +59,7 @@ def ours(app: Celery, job: Job, expires: datetime | None = None) -> Message:
 
 def theirs(app: Celery, client: Client, job: Job, **options: Any) -> tuple[str, str]:
     """Publish with Celery's own call to the real Redis; returns the list and what is in it."""
-    options = job.options | {"task_id": message.task_id(RUN)} | options
+    options = job.options | {"task_id": task_id(RUN)} | options
     headers = {"celery_beat_task": True, RUN_HEADER: RUN}
     if job.policies.retries:
         headers[RETRIES_HEADER] = job.policies.retries
@@ -202,7 +202,7 @@ def test_each_run_of_a_template_has_its_own_ids(celery: Celery) -> None:
     first, again, second = (
         json.loads(template.render(run, None, NOW).payload) for run in (RUN, RUN, "job@2026-03-02T12:02:00Z")
     )
-    assert first["headers"]["id"] == first["properties"]["correlation_id"] == message.task_id(RUN)
+    assert first["headers"]["id"] == first["properties"]["correlation_id"] == task_id(RUN)
     assert first["headers"]["root_id"] == again["headers"]["id"] != second["headers"]["id"]
     assert (first["headers"][RUN_HEADER], second["headers"][RUN_HEADER]) == (RUN, "job@2026-03-02T12:02:00Z")
     assert len({body["properties"]["delivery_tag"] for body in (first, again, second)}) == 3
@@ -297,7 +297,7 @@ def test_an_event_of_celery_is_sent_to_whoever_listens(celery: Celery, client: C
     made = message.compose(celery, make(), RUN, None)
     listener.join(60)
     assert made.queue == "celery"
-    assert [event["uuid"] for event in heard] == [message.task_id(RUN)]
+    assert [event["uuid"] for event in heard] == [task_id(RUN)]
 
 
 def test_composing_pushes_nothing(celery: Celery, client: Client) -> None:

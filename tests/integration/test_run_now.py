@@ -9,7 +9,7 @@ import pytest
 
 from scheduler.errors import RefusedChange
 from scheduler.model import Entry, Pause
-from scheduler.sending.message import task_id
+from scheduler.sending.headers import task_id
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Write

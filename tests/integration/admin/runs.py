@@ -9,7 +9,7 @@ from scheduler.admin.service import Service
 from scheduler.model import Entry, Outcome, Run, run_id
 from scheduler.sending.decide import Decision, Skip
 from scheduler.sending.dispatch import Due
-from scheduler.sending.message import task_id
+from scheduler.sending.headers import task_id
 from scheduler.storage import entries
 from scheduler.storage.instants import to_seconds
 from tests.support.shop import commit as send_batch

@@ -10,7 +10,7 @@ import pytest
 from scheduler.admin.service import Service
 from scheduler.changes import clock
 from scheduler.model import Entry
-from scheduler.sending.message import task_id
+from scheduler.sending.headers import task_id
 from scheduler.storage.store import Store
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare

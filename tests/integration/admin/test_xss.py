@@ -13,7 +13,7 @@ from scheduler import changes
 from scheduler.admin.addresses import escape
 from scheduler.admin.service import Service
 from scheduler.changes import clock
-from scheduler.sending.message import task_id
+from scheduler.sending.headers import task_id
 from tests.integration.admin.browser import Browser, Document
 from tests.integration.admin.conftest import Declare
 from tests.integration.admin.runs import run, set_aside

@@ -9,7 +9,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.sending.message import GAPS, Template, cut, task_id, uuid_text
+from scheduler.sending.headers import task_id, uuid_text
+from scheduler.sending.message import GAPS, Template, cut
 from tests.support.schedules import NOON
 
 

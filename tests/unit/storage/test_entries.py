@@ -207,3 +207,19 @@ def test_nothing_that_can_be_stored_raises_anything_but_damaged(hash_: dict[str,
         entries.job(entries.decode("job", hash_))
     except DamagedEntry as error:
         assert "\n" not in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("headers", [{"tracking": "t1", "x-scheduler_run": 1}, {"headers": {"tracking": "t1"}}, None])
+def test_another_programs_entry_keeps_its_own_headers(headers: Any) -> None:
+    schedule = {"__type__": "interval", "every": 60.0, "relative": False}
+    definition = {"name": "job", "task": "t", "schedule": schedule, "options": {"headers": headers}}
+    assert entries.job(entries.decode("job", {"definition": json.dumps(definition)})).options["headers"] == headers
+
+
+@pytest.mark.parametrize("header", ["scheduler_run", "scheduler_retries", "scheduler_references", "scheduler_new"])
+def test_another_programs_entry_sets_none_of_our_headers(header: str) -> None:
+    schedule = {"__type__": "interval", "every": 60.0, "relative": False}
+    for headers in ({"a": 1, header: True}, {"headers": {header: True}}):
+        definition = {"name": "job", "task": "t", "schedule": schedule, "options": {"headers": headers}}
+        with pytest.raises(DamagedEntry, match=f"'{header}' is a header that only beat sets"):
+            entries.job(entries.decode("job", {"definition": json.dumps(definition)}))
