@@ -17,7 +17,7 @@ from scheduler.beat.standing_by import Takeover
 from scheduler.beat.wall_clock import WallClock
 from scheduler.errors import Conflict
 from scheduler.process import notify
-from scheduler.sending.dispatch import Dispatcher
+from scheduler.sending.dispatch import Dispatcher, OlderData
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.lock import LostLock
@@ -37,7 +37,7 @@ class Leading:
         roster, dispatcher = Roster(context.store), Dispatcher(app, client, keys, settings)
         self.sender = Sender(dispatcher, roster, context.lease, self.losses, takeover.leaderless)
         self.outbox = Outbox(app, client, keys)
-        self.lost_runs = LostRuns(app, context.store, Ledger(client, keys, settings))
+        self.lost_runs = LostRuns(app, context.store, Ledger(client, keys, settings), context.memory)
         self.swept_at = 0.0
         # Of what fell due before, this beat sends nothing but what catch_up says.
         context.memory.note_sent(takeover.led_until or context.memory.sent_all or takeover.at, everything=True)
@@ -57,7 +57,11 @@ class Leading:
         self.follow_clock()
         self.load_file()
         self.deliver()
-        is_done = self.send()
+        try:
+            is_done = self.send()
+        except OlderData:
+            self.losses.has_older_data = True
+            return 0.0
         self.context.memory.note_sent(began, everything=is_done and not self.losses.missing)
         self.sweep()
         self.losses.missing |= self.context.backup.update(spare=self.losses.missing)

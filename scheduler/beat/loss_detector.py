@@ -1,8 +1,8 @@
 """Notices that Redis lost or rolled back data, and mends it.
 
 Noticing costs the same however many schedules are stored. Signs of a loss are: a marker that disappears with all other
-data, an index that is suddenly much smaller, a counter of changes that goes back, and entries that the roster does not
-find when they are due or when it looks at some of them.
+data, an index that is suddenly much smaller, a counter of changes or of commits that goes back, and entries that the
+roster does not find when they are due or when it looks at some of them.
 
 The types give the order of a tick: only ``LossDetector.mend`` makes a Mended, only that can ``ask``, and only the
 Question that this returns can ``hear`` the answers.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,10 +20,13 @@ from typing import Any
 from scheduler.beat.backup import Backup
 from scheduler.beat.memory import Memory
 from scheduler.events import emit
-from scheduler.storage.instants import from_seconds
+from scheduler.model import read_run_id
+from scheduler.sending.decide import Forgotten
+from scheduler.storage.instants import from_seconds, to_seconds
 from scheduler.storage.store import Store
 
 MAX_CHANGED_PER_TICK = 2000  #: changed entries that are read in one tick
+FORGOTTEN_TTL_S = 7 * 86_400  #: seconds for which workers do not begin runs of which Redis lost the record
 LOSS_SHOWN_S = 86_400  #: seconds for which a loss is shown as a problem
 
 
@@ -36,6 +39,7 @@ class LossDetector:
         self.memory = memory
         self.missing: set[str] = set()  #: names in the index whose entries are gone
         self.has_shrunk = False  #: whether the index lost more than half of its names at once
+        self.has_older_data = False  #: whether Redis counts fewer commits than it has told
         self.size = 0  #: names in the index
         self.marker: str | None = None  #: the data that everything was compared with; None: compare everything
 
@@ -44,6 +48,8 @@ class LossDetector:
 
         Raises Conflict when the lock is lost.
         """
+        if self.has_older_data:
+            return Mended(self, self._go_on_from_older_data())
         if self.marker is None:
             return Mended(self, self._compare_everything(token))
         if self.has_shrunk:
@@ -68,13 +74,42 @@ class LossDetector:
                 path = backup.snapshot.path
                 self._report(f"all its data: {restored} schedules are back from {path}, the file's are loaded again")
         if marker != known:
-            self.memory.revision = 0  # other data counts its changes from its own beginning
+            self.memory.revision = self.memory.commits = 0  # other data counts from its own beginning
+        self._hear_commits(client.get(keys.commits))
         backup.follow(marker)
         client.delete(keys.changed)  # before the names are read: what changes from now on is told again
         names = self.store.names()
         self.missing |= backup.copy_all(names, spare=self.missing)
         self.size, self.marker = len(names), marker
         return after if lost_all else self._restore_missing(token) if self.missing else None
+
+    def _hear_commits(self, text: str | None) -> None:
+        told = int(text) if text and text.isdecimal() else 0
+        self.has_older_data = self.has_older_data or told < self.memory.commits
+        self.memory.commits = max(told, self.memory.commits)
+
+    def _go_on_from_older_data(self) -> datetime | None:
+        """Send nothing again that fell due before; returns the instant after which the file's schedules are due."""
+        memory = self.memory
+        self.has_older_data, self.marker, memory.commits = False, None, 0
+        memory.forgotten_until = memory.sent_some
+        if memory.sent_some:  # before any row says so: no worker shall begin such a run beside its row
+            self.store.client.set(self.store.keys.forgotten, to_seconds(memory.sent_some), ex=FORGOTTEN_TTL_S)
+        until = f"{memory.sent_some:%H:%M:%S}" if memory.sent_some else "now"
+        self._report(
+            f"what it wrote last, and came back with older data: runs due up to {until} UTC are not sent again, and "
+            "how they ended is not known; repeat what was changed on the page shortly before"
+        )
+        return memory.sent_some
+
+    def forgotten(self, name: str, due: datetime | None) -> Forgotten | None:
+        """What Redis lost of a schedule that is due at this instant; nearly always nothing."""
+        until = self.memory.forgotten_until
+        if until is None or due is None or due > until:
+            return None
+        identities = self.store.client.hkeys(self.store.keys.ledger(name))
+        rows = (read_run_id(identity) for identity in identities if not identity.startswith(":"))
+        return Forgotten(until, {from_seconds(instant) for _, instant in rows})
 
     def _restore_missing(self, token: str) -> datetime:
         """Put back the entries that are in the index and gone; returns the instant after which they are due."""
@@ -108,10 +143,9 @@ class Mended:
         # Asking removes the names of changed entries from Redis. If the answer is lost, so are the names: the marker
         # stays None then, and the next tick compares everything.
         marker, detector.marker = detector.marker, None
-        pipe.get(keys.marker)
+        pipe.mget(keys.marker, keys.revision, keys.commits)
         pipe.zcard(keys.schedule)
         pipe.spop(keys.changed, MAX_CHANGED_PER_TICK)
-        pipe.get(keys.revision)
         return Question(detector, marker)
 
 
@@ -122,12 +156,13 @@ class Question:
     detector: LossDetector
     marker: str | None
 
-    def hear(self, marker: str | None, size: int, changed: Iterable[str], revision: str | None) -> bool:
-        """Take the answers: marker, number of schedules, changed entries, number of the last change.
+    def hear(self, counts: Sequence[str | None], size: int, changed: Iterable[str]) -> bool:
+        """Take the answers: marker, number of the last change and commits; number of schedules; changed entries.
 
         False when there is something to mend.
         """
-        detector, changes = self.detector, self.detector.backup.changed
+        (marker, revision, commits), detector = counts, self.detector
+        changes = detector.backup.changed
         changes.update(changed)
         # Each name that went by a change may be one that left the index.
         detector.has_shrunk = detector.has_shrunk or 2 * size < detector.size - len(changes)
@@ -137,7 +172,8 @@ class Question:
         if not is_same_data:
             return False
         detector.marker = marker
-        return not detector.has_shrunk and not detector.missing
+        detector._hear_commits(commits)
+        return not (detector.has_shrunk or detector.missing or detector.has_older_data)
 
     def _hear_revision(self, text: str | None, *, is_same_data: bool) -> None:
         store, memory = self.detector.store, self.detector.memory

@@ -8,6 +8,7 @@ from celery import Celery
 
 from scheduler import faults
 from scheduler.beat.lost_messages import LostMessages
+from scheduler.beat.memory import Memory
 from scheduler.errors import NotFound
 from scheduler.events import emit
 from scheduler.model import Reason, Run
@@ -16,6 +17,7 @@ from scheduler.sending.message import CannotCompose, Message
 from scheduler.storage import entries
 from scheduler.storage.client import script
 from scheduler.storage.entries import DamagedEntry
+from scheduler.storage.instants import from_seconds
 from scheduler.storage.ledger import UNTAKEN, Ledger
 from scheduler.storage.store import Store
 
@@ -27,10 +29,11 @@ MAX_OVERDUE = 10_000  #: overdue leases that the leader remembers, with the time
 class LostRuns:
     """Watches the leases of running runs, for the leader."""
 
-    def __init__(self, app: Celery, store: Store, ledger: Ledger) -> None:
+    def __init__(self, app: Celery, store: Store, ledger: Ledger, memory: Memory) -> None:
         self.app = app
         self.store = store
         self.ledger = ledger
+        self.memory = memory
         self.patience = ledger.lease / 2  #: seconds in which a worker that lives renews
         self.messages = LostMessages(app, store, ledger)
         self._overdue: dict[tuple[str, float], float] = {}
@@ -48,16 +51,17 @@ class LostRuns:
         if not ids:
             return True
         arguments: list[str | float] = [token, now, keys.prefix]
+        reasons: dict[str, Reason] = {}
         for run_id in ids:
-            again = self.again(run_id)
+            again, reasons[run_id] = self.again(run_id)
             queue, payload = (again.place, again.payload) if again else ("", "")
-            arguments += [run_id, queue, payload, now + UNTAKEN.total_seconds()]
+            arguments += [run_id, queue, payload, now + UNTAKEN.total_seconds(), reasons[run_id]]
         faults.reach("lost_runs.before_settle")
         answers = self._lose(keys=[keys.lock, keys.leases], args=arguments)
         faults.reach("lost_runs.after_settle")
         for run_id, answer in zip(ids, answers or (), strict=False):
             if answer == "lost":
-                emit("run.lost", run=run_id, reason=Reason.LOST.sentence)
+                emit("run.lost", run=run_id, reason=reasons[run_id].sentence)
             elif answer == "sent":
                 emit("run.sent_again", run=run_id, reason=Reason.RERUN.sentence)
         return answers is not None
@@ -78,13 +82,20 @@ class LostRuns:
         """Start the wait again after Redis was away: no worker could renew meanwhile."""
         self._overdue.clear()
 
-    def again(self, run_id: str) -> Message | None:
-        """The run's message, if its schedule wants a rerun and it has attempts left."""
+    def again(self, run_id: str) -> tuple[Message | None, Reason]:
+        """The run's message, if its schedule wants a rerun and it has attempts left; and why it is lost otherwise."""
         try:
             run: Run = self.ledger.get(run_id)
+            if self.is_forgotten(run):
+                return None, Reason.FORGOTTEN
             job = entries.job(self.store.get(run.schedule))
             if job.policies.on_lost != "rerun" or run.attempt >= MAX_ATTEMPTS:
-                return None
-            return message.build(self.app, job, run_id, None)
+                return None, Reason.LOST
+            return message.build(self.app, job, run_id, None), Reason.LOST
         except (NotFound, DamagedEntry, CannotCompose):
-            return None
+            return None, Reason.LOST
+
+    def is_forgotten(self, run: Run) -> bool:
+        """Whether it may have ended in the time that Redis forgot, so that running it again could run it twice."""
+        until = self.memory.forgotten_until
+        return until is not None and from_seconds(run.started) <= until

@@ -12,6 +12,9 @@ class Memory:
         self.sent_all: datetime | None = None  #: everything that fell due up to then was sent
         self.sent_some: datetime | None = None  #: the same for some of it; later than ``sent_all``, or equal
         self.revision = 0  #: the highest number of a change that Redis has told
+        self.commits = 0  #: how many steps that sent something Redis has counted at least
+        #: What fell due up to then was sent before Redis came back with older data, which calls it due again.
+        self.forgotten_until: datetime | None = None
 
     def note_sent(self, until: datetime, *, everything: bool) -> None:
         """What fell due up to then was sent: some of it, or everything."""
@@ -21,4 +24,4 @@ class Memory:
 
     def forget_sent(self) -> None:
         """Another beat leads now, or the clock was set back: what was sent last is no guide any more."""
-        self.sent_all = self.sent_some = None
+        self.sent_all = self.sent_some = self.forgotten_until = None

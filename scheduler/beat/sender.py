@@ -51,7 +51,7 @@ class Sender:
     def send(self, covered: Stretches) -> bool:
         """Send what is due; False when nothing is. While Redis takes one batch, the next one is prepared and follows.
 
-        Raises LostLock, or what redis-py raises while Redis is away.
+        Raises LostLock, OlderData, or what redis-py raises while Redis is away.
         """
         self.round_began = from_seconds(time.time())
         names = self.roster.due(MAX_SENT_PER_ROUND)
@@ -76,7 +76,7 @@ class Sender:
         """Send these, and wait for those before them; an entry is in one batch only, so neither needs the other."""
         while batch:
             try:
-                arguments = self.dispatcher.arguments(batch, self.lease.token)
+                arguments = self.dispatcher.arguments(batch, self.lease.token, self.losses.memory.commits)
                 break
             except Unsendable as error:
                 self.set_aside(error.entry.name, str(error.entry.revision), str(error))
@@ -100,6 +100,7 @@ class Sender:
         """Wait for the batch that was sent first, and take its outcome into account."""
         batch, posted = self.in_flight.popleft()
         replies = self.dispatcher.replies(posted)
+        self.losses.memory.commits += 1
         for number, due in enumerate(batch):
             known, decision = self.roster.get(due.entry.name), due.decision
             if number in replies or decision.resumed or known is None:
@@ -141,9 +142,10 @@ class Sender:
             return None
         entry, job, due = known.entry, known.job, known.due
         try:
-            decision = None if covered else decide_on_time(entry, job, due, now)
+            forgotten = self.losses.forgotten(name, due)
+            decision = None if covered or forgotten else decide_on_time(entry, job, due, now)
             if decision is None:
-                decision = decide(known.present(), job, now, self.leaderless, covered)
+                decision = decide(known.present(), job, now, self.leaderless, covered, forgotten)
             return Due(entry, job, decision, due)
         except Exception as error:
             self.refuse(name, str(known.entry.revision), error)

@@ -46,14 +46,16 @@ class StandingBy:
         seen = last_led(context.client, context.keys)
         if self._gives_way(seen) or not context.lease.campaign(context.client):
             return None
-        # Where Redis lost its data, a beat that led before still knows itself what it sent.
-        led_until = from_seconds(seen) if seen else context.memory.sent_all
-        return Takeover(from_seconds(time.time()), seen, led_until)
+        # Where Redis lost its data, or has older data, a beat that led before still knows itself what it sent.
+        known = [from_seconds(seen)] if seen else []
+        known += [context.memory.sent_all] if context.memory.sent_all else []
+        return Takeover(from_seconds(time.time()), seen, max(known, default=None))
 
     def tick(self) -> float:
         """Say who leads; returns the seconds until it is worth trying again."""
         context = self.context
         context.memory.forget_sent()
+        context.memory.commits = 0  # the leader's own are counted on top
         leader = holder(context.client, context.keys)
         context.client.zadd(context.keys.standbys, {context.lease.name: time.time()})
         context.client.expire(context.keys.standbys, STATUS_TTL_S)

@@ -1,7 +1,10 @@
 -- What commit.lua is told. sending/commit_arguments.py writes the words of ARGV in this order and says what each means.
 
 local function step_at(at)
-  return {token = ARGV[at], now = ARGV[at + 1], prefix = ARGV[at + 2], runs_kept = ARGV[at + 3], ttl_ms = ARGV[at + 4]}, at + 5
+  return {
+    token = ARGV[at], now = ARGV[at + 1], prefix = ARGV[at + 2], runs_kept = ARGV[at + 3], ttl_ms = ARGV[at + 4],
+    commits = ARGV[at + 5],
+  }, at + 6
 end
 
 local function skip_at(at)

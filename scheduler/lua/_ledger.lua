@@ -18,6 +18,8 @@ local function queues_key(prefix) return prefix .. ':queues' end
 local function moved_key(prefix, name) return prefix .. ':moved:' .. name end
 local function outbox_key(prefix) return prefix .. ':outbox' end
 local function wake_key(prefix) return prefix .. ':wake' end
+local function forgotten_key(prefix) return prefix .. ':forgotten' end
+local function commits_key(prefix) return prefix .. ':commits' end
 local function revision_key(prefix) return prefix .. ':revision' end
 local function changed_key(prefix) return prefix .. ':changed' end
 
@@ -156,17 +158,18 @@ local function bound(limits, ledger)
   redis.call('HSET', ledger, ':floor', string.format('%.6f', floor))
 end
 
--- Add a stretch of skips to a ledger. It joins the row before where that is the same kind, so that a long pause is one row.
+-- Add a stretch of instants that do not run to a ledger. It joins the row before where that is the same kind, so that a long pause is one row.
 local function record_skip(limits, name, id, due, last, count, reason, detail)
   local ledger = ledger_key(limits.prefix, name)
   local latest = redis.call('HGET', ledger, ':last')
   local run = latest and read_run(ledger, latest)
-  if run and run.outcome == 'skipped' and run.reason == reason and run.detail == detail then
+  local outcome = reason == 'forgotten' and 'lost' or 'skipped'
+  if run and run.outcome == outcome and run.reason == reason and run.detail == detail then
     run.count = tostring(tonumber(run.count or '1') + count)
     run['until'] = last
     write_run(ledger, latest, run)
   else
-    run = {due = due, outcome = 'skipped', reason = reason, detail = detail, count = tostring(count)}
+    run = {due = due, outcome = outcome, reason = reason, detail = detail, count = tostring(count)}
     run['until'] = last
     redis.call('HSET', ledger, id, cjson.encode(run), ':last', id)
   end

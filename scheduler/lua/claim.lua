@@ -1,7 +1,8 @@
 -- Take a run before its body starts.
 -- KEYS: none. ARGV: prefix, runs kept, TTL in ms, id, now, worker, lease's end, due, task, task id, token,
 --   1 for a message that Celery's broker delivers again.
--- Returns 'claimed', the outcome that the run has already, or 'forgotten' where it ended so long ago that its record is trimmed. The same token may claim again.
+-- Returns 'claimed', the outcome that the run has already, or 'forgotten' where it ended so long ago that its record is
+--   trimmed, or Redis lost its record. The same token may claim again.
 local limits = {prefix = ARGV[1], runs = tonumber(ARGV[2]), ttl = tonumber(ARGV[3])}
 local id = ARGV[4]
 local ledger = home(limits.prefix, id)
@@ -10,6 +11,8 @@ if run and run.outcome == 'running' and run.claim == ARGV[11] then return 'claim
 if run and run.outcome ~= 'queued' then return run.outcome end
 local floor = not run and ARGV[12] == '1' and redis.call('HGET', ledger, ':floor')
 if floor and tonumber(ARGV[8]) <= tonumber(floor) then return 'forgotten' end
+local older = not run and redis.call('GET', forgotten_key(limits.prefix))
+if older and tonumber(ARGV[8]) <= tonumber(older) then return 'forgotten' end
 -- Without a record: it was lost with its Redis, and the message lived on elsewhere.
 if not run then
   run = {due = ARGV[8], task = ARGV[9], task_id = ARGV[10]}

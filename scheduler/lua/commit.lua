@@ -1,10 +1,15 @@
 -- Send a batch of runs: all of it, or nothing where the lock was lost.
 -- KEYS: lock, schedule index. ARGV: see _commit_arguments.lua, which is put in front of this.
--- Returns nil when the lock is not ours; else a list for each entry of which not every run was sent: its number from 1, 'changed',
+-- Returns nil when the lock is not ours; 'older' when Redis came back with older data than the leader has seen; else a list for each entry of which not every run was sent: its number from 1, 'changed',
 --   'broken' and what is wrong with its ledger, or for each run 'sent', 'overlap', 'waiting', or 'no queue' where its queue is a key
 --   of another kind.
 local step, at = step_at(1)
 if step.token ~= '' and redis.call('GET', KEYS[1]) ~= step.token then return false end
+if step.token ~= '' then
+  local commits = commits_key(step.prefix)
+  if tonumber(redis.call('GET', commits) or '0') < tonumber(step.commits) then return 'older' end
+  redis.call('INCR', commits)
+end
 
 local now = tonumber(step.now)
 local limits = {prefix = step.prefix, runs = tonumber(step.runs_kept), ttl = tonumber(step.ttl_ms)}

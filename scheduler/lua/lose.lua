@@ -1,10 +1,11 @@
 -- Give up runs whose worker let the lease end; those that come with a message are sent again instead.
--- KEYS: lock, leases. ARGV: token, now, prefix, then for each run: id, queue, payload ('' for none), until.
+-- KEYS: lock, leases. ARGV: token, now, prefix, then for each run: id, queue, payload ('' for none), until, why
+--   it is lost.
 -- Returns nil when the lock is not ours, else for each run 'lost', 'sent' or 'alive'.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local now, prefix = tonumber(ARGV[2]), ARGV[3]
 
-local function settle(id, queue, payload, ends)
+local function settle(id, queue, payload, ends, reason)
   local lease = redis.call('ZSCORE', KEYS[2], id)
   if not lease or tonumber(lease) > now then return 'alive' end
   redis.call('ZREM', KEYS[2], id)
@@ -21,7 +22,7 @@ local function settle(id, queue, payload, ends)
     return 'sent'
   end
   run.outcome, run.finished = 'lost', ARGV[2]
-  because(run, 'lost')
+  because(run, reason)
   write_run(ledger, id, run)
   set_open(ledger, id, nil)
   release_waiting(prefix, ledger)
@@ -29,5 +30,5 @@ local function settle(id, queue, payload, ends)
 end
 
 local answer = {}
-for at = 4, #ARGV, 4 do answer[#answer + 1] = settle(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]) end
+for at = 4, #ARGV, 5 do answer[#answer + 1] = settle(unpack(ARGV, at, at + 4)) end
 return answer

@@ -48,7 +48,14 @@ class Reason(StrEnum):
     UNREGISTERED = "unregistered", "failed", "the worker does not know its task", "worker/signals.py"
     UNSENDABLE = "unsendable", "failed", "its message could not be published", "beat/outbox.py"
 
-    LOST = "lost", "lost", "its worker disappeared", "lua/lose.lua", "worker/signals.py"
+    LOST = "lost", "lost", "its worker disappeared", "beat/lost_runs.py", "worker/signals.py"
+    FORGOTTEN = (
+        "forgotten",
+        "lost",
+        "it was sent, and Redis came back with older data that does not know how it ended",
+        "sending/decide.py",
+        "beat/lost_runs.py",
+    )
     MESSAGE_LOST = "message lost", "lost", "its message was lost and could not be built again", "beat/lost_messages.py"
 
     RERUN = "rerun", "queued", "sent again because its worker disappeared", "lua/lose.lua"

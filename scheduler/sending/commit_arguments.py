@@ -15,9 +15,12 @@ Words = list[str | float]
 KEEP = "keep"  #: as ``due_after`` of a manual run, which leaves the entry as it is
 
 
-def step(token: str, now: float, prefix: str, runs_kept: int, ttl_ms: int) -> Words:
-    """What holds for the whole batch; ``token`` is the lock's, empty for a manual run, which needs no lock."""
-    return [token, now, prefix, runs_kept, ttl_ms]
+def step(token: str, now: float, prefix: str, runs_kept: int, ttl_ms: int, commits: int) -> Words:
+    """What holds for the whole batch; ``token`` is the lock's, empty for a manual run, which needs no lock.
+
+    A Redis that counts fewer than so many ``commits`` has older data than the leader has seen, and sends nothing.
+    """
+    return [token, now, prefix, runs_kept, ttl_ms, commits]
 
 
 def entry(

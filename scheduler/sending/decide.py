@@ -5,7 +5,7 @@ Pure: the beat brings the clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -32,6 +32,13 @@ class Skip:
     last: datetime
     count: int
     detail: str = ""
+
+
+class Forgotten(NamedTuple):
+    """What fell due up to an instant was sent, and Redis knows only of the ``recorded`` instants among it."""
+
+    until: datetime
+    recorded: Collection[datetime]
 
 
 class Decision(NamedTuple):
@@ -80,11 +87,13 @@ def decide(
     now: datetime,
     leaderless: tuple[datetime, datetime] | None = None,
     covered: Stretches = (),
+    forgotten: Forgotten | None = None,
 ) -> Decision:
     """Decide what becomes of every due instant of the entry up to now.
 
     ``leaderless`` is the interval in which no beat led, if there was one: instants in it were missed for that reason.
     ``covered`` are intervals whose instants were decided before the clock was set back: these are passed over.
+    ``forgotten`` is what Redis lost when it came back with older data.
     """
     pause = entry.pause
     if entry.due is None or not job.enabled:
@@ -97,12 +106,15 @@ def decide(
     due = instants.pop() if more else job.timing.next_due(instants[-1]) if instants else entry.due
     if covered:
         instants = [at for at in instants if covered_until(at, job, covered) is None]
-    ruled_out = {at: why for at in instants if (why := rule_out(at, entry, job))}
+    ruled_out = {at: why for at in instants if (why := rule_out(at, entry, job, forgotten))}
     chosen = choose([at for at in instants if at not in ruled_out], job, now, more)
     left = None if job.max_runs is None else max(job.max_runs - entry.total_run_count, 0)
     sorting = Sorting()
     if_unsent = None
     for at in instants:
+        if forgotten is not None and at in forgotten.recorded:
+            sorting.in_stretch = False
+            continue
         if len(sorting.runs) == left:  # commit.lua goes on here if one of these runs is not sent after all
             if_unsent = at
             break
@@ -138,7 +150,7 @@ def fallen_due(due: datetime | None, job: Job, now: datetime) -> Iterator[dateti
         due = job.timing.next_due(due)
 
 
-def rule_out(at: datetime, entry: Entry, job: Job) -> tuple[Reason, str] | None:
+def rule_out(at: datetime, entry: Entry, job: Job, forgotten: Forgotten | None = None) -> tuple[Reason, str] | None:
     """Why an instant does not run whatever ``catch_up`` says: the reason and its detail."""
     if entry.last_run_at is not None and at <= entry.last_run_at:
         return Reason.ELSEWHERE, ""
@@ -146,7 +158,9 @@ def rule_out(at: datetime, entry: Entry, job: Job) -> tuple[Reason, str] | None:
         return Reason.REQUESTED, by_person("requested", entry.skip)
     if entry.pause is not None and entry.pause.until is not None and at <= from_seconds(entry.pause.until):
         return Reason.PAUSED, by_person("paused", entry.pause)
-    return (Reason.EXCLUDED, "") if job.timing.is_excluded(at) else None
+    if job.timing.is_excluded(at):
+        return Reason.EXCLUDED, ""
+    return (Reason.FORGOTTEN, "") if forgotten is not None and job.timing.send_at(at) <= forgotten.until else None
 
 
 def by_person(verb: str, overlay: Pause | SkipNext) -> str:

@@ -69,11 +69,14 @@ class Dispatcher:
         """Drop every template, so that each message is built again."""
         self._templates.clear()
 
-    def arguments(self, batch: Sequence[Due], token: str) -> Words:
-        """What ``post`` needs to send a batch; raises Unsendable for one of the entries."""
+    def arguments(self, batch: Sequence[Due], token: str, commits: int = 0) -> Words:
+        """What ``post`` needs to send a batch; raises Unsendable for one of the entries.
+
+        ``commits`` is how many steps this leader knows at least; see commit_arguments.py.
+        """
         now = time.time()
         at = from_seconds(now)
-        arguments = commit_arguments.step(token, now, *self.limits)
+        arguments = commit_arguments.step(token, now, *self.limits, commits)
         for due in batch:
             try:
                 arguments += self._entry(due)
@@ -92,7 +95,7 @@ class Dispatcher:
         return self._commit.post([self.keys.lock, self.keys.schedule], arguments)
 
     def replies(self, posted: Posted) -> Replies:
-        """What became of a batch; raises LostLock with nothing sent."""
+        """What became of a batch; raises LostLock or OlderData with nothing sent."""
         answer = posted.answer()
         faults.reach("dispatch.after_commit")
         return read_replies(answer)
@@ -113,7 +116,7 @@ class Dispatcher:
             raise RefusedChange(f"schedule '{entry.name}' cannot be sent: {error}") from error
         deadline = now + NO_EXPIRY.total_seconds()
         revision, overlap = str(entry.revision), job.policies.overlap
-        arguments = commit_arguments.step("", now, *self.limits)
+        arguments = commit_arguments.step("", now, *self.limits, 0)
         arguments += commit_arguments.entry(entry.name, revision, "", KEEP, "", "", overlap, (), 1)
         arguments += commit_arguments.run(identity, opened(job, sent, now, now, by), sent.place, sent.payload, deadline)
         replies = self.commit(arguments)
@@ -212,11 +215,17 @@ class Dispatcher:
             emit("run.skipped", schedule=due.entry.name, count=skip.count, reason=skip.reason.explain(skip.detail))
 
 
-def read_replies(answer: list[Any] | None) -> Replies:
-    """What ``commit.lua`` returned; raises LostLock with nothing sent."""
+def read_replies(answer: list[Any] | str | None) -> Replies:
+    """What ``commit.lua`` returned; raises LostLock or OlderData with nothing sent."""
     if answer is None:
         raise LostLock
+    if isinstance(answer, str):
+        raise OlderData
     return {number - 1: outcomes for number, *outcomes in answer}
+
+
+class OlderData(Exception):
+    """Redis came back with older data than the leader has seen; nothing of the batch was sent."""
 
 
 class Unsendable(Exception):

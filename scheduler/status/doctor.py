@@ -53,7 +53,11 @@ def examine(client: Client, keys: Keys, settings: Settings, *, worker_answers: b
 def durability(info: Mapping[str, Any]) -> Iterator[Finding]:
     """Check that Redis keeps its data when it crashes."""
     if not info.get("aof_enabled"):
-        yield problem("Redis has appendonly off, so a crash loses all writes since its last save", "set appendonly yes")
+        yield problem(
+            "Redis has appendonly off, so a crash loses all writes since its last save",
+            "run `redis-cli config set appendonly yes`, then `redis-cli config rewrite`; a restart with a changed file "
+            "instead begins without data",
+        )
     for name in DISK_STATUSES:
         if info.get(name, "ok") != "ok":
             yield problem(f"Redis cannot write to disk ({name} is {info[name]})", "check its log and the free space")

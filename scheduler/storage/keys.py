@@ -93,6 +93,16 @@ class Keys:
         return f"{self.prefix}:revision"
 
     @property
+    def commits(self) -> str:
+        """Counter of the steps that sent something; it goes back only with all of Redis's data."""
+        return f"{self.prefix}:commits"
+
+    @property
+    def forgotten(self) -> str:
+        """Redis came back with older data: up to then (epoch seconds), a run without a row was sent and forgotten."""
+        return f"{self.prefix}:forgotten"
+
+    @property
     def clock(self) -> str:
         """Which stretches of the wall clock were led through."""
         return f"{self.prefix}:clock"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from scheduler.model import Run
+from scheduler.model import Run, run_id
 from scheduler.storage import entries
 from scheduler.storage.instants import from_seconds
 from scheduler.timing import Timing
@@ -23,8 +23,8 @@ def reckon(service: Service, *, torn: Spans = ()) -> Counter[str]:
     outcomes: Counter[str] = Counter()
     bodies = bodies_of(service)
     excused = begun_within(service, torn)
-    for run_id in excused:
-        bodies[run_id] = min(bodies[run_id], 1)
+    for identity in excused:
+        bodies[identity] = min(bodies[identity], 1)
     for entry in service.store.read(service.first):
         rows = service.ledger.runs(entry.name, 1_000_000)
         due_timing = entries.job(entry).timing
@@ -33,6 +33,11 @@ def reckon(service: Service, *, torn: Spans = ()) -> Counter[str]:
         assert not expected - recorded, f"{entry.name}: not in the ledger: {sorted(expected - recorded)}"
         assert not recorded - expected, f"{entry.name}: not due, or more than once: {sorted(recorded - expected)}"
         for row in rows:
+            if torn and row.reason == "forgotten":
+                outcomes["torn"] += row.count
+                for instant in of_row(row, due_timing):
+                    assert bodies.pop(run_id(entry.name, instant), 0) <= 1, f"a body ran twice: {row}"
+                continue
             outcomes["torn" if row.outcome == "lost" and row.id in excused else row.outcome] += row.count
             check_bodies(row, bodies.pop(row.id, 0))
     theirs = {name for name in bodies if name.startswith("stock:")}
@@ -47,7 +52,7 @@ def bodies_of(service: Service) -> Counter[str]:
 
 def begun_within(service: Service, spans: Spans) -> set[str]:
     lines = (line.split() for line in service.bodies.read_text().splitlines())
-    return {run_id for run_id, _, began in lines if any(start <= float(began) <= end for start, end in spans)}
+    return {identity for identity, _, began in lines if any(start <= float(began) <= end for start, end in spans)}
 
 
 def instants(due_timing: Timing, first: datetime, end: datetime | None) -> Iterator[datetime]:
@@ -61,7 +66,7 @@ def instants(due_timing: Timing, first: datetime, end: datetime | None) -> Itera
 def of_row(row: Run, due_timing: Timing) -> list[datetime]:
     """The due instants that a row of the ledger accounts for: one, or a stretch of equal skips."""
     first = from_seconds(row.due)
-    if row.outcome != "skipped" or row.count == 1:
+    if row.count == 1:
         return [first]
     found = [first]
     while found[-1] < from_seconds(row.until) and (following := due_timing.next_due(found[-1])) is not None:

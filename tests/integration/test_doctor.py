@@ -60,7 +60,10 @@ def says(url: str, directory: Path, patterns: list[str]) -> None:
     ("options", "said"),
     [
         ((), []),
-        (("--appendonly", "no"), ["problem: Redis has appendonly off, so a crash loses .*: set appendonly yes"]),
+        (
+            ("--appendonly", "no"),
+            ["problem: Redis has appendonly off, so a crash loses .*: run `redis-cli config set appendonly yes`, then .*"],
+        ),
         (("--maxmemory-policy", "allkeys-lru"), ["problem: .* allkeys-lru, .*: set maxmemory-policy noeviction"]),
     ],
     ids=["sound", "appendonly", "evicts"],
