@@ -54,7 +54,7 @@ class Process:
             env=dict(program.environ),
             pass_fds=program.fds,
             start_new_session=True,
-            preexec_fn=lambda: die_with(parent),
+            preexec_fn=lambda: enter_child(parent),
         )
         assert self.popen.stdout is not None
         self.output = self.popen.stdout.fileno()
@@ -118,8 +118,10 @@ def pieces(line: bytes) -> list[bytes]:
     return [line[start : start + MAX_LINE_BYTES] for start in range(0, len(line), MAX_LINE_BYTES)] or [line]
 
 
-def die_with(parent: int) -> None:
-    """In a new child: get killed when the supervisor ends; exit if it has ended already."""
+def enter_child(parent: int) -> None:
+    """In a new child: hear every signal, and get killed when the supervisor ends; exit if it has ended already."""
+    for number in (signal.SIGINT, signal.SIGQUIT):  # a script's `up &` ignores them, and children inherit that
+        signal.signal(number, signal.SIG_DFL)
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

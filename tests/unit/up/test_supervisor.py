@@ -106,6 +106,18 @@ def test_the_second_signal_of_an_order_is_tried_before_the_kill(supervisor: Supe
     assert process.exit_code == 128 + signal.SIGQUIT
 
 
+def test_a_signal_that_this_process_ignores_ends_its_child(supervisor: Supervisor) -> None:
+    before = signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    try:
+        process = supervisor.start(
+            python("worker", "import time; time.sleep(60)", stop_steps=((signal.SIGQUIT, 20.0),))
+        )
+        supervisor.stop(["worker"])
+        assert process.exit_code == 128 + signal.SIGQUIT
+    finally:
+        signal.signal(signal.SIGQUIT, before)
+
+
 def test_the_end_of_the_process_in_front_asks_to_stop(supervisor: Supervisor, lifeline: tuple[int, int]) -> None:
     os.close(lifeline[1])
     supervisor.turn(1)
