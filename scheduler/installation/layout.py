@@ -15,7 +15,8 @@ UNITS = (*(f"{name}.service" for name in SERVICES), "celery-admin.socket", "cele
 TEMPLATE = "celery-worker@.service"
 HARDENING = "celery-.service.d/50-hardening.conf"
 ACCOUNT = "celery-scheduler.conf"
-DOCUMENTS = "docs"
+#: Pages for people, besides those in docs/; their links lead to each other.
+DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "bench/README.md")
 
 
 class Refused(Exception):
@@ -100,10 +101,9 @@ class Layout:
         shipped = self.source / "systemd"
         files = {self.units / name: shipped / name for name in (*UNITS, TEMPLATE, HARDENING)}
         files |= {self.account: shipped / "celery.sysusers.conf", self.command: shipped / INSTALLED_COMMAND}
-        pages = sorted((self.source / DOCUMENTS).glob("*.*"))
-        files |= {self.program / DOCUMENTS / path.name: path for path in pages}
+        pages = [*DOCUMENTS, *(f"docs/{path.name}" for path in sorted((self.source / "docs").glob("*.*")))]
         files[self.schema] = self.source / "scheduler" / SCHEMA
-        return files | {self.program / "README.md": self.source / "README.md"}
+        return files | {self.program / page: self.source / page for page in pages}
 
     def file_steps(self) -> Iterator[Step]:
         """Copy what is missing or differs."""

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from scheduler import __version__
 from scheduler.checkout.environment import PIP_WHEEL, Environment, only_one
-from scheduler.installation.layout import DOCUMENTS, Layout, Step
+from scheduler.installation.layout import Layout, Step
 
 LOCK = "systemd/requirements.lock"
 USER_REQUIREMENTS = "requirements.txt"  #: in the configuration: packages for the user's tasks
@@ -88,7 +88,7 @@ class Release:
     def others(self) -> list[Path]:
         """Earlier releases; processes of theirs may still run."""
         paths = self.layout.program.iterdir()
-        kept = (self.home, self.layout.program / DOCUMENTS)
+        kept = (self.home, *(path.parent for path in self.layout.files))
         return [path for path in paths if path.is_dir() and not path.is_symlink() and path not in kept]
 
     def remove_others(self) -> None:

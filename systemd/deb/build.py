@@ -22,14 +22,13 @@ sys.path.insert(0, str(ROOT))
 from scheduler import __version__  # noqa: E402 - it is not installed
 from scheduler.checkout.environment import PIP_WHEEL, fetch_pip  # noqa: E402
 from scheduler.command_name import INSTALLED_COMMAND  # noqa: E402
-from scheduler.installation.layout import Layout  # noqa: E402
+from scheduler.installation.layout import DOCUMENTS, Layout  # noqa: E402
 from scheduler.installation.release import LOCK  # noqa: E402
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")  #: Debian 12, Ubuntu 24.04, Debian 13, Ubuntu 26.04
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 SHARE = Path("usr/share/celery-scheduler")
 SOURCES = ("scheduler", "systemd", "docs")
-DOCUMENTS = ("schedules.yaml", "README.md")
 LATER = " ; python_full_version < '3.11.3'"  #: pip would ask this of the Python that runs it
 
 
@@ -58,7 +57,8 @@ def stage(target: Path, found: Path) -> None:
     share.mkdir(parents=True)
     for name in SOURCES:
         shutil.copytree(ROOT / name, share / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in DOCUMENTS:
+    for name in ("schedules.yaml", *DOCUMENTS):
+        (share / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, share / name)
     shutil.copytree(found, share / "wheels")
     layout = Layout(ROOT, Path("/usr"))

@@ -74,6 +74,25 @@ def test_every_file_that_is_installed_is_there() -> None:
     assert all(source.is_file() for source in Layout(ROOT).files.values())
 
 
+def test_every_link_of_an_installed_page_leads_to_an_installed_file() -> None:
+    layout = Layout(ROOT)
+    for target, source in layout.files.items():
+        if target.suffix != ".md":
+            continue
+        links = re.findall(r"\]\((?!https:)([^)#]+)", source.read_text(encoding="utf-8"))
+        assert {Path(os.path.normpath(target.parent / link)) for link in links} <= set(layout.files), target
+
+
+def test_the_pages_stay_when_earlier_releases_are_removed(tmp_path: Path) -> None:
+    layout = Layout(ROOT, program=tmp_path / "program", configuration=tmp_path)
+    release, old = Release(layout), layout.program / "0.0.1-old"
+    for page in (path for path in layout.files if path.is_relative_to(layout.program)):
+        page.parent.mkdir(parents=True, exist_ok=True)
+    for directory in (release.home, old):
+        directory.mkdir()
+    assert release.others == [old]
+
+
 def test_a_release_has_another_name_when_its_code_or_what_the_tasks_need_differs(tmp_path: Path) -> None:
     (tmp_path / "scheduler").mkdir()
     (tmp_path / "scheduler/module.py").write_text("1")
