@@ -57,6 +57,7 @@ EVENTS: dict[str, tuple[int, str]] = {
     "run.sent_again": (WARNING, "{run} was {reason}"),
     "run.handed_back": (WARNING, "Interrupted {run}: its worker is shutting down; it will run again"),
     "run.refused": (ERROR, "{run} failed: its message cannot be published: {error}"),
+    "message.set_aside": (ERROR, "Set aside a message from queue '{queue}' that cannot be read: {error}"),
     "redis.open": (
         WARNING,
         "Redis at {url} accepts anyone who can reach it: set a password, or require TLS certificates",

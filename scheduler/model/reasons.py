@@ -46,6 +46,7 @@ class Reason(StrEnum):
     NO_NEXT_ATTEMPT = "no next attempt", "failed", "no worker started the next attempt in time", "lua/_ledger.lua"
     REVOKED = "revoked", "failed", "its Celery task was revoked", "worker/signals.py"
     UNREGISTERED = "unregistered", "failed", "the worker does not know its task", "worker/signals.py"
+    UNREADABLE = "message unreadable", "failed", "the worker could not read its message", "worker/intake.py"
     UNSENDABLE = "unsendable", "failed", "its message could not be published", "beat/outbox.py"
 
     LOST = "lost", "lost", "its worker disappeared", "beat/lost_runs.py", "worker/signals.py"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -184,17 +184,23 @@ class Dispatcher:
         return bool(self.app.conf.task_send_sent_event)
 
     def _message(self, entry: Entry, job: Job, identity: str, expires: datetime | None, now: datetime) -> Message:
+        key = (entry.name, entry.revision, expires is not None)
         if self.outbox:
+            if not message.has_signal_receivers():  # they would see a message that is never published
+                self._once(key, lambda: message.refuse_unsendable(self.app, job, identity, expires))
             return message.for_outbox(job, identity, expires, self.outbox)
         if message.has_signal_receivers() or self._announces:
             return message.compose(self.app, job, identity, expires)
-        key = (entry.name, entry.revision, expires is not None)
+        cached = self._once(key, lambda: message.template(self.app, job, expiring=expires is not None))
+        return cached.render(identity, expires, now) if cached else message.compose(self.app, job, identity, expires)
+
+    def _once(self, key: tuple[str, int, bool], make: Callable[[], Template | None]) -> Template | None:
+        """What is made once for each revision of an entry; no template where each message is built by itself."""
         if key not in self._templates:
-            self._templates[key] = message.template(self.app, job, expiring=expires is not None)
+            self._templates[key] = make()
             if len(self._templates) > MAX_TEMPLATES:
                 self._templates.popitem(last=False)
-        cached = self._templates[key]
-        return cached.render(identity, expires, now) if cached else message.compose(self.app, job, identity, expires)
+        return self._templates[key]
 
     def tell(self, batch: Sequence[Due], replies: Replies) -> None:
         """Log what became of the runs and skips of a batch."""

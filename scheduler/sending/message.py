@@ -20,8 +20,10 @@ from typing import Any, NamedTuple
 
 from celery import Celery, signals
 from celery.result import denied_join_result
+from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 
+from scheduler.sending import readable
 from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, RUN_HEADER, task_id, uuid_text
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, NotNow
@@ -175,7 +177,39 @@ def compose(app: Celery, job: Job, run_id: str, expires: datetime | None, task: 
     if "\n" in str(queue):  # the scripts would take the second line for commands, see `Message.place`
         raise CannotCompose("the name of its queue has more than one line")
     text = payload.decode() if isinstance(payload, bytes) else str(payload)
+    refuse_unreadable(json.loads(text), job, task)
     return Message(str(queue), text, task, json.dumps(also) if also else "")
+
+
+def refuse_unreadable(message: dict[str, Any], job: Job, task: str) -> None:
+    """Raise CannotCompose for a message that a worker cannot read, or would take for another task's."""
+    message["headers"].pop(RUN_HEADER, None)  # a template's stand-in is no identity
+    try:
+        readable.refuse(message)
+    except readable.Unreadable as error:
+        raise CannotCompose(f"a worker cannot read its message: {error}") from error
+    for header, value in (("id", task), ("task", job.task)):
+        if message["headers"][header] != value:
+            raise CannotCompose(f"its options set the header {header!r}, which is Celery's own")
+
+
+def draft(app: Celery, job: Job, run_id: str, expires: datetime | None) -> dict[str, Any]:
+    """The message of one run as kombu builds it, without a broker; raises CannotCompose."""
+    drafts: list[dict[str, Any]] = []
+    try:
+        connection: Any = Connection("memory://")  # type: ignore[no-untyped-call]
+        with connection, app.amqp.Producer(connection) as producer:
+            producer.channel.basic_publish = lambda message, **_: drafts.append(message)
+            publish(app, call(job, run_id, expires, task_id(run_id)), producer)
+        built = drafts[0]  # an event for monitors may follow it
+    except Exception as error:  # as in `compose`
+        raise CannotCompose(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+    return built
+
+
+def refuse_unsendable(app: Celery, job: Job, run_id: str, expires: datetime | None) -> None:
+    """Raise CannotCompose for an entry whose message no worker could read, before it goes to the outbox."""
+    refuse_unreadable(draft(app, job, run_id, expires), job, task_id(run_id))
 
 
 def build(app: Celery, job: Job, run_id: str, expires: datetime | None) -> Message:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NOTICES = ("loss", "snapshot", "broker")  #: what `Keys.notice` takes
+NOTICES = ("loss", "snapshot", "broker", "messages")  #: what `Keys.notice` takes
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,11 @@ class Keys:
     def changed(self) -> str:
         """Set of the names that were changed since the leader looked last."""
         return f"{self.prefix}:changed"
+
+    @property
+    def set_aside(self) -> str:
+        """List of the messages that no worker could read, newest first."""
+        return f"{self.prefix}:set_aside"
 
     def notice(self, kind: str) -> str:
         """What a person should know for a while, in a sentence."""

@@ -19,10 +19,12 @@ from celery.worker.state import maybe_shutdown
 
 from scheduler.events import emit
 from scheduler.process import notify
+from scheduler.sending.readable import Unreadable
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, connect, take_a_write
 from scheduler.storage.keys import Keys
 from scheduler.worker.drain import hand_back
+from scheduler.worker.intake import Intake
 
 MAX_PAUSE_S = 2.0  #: seconds between two attempts to reach Redis at most
 
@@ -65,6 +67,28 @@ class Consumer(consumer.Consumer):
 
     lost_at = 0.0  #: when Redis was there last (monotonic), 0 while it is there
     pause = 0.0  #: seconds until the next attempt
+
+    def __init__(self, on_task_request: Any, *arguments: Any, **options: Any) -> None:
+        super().__init__(on_task_request, *arguments, **options)
+        self.intake = Intake(self.app, self.connection_errors)
+        give = self.controller._process_task
+        guarded = self.intake.guard_pool(self.controller)
+        if on_task_request == give:  # else Celery looks for a free place in the pool first, and calls it then
+            self.on_task_request = guarded
+
+    def create_task_handler(self, *arguments: Any, **options: Any) -> Any:
+        """What Celery does with each message, which reads only what it can."""
+        self.intake.guard_channel(self.task_consumer.channel)
+        return self.intake.guard_tasks(super().create_task_handler(*arguments, **options))
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        self.intake.refuse(message, exc)
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        self.intake.refuse(message, Unreadable("it is not Celery's: it names no task"))
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        self.intake.refuse(message, exc)
 
     def connect(self) -> Any:
         self.wait_for_redis()
