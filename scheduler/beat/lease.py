@@ -8,10 +8,12 @@ import threading
 import time
 import uuid
 
+from redis import ResponseError
+
 from scheduler import faults
 from scheduler.process import notify
 from scheduler.settings import Settings
-from scheduler.storage.client import AWAY, Client, connect
+from scheduler.storage.client import AWAY, REFUSED, Client, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.lock import LostLock
 
@@ -102,5 +104,5 @@ class Lease:
                 return
             try:
                 self.renew(client)
-            except AWAY:
-                continue  # beat itself says that Redis is away
+            except (*AWAY, *REFUSED, ResponseError):
+                continue  # beat itself meets the same, and says so

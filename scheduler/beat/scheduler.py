@@ -10,16 +10,19 @@ from typing import Any
 
 from celery import Celery
 from redbeat.schedulers import RedBeatScheduler
+from redis import ResponseError
 
 from scheduler.beat.context import Context
 from scheduler.beat.leading import Leading
 from scheduler.beat.listener import Listener
+from scheduler.beat.loss_detector import LOSS_SHOWN_S
 from scheduler.beat.outage import Outage
 from scheduler.beat.standing_by import StandingBy, Takeover
 from scheduler.errors import ConfigurationError, Exit
 from scheduler.events import emit
 from scheduler.process.stop import Stop
 from scheduler.storage.client import AWAY, REFUSED, connect, refuse_unfit
+from scheduler.storage.kinds import set_aside_other_kinds
 from scheduler.storage.lock import LostLock
 
 
@@ -61,6 +64,9 @@ class Scheduler(RedBeatScheduler):
             self.listener.listen(min(wait, self.max_interval), role.is_interrupted)
         except (*AWAY, *REFUSED) as error:
             self.wait_for_redis(error)
+        except ResponseError:
+            if not self.set_aside_other_kinds(everywhere=True):
+                raise
         except LostLock:
             self.demote()
         return 0.0
@@ -89,6 +95,7 @@ class Scheduler(RedBeatScheduler):
 
     def promote(self, takeover: Takeover) -> None:
         """This beat took the lock."""
+        self.set_aside_other_kinds(everywhere=False)
         self.role = Leading(self.context, takeover)
         self.file.forget()
         emit("beat.leader", lock=self.context.keys.lock, lease=self.lease.seconds)
@@ -100,7 +107,18 @@ class Scheduler(RedBeatScheduler):
         self.lease.held = False
         emit("beat.lost_lock")
 
-    # a Redis that is away or unfit
+    # a Redis that is away, unfit, or has keys of other programs in the place of ours
+
+    def set_aside_other_kinds(self, *, everywhere: bool) -> bool:
+        """Set aside keys that another program wrote in our places; False where there are none."""
+        keys, store = self.context.keys, self.context.store
+        others = set_aside_other_kinds(self.client, keys, everywhere=everywhere)
+        for problem in others.values():
+            emit("store.other_kind", problem=problem)
+            self.client.set(keys.notice("kind"), problem, ex=LOSS_SHOWN_S)
+        if keys.schedule in others:
+            store.reindex()
+        return bool(others)
 
     def check_redis(self) -> None:
         """End this process if its Redis would lose schedules; looked at once, as soon as it answers."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NOTICES = ("loss", "snapshot", "broker", "messages")  #: what `Keys.notice` takes
+NOTICES = ("loss", "snapshot", "broker", "messages", "kind")  #: what `Keys.notice` takes
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,10 @@ class Keys:
     def notice(self, kind: str) -> str:
         """What a person should know for a while, in a sentence."""
         return f"{self.prefix}:notice:{kind}"
+
+    def aside(self, key: str, at: int) -> str:
+        """Where a key of ours is kept that was of another kind, at an instant in epoch seconds."""
+        return f"{self.prefix}:aside:{at}:{key.removeprefix(self.prefix).removeprefix(':')}"
 
     @property
     def probe(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ from scheduler.storage.audit import AUDIT_LENGTH, Audit
 from scheduler.storage.client import Client, hashes, script
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.keys import NOTICES, Keys
+from scheduler.storage.kinds import escaped
 from scheduler.storage.staging import Packed
 from scheduler.validate.terms import near
 
@@ -171,7 +171,7 @@ class Store:
 
     def reindex(self) -> int:
         """Find the entries that do not stand in the index, and add them; returns how many. Reads the whole keyspace."""
-        pattern = re.sub(r"([\\\[\]*?^])", r"\\\1", self.keys.prefix) + "[^:]*"
+        pattern = escaped(self.keys.prefix) + "[^:]*"
         names = [self.keys.name(key) for key in self.client.scan_iter(match=pattern, count=NAMES_PER_READ)]
         added = 0
         for name, stored in self.raw(names):

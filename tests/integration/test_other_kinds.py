@@ -1,0 +1,60 @@
+"""Keys that another program wrote in the places of ours: beat sets them aside, says so, and sends."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler.beat.scheduler import Scheduler
+from scheduler.settings import Settings
+from scheduler.storage.client import Client
+from scheduler.storage.keys import NOTICES, Keys
+from scheduler.storage.kinds import fixed
+from tests.support.beats import runs_sent
+from tests.support.polling import until
+
+FILE = "schedules: {job: {task: scheduler.tasks.log_it, every: 500ms, args: [1, 2], overlap: allow}}\n"
+KEYS = Keys()
+KINDS = {key: kind for key, kind in fixed(KEYS).items() if key not in map(KEYS.notice, NOTICES)}
+KINDS[KEYS.sent("celery")] = "zset"
+
+
+def replace(client: Client, key: str) -> None:
+    """Put a key of another kind there."""
+    client.delete(key)
+    if KINDS[key] == "list":
+        client.set(key, "another program's")
+    else:
+        client.rpush(key, "another program's")
+
+
+def sends(beat: Scheduler, count: int = 1) -> None:
+    """Wait until so many more runs were sent; the lock may have to run out before."""
+    wanted = len(runs_sent(beat.client)) + count
+
+    def ticks() -> bool:
+        beat.tick()
+        return len(runs_sent(beat.client)) >= wanted
+
+    until(ticks, 60, f"{wanted} runs in the queue")
+
+
+@pytest.mark.parametrize("when", ["before beat starts", "while beat leads"])
+def test_keys_of_another_kind_stop_nothing(beat: Scheduler, client: Client, settings: Settings, when: str) -> None:
+    settings.file.write_text(FILE)
+    beat.max_interval = 0.1
+    if when == "while beat leads":
+        sends(beat)
+    for key in KINDS:
+        replace(client, key)
+    sends(beat, 2)
+
+
+def test_what_was_set_aside_is_kept_and_named(beat: Scheduler, client: Client, settings: Settings) -> None:
+    settings.file.write_text(FILE)
+    replace(client, KEYS.leases)
+    sends(beat)
+    [aside] = client.scan_iter("redbeat::aside:*:leases")
+    assert client.lrange(aside, 0, -1) == ["another program's"]
+    assert 0 < client.ttl(aside) <= 30 * 86_400
+    [notice] = beat.context.store.notices()
+    assert notice == f"Another program wrote a list to {KEYS.leases}; it is kept for a while as {aside}"
