@@ -120,9 +120,9 @@ def broker(settings: Settings) -> dict[str, Any]:
         # Without confirmations, a message is lost with the connection that it was written to.
         options = {"confirm_publish": True}
         tls = {"server_hostname": None} if settings.broker.startswith("amqps:") else False  # None: the URL's host
-        found = {"broker_url": settings.broker, "broker_transport_options": options, "broker_use_ssl": tls}
+        sent_to = {"broker_url": settings.broker, "broker_transport_options": options, "broker_use_ssl": tls}
         # An application's own queues may exist without them, and RabbitMQ refuses to declare those again.
-        return found if settings.celery_app else {**found, "task_queue_max_priority": HIGHEST_PRIORITY}
+        return sent_to if settings.celery_app else {**sent_to, "task_queue_max_priority": HIGHEST_PRIORITY}
     place = parse(settings.broker or settings.redis_url).celery()
     waits = {
         "visibility_timeout": 3600,

@@ -53,5 +53,5 @@ def refuse_commands(wanted: Undo) -> None:
     fields, before = wanted.fields or {}, wanted.entry.fields if wanted.entry else {}
     same = all(fields.get(key) == before.get(key) for key in ("task", *forms.SHAPES))
     if wanted.fields is not None and fields.get("task") in forms.COMMANDS and not same:
-        message = f"{fields['task']} runs a command: undo this with `scheduler undo`"
+        message = f"{fields['task']} runs a command, which the page cannot set: use `scheduler undo ID`"
         raise RefusedChange(message)

@@ -31,9 +31,8 @@ examples of COMMAND and its arguments:
   undo 1766000000000-0           revert a change by its id in `audit`
 
 \b
-A command waits up to {REFUSAL_WAIT_S:.0f} s for a Redis that refuses for now: one
-that fails over, lacks replicas, loads its data or runs a long script. Then it
-exits with 69.
+While Redis refuses commands (failover, too few replicas, loading, a long
+script), a command waits up to {REFUSAL_WAIT_S:.0f} s, and then exits with 69.
 
 \b
 exit codes:

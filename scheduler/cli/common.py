@@ -80,6 +80,11 @@ def with_service(command: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 warning``, ``2 warnings``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def print_json(body: object) -> None:
     """JSON, indented."""
     click.echo(json.dumps(body, indent=2, ensure_ascii=False))

@@ -13,7 +13,7 @@ import click
 from scheduler import changes
 from scheduler.changes import Checked, Invalid
 from scheduler.changes.plan import Change, Plan
-from scheduler.cli.common import Service, as_json, print_json, with_service
+from scheduler.cli.common import Service, as_json, counted, print_json, with_service
 from scheduler.command_name import schema_path
 from scheduler.errors import Exit, RefusedChange
 
@@ -60,8 +60,8 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
             click.echo(str(problem), err=problem.severity == "error")
         if valid.ok:
             where = f" in {len(checked.files) + 1} files" if checked.files else ""
-            counts = f"{len(valid.declared)} schedules{where}, {len(warnings)} warnings, no errors"
-            click.echo(f"{checked.path}: {counts}")
+            schedules, warned = counted(len(valid.declared), "schedule"), counted(len(warnings), "warning")
+            click.echo(f"{checked.path}: {schedules}{where}, {warned}, no errors")
     if not valid.ok:
         return Exit.NO_INPUT if checked.is_unreadable else Exit.PROBLEMS
     return Exit.CHANGES if strict and warnings else Exit.OK

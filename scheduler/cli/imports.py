@@ -9,6 +9,7 @@ from typing import TextIO
 import click
 from tzlocal import get_localzone_name
 
+from scheduler.cli.common import counted
 from scheduler.cli.crontab_file import ImportedJob, read_crontab
 from scheduler.command_name import schema_comment
 from scheduler.errors import Exit
@@ -58,7 +59,8 @@ def crontab(file: TextIO, system: bool, timezone: str) -> int:
     for item in left:
         click.echo(f"# line {item.line}: {item.text.strip()}\n#   {item.reason}")
         click.echo(f"scheduler: {file.name}:{item.line}: {item.reason}: {item.text.strip()}", err=True)
-    click.echo(f"scheduler: {len(jobs)} schedules, {len(left)} lines to look at", err=True)
+    lines = f"{counted(len(left), 'line')} to convert by hand"
+    click.echo(f"scheduler: {counted(len(jobs), 'schedule')}, {lines}", err=True)
     return Exit.OK
 
 

@@ -53,10 +53,10 @@ def read_instant(_: click.Context, __: click.Parameter, value: str | None) -> da
 @click.option("--cron", help="A cron expression, in place of a schedule's name.")
 @click.option("--words", help='A timing in words, such as "every weekday at 9"; shows its spelling in the file.')
 @click.option("--timezone", default="UTC", show_default=True, help="Time zone of --cron and --words.")
-@click.option("--after", callback=read_instant, help="Start at this time; now if left out.")
+@click.option("--after", callback=read_instant, help='Start at this time, as "2026-12-24 18:00" (UTC); default: now.')
 @click.option("-n", "count", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Number of runs.")
 @click.option("--all", "every", is_flag=True, help="Every schedule in one timeline; needs --until.")
-@click.option("--until", callback=read_instant, help="End of the timeline of --all.")
+@click.option("--until", callback=read_instant, help="End of the timeline of --all, written as for --after.")
 @as_json
 @with_service
 def next_(

@@ -50,11 +50,13 @@ class Parser(argparse.ArgumentParser):
 def parser() -> Parser:
     top = Parser(prog=command_name(), description="Install the service on a machine with systemd, or remove it.")
     commands = top.add_subparsers(dest="command", required=True)
-    install = commands.add_parser("install", help="install or upgrade the service on this machine")
+    install = commands.add_parser("install", description="Install or upgrade the service on this machine, as root.")
     install.add_argument(
         "--wheels", metavar="DIR", type=Path, help="directory with every package, for a machine without a package index"
     )
-    remove = commands.add_parser("uninstall", help="remove the service; keep configuration and state")
+    remove = commands.add_parser(
+        "uninstall", description="Remove the service, as root; /etc/celery-scheduler, state, logs and the user stay."
+    )
     remove.add_argument("--purge", action="store_true", help="also remove configuration, state, logs and the user")
     for command in (install, remove):
         command.add_argument("--dry-run", action="store_true", help="print the steps without taking them")

@@ -60,7 +60,7 @@ def ask(state_dir: Path, pid: int) -> tuple[int, list[str]]:
             os.kill(pid, 0)
             if time.monotonic() > until:
                 raise Conflict(
-                    f"process {pid} did not answer within {ANSWER_TIMEOUT_S:g} s: its journal says what it does"
+                    f"process {pid} did not answer within {ANSWER_TIMEOUT_S:g} s: see whether it is beat, and its log"
                 )
             time.sleep(0.05)
         code, problems = json.loads(path.read_text(encoding="utf-8"))

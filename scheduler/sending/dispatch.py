@@ -132,7 +132,7 @@ class Dispatcher:
                 f"the run before of '{entry.name}' is still queued or running: wait for it, or set overlap: allow"
             )
         emit("run.sent", run=identity, queue=sent.queue)
-        line = audit_line(by, requested, "run", None, None, f"run {identity}", schedule=entry.name)
+        line = audit_line(by, requested, "run", None, None, identity, schedule=entry.name)
         Audit(self.client, self.keys).add(line)
         return identity
 

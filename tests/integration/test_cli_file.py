@@ -17,7 +17,7 @@ def test_check_of_a_good_file_says_how_much_is_in_it(shell: Shell) -> None:
     shell.file(JOB)
     said = shell("check")
     assert (said.code, said.err) == (Exit.OK, "")
-    assert said.out == f"{shell.settings.file}: 1 schedules, 0 warnings, no errors\n"
+    assert said.out == f"{shell.settings.file}: 1 schedule, 0 warnings, no errors\n"
 
 
 def test_check_needs_no_redis(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +143,7 @@ def test_check_tells_how_many_files_there_are_and_warns_of_a_pattern_without_any
     assert said.out.splitlines() == [
         f"{shell.settings.file}:1:22: warning: include: 'schedules.d/*.yaml' matches no file — check the pattern, "
         "which is relative to this file's directory; ignore this if the files come later",
-        f"{shell.settings.file}: 1 schedules in 2 files, 1 warnings, no errors",
+        f"{shell.settings.file}: 1 schedule in 2 files, 1 warning, no errors",
     ]
     assert shell("check", "--strict").code == Exit.CHANGES
     assert json.loads(shell("check", "--json").out)["includes"] == [str(directory / "more.yaml")]

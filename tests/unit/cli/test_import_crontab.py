@@ -48,7 +48,7 @@ def test_what_cannot_move_is_listed_in_the_file_and_on_standard_error(printed: t
     for text in ("MAILTO=ops@example.org", "@reboot /bin/true"):
         assert text in out
         assert text in err
-    assert err.endswith("2 schedules, 2 lines to look at\n")
+    assert err.endswith("2 schedules, 2 lines to convert by hand\n")
 
 
 def test_an_empty_crontab_gives_an_empty_file_that_is_valid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
