@@ -94,12 +94,21 @@ class Place:
             "result_backend": self.broker_url,
             "broker_transport_options": transport,
             "result_backend_transport_options": transport,
-            "redbeat_redis_url": self.redbeat_url,
+            "redbeat_redis_url": MaskedUrl(self.redbeat_url),
             "redbeat_redis_options": redbeat,
         }
         for setting in ("broker_use_ssl", "redis_backend_use_ssl", "redbeat_redis_use_ssl"):
             settings |= {setting: self.tls} if self.tls else {}
         return settings
+
+
+class MaskedUrl(str):
+    """A URL that `celery report` shows without its login: it masks Celery's own settings, but not RedBeat's."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(re.sub(r"//[^/]*@", "//********@", str(self)))
 
 
 def parse(url: str) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -9,7 +10,7 @@ import click
 
 from scheduler import __version__
 from scheduler.cli import act, audit, doctor, export, file, imports, look, service
-from scheduler.cli.common import REFUSAL_WAIT_S
+from scheduler.cli.common import REFUSAL_WAIT_S, say
 from scheduler.command_name import command_name
 from scheduler.errors import Exit, SchedulerError
 from scheduler.settings import Settings
@@ -70,7 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(cli.main(arguments, prog_name=command_name(), standalone_mode=False) or 0)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        for line in shown.getvalue().rstrip().split("\n"):
+            say(line, err=True)
         return Exit.USAGE
     except click.Abort:
         return 130
@@ -86,5 +90,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def complain(error: SchedulerError) -> int:
     """Say on standard error what is wrong, a line for each problem."""
     for line in str(error).splitlines():
-        click.echo(f"scheduler: {line}", err=True)
+        say(f"scheduler: {line}", err=True)
     return error.exit_code

@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from scheduler import changes
-from scheduler.cli.common import Service, as_json, local, print_json, with_service
+from scheduler.cli.common import Service, as_json, local, print_json, say, with_service
 from scheduler.cli.look import read_instant
 from scheduler.command_name import with_command_name
 from scheduler.errors import Exit
@@ -31,7 +31,7 @@ def run(service: Service, name: str, json_: bool) -> int:
     if json_:
         print_json({"run": identity})
     else:
-        click.echo(with_command_name(f"sent {identity}; `scheduler history {name}` shows its result"))
+        say(with_command_name(f"sent {identity}; `scheduler history {name}` shows its result"))
     return Exit.OK
 
 
@@ -84,7 +84,7 @@ def answer(service: Service, name: str, json_: bool, sentence: str) -> int:
     if json_:
         print_json(detail_json(service.status.detail(name, runs=1)))
     else:
-        click.echo(with_command_name(sentence))
+        say(with_command_name(sentence))
     return Exit.OK
 
 

@@ -9,7 +9,7 @@ import click
 
 from scheduler.changes import undo as undoing
 from scheduler.changes.plan import compare
-from scheduler.cli.common import Service, as_json, local, print_json, with_service
+from scheduler.cli.common import Service, as_json, local, print_json, say, with_service
 from scheduler.errors import Exit
 
 
@@ -27,7 +27,7 @@ def audit(service: Service, name: str, count: int, json_: bool) -> int:
     if json_:
         print_json({"changes": lines})
     for line in () if json_ else lines:
-        click.echo(sentence(line))
+        say(sentence(line))
     return Exit.OK
 
 
@@ -60,7 +60,7 @@ def undo(service: Service, id: str, json_: bool) -> int:
     if json_:
         print_json({"undone": id, "kind": done.kind, "schedule": done.name})
     else:
-        click.echo(str(done))
+        say(str(done))
     return Exit.OK
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import cached_property
@@ -13,6 +14,7 @@ import click
 from celery import Celery
 
 from scheduler.changes import Tasks
+from scheduler.printable import is_unsafe, printable
 from scheduler.settings import Settings
 from scheduler.status.read_model import Status
 from scheduler.storage.client import connect
@@ -33,7 +35,7 @@ class Service:
     def settings(self) -> Settings:
         settings = Settings.from_environ()
         for problem in settings.unknown:
-            click.echo(f"scheduler: {problem}", err=True)
+            say(f"scheduler: {problem}", err=True)
         return settings
 
     @cached_property
@@ -85,18 +87,24 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def say(line: str, *, err: bool = False) -> None:
+    """Print one line, whatever text of other people is in it."""
+    click.echo(printable(line), err=err)
+
+
 def print_json(body: object) -> None:
-    """JSON, indented."""
-    click.echo(json.dumps(body, indent=2, ensure_ascii=False))
+    """JSON, indented; what a terminal would act on is escaped as JSON escapes it."""
+    text = json.dumps(body, indent=2, ensure_ascii=False)
+    click.echo(re.sub(r"[^ -~\n]", lambda found: json.dumps(found[0])[1:-1] if is_unsafe(found[0]) else found[0], text))
 
 
 def print_table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
     """Columns as wide as their widest value; the last one as long as it is."""
-    lines = [head, *(tuple(str(cell) for cell in row) for row in rows)]
+    lines = [head, *(tuple(printable(str(cell)) for cell in row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         cells = [cell.ljust(width) for cell, width in zip(line[:-1], widths[:-1], strict=True)]
-        click.echo("  ".join([*cells, line[-1]]).rstrip())
+        say("  ".join([*cells, line[-1]]).rstrip())
 
 
 def local(instant: datetime | float | None, zone: str = "UTC") -> str:

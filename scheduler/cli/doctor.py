@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from scheduler.cli.common import Service, as_json, print_json, with_service
+from scheduler.cli.common import Service, as_json, print_json, say, with_service
 from scheduler.errors import Exit
 from scheduler.sending.broker import worker_answers
 from scheduler.status.doctor import examine
@@ -30,9 +30,9 @@ def doctor(service: Service, json_: bool) -> int:
         print_json({"ok": not problems, "findings": [asdict(finding) for finding in findings]})
         return Exit.PROBLEMS if problems else Exit.OK
     for finding in findings:
-        click.echo(f"{finding.severity:<8} {finding}")
+        say(f"{finding.severity:<8} {finding}")
     if not problems:
-        click.echo(f"no problems found: Redis at {service.settings.shown_redis_url}, clocks, beat, workers")
+        say(f"no problems found: Redis at {service.settings.shown_redis_url}, clocks, beat, workers")
     return Exit.PROBLEMS if problems else Exit.OK
 
 

@@ -6,7 +6,7 @@ import click
 
 from scheduler.changes import export as exporting
 from scheduler.changes.export import Proposal
-from scheduler.cli.common import Service, as_json, print_json, with_service
+from scheduler.cli.common import Service, as_json, print_json, say, with_service
 from scheduler.errors import CannotWrite, Exit
 
 
@@ -35,7 +35,7 @@ def export(service: Service, names: tuple[str, ...], fields: tuple[str, ...], wr
     elif proposals or not left_out:
         show(proposals, written=write_ and not failed)
     for refused in (*left_out, *failed):
-        click.echo(f"scheduler: {refused}", err=True)
+        say(f"scheduler: {refused}", err=True)
     return Exit.CANT_CREATE if failed else left_out[0].exit_code if left_out else Exit.OK
 
 
@@ -43,11 +43,11 @@ def show(proposals: list[Proposal], *, written: bool) -> None:
     for made in proposals:
         click.echo(made.patch, nl=False)
         for reason in made.reasons:
-            click.echo(f"scheduler: check this before you apply the patch to {made.path}: {reason}", err=True)
+            say(f"scheduler: check this before you apply the patch to {made.path}: {reason}", err=True)
         if written:
-            click.echo(f"scheduler: wrote {made.path}: {', '.join(made.changed)}", err=True)
+            say(f"scheduler: wrote {made.path}: {', '.join(made.changed)}", err=True)
     if not proposals:
-        click.echo("nothing to export", err=True)
+        say("nothing to export", err=True)
 
 
 def proposal_json(made: Proposal) -> dict[str, object]:

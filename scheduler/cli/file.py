@@ -13,7 +13,7 @@ import click
 from scheduler import changes
 from scheduler.changes import Checked, Invalid
 from scheduler.changes.plan import Change, Plan
-from scheduler.cli.common import Service, as_json, counted, print_json, with_service
+from scheduler.cli.common import Service, as_json, counted, print_json, say, with_service
 from scheduler.command_name import schema_path
 from scheduler.errors import Exit, RefusedChange
 
@@ -57,11 +57,11 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
         print_json({**facts, "problems": problems})
     else:
         for problem in (*valid.errors, *warnings):
-            click.echo(str(problem), err=problem.severity == "error")
+            say(str(problem), err=problem.severity == "error")
         if valid.ok:
             where = f" in {len(checked.files) + 1} files" if checked.files else ""
             schedules, warned = counted(len(valid.declared), "schedule"), counted(len(warnings), "warning")
-            click.echo(f"{checked.path}: {schedules}{where}, {warned}, no errors")
+            say(f"{checked.path}: {schedules}{where}, {warned}, no errors")
     if not valid.ok:
         return Exit.NO_INPUT if checked.is_unreadable else Exit.PROBLEMS
     return Exit.CHANGES if strict and warnings else Exit.OK
@@ -81,12 +81,12 @@ def plan(service: Service, path: Path | None, json_: bool) -> int:
         wanted = changes.plan_for(service.store, checked)
         show(wanted, json_)
         if wanted.is_mass_removal:
-            click.echo("scheduler: this removes most schedules, so `apply` needs --allow-remove", err=True)
+            say("scheduler: this removes most schedules, so `apply` needs --allow-remove", err=True)
         elif wanted.removals and checked.unended:
             sentence = (
                 f"{checked.unended[0]} has no line break at its end, as if cut short, so `apply` needs --allow-remove"
             )
-            click.echo(f"scheduler: {sentence}", err=True)
+            say(f"scheduler: {sentence}", err=True)
         return Exit.CHANGES if wanted.changes else Exit.OK
 
 
@@ -135,8 +135,8 @@ def show(wanted: Plan, json_: bool) -> None:
         print_json({"summary": wanted.summary(), "changes": [change_json(change) for change in wanted.changes]})
         return
     for change in wanted.changes:
-        click.echo(str(change))
-    click.echo(wanted.summary())
+        say(str(change))
+    say(wanted.summary())
 
 
 def change_json(change: Change) -> dict[str, object]:

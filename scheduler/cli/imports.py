@@ -9,10 +9,11 @@ from typing import TextIO
 import click
 from tzlocal import get_localzone_name
 
-from scheduler.cli.common import counted
+from scheduler.cli.common import counted, say
 from scheduler.cli.crontab_file import ImportedJob, read_crontab
 from scheduler.command_name import schema_comment
 from scheduler.errors import Exit
+from scheduler.printable import printable
 from scheduler.timing import get_zone
 from scheduler.timing.errors import TimingError
 
@@ -57,10 +58,11 @@ def crontab(file: TextIO, system: bool, timezone: str) -> int:
     for job in jobs:
         click.echo("\n".join(schedule_lines(job, timezone)))
     for item in left:
-        click.echo(f"# line {item.line}: {item.text.strip()}\n#   {item.reason}")
-        click.echo(f"scheduler: {file.name}:{item.line}: {item.reason}: {item.text.strip()}", err=True)
+        say(f"# line {item.line}: {item.text.strip()}")
+        say(f"#   {item.reason}")
+        say(f"scheduler: {file.name}:{item.line}: {item.reason}: {item.text.strip()}", err=True)
     lines = f"{counted(len(left), 'line')} to convert by hand"
-    click.echo(f"scheduler: {counted(len(jobs), 'schedule')}, {lines}", err=True)
+    say(f"scheduler: {counted(len(jobs), 'schedule')}, {lines}", err=True)
     return Exit.OK
 
 
@@ -68,7 +70,7 @@ def schedule_lines(job: ImportedJob, timezone: str) -> Iterator[str]:
     """One schedule; every text is quoted as JSON quotes it, which YAML reads alike."""
     kwargs = {"argv": job.run, "timeout": A_DAY} | ({"directory": job.directory} if job.directory else {})
     yield ""
-    yield f"  {job.name}:" + (f"  # ran as {job.user}" if job.user else "")
+    yield f"  {job.name}:" + (f"  # ran as {printable(job.user)}" if job.user else "")
     if job.description:
         yield f"    description: {quoted(job.description)}"
     yield "    task: scheduler.tasks.run_command"

@@ -10,7 +10,7 @@ import click
 
 from scheduler import timing as timings
 from scheduler.changes import clock
-from scheduler.cli.common import Service, as_json, local, print_json, print_table, with_service
+from scheduler.cli.common import Service, as_json, local, print_json, print_table, say, with_service
 from scheduler.errors import Exit
 from scheduler.model import Run
 from scheduler.sending.upcoming import each_after
@@ -91,9 +91,9 @@ def next_(
     if json_:
         print_json({"timing": description, "timezone": zone, "next": [iso(instant) for instant in instants]})
         return Exit.OK
-    click.echo(description)
+    say(description)
     for instant in instants:
-        click.echo(local(instant, zone) + ("" if zone == "UTC" else f"  =  {local(instant)}"))
+        say(local(instant, zone) + ("" if zone == "UTC" else f"  =  {local(instant)}"))
     return Exit.OK
 
 
@@ -170,14 +170,14 @@ def status(service: Service, json_: bool) -> int:
         print_json(overview_json(overview))
         return Exit.PROBLEMS if overview.problems else Exit.OK
     leader = overview.leader
-    click.echo(f"leader    {leader.name} since {local(leader.since)}" if leader else "leader    none")
-    click.echo(f"standbys  {', '.join(overview.standbys) or 'none'}")
-    click.echo(f"file      {overview.file.get('path', 'not loaded')}  {overview.file.get('digest', '')}")
-    click.echo(f"schedules {overview.total}")
+    say(f"leader    {leader.name} since {local(leader.since)}" if leader else "leader    none")
+    say(f"standbys  {', '.join(overview.standbys) or 'none'}")
+    say(f"file      {overview.file.get('path', 'not loaded')}  {overview.file.get('digest', '')}")
+    say(f"schedules {overview.total}")
     if page := StateDirectory(service.settings.state_dir).page():
-        click.echo(f"page      {page}")
+        say(f"page      {page}")
     for problem in overview.problems:
-        click.echo(f"problem   {problem}")
+        say(f"problem   {problem}")
     return Exit.PROBLEMS if overview.problems else Exit.OK
 
 

@@ -7,7 +7,7 @@ import secrets
 import click
 
 from scheduler import installation
-from scheduler.cli.common import Service, with_service
+from scheduler.cli.common import Service, say, with_service
 from scheduler.errors import Exit
 from scheduler.process import reload as reloading
 
@@ -41,7 +41,7 @@ def reload(service: Service, pid: int) -> int:
     """
     code, lines = reloading.ask(service.settings.state_dir, pid)
     for line in lines:
-        click.echo(f"scheduler: {line}", err=True)
+        say(f"scheduler: {line}", err=True)
     return code
 
 

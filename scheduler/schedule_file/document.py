@@ -9,6 +9,7 @@ from pathlib import Path as FilePath
 from typing import Any, Protocol
 
 from scheduler.model import Position, Problem
+from scheduler.printable import printable as visible
 
 Path = tuple[str | int, ...]
 
@@ -132,7 +133,7 @@ class Document:
 def printable(text: str, limit: int = 60) -> str:
     """Text for a message of one line: shortened to ``limit`` characters, with unprintable ones escaped."""
     cut = text if len(text) <= limit else f"{text[: limit - 1]}…"
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in cut)
+    return visible(cut)
 
 
 def owner(path: Path) -> tuple[str, str]:

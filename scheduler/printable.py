@@ -1,0 +1,19 @@
+"""Other people's text for one line of a terminal: without escape sequences, line breaks and changes of direction."""
+
+from __future__ import annotations
+
+import unicodedata
+
+JOINERS = "\u200c\u200d"  #: invisible, but some scripts and signs need them
+
+
+def printable(text: str) -> str:
+    r"""The text with every control and format character, line separator and lone surrogate as ``\x1b``."""
+    if text.isprintable():
+        return text
+    return "".join(letter.encode("unicode_escape").decode() if is_unsafe(letter) else letter for letter in text)
+
+
+def is_unsafe(letter: str) -> bool:
+    category = unicodedata.category(letter)
+    return (category[0] == "C" and letter not in JOINERS) or category in ("Zl", "Zp")
