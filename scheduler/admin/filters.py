@@ -22,7 +22,7 @@ Instant = datetime | float | None
 UNITS = ((5_184_000, 2_592_000, "months"), (172_800, 86_400, "days"), (5_400, 3_600, "h"), (90, 60, "min"))
 TONES = {
     "good": ("ok", "succeeded"),
-    "bad": ("failed", "lost", "quarantined", "overdue"),
+    "bad": ("failed", "lost", "quarantined", "overdue", "unreadable"),
     "busy": ("running", "queued"),
     "held": ("paused", "skipped"),
 }

@@ -23,5 +23,5 @@ def show() -> Response:
     health: dict[str, object] = {"ok": True}
     if facts.get("state") == "rejected":
         health |= {"file": "rejected"}
-        health |= {"problems": with_command_name(facts["problems"]).splitlines()} if is_logged_in() else {}
+        health |= {"problems": with_command_name(facts.get("problems", "")).splitlines()} if is_logged_in() else {}
     return as_json(health)

@@ -49,10 +49,9 @@ class Search:
 
     def matches(self, entry: Entry) -> bool:
         """Whether the entry has the tag, and the text in its name, task, description or tags."""
-        tags = [str(tag) for tag in entry.fields.get("tags") or ()]
-        if self.tag and self.tag not in tags:
+        if self.tag and self.tag not in entry.tags:
             return False
-        texts = (entry.name, entry.fields.get("task"), entry.fields.get("description"), *tags)
+        texts = (entry.name, entry.fields.get("task"), entry.fields.get("description"), *entry.tags)
         return self.q.casefold() in " ".join(str(text) for text in texts if text).casefold()
 
 

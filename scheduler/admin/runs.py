@@ -6,6 +6,7 @@ from typing import Any
 
 from celery.result import AsyncResult
 from flask import Blueprint, Response, redirect, url_for
+from kombu.exceptions import OperationalError
 from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler.admin.answers import as_json, page, wants_json
@@ -14,6 +15,7 @@ from scheduler.admin.service import USER, service
 from scheduler.errors import NotFound
 from scheduler.model import Run
 from scheduler.status.as_json import run_json
+from scheduler.storage.client import AWAY, REFUSED
 
 pages = Blueprint("runs", __name__)
 UNFINISHED = ("queued", "running")
@@ -66,8 +68,13 @@ def progress_of(run: Run) -> dict[str, Any] | None:
 
 def task_json(task_id: str) -> dict[str, Any]:
     """A task's state and result from Celery's result backend."""
-    meta = AsyncResult(task_id, app=service().celery).backend.get_task_meta(task_id)
-    state, result = str(meta["status"]), meta.get("result")
+    try:
+        meta = AsyncResult(task_id, app=service().celery).backend.get_task_meta(task_id)
+        state, result = str(meta["status"]), meta.get("result")
+    except (*AWAY, *REFUSED, OperationalError):
+        raise
+    except Exception as error:  # what is stored is anybody's, and Celery's reader expects its own
+        meta, state, result = {}, "UNREADABLE", f"the stored result cannot be read: {type(error).__name__}"
     progress = result if isinstance(result, dict) and state == "PROGRESS" else {}
     return {
         "id": task_id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -96,8 +95,7 @@ def create(
 
 def gate(store: Store, name: str, fields: Mapping[str, Any], tasks: Tasks) -> Declared:
     """Validate the fields as the file's would be, with the file's calendars; raises Invalid."""
-    calendars = json.loads(store.file_facts().get("calendars", "{}"))
-    declared, problems = validate_fields(name, fields, tasks=tasks, calendars=calendars)
+    declared, problems = validate_fields(name, fields, tasks=tasks, calendars=store.calendars())
     if declared is None:
         raise Invalid(tuple(problem for problem in problems if problem.severity == "error"))
     return declared

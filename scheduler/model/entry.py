@@ -104,5 +104,11 @@ class Entry:
         excluded = tuple(fields.pop("excluded", ()))
         return Declared(self.name, Schedule.model_validate(fields), excluded)
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Its tags, as far as they can be read."""
+        tags = self.fields.get("tags")
+        return tuple(map(str, tags)) if isinstance(tags, (list, tuple)) else ()
+
     def with_due(self, due: datetime | None) -> Entry:
         return replace(self, due=due)

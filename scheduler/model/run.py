@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-Outcome = Literal["queued", "running", "succeeded", "failed", "lost", "skipped"]
+Outcome = Literal["queued", "running", "succeeded", "failed", "lost", "skipped", "unreadable"]
 
 
 @dataclass(frozen=True)
 class Run:
     """One due instant (or manual request) in the ledger; times are epoch seconds, 0 where not reached.
 
-    A stretch of equal skips is one Run with ``count`` above 1, from ``due`` to ``until``.
+    A stretch of equal skips is one Run with ``count`` above 1, from ``due`` to ``until``. The outcome of a row that
+    another program damaged, or that a later version wrote, is 'unreadable'; its ``detail`` says why.
     """
 
     id: str

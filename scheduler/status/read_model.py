@@ -32,6 +32,7 @@ State = Literal[
     "failed",
     "lost",
     "skipped",
+    "unreadable",
     "ok",
     "new",
 ]
@@ -47,6 +48,7 @@ STATES: dict[State, str] = {
     "failed": "the last run failed",
     "lost": "the last run was lost",
     "skipped": "the last due instant was skipped",
+    "unreadable": "the record of the last run cannot be read",
     "ok": "the last run succeeded",
     "new": "has not run yet",
 }
@@ -174,7 +176,7 @@ def row(entry: Entry, last: Run | None) -> Row:
         last=last,
         origin=entry.origin,
         description=str(entry.fields.get("description", "")),
-        tags=tuple(entry.fields.get("tags", ())),
+        tags=entry.tags,
         overlaid=tuple(entry.overlay),
         error=entry.error or error,
         paused_by=entry.pause.by if entry.pause else "",

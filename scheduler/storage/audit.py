@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from scheduler.errors import NotFound
+from scheduler.model import Pause, SkipNext
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
+from scheduler.storage.records import loads, mapping, read_or, record, seconds, text, whole
 
 AUDIT_LENGTH = 10_000
 
@@ -50,6 +53,32 @@ def audit_line(
 
 
 def read_line(identity: str, fields: Mapping[str, str]) -> dict[str, Any]:
-    """A line with its id."""
-    line: dict[str, Any] = {"id": identity, **json.loads(fields["change"])}
-    return line
+    """A line with its id. Never raises: one that cannot be read is the change 'unreadable', and ``why`` says why."""
+    at = read_or(0.0, seconds, int(identity.partition("-")[0]) / 1000)
+    empty = {"by": "?", "at": at, "change": "?", "schedule": "", "before": None, "after": None, "why": ""}
+    try:
+        return {"id": identity, **checked(empty | mapping(loads(fields["change"])))}
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        why = f"this line cannot be read: {' '.join(str(error).split())[:200]}"
+        return {"id": identity, **empty, "change": "unreadable", "why": why}
+
+
+def checked(line: dict[str, Any]) -> dict[str, Any]:
+    """A line whose values have the types that ``audit_line`` gives them; raises ValueError or TypeError."""
+    found = line | {"at": seconds(line["at"]), "before": fields_of(line["before"]), "after": fields_of(line["after"])}
+    found |= {key: text(line[key]) for key in ("by", "change", "schedule", "why")}
+    for key, kind in (("pause", Pause), ("skip", SkipNext)):
+        if key in line:
+            before, after = line[key]
+            found[key] = [None if one is None else as_mapping(kind, one) for one in (before, after)]
+    return found | ({"runs": whole(line["runs"])} if "runs" in line else {})
+
+
+def as_mapping(kind: type[Any], value: Any) -> dict[str, Any]:
+    """A pause or a skip, if its values can be read."""
+    read: dict[str, Any] = asdict(record(kind, value))
+    return read
+
+
+def fields_of(value: Any) -> dict[str, Any] | None:
+    return None if value is None else mapping(value)

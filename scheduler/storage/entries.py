@@ -20,6 +20,7 @@ from scheduler import references, timing
 from scheduler.errors import RefusedChange
 from scheduler.model import Entry, Overlaid, Pause, Policies, SkipNext
 from scheduler.storage.instants import from_micros, from_redbeat, from_seconds, to_micros, to_redbeat_json, to_seconds
+from scheduler.storage.records import loads, mapping, record
 from scheduler.timing import Timing, TimingError
 
 NEVER = -1.0  #: RedBeat ignores scores below zero
@@ -186,22 +187,22 @@ def decode(name: str, stored: Mapping[str, str]) -> Entry:
 
 
 def decode_frame(name: str, stored: Mapping[str, str]) -> Entry:
-    seen = json.loads(stored.get("meta") or "{}")
+    seen = mapping(loads(stored.get("meta") or "{}"))
     origin = stored.get("origin", "redbeat")
     if origin not in ("file", "admin", "redbeat"):
         raise DamagedEntry(f"its origin is {origin!r}")
-    own = {key: json.loads(stored.get(key) or "{}") for key in JSON_FIELDS}
+    own = {key: mapping(loads(stored.get(key) or "{}")) for key in JSON_FIELDS}
     pause = stored.get("pause")
     due = from_micros(str(whole(stored, "due"))) if stored.get("due") else None
-    skip = SkipNext(**json.loads(stored["skip"])) if stored.get("skip") else None
+    skip = record(SkipNext, loads(stored["skip"])) if stored.get("skip") else None
     is_over = skip is not None and (due is None or from_seconds(skip.due) < due)
     return Entry(
         name=name,
         origin=origin,  # type: ignore[arg-type]
-        fields=json.loads(stored["definition"]) if origin == "redbeat" else own["fields"],
+        fields=mapping(loads(stored["definition"])) if origin == "redbeat" else own["fields"],
         base=own["base"],
-        overlay={key: Overlaid(**value) for key, value in own["overlay"].items()},
-        pause=Pause(**json.loads(pause)) if pause else None,
+        overlay={key: record(Overlaid, value) for key, value in own["overlay"].items()},
+        pause=record(Pause, loads(pause)) if pause else None,
         skip=None if is_over else skip,
         due=due,
         last_run_at=from_redbeat(seen.get("last_run_at")),

@@ -11,6 +11,10 @@ from scheduler.timing import get_zone
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
+EARLIEST_S = -62_135_510_400.0  #: 0001-01-02: an earlier instant has no date in zones west of Greenwich
+LATEST_S = 253_402_128_000.0  #: 9999-12-30: a later one has no date in zones east of it
+EARLIEST_S = -62_135_510_400.0  #: 0001-01-02: an earlier instant has no date in zones west of Greenwich
+LATEST_S = 253_402_128_000.0  #: 9999-12-30: a later one has none in zones east of it, and no day after it
 
 
 def to_micros(instant: datetime | None) -> str:
@@ -19,8 +23,12 @@ def to_micros(instant: datetime | None) -> str:
 
 
 def from_micros(text: str | None) -> datetime | None:
-    """The aware UTC instant of epoch microseconds; None for nothing."""
-    return EPOCH + timedelta(microseconds=int(text)) if text else None
+    """The aware UTC instant of epoch microseconds; None for nothing. Raises ValueError if not every zone has it."""
+    if not text:
+        return None
+    if not EARLIEST_S <= int(text) / 1_000_000 <= LATEST_S:
+        raise ValueError(f"{text[:40]} is not an instant")
+    return EPOCH + timedelta(microseconds=int(text))
 
 
 def to_seconds(instant: datetime) -> float:

@@ -6,24 +6,22 @@ and closes them here. The end of a run is written once; a later one changes noth
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable
-from dataclasses import fields
 from datetime import timedelta
-from typing import Any
 
 from scheduler.errors import NotFound
 from scheduler.model import Outcome, Reason, Run, read_run_id
 from scheduler.model.reasons import explain
 from scheduler.settings import Settings
 from scheduler.storage.client import Client, script
+from scheduler.storage.instants import EARLIEST_S, LATEST_S
 from scheduler.storage.keys import Keys
+from scheduler.storage.records import loads, mapping, record
 
 UNTAKEN = timedelta(hours=1)  #: how long after its expiry a queued run still counts as waiting in its queue
 NO_EXPIRY = timedelta(days=7)  #: the same for a run that never expires
 MAX_RESULT_CHARS = 4_000  #: characters of a result or traceback that the ledger keeps
-NUMBERS = {name.name: name.type for name in fields(Run) if name.type in ("float", "int", "bool")}
 
 
 class Ledger:
@@ -97,7 +95,7 @@ class Ledger:
     def runs(self, name: str, count: int = 20) -> list[Run]:
         """A schedule's newest runs, newest first."""
         stored = self.client.hgetall(self.keys.ledger(name))
-        runs = [read_run(run_id, text) for run_id, text in stored.items() if not run_id.startswith(":")]
+        runs = [read_run(run_id, text, name) for run_id, text in stored.items() if not run_id.startswith(":")]
         return sorted(runs, key=lambda run: run.due, reverse=True)[:count]
 
     def latest(self, names: Iterable[str]) -> dict[str, Run]:
@@ -110,7 +108,7 @@ class Ledger:
             for name, run_id in last.items():
                 pipe.hget(self.keys.ledger(name), run_id)
             rows = zip(last.items(), pipe.execute(), strict=True)
-        return {name: read_run(run_id, text) for (name, run_id), text in rows if text}
+        return {name: read_run(run_id, text, name) for (name, run_id), text in rows if text}
 
     def _moved(self, name: str, run_id: str) -> str | None:
         """A run whose schedule was renamed since."""
@@ -127,18 +125,21 @@ def shorten(text: str) -> str:
     return head + text[len(head) - MAX_RESULT_CHARS :]
 
 
-def read_run(run_id: str, text: str) -> Run:
-    """A run from its record, a JSON object of texts; instants are epoch seconds."""
-    known: dict[str, Any] = {"schedule": read_run_id(run_id)[0]}
-    for name, value in json.loads(text).items():
-        kind = NUMBERS.get(name)
-        if kind == "float":
-            known[name] = float(value or 0)
-        elif kind == "int":
-            known[name] = int(value or 0)
-        elif kind == "bool":
-            known[name] = value == "1"
-        elif name in Run.__dataclass_fields__:
-            known[name] = value
-    known["detail"] = explain(known.get("reason", ""), known.get("detail", ""))
-    return Run(id=run_id, **known)
+def read_run(run_id: str, text: str, schedule: str = "") -> Run:
+    """A run from its record, a JSON object of texts; instants are epoch seconds. Never raises: see ``unreadable``."""
+    try:
+        stored = mapping(loads(text))
+        detail = explain(str(stored.get("reason", "")), str(stored.get("detail", "")))
+        return record(Run, stored | {"detail": detail, "id": run_id, "schedule": read_run_id(run_id)[0]})
+    except (ValueError, TypeError, OverflowError) as error:
+        return unreadable(run_id, schedule, error)
+
+
+def unreadable(run_id: str, schedule: str, error: Exception) -> Run:
+    """What is shown of a row that cannot be read: its identity, and why."""
+    try:
+        name, due = read_run_id(run_id)
+    except (ValueError, OverflowError):
+        name, due = schedule, 0.0
+    why = f"this row of the ledger cannot be read: {' '.join(str(error).split())[:200]}"
+    return Run(run_id, name, due if EARLIEST_S <= due <= LATEST_S else 0.0, "unreadable", detail=why)

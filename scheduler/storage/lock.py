@@ -7,6 +7,7 @@ from typing import cast
 
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
+from scheduler.storage.records import read_or, seconds
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,11 @@ def holder(client: Client, keys: Keys) -> Holder | None:
         remaining, facts = pipe.execute()
     if remaining == -2:
         return None
-    return Holder(facts.get("name", "a beat without a name"), remaining / 1000, float(facts.get("since", 0)))
+    since = read_or(0.0, seconds, facts.get("since"))
+    return Holder(facts.get("name", "a beat without a name"), remaining / 1000, since)
 
 
 def last_led(client: Client, keys: Keys) -> float | None:
-    """When a beat led last, in epoch seconds."""
+    """When a beat led last, in epoch seconds; None if that is not stored, or cannot be read."""
     seen = cast("str | None", client.get(keys.last_led))
-    return float(seen) if seen else None
+    return read_or(None, seconds, seen) if seen else None

@@ -16,6 +16,7 @@ from scheduler.storage.client import Client, hashes, script
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.keys import NOTICES, Keys
 from scheduler.storage.kinds import escaped
+from scheduler.storage.records import loads, read_or, seconds
 from scheduler.storage.staging import Packed
 from scheduler.validate.terms import near
 
@@ -183,9 +184,18 @@ class Store:
         self.client.hset(self.keys.file, mapping=dict(facts))
 
     def file_facts(self) -> dict[str, str]:
-        """What became of the schedule file: path, digest, read, applied, summary, problems."""
+        """What became of the schedule file: path, digest, read, applied, summary, problems.
+
+        ``read`` and ``applied`` are epoch seconds, 0 where they cannot be read.
+        """
         facts: dict[str, str] = self.client.hgetall(self.keys.file)
-        return facts
+        return facts | {name: str(read_or(0.0, seconds, facts[name])) for name in ("read", "applied") if name in facts}
+
+    def calendars(self) -> dict[str, tuple[str, ...]]:
+        """The days of the schedule file's calendars, by name; none where they cannot be read."""
+        stored = read_or(None, loads, self.client.hget(self.keys.file, "calendars"))
+        stored = stored if isinstance(stored, dict) else {}
+        return {name: tuple(map(str, days)) for name, days in stored.items() if isinstance(days, list)}
 
     def notices(self) -> tuple[str, ...]:
         """What a person should know for a while, in sentences."""

@@ -156,7 +156,7 @@ def test_every_change_is_announced_and_written_into_the_audit_log(store: Store, 
         assert pubsub.get_message(timeout=60)["channel"] == keys.wake
     [told] = store.audit.lines()
     assert told == store.audit.line(told["id"])
-    assert told == line | {"id": told["id"]}
+    assert told == line | {"id": told["id"], "schedule": ""}
 
 
 def test_the_audit_log_forgets_its_oldest_lines(
