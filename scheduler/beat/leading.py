@@ -37,7 +37,9 @@ class Leading:
         roster, dispatcher = Roster(context.store), Dispatcher(app, client, keys, settings)
         self.sender = Sender(dispatcher, roster, context.lease, self.losses, takeover.leaderless)
         self.outbox = Outbox(app, client, keys)
-        self.lost_runs = LostRuns(app, context.store, Ledger(client, keys, settings), context.memory)
+        elsewhere = self.outbox.broker if settings.has_outbox else None
+        ledger = Ledger(client, keys, settings)
+        self.lost_runs = LostRuns(app, context.store, ledger, context.memory, elsewhere)
         self.swept_at = 0.0
         # Of what fell due before, this beat sends nothing but what catch_up says.
         context.memory.note_sent(takeover.led_until or context.memory.sent_all or takeover.at, everything=True)

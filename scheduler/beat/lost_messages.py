@@ -1,7 +1,8 @@
 """Runs whose message was lost on its way: sent again, because they had not started.
 
 Between taking a message off its queue and claiming the run, a worker alone has it. When that worker is killed, or the
-connection breaks, Celery's broker gives the message back after an hour, or never. ``unclaimed.lua`` finds such runs.
+connection breaks, Celery's broker gives the message back after an hour, or never. A queue may also be purged, deleted,
+or lost with its broker. ``unclaimed.lua`` finds such runs.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple
 
 from celery import Celery
@@ -18,6 +20,7 @@ from scheduler.errors import NotFound
 from scheduler.events import emit
 from scheduler.model import Reason, Run, read_run_id
 from scheduler.sending import message
+from scheduler.sending.broker import Away, Broker
 from scheduler.sending.decide import expiry
 from scheduler.sending.message import CannotCompose
 from scheduler.storage import entries
@@ -43,8 +46,9 @@ class Unclaimed(NamedTuple):
 class LostMessages:
     """The leader's look at the runs that were sent and that no worker claimed."""
 
-    def __init__(self, app: Celery, store: Store, ledger: Ledger) -> None:
+    def __init__(self, app: Celery, store: Store, ledger: Ledger, broker: Broker | None) -> None:
         self.app = app
+        self.broker = broker  #: another one than the schedule's Redis
         self.store = store
         self.ledger = ledger
         self.patience = ledger.lease
@@ -57,13 +61,34 @@ class LostMessages:
         if time.monotonic() < self.next_look:
             return True
         keys = self.store.keys
-        values = self._find(keys=[keys.lock, keys.queues], args=[token, keys.prefix, self.patience, MAX_PER_LOOK])
+        try:
+            waiting = self.waiting_elsewhere()
+        except Away:  # the outbox says so when it has something to publish
+            self.next_look = time.monotonic() + self.patience
+            return True
+        arguments = [token, keys.prefix, self.patience, MAX_PER_LOOK, int(self.broker is not None), *waiting]
+        values = self._find(keys=[keys.lock, keys.queues], args=arguments)
         if values is None:
             return False
         lost = [Unclaimed(*values[at : at + 3]) for at in range(0, len(values), 3)]
         if len(lost) < MAX_PER_LOOK:
             self.next_look = time.monotonic() + self.patience / 6
         return not lost or self.send_again(lost, token)
+
+    def waiting_elsewhere(self) -> list[str | int]:
+        """Queue and number of messages for each queue of another broker that has an overdue run; raises Away."""
+        if self.broker is None:
+            return []
+        client, keys = self.store.client, self.store.keys
+        seconds, micros = client.time()
+        overdue_before = seconds + micros / 1e6 - self.patience
+        queues = sorted(client.smembers(keys.queues))
+        with client.pipeline(transaction=False) as pipe:
+            for queue in queues:
+                pipe.zcount(keys.sent(queue), "-inf", overdue_before)
+            overdue = [queue for queue, count in zip(queues, pipe.execute(), strict=True) if count]
+        counts = self.broker.waiting(overdue) if overdue else {}
+        return list(chain.from_iterable(counts.items()))
 
     def send_again(self, lost: list[Unclaimed], token: str) -> bool:
         """In one step; False when the lock is another's."""

@@ -13,6 +13,7 @@ from scheduler.errors import NotFound
 from scheduler.events import emit
 from scheduler.model import Reason, Run
 from scheduler.sending import message
+from scheduler.sending.broker import Broker
 from scheduler.sending.message import CannotCompose, Message
 from scheduler.storage import entries
 from scheduler.storage.client import script
@@ -29,13 +30,13 @@ MAX_OVERDUE = 10_000  #: overdue leases that the leader remembers, with the time
 class LostRuns:
     """Watches the leases of running runs, for the leader."""
 
-    def __init__(self, app: Celery, store: Store, ledger: Ledger, memory: Memory) -> None:
+    def __init__(self, app: Celery, store: Store, ledger: Ledger, memory: Memory, broker: Broker | None = None) -> None:
         self.app = app
         self.store = store
         self.ledger = ledger
         self.memory = memory
         self.patience = ledger.lease / 2  #: seconds in which a worker that lives renews
-        self.messages = LostMessages(app, store, ledger)
+        self.messages = LostMessages(app, store, ledger, broker)
         self._overdue: dict[tuple[str, float], float] = {}
         self._lose = script(store.client, "lose")
 

@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -42,6 +42,7 @@ class Item:
     run: str = ""
     call: Call | None = None
     expires: float = math.inf  #: epoch seconds
+    queue: str = ""  #: the broker's queue that has it now, where that is known
 
 
 class Verdict(NamedTuple):
@@ -97,9 +98,9 @@ class Outbox:
         """Publish these; returns them with their verdict, or none of them where it must be tried again."""
         faults.reach("outbox.before_publish")
         try:
-            self.publish(items)
+            published = self.publish(items)
             faults.reach("outbox.after_publish")
-            return items, PUBLISHED
+            return published, PUBLISHED
         except Away as error:
             self.pause(error)
         except Refused as error:
@@ -114,12 +115,13 @@ class Outbox:
     def oldest(self) -> list[Item]:
         return [read(text) for text in reversed(self.client.lrange(self.keys.outbox, -MAX_BATCH, -1))]
 
-    def publish(self, items: Sequence[Item]) -> None:
-        self.broker.publish([item.call for item in items if item.call is not None])
+    def publish(self, items: Sequence[Item]) -> list[Item]:
+        queues = self.broker.publish([item.call for item in items if item.call is not None])
         if self._failures:
             emit("broker.back", seconds=time.monotonic() - self._away_since)
             self.client.delete(self.keys.notice("broker"))
         self._failures = 0
+        return [replace(item, queue=queue) for item, queue in zip(items, queues, strict=True)]
 
     def pause(self, error: Exception) -> None:
         if not self._failures:
@@ -135,7 +137,7 @@ class Outbox:
         """Remove these and write their outcome to the ledger, in one step; False when another beat has the lock."""
         arguments: list[str | float] = [token, time.time(), self.keys.prefix, *verdict]
         for item in items:
-            arguments += [item.text, item.run]
+            arguments += [item.text, item.run, item.queue]
         answer = self._take_out(keys=[self.keys.lock, self.keys.outbox], args=arguments)
         faults.reach("outbox.after_take_out")
         if answer is None:

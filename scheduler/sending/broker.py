@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from celery import Celery
@@ -13,6 +14,7 @@ from scheduler.sending import message
 from scheduler.sending.message import Call
 
 BROKER_TIMEOUT_S = 5.0  #: for each answer of the broker
+NOT_FOUND = "404"  #: AMQP's code for a queue that does not exist
 IDLE_AFTER_S = 30.0  #: an unused connection is closed after this, before the broker misses its heartbeats
 
 
@@ -88,10 +90,11 @@ class Broker:
         self._connection: Any = None
         self._producer: Any = None
         self._receipts: Receipts | None = None
+        self._queues: list[str] = []
         self._used = 0.0
 
-    def publish(self, calls: Sequence[Call]) -> None:
-        """Publish these, and return when the broker has confirmed them.
+    def publish(self, calls: Sequence[Call]) -> list[str]:
+        """Publish these, and return when the broker has confirmed them: the queue of each, '' where only it knows.
 
         Raises Away, or Refused for one of them; the broker may have some of them all the same.
         """
@@ -102,7 +105,7 @@ class Broker:
                 self.drop()
         try:
             self._connect()
-            self._publish(calls)
+            return self._publish(calls)
         except (OperationalError, BatchPublishError, OSError) as error:
             self.drop()
             raise Away(error) from error
@@ -110,7 +113,35 @@ class Broker:
             self.drop()
             raise Refused(error, passes=isinstance(error, Rejected)) from error
 
-    def _publish(self, calls: Sequence[Call]) -> None:
+    def waiting(self, queues: Iterable[str]) -> dict[str, int]:
+        """How many messages wait in each of these queues, as far as the broker says; raises Away."""
+        try:
+            if self._producer is None:
+                self._connect()
+            counts = {queue: self._waiting(queue) for queue in queues}
+        except Exception as error:
+            self.drop()
+            raise Away(error) from error
+        self._used = time.monotonic()
+        return {queue: count for queue, count in counts.items() if count is not None}
+
+    def _waiting(self, queue: str) -> int | None:
+        channel = self._connection.channel()  # one for each question, as RabbitMQ closes it when there is no such queue
+        try:
+            return int(channel.queue_declare(queue, passive=True).message_count)
+        except self._connection.channel_errors as error:
+            return 0 if str(getattr(error, "reply_code", "")) == NOT_FOUND else None
+        finally:
+            self._connection.maybe_close_channel(channel)
+
+    def _note_queue(self, publish: Callable[..., Any], body: Any, **options: Any) -> Any:
+        """Publish through Celery's producer, and note the queue that Celery's router chose."""
+        declared: Sequence[Any] = options.get("declare") or ()
+        self._queues.append(declared[0].name if len(declared) == 1 else "")
+        return publish(body, **options)
+
+    def _publish(self, calls: Sequence[Call]) -> list[str]:
+        self._queues.clear()
         with self._producer.batch():
             for call in calls:
                 # Mandatory: without it, the broker silently drops a message that no queue is bound for.
@@ -118,6 +149,7 @@ class Broker:
         if self._receipts is not None:
             self._receipts.wait()
         self._used = time.monotonic()
+        return [*self._queues] if len(self._queues) == len(calls) else [""] * len(calls)
 
     def _connect(self) -> None:
         connection = self._connection = self.app.connection_for_write(connect_timeout=BROKER_TIMEOUT_S)
@@ -129,6 +161,7 @@ class Broker:
             channel = connection.channel()
             self._receipts = Receipts(channel) if kind == "amqp" else None
             self._producer = self.app.amqp.Producer(channel, auto_declare=False)
+            self._producer.publish = partial(self._note_queue, self._producer.publish)
         except OperationalError:
             raise
         except Exception as error:  # a refused login, or a server that is no broker

@@ -13,7 +13,7 @@ from celery.worker import state
 
 from scheduler.beat.scheduler import Scheduler
 from scheduler.model import Run, read_run_id, run_id
-from scheduler.sending.headers import RUN_HEADER
+from scheduler.sending.headers import RUN_HEADER, task_id
 from scheduler.settings import Settings
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
@@ -50,7 +50,7 @@ def _a_run_whose_lease_is_over(ledger: Ledger, client: Client, keys: Keys) -> No
 @pytest.fixture
 def request_of_it() -> Iterator[Context]:
     """The run as the worker that is this process knows it."""
-    request = Context({RUN_HEADER: ID})
+    request = Context({RUN_HEADER: ID, "id": task_id(ID)})
     state.active_requests.add(request)
     yield request
     state.active_requests.discard(request)

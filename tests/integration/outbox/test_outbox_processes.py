@@ -56,6 +56,7 @@ def start(settings: Settings, tmp_path: Path) -> Iterator[Start]:
         "SCHEDULER_FILE": str(settings.file),
         "SCHEDULER_LEASE": str(settings.lease),
         "SCHEDULER_MAX_INTERVAL": str(settings.max_interval),
+        "SCHEDULER_RUN_LEASE": "2",
     }
     started = []
 
@@ -128,6 +129,19 @@ def test_a_run_of_a_beat_that_died_on_the_way_to_the_broker_is_finished_by_the_n
     until(lambda: not broker.waiting(), 60, "no message is left")
     assert ran(tmp_path) == {run.id: 1 for run in ledger.runs("job")}
     assert [run.attempt for run in ledger.runs("job")] == [1, 1, 1]
+
+
+def test_a_schedule_whose_message_the_broker_lost_runs_again_within_seconds(
+    start: Start, broker: Broker, store: Store, ledger: Ledger, tmp_path: Path
+) -> None:
+    start("beat")
+    changes.create(store, "job", {"task": "bodies.note", "every": "1s", "expires": "1h"}, tasks=None, by="test")
+    first = until(lambda: [run for run in ledger.runs("job") if run.queue == "celery"], 60, "the first run waits")[0]
+    broker.clear()
+    worker(start)
+    until(lambda: ledger.get(first.id).outcome == "succeeded", 60, "it ran")
+    until(lambda: sum(run.outcome == "succeeded" for run in ledger.runs("job")) > 2, 60, "the schedule goes on")
+    assert set(ran(tmp_path).values()) == {1}
 
 
 def test_a_run_that_was_published_twice_is_in_the_broker_twice(
