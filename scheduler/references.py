@@ -139,6 +139,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def variable(name: str) -> str:
+    """The value of an environment variable of this worker; raises CannotFill if it is not set."""
     try:
         return os.environ[name]
     except KeyError:

@@ -144,6 +144,7 @@ class Environment:
         self.known = set(NOT_FOR_OPERATORS)
 
     def get(self, name: str) -> str:
+        """The value of a variable, which is then a known one; empty if it is not set."""
         self.known.add(name)
         return self.environ.get(name, "")
 
@@ -151,6 +152,7 @@ class Environment:
         return self.get(name).strip() or default
 
     def words(self, name: str) -> tuple[str, ...]:
+        """The words of a value, separated by commas or white space."""
         return tuple(word for word in re.split(r"[,\s]+", self.get(name)) if word)
 
     def unknown(self) -> tuple[str, ...]:
@@ -163,6 +165,7 @@ class Environment:
         return tuple(sentences)
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
+        """A number between ``low`` and ``high``; raises ConfigurationError."""
         text = self.text(name, "")
         try:
             value = float(text) if text else default
@@ -173,6 +176,7 @@ class Environment:
         return value
 
     def target(self, name: str) -> str:
+        """A ``module:attribute``, or empty; raises ConfigurationError."""
         text = self.text(name, "")
         if text and not re.fullmatch(r"[\w.]+:[\w.]+", text):
             raise ConfigurationError(f"{name}={text!r} is not 'module:attribute': write it like project.celery:app")

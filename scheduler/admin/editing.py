@@ -83,6 +83,7 @@ def attempt(write: Callable[[], object], name: str, fields: Mapping[str, Any], e
 
 
 def change(entry: Entry, fields: Mapping[str, Any], expected: int, why: str) -> Entry:
+    """Save an entry's fields; raises Invalid, RefusedChange, or Conflict if it has another revision."""
     return changes.edit(service().store, entry.name, fields, tasks=service().tasks, by=USER, revision=expected, why=why)
 
 
@@ -120,6 +121,7 @@ def form(
     status: int = 200,
     theirs: Mapping[str, str] | None = None,
 ) -> Response:
+    """The page with the form; ``theirs`` has the stored values that differ, as text, after a conflicting edit."""
     context = {
         "entry": entry,
         "values": values,

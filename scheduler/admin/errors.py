@@ -40,6 +40,7 @@ def add_error_pages(app: Flask) -> None:
 
 
 def http_error(error: HTTPException) -> Response:
+    """Werkzeug's error, with our sentence where there is one for its status."""
     status = error.code or 500
     response = error_response(status, SENTENCES.get(status, error.description or ""))
     if error.response is None and status == 405:
@@ -48,6 +49,7 @@ def http_error(error: HTTPException) -> Response:
 
 
 def scheduler_error(error: SchedulerError) -> Response:
+    """An error of ours with the status of its kind; 500 for a kind that STATUSES lacks."""
     statuses = (status for kind, status in STATUSES.items() if isinstance(error, kind))
     return error_response(next(statuses, 500), str(error))
 
@@ -64,6 +66,7 @@ def redis_away(error: Exception) -> Response:
 
 
 def unexpected(error: Exception) -> Response:
+    """A fault of the page itself: the traceback goes to the log, the reader gets a sentence."""
     current_app.logger.exception("a page failed", exc_info=error)
     return error_response(500, SENTENCES[500])
 

@@ -54,6 +54,7 @@ def propose(name: str, field: str) -> Proposal:
 
 
 def shown(name: str, field: str, made: Proposal, status: int = 200, wrong: str = "") -> Response:
+    """The page with the patch; ``field`` empty for every changed field."""
     context = {"name": name, "field": field, "made": made, "seen": digest(made), "wrong": wrong}
     return page("file.html", status, patch=made.patch, file=Path(made.path), **context)
 

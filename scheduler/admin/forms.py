@@ -53,6 +53,7 @@ def of_request(sent: Mapping[str, str], entry: Entry | None = None) -> dict[str,
 
 
 def to_text(value: Any) -> str:
+    """A value as JSON for a text area; empty for an empty value."""
     return json.dumps(value, ensure_ascii=False) if value else ""
 
 
@@ -79,6 +80,7 @@ def read_json(text: str, shape: type) -> Any:
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object as a mapping; raises NotPlain if it has a key twice."""
     mapping = dict(pairs)
     if len(mapping) != len(pairs):
         raise NotPlain("a key appears twice")
@@ -86,10 +88,12 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def refuse(constant: str) -> Any:
+    """Raise NotPlain for NaN and Infinity, which are not JSON although Python reads them."""
     raise NotPlain(f"{constant} is not JSON")
 
 
 def explained(error: Exception) -> str:
+    """Why a text is not the JSON that the form needs, as part of a sentence."""
     if isinstance(error, json.JSONDecodeError):
         return f"invalid JSON at line {error.lineno}, column {error.colno}"
     return str(error) if isinstance(error, NotPlain) else "this is nested too deeply or contains too long a number"

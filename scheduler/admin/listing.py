@@ -39,6 +39,7 @@ class Search:
 
     @property
     def is_narrow(self) -> bool:
+        """Whether it leaves schedules out."""
         return bool(self.q or self.state or self.tag)
 
     @property
@@ -66,6 +67,7 @@ class Listing:
 
     @property
     def pages(self) -> int:
+        """The number of pages, at least 1."""
         return max(1, -(-self.matched // PAGE_SIZE))
 
     @property

@@ -48,11 +48,13 @@ def leave() -> AnyResponse:
 
 
 def is_password(given: str) -> bool:
+    """Whether this is the password; the hash is slow on purpose, so one check runs at a time."""
     with one_at_a_time:
         return len(given) <= 1024 and check_password_hash(service().settings.admin_password_hash, given)
 
 
 def form(error: str = "", status: int = 200) -> Response:
+    """The login page, or the error as JSON."""
     if error and wants_json():
         return as_json({"error": error}, status)
     return page("login.html", status, error=error, next=request.values.get("next", ""))

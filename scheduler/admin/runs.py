@@ -89,4 +89,5 @@ def task_json(task_id: str) -> dict[str, Any]:
 
 
 def number(reported: Any) -> float | None:
+    """A number that a task reported; None for anything else, also for a boolean."""
     return reported if isinstance(reported, (int, float)) and not isinstance(reported, bool) else None

@@ -66,6 +66,7 @@ def definition(entry: Entry) -> Iterator[Line]:
 
 
 def line(entry: Entry, name: str, overlaid: Overlaid | None) -> Line:
+    """A field of the definition: its value, or its default, beside the file's value."""
     default = Schedule.default(name)
     value = entry.fields.get(name, default)
     file_value = entry.base.get(name, default)

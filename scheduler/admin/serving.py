@@ -35,6 +35,7 @@ def when_ready(server: Any) -> None:
     check_workers = server.murder_workers
 
     def check_and_feed_watchdog() -> None:
+        """Gunicorn calls this about once a second, in its main process."""
         notify.alive()
         check_workers()
 

@@ -61,6 +61,7 @@ def first_due(entry: Entry, now: datetime) -> datetime | None:
 
 
 def overlaid(entry: Entry, changed: dict[str, Any], now: datetime) -> Entry:
+    """The entry with these fields in its overlay, as changes by ``redbeat``; none for a value that the file has too."""
     notes = entry.overlay | {key: Overlaid(value, "redbeat", to_seconds(now)) for key, value in changed.items()}
     overlay = {key: note for key, note in notes.items() if note.value != entry.base.get(key)}
     return replace(entry, fields=entry.fields | changed, overlay=overlay)

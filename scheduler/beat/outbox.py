@@ -113,9 +113,11 @@ class Outbox:
         return [], PUBLISHED
 
     def oldest(self) -> list[Item]:
+        """The next MAX_BATCH items, oldest first."""
         return [read(text) for text in reversed(self.client.lrange(self.keys.outbox, -MAX_BATCH, -1))]
 
     def publish(self, items: Sequence[Item]) -> list[Item]:
+        """Publish these to the broker; returns them with the queue of each. Raises Away or Refused."""
         queues = self.broker.publish([item.call for item in items if item.call is not None])
         if self._failures:
             emit("broker.back", seconds=time.monotonic() - self._away_since)
@@ -124,6 +126,7 @@ class Outbox:
         return [replace(item, queue=queue) for item, queue in zip(items, queues, strict=True)]
 
     def pause(self, error: Exception) -> None:
+        """Put off the next attempt, for longer after each failure; the notice is for ``status``."""
         if not self._failures:
             self._away_since = time.monotonic()
             emit("broker.away", error=error)
@@ -169,6 +172,7 @@ def unfit(items: list[Item]) -> tuple[list[Item], Verdict]:
 
 
 def tell(item: Item, verdict: Verdict) -> None:
+    """Log what became of an item."""
     if verdict.outcome == "queued" and item.call is not None:
         emit("run.sent", run=item.run, queue=item.call.options.get("queue", "its queue"))
     elif verdict.outcome == "skipped":

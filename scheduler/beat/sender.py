@@ -89,6 +89,7 @@ class Sender:
             self.settle()
 
     def settle_all(self) -> None:
+        """Settle every batch that was posted; raises LostLock."""
         try:
             while self.in_flight:
                 self.settle()
@@ -171,10 +172,12 @@ class Sender:
             self.refuse(name, revision, error)
 
     def refuse(self, name: str, revision: str, error: Exception) -> None:
+        """Set an entry aside because of this error."""
         reason = str(error) if isinstance(error, DamagedEntry) else f"{type(error).__name__}: {error}"
         self.set_aside(name, revision, reason)
 
     def set_aside(self, name: str, revision: str, error: str) -> None:
+        """Quarantine an entry, unless it was changed since this revision."""
         self.roster.forget(name)
         if self.store.set_aside(name, revision, error, self.lease.token):
             emit("entry.quarantined", schedule=name, error=error)

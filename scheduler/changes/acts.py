@@ -133,6 +133,7 @@ def resume(store: Store, name: str, *, by: str, why: str = "") -> Entry:
     """End a pause now. Beat records the paused due instants, and sends the next one."""
 
     def ended(entry: Entry) -> Entry:
+        """The entry with its pause ending now; raises NotFound if it has none."""
         if entry.pause is None:
             raise NotFound(f"'{name}' is not paused: there is nothing to resume")
         return replace(entry, pause=replace(entry.pause, until=clock().timestamp()))
@@ -147,6 +148,7 @@ def skip(store: Store, name: str, *, by: str, note: str = "", only: datetime | N
     """
 
     def marked(entry: Entry) -> Entry:
+        """The entry with its next due instant marked; raises RefusedChange or NotFound."""
         job = entries.job(entry)
         if (skipped := left_out(entry, job)) is not None:
             raise RefusedChange(f"'{name}' already skips {skipped:%Y-%m-%d %H:%M:%S} UTC: undo that first")
@@ -164,6 +166,7 @@ def unskip(store: Store, name: str, *, by: str, why: str = "") -> Entry:
     """Cancel a requested skip."""
 
     def cleared(entry: Entry) -> Entry:
+        """The entry without the mark; raises NotFound if it has none."""
         if left_out(entry, entries.job(entry)) is None:
             raise NotFound(f"'{name}' skips no run: there is nothing to undo")
         return replace(entry, skip=None)

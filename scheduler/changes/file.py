@@ -147,6 +147,7 @@ def writes(wanted: Plan, by: str) -> list[Write]:
 
 
 def describe(change: Change, by: str, now: datetime) -> dict[str, Any]:
+    """The change as a line of the audit log, with the overlay's values that it dropped."""
     line = line_of(change.name, by, now, change.kind, change.before, change.after, change.why)
     if change.dropped:
         line["dropped"] = {name: note.value for name, note in change.dropped.items()}

@@ -47,6 +47,7 @@ class Plan:
 
     @property
     def removals(self) -> int:
+        """How many schedules it removes."""
         return sum(change.kind == "remove" for change in self.changes)
 
     @property

@@ -73,6 +73,7 @@ def find(line: Mapping[str, Any], entry: Entry | None) -> Undo:
 
 
 def restored(line: Mapping[str, Any], entry: Entry | None) -> Undo:
+    """The undo of a removal; raises RefusedChange if there is a schedule of this name again."""
     name = str(line["schedule"])
     if entry is not None:
         raise RefusedChange(f"'{name}' exists: there is nothing to restore")
@@ -82,6 +83,7 @@ def restored(line: Mapping[str, Any], entry: Entry | None) -> Undo:
 
 
 def removed(name: str, after: Mapping[str, Any], entry: Entry) -> Undo:
+    """The undo of a creation; raises RefusedChange for a schedule of the file, and if it was changed since."""
     if entry.origin == "file":
         raise RefusedChange(f"'{name}' is declared in the schedule file: remove it there, or pause it")
     refuse_changed(name, compare(after, entry.fields))
@@ -89,6 +91,7 @@ def removed(name: str, after: Mapping[str, Any], entry: Entry) -> Undo:
 
 
 def unpaused(name: str, pauses: list[Any], entry: Entry) -> Undo:
+    """The undo of a pause or of its end; ``pauses`` has the pause before and after, None for none."""
     before, after = (Pause(**pause) if pause else None for pause in pauses)
     was_resumed = before is not None and after is not None and before.at == after.at
     if entry.pause != after and not (was_resumed and entry.pause is None):
@@ -101,6 +104,7 @@ def unpaused(name: str, pauses: list[Any], entry: Entry) -> Undo:
 
 
 def set_back(name: str, changed: Mapping[str, tuple[Any, Any]], entry: Entry) -> Undo:
+    """The undo of an edit: its fields get their old values; raises RefusedChange if one was changed since."""
     refuse_changed(name, {key: (now, entry.fields.get(key)) for key, (_, now) in changed.items()})
     fields = {**entry.fields, **{key: was for key, (was, _) in changed.items()}}
     kept = {key: value for key, value in fields.items() if value is not None and key != "excluded"}
@@ -131,6 +135,7 @@ def undo(
 
 
 def carry_out(store: Store, wanted: Undo, tasks: Tasks, by: str, why: str) -> None:
+    """Make the change, with ``why`` in its line of the audit log."""
     name, pause = wanted.name, wanted.pause
     if wanted.kind == "restore":
         back = Restored(pause, wanted.runs, why)

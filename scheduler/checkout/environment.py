@@ -70,6 +70,7 @@ def enter(arguments: list[str], checkout: Path = CHECKOUT) -> None:
 
 
 def in_foreign_environment(own: Path) -> bool:
+    """Whether this process runs in a virtual environment other than ``own``."""
     return sys.prefix != sys.base_prefix and Path(sys.prefix).resolve() != own.resolve()
 
 
@@ -81,6 +82,7 @@ def missing_packages(project: Path, extra: str = "") -> list[str]:
 
 
 def is_installed(name: str) -> bool:
+    """Whether this process has a distribution of this name."""
     try:
         importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
@@ -89,6 +91,7 @@ def is_installed(name: str) -> bool:
 
 
 def stop(message: str, code: Exit) -> NoReturn:
+    """End this process with one line on stderr."""
     print(f"scheduler: {message}", file=sys.stderr)
     raise SystemExit(int(code))
 
@@ -130,6 +133,7 @@ class Environment:
         return {name: hashlib.sha256((self.checkout / name).read_bytes()).hexdigest() for name in locks}
 
     def stamped(self) -> dict[str, str]:
+        """The facts that the last complete set-up wrote; empty if there was none."""
         try:
             return dict(json.loads(self.stamp.read_text(encoding="utf-8")))
         except (OSError, ValueError):
@@ -140,6 +144,7 @@ class Environment:
         return self.identity.items() <= self.stamped().items() and os.access(self.python, os.X_OK)
 
     def ready(self) -> bool:
+        """Whether it can be used and has what the lock file requires."""
         return self.usable() and self.wanted().items() <= self.stamped().items()
 
     def make(self) -> None:
@@ -161,6 +166,7 @@ class Environment:
             stop("interrupted while setting up .venv: the next start repeats it", Exit.TEMPORARY)
 
     def fill(self, held: int) -> None:
+        """Create it, or install into the one that is there; ``held`` is the descriptor of the lock on the clone."""
         stamp = self.stamped() if self.usable() else {}
         if not stamp and self.home.is_symlink():
             self.home.unlink()  # else the next step would empty the directory that it points to
@@ -185,6 +191,7 @@ class Environment:
         script.chmod(0o755)
 
     def install_lock(self, held: int) -> None:
+        """Install the lock file's packages, from their hashes only."""
         offline = ["--no-index", "--find-links", str(self.wheels)] if self.wheels else []
         wanted = ["--require-hashes", "--only-binary", ":all:", "-r", str(self.lock)]
         self.call_installer([*offline, *wanted], self.lock, held)
@@ -198,6 +205,7 @@ class Environment:
             self.give_up(done.stderr + done.stdout, names)
 
     def installer(self) -> list[str]:
+        """The command that installs packages: uv where there is one, else pip."""
         if uv := shutil.which("uv"):
             # Compiled now, on all cores; else four processes would all do it at the first start.
             return [uv, "pip", "install", "--quiet", "--no-cache", "--compile-bytecode", "--python", str(self.python)]
@@ -221,6 +229,7 @@ class Environment:
         return [str(wheel / "pip")]
 
     def give_up(self, output: str, names: Path) -> NoReturn:
+        """End this process with the reason why the packages in ``names`` were not installed."""
         why = reason(output)
         if UNREACHABLE.search(why):
             stop(str(Unreachable(package_index(uv=bool(shutil.which("uv"))), why)), Exit.UNAVAILABLE)
@@ -255,6 +264,7 @@ def only_one(checkout: Path) -> Iterator[int]:
 
 
 def package_index(uv: bool = False) -> str:
+    """The URL of the index that uv or pip asks, without a slash at its end."""
     names = ("UV_DEFAULT_INDEX", "UV_INDEX_URL") if uv else ("PIP_INDEX_URL",)
     return next((os.environ[name] for name in names if os.environ.get(name)), PYPI).rstrip("/")
 

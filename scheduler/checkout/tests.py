@@ -55,6 +55,7 @@ def quick(more: Sequence[str]) -> int:
 
 
 def start_checks() -> dict[str, subprocess.Popen[bytes]]:
+    """Start every check at the same time; its output is to be read from its pipe."""
     return {
         name: subprocess.Popen(
             [Path(sys.executable).with_name(program), *options],

@@ -81,6 +81,7 @@ def skip(service: Service, name: str, note: str, undo: bool, json_: bool) -> int
 
 
 def answer(service: Service, name: str, json_: bool, sentence: str) -> int:
+    """Print the sentence, or with --json the schedule as it is now."""
     if json_:
         print_json(detail_json(service.status.detail(name, runs=1)))
     else:

@@ -33,6 +33,7 @@ class Service:
 
     @cached_property
     def settings(self) -> Settings:
+        """The settings; a SCHEDULER_ variable that is none is reported on stderr."""
         settings = Settings.from_environ()
         for problem in settings.unknown:
             say(f"scheduler: {problem}", err=True)
@@ -54,6 +55,7 @@ class Service:
 
     @cached_property
     def store(self) -> Store:
+        """Waits up to REFUSAL_WAIT_S for a Redis that refuses commands."""
         return Store(connect(self.settings, refusal_wait_s=REFUSAL_WAIT_S), Keys(self.settings.key_prefix))
 
     @cached_property

@@ -125,6 +125,7 @@ class Reader:
                 self.leave_out(number, line, "only the commands see it, as in cron: set `timezone` for when they run")
 
     def set_zone(self, number: int, line: str, name: str) -> None:
+        """CRON_TZ for the jobs below; those of an unknown zone are left out."""
         self.lost_zone, self.timezone = "", name or None
         try:
             get_zone(name or "UTC")
@@ -149,6 +150,7 @@ class Reader:
             self.add(number, line, " ".join(entry["when"].split()), user, rest)
 
     def add(self, number: int, line: str, when: str, user: str, rest: str) -> None:
+        """Add a job; one that names a user is also listed, because it will run as the worker's."""
         try:
             build("cron", when, zone=self.timezone or "UTC")
         except TimingError as error:
@@ -182,6 +184,7 @@ class Reader:
         return name
 
     def leave_out(self, number: int, line: str, reason: str) -> None:
+        """List a line that needs a person, with the reason."""
         self.unsupported.append(Unsupported(number, line.strip(), reason))
 
 

@@ -40,6 +40,7 @@ def export(service: Service, names: tuple[str, ...], fields: tuple[str, ...], wr
 
 
 def show(proposals: list[Proposal], *, written: bool) -> None:
+    """Print the patches on stdout and everything else on stderr, so that stdout can be given to ``patch``."""
     for made in proposals:
         click.echo(made.patch, nl=False)
         for reason in made.reasons:

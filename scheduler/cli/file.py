@@ -33,6 +33,7 @@ def with_file(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def judge(service: Service, path: Path | None) -> Checked:
+    """Check the file at this path, or SCHEDULER_FILE for None."""
     return changes.check(path or service.settings.file, service.tasks)
 
 

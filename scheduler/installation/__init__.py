@@ -65,6 +65,7 @@ def parser() -> Parser:
 
 
 def complain(message: str, code: Exit) -> int:
+    """Print the error in one line on stderr; returns the code."""
     sys.stderr.write(f"scheduler: {message}\n")
     return code
 

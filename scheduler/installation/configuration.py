@@ -55,6 +55,7 @@ def password_file(layout: Layout) -> Path:
 
 
 def copy(source: Path, target: Path) -> None:
+    """Copy a file, readable for every user, and make its directory."""
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     shutil.copyfile(source, target)
     target.chmod(0o644)
@@ -80,6 +81,7 @@ def write_secret(path: Path, text: str) -> None:
 
 
 def make_password(layout: Layout, hashed: Path, python: Path) -> None:
+    """Generate the page's password; ``python`` is one that has Werkzeug, which makes the hash."""
     password = secrets.token_urlsafe(16)
     done = subprocess.run([python, "-c", HASH_PROGRAM], input=password, capture_output=True, text=True, check=True)
     write_secret(password_file(layout), password)

@@ -47,6 +47,7 @@ def read_environment(text: str) -> dict[str, str]:
 
 
 def unquoted(value: str) -> str:
+    """A value of the file without its quotes, as systemd reads it."""
     return "".join(shlex.split(value)) if value[:1] in ("'", '"') else value
 
 

@@ -112,6 +112,7 @@ class Layout:
                 yield Step(f"write {target}", lambda target=target, source=source: self.copy(source, target))  # type: ignore[misc]
 
     def copy(self, source: Path, target: Path) -> None:
+        """Copy a file to its place, readable for every user."""
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
         target.chmod(0o755 if target == self.command else 0o644)

@@ -92,6 +92,7 @@ class Release:
         return [path for path in paths if path.is_dir() and not path.is_symlink() and path not in kept]
 
     def remove_others(self) -> None:
+        """Delete every release but this one: call it when their processes have ended."""
         for path in self.others:
             shutil.rmtree(path)
 

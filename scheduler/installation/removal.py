@@ -53,6 +53,7 @@ def purge_steps(layout: Layout) -> Iterator[Step]:
 
 
 def stop_and_disable(installed: list[str]) -> None:
+    """Stop the units that run and disable them, with the instances of ``celery-worker@``."""
     if units.is_booted():
         units.systemctl("stop", *installed, *(f"{name}.service" for name in units.running()))
     instances = [path.name for path in (DROP_INS / "celery.target.wants").glob("celery-worker@*")]

@@ -57,6 +57,7 @@ class Installation:
         return self.upgrade() if files or making or self.release.others else self.report(units.states(SERVICES))
 
     def first_start(self) -> int:
+        """Enable and start the services for the first time; returns an exit code."""
         self.release.switch()
         units.systemctl("daemon-reload")
         units.enable()
@@ -92,6 +93,7 @@ class Installation:
 
 
 def show(state: State) -> State:
+    """Print a service's state, and the end of its log if it is failing."""
     print(f"{state.name:<14} {': '.join(filter(None, [state.active, state.sentence]))}", flush=True)
     if state.is_failing:
         print(units.last_log_lines(state.name), file=sys.stderr)

@@ -33,6 +33,7 @@ class State:
 
     @property
     def is_waiting(self) -> bool:
+        """Whether the service started, and waits for Redis."""
         return self.sentence.startswith(WAITING)
 
     @property
@@ -42,6 +43,7 @@ class State:
 
 
 def systemctl(*arguments: str, check: bool = True) -> str:
+    """Its output; raises OSError with what it said if it failed, unless ``check`` is False."""
     done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False)
     if check and done.returncode:
         raise OSError(None, done.stderr.strip() or f"ended with {done.returncode}", f"systemctl {' '.join(arguments)}")
@@ -82,6 +84,7 @@ def running() -> list[str]:
 
 
 def state(name: str) -> State:
+    """The service's state as systemd reports it now."""
     properties = "--property=ActiveState,StatusText,MainPID,NRestarts"
     values = dict(line.split("=", 1) for line in systemctl("show", properties, f"{name}.service").splitlines())
     return State(name, values["ActiveState"], values["StatusText"], values["MainPID"], int(values["NRestarts"]))

@@ -129,6 +129,7 @@ class Schedule(Policies):
 
     @property
     def timing_text(self) -> str:
+        """The value of its timing key, as ``30 2 * * *``."""
         return str(getattr(self, self.kind))
 
     @classmethod

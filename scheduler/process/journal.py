@@ -60,6 +60,7 @@ class JournalHandler(logging.Handler):
         self.door.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Send a record to the journal; to stderr if the journal takes none."""
         try:
             self.send(b"".join(pack(name, value) for name, value in self.fields(record).items()))
         except OSError:
@@ -87,6 +88,7 @@ class JournalHandler(logging.Handler):
         return {name: str(value) for name, value in named.items() if value}
 
     def send(self, entry: bytes) -> None:
+        """Send an entry as a datagram, or as a file if it is too large for one."""
         try:
             self.door.sendto(entry, self.address)
         except OSError as error:

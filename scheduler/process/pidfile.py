@@ -73,6 +73,7 @@ class PidFile:
 
 
 def refuse(message: str, code: Exit) -> NoReturn:
+    """End this process with one line on stderr."""
     sys.stderr.write(f"scheduler: {message}\n")
     raise SystemExit(int(code))
 

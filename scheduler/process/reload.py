@@ -28,6 +28,7 @@ class Reload:
         self.is_open = False
 
     def begin(self) -> None:
+        """A reload was asked for: systemd waits for its end."""
         self.is_open = True
         notify.reloading()
 

@@ -60,6 +60,7 @@ class Positions(Mapping[Path, Position]):
 
     @cached_property
     def root(self) -> Node | None:
+        """The outermost value; None for a text that has none or cannot be read."""
         return self.read()
 
     def __getitem__(self, path: Path) -> Position:
@@ -91,6 +92,7 @@ class Positions(Mapping[Path, Position]):
         return Position(self.file, 1, 1)
 
     def at(self, place: int) -> Position:
+        """Line and column, from 1, of a place, which packs both into one number from 0."""
         line, column = divmod(place, COLUMNS)
         return Position(self.file, line + 1, column + 1)
 

@@ -37,6 +37,7 @@ class Quick:
         self.count = 0
 
     def document(self) -> dict[str, Any]:
+        """The whole document as a mapping; raises SecondLook for anything but plain mappings, lists and scalars."""
         self.next()
         self.expect(type(self.next()) is not StreamEndEvent)
         first = self.next()
@@ -47,10 +48,12 @@ class Quick:
         return data
 
     def expect(self, condition: bool) -> None:
+        """Raise SecondLook unless the condition holds."""
         if not condition:
             raise SecondLook
 
     def collection(self, event: Any, depth: int) -> Any:
+        """The mapping or list that starts with this event."""
         self.expect(event.anchor is None and event.tag is None and depth <= MAX_DEPTH and self.count <= MAX_VALUES)
         return self.mapping(depth) if type(event) is MappingStartEvent else self.sequence(depth)
 

@@ -36,6 +36,7 @@ def plain(text: str) -> Scalar:
 
 
 def number(text: str) -> Scalar:
+    """The number that this text is in YAML 1.2, or the text itself."""
     if DECIMAL.fullmatch(text):
         return int(text)
     if OCTAL.fullmatch(text):

@@ -74,6 +74,7 @@ class Joined:
         self.unended = main.unended
 
     def add(self, file: Path, at: KeyPath, read: Read) -> None:
+        """Read an included file and merge it; ``at`` is the place of ``include`` that names it."""
         if len(self.files) >= MAX_FILES or self.length > MAX_BYTES_TOGETHER:
             if not self.incomplete:
                 what = (
@@ -93,6 +94,7 @@ class Joined:
             self.take(key, value, part)
 
     def unread(self, problem: Problem, at: KeyPath) -> Problem:
+        """A problem of a file that cannot be read, at the place that includes it."""
         return replace(problem, position=self.main.positions.nearest(at), remedy=UNREAD)
 
     def take(self, key: str, value: Any, part: Document) -> None:
@@ -108,6 +110,7 @@ class Joined:
             self.problem(part.positions.nearest((key,)), what, "write name: below it, or {} for none")
 
     def merge(self, key: str, value: Mapping[str, Any], part: Document) -> None:
+        """Merge the schedules or calendars of an included file; a name that exists already is a problem."""
         mine = self.data.setdefault(key, {})
         if not isinstance(mine, dict):  # the validator reports it
             return
@@ -129,6 +132,7 @@ class Joined:
         self.problems.append(Problem(what, remedy, printable(schedule, 100), position=place))
 
     def document(self, patterns: tuple[str, ...]) -> Document:
+        """The main document with everything merged; ``patterns`` are those of ``include``."""
         positions = JoinedPositions(self.main.positions, self.parts)
         return replace(
             self.main,

@@ -29,6 +29,7 @@ class Span:
 
     @property
     def style(self) -> str:
+        """A scalar's quote or block indicator, empty for plain; ``flow`` or ``block`` for a mapping or list."""
         if self.kind == "scalar":
             return str(self._node.style or "")
         return "flow" if self._node.flow_style else "block"

@@ -51,6 +51,7 @@ class Receipts:
         channel.confirm_select()
 
     def publish(self, message: Any, **options: Any) -> Any:
+        """Replaces the channel's ``basic_publish``: counts the message, without RabbitMQ's expiration."""
         # RabbitMQ would drop an expired message silently. The expiry is in the headers too, and a worker that receives
         # the message too late records the run as expired.
         message.properties.pop("expiration", None)
@@ -59,9 +60,11 @@ class Receipts:
         return self._publish(message, **options)
 
     def taken(self, number: int, multiple: bool) -> None:
+        """RabbitMQ has this message; with ``multiple``, also every one before it."""
         self.unconfirmed -= {sent for sent in self.unconfirmed if sent <= number} if multiple else {number}
 
     def rejected(self, number: int, multiple: bool) -> None:
+        """RabbitMQ refuses a message: raises Rejected."""
         raise Rejected("a queue accepts no more messages")
 
     def wait(self) -> None:

@@ -69,10 +69,12 @@ class Sorting:
     in_stretch: bool = False  #: whether the instant before was skipped
 
     def run(self, at: datetime) -> None:
+        """This instant runs."""
         self.runs.append(at)
         self.in_stretch = False
 
     def skip(self, at: datetime, reason: Reason, detail: str) -> None:
+        """This instant is skipped; it joins the stretch before it if the reason is the same."""
         last = self.skips[-1] if self.in_stretch else None
         if last and (last.reason, last.detail) == (reason, detail):
             self.skips[-1] = Skip(reason, last.first, at, last.count + 1, detail)

@@ -98,9 +98,11 @@ class Collector:
         self.commands: list[tuple[str, tuple[Any, ...]]] = []
 
     def publish(self, message: Any, **options: Any) -> Any:
+        """The method with which Celery publishes: kombu builds the commands, and gives them to ``add``."""
         return self.channel.basic_publish(message, _publish_batch=self, **options)
 
     def add(self, command: str, *arguments: Any) -> None:
+        """Keep a command that kombu would send."""
         if command == "publish":  # an event for Celery's monitors: the run does not depend on it
             self.channel.client.publish(*arguments)
         else:

@@ -47,6 +47,7 @@ def instant(value: Any) -> Any:
 
 
 def start_time(value: Any) -> Any:
+    """An instant between 1970 and LATEST_YEAR; None for none. Raises ValueError."""
     at = instant(value)
     if at is not None and not 1970 <= at.year <= LATEST_YEAR:
         raise ValueError(f"must be between the years 1970 and {LATEST_YEAR}")
@@ -69,6 +70,7 @@ def signature(value: Any) -> Any:
 
 
 def run_identity(value: Any) -> Any:
+    """A run's id, or None; raises ValueError for anything else."""
     if value is not None:
         if not isinstance(value, str):
             raise ValueError("must be the identity of a run")

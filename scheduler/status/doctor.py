@@ -104,6 +104,7 @@ def failover(client: Client, info: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def replica_lag(client: Client) -> Iterator[Finding]:
+    """Check for how long a partitioned Redis would accept writes that are lost."""
     lag = configured(client, "min-replicas-max-lag")
     if lag is None:
         yield Finding("unknown", "This Redis user may not read min-replicas-max-lag", "check that it is 2")

@@ -219,4 +219,5 @@ def timeline(stored: Iterable[Entry], after: datetime, until: datetime) -> Itera
 
 
 def named_instants(entry: Entry, after: datetime, until: datetime) -> Iterator[tuple[datetime, str]]:
+    """The due instants of an entry in ``(after, until]``, each with the entry's name."""
     return ((at, entry.name) for at in takewhile(lambda at: at <= until, due_instants(entry, after)))

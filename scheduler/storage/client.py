@@ -53,6 +53,7 @@ class Parser(DefaultParser):  # type: ignore[misc,valid-type]
 
     @classmethod
     def parse_error(cls, response: str) -> Exception:
+        """The error without what Lua puts around it, so that it has the same class inside a script and outside."""
         inner = IN_SCRIPT.search(response)
         error: Exception = super().parse_error(f"{inner[1]} {inner[2]}" if inner else response)
         return error
@@ -67,6 +68,7 @@ class Sentinels(redis.sentinel.Sentinel):
     answered: ClassVar[tuple[str, int] | None] = None
 
     def discover_master(self, service_name: str) -> Any:
+        """The primary's address; the Sentinel that answered last is asked first."""
         self.sentinels.sort(key=lambda one: place_of(one) != Sentinels.answered)
         primary = super().discover_master(service_name)  # type: ignore[no-untyped-call]
         Sentinels.answered = place_of(self.sentinels[0])
@@ -74,6 +76,7 @@ class Sentinels(redis.sentinel.Sentinel):
 
 
 def place_of(sentinel: Any) -> tuple[str, int]:
+    """Host and port of a Sentinel."""
     options = sentinel.connection_pool.connection_kwargs
     return options["host"], options["port"]
 

@@ -58,6 +58,7 @@ def job(entry: Entry) -> Job:
 
 
 def one_line(error: Exception) -> str:
+    """An error as one line of at most 300 characters and its class's name."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:300]
@@ -66,6 +67,7 @@ def one_line(error: Exception) -> str:
 
 
 def declared_job(entry: Entry) -> Job:
+    """The job of an entry of the file or the page; raises DamagedEntry, or an error of the model or its timing."""
     declared = entry.declared()
     schedule = declared.schedule
     if wrong := references.added(entry.fields, entry.base if entry.origin == "file" else {}):
@@ -85,6 +87,7 @@ def declared_job(entry: Entry) -> Job:
 
 
 def foreign_job(entry: Entry) -> Job:
+    """The job of an entry that another program wrote with RedBeat's API; raises DamagedEntry."""
     definition = entry.fields
     args, kwargs = definition.get("args") or (), definition.get("kwargs") or {}
     if not isinstance(definition["task"], str) or not isinstance(args, (list, tuple)) or not isinstance(kwargs, dict):
@@ -187,6 +190,7 @@ def decode(name: str, stored: Mapping[str, str]) -> Entry:
 
 
 def decode_frame(name: str, stored: Mapping[str, str]) -> Entry:
+    """The entry with its fields as stored, not checked; raises what JSON and the types raise for damage."""
     seen = mapping(loads(stored.get("meta") or "{}"))
     origin = stored.get("origin", "redbeat")
     if origin not in ("file", "admin", "redbeat"):

@@ -15,13 +15,16 @@ class Keys:
 
     @property
     def schedule(self) -> str:
+        """RedBeat's index of all schedules: a sorted set, scored by the next due instant."""
         return f"{self.prefix}:schedule"
 
     @property
     def lock(self) -> str:
+        """RedBeat's lock: a string, the leader's token."""
         return f"{self.prefix}:lock"
 
     def entry(self, name: str) -> str:
+        """The hash of a schedule; RedBeat's own key."""
         return f"{self.prefix}{name}"
 
     def name(self, entry_key: str) -> str:
@@ -61,6 +64,7 @@ class Keys:
 
     @property
     def audit(self) -> str:
+        """The audit log: a stream."""
         return f"{self.prefix}:audit"
 
     def staged(self, what: str) -> str:

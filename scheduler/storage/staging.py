@@ -67,5 +67,6 @@ def write_page(client: Client, base: str, number: int, page: Sequence[Packed], r
 
 
 def flat(change: Packed) -> list[str | float]:
+    """A change as a list, as apply.lua reads it: its fields last, after their count."""
     pairs = [part for pair in change.fields.items() for part in pair]
     return [*change[:-1], len(pairs), *pairs]

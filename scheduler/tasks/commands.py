@@ -32,6 +32,7 @@ def run_command(argv: list[str], timeout: float = 300, directory: str = "/") -> 
 
 
 def is_argument_list(value: object) -> bool:
+    """Whether this is a list of at least one text, and nothing but texts."""
     return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
 
 

@@ -11,6 +11,7 @@ class TaskFailed(Exception):
 
     @property
     def output(self) -> str:
+        """What the failed program printed; empty for none."""
         return str(self.args[1]) if len(self.args) > 1 else ""
 
     def __str__(self) -> str:

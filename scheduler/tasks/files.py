@@ -98,9 +98,11 @@ class Sweep:
             self.examples.append(printable(shown))
 
     def refused(self, error: OSError) -> None:
+        """Count a directory that could not be read."""
         self.unreadable += 1
 
     def summary(self) -> dict[str, Any]:
+        """The task's result: counts, bytes, and the first MAX_EXAMPLES paths."""
         return {"files": self.count, "bytes": self.bytes, "unreadable": self.unreadable, "examples": self.examples}
 
 

@@ -26,6 +26,7 @@ def system_report() -> dict[str, Any]:
 
 
 def proc(name: str) -> str:
+    """A file of /proc; empty where it is hidden or absent."""
     try:
         return Path("/proc", name).read_text(encoding="ascii")
     except OSError:

@@ -82,11 +82,13 @@ class Program:
         return True
 
     def take_report(self) -> bool:
+        """Read what the supervisor reports; False at its end, which counts as a report that the program is gone."""
         chunk = os.read(self.reports, 4096)
         self.report += chunk or b"gone 0\n"
         return bool(chunk)
 
     def take_output(self, descriptor: int) -> bool:
+        """Read from the program's pipe and keep the last MAX_OUTPUT_BYTES; False at its end."""
         chunk = os.read(descriptor, 65_536)
         self.tail = (self.tail + chunk)[-MAX_OUTPUT_BYTES:]
         self.output_bytes += len(chunk)

@@ -165,11 +165,13 @@ class Family:
                 return
 
     def is_gone(self) -> bool:
+        """Whether the program, its group and its other descendants have ended."""
         if self.is_running() or self.group_lives():
             return False
         return not self.has_children or not self.members()
 
     def group_lives(self) -> bool:
+        """Whether a process of the program's group exists."""
         try:
             os.killpg(self.pid, 0)
         except ProcessLookupError:
@@ -179,6 +181,7 @@ class Family:
         return True
 
     def send(self, number: int) -> None:
+        """Send a signal to the group and to the descendants outside it."""
         with contextlib.suppress(OSError):
             os.killpg(self.pid, number)
         for pid in self.members():

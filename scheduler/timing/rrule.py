@@ -54,6 +54,7 @@ class Reader:
         self.clock = clock
 
     def refuse(self, problem: str, remedy: str) -> TimingError:
+        """A TimingError about this field, for the caller to raise."""
         return TimingError(self.field, f"{self.field} {problem}", remedy)
 
     def split(self, text: str) -> tuple[datetime | None, dict[str, str]]:
@@ -96,6 +97,7 @@ class Reader:
         return parts
 
     def rule(self, parts: dict[str, str], begin: datetime) -> Recurrence:
+        """The recurrence of these parts of an RRULE; ``begin`` gives what they leave out. Raises TimingError."""
         if "COUNT" in parts and "UNTIL" in parts:
             raise self.refuse("has both COUNT and UNTIL", "keep one of them")
         if parts.get("FREQ") not in FREQUENCIES:

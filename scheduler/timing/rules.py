@@ -61,6 +61,7 @@ class AfterLast:
     clock: WallClock | None = None
 
     def after(self, instant: datetime) -> datetime | None:
+        """The instant one step after ``instant``, which is the last run; always later than that."""
         due = instant + self.step
         if self.clock is None:
             return due

@@ -43,6 +43,7 @@ class Sun:
     longitude: float
 
     def after(self, instant: datetime) -> datetime | None:
+        """The next time of this event; None if the sun has none within MAX_DAYS, as near the poles."""
         first = (instant - self._noon_shift() - EPOCH) // DAY
         for day in range(first - 1, first + MAX_DAYS):
             events = _events(self, day)

@@ -16,6 +16,7 @@ class MergedLog:
         self.colour = colour
 
     def write(self, name: str, line: str) -> None:
+        """Write a program's line behind its name; a terminal that is gone is no error."""
         prefix = f"{name:<{WIDTH}} | "
         if self.colour:
             prefix = f"\x1b[{COLOURS.get(name, 37)}m{prefix}\x1b[0m"

@@ -103,6 +103,7 @@ class Process:
         self.popen.stdout.close()
 
     def signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless the process has ended."""
         if not self.has_ended:
             self.popen.send_signal(number)
 
@@ -115,6 +116,7 @@ class Process:
 
 
 def pieces(line: bytes) -> list[bytes]:
+    """The line in parts of at most MAX_LINE_BYTES; one empty part for an empty line."""
     return [line[start : start + MAX_LINE_BYTES] for start in range(0, len(line), MAX_LINE_BYTES)] or [line]
 
 

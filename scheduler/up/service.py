@@ -130,6 +130,7 @@ class Service:
             self.log.write("up", line)
 
     def launch_redis(self, server: str) -> None:
+        """Start a private Redis and wait until it answers; raises EndedEarly, NotReady or AskedToStop."""
         self.launch("redis", redis_server.command(server, self.state))
         self.wait_for(self.redis_answers)
         self.log.write("redis", f"{server} answers on {self.state.redis_socket}")
@@ -169,6 +170,7 @@ class Service:
         return str(self.state.run / f"{name}.pid")
 
     def redis_answers(self) -> bool:
+        """False while it does not; raises for a Redis that refuses."""
         try:
             return bool(connect(self.settings).ping())
         except AWAY:
@@ -225,9 +227,11 @@ class Restarts:
         return pause
 
     def seconds_left(self) -> float | None:
+        """Seconds until the next restart; None if none is planned."""
         return max(0.0, min(self.waiting) - time.monotonic()) if self.waiting else None
 
     def due(self) -> list[Program]:
+        """The programs whose pause is over, each once."""
         return [self.waiting.pop(at) for at in sorted(self.waiting) if at <= time.monotonic()]
 
 

@@ -42,6 +42,7 @@ class StateDirectory:
             raise self.cannot_write(error) from None
 
     def cannot_write(self, error: OSError) -> CannotWrite:
+        """The error for a directory that the user may not write."""
         return CannotWrite(
             f"cannot write the state directory {self.path}: {error.strerror}; make it a directory that you may write, "
             "or set SCHEDULER_STATE_DIR to another one"
@@ -82,6 +83,7 @@ class StateDirectory:
         return f"password: cat {shlex.quote(str(self.password.relative_to(Path.cwd()) if inside else self.password))}"
 
     def note_url(self, url: str) -> None:
+        """Tell a second ``up`` and ``status`` where the page is."""
         (self.path / "up.lock").write_text(url + "\n", encoding="utf-8")
 
     def clear_run(self) -> None:
@@ -112,6 +114,7 @@ class StateDirectory:
         return password
 
     def write_secret(self, path: Path, text: str) -> None:
+        """Replace a file in one step; only its owner can read it."""
         new = path.with_suffix(".new")
         new.unlink(missing_ok=True)
         new.touch(mode=0o600)
@@ -120,6 +123,7 @@ class StateDirectory:
 
 
 def already_running(url: str, password_hint: str) -> str:
+    """The sentence for a second ``up`` in the same directory."""
     place = f" at {url}" if url else ""
     hint = f" ({password_hint})" if password_hint else ""
     return f"the service already runs in this directory{place}: use it{hint}, or stop it with Ctrl-C in its terminal"

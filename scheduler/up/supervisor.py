@@ -45,10 +45,12 @@ class Supervisor:
             self.requested_at = time.monotonic()
 
     def front_ended(self) -> None:
+        """The process in front, which gets the terminal's Ctrl-C, ended: that is a request to stop."""
         self.selector.unregister(self.lifeline)
         self.stop_requests += 1
 
     def wake(self) -> None:
+        """Empty the pipe by which a signal ends the wait for output."""
         os.read(self.woken, 4096)
 
     def close(self) -> None:
@@ -59,12 +61,14 @@ class Supervisor:
             os.close(end)
 
     def start(self, program: Program) -> Process:
+        """Start a program and copy its output to the log."""
         process = Process(program)
         self.running[program.name] = process
         self.selector.register(process.output, selectors.EVENT_READ, lambda: self.copy(process))
         return process
 
     def copy(self, process: Process) -> None:
+        """Copy what a process has printed; at the end of its output, stop listening to it."""
         for line in process.lines():
             if line and not process.program.quiet:
                 self.log.write(process.name, line)
@@ -106,6 +110,7 @@ class Supervisor:
                 self.turn(0)
 
     def wait_for_end(self, process: Process, seconds: float) -> None:
+        """Wait this long for a process to end; a second request to stop ends the wait."""
         deadline = time.monotonic() + seconds
         while process.name in self.running and self.stop_requests < 2 and time.monotonic() < deadline:
             self.turn(0.1)

@@ -36,6 +36,7 @@ class Validated:
 
     @property
     def ok(self) -> bool:
+        """Whether there are no errors; warnings do not count."""
         return not self.errors
 
 

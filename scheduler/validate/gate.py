@@ -72,6 +72,7 @@ class Gate:
 
 
 def name_findings(name: str) -> list[Finding]:
+    """An error if this is no valid name of a schedule."""
     if NAME.fullmatch(name):
         return []
     return [Finding((), f"{shown(name)} is not a valid name", NAME_RULE, at_key=True)]

@@ -88,6 +88,7 @@ def excluded_days(names: tuple[str, ...], calendars: Calendars) -> tuple[tuple[s
 
 
 def listed(names: Mapping[str, object]) -> str:
+    """The first ten names in a sentence."""
     return ", ".join(sorted(names)[:10]) or "none yet"
 
 
@@ -115,6 +116,7 @@ def task_findings(schedule: Schedule, tasks: Tasks) -> Iterator[Finding]:
 
 
 def unexpected_arguments(schedule: Schedule, signature: inspect.Signature) -> list[str]:
+    """The keyword arguments that the task does not take, at most MAX_FINDINGS."""
     parameters = signature.parameters
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return []

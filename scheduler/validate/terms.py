@@ -64,6 +64,7 @@ def bounded(noun: type[BaseModel], data: object) -> object:
 
 
 def translate(noun: type[BaseModel], details: Any) -> Finding:
+    """An error of pydantic, as the reader of a schedule file understands it."""
     path: Path = details["loc"]
     key = dotted(path)
     context = details.get("ctx", {})

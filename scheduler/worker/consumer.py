@@ -43,6 +43,7 @@ class Heart(consumer.Heart):
     """Celery's step, with that sign of life."""
 
     def start(self, c: Consumer) -> None:
+        """Start a heartbeat that does not block while Redis hangs, in place of Celery's."""
         c.heart = Heartbeat(c.timer, c.event_dispatcher, self.heartbeat_interval)
         c.heart.start()
 
@@ -59,6 +60,7 @@ class Consumer(consumer.Consumer):
         )
 
         def restart(self, parent: Any, *arguments: Any, **options: Any) -> None:
+            """Connect again without asking other workers and without Celery's tracebacks."""
             for step in parent.steps:
                 if isinstance(step, Mingle):  # what it asks the others is known, and it would wait for them for seconds
                     step.start = lambda _: None
@@ -91,6 +93,7 @@ class Consumer(consumer.Consumer):
         self.intake.refuse(message, exc)
 
     def connect(self) -> Any:
+        """A connection to the broker; waits until Redis can be used."""
         self.wait_for_redis()
         return super().connect()
 
@@ -135,6 +138,7 @@ class Consumer(consumer.Consumer):
         super().cancel_active_requests()
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """One log line for a Redis that is away, in place of Celery's tracebacks."""
         self.close_task_channel()
         if self.app.scheduler_settings.has_outbox:  # it is another broker's, which Celery logs
             super().on_connection_error_after_connected(exc)

@@ -48,6 +48,7 @@ class Drain:
         signal.setitimer(signal.ITIMER_REAL, max(self.seconds, 0.001))
 
     def cut_off(self, *_: object) -> None:
+        """The drain is over: ask for Celery's cold shutdown if tasks still run."""
         if state.active_requests:
             os.kill(os.getpid(), signal.SIGQUIT)
 

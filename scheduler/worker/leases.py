@@ -21,6 +21,7 @@ class LeaseRenewer(threading.Thread):
         self.ledger = Ledger(connect(settings), Keys(settings.key_prefix), settings)
 
     def run(self) -> None:
+        """Renew the leases three times per lease, for as long as the process lives."""
         pause = self.ledger.lease / 3
         while True:
             time.sleep(pause)

@@ -40,6 +40,7 @@ class Signals:
         self.recorder = recorder
 
     def connect(self) -> None:
+        """Connect each of Celery's signals to its method."""
         handlers = {
             signals.worker_init: self.prepare,
             signals.worker_process_init: self.enter_child,
@@ -73,6 +74,7 @@ class Signals:
         LeaseRenewer(self.recorder.settings).start()
 
     def succeeded(self, sender: Task, result: Any, **_: Any) -> None:
+        """In the child, after the body returned."""
         self.recorder.close(sender.request, "succeeded", result=shown(result))
 
     def failed(self, sender: Task, task_id: str, exception: BaseException, einfo: Any, **_: Any) -> None:
@@ -90,11 +92,13 @@ class Signals:
             self.recorder.close(request, "failed", reason=Reason.ERROR, result=message, traceback=trace)
 
     def retried(self, request: Context, reason: Any, **_: Any) -> None:
+        """The run is queued again; it is given up if no worker starts the next attempt until ``until``."""
         when = next_attempt(reason)
         until = when + MAX_RETRY_PAUSE_S + UNTAKEN.total_seconds()
         self.recorder.close(request, "queued", when=when, until=until, result=f"tried again after: {reason}")
 
     def revoked(self, request: Any, expired: bool, **_: Any) -> None:
+        """In the main process: the message expired, or a person revoked its task."""
         request = context_of(request)
         if expired:
             self.recorder.close(request, "skipped", reason=Reason.EXPIRED)
@@ -102,6 +106,7 @@ class Signals:
             self.recorder.close(request, "failed", reason=Reason.REVOKED)
 
     def unknown(self, name: str, message: Any, **_: Any) -> None:
+        """In the main process: no task of this name is registered here."""
         request = Context(message.headers or {})
         if run_of(request) is not None:
             emit("app.unregistered", run=run_of(request), task=name)

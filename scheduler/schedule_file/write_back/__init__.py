@@ -56,6 +56,7 @@ def splice(text: str, wanted: Mapping[str, Mapping[str, Any]]) -> Spliced:
 
 
 def edit(edits: Splice, data: Mapping[str, Any], wanted: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write these schedules into the text; raises CannotSplice for one that is merged from elsewhere."""
     root = spans(edits.text)
     declared = data.get("schedules") or {}
     top = next((item for item in root.items if item.key == "schedules"), None)

@@ -23,10 +23,12 @@ class Steps(SequenceMatcher[str]):
         self.steps = list(merged(steps(old, new)))
 
     def get_opcodes(self) -> list[Step]:  # type: ignore[override]
+        """The steps that were found at the start, for the methods of SequenceMatcher that make hunks."""
         return self.steps
 
 
 def steps(old: Sequence[str], new: Sequence[str]) -> Iterator[Step]:
+    """The steps between each pair of landmarks, in order."""
     i = j = 0
     for end, last in [*landmarks(old, new), (len(old), len(new))]:
         if old[i:end] == new[j:last]:

@@ -81,6 +81,7 @@ class Splice:
         self.edits.append((*alias.span(1), render(new, flow=flow)))
 
     def behind_colon(self, item: Item) -> int:
+        """The place behind the key's colon; for a list item, behind its dash."""
         if not item.key:
             return item.after
         between = re.compile(r"[ \t]*:").match(self.text, item.after)
@@ -191,6 +192,7 @@ class Splice:
         return max(self.text.rfind("\n", 0, at), self.text.rfind("\r", 0, at)) + 1
 
     def line_start(self, item: Item) -> int:
+        """The start of this item's line; raises CannotSplice if something else is before it."""
         start = self.start_of_line(item.start)
         if self.text[start : item.start].strip():
             raise CannotSplice("another value is on the same line")

@@ -49,6 +49,7 @@ def of_text(text: str, style: str) -> Iterator[str]:
 
 
 def escaped(letter: str) -> str:
+    """A character as it may be in double quotes."""
     if letter in ESCAPES:
         return ESCAPES[letter]
     return letter if letter.isprintable() else f"\\U{ord(letter):08X}"

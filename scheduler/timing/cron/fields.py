@@ -27,6 +27,7 @@ class Field:
     names: tuple[str, ...] = ()
 
     def refuse(self, term: str, problem: str, remedy: str = "") -> NoReturn:
+        """Raise TimingError about a term of this field."""
         raise TimingError("cron", f"{self.name} {term[:40]!r} {problem}", remedy or f"use {self.low} to {self.high}")
 
 
@@ -93,6 +94,7 @@ def spread_range(field: Field, term: str, base: str, step: int | None, name: str
 
 
 def step_size(field: Field, term: str, text: str) -> int:
+    """The number after the slash; raises TimingError unless it is from 1 to the field's size."""
     if not re.fullmatch("[0-9]+", text):
         field.refuse(term, "has a step that is not a number", "write it like */5")
     step = int(text)

@@ -51,6 +51,7 @@ class Sentence:
         self.text = text
 
     def refuse(self, problem: str = "is not understood", remedy: str = "") -> NoReturn:
+        """Raise TimingError about the sentence."""
         raise TimingError("words", f"{self.text[:80]!r} {problem}", remedy or f"write it like: {EXAMPLES}")
 
     def once(self) -> tuple[str, str] | None:
@@ -119,10 +120,12 @@ class Sentence:
         self.refuse("has no time of day", f"add one: {self.text[:60]} at 9")
 
     def days(self, phrase: str) -> DayFields:
+        """The day, month and weekday fields of a phrase such as ``weekdays``; raises TimingError."""
         fields = day_fields(" ".join(phrase.replace(",", " , ").split()).replace(" ,", ",").strip(", "))
         return fields if fields is not None else self.refuse()
 
     def cron(self, second: str | None, minute: str, hour: str, days: DayFields) -> tuple[str, str]:
+        """The kind ``cron`` and its expression; ``second`` None for five fields."""
         fields = [minute, hour, days.day, days.month, days.weekday]
         return "cron", " ".join(fields if second is None else [second, *fields])
 
@@ -158,6 +161,7 @@ class Sentence:
         return f"{low}-{high}" if low < high else str(low)
 
     def minutes(self, phrase: str) -> str:
+        """Minutes of the hour as a cron field; raises TimingError above 59."""
         numbers = {int(number) for number in re.findall(r"\d+", phrase)}
         if max(numbers) > 59:
             self.refuse("has a minute out of range", "use 0 to 59")
