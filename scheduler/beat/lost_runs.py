@@ -19,10 +19,9 @@ from scheduler.storage import entries
 from scheduler.storage.client import script
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.instants import from_seconds
-from scheduler.storage.ledger import UNTAKEN, Ledger
+from scheduler.storage.ledger import MAX_ATTEMPTS, UNTAKEN, Ledger
 from scheduler.storage.store import Store
 
-MAX_ATTEMPTS = 3  #: a run that lost its worker so often is not sent again
 MAX_PER_STEP = 200  #: runs that are given up or sent again in one step
 MAX_OVERDUE = 10_000  #: overdue leases that the leader remembers, with the time when it saw them first
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NOTICES = ("loss", "snapshot", "broker", "messages", "kind")  #: what `Keys.notice` takes
+NOTICES = ("loss", "snapshot", "broker", "messages", "kind", "given_up")  #: what `Keys.notice` takes
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,10 @@ class Keys:
     def set_aside(self) -> str:
         """List of the messages that no worker could read, newest first."""
         return f"{self.prefix}:set_aside"
+
+    def deliveries(self, task_id: str) -> str:
+        """How often a plain call was delivered again."""
+        return f"{self.prefix}:deliveries:{task_id}"
 
     def notice(self, kind: str) -> str:
         """What a person should know for a while, in a sentence."""

@@ -21,6 +21,7 @@ from scheduler.storage.records import loads, mapping, record
 
 UNTAKEN = timedelta(hours=1)  #: how long after its expiry a queued run still counts as waiting in its queue
 NO_EXPIRY = timedelta(days=7)  #: the same for a run that never expires
+MAX_ATTEMPTS = 3  #: a body whose worker process died so often is not run again
 MAX_RESULT_CHARS = 4_000  #: characters of a result or traceback that the ledger keeps
 
 

@@ -23,8 +23,9 @@ from scheduler.sending.readable import Unreadable
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, connect, take_a_write
 from scheduler.storage.keys import Keys
-from scheduler.worker.drain import hand_back
+from scheduler.worker.drain import forgive, hand_back
 from scheduler.worker.intake import Intake
+from scheduler.worker.requests import plain_calls_of_this_worker
 
 MAX_PAUSE_S = 2.0  #: seconds between two attempts to reach Redis at most
 
@@ -67,6 +68,7 @@ class Consumer(consumer.Consumer):
             with muted("celery.bootsteps"):
                 super().restart(parent, *arguments, **options)
 
+    returned: frozenset[str] = frozenset()  #: plain calls whose messages return to the queue with the lost connection
     lost_at = 0.0  #: when Redis was there last (monotonic), 0 while it is there
     pause = 0.0  #: seconds until the next attempt
 
@@ -108,6 +110,8 @@ class Consumer(consumer.Consumer):
                 maybe_shutdown()
                 try:
                     take_a_write(client, Keys(settings.key_prefix))
+                    forgive(client, Keys(settings.key_prefix), self.returned)
+                    self.returned = frozenset()
                     return
                 except (*AWAY, *REFUSED) as error:
                     self.tell(error)
@@ -139,6 +143,7 @@ class Consumer(consumer.Consumer):
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """One log line for a Redis that is away, in place of Celery's tracebacks."""
+        self.returned |= {*plain_calls_of_this_worker()}
         self.close_task_channel()
         if self.app.scheduler_settings.has_outbox:  # it is another broker's, which Celery logs
             super().on_connection_error_after_connected(exc)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Collection
 from typing import Any
 
 from celery import signals
@@ -17,10 +18,10 @@ from celery.worker import state
 from scheduler.events import emit
 from scheduler.process import notify
 from scheduler.settings import Settings
-from scheduler.storage.client import AWAY, REFUSED, connect
+from scheduler.storage.client import AWAY, REFUSED, Client, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
-from scheduler.worker.requests import runs_of_this_worker
+from scheduler.worker.requests import plain_calls_of_this_worker, runs_of_this_worker
 
 ENDING_S = 20.0  #: seconds after the drain that handing back and ending may take
 
@@ -62,14 +63,22 @@ def hand_back(settings: Settings) -> None:
 
     Call it before the messages return to their queue: the next worker would take them for duplicates.
     """
-    run_ids = runs_of_this_worker()
-    if not run_ids:
+    run_ids, calls = runs_of_this_worker(), plain_calls_of_this_worker()
+    if not run_ids and not calls:
         return
     try:
         with connect(settings) as client:
-            ledger = Ledger(client, Keys(settings.key_prefix), settings)
+            keys = Keys(settings.key_prefix)
+            ledger = Ledger(client, keys, settings)
             for run_id in run_ids:
                 if ledger.hand_back(run_id):
                     emit("run.handed_back", run=run_id)
+            forgive(client, keys, calls)
     except (*AWAY, *REFUSED) as error:
         emit("worker.redis_away", error=error)
+
+
+def forgive(client: Client, keys: Keys, calls: Collection[str]) -> None:
+    """Count no delivery of these plain calls: their process did not die."""
+    if calls:
+        client.delete(*map(keys.deliveries, calls))

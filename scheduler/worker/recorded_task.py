@@ -12,7 +12,7 @@ from celery.states import STARTED
 from scheduler import faults, references
 from scheduler.references import CannotFill, Filled
 from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, header, run_of
-from scheduler.worker.recorder import Recorder
+from scheduler.worker.recorder import GivenUp, Recorder
 
 MAX_RETRY_PAUSE_S = 600  #: seconds between two attempts at most
 
@@ -43,13 +43,13 @@ class RecordedTask(Task):
         }
         # Celery would write STARTED before the claim, over the result of a run whose second delivery this is.
         task.track_started = False
-        task.throws = (*(task.throws or ()), CannotFill)  # no traceback in the log
+        task.throws = (*(task.throws or ()), CannotFill, GivenUp)  # no traceback in the log
         task.__class__ = type(base.__name__, (cls, base), fields)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         request, run_id = self.request, run_of(self.request)
-        if run_id is not None and not request.called_directly and not self.scheduler_recorder.claim(self, run_id):
-            raise Ignore
+        if not request.called_directly:
+            self.take_delivery(run_id)
         if self.scheduler_tells_start:
             tell_started(self)
         filled = Filled()
@@ -65,6 +65,13 @@ class RecordedTask(Task):
                 raise
         faults.reach("recorder.after_body")
         return filled.hide(result) if filled.values else result
+
+    def take_delivery(self, run_id: str | None) -> None:
+        """Raise Ignore for another delivery of a run, GivenUp for a plain call that killed its process too often."""
+        if run_id is None:
+            self.scheduler_recorder.count_delivery(self)
+        elif not self.scheduler_recorder.claim(self, run_id):
+            raise Ignore
 
     def signature_from_request(self, request: Any = None, *arguments: Any, **options: Any) -> Any:
         """Celery's message for a retry. The expiry is that of the first message: a next attempt does not inherit it."""

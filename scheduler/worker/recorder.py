@@ -20,13 +20,18 @@ from scheduler.model import Outcome, Run, read_run_id
 from scheduler.registry import import_target
 from scheduler.sending.headers import run_of
 from scheduler.settings import Settings
+from scheduler.storage.aside import give_up
 from scheduler.storage.client import AWAY, connect
 from scheduler.storage.keys import Keys
-from scheduler.storage.ledger import Ledger
+from scheduler.storage.ledger import MAX_ATTEMPTS, NO_EXPIRY, Ledger
 
 LEDGER_ATTEMPTS = 20  #: attempts of each command while Redis is away, with growing pauses up to 2 s
 UNLIMITED_ATTEMPTS = -1  #: the same in a child of the pool, where nothing else waits
 PREVIOUS_ATTEMPT_TIMEOUT_S = 2.0  #: seconds that an attempt waits at most for the attempt before it to end
+
+
+class GivenUp(Exception):
+    """A plain call is not run again, because its worker process died each time."""
 
 
 class Recorder:
@@ -72,6 +77,19 @@ class Recorder:
         if outcome != "claimed":
             emit("run.duplicate", run=run_id, outcome=outcome)
         return outcome == "claimed"
+
+    def count_delivery(self, task: Task) -> None:
+        """Count a plain call that is delivered again; raises GivenUp when its worker process died too often."""
+        request, keys = task.request, self.ledger.keys
+        if not (request.delivery_info or {}).get("redelivered"):
+            return
+        key = keys.deliveries(request.id)
+        with self.ledger.client.pipeline() as pipe:
+            times, _ = pipe.incr(key).expire(key, NO_EXPIRY).execute()
+        if times >= MAX_ATTEMPTS:
+            give_up(self.ledger.client, keys, task=task.name, task_id=request.id, deliveries=times)
+            emit("task.given_up", task=task.name, id=request.id, deliveries=times)
+            raise GivenUp(f"given up: its worker process died {times} times")
 
     def declared_references(self, run_id: str) -> str:
         """The digest that beat wrote of the references in this run's arguments; empty if the file declared none."""

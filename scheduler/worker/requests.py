@@ -15,11 +15,20 @@ def context_of(request: Any) -> Context | None:
     return getattr(request, "_context", request)
 
 
-def runs_of_this_worker() -> list[str]:
-    """The runs that are under way in this worker's children."""
+def active_requests() -> list[Any]:
+    """What is under way in this worker's pool."""
     while True:
         try:
-            run_ids = [run_of(context_of(request)) for request in state.active_requests]
-            return [run_id for run_id in run_ids if run_id is not None]
+            return list(state.active_requests)
         except RuntimeError:  # the main thread took or ended one meanwhile
             continue
+
+
+def runs_of_this_worker() -> list[str]:
+    """The runs that are under way in this worker's children."""
+    return [run_id for request in active_requests() if (run_id := run_of(context_of(request))) is not None]
+
+
+def plain_calls_of_this_worker() -> list[str]:
+    """The Celery ids of the other tasks that are under way there."""
+    return [request.id for request in active_requests() if run_of(context_of(request)) is None]

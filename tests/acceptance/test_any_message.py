@@ -54,7 +54,7 @@ def test_a_worker_survives_whatever_is_in_its_queue_and_no_run_is_late(shop: Sho
     assert shop.worker.popen.poll() is None
     assert shop.worker.count("Unrecoverable|WorkerLost") == 0
     assert sorted(late)[-2] < 1, late  # one may have met a busy machine
-    assert int(shop.client.get(f"{shop.keys.set_aside}:count")) > MESSAGES / 4
+    assert int(shop.client.get(f"{shop.keys.notice('messages')}:count")) > MESSAGES / 4
     assert shop.client.llen(shop.keys.set_aside) == 100
 
 
