@@ -48,6 +48,15 @@ def signatures(app: Celery) -> dict[str, inspect.Signature | None]:
     return {name: signature(task) for name, task in app.tasks.items() if not name.startswith("celery.")}
 
 
+def file_only(app: Celery) -> frozenset[str]:
+    """The tasks that act on the machine by their arguments: those with the Celery option ``file_only=True``.
+
+    Only the schedule file may declare a schedule of such a task; see docs/tasks.md.
+    """
+    app.finalize()
+    return frozenset(name for name, task in app.tasks.items() if getattr(task, "file_only", False))
+
+
 def signature(task: Any) -> inspect.Signature | None:
     """A task's signature, without the ``self`` of a bound task."""
     try:

@@ -37,12 +37,9 @@ def create() -> AnyResponse:
     name = values["name"]
     fields, errors = forms.to_fields(values)
     fields["task"] = values["task"]
-    errors |= forms.command_errors(fields["task"], {}, fields)
     if name in service().store.names():
         errors["name"] = [f"there is already a schedule '{name}' — choose another name"]
-    errors = attempt(
-        lambda: changes.create(service().store, name, fields, tasks=service().tasks, by=USER), name, fields, errors
-    )
+    errors = attempt(lambda: make(name, fields), name, fields, errors)
     return form(None, values, errors, 422) if errors else done(name, f"Created. {next_run(name, 'First')}")
 
 
@@ -61,7 +58,6 @@ def save(name: str) -> AnyResponse:
     if same(values, forms.of_entry(entry)):
         return done(name, "No changes to save.")
     fields, errors = forms.to_fields(values)
-    errors = forms.command_errors(values["task"], entry.fields, fields) | errors
     wanted = forms.merged(entry, fields)
     try:
         errors = attempt(lambda: change(entry, wanted, revision(values), values["why"]), name, wanted, errors)
@@ -82,9 +78,18 @@ def attempt(write: Callable[[], object], name: str, fields: Mapping[str, Any], e
     return errors
 
 
+def make(name: str, fields: Mapping[str, Any]) -> Entry:
+    """Store a new schedule; raises Invalid or Conflict."""
+    tasks, file_only = service().tasks, service().file_only
+    return changes.create(service().store, name, fields, tasks=tasks, by=USER, file_only=file_only)
+
+
 def change(entry: Entry, fields: Mapping[str, Any], expected: int, why: str) -> Entry:
     """Save an entry's fields; raises Invalid, RefusedChange, or Conflict if it has another revision."""
-    return changes.edit(service().store, entry.name, fields, tasks=service().tasks, by=USER, revision=expected, why=why)
+    store, tasks, file_only = service().store, service().tasks, service().file_only
+    return changes.edit(
+        store, entry.name, fields, tasks=tasks, by=USER, revision=expected, why=why, file_only=file_only
+    )
 
 
 def same(sent: Mapping[str, str], stored: Mapping[str, str]) -> bool:
@@ -127,9 +132,9 @@ def form(
         "values": values,
         "errors": errors or {},
         "theirs": theirs or {},
-        "tasks": sorted(set(service().tasks or ()) - forms.COMMANDS),
+        "tasks": sorted(set(service().tasks or ()) - service().file_only),
         "zones": zone_names(),
-        "fixed": values["task"] in forms.COMMANDS,
+        "fixed": values["task"] in service().file_only,
         "described": described,
     }
     return page("edit.html", status, **context)

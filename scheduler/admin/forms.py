@@ -15,7 +15,6 @@ SHAPES: dict[str, tuple[type, str]] = {
     "kwargs": (dict, 'write a JSON object, such as {"format": "pdf"}, or leave it empty'),
 }
 FORM_FIELDS = frozenset({"name", "task", "timing", "enabled", *TEXTS, *SHAPES})
-COMMANDS = frozenset({"scheduler.tasks.run_command"})  #: tasks whose arguments only the schedule file may set
 DEFAULTS = {"timezone": "UTC", "description": "", "overlap": "skip", "catch_up": "latest"}
 
 
@@ -111,20 +110,6 @@ def reverted(entry: Entry, name: str) -> dict[str, Any]:
     kept = {key: value for key, value in entry.fields.items() if key not in names}
     from_file = {key: value for key, value in entry.base.items() if key in names}
     return {key: value for key, value in (kept | from_file).items() if key != "excluded"}
-
-
-def command_errors(task: str, before: Mapping[str, Any], fields: Mapping[str, Any]) -> Errors:
-    """Errors for a command set on the page: a login here must not allow running commands, so the file declares them."""
-    if task not in COMMANDS:
-        return {}
-    message = f"{task} runs a command, which only the schedule file may set: declare it there"
-    if not before:
-        return {"task": [message]}
-    return {
-        key: [message]
-        for key, (shape, _) in SHAPES.items()
-        if key in fields and fields[key] != before.get(key, shape())
-    }
 
 
 def place(problems: Iterable[Problem]) -> Errors:

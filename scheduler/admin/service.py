@@ -9,7 +9,7 @@ from flask import current_app
 
 from scheduler.admin.throttle import Throttle
 from scheduler.changes import Tasks
-from scheduler.registry import signatures
+from scheduler.registry import file_only, signatures
 from scheduler.sending.dispatch import Dispatcher
 from scheduler.settings import Settings
 from scheduler.status.read_model import Status
@@ -28,6 +28,7 @@ class Service:
     celery: Celery
     settings: Settings
     tasks: Tasks
+    file_only: frozenset[str]  #: tasks whose arguments only the schedule file may set
     store: Store
     ledger: Ledger
     status: Status
@@ -41,7 +42,7 @@ class Service:
         client, keys = connect(settings), Keys(settings.key_prefix)
         store, ledger = Store(client, keys), Ledger(client, keys, settings)
         status, dispatcher = Status(store, ledger), Dispatcher(celery, client, keys, settings)
-        return cls(celery, settings, signatures(celery), store, ledger, status, dispatcher)
+        return cls(celery, settings, signatures(celery), file_only(celery), store, ledger, status, dispatcher)
 
 
 def service() -> Service:

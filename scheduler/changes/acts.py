@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from scheduler.storage import entries
 from scheduler.storage.entries import FROM_FILE, DamagedEntry
 from scheduler.storage.instants import to_seconds
 from scheduler.storage.store import Store, Write
-from scheduler.validate import validate_fields
+from scheduler.validate import Reserved, validate_fields
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,14 @@ def edit(
     by: str,
     revision: int | None = None,
     why: str = "",
+    file_only: Collection[str] = (),
 ) -> Entry:
-    """Set a schedule's fields. Raises Invalid, or Conflict if the stored revision is not ``revision``."""
-    declared = gate(store, name, fields, tasks)
+    """Set a schedule's fields. Raises Invalid, or Conflict if the stored revision is not ``revision``.
+
+    The arguments of ``file_only`` tasks may stay as they are, or be set back to the file's.
+    """
+    seen = store.get(name)
+    declared = gate(store, name, fields, tasks, Reserved(file_only, (seen.fields, *([seen.base] if seen.base else []))))
 
     def change(entry: Entry) -> Entry:
         if revision is not None and entry.revision != revision:
@@ -81,9 +86,13 @@ def create(
     tasks: Tasks,
     by: str,
     restored: Restored | None = None,
+    file_only: Collection[str] = (),
 ) -> Entry:
-    """Create a schedule of origin ``admin``; ``restored`` gives it back its pause and its number of runs."""
-    declared = gate(store, name, fields, tasks)
+    """Create a schedule of origin ``admin``; ``restored`` gives it back its pause and its number of runs.
+
+    Raises Invalid for one of the ``file_only`` tasks.
+    """
+    declared = gate(store, name, fields, tasks, Reserved(file_only))
     refuse_references(declared, {})
     entry = Entry(name=name, origin="admin", fields=declared.fields(), due=declared.timing().next_due(clock()))
     if restored:
@@ -93,9 +102,11 @@ def create(
     return entry
 
 
-def gate(store: Store, name: str, fields: Mapping[str, Any], tasks: Tasks) -> Declared:
+def gate(
+    store: Store, name: str, fields: Mapping[str, Any], tasks: Tasks, reserved: Reserved | None = None
+) -> Declared:
     """Validate the fields as the file's would be, with the file's calendars; raises Invalid."""
-    declared, problems = validate_fields(name, fields, tasks=tasks, calendars=store.calendars())
+    declared, problems = validate_fields(name, fields, tasks=tasks, calendars=store.calendars(), reserved=reserved)
     if declared is None:
         raise Invalid(tuple(problem for problem in problems if problem.severity == "error"))
     return declared

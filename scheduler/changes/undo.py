@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -118,32 +118,33 @@ def refuse_changed(name: str, fields: Mapping[str, tuple[Any, Any]]) -> None:
         raise RefusedChange(f"'{name}' has changed since in {', '.join(later)}: undo the later change first")
 
 
-def undo(
-    store: Store, identity: str, *, tasks: Tasks, by: str, allowed: Callable[[Undo], None] = lambda _: None
-) -> Undo:
-    """Undo the line with this ID. Raises NotFound, Invalid, Conflict or RefusedChange; ``allowed`` may raise too."""
+def undo(store: Store, identity: str, *, tasks: Tasks, by: str, file_only: Collection[str] = ()) -> Undo:
+    """Undo the line with this ID. Raises NotFound, Invalid, Conflict or RefusedChange.
+
+    It does not set the arguments of ``file_only`` tasks, not even to earlier ones.
+    """
     line = store.audit.line(identity)
     try:
         entry = store.get(str(line.get("schedule", "")))
     except NotFound:
         entry = None
     wanted = find(line, entry)
-    allowed(wanted)
     why = f"undo of {line['change']} by {line['by']}, {identity}"
-    carry_out(store, wanted, tasks, by, why)
+    carry_out(store, wanted, tasks, by, why, file_only)
     return wanted
 
 
-def carry_out(store: Store, wanted: Undo, tasks: Tasks, by: str, why: str) -> None:
+def carry_out(store: Store, wanted: Undo, tasks: Tasks, by: str, why: str, file_only: Collection[str]) -> None:
     """Make the change, with ``why`` in its line of the audit log."""
     name, pause = wanted.name, wanted.pause
     if wanted.kind == "restore":
         back = Restored(pause, wanted.runs, why)
-        changes.create(store, name, wanted.fields or {}, tasks=tasks, by=by, restored=back)
+        changes.create(store, name, wanted.fields or {}, tasks=tasks, by=by, restored=back, file_only=file_only)
     elif wanted.kind == "remove":
         changes.remove(store, name, by=by, why=why, seen=wanted.entry)
     elif wanted.kind == "edit" and wanted.entry:
-        changes.edit(store, name, wanted.fields or {}, tasks=tasks, by=by, revision=wanted.entry.revision, why=why)
+        fields, revision = wanted.fields or {}, wanted.entry.revision
+        changes.edit(store, name, fields, tasks=tasks, by=by, revision=revision, why=why, file_only=file_only)
     elif wanted.kind == "unskip":
         changes.unskip(store, name, by=by, why=why)
     elif wanted.skip:

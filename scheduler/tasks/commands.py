@@ -12,7 +12,7 @@ from scheduler.tasks.errors import TaskFailed
 from scheduler.tasks.programs import Program
 
 
-@shared_task(name="scheduler.tasks.run_command")
+@shared_task(name="scheduler.tasks.run_command", file_only=True)
 def run_command(argv: list[str], timeout: float = 300, directory: str = "/") -> dict[str, Any]:
     """Run a program with these arguments, without a shell; fails if the program fails or exceeds ``timeout`` seconds.
 

@@ -39,7 +39,7 @@ def disk_usage(path: str = "/", warn_above_percent: float = 90) -> dict[str, Any
     return {"path": path, "used_percent": percent, "total": usage.total, "used": usage.used, "free": usage.free}
 
 
-@shared_task(name="scheduler.tasks.clean_up")
+@shared_task(name="scheduler.tasks.clean_up", file_only=True)
 def clean_up(directory: str, older_than: str = "7d", dry_run: bool = True) -> dict[str, Any]:
     """Delete the regular files below a directory that have not changed for ``older_than`` (such as 7d, 12h).
 

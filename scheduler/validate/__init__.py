@@ -10,10 +10,10 @@ from scheduler.model import Declared, Position, Problem
 from scheduler.schedule_file import Document, owner, printable
 from scheduler.validate import gate
 from scheduler.validate.gate import Gate
-from scheduler.validate.meaning import UNKNOWN_CALENDAR, Calendars, Tasks
+from scheduler.validate.meaning import UNKNOWN_CALENDAR, Calendars, Reserved, Tasks
 from scheduler.validate.terms import MAX_FINDINGS, Finding, shown
 
-__all__ = ["Calendars", "Tasks", "Validated", "validate", "validate_fields"]
+__all__ = ["Calendars", "Reserved", "Tasks", "Validated", "validate", "validate_fields"]
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,22 @@ def validate(document: Document, *, tasks: Tasks | None) -> Validated:
 
 
 def validate_fields(
-    name: str, fields: Mapping[str, Any], *, tasks: Tasks | None, calendars: Calendars | None = None
+    name: str,
+    fields: Mapping[str, Any],
+    *,
+    tasks: Tasks | None,
+    calendars: Calendars | None = None,
+    reserved: Reserved | None = None,
 ) -> tuple[Declared | None, tuple[Problem, ...]]:
     """Validate one schedule; a key with the value None counts as missing.
 
-    Values are as YAML gives them; ``schedule_file.plain`` converts text from a form.
+    Values are as YAML gives them; ``schedule_file.plain`` converts text from a form. What does not come from the
+    schedule file is also checked against ``reserved``: what only the file may set.
     """
     given = {key: value for key, value in fields.items() if value is not None}
     declared, findings = Gate(tasks, calendars or {}).schedule(name, given)
+    if reserved and declared and (refused := reserved.findings(declared.fields())):
+        declared, findings = None, [*findings, *refused]
     problems = [Problem(f.what, f.remedy, printable(name, 100), _key(f.path), severity=f.severity) for f in findings]
     return declared, tuple(problems)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from scheduler import references, timing
 from scheduler.model import TIMING_KINDS, Declared, Schedule, read_instant
@@ -113,6 +115,32 @@ def task_findings(schedule: Schedule, tasks: Tasks) -> Iterator[Finding]:
     except TypeError as error:
         key = "args" if schedule.args else "kwargs" if schedule.kwargs else "task"
         yield Finding((key,), f"the arguments do not match task {shown(schedule.task)}: {error}", takes(signature))
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """Tasks that act on the machine by their arguments, which only the schedule file may set.
+
+    ``kept`` are the fields of the stored schedule, and those of the file: they may stay, or be set back. None of them
+    for a new schedule.
+    """
+
+    tasks: Collection[str]
+    kept: tuple[Mapping[str, Any], ...] = ()
+
+    def findings(self, fields: Mapping[str, Any]) -> list[Finding]:
+        """What these fields of a schedule set of such a task."""
+        task = fields.get("task")
+        if task not in self.tasks:
+            return []
+        what = f"task {shown(task)} acts on the machine by its arguments, which only the schedule file may set"
+        empty: dict[str, Any] = {"args": [], "kwargs": {}}
+        changed = [
+            key
+            for key in ("task", "args", "kwargs")
+            if not any(fields.get(key, empty.get(key)) == kept.get(key, empty.get(key)) for kept in self.kept)
+        ]
+        return [Finding((key,), what, "declare it there") for key in (changed if self.kept else ["task"])]
 
 
 def unexpected_arguments(schedule: Schedule, signature: inspect.Signature) -> list[str]:

@@ -31,6 +31,11 @@ def test_a_schedule_can_be_made_here(admin: Browser, store: Store) -> None:
         ({"task": ""}, "task"),
         ({"task": "os.system"}, "unknown task 'os.system'"),
         ({"task": "scheduler.tasks.run_command", "args": '[["/bin/sh"]]'}, "which only the schedule file may set"),
+        (
+            {"task": "scheduler.tasks.clean_up", "args": '["/srv/x", "7d", false]'},
+            "which only the schedule file may set",
+        ),
+        ({"task": " scheduler.tasks.clean_up\u00a0", "args": '["/srv/x"]'}, "which only the schedule file may set"),
         ({"args": "[1]"}, "missing a required argument"),
         ({"timing": "nonsense"}, "cron"),
     ],
@@ -52,6 +57,7 @@ def test_only_registered_tasks_are_offered_and_none_that_runs_commands(admin: Br
     page = text(admin.get("/schedules/new"))
     assert "scheduler.tasks.log_it" in page
     assert "scheduler.tasks.run_command" not in page
+    assert "scheduler.tasks.clean_up" not in page
     assert "celery." not in page
     assert "cron" in options
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from celery import Celery
 
 from scheduler import changes
 from scheduler.admin.service import Service
@@ -204,3 +205,36 @@ def test_a_command_of_the_file_cannot_be_changed_here(
     assert store.get("sync").fields["kwargs"] == {"argv": ["/bin/true"]}
     assert admin.submit("/schedules/sync/edit", timing="2h").status_code == 200
     assert store.get("sync").fields["every"] == "2h"
+
+
+@pytest.fixture
+def own_task(celery: Celery) -> None:
+    @celery.task(name="reports.purge", file_only=True, shared=False)
+    def purge(directory: str) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("task", "arguments", "other"),
+    [
+        ("scheduler.tasks.run_command", "{argv: [/bin/true]}", '{"argv": ["/bin/rm"]}'),
+        ("scheduler.tasks.clean_up", "{directory: /srv/x}", '{"directory": "/srv/x", "dry_run": false}'),
+        ("reports.purge", "{directory: /srv/x}", '{"directory": "/srv/y"}'),
+    ],
+)
+def test_what_acts_on_the_machine_is_paused_skipped_run_and_timed_here_but_given_arguments_only_by_the_file(
+    own_task: None, admin: Browser, store: Store, load: Callable[[str], None], task: str, arguments: str, other: str
+) -> None:
+    load(f"schedules: {{sync: {{task: {task}, every: 1h, kwargs: {arguments}}}}}")
+    before = store.get("sync").fields["kwargs"]
+    for change in ({"kwargs": other}, {"args": "[1]", "kwargs": ""}):
+        answer = admin.submit("/schedules/sync/edit", **change)
+        assert answer.status_code == 422
+    assert store.get("sync").fields["kwargs"] == before
+    created = admin.submit("/schedules/new", name="mine", task=task, timing="@daily", kwargs=other)
+    assert (created.status_code, store.names()) == (422, ["sync"])
+    assert "which only the schedule file may set" in text(created)
+    assert admin.submit("/schedules/sync/edit", timing="2h").status_code == 200
+    assert admin.post("/schedules/sync/overlay/delete").status_code == 200
+    for act in ("skip", "pause", "runs"):
+        assert admin.post(f"/schedules/sync/{act}").status_code == 200
+    assert store.get("sync").pause is not None

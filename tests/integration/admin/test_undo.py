@@ -73,10 +73,10 @@ def test_a_command_of_the_file_cannot_be_brought_back_here(
     load(COMMAND.format(word="one"))
     load(COMMAND.format(word="two"))
     changed = newest(store)
-    assert admin.post(changed).status_code == 409
+    assert admin.post(changed).status_code == 422
     load("schedules: {}")
     removed = newest(store)
-    assert admin.post(removed).status_code == 409
+    assert admin.post(removed).status_code == 422
     assert store.names() == []
     undo.undo(store, removed.split("/")[2], tasks=service.tasks, by="cli")
     assert store.names() == ["ls"]
