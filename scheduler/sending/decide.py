@@ -101,6 +101,7 @@ def decide(
     if entry.due is None or not job.enabled:
         return Decision(due=entry.due if job.enabled else None)
     if pause is not None and (pause.until is None or from_seconds(pause.until) > now):
+        # It keeps its due instant: from there on, the end of the pause counts what was skipped.
         return Decision(due=entry.due)
     # One more than are counted: it shows whether there are more, and is where the next tick starts.
     instants = list(islice(fallen_due(entry.due, job, now), MAX_MISSED_COUNTED + 1))
@@ -108,6 +109,7 @@ def decide(
     due = instants.pop() if more else job.timing.next_due(instants[-1]) if instants else entry.due
     if covered:
         instants = [at for at in instants if covered_until(at, job, covered) is None]
+    # First of all, so that `catch_up: latest` picks the latest instant that may run.
     ruled_out = {at: why for at in instants if (why := rule_out(at, entry, job, forgotten))}
     chosen = choose([at for at in instants if at not in ruled_out], job, now, more)
     left = None if job.max_runs is None else max(job.max_runs - entry.total_run_count, 0)
@@ -115,6 +117,7 @@ def decide(
     if_unsent = None
     for at in instants:
         if forgotten is not None and at in forgotten.recorded:
+            # It has its own row, and a stretch of skips must not reach across it.
             sorting.in_stretch = False
             continue
         if len(sorting.runs) == left:  # commit.lua goes on here if one of these runs is not sent after all
@@ -140,6 +143,7 @@ def decide_on_time(entry: Entry, job: Job, due: datetime | None, now: datetime) 
     if due is None or entry.pause is not None or job.max_runs is not None or not job.enabled:
         return None
     sent_at, following = job.timing.send_at(due), job.timing.next_due(due)
+    # If the next one is due too, this one was missed, and `catch_up` has to choose.
     if not sent_at <= now <= sent_at + GRACE or following is None or job.timing.send_at(following) <= now:
         return None
     return None if rule_out(due, entry, job) else Decision((due,), (), following)
@@ -154,6 +158,7 @@ def fallen_due(due: datetime | None, job: Job, now: datetime) -> Iterator[dateti
 
 def rule_out(at: datetime, entry: Entry, job: Job, forgotten: Forgotten | None = None) -> tuple[Reason, str] | None:
     """Why an instant does not run whatever ``catch_up`` says: the reason and its detail."""
+    # RedBeat's own beat notes what it sent in `meta` alone, and leaves our due instant behind.
     if entry.last_run_at is not None and at <= entry.last_run_at:
         return Reason.ELSEWHERE, ""
     if entry.skip is not None and at == from_seconds(entry.skip.due):
@@ -202,6 +207,7 @@ def expiry(job: Job, instant: datetime, following: datetime | None, now: datetim
     With `overlap: queue` or `allow`, a late run does not keep the next one from running: it expires only on demand.
     """
     if job.policies.expires is not None:
+        # From now for one that is caught up: from its due instant, it would be expired before it is sent.
         return max(instant, now) + job.policies.expires
     return following if job.policies.overlap == "skip" and following is not None and following > now else None
 

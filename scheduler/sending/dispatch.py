@@ -227,6 +227,7 @@ def read_replies(answer: list[Any] | str | None) -> Replies:
         raise LostLock
     if isinstance(answer, str):
         raise OlderData
+    # Lua counts from 1.
     return {number - 1: outcomes for number, *outcomes in answer}
 
 

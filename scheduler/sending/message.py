@@ -142,6 +142,7 @@ def call(job: Job, run_id: str, expires: datetime | None, task: str) -> Call:
 
 def publish(app: Celery, call: Call, producer: Any, **options: Any) -> None:
     """Publish a run through Celery, whose publish signals fire."""
+    # A task that beat knows brings its own options, such as its queue; of another one there is only the name.
     registered = app.tasks.get(call.task)
     send: Callable[..., Any] = (
         registered.apply_async if registered is not None else lambda *a, **o: app.send_task(call.task, *a, **o)

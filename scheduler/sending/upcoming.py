@@ -21,6 +21,7 @@ def due_instants(entry: Entry, job: Job, after: datetime) -> Iterator[datetime]:
     if entry.pause is not None:
         if entry.pause.until is None:
             return iter(())
+        # What falls due until then is skipped.
         after = max(after, from_seconds(entry.pause.until))
     left = None if job.max_runs is None else max(job.max_runs - entry.total_run_count, 0)
     skipped = from_seconds(entry.skip.due) if entry.skip else None

@@ -81,8 +81,6 @@ def place_of(sentinel: Any) -> tuple[str, int]:
     return options["host"], options["port"]
 
 
-# redis-py 8.1.0 asks for it when a health check is answered with an error.
-redis.UnixDomainSocketConnection.port = 0  # type: ignore[attr-defined]
 redis.sentinel.Sentinel = Sentinels  # type: ignore[misc]  # kombu and Celery take theirs from there
 # redis-py asks every connection for its port when a health check is answered with an error, as by a full disk.
 redis.UnixDomainSocketConnection.port = None  # type: ignore[attr-defined]

@@ -141,6 +141,7 @@ def score(entry: Entry, due_timing: Timing | None) -> float:
 
 def definition(entry: Entry, sent: Job) -> str:
     """RedBeat's ``definition``. What RedBeat cannot say of the timing is put as near as its types allow."""
+    # RedBeat knows no pause: without `enabled` off, a stock beat would send a paused entry.
     body = {
         "name": entry.name,
         "task": sent.task,
@@ -160,6 +161,7 @@ def meta(last_run_at: datetime | None, total_run_count: int) -> str:
 
 def encode(entry: Entry, sent: Job | None = None) -> dict[str, str]:
     """Every field of the hash but ``meta``, ``count`` and ``revision``, which change on their own."""
+    # An entry of another program has its fields in RedBeat's definition alone, which that program may change.
     own = {
         "origin": entry.origin,
         "fields": json.dumps(entry.fields if entry.origin != "redbeat" else {}),
@@ -199,6 +201,7 @@ def decode_frame(name: str, stored: Mapping[str, str]) -> Entry:
     pause = stored.get("pause")
     due = from_micros(str(whole(stored, "due"))) if stored.get("due") else None
     skip = record(SkipNext, loads(stored["skip"])) if stored.get("skip") else None
+    # Nothing clears the mark when its instant has passed, so its readers ignore it.
     is_over = skip is not None and (due is None or from_seconds(skip.due) < due)
     return Entry(
         name=name,

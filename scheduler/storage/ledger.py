@@ -53,6 +53,7 @@ class Ledger:
         ends = time.time() + self.lease
         leases = dict.fromkeys(run_ids, ends)
         if leases:
+            # xx: a run that was given up meanwhile must not get a lease again.
             self.client.zadd(self.keys.leases, leases, xx=True)
 
     def close(

@@ -172,6 +172,7 @@ class Store:
 
     def reindex(self) -> int:
         """Find the entries that do not stand in the index, and add them; returns how many. Reads the whole keyspace."""
+        # After the prefix, a colon begins the keys that are no entries.
         pattern = escaped(self.keys.prefix) + "[^:]*"
         names = [self.keys.name(key) for key in self.client.scan_iter(match=pattern, count=NAMES_PER_READ)]
         added = 0

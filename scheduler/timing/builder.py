@@ -74,6 +74,7 @@ def _build(
     days = calendar(excluded) if excluded else None
     clock = wall_clock(zone)
     timing = Timing(kind, text, zone, name, start, end, excluded, jitter, rule=rule, clock=clock, calendar=days)
+    # A cron expression was checked when it was parsed; `every` and `at` always fire.
     if start or end or excluded or kind == "rrule":
         _check_fires(timing)
     return timing

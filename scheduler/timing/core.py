@@ -40,6 +40,7 @@ class Timing:
         if after.tzinfo is not UTC:
             after = utc(after)
         if self.start is not None and after < self.start:
+            # The search is strictly after, and the start itself may be due.
             after = self.start - TICK
         try:
             due = self.rule.after(after)
@@ -58,6 +59,7 @@ class Timing:
                 return due
             if due.year > after.year + MAX_YEARS:
                 break
+            # The rest of the excluded day may have 86,400 due instants: jump over it.
             due = self.next_due(self._end_of_day(due) - TICK)
         return None
 
@@ -70,6 +72,7 @@ class Timing:
         if not self.jitter:
             return due
         following = self.next_due(due)
+        # A delay that reaches the next due instant could let that one overtake it.
         room = self.jitter if following is None else min(self.jitter, following - due)
         digest = hashlib.blake2b(f"{self.name}\0{due.isoformat()}".encode(), digest_size=8).digest()
         return due + room // TICK * int.from_bytes(digest) // 2**64 * TICK
@@ -87,4 +90,5 @@ class Timing:
         segment = self.clock.segment(due)
         wall = due + segment.offset
         rest = DAY - (wall - datetime.combine(wall.date(), time(), UTC))
+        # A clock change ends the arithmetic: the caller looks again from there.
         return segment.end if segment.end - due <= rest else due + rest

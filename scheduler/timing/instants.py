@@ -25,6 +25,7 @@ def parse_instant(text: str, zone: str = "UTC", field: str = "at") -> datetime:
         if value.tzinfo is not None:
             return value.astimezone(UTC)
         value = value.replace(tzinfo=UTC)
+        # Wall readings are whole seconds; the fraction is added to the instant.
         whole = value.replace(microsecond=0)
         instant = wall_clock(zone).instant(whole)
         return instant + (value - whole)

@@ -74,6 +74,7 @@ def _forward(rule: OnTheClock, before: Segment, later: Segment) -> ClockNote | N
     change = f"on {_date(gap)} the clocks go forward from {_time(gap)} to {_when(resumed, gap)}"
     if rule.fixed and (rule.corrections or resumed - gap < CORRECTION):
         return ClockNote(resumed.date(), "moved", f"{change}: {_runs(skipped)} moved to {_when(resumed, gap)}")
+    # It runs as long after the jump as it would have without: the interval in elapsed time stays.
     if not rule.fixed and rule.after(later.start - TICK) == later.start + (skipped[0] - gap):
         return None
     return ClockNote(gap.date(), "skipped", f"{change}: {_runs(skipped)} skipped")
@@ -88,6 +89,7 @@ def _back(rule: OnTheClock, before: Segment, later: Segment) -> ClockNote | None
     change = f"on {_date(resumed)} the clocks go back from {_when(again, resumed)} to {_time(resumed)}"
     if rule.fixed:
         return ClockNote(resumed.date(), "once", f"{change}: {_runs(repeated)} sent once, the first time")
+    # If the hour after is like the repeated one, the interval in elapsed time stays, and there is nothing to tell.
     usual = rule.readings.reading(again)
     if usual is not None and usual - again == repeated[0] - resumed:
         return None
@@ -98,6 +100,7 @@ def _readings(rule: OnTheClock, low: datetime, high: datetime) -> list[datetime]
     """The first few wall readings with low <= reading < high."""
     readings: list[datetime] = []
     reading = rule.readings.reading(low)
+    # One more than is listed tells that there are more.
     while reading is not None and reading < high and len(readings) <= MAX_LISTED_RUNS:
         readings.append(reading)
         reading = rule.readings.reading(reading + SECOND)

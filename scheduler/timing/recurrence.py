@@ -53,6 +53,7 @@ class Recurrence:
                 given["month_days"] = (start.day,)
             if self.freq == WEEKLY:
                 given["weekdays"] = (start.weekday(),)
+        # A rule of days runs at the time of day of its start; one of hours, minutes or seconds in each of them.
         if self.freq < HOURLY:
             given["hours"] = self.hours or (start.hour,)
         if self.freq < MINUTELY:
@@ -63,6 +64,7 @@ class Recurrence:
 
     def reading(self, low: datetime) -> datetime | None:
         """The first occurrence at or after a wall time; None if there is none within 400 years."""
+        # COUNT counts from the start: every occurrence before has to be found, which is done once.
         if self.count is None:
             return self._first(max(low, self.start))
         at = bisect_left(self.occurrences, low)
@@ -81,6 +83,7 @@ class Recurrence:
 
     def _first(self, low: datetime) -> datetime | None:
         periods = self._ticks(low) if self.freq in TICKS else self._periods(low)
+        # Periods without a match count too, so that a rule that never matches ends.
         for _, moments in zip(range(MAX_PERIODS), periods, strict=False):
             if moments is not None:
                 occurrence = self._pick(moments, low)
@@ -93,6 +96,7 @@ class Recurrence:
         total = len(moments)
         chosen: Sequence[datetime] = moments
         if self.positions:
+            # BYSETPOS counts within the whole period, also what lies before ``low``.
             wanted = {place - 1 if place > 0 else total + place for place in self.positions}
             chosen = [moments[place] for place in sorted(wanted) if 0 <= place < total]
         at = bisect_left(chosen, low)
@@ -100,6 +104,7 @@ class Recurrence:
 
     def _periods(self, low: datetime) -> Iterator[Moments | None]:
         """The years, months, weeks or days of the rule, from the one that holds ``low``."""
+        # Down to a multiple of the interval: periods between belong to no occurrence.
         number = self._number(low.date()) // self.interval * self.interval
         while True:
             days = self._days(number)
@@ -108,8 +113,10 @@ class Recurrence:
             matching = [day for day in days if self.matches(day)]
             yield Moments(matching, self.hours, self.minutes, self.seconds) if matching else None
             number += self.interval
+            # A daily rule for one month would look at every day of the other eleven.
             if self.freq == DAILY and self.months and days[0].month not in self.months:
                 beyond = self._number((days[0].replace(day=1) + 31 * DAY).replace(day=1))
+                # Rounded up, because the interval counts from the start and not from the month.
                 number = max(number, -(-beyond // self.interval) * self.interval)
 
     def _number(self, day: date) -> int:
@@ -128,6 +135,7 @@ class Recurrence:
         first = self.start.date()
         try:
             if self.freq == YEARLY:
+                # Raises beyond 9999, also for a year of which no day is wanted.
                 year = date(first.year + number, 1, 1).year
                 return [day for month in self.months or range(1, 13) for day in self._month(year, month)]
             if self.freq == MONTHLY:
@@ -147,14 +155,18 @@ class Recurrence:
 
     def _ticks(self, low: datetime) -> Iterator[Moments | None]:
         """The hours, minutes or seconds of the rule, from the one that holds ``low``; jumps over what cannot match."""
+        # Smaller units come from BYMINUTE and BYSECOND, so the ticks are whole hours or minutes.
         base = self.start.replace(minute=0 if self.freq == HOURLY else self.start.minute, second=0)
         base = self.start if self.freq == SECONDLY else base
         step = TICKS[self.freq] * self.interval
         moment = base + (low - base) // step * step
+        # A jump from 9999 would not fit a datetime.
         while moment.year <= min(low.year + MAX_YEARS, 9998):
             skip = self._skip(moment)
             if skip is not None:
+                # Rounded up to a tick.
                 moment = base - (base - skip) // step * step
+                # A jump counts as a period: MAX_PERIODS bounds jumps too.
                 yield None
                 continue
             minutes = self.minutes if self.freq == HOURLY else (moment.minute,)
@@ -164,8 +176,10 @@ class Recurrence:
 
     def _skip(self, moment: datetime) -> datetime | None:
         """The first time that may match, if this one does not."""
+        # The largest unit is asked first, because its jump is the longest.
         hour = moment.replace(minute=0, second=0)
         if self.months and moment.month not in self.months:
+            # No month is longer: that is in the next one, whose first day is meant.
             return (hour.replace(day=1, hour=0) + 31 * DAY).replace(day=1)
         if not self.matches(moment.date()):
             return hour.replace(hour=0) + DAY
@@ -206,6 +220,7 @@ class Recurrence:
 
     def _week_of_year(self, day: date) -> tuple[int, int]:
         """The number of a day's week in the year to which most of the week belongs, and that year's last number."""
+        # A week belongs to the year that has at least four of its days, so to that of the fourth.
         middle = self._week(day) + timedelta(3)
         place, length = middle.timetuple().tm_yday, 366 if isleap(middle.year) else 365
         number = (place + 6) // 7
@@ -230,6 +245,7 @@ class Moments(Sequence[datetime]):
         return self.size
 
     def __getitem__(self, index: int) -> datetime:  # type: ignore[override]
+        # The index counts like an odometer: seconds turn first, days last.
         index, second = divmod(index, len(self.seconds))
         index, minute = divmod(index, len(self.minutes))
         index, hour = divmod(index, len(self.hours))

@@ -44,6 +44,7 @@ def from_redbeat(schedule: Mapping[str, Any] | float, zone: str = "UTC") -> Timi
     """
     if not isinstance(schedule, Mapping):
         schedule = {"__type__": "interval", "every": schedule, "relative": False}
+    # As text, because a mapping cannot be the key of a cache.
     return _from_text(json.dumps(dict(schedule), sort_keys=True), zone)
 
 
@@ -73,6 +74,7 @@ def _crontab(given: dict[str, Any], clock: WallClock) -> Rule:
     if unknown := sorted(given.keys() - {*FIELDS}):
         raise TimingError("schedule", f"Celery's crontab has no {unknown[0]!r}", f"use {', '.join(FIELDS)}")
     sets = {field: celery_numbers(field, given.get(field, "*")) for field in FIELDS}
+    # Celery runs on days that match both fields, where cron takes either.
     days = Days(dates=sets["day_of_month"], weekdays=sets["day_of_week"], both=True)
     texts = [str(given.get(field, "*")) for field in FIELDS]
     if not can_fire(days, sets["month_of_year"]):
@@ -83,6 +85,7 @@ def _crontab(given: dict[str, Any], clock: WallClock) -> Rule:
 
 def _rrule(given: dict[str, Any], clock: WallClock) -> Rule:
     if given.get("dtstart") is not None:
+        # RedBeat stores the start's offset and not its zone, so its rule knows no clock changes.
         clock = fixed_clock(timedelta(minutes=given.get("dtstart_tz") or 0))
         begin = clock.wall(EPOCH + timedelta(seconds=given["dtstart"])).replace(microsecond=0)
     else:
@@ -144,6 +147,7 @@ def to_redbeat(timing: Timing, due: datetime | None) -> dict[str, Any]:
 def to_crontab(cron: Cron) -> dict[str, str] | None:
     """The arguments of Celery's crontab, or None if it cannot mean the same."""
     days = cron.days
+    # Celery's crontab has no seconds, and cannot say that either day field is enough.
     if cron.fields[0] != "0" or not days.both:
         return None
     if days.before_last or days.nearest or days.last_weekday or days.nth or days.last:

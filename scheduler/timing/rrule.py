@@ -123,6 +123,7 @@ class Reader:
     def until(self, text: str) -> datetime:
         """The last possible instant; a wall time without Z is one of the zone."""
         wall = self._wall(text, "UNTIL")
+        # A date without a time includes its whole day.
         return self.clock.instant(wall if "T" in text else wall.replace(hour=23, minute=59, second=59))
 
     def _wall(self, text: str, name: str) -> datetime:

@@ -80,12 +80,16 @@ class WallClock:
         ``fixed`` jobs run once per reading: skipped ones at the first instant after the gap, repeated ones in the
         first pass. Others follow elapsed time. With ``corrections``, gaps of three hours or more count as gaps too.
         """
+        # Nearly all questions are about the present, so the segment found last is tried first.
         segment = self.recent
         if not segment.start <= instant < segment.end:
             segment = self.segment(instant)
+        # Readings are whole seconds: the first after 12:00:00.5 is the first after 12:00:00.
         if instant.microsecond:
             instant = instant.replace(microsecond=0)
+        # Strictly after means from the next second on, which is in ``ahead`` already.
         wall = instant + segment.ahead
+        # The first pass of a repeated hour showed these readings, and the job ran then.
         if fixed and wall < segment.fresh:
             wall = segment.fresh
         due_wall = reading(wall)
@@ -93,6 +97,7 @@ class WallClock:
             return None
         if due_wall < segment.wall_end:
             return due_wall - segment.offset
+        # No clock goes back by two days: what starts later than that repeats no reading since the instant.
         return self._beyond(segment, due_wall, reading, instant + 2 * DAY, fixed, corrections)
 
     def _beyond(
@@ -105,13 +110,16 @@ class WallClock:
         while segment.end != LAST:
             following = self.segment(segment.end)
             resumed = following.start + following.offset
+            # The gap swallows the reading; Debian's cron runs such a job right after the jump.
             if fixed and due_wall < resumed and (corrections or resumed - segment.wall_end < CORRECTION):
                 return following.start
+            # A reading that is years away: jump there. Two days before it as UTC is before it in every zone.
             if following.start > near and due_wall - following.wall_end > 3 * DAY:
                 following = self.segment(due_wall - 2 * DAY)
                 resumed = following.start + following.offset
             segment = following
             low = max(resumed, segment.fresh) if fixed else resumed
+            # Search again from where this segment begins: it may repeat readings that lie before, or skip this one.
             if segment.start <= near or due_wall < low:
                 again = reading(low)
                 if again is None:
@@ -127,6 +135,7 @@ class WallClock:
 
     def instant(self, wall: datetime) -> datetime:
         """The instant of a wall reading: the first of two, or right after the gap that skips it."""
+        # Two days before the reading as UTC is before it in every zone.
         before = self.segment(wall - 2 * DAY)
 
         def reading(low: datetime) -> datetime | None:
@@ -159,8 +168,10 @@ class WallClock:
             offset = offset_at(self.zone, start)
             wall_end = end if end == LAST else end + offset
             if end > first:
+                # zoneinfo fails in the first days of year 1, so the first segment is extended back to there.
                 begin = max(start, first) if first > EARLIEST else first
                 segments.append(Segment(begin, end, offset, offset + SECOND, wall_end, fresh))
+            # Two changes in a row may both go back: what counts is the latest reading of all segments before.
             fresh = max(fresh, wall_end)
         return tuple(segments)
 
@@ -170,6 +181,7 @@ class WallClock:
         yield from (moment for moment in listed[bisect_right(listed, low) :] if moment < high)
         if not self.known.goes_on:
             return
+        # The zone's file does not list the changes of its closing rule: look for two probes with different offsets.
         probe = max(low, listed[-1]) if listed else low
         while probe < high:
             following = high if high - probe <= PROBE_STEP else probe + PROBE_STEP

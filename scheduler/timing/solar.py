@@ -62,6 +62,7 @@ class Sun:
         horizon, direction, centre = EVENTS[self.event]
         observer = ephem.Observer()
         observer.lat, observer.lon, observer.elev = str(self.latitude), str(self.longitude), 0
+        # No air pressure: the horizon of -0:34 has the refraction in it, as Celery defines it.
         observer.horizon, observer.pressure = horizon, 0
         options: dict[str, Any] = {"use_center": True} if centre else {}
         events: list[datetime] = []
@@ -75,6 +76,7 @@ class Sun:
             event = (moment + timedelta(milliseconds=500)).replace(microsecond=0)
             if begin <= event < begin + DAY:
                 events.append(event)
+            # From the event itself, ephem may find the same one again.
             moment += timedelta(minutes=5)
         return tuple(events)
 

@@ -40,6 +40,7 @@ class Days:
 
     def _dates_mask(self, first: int, length: int) -> int:
         days = set(self.dates) | {length - back for back in self.before_last}
+        # A month without a 31st has no 31W either.
         days |= {_nearest(day, first, length) for day in self.nearest if day <= length}
         if self.last_weekday:
             days.add(_nearest(length, first, length))
@@ -50,6 +51,7 @@ def _nearest(day: int, first: int, length: int) -> int:
     """The day from Monday to Friday that is nearest to a day, without leaving the month (Quartz's W)."""
     weekday = (first + day - 1) % 7
     if weekday == 6:
+        # Before Saturday the 1st lies another month, so it is Monday the 3rd.
         return day - 1 if day > 1 else 3
     if weekday == 0:
         return day + 1 if day < length else day - 2
@@ -105,6 +107,7 @@ class Cron:
             if self._month[month] == month:
                 rest = self._mask(year, month) >> day
                 if rest:
+                    # The lowest bit is the first matching day.
                     day += (rest & -rest).bit_length() - 1
                     return datetime(year, month, day, self.hours[0], self.minutes[0], self.seconds[0], 0, UTC)
             day = 1
@@ -114,6 +117,7 @@ class Cron:
         return None
 
     def _mask(self, year: int, month: int) -> int:
+        # Months with the same length and first weekday share a mask: 28 serve every year.
         shape = _shape(year, month)
         mask = self._masks.get(shape)
         if mask is None:
@@ -141,6 +145,7 @@ def _shape(year: int, month: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=4096)
 def _cached_table(values: tuple[int, ...], size: int) -> tuple[int, ...]:
+    # One place more than there are numbers, so that the number after the last may be asked for.
     return tuple(min((value for value in values if value >= start), default=-1) for start in range(size + 1))
 
 

@@ -32,6 +32,7 @@ def parse(text: str, name: str = "") -> Cron:
         raise TimingError(
             "cron", f"cron is {len(text):,} characters long", f"write at most {MAX_TEXT_LENGTH} characters"
         )
+    # Only ~ depends on the name: without it, schedules with the same text share one expression.
     return _parse(text.strip(), name if "~" in text else "")
 
 
