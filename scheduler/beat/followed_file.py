@@ -67,6 +67,7 @@ class FollowedFile(FileWatch):
         client.hset(standby_files, self.lease.name, self.digest)
         client.expire(standby_files, 60)
         theirs = self.store.file_facts().get("digest", self.digest)
+        # Said once for each version of our file.
         if theirs != self.digest != self.told_of:
             emit("file.differs", file=self.path, digest=self.digest, theirs=theirs)
         self.told_of = self.digest if theirs != self.digest else ""

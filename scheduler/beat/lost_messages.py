@@ -71,6 +71,7 @@ class LostMessages:
         if values is None:
             return False
         lost = [Unclaimed(*values[at : at + 3]) for at in range(0, len(values), 3)]
+        # Otherwise there may be more: look again at the next tick.
         if len(lost) < MAX_PER_LOOK:
             self.next_look = time.monotonic() + self.patience / 6
         return not lost or self.send_again(lost, token)
@@ -80,6 +81,7 @@ class LostMessages:
         if self.broker is None:
             return []
         client, keys = self.store.client, self.store.keys
+        # The times of the pushes are by Redis's clock.
         seconds, micros = client.time()
         overdue_before = seconds + micros / 1e6 - self.patience
         queues = sorted(client.smembers(keys.queues))

@@ -74,6 +74,7 @@ class LostRuns:
         leases = self.store.client.zrangebyscore(
             self.store.keys.leases, 0, now, start=0, num=MAX_OVERDUE, withscores=True
         )
+        # By this clock, because a step of the wall clock ends every lease at once.
         here = time.monotonic()
         self._overdue = {(run_id, ends): self._overdue.get((run_id, ends), here) for run_id, ends in leases}
         return [run_id for (run_id, _), since in self._overdue.items() if here - since >= self.patience][:MAX_PER_STEP]

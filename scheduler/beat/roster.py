@@ -50,10 +50,12 @@ class Roster:
         client, keys = self.store.client, self.store.keys
         faults.reach("roster.before_due")
         wanted = ("ZRANGEBYSCORE", keys.schedule, 0, time.time(), "LIMIT", 0, limit)
+        # As bytes: a member that is not UTF-8 has to be removed as it is.
         members = client.execute_command(*wanted, NEVER_DECODE=True)
         faults.reach("roster.after_due")
         names = {member: name for member in members if (name := read_name(member, keys.prefix))}
         if len(names) < len(members):
+            # None of our names: it would be due again at every tick.
             client.zrem(keys.schedule, *(set(members) - set(names)))
         return list(names.values())
 

@@ -75,6 +75,7 @@ class Snapshot:
             file.flush()
             os.fsync(file.fileno())
         new.replace(self.path)
+        # The rename is on the disk only when its directory is.
         directory = os.open(self.path.parent, os.O_RDONLY)
         try:
             os.fsync(directory)

@@ -166,6 +166,7 @@ def prove(
         _, asked = changed.get(name, (None, {}))
         expected = {key: value for key, value in {**was, **asked}.items() if value is not None}
         result = declared.fields()
+        # The days in `excluded` follow from the calendars that `except` names.
         if {**result, "excluded": None} != {**expected, "excluded": None}:
             raise RefusedChange(f"the schedule file cannot express '{name}' as it is: {compare(expected, result)}")
 
@@ -206,14 +207,17 @@ def replace_file(target: Path, before: bytes, after: bytes) -> None:
             if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
                 os.fchown(file.fileno(), old.st_uid, old.st_gid)
             shutil.copystat(target, new)
+            # copystat took over the old time as well, and beat notices the change by it.
             os.utime(new)
             file.flush()
             os.fsync(file.fileno())
+        # As late as possible: an editor may have saved it meanwhile.
         if target.read_bytes() != before:
             raise Conflict(f"{target} has changed and was not written: look at it again")
         new.replace(target)
     finally:
         new.unlink(missing_ok=True)
+    # The rename is on the disk only when its directory is.
     directory = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(directory)

@@ -135,6 +135,7 @@ def update(entry: Entry, declared: Declared, now: datetime, calendars: Calendars
     if entry.origin == "admin" and not entry.error:
         followed = follow(entry, now, calendars)
         alike = followed.after if followed and followed.after else entry
+        # Written to the file from the page, it is the same schedule: its history and its due instant stay.
         if alike.fields == declared.fields():
             after = replace(alike, origin="file", base=alike.fields)
             why = "the file now declares this schedule, which was created on the page"
@@ -150,6 +151,7 @@ def update(entry: Entry, declared: Declared, now: datetime, calendars: Calendars
     after = replace(entry, name=name, fields=fields, base=base, overlay=kept, error="")
     after = rescheduled(entry, after, now)
     kind: Kind = "update" if name == entry.name else "rename"
+    # What the file took over from the page is no loss, so it needs no warning.
     agreed = {key for key, note in dropped.items() if note.value == base.get(key)}
     reasons = [f"from {entry.name}"] if kind == "rename" else []
     reasons += [f"the file now has the page's value: {', '.join(sorted(agreed))}"] if agreed else []
@@ -163,6 +165,7 @@ def merge(entry: Entry, declared: Declared, calendars: Calendars) -> tuple[dict[
         return {}, {}
     base = declared.fields()
     gone = set(compare(entry.base, base))
+    # A schedule has one timing key: an overlaid `every` cannot stay beside a new `cron`.
     gone |= {*TIMING_KINDS} if gone & {*TIMING_KINDS} else set()
     # Days follow the choice of calendars: a new day in a calendar of the file does not change that choice.
     gone = gone | {"excluded"} if "except" in gone or "except" not in entry.overlay else gone - {"excluded"}
@@ -212,6 +215,7 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tu
 def rescheduled(before: Entry, after: Entry, now: datetime) -> Entry:
     """The entry, with a new due instant if a timing field changed."""
     changed = TIMING_FIELDS & compare(before.fields, after.fields).keys()
+    # An edit of anything else, such as the arguments, must not move the next run.
     if not changed and not before.error:
         return after
     return replace(after, due=after.declared().timing().next_due(now))
@@ -226,6 +230,7 @@ def edit(entry: Entry, declared: Declared, by: str, now: datetime, why: str = ""
     overlay = {}
     for name, (_, value) in compare(entry.base, wanted).items():
         known = entry.overlay.get(name)
+        # A change that was made before keeps its author and its time.
         overlay[name] = known if known and known.value == value else Overlaid(value, by, stamp, why)
     fields = govern(entry.base, overlay)
     return rescheduled(entry, replace(entry, fields=fields, overlay=overlay, error=""), now)

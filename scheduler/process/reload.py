@@ -37,6 +37,7 @@ class Reload:
         if not self.is_open:
             return
         self.is_open = False
+        # Renamed when it is complete, because the reader polls.
         new = self.path.with_suffix(".new")
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -55,6 +56,7 @@ def ask(state_dir: Path, pid: int) -> tuple[int, list[str]]:
     path = state_dir / NAME
     until = time.monotonic() + ANSWER_TIMEOUT_S
     try:
+        # An answer that is there already belongs to an earlier reload.
         path.unlink(missing_ok=True)
         os.kill(pid, signal.SIGHUP)
         while not path.exists():

@@ -113,6 +113,7 @@ class Builder:
             self._note(event.start_mark, what, "define the anchor above, or quote text that starts with *")
             return Node(f"*{event.anchor}", place(event.start_mark))
         self._check_depth(depth + node.height, event.start_mark)
+        # As if written out: nested aliases can make billions of values of a few lines.
         self.count += node.size
         return node
 
@@ -121,6 +122,7 @@ class Builder:
         if event.tag is not None:
             self._tag(event)
         if event.anchor is not None:
+            # Until it is read to its end, an alias to it would contain itself.
             self.anchors[event.anchor] = None
         before, around, self.deepest = self.count, self.deepest, depth
         node = self._mapping(event, depth) if type(event) is MappingStartEvent else self._sequence(event, depth)
@@ -152,11 +154,13 @@ class Builder:
                 merged += self._sources(depth)
             elif key in node.keys:
                 self._duplicate(key, node.keys[key], item.start_mark)
+                # It is read all the same, for the errors in it.
                 self._put(Node({}, 0), key, self.next(), depth)
             else:
                 node.keys[key] = place(item.start_mark)
                 self._put(node, key, self.next(), depth)
             self.path.pop()
+        # At the end: the mapping's own keys win, wherever << is written.
         for source in merged:
             merge(source, node)
         return node

@@ -64,6 +64,7 @@ class Quick:
             if type(item) is not ScalarEvent or item.anchor is not None or item.tag is not None:
                 raise SecondLook
             key = item.value
+            # A duplicate key needs its place for the error, and << needs the anchors.
             if key in values or key == "<<":
                 raise SecondLook
             event = next_event()

@@ -191,6 +191,7 @@ def state(entry: Entry, job: Job | None, last: Run | None) -> State:
         return "paused"
     if not job.enabled:
         return "disabled"
+    # Before `finished` and `overdue`: the last run of all may still be under way.
     if last is not None and last.outcome in ("running", "queued"):
         return "running" if last.outcome == "running" else "queued"
     if entry.due is None:

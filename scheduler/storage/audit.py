@@ -32,6 +32,7 @@ class Audit:
 
     def lines(self, count: int = 100, schedule: str = "") -> list[dict[str, Any]]:
         """The newest lines of the audit log, newest first, each with its ``id``; of one schedule if one is named."""
+        # The stream knows no schedules, and the lines of one may be far back.
         searched = AUDIT_LENGTH if schedule else count
         lines = (read_line(*item) for item in self.client.xrevrange(self.keys.audit, count=searched))
         return list(islice((line for line in lines if not schedule or line.get("schedule") == schedule), count))

@@ -12,8 +12,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
 EARLIEST_S = -62_135_510_400.0  #: 0001-01-02: an earlier instant has no date in zones west of Greenwich
-LATEST_S = 253_402_128_000.0  #: 9999-12-30: a later one has no date in zones east of it
-EARLIEST_S = -62_135_510_400.0  #: 0001-01-02: an earlier instant has no date in zones west of Greenwich
 LATEST_S = 253_402_128_000.0  #: 9999-12-30: a later one has none in zones east of it, and no day after it
 
 

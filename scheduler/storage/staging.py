@@ -38,6 +38,7 @@ def staged(
         yield ["", 0, *(part for change in changes for part in flat(change))]
         return
     base = keys.staged(uuid.uuid4().hex)
+    # Reserved before, because the hashes of new entries are written outside the script.
     revision = int(client.incrby(keys.revision, len(changes))) - len(changes)
     pages = [changes[start : start + CHANGES_PER_PAGE] for start in range(0, len(changes), CHANGES_PER_PAGE)]
     try:
@@ -58,6 +59,7 @@ def write_page(client: Client, base: str, number: int, page: Sequence[Packed], r
         for own, change in enumerate(page, revision + 1):
             if change.operation == "add":
                 pipe.hset(base + change.name, mapping={**change.fields, "revision": own})
+                # Longer than its page, by which the script sees that everything is still there.
                 pipe.expire(base + change.name, 2 * STAGED_TTL_S)
                 change = change._replace(fields={})
             parts += flat(change)

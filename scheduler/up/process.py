@@ -125,5 +125,6 @@ def enter_child(parent: int) -> None:
     for number in (signal.SIGINT, signal.SIGQUIT):  # a script's `up &` ignores them, and children inherit that
         signal.signal(number, signal.SIG_DFL)
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # It may have ended before prctl, and then no signal ever comes.
     if os.getppid() != parent:
         os._exit(1)

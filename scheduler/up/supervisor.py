@@ -32,9 +32,11 @@ class Supervisor:
         for end in (self.woken, self.waker):
             os.set_blocking(end, False)
         self.selector.register(self.woken, selectors.EVENT_READ, self.wake)
+        # A signal that arrives just before `select` would not end it; a byte in the pipe does.
         signal.set_wakeup_fd(self.waker, warn_on_full_buffer=False)
         for number in STOP_SIGNALS:
             signal.signal(number, self.ask)
+        # A handler that does nothing: without one, the end of a child writes no byte to the pipe.
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 

@@ -34,6 +34,7 @@ def steps(old: Sequence[str], new: Sequence[str]) -> Iterator[Step]:
         if old[i:end] == new[j:last]:
             yield "equal", i, end, j, last
         else:
+            # SequenceMatcher takes quadratic time; between two landmarks there are few lines.
             inside = SequenceMatcher(None, old[i:end], new[j:last], autojunk=False)
             yield from ((kind, i + a, i + b, j + c, j + d) for kind, a, b, c, d in inside.get_opcodes())
         i, j = end, last

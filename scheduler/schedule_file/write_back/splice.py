@@ -70,6 +70,7 @@ class Splice:
             self.edits.append((span.start, span.end, written))
         else:
             self.lose_comments(span)
+            # The value is on the lines below its key: put the new one behind the colon, and remove those lines.
             self.edits.append((colon, colon, f" {written}"))
             self.edits.append((self.line_end(colon), self.line_end(span.end), ""))
 
@@ -100,9 +101,11 @@ class Splice:
         """Change, remove and add keys."""
         items = {item.key: item for item in span.items}
         gone = [key for key in items if key not in new and key != "<<"]
+        # The key is written elsewhere, in a mapping that other schedules may share.
         if merged := [key for key in old if key not in items and key not in new]:
             raise CannotSplice(f"{merged[0]!r} is merged from elsewhere with <<")
         added = [key for key in new if key not in items and not (key in old and same(old[key], new[key]))]
+        # A new kind of timing takes the line of the old one, so that comments around it stay in place.
         if len(timings := [key for key in gone if key in TIMING_KINDS]) == 1:
             for key in [key for key in added if key in TIMING_KINDS]:
                 item = items[timings[0]]
@@ -126,6 +129,7 @@ class Splice:
         kept, added, edits = list[int](), list[Any](), list[tuple[Item, Any, Any]]()
         for kind, i, j, k, m in steps.get_opcodes():
             paired = min(j - i, m - k) if kind == "replace" else j - i if kind == "equal" else 0
+            # New items go to the end; one that belongs between others needs the whole list.
             if added and paired:
                 self.replace(item, new, flow=flow)
                 return
@@ -179,8 +183,10 @@ class Splice:
     def add_lines(self, behind: int, column: int, lines: Sequence[str]) -> None:
         """Add lines below the line of ``behind``, after following comments that are indented at least to ``column``."""
         at = self.line_end(behind)
+        # These comments belong to the last item, so the new lines go below them.
         while comment := re.compile(rf"[ \t]{{{max(column, 1)},}}#[^\r\n]*(?:\r\n|\r|\n|$)").match(self.text, at):
             at = comment.end()
+        # The last line of the file may lack its line break.
         if BREAK.search(self.text[max(at - 1, 0) : at]):
             self.edits.append((at, at, "".join(line + self.newline for line in lines)))
         else:
