@@ -22,6 +22,7 @@ from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, connect, refuse_unfit
 from scheduler.worker import signals as worker_signals
 from scheduler.worker.drain import Drain
+from scheduler.worker.unacknowledged import hold_messages, look_interval
 
 OWN_TASKS = "scheduler.tasks"
 HIGHEST_PRIORITY = 9  #: of a schedule, see model
@@ -38,6 +39,7 @@ PROMISED = (
     "worker_consumer",
     "worker_prefetch_multiplier",
 )
+MIN_VISIBILITY_TIMEOUT_S = 60  #: a worker must renew its messages more often than that
 LASTING = {"additional_connection_errors": ("redis.exceptions:ResponseError",)}  # full, busy or read-only: these pass
 
 
@@ -125,7 +127,8 @@ def broker(settings: Settings) -> dict[str, Any]:
         return sent_to if settings.celery_app else {**sent_to, "task_queue_max_priority": HIGHEST_PRIORITY}
     place = parse(settings.broker or settings.redis_url).celery()
     waits = {
-        "visibility_timeout": 3600,
+        "visibility_timeout": 3600,  # for messages of other programs' workers, which do not renew theirs
+        "unacked_restore_interval": look_interval(settings.run_lease),
         "socket_timeout": 2.0,  # Celery asks over several connections, one after the other
         "socket_connect_timeout": 2.0,
         "health_check_interval": 2.0,  # no timeout ends the wait for a message: this finds the other side gone
@@ -162,7 +165,8 @@ def refuse_changed_settings(app: Celery) -> None:
 
 def promised(configured: Mapping[str, Any]) -> dict[str, Any]:
     """Those of these settings that are promised."""
-    waits = {"visibility_timeout": configured["broker_transport_options"].get("visibility_timeout")}
+    timeout = configured["broker_transport_options"].get("visibility_timeout")
+    waits = {"visibility_timeout": timeout and min(timeout, MIN_VISIBILITY_TIMEOUT_S)}
     return {name: configured[name] for name in PROMISED} | waits
 
 
@@ -174,6 +178,7 @@ def prepare_worker(sender: Any, **_: Any) -> None:
     sender.app.conf.worker_prefetch_multiplier = sender.prefetch_multiplier  # the command line may say another
     refuse_changed_settings(sender.app)
     refuse_unfit_redis(sender.app.scheduler_settings)
+    hold_messages(sender.app.scheduler_settings)
     Drain(sender.app.scheduler_settings).connect()
 
 

@@ -67,6 +67,7 @@ EVENTS: dict[str, tuple[int, str]] = {
     "worker.redis_away": (WARNING, "Redis does not answer; retrying: {error}"),
     "worker.redis_back": (INFO, "Redis answers again after {seconds:.0f} s"),
     "worker.redis_refuses": (ERROR, "Redis refuses the worker; retrying until this is fixed: {error}"),
+    "worker.returned": (WARNING, "Returned messages to their queues, because their worker disappeared: {count}"),
     "ledger.away": (ERROR, "Cannot record {run} as {outcome}: {error}"),
     "app.unregistered": (ERROR, "Run {run} failed: task '{task}' is not registered on this worker"),
 }

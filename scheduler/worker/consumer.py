@@ -26,6 +26,7 @@ from scheduler.storage.keys import Keys
 from scheduler.worker.drain import forgive, hand_back
 from scheduler.worker.intake import Intake
 from scheduler.worker.requests import plain_calls_of_this_worker
+from scheduler.worker.unacknowledged import QoS
 
 MAX_PAUSE_S = 2.0  #: seconds between two attempts to reach Redis at most
 
@@ -139,6 +140,7 @@ class Consumer(consumer.Consumer):
     def cancel_active_requests(self) -> None:
         """Cut off what runs, and let it run again: its message returns to the queue as the connection is closed."""
         hand_back(self.app.scheduler_settings)
+        QoS.keeps_running = False
         super().cancel_active_requests()
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:

@@ -1,7 +1,7 @@
 """Stops a worker: what runs may end within SCHEDULER_DRAIN seconds, the rest is handed back.
 
-Celery's own warm shutdown has no limit, and systemd would end it with SIGKILL. The broker gives the messages of a
-killed worker back after an hour.
+Celery's own warm shutdown has no limit, and systemd would end it with SIGKILL. The messages of a killed worker return
+only when their leases have ended.
 """
 
 from __future__ import annotations

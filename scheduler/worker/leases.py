@@ -1,24 +1,31 @@
-"""The leases of the runs that a worker has taken: without them, beat counts the runs as lost."""
+"""The leases of what a worker has taken: without them, beat counts its runs as lost, and its messages return."""
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Callable
 
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
+from scheduler.worker.native_thread import start_thread
 from scheduler.worker.requests import runs_of_this_worker
+from scheduler.worker.unacknowledged import MessageRenewer
+
+MAX_RETRY_PAUSE_S = 1.0
 
 
-class LeaseRenewer(threading.Thread):
-    """Renews the leases of what this worker runs, until the process ends."""
+class LeaseRenewer:
+    """Renews the leases of what this worker runs and holds, in a thread, until the process ends."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(name="lease-keeper", daemon=True)
-        # A client of its own: the pool may fork again while this thread uses it.
+        # Clients of its own: the pool may fork again while this thread uses them.
         self.ledger = Ledger(connect(settings), Keys(settings.key_prefix), settings)
+        self.messages = None if settings.speaks_amqp else MessageRenewer(settings)
+
+    def start(self) -> None:
+        start_thread(self.run)
 
     def run(self) -> None:
         """Renew the leases three times per lease, for as long as the process lives."""
@@ -28,10 +35,18 @@ class LeaseRenewer(threading.Thread):
             pause = self.renew()
 
     def renew(self) -> float:
-        """Renew the leases of all its runs; returns the seconds until the next renewal."""
+        """Renew all leases; returns the seconds until the next renewal."""
+        done = [reached(lambda: self.ledger.renew(runs_of_this_worker()))]
+        if self.messages:
+            done.append(reached(self.messages.renew))
         pause = self.ledger.lease / 3
-        try:
-            self.ledger.renew(runs_of_this_worker())
-        except (*AWAY, *REFUSED):  # the worker itself says so; when Redis is back, beat waits for us, but not long
-            return min(pause / 4, 1.0)
-        return pause
+        return pause if all(done) else min(pause / 4, MAX_RETRY_PAUSE_S)
+
+
+def reached(renew: Callable[[], None]) -> bool:
+    """Whether Redis could be asked. The worker itself says when it is away; others give us time, but not long."""
+    try:
+        renew()
+    except (*AWAY, *REFUSED):
+        return False
+    return True

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from scheduler.celeryapp import configuration, refuse_other_broker
+from scheduler.celeryapp import configuration, promised, refuse_other_broker
 from scheduler.errors import ConfigurationError
 from scheduler.settings import Settings
 
@@ -84,6 +84,13 @@ def test_celery_sends_to_the_other_redis_and_keeps_results_in_the_first() -> Non
     assert found["broker_url"] == "redis://elsewhere:6379/3"
     assert found["broker_transport_options"]["visibility_timeout"] == 3600
     assert found["result_backend"] == "redis://localhost:6379/0"
+
+
+@pytest.mark.parametrize(("seconds", "is_kept"), [(59, False), (60, True), (7200, True)])
+def test_a_visibility_timeout_of_a_minute_or_more_is_the_users(seconds: int, is_kept: bool) -> None:
+    ours = configuration(settings(""))
+    theirs = ours | {"broker_transport_options": {"visibility_timeout": seconds}}
+    assert (promised(theirs) == promised(ours)) == is_kept
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [(RABBIT, RABBIT), ("redis://elsewhere:6379/0", "redis://elsewhere")])

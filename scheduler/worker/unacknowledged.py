@@ -1,0 +1,191 @@
+"""The messages that a worker has taken from Redis and not acknowledged: renewed while it lives, returned after its end.
+
+Celery gives a message back after ``visibility_timeout``, whether its worker lives or not. Here a worker holds each
+message with a lease, as it holds its runs, and any worker returns a message whose lease has ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, ClassVar
+from weakref import WeakSet
+
+import redis
+from celery.worker import state
+from kombu.transport import redis as kombu_redis
+from kombu.transport import virtual
+from kombu.utils.json import dumps
+
+from scheduler.events import emit
+from scheduler.settings import Settings
+from scheduler.storage.client import Client, connect
+
+LOST = (redis.RedisError, OSError)
+MAX_RETURNED = 100  #: messages that are returned to their queues at once
+MAX_LOOK_INTERVAL_S = 5.0
+MAX_CLOCK_STEP_S = 2.0
+
+
+class QoS(kombu_redis.QoS):
+    """Kombu's record of the messages that a channel has delivered, with leases."""
+
+    lease: ClassVar[float] = 30.0  #: seconds
+    opened: ClassVar[WeakSet[QoS]] = WeakSet()
+    settled: ClassVar[set[str]] = set()  #: acknowledged, but Redis does not know it yet
+    keeps_running: ClassVar[bool] = True  #: False when what runs is interrupted, so that its messages return
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.next_look = 0.0  #: monotonic
+        self.settle()
+        QoS.opened.add(self)
+
+    @property
+    def held_key(self) -> str:
+        return held_key(self.unacked_key)
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """Record a message that was just taken; as kombu does, and with a lease."""
+        now, delivery = time.time(), message.delivery_info
+        stored = dumps([message._raw, delivery["exchange"], delivery["routing_key"]])
+        with self.pipe_or_acquire() as pipe:
+            pipe.zadd(self.unacked_index_key, {delivery_tag: now})
+            pipe.zadd(self.held_key, {delivery_tag: now + self.lease})
+            pipe.hset(self.unacked_key, delivery_tag, stored).execute()
+        virtual.QoS.append(self, message, delivery_tag)
+
+    def ack(self, delivery_tag: str) -> None:
+        """Acknowledge it, later if Redis is away: the body has run, so the message must not return."""
+        self.settled.add(delivery_tag)  # first, because another thread may close the channel meanwhile
+        try:
+            self.refuse_closed()
+            super().ack(delivery_tag)
+            self.settled.discard(delivery_tag)
+        except LOST:
+            virtual.QoS.ack(self, delivery_tag)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Return or drop it; if Redis is away, it returns when its lease ends, or is dropped later."""
+        try:
+            self.refuse_closed()
+            super().reject(delivery_tag, requeue)
+        except LOST:
+            if not requeue:
+                self.settled.add(delivery_tag)
+            virtual.QoS.ack(self, delivery_tag)
+
+    def refuse_closed(self) -> None:
+        if self.channel.closed or self.channel.connection is None:
+            raise redis.ConnectionError
+
+    def _remove_from_indices(self, delivery_tag: str, pipe: Any = None) -> Any:
+        return super()._remove_from_indices(delivery_tag, pipe).zrem(self.held_key, delivery_tag)
+
+    def restore_unacked(self, client: Any = None) -> None:
+        """Return what this channel holds, when it closes, but nothing that may still run: it returns with its lease."""
+        with self.channel.conn_or_acquire(client) as client:
+            for tag in list(self._delivered):
+                if tag not in self.settled and not (self.keeps_running and tag in may_run()):
+                    self.restore_by_tag(tag, client)
+        self._delivered.clear()
+
+    def restore_visible(self, *arguments: Any, **options: Any) -> None:
+        """Return the messages of workers that are gone; kombu calls it again and again."""
+        super().restore_visible(*arguments, **options)
+        if abs(clock_offset() - self.clock) > MAX_CLOCK_STEP_S:
+            self.settle()
+        if time.monotonic() >= self.next_look:
+            self.next_look = time.monotonic() + look_interval(self.lease)
+            self.return_forsaken()
+
+    def settle(self) -> None:
+        """Redis was away or the clock was set: let the other workers first renew what they hold."""
+        self.clock = clock_offset()
+        self.next_look = time.monotonic() + self.lease
+
+    def return_forsaken(self) -> None:
+        ours = set(held())
+        with self.channel.conn_or_acquire() as client:
+            ended = client.zrange(self.held_key, 0, time.time(), byscore=True, offset=0, num=MAX_RETURNED)
+            forsaken = [tag for tag in ended if tag.decode() not in ours]
+            for tag in forsaken:
+                self.restore_by_tag(tag, client)
+        if forsaken:
+            emit("worker.returned", count=len(forsaken))
+
+
+def held_key(unacked_key: str) -> str:
+    """A sorted set: delivery tags by the time (epoch seconds) until which their worker vouches for them."""
+    return f"{unacked_key}_held"
+
+
+def look_interval(lease: float) -> float:
+    """Seconds between two looks for messages to return."""
+    return min(MAX_LOOK_INTERVAL_S, lease)
+
+
+def clock_offset() -> float:
+    return time.time() - time.monotonic()
+
+
+def tags(requests: Iterable[Any]) -> list[str]:
+    """The delivery tags of these requests, whatever became of the connection that they came over."""
+    return [request.message.delivery_tag for request in snapshot(requests)]
+
+
+def may_run() -> list[str]:
+    """The delivery tags of what runs, and of what a pool or timer may start before Celery has cancelled it."""
+    is_stopping = state.should_stop is not None or state.should_terminate is not None
+    others = () if is_stopping else (state.reserved_requests, state.scheduled_requests)
+    return [tag for requests in (state.active_requests, *others) for tag in tags(requests)]
+
+
+def held() -> list[str]:
+    """The delivery tags of all messages that this worker has to acknowledge."""
+    channels = [qos for qos in snapshot(QoS.opened) if not qos.channel.closed]
+    delivered = [tag for qos in channels for tag in snapshot(qos._delivered) if tag not in qos._dirty]
+    requests = tags(state.active_requests) + tags(state.reserved_requests)
+    return [tag for tag in (*delivered, *requests) if tag not in QoS.settled]
+
+
+def snapshot(items: Iterable[Any]) -> list[Any]:
+    """A list of what another thread may change meanwhile."""
+    while True:
+        try:
+            return list(items)
+        except RuntimeError:
+            continue
+
+
+class MessageRenewer:
+    """Renews the leases of this worker's messages, and acknowledges what it could not acknowledge before."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.client: Client = connect(replace(settings, redis_url=settings.broker or settings.redis_url))
+
+    def renew(self) -> None:
+        """Raises the errors of an absent Redis."""
+        tags, settled = held(), list(QoS.settled)
+        if not tags and not settled:
+            return
+        now, names = time.time(), kombu_redis.Channel
+        with self.client.pipeline(transaction=False) as pipe:
+            if tags:
+                # XX, because one of them may be acknowledged meanwhile.
+                pipe.zadd(names.unacked_index_key, dict.fromkeys(tags, now), xx=True)
+                pipe.zadd(held_key(names.unacked_key), dict.fromkeys(tags, now + QoS.lease), xx=True)
+            for tag in settled:
+                pipe.hdel(names.unacked_key, tag)
+                pipe.zrem(names.unacked_index_key, tag)
+                pipe.zrem(held_key(names.unacked_key), tag)
+            pipe.execute()
+        QoS.settled.difference_update(settled)
+
+
+def hold_messages(settings: Settings) -> None:
+    """Let this worker's channels, which are opened later, hold messages with leases."""
+    QoS.lease = settings.run_lease
+    kombu_redis.Channel.QoS = QoS
