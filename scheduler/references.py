@@ -99,11 +99,13 @@ class Filled:
     def hide(self, value: Any) -> Any:
         """The value with every secret replaced by its reference."""
         if isinstance(value, str):
+            # The longest first: a secret may contain another one.
             for secret in sorted(self.values, key=len, reverse=True):
                 value = value.replace(secret, self.values[secret])
             return value
         if isinstance(value, dict):
             return {self.hide(key): self.hide(item) for key, item in value.items()}
+        # Exactly these types: a subclass, such as a named tuple, may not take one iterable.
         return type(value)(map(self.hide, value)) if type(value) in (list, tuple) else value
 
     def hide_error(self, error: Exception) -> Exception:
@@ -150,6 +152,7 @@ def variable(name: str) -> str:
 def content(path: str) -> str:
     """The text of a file, without the line break at its end that editors add."""
     try:
+        # Non-blocking, because the open of a pipe would wait for its writer.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ValueError("it is not a regular file")

@@ -70,6 +70,7 @@ def attempt(write: Callable[[], object], name: str, fields: Mapping[str, Any], e
     """Write, unless there are errors already; return those and all that validation finds. Raises Conflict."""
     try:
         if errors:
+            # For its errors: a person sees all of them at once.
             changes.gate(service().store, name, fields, None)
         else:
             write()
@@ -100,6 +101,7 @@ def same(sent: Mapping[str, str], stored: Mapping[str, str]) -> bool:
 def revision(values: Mapping[str, str]) -> int:
     """The revision that the form was opened at; -1, which never matches, if it is no number."""
     text = values["revision"]
+    # No revision has more digits, and Python refuses to read thousands.
     return int(text) if text.isdecimal() and len(text) < 16 else -1
 
 

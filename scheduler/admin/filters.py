@@ -125,6 +125,7 @@ def tone(word: str) -> str:
 
 def clock_change(instant: datetime, zone: str) -> str:
     """The zone's clock change on the day of this instant, such as ``clocks go back 60 min``; empty without one."""
+    # The page marks every run of the day on which the clocks change.
     midnight = instant.astimezone(get_zone(zone)).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     before, after = midnight.utcoffset(), (midnight + timedelta(days=1)).utcoffset()
     if before is None or after is None or before == after:

@@ -147,6 +147,7 @@ def resume(store: Store, name: str, *, by: str, why: str = "") -> Entry:
         """The entry with its pause ending now; raises NotFound if it has none."""
         if entry.pause is None:
             raise NotFound(f"'{name}' is not paused: there is nothing to resume")
+        # Not dropped here: beat has yet to record what was skipped in the pause.
         return replace(entry, pause=replace(entry.pause, until=clock().timestamp()))
 
     return change_entry(store, name, by, "resume", ended, why)

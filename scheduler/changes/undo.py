@@ -93,6 +93,7 @@ def removed(name: str, after: Mapping[str, Any], entry: Entry) -> Undo:
 def unpaused(name: str, pauses: list[Any], entry: Entry) -> Undo:
     """The undo of a pause or of its end; ``pauses`` has the pause before and after, None for none."""
     before, after = (Pause(**pause) if pause else None for pause in pauses)
+    # A resumed pause gets an end and stays, until beat has recorded what was skipped and drops it.
     was_resumed = before is not None and after is not None and before.at == after.at
     if entry.pause != after and not (was_resumed and entry.pause is None):
         raise RefusedChange(f"'{name}' has been paused or resumed since: undo the later change first")

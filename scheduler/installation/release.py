@@ -70,11 +70,13 @@ class Release:
         (packages,) = self.home.glob("lib/python*/site-packages")
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(self.layout.source / "scheduler", packages / "scheduler", ignore=ignored)
+        # The services may not write there: they would compile again at each start.
         subprocess.run([self.python, "-m", "compileall", "-q", packages / "scheduler"], check=True)
 
     def install_own(self, environment: Environment, held: int) -> None:
         """Install the user's requirements without changing the version of a package of ours."""
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as pins:
+            # As constraints: pip refuses a requirement that needs another version of a package of ours.
             pins.write("\n".join(re.findall(r"^[^\s#]+==[^\s;]+", self.lock.read_text(), re.MULTILINE)))
             pins.flush()
             links = ["--find-links", str(self.wheels)] if self.wheels else []

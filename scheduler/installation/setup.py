@@ -70,6 +70,7 @@ class Installation:
     def upgrade(self) -> int:
         """Restart the running services in this release; return to the one before if a service does not start."""
         before, ran = self.release.before, units.running()
+        # A service is settled only when another process runs it.
         pids = [units.state(name).pid for name in ran]
         self.release.switch()
         units.systemctl("daemon-reload")

@@ -57,6 +57,7 @@ class JournalHandler(logging.Handler):
         super().__init__()
         self.address = address
         self.door = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        # So that nearly every traceback fits a datagram.
         self.door.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -102,6 +103,7 @@ class JournalHandler(logging.Handler):
         try:
             with open(held, "wb", closefd=False) as file:
                 file.write(entry)
+            # The journal takes only memory that cannot change while it reads.
             fcntl.fcntl(held, fcntl.F_ADD_SEALS, SEALS)
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, held.to_bytes(4, sys.byteorder))
             self.door.sendmsg([b""], [rights], 0, self.address)

@@ -66,6 +66,7 @@ class AfterLast:
         if self.clock is None:
             return due
         wall = self.clock.wall(due)
+        # As Celery's own: a step of days is due at midnight, one of hours at the full hour.
         if self.step >= timedelta(days=1):
             wall = wall.replace(hour=0, minute=0, second=0, microsecond=0)
         elif self.step >= timedelta(hours=1):

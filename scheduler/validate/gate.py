@@ -44,6 +44,7 @@ class Gate:
         schedule, wrong = check(Schedule, fields)
         findings += wrong
         broken = {finding.path[0] for finding in findings if finding.path}
+        # One wrong key must not hide what is wrong with the others.
         declared, more = self.meaning(name, schedule or salvage(fields, wrong), broken)
         findings += more
         return (None if any(f.severity == "error" for f in findings) else declared), findings

@@ -88,6 +88,7 @@ class Sentence:
         window = WINDOW.fullmatch(rest)
         minute = MINUTES.fullmatch(rest)
         if not rest:
+            # As an `every`, a day would begin at midnight in UTC, which is not what it says.
             if (length.endswith("d") and length.startswith("1")) or length == "7d":
                 self.refuse("has no time of day", "add one: every day at 9")
             return "every", length
@@ -109,6 +110,7 @@ class Sentence:
         days = self.days(f"{self.text[: match.start()]} {self.text[match.end() :]}")
         times = [self.clock(time) for time in re.findall(TIME, match["times"])]
         hours, minutes, seconds = ({time[place] for time in times} for place in range(3))
+        # Cron combines each hour with each minute: 9:00 and 17:30 would run at 9:30 and 17:00 too.
         if len(set(times)) != len(hours) * len(minutes) * len(seconds):
             self.refuse("has times that one cron expression cannot express", "create one schedule for each")
         second = None if seconds == {0} else _list(seconds)
@@ -142,6 +144,7 @@ class Sentence:
         match = re.fullmatch(r"(\d+)([smh])", length)
         count, unit = (int(match[1]), match[2]) if match else (0, "")
         size = {"s": 60, "m": 60, "h": 24}.get(unit, 0)
+        # Cron's steps begin again in each hour or day, so they are equal only if they divide it.
         if not count or size % count:
             whole = "an hour" if unit != "h" else "a day"
             self.refuse(
@@ -153,6 +156,7 @@ class Sentence:
     def window(self, length: str, first: str, last: str) -> str:
         """The hours from the first run to the last one, which must be just that."""
         (low, begin, _), (high, end, _) = self.clock(first), self.clock(last)
+        # The hours 9-17 run until 17:45 with */15: a sentence that ends at 17:00 means something else.
         final = begin if length == "1h" else 60 - int(length[:-1]) if length.endswith("m") else 59
         if (length.endswith("h") and length != "1h") or (begin and length != "1h") or high < low:
             self.refuse("has hours that one cron expression cannot express", "write every hour from 9:00 to 17:00")
