@@ -81,6 +81,7 @@ each_change(function(list, at, count)
   else
     if count == 0 then
       redis.call('RENAME', staged .. name, key)
+      -- The temporary hash was to expire.
       redis.call('PERSIST', key)
     else
       if operation == 'add' then redis.call('DEL', key) end

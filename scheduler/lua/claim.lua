@@ -9,6 +9,7 @@ local ledger = home(limits.prefix, id)
 local run = read_run(ledger, id)
 if run and run.outcome == 'running' and run.claim == ARGV[11] then return 'claimed' end
 if run and run.outcome ~= 'queued' then return run.outcome end
+-- Up to the floor every run has ended and its row was trimmed: this message is a copy of one that ran.
 local floor = not run and ARGV[12] == '1' and redis.call('HGET', ledger, ':floor')
 if floor and tonumber(ARGV[8]) <= tonumber(floor) then return 'forgotten' end
 local older = not run and redis.call('GET', forgotten_key(limits.prefix))
@@ -25,6 +26,7 @@ write_run(ledger, id, run)
 set_open(ledger, id, 'running')
 was_claimed(limits.prefix, run, id)
 redis.call('ZADD', leases_key(limits.prefix), ARGV[7], id)
+-- Every key but those of the schedules ends by itself.
 redis.call('EXPIRE', leases_key(limits.prefix), 30 * 86400)
 bound(limits, ledger)
 return 'claimed'

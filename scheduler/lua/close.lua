@@ -6,6 +6,7 @@ local prefix, id, outcome = ARGV[1], ARGV[2], ARGV[3]
 local ledger = home(prefix, id)
 local run = read_run(ledger, id)
 if not run then
+  -- The row was trimmed while the run was open. It must not hold up the run that waits for it.
   redis.call('ZREM', leases_key(prefix), id)
   forget_open(prefix, ledger, id)
   return 0

@@ -7,6 +7,7 @@ local now, prefix = tonumber(ARGV[2]), ARGV[3]
 
 local function settle(id, queue, payload, ends, reason)
   local lease = redis.call('ZSCORE', KEYS[2], id)
+  -- Its worker renewed the lease meanwhile, or closed the run.
   if not lease or tonumber(lease) > now then return 'alive' end
   redis.call('ZREM', KEYS[2], id)
   local ledger = home(prefix, id)
@@ -14,6 +15,7 @@ local function settle(id, queue, payload, ends, reason)
   if not run then forget_open(prefix, ledger, id) end
   if not run or run.outcome ~= 'running' then return 'alive' end
   if payload ~= '' then
+    -- In parentheses, because list_of returns two values.
     run.outcome, run.queue = 'queued', (list_of(queue))
     because(run, 'rerun')
     write_run(ledger, id, run)

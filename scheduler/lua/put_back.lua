@@ -10,6 +10,7 @@ while at <= #ARGV do
   local name, score, count = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
   local key = prefix .. name
   if redis.call('TYPE', key).ok ~= 'hash' or redis.call('HEXISTS', key, 'definition') == 0 then
+    -- What is there has no definition, so nothing could send it.
     redis.call('DEL', key)
     redis.call('HSET', key, unpack(ARGV, at + 3, at + 2 + count))
     redis.call('HSET', key, 'seen', redis.sha1hex(redis.call('HGET', key, 'definition')))

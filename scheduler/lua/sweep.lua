@@ -13,6 +13,7 @@ end
 
 for i = 1, #keys_and_scores, 2 do
   local key, score = keys_and_scores[i], tonumber(keys_and_scores[i + 1])
+  -- pcall, because another program may have written another type there.
   local stored = redis.pcall('HMGET', key, 'definition', 'seen', 'refused', 'meta', 'due', 'pause', 'error')
   if not stored[1] then
     answer[#answer + 1] = string.sub(key, #ARGV[3] + 1)

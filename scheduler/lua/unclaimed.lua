@@ -14,6 +14,7 @@ local function left_before(queue, sent)
   if not oldest then return string.format('%.6f', overdue_before) end
   local id = type(oldest) == 'string' and string.match(oldest, '"scheduler_run": ?"(.-)"')
   local pushed = id and redis.call('ZSCORE', sent, id)
+  -- The next message is overdue itself: only what was pushed before it has left the queue.
   if pushed and tonumber(pushed) < overdue_before then return pushed end
   return pushed and string.format('%.6f', overdue_before)
 end
