@@ -57,10 +57,10 @@ def schema_comment() -> str:
     return f"# yaml-language-server: $schema={path.as_uri() if ' ' in place else place}"
 
 
-def start_command() -> str:
-    """What starts beat here."""
+def start_command(unit: str = "celery-beat") -> str:
+    """What starts this part of the service here."""
     if is_installed():
-        return "systemctl start celery-beat"
+        return f"systemctl start {unit}"
     return f"{command_name()} up"
 
 

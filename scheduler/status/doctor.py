@@ -55,8 +55,8 @@ def durability(info: Mapping[str, Any]) -> Iterator[Finding]:
     if not info.get("aof_enabled"):
         yield problem(
             "Redis has appendonly off, so a crash loses all writes since its last save",
-            "run `redis-cli config set appendonly yes`, then `redis-cli config rewrite`; a restart with a changed file "
-            "instead begins without data",
+            "run `redis-cli config set appendonly yes`, then `redis-cli config rewrite`; if you edit the "
+            "file and restart instead, Redis starts without its data",
         )
     for name in DISK_STATUSES:
         if info.get(name, "ok") != "ok":
@@ -130,7 +130,7 @@ def service(client: Client, keys: Keys, worker_answers: bool) -> Iterator[Findin
     if lock.holder(client, keys) is None:
         yield problem("No beat leads, so nothing is sent", f"start it with `{start_command()}`")
     if not worker_answers:
-        yield problem("No worker answers, so no run starts", "start one with `systemctl start celery-worker`")
+        yield problem("No worker answers, so no run starts", f"start one with `{start_command('celery-worker')}`")
 
 
 def zones() -> Iterator[Finding]:

@@ -56,7 +56,7 @@ def test_what_a_wrapper_hands_on_goes_first(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv(STARTED_AS, "my wrapper")
     start(monkeypatch, "python3", "-m", "scheduler", module=True)
     assert command_name() == "my wrapper"
-    assert start_command() == "my wrapper up"
+    assert start_command() == start_command("celery-worker") == "my wrapper up"
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,7 @@ def test_an_installed_service_has_its_own_command(
         monkeypatch.setenv("SUDO_USER", sudo_user)
     assert command_name() == name
     assert start_command() == "systemctl start celery-beat"
+    assert start_command("celery-worker") == "systemctl start celery-worker"
 
 
 def test_the_processes_of_an_installed_package_name_the_script_beside_them(
