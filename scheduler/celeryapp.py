@@ -16,7 +16,7 @@ from scheduler import schedule_file
 from scheduler.errors import ConfigurationError, SchedulerError
 from scheduler.events import emit
 from scheduler.process import journal, pidfile
-from scheduler.redis_url import SOCKET_TIMEOUT, parse
+from scheduler.redis_url import SOCKET_TIMEOUT, amqp_url, parse
 from scheduler.registry import import_module, import_target
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, connect, refuse_unfit
@@ -122,7 +122,7 @@ def broker(settings: Settings) -> dict[str, Any]:
         # Without confirmations, a message is lost with the connection that it was written to.
         options = {"confirm_publish": True}
         tls = {"server_hostname": None} if settings.broker.startswith("amqps:") else False  # None: the URL's host
-        sent_to = {"broker_url": settings.broker, "broker_transport_options": options, "broker_use_ssl": tls}
+        sent_to = {"broker_url": amqp_url(settings.broker), "broker_transport_options": options, "broker_use_ssl": tls}
         # An application's own queues may exist without them, and RabbitMQ refuses to declare those again.
         return sent_to if settings.celery_app else {**sent_to, "task_queue_max_priority": HIGHEST_PRIORITY}
     place = parse(settings.broker or settings.redis_url).celery()

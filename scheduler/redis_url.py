@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
+from kombu.connection import Connection
+
 from scheduler.errors import ConfigurationError
 
 SCHEMES = ("redis", "rediss", "unix", "redis+socket", "sentinel", "sentinel+tls")
@@ -14,6 +16,7 @@ PORTS = {"sentinel": 26379, "sentinel+tls": 26379}
 LOGIN = ("username", "password", "sentinel_username", "sentinel_password")
 TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
 DATABASE = ("db", "virtual_host")
+PORT = re.compile(r":\d*$")
 SOCKET_TIMEOUT = 3.0  #: seconds without an answer after which Redis counts as away
 SENTINEL_TIMEOUT = 0.5  #: seconds without an answer after which the next Sentinel is asked, at each connection
 
@@ -119,9 +122,11 @@ def parse(url: str) -> Place:
     userinfo, _, hosts = parts.netloc.rpartition("@")
     username, _, password = userinfo.partition(":")
     options = _options(parts.query)
+    is_socket = parts.scheme in ("unix", "redis+socket")
+    if is_socket and not unquote(parts.path).strip("/\0"):
+        raise ConfigurationError("SCHEDULER_REDIS_URL names no socket: write unix:///run/redis/redis.sock")
     login = {"username": unquote(username), "password": unquote(password), **_chosen(options, "username", "password")}
     sentinel_login = _chosen(options, "sentinel_username", "sentinel_password")
-    is_socket = parts.scheme in ("unix", "redis+socket")
     service, db = _service(parts.path) if parts.scheme in PORTS else ("", "" if is_socket else parts.path)
     return Place(
         scheme="unix" if is_socket else parts.scheme,
@@ -142,10 +147,34 @@ NO_CLUSTER = (
 )
 
 
-def _split(url: str) -> SplitResult:
+def amqp_url(url: str) -> str:
+    """A RabbitMQ URL with its login percent-encoded, which kombu needs; raises ConfigurationError."""
+    parts = _split(url, "amqp://user:password@host:5672/vhost")
+    userinfo, at, host = parts.netloc.rpartition("@")
+    _host(host, 5672)
+    login = ":".join(quote(unquote(part), safe="") for part in userinfo.split(":", 1)) + at
+    quoted = f"{parts.scheme}://{login}{host}" + url.partition("://")[2].removeprefix(parts.netloc)
+    try:
+        Connection(quoted).as_uri()  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConfigurationError(
+            f"SCHEDULER_REDIS_URL has an option that kombu does not take ({type(error).__name__}): "
+            "write amqp://user:password@host:5672/vhost"
+        ) from None
+    return quoted
+
+
+def _split(url: str, example: str = "redis://:password@host:6379/0") -> SplitResult:
     """As urlsplit, which refuses brackets after the first of several hosts since Python's patch releases of 2024."""
+    if not url.isprintable():
+        raise ConfigurationError("SCHEDULER_REDIS_URL has a character that no URL has: remove or percent-encode it")
     scheme, colon, rest = url.partition("://")
     netloc = re.split("[/?#]", rest, maxsplit=1)[0]
+    if "@" in rest and "@" not in netloc and (netloc.count(":") == 1 and not PORT.search(netloc)):
+        # What follows is a part of a password, which no message may show.
+        raise ConfigurationError(
+            f"SCHEDULER_REDIS_URL has an invalid port: write {example}, with / ? # in a password as %2F %3F %23"
+        )
     return urlsplit(f"{scheme}{colon}{rest.removeprefix(netloc)}")._replace(netloc=netloc)
 
 
@@ -197,7 +226,10 @@ def _tls(options: dict[str, str], *, wanted: bool) -> dict[str, Any]:
 def _host(text: str, port: int) -> tuple[str, int]:
     try:
         split = urlsplit(f"//{text}")
-        return unquote(split.hostname or "localhost"), split.port or port
+        host = unquote(split.hostname or "localhost")
+        if re.search(r"[\[\]@/?#%\s]", host):
+            raise ValueError("it has a character that no host has")
+        return host, split.port or port
     except ValueError as error:
         raise ConfigurationError(f"SCHEDULER_REDIS_URL has an invalid host or port {text!r}: {error}") from None
 

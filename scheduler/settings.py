@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from scheduler.errors import ConfigurationError
-from scheduler.redis_url import SCHEMES, Place, parse
+from scheduler.redis_url import SCHEMES, Place, amqp_url, parse
 
 DEFAULT_REDIS_URL = "redis://localhost:6379/0"
 AMQP_SCHEMES = ("amqp", "amqps")
@@ -96,22 +96,22 @@ class Settings:
 
     def check_broker(self) -> None:
         """Refuse a broker that is neither Redis nor RabbitMQ: no other confirms messages."""
-        scheme = urlsplit(self.broker).scheme
-        if not self.broker or self.speaks_amqp:
+        scheme = self.broker.partition("://")[0].partition(":")[0] if ":" in self.broker else ""
+        if not self.broker:
             return
-        if scheme not in SCHEMES:
+        if scheme not in (*AMQP_SCHEMES, *SCHEMES):
             known = ", ".join(f"{known}://" for known in (*AMQP_SCHEMES, *SCHEMES))
             start = repr(scheme) if scheme else "nothing"
             raise ConfigurationError(f"SCHEDULER_BROKER_URL starts with {start}: use one of {known}")
         try:
-            parse(self.broker)
+            amqp_url(self.broker) if self.speaks_amqp else parse(self.broker)
         except ConfigurationError as error:
             raise ConfigurationError(str(error).replace("SCHEDULER_REDIS_URL", "SCHEDULER_BROKER_URL")) from None
 
     @property
     def speaks_amqp(self) -> bool:
         """Whether the broker is RabbitMQ."""
-        return urlsplit(self.broker).scheme in AMQP_SCHEMES
+        return self.broker.partition("://")[0] in AMQP_SCHEMES
 
     @property
     def has_outbox(self) -> bool:

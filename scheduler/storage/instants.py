@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
 
-from scheduler.timing import get_zone
+from scheduler.timing import BEGINNING, LATEST, get_zone
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
-EARLIEST_S = -62_135_510_400.0  #: 0001-01-02: an earlier instant has no date in zones west of Greenwich
-LATEST_S = 253_402_128_000.0  #: 9999-12-30: a later one has none in zones east of it, and no day after it
+EARLIEST_S = (BEGINNING - EPOCH) / SECOND
+LATEST_S = (LATEST - EPOCH) / SECOND
 
 
 def to_micros(instant: datetime | None) -> str:

@@ -13,10 +13,12 @@ from scheduler.timing.errors import TimingError
 from scheduler.timing.instants import parse_instant
 from scheduler.timing.notes import clock_changes, uneven_every
 from scheduler.timing.redbeat import from_redbeat, to_redbeat
+from scheduler.timing.segments import LATEST
 from scheduler.timing.zones import get_zone, zone_names
 
 __all__ = [
     "BEGINNING",
+    "LATEST",
     "Timing",
     "TimingError",
     "build",

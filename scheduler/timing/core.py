@@ -10,7 +10,7 @@ from scheduler.timing.calendars import Calendar
 from scheduler.timing.english.words import bounds, describe
 from scheduler.timing.instants import utc
 from scheduler.timing.rules import Rule
-from scheduler.timing.segments import EARLIEST, WallClock
+from scheduler.timing.segments import EARLIEST, LATEST, WallClock
 
 TICK = timedelta(microseconds=1)
 DAY = timedelta(days=1)
@@ -47,7 +47,8 @@ class Timing:
         except OverflowError:
             # Near the years 1 and 9999, wall time does not fit a datetime.
             return self.next_due(BEGINNING) if after < BEGINNING else None
-        return None if self.end is not None and due is not None and due > self.end else due
+        last = LATEST if self.end is None else min(self.end, LATEST)
+        return None if due is not None and due > last else due
 
     def next_after(self, after: datetime) -> datetime | None:
         """The first due instant strictly after ``after`` that no calendar excludes."""

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, date, datetime
 
 from scheduler.timing.errors import TimingError
-from scheduler.timing.segments import wall_clock
+from scheduler.timing.segments import EARLIEST, LATEST, wall_clock
 
 ISO = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?\s?([Zz]|[+-]\d\d(:?\d\d)?)?", re.ASCII)
 
@@ -18,6 +18,14 @@ def parse_instant(text: str, zone: str = "UTC", field: str = "at") -> datetime:
     """
     text = text.strip()
     shown = f"{field} {text[:40]!r}"
+    instant = read_instant(text, zone, field, shown)
+    if not EARLIEST <= instant <= LATEST:
+        raise TimingError(field, f"{shown} does not exist in every time zone", "use a date before 9999-12-24")
+    return instant
+
+
+def read_instant(text: str, zone: str, field: str, shown: str) -> datetime:
+    """The instant of this text, which messages name as ``shown``; raises TimingError."""
     if not ISO.fullmatch(text):
         raise TimingError(field, f"{shown} is not a date and time", "write it like 2026-12-24T18:00")
     try:

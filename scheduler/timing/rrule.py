@@ -10,7 +10,7 @@ from scheduler.timing.errors import TimingError
 from scheduler.timing.instants import utc
 from scheduler.timing.recurrence import FREQUENCIES, MONTHLY, Recurrence
 from scheduler.timing.rules import OnTheClock
-from scheduler.timing.segments import WallClock
+from scheduler.timing.segments import EARLIEST, LATEST, WallClock
 from scheduler.timing.zones import EPOCH
 
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
@@ -134,6 +134,7 @@ class Reader:
             value = datetime.strptime(match[1] + (match[2] or "000000"), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
         except ValueError:
             raise self.refuse(f"has {name} {text[:40]!r}", "write it like 20261224T180000") from None
+        value = min(max(value, EARLIEST), LATEST)  # UNTIL=99991231T235959Z means: without an end
         return self.clock.wall(value) if match[3] else value
 
     def _numbers(self, name: str, text: str, low: int, high: int, signed: bool) -> tuple[int, ...]:

@@ -28,6 +28,7 @@ BLOCK_DAYS = 512
 PROBE_STEP = timedelta(days=8)
 #: before every change of any zone, and arithmetic with any offset still fits a datetime
 EARLIEST = datetime(1, 1, 8, tzinfo=UTC)
+LATEST = datetime(9999, 12, 25, tzinfo=UTC)  #: after every due instant, for the same reason
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 #: the first reading at or after a wall time, or None; the search must end by itself

@@ -70,9 +70,9 @@ class Sun:
         while moment < begin + DAY:
             try:
                 answer = getattr(observer, f"next_{direction}")(ephem.Sun(), start=moment, **options)
-            except ephem.CircumpolarError:
+                moment = answer.datetime().replace(tzinfo=UTC)
+            except (ephem.CircumpolarError, ValueError):  # the sun does not rise or set, or after the year 9999
                 break
-            moment = answer.datetime().replace(tzinfo=UTC)
             event = (moment + timedelta(milliseconds=500)).replace(microsecond=0)
             if begin <= event < begin + DAY:
                 events.append(event)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from urllib.parse import quote
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kombu.connection import Connection
+
+from scheduler.celeryapp import configuration
 from scheduler.errors import ConfigurationError
-from scheduler.redis_url import parse
+from scheduler.redis_url import SCHEMES, parse
+from scheduler.settings import AMQP_SCHEMES, Settings
+from scheduler.storage.client import connect
 
 SENTINELS = "sentinel://ann:p%40ss@a:26379,b,[::1]:26380/mymaster/3"
 
@@ -115,3 +123,43 @@ def test_what_cannot_work_is_refused_with_the_reason(url: str, complaint: str) -
     with pytest.raises(ConfigurationError) as caught:
         parse(url)
     assert complaint in str(caught.value)
+
+
+PIECES = st.sampled_from([
+    "h", "[::1]", "[", "]", ":", "@", "/", "?", "#", "%", "%zz", "%40", "%5B", "6379", "99999", "-1", "db=", "&",
+    "user", "pa[ss", "virtual_host=2", ",", "ssl_cert_reqs=none", "²", "\x00", "\ud800", " ", "\n", "é", "heartbeat=x",
+])  # fmt: skip
+SCHEME = st.sampled_from([*SCHEMES, *AMQP_SCHEMES, "", "http"])
+
+
+@given(SCHEME, st.lists(PIECES, max_size=6).map("".join))
+def test_any_url_is_understood_by_every_library_or_refused(scheme: str, rest: str) -> None:
+    url = f"{scheme}://{rest}"
+    for environ in ({"SCHEDULER_REDIS_URL": url}, {"SCHEDULER_BROKER_URL": url}):
+        try:
+            made = Settings.from_environ(environ)
+        except ConfigurationError:
+            continue
+        options = configuration(made)
+        Connection(options["broker_url"]).as_uri()  # type: ignore[no-untyped-call]
+        connect(made).close()
+        assert made.shown_redis_url
+
+
+PASSWORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=12)
+
+
+@given(PASSWORDS, st.sampled_from(["redis://:{}@h/0", "sentinel://:{}@a,[::1]:26380/main/0", "amqp://me:{}@h//"]))
+def test_a_password_reaches_its_server_as_it_is_with_any_character_that_is_percent_encoded(word: str, url: str) -> None:
+    url = url.format(quote(word, safe="[]()!*$'"))
+    made = Settings.from_environ({"SCHEDULER_BROKER_URL": url} if "amqp" in url else {"SCHEDULER_REDIS_URL": url})
+    sent_to = Connection(configuration(made)["broker_url"].split(";")[0])  # type: ignore[no-untyped-call]
+    assert sent_to.password == word
+
+
+@pytest.mark.parametrize("password", ["se/cret", "se?cret", "se#cret", "se/cr:et", "se?db=cret"])
+def test_no_part_of_a_password_is_in_the_refusal_of_a_url_that_is_cut_by_it(password: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        parse(f"redis://:{password}@h:6379/0")
+    assert "%2F" in str(refused.value)
+    assert "cr" not in str(refused.value)
