@@ -20,6 +20,7 @@ from scheduler.redis_url import SOCKET_TIMEOUT, amqp_url, parse
 from scheduler.registry import import_module, import_target
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, connect, refuse_unfit
+from scheduler.worker import limits
 from scheduler.worker import signals as worker_signals
 from scheduler.worker.drain import Drain
 from scheduler.worker.unacknowledged import hold_messages, look_interval
@@ -178,6 +179,7 @@ def prepare_worker(sender: Any, **_: Any) -> None:
     sender.app.conf.worker_prefetch_multiplier = sender.prefetch_multiplier  # the command line may say another
     refuse_changed_settings(sender.app)
     refuse_unfit_redis(sender.app.scheduler_settings)
+    refuse_unkept_limits(sender)
     hold_messages(sender.app.scheduler_settings)
     Drain(sender.app.scheduler_settings).connect()
 
@@ -211,6 +213,14 @@ def refuse_unfit_redis(settings: Settings) -> None:
         give_up(ConfigurationError(f"Redis at {settings.shown_redis_url} does not let this process in: {error}"))
     except AWAY:
         return
+    except ConfigurationError as error:
+        give_up(error)
+
+
+def refuse_unkept_limits(worker: Any) -> None:
+    """End this worker if its pool cannot keep the time limits of its schedules."""
+    try:
+        limits.prepare(worker, worker.app.scheduler_settings)
     except ConfigurationError as error:
         give_up(error)
 

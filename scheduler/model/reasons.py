@@ -43,6 +43,7 @@ class Reason(StrEnum):
     )
 
     ERROR = "error", "failed", "it ended with an error", "worker/signals.py"
+    TIME_LIMIT = "time limit", "failed", "it took longer than its timeout", "worker/signals.py"
     NO_NEXT_ATTEMPT = "no next attempt", "failed", "no worker started the next attempt in time", "lua/_ledger.lua"
     REVOKED = "revoked", "failed", "its Celery task was revoked", "worker/signals.py"
     UNREGISTERED = "unregistered", "failed", "the worker does not know its task", "worker/signals.py"

@@ -46,7 +46,7 @@ class Policies(Noun):
         "next due instant under `overlap: skip`, and otherwise never.",
     )
     timeout: Annotated[Duration | None, NONE] = Field(
-        None, description="Kill a run that takes longer; it has failed. `none` for no limit."
+        None, description="Stop a run that takes longer; it has failed, as `time limit`. `none` for no limit."
     )
     retries: Annotated[int, Field(ge=0, le=100, strict=True), WHOLE] = Field(
         0, description="How often a failed run is retried, after pauses of 1, 2, 4 … up to 600 s."

@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 
-from scheduler.tasks.errors import TaskFailed
+from scheduler.tasks.errors import TaskFailed, TimedOut
 from scheduler.tasks.programs import Program
 
 
@@ -24,9 +25,15 @@ def run_command(argv: list[str], timeout: float = 300, directory: str = "/") -> 
         raise TaskFailed("argv must be a list of texts, such as [ls, -l, /tmp], because no shell splits it")
     started = time.monotonic()
     program = Program(argv, directory)
-    code = program.wait(timeout)
-    if code != 0:
-        raise TaskFailed(ending(argv[0], code, timeout, program.output), program.output)
+    try:
+        code = program.wait(timeout)
+    except SoftTimeLimitExceeded:
+        raise TimedOut(sentence(program, "was stopped: its run exceeded its timeout"), program.output) from None
+    if code is None:
+        how = f"was stopped: it exceeded its timeout of {timeout:g} s"
+        raise TimedOut(sentence(program, how), program.output)
+    if code:
+        raise TaskFailed(sentence(program, ending(code)), program.output)
     seconds = round(time.monotonic() - started, 3)
     return {"exit_code": 0, "seconds": seconds, "output": program.output, "output_bytes": program.output_bytes}
 
@@ -36,12 +43,13 @@ def is_argument_list(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
 
 
-def ending(program: str, code: int | None, timeout: float, output: str) -> str:
-    """One sentence about how a program failed, with the last line of its output."""
-    lines = output.strip().splitlines()
-    last_line = f": {lines[-1][:300]}" if lines else ""
-    if code is None:
-        return f"'{program}' was stopped: it exceeded its timeout of {timeout:g} s{last_line}"
+def ending(code: int) -> str:
     if code < 0:
-        return f"'{program}' was killed by signal {-code} ({signal.strsignal(-code)}){last_line}"
-    return f"'{program}' failed with exit code {code}{last_line}"
+        return f"was killed by signal {-code} ({signal.strsignal(-code)})"
+    return f"failed with exit code {code}"
+
+
+def sentence(program: Program, ending: str) -> str:
+    """One sentence about how a program failed, with the last line of its output."""
+    lines = program.output.strip().splitlines()
+    return f"'{program.name}' {ending}" + (f": {lines[-1][:300]}" if lines else "")

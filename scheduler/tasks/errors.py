@@ -1,4 +1,4 @@
-"""The one exception of the built-in tasks."""
+"""The exceptions of the built-in tasks."""
 
 from __future__ import annotations
 
@@ -19,3 +19,7 @@ class TaskFailed(Exception):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.args[0]!r})"
+
+
+class TimedOut(TaskFailed):
+    """A program took longer than it may."""

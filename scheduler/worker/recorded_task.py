@@ -12,6 +12,7 @@ from celery.states import STARTED
 from scheduler import faults, references
 from scheduler.references import CannotFill, Filled
 from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, header, run_of
+from scheduler.worker.limits import CannotKeepLimit, as_limit, limited, refuse_unkept
 from scheduler.worker.recorder import GivenUp, Recorder
 
 MAX_RETRY_PAUSE_S = 600  #: seconds between two attempts at most
@@ -39,11 +40,12 @@ class RecordedTask(Task):
             "__module__": base.__module__,
             "scheduler_recorder": recorder,
             "scheduler_tells_start": task.track_started,
+            "Request": limited(task.Request),
             "scheduler_has_call": base.__call__ is not Task.__call__,
         }
         # Celery would write STARTED before the claim, over the result of a run whose second delivery this is.
         task.track_started = False
-        task.throws = (*(task.throws or ()), CannotFill, GivenUp)  # no traceback in the log
+        task.throws = (*(task.throws or ()), CannotFill, CannotKeepLimit, GivenUp)  # no traceback in the log
         task.__class__ = type(base.__name__, (cls, base), fields)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -55,6 +57,8 @@ class RecordedTask(Task):
         filled = Filled()
         with self.scheduler_recorder.context:
             try:
+                if run_id is not None:
+                    refuse_unkept(request)
                 if run_id is not None and header(request, REFERENCES_HEADER):
                     refuse_undeclared(self, run_id, args, kwargs)
                     args, kwargs = filled.fill([*args]), filled.fill(kwargs)
@@ -62,6 +66,11 @@ class RecordedTask(Task):
                 result = super().__call__(*args, **kwargs) if self.scheduler_has_call else self.run(*args, **kwargs)
             except Exception as error:
                 raise_for_celery(self, run_id, error, filled)
+                raise
+            except BaseException as error:
+                if limit := as_limit(error):
+                    raise_for_celery(self, run_id, limit, filled)
+                    raise limit from None
                 raise
         faults.reach("recorder.after_body")
         return filled.hide(result) if filled.values else result

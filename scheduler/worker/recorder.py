@@ -12,6 +12,7 @@ from typing import Any
 
 from celery import Task
 from celery.app.task import Context
+from celery.exceptions import SoftTimeLimitExceeded
 
 from scheduler import faults
 from scheduler.errors import NotFound
@@ -106,7 +107,10 @@ class Recorder:
         try:
             token = getattr(request, "claim_token", None) or ""
             faults.reach("recorder.before_close")
-            self.ledger.close(run_id, outcome, token=token, **details)
+            try:
+                self.ledger.close(run_id, outcome, token=token, **details)
+            except SoftTimeLimitExceeded:  # the limit of a body that has just ended
+                self.ledger.close(run_id, outcome, token=token, **details)
             faults.reach("recorder.after_close")
         except AWAY as error:
             emit("ledger.away", run=run_id, outcome=outcome, error=error)

@@ -21,6 +21,7 @@ from scheduler.settings import Settings
 from scheduler.storage.ledger import UNTAKEN
 from scheduler.tasks import TaskFailed
 from scheduler.worker.leases import LeaseRenewer
+from scheduler.worker.limits import TIME_LIMITS, sentence
 from scheduler.worker.recorded_task import MAX_RETRY_PAUSE_S, RecordedTask
 from scheduler.worker.recorder import UNLIMITED_ATTEMPTS, Recorder
 from scheduler.worker.requests import context_of
@@ -80,7 +81,7 @@ class Signals:
     def failed(self, sender: Task, task_id: str, exception: BaseException, einfo: Any, **_: Any) -> None:
         """In the child for an error of the body; in the main process when the child was lost or hit its time limit."""
         request = sender.request if run_of(sender.request) else context_of(state.requests.get(task_id))
-        error = f"{type(exception).__name__}: {exception}"
+        error = sentence(exception, request)
         if isinstance(exception, CannotFill):
             self.recorder.close(request, "failed", reason=Reason.ERROR, result=str(exception))
         elif isinstance(exception, WorkerLostError):
@@ -89,7 +90,8 @@ class Signals:
             has_output = isinstance(exception, TaskFailed) and exception.output  # what the program printed says more
             trace = "" if has_output else getattr(einfo, "traceback", "")
             message = str(exception) if isinstance(exception, Hidden) else error
-            self.recorder.close(request, "failed", reason=Reason.ERROR, result=message, traceback=trace)
+            reason = Reason.TIME_LIMIT if isinstance(exception, TIME_LIMITS) else Reason.ERROR
+            self.recorder.close(request, "failed", reason=reason, result=message, traceback=trace)
 
     def retried(self, request: Context, reason: Any, **_: Any) -> None:
         """The run is queued again; it is given up if no worker starts the next attempt until ``until``."""

@@ -32,7 +32,10 @@ pytestmark = pytest.mark.xdist_group("runs")
 TASKS = """
     import pathlib, time
     from celery import shared_task
+    from celery.exceptions import SoftTimeLimitExceeded
+    from scheduler.worker import limits
 
+    limits.GRACE_S = 2.0
     BODIES = pathlib.Path(__file__).with_name("bodies")
 
 
@@ -81,6 +84,15 @@ TASKS = """
     def nap(seconds):
         begin("nap")
         time.sleep(seconds)
+
+
+    @shared_task(name="runs.stubborn")
+    def stubborn():
+        try:
+            time.sleep(60)
+        except SoftTimeLimitExceeded:
+            BODIES.with_name("asked").touch()
+            time.sleep(60)
 
 
     @shared_task(name="runs.hold")
@@ -247,9 +259,26 @@ def test_a_task_that_this_worker_does_not_know_is_failed_as_unregistered(shop: S
 
 def test_a_run_that_takes_too_long_is_stopped_and_failed(shop: Shop) -> None:
     run = shop.run("runs.nap", 60, timeout="1s")
-    assert (run.outcome, run.reason) == ("failed", "error")
-    assert "TimeLimitExceeded" in run.result
+    assert (run.outcome, run.reason) == ("failed", "time limit")
+    assert run.result == "SoftTimeLimitExceeded: it took longer than its timeout of 1 s"
+    assert "runs_tasks.py" in run.traceback  # it says where the time was spent
     assert shop.run("runs.add", 1, 2).outcome == "succeeded"
+
+
+def test_a_run_can_clean_up_at_its_timeout_and_is_killed_if_it_does_not_end(shop: Shop, directory: Path) -> None:
+    begun = time.monotonic()
+    run = shop.run("runs.stubborn", timeout="1s")
+    assert (directory / "asked").exists()
+    assert (run.outcome, run.reason) == ("failed", "time limit")
+    assert run.result == "TimeLimitExceeded: it took longer than its timeout of 1 s"
+    assert time.monotonic() - begun < 30
+
+
+def test_a_program_that_exceeds_the_timeout_of_its_run_keeps_its_output(shop: Shop) -> None:
+    argv = ["sh", "-c", "echo working; exec sleep 60"]
+    run = shop.run("scheduler.tasks.run_command", kwargs={"argv": argv}, timeout="1s")
+    assert (run.outcome, run.reason) == ("failed", "time limit")
+    assert run.result == "TimedOut: 'sh' was stopped: its run exceeded its timeout: working\nworking\n"
 
 
 def test_a_call_from_a_program_runs_and_leaves_its_result_in_redis(shop: Shop) -> None:
