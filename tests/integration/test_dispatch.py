@@ -216,7 +216,7 @@ def test_a_ledger_keeps_the_newest_runs_and_is_bounded(
     assert client.hlen(keys.ledger("job")) <= 2 * 5 + 3
 
 
-LASTING = {"schedule", "audit", "file", "revision", "lock"}  # the lock of these tests is set by hand
+LASTING = {"schedule", "audit", "file", "revision", "commits", "lock"}  # the lock of these tests is set by hand
 
 
 def test_every_key_but_schedule_data_has_an_end(shop: Shop, client: Client, keys: Keys) -> None:
