@@ -38,13 +38,14 @@ FAST = {"SCHEDULER_KEEP_RUNS": "1000"}
 
 
 class Shop:
-    """A Redis with beat and a worker over it, both at work."""
+    """A Redis with beat and a worker over TCP, and a standby and a worker over its unix socket, all at work."""
 
-    def __init__(self, server: Server, started: Service, beat: Program, worker: Program) -> None:
+    def __init__(self, server: Server, started: Service, beat: Program, worker: Program, *others: Program) -> None:
         self.server = server
         self.service = started
         self.beat = beat
         self.worker = worker
+        self.others = others
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +54,13 @@ def shop() -> Iterator[Shop]:
         file = directory / "schedules.yaml"
         file.write_text(FILE)
         settings = Settings(redis_url=server.url, file=file, state_dir=directory / "state", lease=3, max_interval=1)
-        with service(settings, **FAST) as started:
-            yield Shop(server, started, *started.start_both())
+        over_the_socket = replace(settings, redis_url=server.socket_url, state_dir=directory / "state2")
+        with service(settings, **FAST) as started, service(over_the_socket, **FAST) as beside:
+            first = started.start_both()
+            standby, worker = beside.start("beat"), beside.start("worker", "--concurrency=2")
+            standby.says("Standing by: ")
+            worker.says(r" ready\.")
+            yield Shop(server, started, *first, standby, worker)
 
 
 def wait(seconds: float) -> None:
@@ -103,6 +109,19 @@ def full(server: Server) -> None:
     server.ask("CONFIG", "SET", "maxmemory", "0")
 
 
+def unable_to_save(server: Server) -> None:
+    """As with a full disk: every write and every PING is answered with MISCONF."""
+    in_the_way = server.directory / "dump.rdb" / "in the way"
+    in_the_way.mkdir(parents=True)
+    server.ask("CONFIG", "SET", "save", "3600 1")
+    server.ask("BGSAVE")
+    until(lambda: server.ask("INFO", "persistence")["rdb_last_bgsave_status"] == "err", 30, "Redis fails to save")
+    wait(4)
+    server.ask("CONFIG", "SET", "save", "")
+    in_the_way.rmdir()
+    in_the_way.parent.rmdir()
+
+
 def a_replica(server: Server) -> None:
     server.ask("REPLICAOF", "127.0.0.1", "1")
     wait(4)
@@ -141,13 +160,20 @@ OUTAGES: list[Callable[[Server], None]] = [
     hanging,
     slow,
     full,
+    unable_to_save,
     a_replica,
     without_its_replica,
     busy_with_a_script,
     without_its_clients,
 ]
 SAYS = "Redis does not answer; retrying"
-SAYS_AT_LEAST = {"away_for_longer_than_the_lease", "hanging", "full", "a_replica"}  #: others may pass unnoticed
+SAYS_AT_LEAST = {
+    "away_for_longer_than_the_lease",
+    "hanging",
+    "full",
+    "unable_to_save",
+    "a_replica",
+}  #: others may pass unnoticed
 
 
 def goes_on(started: Service) -> None:
@@ -166,21 +192,21 @@ def accounted(rows: list[Run]) -> list[float]:
 @pytest.mark.parametrize("outage", OUTAGES, ids=lambda outage: outage.__name__)
 def test_beat_and_worker_wait_say_so_once_and_go_on(shop: Shop, outage: Callable[[Server], None]) -> None:
     shop.service.succeeds_after("canary", time.time(), 60)
-    said = [program.count(SAYS) for program in (shop.beat, shop.worker)]
+    programs = (shop.beat, shop.worker, *shop.others)
+    said = [program.count(SAYS) for program in programs]
     began = time.time()
     outage(shop.server)
     goes_on(shop.service)
 
-    assert shop.beat.popen.poll() is None
-    assert shop.worker.popen.poll() is None
     times = 3 if outage is restarted_three_times else 1
-    for program, before in zip((shop.beat, shop.worker), said, strict=True):
+    for program, before in zip(programs, said, strict=True):
+        assert program.popen.poll() is None, program.output()
         assert program.count(SAYS) - before <= times, program.output()
         assert program.count("Traceback") == 0, program.output()
     if outage.__name__ in SAYS_AT_LEAST:
         assert shop.beat.count(SAYS) > said[0]
-    shop.beat.says("Redis answers again", times=shop.beat.count(SAYS))
-    shop.worker.says("Redis answers again", times=shop.worker.count(SAYS))
+    for program in programs:
+        program.says("Redis answers again", times=program.count(SAYS))
 
     instants = [instant for instant in accounted(shop.service.runs("canary")) if instant >= began]
     assert instants == [instants[0] + step for step in range(len(instants))], "each second once, and none left out"

@@ -45,12 +45,18 @@ class Server:
         return f"redis://127.0.0.1:{self.port}/0"
 
     @property
+    def socket_url(self) -> str:
+        """The same server on its unix socket."""
+        return f"redis+socket://{self.directory}/r.sock"
+
+    @property
     def pid(self) -> int:
         assert self.process is not None
         return self.process.pid
 
     def command(self) -> list[str]:
         place = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.directory)]
+        place += ["--unixsocket", str(self.directory / "r.sock")]
         return [self.program, *place, "--save", "", "--appendonly", "yes", *self.options]
 
     def start(self) -> Server:
