@@ -28,6 +28,7 @@ EVENTS: dict[str, tuple[int, str]] = {
         "The system clock jumped ahead {seconds:.0f} s; due instants in the gap follow catch_up",
     ),
     "clock.set_back": (WARNING, "The system clock jumped back {seconds:.0f} s; runs already sent are not sent again"),
+    "zones.changed": (WARNING, "{notice}"),
     "entry.quarantined": (ERROR, "Schedule '{schedule}' is quarantined until it is changed: {error}"),
     "entry.adopted": (INFO, "Schedule '{schedule}' was changed with RedBeat's API"),
     "entry.vanished": (WARNING, "Removed schedule '{schedule}' from the index: its entry is gone"),

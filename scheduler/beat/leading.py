@@ -15,6 +15,7 @@ from scheduler.beat.roster import Roster
 from scheduler.beat.sender import Sender
 from scheduler.beat.standing_by import Takeover
 from scheduler.beat.wall_clock import WallClock
+from scheduler.beat.zone_rules import ZoneRules
 from scheduler.errors import Conflict
 from scheduler.process import notify
 from scheduler.sending.dispatch import Dispatcher, OlderData
@@ -35,7 +36,9 @@ class Leading:
         self.takeover = takeover
         self.losses = LossDetector(context.store, context.backup, context.memory)
         roster, dispatcher = Roster(context.store), Dispatcher(app, client, keys, settings)
-        self.sender = Sender(dispatcher, roster, context.lease, self.losses, takeover.leaderless)
+        self.zone_rules = ZoneRules(context, roster, takeover)
+        keep = self.zone_rules.keep
+        self.sender = Sender(dispatcher, roster, context.lease, self.losses, takeover.leaderless, keep)
         self.outbox = Outbox(app, client, keys)
         elsewhere = self.outbox.broker if settings.has_outbox else None
         ledger = Ledger(client, keys, settings)
@@ -57,6 +60,7 @@ class Leading:
         began = from_seconds(time.time())
         mended = self.mend()
         self.follow_clock()
+        self.zone_rules.follow()
         self.load_file()
         self.deliver()
         try:

@@ -42,6 +42,7 @@ class Roster:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._sweep = script(store.client, "sweep")
+        self.zones: set[str] = set()  #: of every entry that was read
         self._cursor = "0"
         self._known: OrderedDict[str, Known] = OrderedDict()
 
@@ -72,7 +73,9 @@ class Roster:
 
     def learn(self, entry: Entry) -> None:
         """Keep an entry; raises DamagedEntry when it cannot be sent as it is."""
-        self._known[entry.name] = Known(entry, entries.job(entry), entry.due, entry.total_run_count)
+        job = entries.job(entry)
+        self._known[entry.name] = Known(entry, job, entry.due, entry.total_run_count)
+        self.zones.add(job.timing.zone)
         if len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
 

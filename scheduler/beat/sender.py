@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -32,7 +32,13 @@ class Sender:
     """Reads, decides and commits, for the beat that leads."""
 
     def __init__(
-        self, dispatcher: Dispatcher, roster: Roster, lease: Lease, losses: LossDetector, leaderless: Interval
+        self,
+        dispatcher: Dispatcher,
+        roster: Roster,
+        lease: Lease,
+        losses: LossDetector,
+        leaderless: Interval,
+        keep_zones: Callable[[], None],
     ) -> None:
         self.dispatcher = dispatcher
         self.roster = roster
@@ -40,6 +46,7 @@ class Sender:
         self.lease = lease
         self.losses = losses
         self.leaderless = leaderless  #: before this beat took the lock
+        self.keep_zones = keep_zones  #: keeps the rules of zones that are new in the roster
         self.round_began = EPOCH  #: when it looked last for what is due
         self.in_flight: deque[tuple[list[Due], Posted]] = deque()  #: batches whose replies were not read yet
 
@@ -67,6 +74,7 @@ class Sender:
         now = from_seconds(time.time())
         for name, stored in self.roster.unknown(names).items():
             self.read(name, stored, now)
+        self.keep_zones()  # before anything runs by them
         faults.reach("beat.before_decide")
         decided = [self.decide(name, now, covered) for name in names]
         faults.reach("beat.after_decide")

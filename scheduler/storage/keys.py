@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NOTICES = ("loss", "snapshot", "broker", "messages", "kind", "given_up")  #: what `Keys.notice` takes
+NOTICES = ("loss", "snapshot", "broker", "messages", "kind", "given_up", "zones")  #: what `Keys.notice` takes
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,11 @@ class Keys:
     def clock(self) -> str:
         """Which stretches of the wall clock were led through."""
         return f"{self.prefix}:clock"
+
+    @property
+    def zones(self) -> str:
+        """Hash of the rules of each time zone that the leader used last: the zone's file in Base64."""
+        return f"{self.prefix}:zones"
 
     @property
     def changed(self) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import struct
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from io import BytesIO
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -31,6 +33,26 @@ def get_zone(name: str) -> ZoneInfo:
         raise TimingError("timezone", f"unknown time zone {name[:60]!r}", suggestion(name[:60]))
     with _file(name).open("rb") as file:
         return ZoneInfo.from_file(file, key=name)
+
+
+def rules(name: str) -> bytes:
+    """The zone's file."""
+    return _file(name).read_bytes()
+
+
+def read_rules(data: bytes) -> ZoneInfo:
+    """A zone from its file, which may be that of an earlier release; raises ValueError."""
+    return ZoneInfo.from_file(BytesIO(data))
+
+
+@cache
+def fingerprint() -> str:
+    """The same for the same zone data; that of this process, even if the files are replaced meanwhile."""
+    root = resources.files("tzdata") / "zoneinfo"
+    digest = hashlib.sha256()
+    for name in sorted(zone_names()):
+        digest.update(name.encode() + b"\0" + (root / name).read_bytes())
+    return digest.hexdigest()
 
 
 class Changes(NamedTuple):

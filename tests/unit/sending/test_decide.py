@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scheduler.model import Entry, Pause, Reason
-from scheduler.sending.decide import GRACE, MAX_RUNS_PER_TICK, Decision, Skip, decide, decide_on_time
+from scheduler.model import Entry, Pause, Reason, SkipNext
+from scheduler.sending.decide import (
+    GRACE,
+    MAX_RUNS_PER_TICK,
+    Decision,
+    Skip,
+    after_new_zone_rules,
+    decide,
+    decide_on_time,
+)
 from scheduler.sending.decide import MAX_MISSED_COUNTED as MOST
 from scheduler.storage import entries
 from scheduler.storage.entries import Job
@@ -314,3 +322,49 @@ def test_every_due_instant_is_in_exactly_one_run_or_skip(
     if decisions and not finished:
         following = decisions[-1].due
         assert following == job.timing.next_due(due[-1])
+
+
+BERLIN_NIGHT = datetime(2026, 7, 1, 0, 30, tzinfo=UTC)  # 02:30 in Berlin, 01:30 in London, 03:30 in Helsinki
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "shift", "due", "ran", "moved"),
+    [
+        ("0 2 * * *", "Europe/London", HOUR, "2026-07-02T00:00", "2026-07-01T00:00", "2026-07-02T01:00"),
+        ("0 3 * * *", "Europe/London", HOUR, "2026-07-01T01:00", "2026-06-30T01:00", "2026-07-01T02:00"),
+        ("0 3 * * *", "Europe/Helsinki", -HOUR, "2026-07-01T01:00", "2026-06-30T01:00", "2026-07-01T00:00"),
+        ("0 2 * * *", "Europe/Helsinki", -HOUR, "2026-07-02T00:00", "2026-07-01T00:00", "2026-07-01T23:00"),
+        ("0 * * * *", "Europe/London", HOUR, "2026-07-01T01:00", "2026-07-01T00:00", None),
+        ("*/15 * * * *", "Europe/Helsinki", -HOUR, "2026-07-01T00:45", "2026-07-01T00:30", None),
+        ("0 2 1 1 *", "Europe/London", HOUR, "2027-01-01T01:00", "2026-01-01T01:00", "2027-01-01T02:00"),
+        ("0 2 * * *", "Europe/London", HOUR, "2026-07-01T00:00", "2026-06-30T00:00", "2026-07-01T01:00"),
+    ],
+    ids=[
+        "ran today, and does not run again an hour later",
+        "has yet to run today",
+        "its time has passed by the new rules, so it falls due at once",
+        "ran today, and runs tomorrow by the new rules",
+        "hourly",
+        "every quarter of an hour",
+        "yearly",
+        "was due when no beat led, and falls due by the new rules",
+    ],
+)
+def test_a_due_instant_follows_new_rules_of_its_zone(
+    cron: str, zone: str, shift: timedelta, due: str, ran: str, moved: str | None
+) -> None:
+    entry = entry_of(declared("job", cron=cron, timezone=zone), due=datetime.fromisoformat(f"{due}+00:00"))
+    entry = replace(entry, last_run_at=datetime.fromisoformat(f"{ran}+00:00"))
+    after = after_new_zone_rules(entry, entries.job(entry), BERLIN_NIGHT, shift)
+    assert (after and after.due) == (moved and datetime.fromisoformat(f"{moved}+00:00"))
+
+
+def test_a_run_that_is_to_be_skipped_is_skipped_when_new_zone_rules_move_it() -> None:
+    due = datetime(2026, 7, 2, 0, tzinfo=UTC)
+    entry = entry_of(declared("job", cron="0 2 * * *", timezone="Europe/London"), due=due)
+    entry = replace(entry, skip=SkipNext("ann", 0.0, due.timestamp()))
+    after = after_new_zone_rules(entry, entries.job(entry), BERLIN_NIGHT, HOUR)
+    assert after
+    assert after.skip
+    assert after.due
+    assert after.skip.due == after.due.timestamp() == due.timestamp() + 3600
