@@ -32,10 +32,12 @@ def up(service: Service, port: int | None, host: str) -> int:
 
 
 @click.command()
-@click.argument("pid", type=click.IntRange(1))
+@click.argument("pid", type=click.IntRange(1), required=False)
 @with_service
-def reload(service: Service, pid: int) -> int:
-    """Tell a running beat (by PID) to reload the schedule file.
+def reload(service: Service, pid: int | None) -> int:
+    """Tell the running beat to reload the schedule file.
+
+    PID is needed only if several beats of this service run here.
 
     Exits with its result. A file with errors, or one that would remove most schedules, changes nothing.
     """

@@ -14,6 +14,7 @@ from pathlib import Path
 from scheduler.errors import CannotWrite, Conflict, Exit, NotFound
 from scheduler.events import emit
 from scheduler.process import notify
+from scheduler.process.beats import START, chosen_beat
 
 NAME = "reload.json"
 MAX_PROBLEMS = 20  #: problems in the answer, as many as in the journal
@@ -48,11 +49,12 @@ class Reload:
         notify.reloaded()
 
 
-def ask(state_dir: Path, pid: int) -> tuple[int, list[str]]:
-    """Tell a running beat (by process id) to reload the schedule file; returns an exit code and the problems.
+def ask(state_dir: Path, wanted: int | None) -> tuple[int, list[str]]:
+    """Tell this service's beat (``wanted``, if several run) to reload the file; returns an exit code and the problems.
 
-    Raises NotFound where there is no such process, and Conflict if it does not answer.
+    Raises NotFound where there is no such beat, and Conflict if it does not answer: SIGHUP ends other processes.
     """
+    pid = chosen_beat(state_dir, wanted)
     path = state_dir / NAME
     until = time.monotonic() + ANSWER_TIMEOUT_S
     try:
@@ -68,7 +70,7 @@ def ask(state_dir: Path, pid: int) -> tuple[int, list[str]]:
             time.sleep(0.05)
         code, problems = json.loads(path.read_text(encoding="utf-8"))
     except ProcessLookupError:
-        raise NotFound(f"there is no process {pid} any more: start beat, which loads the file by itself") from None
+        raise NotFound(f"there is no process {pid} any more: {START}") from None
     except OSError as error:
         raise CannotWrite(f"cannot ask process {pid} by {path}: {error.strerror}; run it as beat's user") from None
     return code, problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,10 +38,10 @@ def stage(tmp_path: Path) -> Iterator[Service]:
             yield made
 
 
-def reload(stage: Service, pid: int) -> tuple[int, str]:
+def reload(stage: Service, *pid: int) -> tuple[int, str]:
     """Exit code and standard error."""
     environ = {name: value for name, value in stage.environ.items() if name != "SCHEDULER_REDIS_URL"}
-    command = [sys.executable, "-m", "scheduler", "reload", str(pid)]
+    command = [sys.executable, "-m", "scheduler", "reload", *map(str, pid)]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=100, check=False)
     return done.returncode, done.stderr
 
@@ -61,9 +62,30 @@ def test_what_the_leader_loads_is_a_success_and_what_it_refuses_is_a_failure_wit
     assert not beat.count(r"Loaded .*\d remove")
 
 
+def test_only_a_beat_of_this_service_gets_the_signal_and_it_is_found_without_its_number(
+    stage: Service, tmp_path: Path
+) -> None:
+    (beat,) = stage.programs
+    assert reload(stage) == (Exit.OK, "")
+    stranger = subprocess.Popen(["sleep", "600"])
+    (tmp_path / "claims.pid").write_text(f"{stranger.pid}\n")
+    try:
+        for pid in (stranger.pid, os.getpid()):
+            code, told = reload(stage, pid)
+            assert (code, "is no beat that holds its pidfile" in told) == (Exit.NO_INPUT, True), told
+        assert stranger.poll() is None, "SIGHUP would have ended it"
+    finally:
+        stranger.kill()
+        stranger.wait()
+    stage.environ["SCHEDULER_STATE_DIR"] = str(tmp_path / "other")
+    assert reload(stage, beat.pid)[0] == reload(stage)[0] == Exit.NO_INPUT
+
+
 def test_a_standby_judges_its_own_file(stage: Service) -> None:
     standby = stage.start("beat2")
     standby.says("Standing by")
+    code, told = reload(stage)
+    assert (code, "several beats run here" in told) == (Exit.TEMPORARY, True), told
     assert reload(stage, standby.pid) == (Exit.OK, "")
     stage.settings.file.write_text(GOOD.replace("every", "evry", 1))
     code, told = reload(stage, standby.pid)
