@@ -16,6 +16,7 @@ from scheduler import schedule_file
 from scheduler.errors import ConfigurationError, SchedulerError
 from scheduler.events import emit
 from scheduler.process import journal, pidfile
+from scheduler.process.ending import give_up, must_succeed
 from scheduler.redis_url import SOCKET_TIMEOUT, amqp_url, parse
 from scheduler.registry import import_module, import_target
 from scheduler.settings import Settings
@@ -142,6 +143,7 @@ def broker(settings: Settings) -> dict[str, Any]:
 
 
 @signals.import_modules.connect
+@must_succeed
 def import_task_modules(sender: Celery, **_: Any) -> None:
     """Import the modules that hold tasks; a broken one ends the process with one line, not a traceback."""
     for module, variable in getattr(sender, "scheduler_modules", ()):
@@ -172,6 +174,7 @@ def promised(configured: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @signals.worker_init.connect
+@must_succeed
 def prepare_worker(sender: Any, **_: Any) -> None:
     """A result waits for Redis; that would hold up a page, but in a worker the run is not over before."""
     name_unknown_settings(sender.app.scheduler_settings)
@@ -185,6 +188,7 @@ def prepare_worker(sender: Any, **_: Any) -> None:
 
 
 @signals.beat_init.connect
+@must_succeed
 def prepare_beat(sender: Any, **_: Any) -> None:
     """Beat without RedBeat would send everything a second time."""
     from scheduler.beat.scheduler import Scheduler  # the worker and the admin have no use for it
@@ -225,13 +229,6 @@ def refuse_unkept_limits(worker: Any) -> None:
         give_up(error)
 
 
-def give_up(error: SchedulerError) -> None:
-    """End this process the way a user can act on: one line and the error's exit code."""
-    sys.stderr.write(f"scheduler: {error}\n")
-    sys.stderr.flush()
-    raise SystemExit(int(error.exit_code))
-
-
 def from_environment() -> Celery:
     """Build the application, or end the process with one line."""
     sys.path.insert(0, os.getcwd())  # also where it is there: Celery takes its own away once -A is imported
@@ -241,7 +238,6 @@ def from_environment() -> Celery:
         return build(settings)
     except SchedulerError as error:
         give_up(error)
-        raise
 
 
 pidfile.replace_celerys_pidfile()

@@ -61,6 +61,7 @@ EVENTS: dict[str, tuple[int, str]] = {
     "run.refused": (ERROR, "{run} failed: its message cannot be published: {error}"),
     "message.set_aside": (ERROR, "Set aside a message from queue '{queue}' that cannot be read: {error}"),
     "task.given_up": (ERROR, "Gave up the call {id} of {task}: its worker process died {deliveries} times"),
+    "flask.failed": (ERROR, "{problem}"),
     "redis.open": (
         WARNING,
         "Redis at {url} accepts anyone who can reach it: set a password, or require TLS certificates",

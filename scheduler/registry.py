@@ -28,11 +28,19 @@ def import_target(target: str, variable: str) -> Any:
     return target_object
 
 
+def flask_target(target: str) -> Any:
+    """What SCHEDULER_FLASK_APP names: a Flask application, or the factory of one; raises CannotImport."""
+    named = import_target(target, "SCHEDULER_FLASK_APP")
+    if not hasattr(named, "app_context") and not callable(named):
+        raise CannotImport(f"SCHEDULER_FLASK_APP={target} is neither a Flask application nor a function that makes one")
+    return named
+
+
 def import_module(name: str, variable: str) -> Any:
     """Import a module; raises CannotImport with the file and line of the error."""
     try:
         return importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = "" if "importlib" in last.filename else f" at {last.filename}:{last.lineno}"
         raise CannotImport(

@@ -8,6 +8,7 @@ from flask import Flask
 
 from scheduler import admin, celeryapp
 from scheduler.errors import SchedulerError
+from scheduler.process.ending import give_up
 
 
 def create_app() -> Flask:
@@ -22,8 +23,7 @@ def only_app() -> Flask:
         celeryapp.name_unknown_settings(celeryapp.app.scheduler_settings)
         return create_app()
     except SchedulerError as error:
-        celeryapp.give_up(error)
-        raise
+        give_up(error)
 
 
 def __getattr__(name: str) -> Flask:

@@ -16,6 +16,7 @@ from scheduler.changes.plan import Change, Plan
 from scheduler.cli.common import Service, as_json, counted, print_json, say, with_service
 from scheduler.command_name import schema_path
 from scheduler.errors import Exit, RefusedChange
+from scheduler.registry import flask_target
 
 
 def with_file(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,6 +48,8 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
 
     FILE is SCHEDULER_FILE if left out. Needs neither Redis nor a running service.
     """
+    if service.settings.flask_app:
+        flask_target(service.settings.flask_app)
     checked = judge(service, path)
     valid = checked.validated
     warnings = valid.warnings + checked.advice()

@@ -16,7 +16,7 @@ from celery.app.task import Context
 from celery.canvas import maybe_signature
 from celery.utils.time import maybe_iso8601, maybe_make_aware
 from kombu.message import Message
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from scheduler.model import read_run_id
 
@@ -81,6 +81,18 @@ def run_identity(value: Any) -> Any:
 Seconds = Annotated[float, Field(strict=True, ge=0, le=MAX_LIMIT_S, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=MAX_TIMES)] | None
 Signature = Annotated[Any, BeforeValidator(signature)]
+
+
+LIMIT = TypeAdapter[float | None](Seconds | None)
+
+
+def is_limit(value: Any) -> bool:
+    """Whether a worker can read this as a time limit."""
+    try:
+        LIMIT.validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 class Strict(BaseModel):

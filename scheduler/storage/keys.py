@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NOTICES = ("loss", "snapshot", "broker", "messages", "kind", "given_up", "zones")  #: what `Keys.notice` takes
+#: What `Keys.notice` takes.
+NOTICES = ("loss", "snapshot", "broker", "messages", "kind", "given_up", "zones", "flask")
 
 
 @dataclass(frozen=True)

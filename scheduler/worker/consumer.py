@@ -25,6 +25,7 @@ from scheduler.storage.client import AWAY, REFUSED, connect, take_a_write
 from scheduler.storage.keys import Keys
 from scheduler.worker.drain import forgive, hand_back
 from scheduler.worker.intake import Intake
+from scheduler.worker.prepare import prepare
 from scheduler.worker.requests import plain_calls_of_this_worker
 from scheduler.worker.unacknowledged import QoS
 
@@ -75,6 +76,7 @@ class Consumer(consumer.Consumer):
 
     def __init__(self, on_task_request: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(on_task_request, *arguments, **options)
+        prepare(self.app)  # the pool forks later
         self.intake = Intake(self.app, self.connection_errors)
         give = self.controller._process_task
         guarded = self.intake.guard_pool(self.controller)
@@ -87,12 +89,15 @@ class Consumer(consumer.Consumer):
         return self.intake.guard_tasks(super().create_task_handler(*arguments, **options))
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """The body cannot be decoded."""
         self.intake.refuse(message, exc)
 
     def on_unknown_message(self, body: Any, message: Any) -> None:
+        """The message names no task."""
         self.intake.refuse(message, Unreadable("it is not Celery's: it names no task"))
 
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Celery can make no request of the message."""
         self.intake.refuse(message, exc)
 
     def connect(self) -> Any:

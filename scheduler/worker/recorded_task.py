@@ -13,7 +13,7 @@ from scheduler import faults, references
 from scheduler.references import CannotFill, Filled
 from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, header, run_of
 from scheduler.worker.limits import CannotKeepLimit, as_limit, limited, refuse_unkept
-from scheduler.worker.recorder import GivenUp, Recorder
+from scheduler.worker.recorder import GivenUp, NoFlaskApp, Recorder
 
 MAX_RETRY_PAUSE_S = 600  #: seconds between two attempts at most
 
@@ -45,7 +45,13 @@ class RecordedTask(Task):
         }
         # Celery would write STARTED before the claim, over the result of a run whose second delivery this is.
         task.track_started = False
-        task.throws = (*(task.throws or ()), CannotFill, CannotKeepLimit, GivenUp)  # no traceback in the log
+        task.throws = (
+            *(task.throws or ()),
+            CannotFill,
+            CannotKeepLimit,
+            GivenUp,
+            NoFlaskApp,
+        )  # no traceback in the log
         task.__class__ = type(base.__name__, (cls, base), fields)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -55,8 +61,8 @@ class RecordedTask(Task):
         if self.scheduler_tells_start:
             tell_started(self)
         filled = Filled()
-        with self.scheduler_recorder.context:
-            try:
+        try:
+            with self.scheduler_recorder.context:
                 if run_id is not None:
                     refuse_unkept(request)
                 if run_id is not None and header(request, REFERENCES_HEADER):
@@ -64,14 +70,14 @@ class RecordedTask(Task):
                     args, kwargs = filled.fill([*args]), filled.fill(kwargs)
                 # Task's own __call__ would push an empty request in front of this one.
                 result = super().__call__(*args, **kwargs) if self.scheduler_has_call else self.run(*args, **kwargs)
-            except Exception as error:
-                raise_for_celery(self, run_id, error, filled)
-                raise
-            except BaseException as error:
-                if limit := as_limit(error):
-                    raise_for_celery(self, run_id, limit, filled)
-                    raise limit from None
-                raise
+        except Exception as error:
+            raise_for_celery(self, run_id, error, filled)
+            raise
+        except BaseException as error:
+            if limit := as_limit(error):
+                raise_for_celery(self, run_id, limit, filled)
+                raise limit from None
+            raise
         faults.reach("recorder.after_body")
         return filled.hide(result) if filled.values else result
 
@@ -119,7 +125,8 @@ def raise_for_celery(task: Task, run_id: str | None, error: Exception, filled: F
 def raise_retry(task: Task, run_id: str | None, error: Exception) -> None:
     """Raise Celery's Retry while the schedule's ``retries`` are not used up."""
     retries = int(getattr(task.request, RETRIES_HEADER, 0) or 0)
-    if run_id is None or task.request.retries >= retries or isinstance(error, tuple(task.throws or ())):
+    is_expected = isinstance(error, tuple(task.throws or ())) and not isinstance(error, NoFlaskApp)
+    if run_id is None or task.request.retries >= retries or is_expected:
         return
     if type(error).__module__ == "celery.exceptions":  # Ignore, Reject and Retry are no failures
         return

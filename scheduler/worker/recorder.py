@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import uuid
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property
 from typing import Any
 
@@ -18,17 +18,21 @@ from scheduler import faults
 from scheduler.errors import NotFound
 from scheduler.events import emit
 from scheduler.model import Outcome, Run, read_run_id
-from scheduler.registry import import_target
+from scheduler.registry import flask_target
 from scheduler.sending.headers import run_of
 from scheduler.settings import Settings
-from scheduler.storage.aside import give_up
-from scheduler.storage.client import AWAY, connect
+from scheduler.storage.aside import SHOWN_S, give_up
+from scheduler.storage.client import AWAY, REFUSED, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import MAX_ATTEMPTS, NO_EXPIRY, Ledger
 
 LEDGER_ATTEMPTS = 20  #: attempts of each command while Redis is away, with growing pauses up to 2 s
 UNLIMITED_ATTEMPTS = -1  #: the same in a child of the pool, where nothing else waits
 PREVIOUS_ATTEMPT_TIMEOUT_S = 2.0  #: seconds that an attempt waits at most for the attempt before it to end
+
+
+class NoFlaskApp(Exception):
+    """The Flask application of SCHEDULER_FLASK_APP cannot be made, so no body can run inside it."""
 
 
 class GivenUp(Exception):
@@ -56,8 +60,32 @@ class Recorder:
             return nullcontext()
         with self._lock:
             if self._flask_app is None:
-                self._flask_app = make_flask_app(self.settings)
+                self._flask_app = self.make_flask_app()
         return self._flask_app.app_context()  # type: ignore[no-any-return]
+
+    def make_flask_app(self) -> Any:
+        """The Flask application: the object itself, or what the factory returns; raises NoFlaskApp."""
+        name = self.settings.flask_app
+        try:
+            target = flask_target(name)
+            made = target if hasattr(target, "app_context") else target()
+            with made.app_context():
+                pass
+        except (Exception, SystemExit) as error:
+            line = " ".join(f"{type(error).__name__}: {error}".split())
+            problem = f"SCHEDULER_FLASK_APP={name} makes no application, so runs fail: {line} — fix it"
+            self.tell_of_flask(problem)
+            raise NoFlaskApp(problem) from None
+        self.tell_of_flask("")
+        return made
+
+    def tell_of_flask(self, problem: str) -> None:
+        """Show a problem with the factory, and log it once; or take it back."""
+        key, is_new = Keys(self.settings.key_prefix).notice("flask"), True
+        with suppress(*AWAY, *REFUSED), connect(self.settings) as client:
+            is_new = client.set(key, problem, ex=SHOWN_S, get=True) is None if problem else client.delete(key)
+        if problem and is_new:
+            emit("flask.failed", problem=problem)
 
     def claim(self, task: Task, run_id: str) -> bool:
         """Take the run; False when it ran, runs or was dropped already."""
@@ -114,9 +142,3 @@ class Recorder:
             faults.reach("recorder.after_close")
         except AWAY as error:
             emit("ledger.away", run=run_id, outcome=outcome, error=error)
-
-
-def make_flask_app(settings: Settings) -> Any:
-    """The Flask application: the object itself, or what the factory returns."""
-    target = import_target(settings.flask_app, "SCHEDULER_FLASK_APP")
-    return target if hasattr(target, "app_context") else target()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -14,38 +15,36 @@ from celery.worker import state
 
 from scheduler.events import emit
 from scheduler.model import Reason
+from scheduler.process.ending import must_succeed
 from scheduler.references import CannotFill, Hidden
-from scheduler.registry import import_target
 from scheduler.sending.headers import run_of
 from scheduler.settings import Settings
 from scheduler.storage.ledger import UNTAKEN
 from scheduler.tasks import TaskFailed
 from scheduler.worker.leases import LeaseRenewer
 from scheduler.worker.limits import TIME_LIMITS, sentence
-from scheduler.worker.recorded_task import MAX_RETRY_PAUSE_S, RecordedTask
-from scheduler.worker.recorder import UNLIMITED_ATTEMPTS, Recorder
+from scheduler.worker.recorded_task import MAX_RETRY_PAUSE_S
+from scheduler.worker.recorder import UNLIMITED_ATTEMPTS, NoFlaskApp, Recorder
 from scheduler.worker.requests import context_of
 
 
 def connect_recorder(app: Celery, settings: Settings) -> None:
     """Record the runs of this application's workers; nothing is opened before a task runs."""
-    recorder = Recorder(settings)
-    Signals(app, recorder).connect()
+    app.scheduler_recorder = Recorder(settings)
+    Signals(app.scheduler_recorder).connect()
 
 
 class Signals:
     """Celery's worker signals, each turned into one line of the ledger."""
 
-    def __init__(self, app: Celery, recorder: Recorder) -> None:
-        self.app = app
+    def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
 
     def connect(self) -> None:
         """Connect each of Celery's signals to its method."""
         handlers = {
-            signals.worker_init: self.prepare,
             signals.worker_process_init: self.enter_child,
-            signals.worker_ready: self.keep_leases,
+            signals.worker_ready: must_succeed(self.keep_leases),
             signals.task_success: self.succeeded,
             signals.task_failure: self.failed,
             signals.task_retry: self.retried,
@@ -55,19 +54,10 @@ class Signals:
         for signal, handler in handlers.items():
             signal.connect(handler, weak=False)
 
-    def prepare(self, **_: Any) -> None:
-        """Before the pool forks: every task is recorded, and Flask's module imports."""
-        if self.recorder.settings.flask_app:
-            import_target(self.recorder.settings.flask_app, "SCHEDULER_FLASK_APP")
-        self.app.finalize()
-        for task in self.app.tasks.values():
-            if not isinstance(task, RecordedTask) and not task.name.startswith("celery."):
-                RecordedTask.record(task, self.recorder)
-
     def enter_child(self, **_: Any) -> None:
         """After the fork, so that no database connection is shared between children."""
         self.recorder.attempts = UNLIMITED_ATTEMPTS
-        with self.recorder.context:
+        with suppress(NoFlaskApp), self.recorder.context:
             pass
 
     def keep_leases(self, **_: Any) -> None:
@@ -82,7 +72,7 @@ class Signals:
         """In the child for an error of the body; in the main process when the child was lost or hit its time limit."""
         request = sender.request if run_of(sender.request) else context_of(state.requests.get(task_id))
         error = sentence(exception, request)
-        if isinstance(exception, CannotFill):
+        if isinstance(exception, (CannotFill, NoFlaskApp)):
             self.recorder.close(request, "failed", reason=Reason.ERROR, result=str(exception))
         elif isinstance(exception, WorkerLostError):
             self.recorder.close(request, "lost", reason=Reason.LOST, detail=error)

@@ -138,6 +138,76 @@ def test_a_worker_whose_task_module_is_broken_ends_with_one_line(tmp_path: Path)
         assert "scheduler: SCHEDULER_IMPORTS: cannot import 'broken_tasks': ModuleNotFoundError" in worker.output()
 
 
+UNFIT_FLASK = {
+    "no module": ("", "no_such_module:app", "cannot import 'no_such_module': ModuleNotFoundError"),
+    "no attribute": ("", "unfit_project:create_ap", "unfit_project has no 'create_ap'"),
+    "an error": (
+        "raise RuntimeError('boom')",
+        "unfit_project:app",
+        "cannot import 'unfit_project': RuntimeError: boom",
+    ),
+    "an exit": ("import sys; sys.exit(0)", "unfit_project:app", "cannot import 'unfit_project': SystemExit: 0"),
+    "a number": ("app = 5", "unfit_project:app", "is neither a Flask application nor a function that makes one"),
+}
+
+
+@pytest.mark.parametrize(("text", "target", "line"), UNFIT_FLASK.values(), ids=UNFIT_FLASK.keys())
+def test_a_wrong_flask_application_ends_the_worker_and_check_with_one_line(
+    tmp_path: Path, text: str, target: str, line: str
+) -> None:
+    (tmp_path / "unfit_project.py").write_text(text)
+    (tmp_path / "schedules.yaml").write_text("schedules: {}\n")
+    with service_beside(tmp_path, SCHEDULER_FLASK_APP=target) as running:
+        worker = running.start("worker")
+        assert worker.ends() == 78
+        said = [told for told in worker.output().splitlines() if told.startswith("scheduler: ")]
+        assert len(said) == 1
+        assert line in said[0]
+        assert "Traceback" not in worker.output()
+        command = [sys.executable, "-m", "scheduler", "check"]
+        checked = subprocess.run(command, env=running.environ, capture_output=True, text=True, timeout=60, check=False)
+        assert (checked.returncode, checked.stderr) == (78, said[0] + "\n")
+
+
+def test_a_task_whose_own_time_limit_no_worker_can_read_ends_the_worker_with_one_line(tmp_path: Path) -> None:
+    (tmp_path / "odd_tasks.py").write_text(
+        "from celery import shared_task\n\n@shared_task(name='odd', time_limit='soon')\ndef odd(): ...\n"
+    )
+    with service_beside(tmp_path, SCHEDULER_IMPORTS="odd_tasks") as running:
+        worker = running.start("worker")
+        assert worker.ends() == 78
+        assert "scheduler: task odd has time_limit='soon': give it a number of seconds" in worker.output()
+
+
+FACTORY = """
+    import pathlib
+    from flask import Flask
+
+    def create_app():
+        if pathlib.Path(__file__).with_name("broken").exists():
+            raise KeyError("DATABASE_URL")
+        return Flask("theirs")
+"""
+
+
+def test_a_factory_that_fails_is_one_line_and_one_problem_until_it_is_mended(tmp_path: Path) -> None:
+    (tmp_path / "fragile.py").write_text(textwrap.dedent(FACTORY))
+    (tmp_path / "broken").touch()
+    target = {"SCHEDULER_FLASK_APP": "fragile:create_app"}
+    with running_worker(tmp_path, **target) as (running, worker), open_shop(running, worker, tmp_path) as shop:
+        problem = "SCHEDULER_FLASK_APP=fragile:create_app makes no application, so runs fail: KeyError: 'DATABASE_URL'"
+        run = shop.run("scheduler.tasks.log_it", 1, 2)
+        assert run.outcome == "failed"
+        assert run.result.startswith(problem)
+        assert [it for it in shop.store.notices() if it.startswith(problem)]
+        told = [line for line in worker.output().splitlines() if problem in line and "raised" not in line]
+        assert len(told) == 1, told
+        assert "Traceback" not in worker.output()
+        (tmp_path / "broken").unlink()
+        assert shop.run("scheduler.tasks.log_it", 1, 2).outcome == "succeeded"
+        assert not [it for it in shop.store.notices() if it.startswith(problem)]
+
+
 CHANGED = {
     "beat": ("beat", "task_always_eager = True", ()),
     "worker": ("worker", "task_acks_late = False", ()),

@@ -30,6 +30,7 @@ ALLOWED = {
     "jinja_options": "Flask",
     "message": "Celery: of Retry",
     "scheduler_modules": "ours, on Celery's application",
+    "scheduler_recorder": "ours, on Celery's application",
     "scheduler_settings": "ours, on Celery's application",
     "throws": "Celery: of a task",
     "track_started": "Celery: of a task",
