@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import quote
 
@@ -46,6 +47,7 @@ class Settings:
     admin_password_hash: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
     trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    proxies: tuple[str, ...] = ()  #: addresses and networks of proxies that name the page's visitors
     unknown: tuple[str, ...] = ()  #: a sentence for each variable with our prefix that is no setting
 
     @classmethod
@@ -74,6 +76,7 @@ class Settings:
             admin_password_hash=env.secret("SCHEDULER_ADMIN_PASSWORD_HASH", ""),
             secret_key=env.secret("SCHEDULER_SECRET_KEY", ""),
             trusted_hosts=env.words("SCHEDULER_TRUSTED_HOSTS") or cls.trusted_hosts,
+            proxies=env.networks("SCHEDULER_PROXIES"),
             unknown=env.unknown(),  # last, because the calls above say which are known
         )
         settings.check()
@@ -154,6 +157,18 @@ class Environment:
     def words(self, name: str) -> tuple[str, ...]:
         """The words of a value, separated by commas or white space."""
         return tuple(word for word in re.split(r"[,\s]+", self.get(name)) if word)
+
+    def networks(self, name: str) -> tuple[str, ...]:
+        """Addresses and networks such as 10.0.0.0/8."""
+        words = self.words(name)
+        for word in words:
+            try:
+                ip_network(word)
+            except ValueError:
+                raise ConfigurationError(
+                    f"{name}: {word!r} is not an address: write addresses or networks like 127.0.0.1 or 10.0.0.0/8"
+                ) from None
+        return words
 
     def unknown(self) -> tuple[str, ...]:
         """A sentence for each variable that looks like a setting and was not read, with the name that it resembles."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import threading
+from ipaddress import ip_address, ip_network
 
-from flask import Blueprint, Response, redirect, request, session, url_for
+from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler.admin.answers import as_json, page, wants_json
-from scheduler.admin.security import begin_session, is_logged_in
+from scheduler.admin.security import begin_session, end_session, is_logged_in
 from scheduler.admin.service import service
 
 pages = Blueprint("login", __name__)
@@ -25,12 +25,11 @@ def show() -> AnyResponse:
 
 @pages.post("/login")
 def enter() -> AnyResponse:
-    """Check the password. An address with too many wrong ones gets 429 and a waiting time at once: no thread sleeps."""
-    address, throttle = request.remote_addr or "", service().throttle
-    wait = math.ceil(throttle.wait(address))
-    if wait:
-        response = form(f"Too many wrong passwords. Try again in {wait} s.", 429)
-        response.headers["Retry-After"] = str(wait)
+    """Check the password, in its turn where many were wrong; 429 while too many wait for theirs."""
+    address, throttle = client_address(), service().throttle
+    if not throttle.admit(address):
+        response = form("Many wrong passwords come in, and others wait before you. Try again in a few seconds.", 429)
+        response.headers["Retry-After"] = "3"
         return response
     if not is_password(request.form.get("password", "")):
         throttle.failed(address)
@@ -42,9 +41,26 @@ def enter() -> AnyResponse:
 
 @pages.post("/logout")
 def leave() -> AnyResponse:
-    """End the session."""
-    session.clear()
+    """End the session, for every copy of its cookie too."""
+    end_session()
     return redirect(url_for("login.show"), 303)
+
+
+def client_address() -> str:
+    """The address of who asks; a proxy's header is believed only where SCHEDULER_PROXIES names that proxy."""
+    proxies = service().settings.proxies
+    named = (part.strip() for part in request.headers.get("X-Forwarded-For", "").split(","))
+    hops = [*filter(None, named), request.remote_addr or ""]
+    while len(hops) > 1 and is_in(hops[-1], proxies):
+        hops.pop()
+    return hops[-1]
+
+
+def is_in(address: str, networks: tuple[str, ...]) -> bool:
+    try:
+        return any(ip_address(address) in ip_network(network) for network in networks)
+    except ValueError:  # whoever wrote the header may have written anything
+        return False
 
 
 def is_password(given: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import secrets
 import time
 from urllib.parse import urlsplit
 
@@ -13,8 +14,10 @@ from flask.sessions import SecureCookieSessionInterface
 from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler.admin.answers import as_json, wants_json
+from scheduler.admin.service import service
 from scheduler.errors import ConfigurationError
 from scheduler.settings import Settings
+from scheduler.storage.client import AWAY, REFUSED
 
 PUBLIC = frozenset({"login.show", "login.enter", "health.show", "static"})  #: endpoints that need no login
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -109,7 +112,7 @@ def is_logged_in() -> bool:
     """Whether the session is recent enough and made with the current password."""
     age = time.time() - float(session.get("since", 0))
     fresh = 0 <= age < current_app.permanent_session_lifetime.total_seconds()
-    return fresh and hmac.compare_digest(str(session.get("seal", "")), seal())
+    return fresh and hmac.compare_digest(str(session.get("seal", "")), seal()) and not has_ended()
 
 
 def begin_session() -> None:
@@ -118,6 +121,25 @@ def begin_session() -> None:
     session.permanent = True
     session["since"] = time.time()
     session["seal"] = seal()
+    session["id"] = secrets.token_urlsafe(16)
+
+
+def end_session() -> None:
+    """End the session of the current request; Redis remembers it until its cookie would have ended by itself."""
+    store = service().store
+    if identity := session.get("id"):
+        lifetime = int(current_app.permanent_session_lifetime.total_seconds())
+        store.client.set(store.keys.ended_session(str(identity)), "1", ex=lifetime)
+    session.clear()
+
+
+def has_ended() -> bool:
+    """Whether somebody logged out of this session. While Redis is away, the page can show and change nothing anyway."""
+    store = service().store
+    try:
+        return bool(store.client.exists(store.keys.ended_session(str(session.get("id", "")))))
+    except (*AWAY, *REFUSED):
+        return False
 
 
 def seal() -> str:

@@ -13,7 +13,7 @@ from scheduler.process import notify
 from scheduler.process.pidfile import PidFile
 
 bind = "127.0.0.1:8000"
-worker_class = "gthread"
+worker_class = "scheduler.admin.whole_requests.WholeRequests"
 threads = 8
 preload_app = True
 control_socket_disable = True

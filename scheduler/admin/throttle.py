@@ -1,4 +1,7 @@
-"""Slow down password guessing: each wrong password of an address doubles its waiting time."""
+"""Slow down password guessing without locking anyone out.
+
+After a few wrong passwords, from one address or in all, a password is looked at only in its turn: one each second.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +10,53 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-FREE_ATTEMPTS = 3  #: wrong passwords without a waiting time
-MAX_WAIT_S = 300.0
+FREE_ATTEMPTS = 3  #: wrong passwords of an address without a waiting time
+FREE_ATTEMPTS_IN_ALL = 30  #: of all addresses together: guesses may come from many
+TURN_S = 1.0  #: seconds between two turns
+MAX_WAITING = 3  #: requests that wait for a turn; each holds a thread
 RESET_AFTER_S = 900.0  #: without a wrong password, the count restarts after this long
 MAX_ADDRESSES = 10_000
+ACCOUNT = ""  #: in the place of an address: the only user
 
 
 class Throttle:
-    """Counts wrong passwords per address, in this process; times are monotonic seconds."""
+    """Counts wrong passwords per address and in all, in this process; times are monotonic seconds."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self.clock = clock
+        self.sleep = sleep
         self._lock = threading.Lock()
         self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._next_turn = 0.0
 
-    def wait(self, address: str) -> float:
-        """Seconds until this address may try again; 0 if it may now."""
+    def admit(self, address: str) -> bool:
+        """Let a password be looked at, in its turn where the door is slow; False while too many wait."""
         with self._lock:
-            count, at = self._wrong.get(address, (0, 0.0))
-        return max(0.0, at + pause(count) - self.clock()) if count else 0.0
+            if not self._is_slow(address):
+                return True
+            wait = max(self._next_turn - self.clock(), 0.0)
+            if wait > MAX_WAITING * TURN_S:
+                return False
+            self._next_turn = self.clock() + wait + TURN_S
+        self.sleep(wait)
+        return True
+
+    def _is_slow(self, address: str) -> bool:
+        return self._count(address) >= FREE_ATTEMPTS or self._count(ACCOUNT) >= FREE_ATTEMPTS_IN_ALL
+
+    def _count(self, address: str) -> int:
+        count, at = self._wrong.get(address, (0, 0.0))
+        return count if self.clock() - at <= RESET_AFTER_S else 0
 
     def failed(self, address: str) -> None:
         """Count a wrong password."""
-        now = self.clock()
         with self._lock:
-            count, at = self._wrong.pop(address, (0, now))
-            self._wrong[address] = (1 if now - at > RESET_AFTER_S else count + 1, now)
+            for counted in (address, ACCOUNT):
+                count = self._count(counted)
+                self._wrong.pop(counted, None)
+                self._wrong[counted] = (count + 1, self.clock())
             if len(self._wrong) > MAX_ADDRESSES:
                 self._wrong.popitem(last=False)
 
@@ -40,8 +64,3 @@ class Throttle:
         """Forget the wrong passwords of this address, after the right one."""
         with self._lock:
             self._wrong.pop(address, None)
-
-
-def pause(count: int) -> float:
-    """Seconds to wait after this many wrong passwords: 1, 2, 4 … from the FREE_ATTEMPTS-th on."""
-    return 0.0 if count < FREE_ATTEMPTS else min(2.0 ** min(count - FREE_ATTEMPTS, 20), MAX_WAIT_S)

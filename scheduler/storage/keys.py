@@ -139,6 +139,10 @@ class Keys:
         """Where a key of ours is kept that was of another kind, at an instant in epoch seconds."""
         return f"{self.prefix}:aside:{at}:{key.removeprefix(self.prefix).removeprefix(':')}"
 
+    def ended_session(self, identity: str) -> str:
+        """A session of the page from which its user logged out."""
+        return f"{self.prefix}:ended_session:{identity}"
+
     @property
     def probe(self) -> str:
         """Written, and gone at once, to see whether Redis takes writes."""

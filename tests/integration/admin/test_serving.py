@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from scheduler.admin import whole_requests
 from scheduler.errors import Exit
 from tests.integration.admin.test_start import GOOD, ROOT
 from tests.support.notify_socket import NotifySocket
@@ -78,3 +82,86 @@ def test_the_loop_that_looks_after_its_workers_keeps_the_watchdog_quiet(
         systemd.hears("WATCHDOG=1", seconds=3)
     page.send_signal(signal.SIGCONT)
     systemd.hears("WATCHDOG=1")
+
+
+SLOW = {
+    "nothing": b"",
+    "half a head": b"POST /login HTTP/1.1\r\nHost: localhost\r\n",
+    "half a form": b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\npassword=",
+    "half of the next request": b"GET /static/admin.css HTTP/1.1\r\nHost: localhost\r\n\r\nGET /hea",
+}
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+    """Of a page that several tests share."""
+    directory = tmp_path_factory.mktemp("page")
+    systemd = NotifySocket(directory)
+    with serve(directory, NOTIFY_SOCKET=systemd.path) as process:
+        said = systemd.hears("STATUS=Serving on http://127.0.0.1:")
+        yield "127.0.0.1", int(re.findall(r"http://127\.0\.0\.1:(\d+)", said)[0])
+        process.terminate()
+        process.communicate(timeout=60)
+    systemd.close()
+
+
+def ask(address: tuple[str, int], request: bytes, *more: bytes) -> str:
+    """The first line of the answer."""
+    with socket.create_connection(address, 20) as connection:
+        connection.sendall(request)
+        for part in more:
+            connection.sendall(part)
+        return connection.makefile("rb").readline().decode().strip()
+
+
+@pytest.mark.parametrize("begin", SLOW.values(), ids=SLOW)
+def test_forty_slow_connections_stop_neither_the_page_nor_its_health(address: tuple[str, int], begin: bytes) -> None:
+    with ExitStack() as stack:
+        for _ in range(40):
+            connection = stack.enter_context(socket.create_connection(address, 20))
+            connection.sendall(begin)
+        for path in ("/login", "/healthz"):
+            answer = ask(address, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            assert answer.split()[1] in ("200", "503")
+
+
+def test_of_too_many_connections_that_wait_the_first_is_closed(address: tuple[str, int]) -> None:
+    with ExitStack() as stack:
+        first, *_ = [
+            stack.enter_context(socket.create_connection(address, 20)) for _ in range(whole_requests.MAX_ARRIVING + 1)
+        ]
+        assert first.recv(1) == b""
+
+
+def test_a_form_may_come_in_parts_and_be_large(address: tuple[str, int]) -> None:
+    form = b"password=" + b"x" * 200_000
+    head = (
+        f"POST /login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\nContent-Length: {len(form)}\r\n\r\n"
+    )
+    parts = [form[at : at + 20_000] for at in range(0, len(form), 20_000)]
+    assert ask(address, head.encode(), *parts) == "HTTP/1.1 401 UNAUTHORIZED"
+
+
+@pytest.mark.parametrize(
+    ("header", "answer"),
+    [
+        ("Transfer-Encoding: chunked", "HTTP/1.1 411 Length Required"),
+        ("Content-Length: 9999999", "HTTP/1.1 413 Content Too Large"),
+    ],
+)
+def test_a_body_that_could_hold_a_thread_is_refused_before_it_gets_one(
+    address: tuple[str, int], header: str, answer: str
+) -> None:
+    assert ask(address, f"POST /login HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n".encode()) == answer
+
+
+def test_one_connection_serves_several_requests(address: tuple[str, int]) -> None:
+    request = b"GET /static/admin.css HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.create_connection(address, 20) as connection:
+        for _ in range(3):
+            connection.sendall(request)
+            connection.recv(65536)
+        connection.sendall(request + request)
+        answers = b""
+        while answers.count(b"HTTP/1.1 200 OK") < 2:
+            answers += connection.recv(65536)

@@ -1,28 +1,89 @@
-"""How long a guesser has to wait."""
+"""When a password is looked at, after some that were wrong."""
 
 from __future__ import annotations
 
-from scheduler.admin.throttle import MAX_ADDRESSES, MAX_WAIT_S, RESET_AFTER_S, Throttle, pause
+import pytest
+
+from scheduler.admin.throttle import (
+    FREE_ATTEMPTS,
+    FREE_ATTEMPTS_IN_ALL,
+    MAX_ADDRESSES,
+    MAX_WAITING,
+    RESET_AFTER_S,
+    TURN_S,
+    Throttle,
+)
 
 
-def test_the_first_mistakes_are_free_and_then_each_doubles_the_wait() -> None:
-    assert [pause(count) for count in range(8)] == [0, 0, 0, 1, 2, 4, 8, 16]
-    assert pause(1_000_000) == MAX_WAIT_S
+class Clock:
+    """Stands still but for whoever sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
 
 
-def test_the_count_starts_anew_after_a_quarter_of_an_hour() -> None:
-    now = 0.0
-    throttle = Throttle(lambda: now)
-    for _ in range(5):
-        throttle.failed("guesser")
-    assert throttle.wait("guesser") == 4
-    now += RESET_AFTER_S + 1
-    throttle.failed("guesser")
-    assert throttle.wait("guesser") == 0
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
-def test_it_remembers_so_many_addresses_and_no_more() -> None:
-    throttle = Throttle(lambda: 0.0)
+@pytest.fixture
+def throttle(clock: Clock) -> Throttle:
+    return Throttle(clock, clock.sleep)
+
+
+def fail(throttle: Throttle, address: str, times: int) -> None:
+    for _ in range(times):
+        throttle.failed(address)
+
+
+def test_the_first_mistakes_are_free_and_then_each_password_waits_for_its_turn(
+    throttle: Throttle, clock: Clock
+) -> None:
+    fail(throttle, "guesser", FREE_ATTEMPTS - 1)
+    assert throttle.admit("guesser")
+    assert clock.slept == []
+    fail(throttle, "guesser", 1)
+    admitted = [throttle.admit("guesser") for _ in range(10)]
+    assert admitted == [True] * (MAX_WAITING + 1) + [False] * (9 - MAX_WAITING)
+    assert clock.slept == [number * TURN_S for number in range(MAX_WAITING + 1)]
+
+
+def test_another_address_does_not_wait(throttle: Throttle, clock: Clock) -> None:
+    fail(throttle, "guesser", 20)
+    assert throttle.admit("neighbour")
+    assert clock.slept == []
+
+
+def test_guesses_from_many_addresses_slow_every_address(throttle: Throttle, clock: Clock) -> None:
+    for number in range(FREE_ATTEMPTS_IN_ALL):
+        throttle.failed(f"guesser {number}")
+    assert [throttle.admit("neighbour") for _ in range(2)] == [True, True]
+    assert clock.slept == [0, TURN_S]
+
+
+def test_the_count_restarts_after_a_quarter_of_an_hour(throttle: Throttle, clock: Clock) -> None:
+    fail(throttle, "guesser", 5)
+    clock.now += RESET_AFTER_S + 1
+    fail(throttle, "guesser", FREE_ATTEMPTS - 1)
+    assert [throttle.admit("guesser") for _ in range(20)] == [True] * 20
+    assert clock.slept == []
+
+
+def test_the_right_password_forgets_the_wrong_ones(throttle: Throttle, clock: Clock) -> None:
+    fail(throttle, "someone", 5)
+    throttle.succeeded("someone")
+    assert [throttle.admit("someone") for _ in range(20)] == [True] * 20
+
+
+def test_it_remembers_so_many_addresses_and_no_more(throttle: Throttle) -> None:
     for number in range(MAX_ADDRESSES + 5):
         throttle.failed(str(number))
     assert len(throttle._wrong) == MAX_ADDRESSES
