@@ -13,6 +13,7 @@ import pytest
 from scheduler import celeryapp
 from scheduler.settings import Settings
 from scheduler.storage.client import connect
+from tests.support.alive import is_alive
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.service import Service, service
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.xdist_group("calls_run_once")
 
 LEASE_S = 2
 TASKS = """
-    import pathlib, time
+    import os, pathlib
     from celery import shared_task
 
     try:
@@ -35,6 +36,7 @@ TASKS = """
     def nap(word, seconds):
         with pathlib.Path(__file__).with_name("begun").open("a") as file:
             file.write(f"{word}\\n")
+        pathlib.Path(__file__).with_name("pid").write_text(str(os.getpid()))
         sleep(seconds)
         with pathlib.Path(__file__).with_name("ended").open("a") as file:
             file.write(f"{word}\\n")
@@ -96,7 +98,10 @@ def test_a_call_runs_once_however_long_it_takes_and_waits_and_again_when_its_wor
     until(lambda: delayed in shop.words("ended"), 60, "the delayed call ends")
     until(lambda: not any(shop.left()), 30, f"everything is acknowledged: {shop.left()}")
     assert (shop.words("begun").count(long), shop.words("begun").count(delayed)) == (1, 1), worker.output()
+    (shop.directory / "pid").unlink()
     shop.call(last, 60, pool)
     until(lambda: last in shop.words("begun"), 30, "the last call runs")
+    until(lambda: shop.words("pid"), 10, "its process is known")
     worker.popen.kill()
+    until(lambda: not is_alive(int(shop.words("pid")[0])), 10, "the body ends too, since it will run again")
     until(lambda: shop.waiting(pool), 10 + 3 * LEASE_S, "the call is back in its queue")

@@ -65,7 +65,7 @@ def thaw_children(service: Service) -> None:
 
 
 def deliver_again(service: Service) -> None:
-    """What Celery's broker does after an hour with the messages that a dead worker never acknowledged."""
+    """What another worker does with the messages of a dead one, when their leases have ended."""
     for tag, kept in service.client.hgetall("unacked").items():
         service.client.lpush("celery", json.dumps(json.loads(kept)[0]))
         service.client.hdel("unacked", tag)
