@@ -6,12 +6,13 @@ import os
 from typing import Any
 
 from celery import Task
-from celery.exceptions import Ignore, Retry
+from celery.exceptions import Ignore, Reject, Retry
 from celery.states import STARTED
 
 from scheduler import faults, references
 from scheduler.references import CannotFill, Filled
 from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, header, run_of
+from scheduler.worker import endings
 from scheduler.worker.limits import CannotKeepLimit, as_limit, limited, refuse_unkept
 from scheduler.worker.recorder import GivenUp, NoFlaskApp, Recorder
 
@@ -70,13 +71,14 @@ class RecordedTask(Task):
                     args, kwargs = filled.fill([*args]), filled.fill(kwargs)
                 # Task's own __call__ would push an empty request in front of this one.
                 result = super().__call__(*args, **kwargs) if self.scheduler_has_call else self.run(*args, **kwargs)
-        except Exception as error:
-            raise_for_celery(self, run_id, error, filled)
-            raise
         except BaseException as error:
-            if limit := as_limit(error):
-                raise_for_celery(self, run_id, limit, filled)
-                raise limit from None
+            ended = as_limit(error) or (error if request.called_directly else endings.as_failure(error, run_id))
+            if not isinstance(ended, Exception):
+                raise
+            self.end_early(run_id, ended)
+            raise_for_celery(self, run_id, ended, filled)
+            if ended is not error:
+                raise ended from None
             raise
         faults.reach("recorder.after_body")
         return filled.hide(result) if filled.values else result
@@ -87,6 +89,19 @@ class RecordedTask(Task):
             self.scheduler_recorder.count_delivery(self)
         elif not self.scheduler_recorder.claim(self, run_id):
             raise Ignore
+
+    def end_early(self, run_id: str | None, ended: Exception) -> None:
+        """Close the run of a body that ended in a way for which Celery sends no signal."""
+        recorder = self.scheduler_recorder
+        if isinstance(ended, Ignore) and run_id is not None:
+            recorder.close(self.request, "succeeded", result=endings.result_of(ended, self.request))
+        elif isinstance(ended, Reject) and ended.requeue:
+            recorder.forget_deliveries(self.request.id)
+
+    def on_replace(self, sig: Any) -> Any:
+        """Celery's hook of ``self.replace``: note the replacement, which is a plain call and no part of the run."""
+        self.request.replaced_by = str(sig.get("task"))
+        return super().on_replace(sig)
 
     def signature_from_request(self, request: Any = None, *arguments: Any, **options: Any) -> Any:
         """Celery's message for a retry. The expiry is that of the first message: a next attempt does not inherit it."""

@@ -120,6 +120,10 @@ class Recorder:
             emit("task.given_up", task=task.name, id=request.id, deliveries=times)
             raise GivenUp(f"given up: its worker process died {times} times")
 
+    def forget_deliveries(self, task_id: str) -> None:
+        """Count no delivery of a plain call whose body asked for the next one."""
+        self.ledger.client.delete(self.ledger.keys.deliveries(task_id))
+
     def declared_references(self, run_id: str) -> str:
         """The digest that beat wrote of the references in this run's arguments; empty if the file declared none."""
         try:

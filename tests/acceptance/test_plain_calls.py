@@ -42,22 +42,22 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 
 def test_a_call_that_kills_its_process_is_given_up_after_three_times_and_everyone_is_told(shop: Shop) -> None:
-    call = shop.app.send_task("plain.die")
-    until(lambda: shop.result(call.id).get("status") == "FAILURE", 60, "the call has failed")
+    call = shop.app.send_task("plain.die").id
+    until(lambda: shop.result(call).get("status") == "FAILURE", 60, "the call has failed")
     assert shop.began("die") == 3
-    result = shop.result(call.id)
+    result = shop.result(call)
     assert result["result"]["exc_message"] == ["given up: its worker process died 3 times"]
     [problem] = [it for it in shop.store.notices() if "gave up" in it]
-    assert f"task plain.die, id {call.id}" in problem
-    assert shop.worker.count(f"Gave up the call {call.id} of plain.die: its worker process died 3 times") == 1
+    assert f"task plain.die, id {call}" in problem
+    assert shop.worker.count(f"Gave up the call {call} of plain.die: its worker process died 3 times") == 1
     assert shop.run("scheduler.tasks.log_it", 1, 2).outcome == "succeeded"
     until(lambda: not shop.client.hlen("unacked"), 10, "its message is gone")
 
 
 def test_calls_that_redis_delivers_again_are_not_counted_among_the_dead(shop: Shop) -> None:
-    call = shop.app.send_task("plain.wait", (1e9,))
+    call = shop.app.send_task("plain.wait", (1e9,)).id
     until(lambda: shop.began("wait") == 1, 30, "the body began")
-    shop.client.incrby(shop.keys.deliveries(call.id), 2)
+    shop.client.incrby(shop.keys.deliveries(call), 2)
     shop.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-    until(lambda: not shop.client.exists(shop.keys.deliveries(call.id)), 30, "the worker said that it returned them")
-    shop.app.control.revoke(call.id, terminate=True)
+    until(lambda: not shop.client.exists(shop.keys.deliveries(call)), 30, "the worker said that it returned them")
+    shop.app.control.revoke(call, terminate=True)

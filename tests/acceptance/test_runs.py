@@ -30,8 +30,9 @@ from tests.support.worker import Shop, open_shop, running_worker
 pytestmark = pytest.mark.xdist_group("runs")
 
 TASKS = """
-    import pathlib, time
-    from celery import shared_task
+    import asyncio, pathlib, sys, time
+    from celery import chord, shared_task
+    from celery.exceptions import Ignore, Reject
     from celery.exceptions import SoftTimeLimitExceeded
     from scheduler.worker import limits
 
@@ -93,6 +94,40 @@ TASKS = """
         except SoftTimeLimitExceeded:
             BODIES.with_name("asked").touch()
             time.sleep(60)
+
+
+    @shared_task(name="runs.end", bind=True)
+    def end(self, how, *arguments):
+        begin(how)
+        if how == "ignore":
+            raise Ignore("nothing to do")
+        if how.startswith("reject"):
+            raise Reject("not now", requeue=how == "reject and requeue" and not arguments)
+        if how == "exit":
+            sys.exit(3)
+        if how == "exit with nothing":
+            sys.exit()
+        if how == "interrupt":
+            raise KeyboardInterrupt
+        if how == "cancelled":
+            raise asyncio.CancelledError("cut")
+        if how == "another base":
+            raise OwnBase("own")
+        if how == "replaced by a task":
+            raise self.replace(add.s(1, 2))
+        if how == "replaced by a chain":
+            return self.replace(add.s(1, 2) | add.s(3))
+        if how == "replaced by a chord":
+            return self.replace(chord([add.s(1, 2), add.s(3, 4)], total.s()))
+
+
+    class OwnBase(BaseException):
+        pass
+
+
+    @shared_task(name="runs.total")
+    def total(numbers):
+        return sum(numbers)
 
 
     @shared_task(name="runs.hold")
@@ -349,3 +384,56 @@ def test_a_program_ends_with_its_run_when_the_pools_process_is_killed(shop: Shop
     until(pid.exists, 60, "the program runs")
     os.kill(int(shop.ledger.get(identity).worker.rpartition(":")[2]), signal.SIGKILL)
     until(lambda: not is_alive(int(pid.read_text())), 20, "the program is gone")
+
+
+ENDINGS = {
+    "ignore": ("succeeded", "ended with Ignore: nothing to do"),
+    "reject": ("failed", "BodyRejected: Reject: not now"),
+    "reject and requeue": ("failed", "BodyRejected: Reject: not now"),
+    "exit": ("failed", "BodyExited: SystemExit: 3"),
+    "exit with nothing": ("failed", "BodyExited: SystemExit"),
+    "interrupt": ("failed", "BodyExited: KeyboardInterrupt"),
+    "cancelled": ("failed", "BodyExited: CancelledError: cut"),
+    "another base": ("failed", "BodyExited: OwnBase: own"),
+    "replaced by a task": ("succeeded", "replaced by runs.add, whose end is not part of this run"),
+    "replaced by a chain": ("succeeded", "replaced by celery.chain, whose end is not part of this run"),
+    "replaced by a chord": ("succeeded", "replaced by celery.chord, whose end is not part of this run"),
+}
+REPLACED = {"replaced by a task": 3, "replaced by a chain": 6, "replaced by a chord": 10}
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+def test_a_run_ends_when_its_body_ends_however_that_ends(shop: Shop, how: str) -> None:
+    began = shop.began(how)
+    run = shop.run("runs.end", how, on_lost="rerun")
+    assert (run.outcome, run.result, run.attempt) == (*ENDINGS[how], 1)
+    assert shop.client.hget(shop.keys.ledger(run.schedule), ":open") == ""
+    if how in REPLACED:
+        until(lambda: shop.result(run.task_id).get("result") == REPLACED[how], 30, "the replacement's result")
+    until(lambda: not shop.client.hlen("unacked"), 30, "its message is gone")
+    assert shop.began(how) == began + 1
+    assert shop.worker.popen.poll() is None
+
+
+def test_the_retries_of_a_schedule_follow_a_body_that_exits_too(shop: Shop) -> None:
+    began = shop.began("exit")
+    run = shop.run("runs.end", "exit", retries=1)
+    assert (run.outcome, run.attempt) == ("failed", 2)
+    assert shop.began("exit") == began + 2
+
+
+@pytest.mark.parametrize("how", ["exit", "interrupt", "another base"])
+def test_a_plain_call_whose_body_exits_has_failed(shop: Shop, how: str) -> None:
+    began = shop.began(how)
+    call = shop.app.send_task("runs.end", (how,)).id
+    until(lambda: shop.result(call).get("status") == "FAILURE", 30, "it failed")
+    assert shop.result(call)["result"]["exc_message"] == [ENDINGS[how][1].removeprefix("BodyExited: ")]
+    assert shop.began(how) == began + 1
+
+
+def test_a_plain_call_that_asks_for_another_delivery_gets_as_many_as_it_asks_for(shop: Shop) -> None:
+    began = shop.began("reject and requeue")
+    call = shop.app.send_task("runs.end", ("reject and requeue",)).id
+    until(lambda: shop.began("reject and requeue") > began + 5, 30, "more deliveries than a dying process gets")
+    shop.app.control.revoke(call)
+    until(lambda: shop.result(call).get("status") == "REVOKED", 30, "it is revoked")
