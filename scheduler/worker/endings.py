@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
-from billiard.common import terminate_handler_fired
 from celery.exceptions import Ignore, Reject
 
 #: Errors of these packages stop a body from outside; they are no end of its own.
 STOPPERS = ("billiard", "celery", "eventlet", "gevent", "greenlet")
+
+#: Exit codes that billiard gives a process of the pool which a signal ends.
+SIGNALLED = frozenset(number - 256 for number in signal.valid_signals())
 
 
 class BodyExited(Exception):
@@ -23,10 +26,14 @@ def as_failure(error: BaseException, run_id: str | None) -> BaseException:
     """What Celery is to see instead of an error of a body: a failure where the body gave up, else the same error."""
     if isinstance(error, Reject) and run_id is not None:
         return BodyRejected(one_line("Reject", error.reason or "")).with_traceback(error.__traceback__)
-    # A signal to a process of the pool raises SystemExit too, wherever the body is.
-    if isinstance(error, Exception) or terminate_handler_fired() or is_stopper(error):
+    if isinstance(error, Exception) or is_signal(error) or is_stopper(error):
         return error
     return BodyExited(one_line(type(error).__name__, error)).with_traceback(error.__traceback__)
+
+
+def is_signal(error: BaseException) -> bool:
+    """Whether a signal ends this process of the pool: billiard's handler raises SystemExit wherever the body is."""
+    return isinstance(error, SystemExit) and error.code in SIGNALLED
 
 
 def is_stopper(error: BaseException) -> bool:

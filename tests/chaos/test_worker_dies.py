@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+from typing import Any
 
 import pytest
 
+from scheduler.errors import Exit
 from scheduler.model import Run
 from tests.chaos.accounts import reckon
 from tests.chaos.processes import Process
@@ -26,7 +28,7 @@ STEPS = {
 SETTLED = 60  #: seconds until a vanished worker's run has ended
 
 
-def one_due_instant(service: Service, **fields: str) -> None:
+def one_due_instant(service: Service, **fields: Any) -> None:
     """One run in the queue, sent by a beat that goes on."""
     service.load_one_due_soon(**fields)
     service.leads(service.beat())
@@ -77,6 +79,33 @@ def test_a_worker_that_dies_there_runs_no_body_twice(service: Service, step: str
     assert service.worker(faults=f"{step}:kill").ends() == -signal.SIGKILL
     service.worker()
     ends_as(service, outcome)
+
+
+@pytest.mark.parametrize(
+    ("ending", "step", "outcome"),
+    [
+        ("ignore", "recorder.before_close", "lost"),
+        ("ignore", "recorder.after_close", "succeeded"),
+        ("exit", "recorder.after_close", "failed"),
+    ],
+)
+def test_a_worker_that_dies_as_a_body_ends_without_a_result_runs_it_no_second_time(
+    service: Service, ending: str, step: str, outcome: str
+) -> None:
+    one_due_instant(service, args=[0.0, ending])
+    assert service.worker(faults=f"{step}:kill").ends() == -signal.SIGKILL
+    service.worker()
+    ends_as(service, outcome)
+
+
+def test_a_worker_that_cannot_be_prepared_takes_no_run(service: Service) -> None:
+    one_due_instant(service)
+    assert service.worker(flask_app="no_such_module:app").ends() == Exit.CONFIG
+    until(lambda: service.client.llen("celery"), SETTLED, "the run waits in its queue")
+    assert the_run(service).outcome == "queued"
+    assert not service.client.hlen("unacked")
+    service.worker()
+    ends_as(service, "succeeded")
 
 
 def frozen_child(worker: Process) -> int:
