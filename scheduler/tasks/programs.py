@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -18,6 +19,8 @@ MAX_OUTPUT_BYTES = 16_384
 GRACE_S = 10.0  #: seconds between SIGTERM and SIGKILL
 KILL_TIMEOUT_S = 5.0  #: seconds that SIGKILL may take to end everything
 LAST_WORDS = ("error", "gone")  #: of the supervisor's report
+#: the worker's own variables: its settings, and what systemd tells it about its credentials, notifications and sockets
+OF_THE_WORKER = re.compile(r"SCHEDULER_|(CREDENTIALS_DIRECTORY|NOTIFY_SOCKET|WATCHDOG_(PID|USEC)|LISTEN_\w+|MAINPID)$")
 SUPERVISOR = str(Path(__file__).with_name("supervisor.py"))
 
 
@@ -40,7 +43,7 @@ class Program:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 cwd=directory,
-                env={key: value for key, value in os.environ.items() if not key.startswith("SCHEDULER_")},
+                env={name: value for name, value in os.environ.items() if not OF_THE_WORKER.match(name)},
                 pass_fds=(watched, report),
                 start_new_session=True,
             )

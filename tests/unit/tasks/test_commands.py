@@ -65,7 +65,16 @@ def test_a_command_ended_by_a_signal_names_it() -> None:
 
 
 def test_a_command_does_not_see_the_secrets_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SCHEDULER_SECRET_KEY", "hush")
+    hidden = (
+        "SCHEDULER_SECRET_KEY",
+        "CREDENTIALS_DIRECTORY",
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "LISTEN_FDS",
+        "MAINPID",
+    )
+    for name in hidden:
+        monkeypatch.setenv(name, "hush")
     monkeypatch.setenv("OTHER", "loud")
     output = tasks.run_command(["env"])["output"]
     assert "OTHER=loud" in output
