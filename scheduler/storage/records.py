@@ -77,9 +77,15 @@ def record(kind: type[T], value: Any, **known: Any) -> T:
 
 
 def loads(stored: str | None) -> Any:
-    """The value of a JSON text. Raises ValueError, also for NaN, which is not JSON, and for too deep a nesting."""
+    """The value of a JSON text; half a surrogate pair, which nothing could show, becomes a question mark.
+
+    Raises ValueError, also for NaN, which is not JSON, and for too deep a nesting.
+    """
     try:
-        return json.loads(stored or "null", parse_constant=refuse)
+        value = json.loads(stored or "null", parse_constant=refuse)
+        if stored and "\\ud" in stored.lower():
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+        return value
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 

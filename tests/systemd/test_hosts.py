@@ -44,13 +44,15 @@ def goes_on(seen: list[Host], since: float) -> float:
 
 @contextmanager
 def telling(hosts: list[Host]) -> Iterator[None]:
-    """Show what beat and workers said where something does not come."""
+    """Show what beat and workers said and did where something does not come."""
     try:
         yield
     except AssertionError:
         for host in hosts:
+            # Each process of the worker writes into the journal where it is.
+            host.run("systemctl", "kill", "--signal=ABRT", "--kill-whom=all", "celery-worker", check=False)
             for unit in SERVICE:
-                print(host.name, host.show(unit, "StatusText"), host.journal(unit, "--lines=80"), sep="\n")
+                print(host.name, host.show(unit, "StatusText"), host.journal(unit, "--lines=120"), sep="\n")
         raise
 
 

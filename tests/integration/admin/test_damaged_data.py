@@ -68,9 +68,9 @@ def look(admin: Browser, shell: Shell, client: Client, keys: Keys, settings: Any
 
 
 def some(cases: Iterator[Any], count: int = 25) -> list[Any]:
-    """Different ones on each day's run, so that over time all are tried."""
+    """The same ones in each run; all of them take seven minutes."""
     every = list(cases)
-    return random.sample(every, min(count, len(every)))
+    return random.Random(1).sample(every, min(count, len(every)))
 
 
 def test_a_ledger_row_that_cannot_be_read_is_shown_as_that_and_takes_nothing_away(
