@@ -63,7 +63,7 @@ def prctl(option: int, value: int) -> bool:
         import ctypes
 
         return ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0  # type: ignore[no-any-return]
-    except (ImportError, OSError, AttributeError):
+    except (ImportError, OSError, AttributeError, MemoryError):  # the last where memory must not become code
         return False
 
 

@@ -91,6 +91,18 @@ def test_what_does_not_end_in_time_runs_again_at_once(shop: Shop, how: signal.Si
     assert shop.worker.count("Traceback") == 0, shop.worker.output()
 
 
+def test_a_program_that_was_cut_off_has_ended_before_its_run_starts_again(shop: Shop, tmp_path: Path) -> None:
+    begun, ended = tmp_path / "begun", tmp_path / "ended"
+    again = f"if [ -e {begun} ]; then [ -e {ended} ]; exit; fi"
+    script = f"{again}; trap 'sleep 2; touch {ended}; exit' TERM; touch {begun}; while :; do sleep 0.1; done"
+    identity = shop.send("scheduler.tasks.run_command", kwargs={"argv": ["sh", "-c", script]})
+    until(begun.exists, 60, "the program runs")
+    other = shop.running.start("worker2", "--concurrency=1", "--without-mingle")
+    other.says(r" ready\.")
+    shop.worker.stop(seconds=50)
+    assert (shop.ended(identity).outcome, shop.ended(identity).attempt) == ("succeeded", 2)
+
+
 def test_a_body_that_was_cut_off_does_not_go_on(shop: Shop) -> None:
     sent(shop, "slow.nap", 60)
     children = Path(f"/proc/{shop.worker.pid}/task/{shop.worker.pid}/children").read_text().split()
