@@ -23,7 +23,7 @@ from scheduler.settings import Settings
 from scheduler.storage.client import Client, connect
 
 LOST = (redis.RedisError, OSError)
-MAX_RETURNED = 100  #: messages that are returned to their queues at once
+MAX_RETURNED = 1000  #: messages that are returned to their queues at once
 MAX_LOOK_INTERVAL_S = 5.0
 MAX_CLOCK_STEP_S = 2.0
 
