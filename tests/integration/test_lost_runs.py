@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from celery.app.task import Context
@@ -50,7 +51,7 @@ def _a_run_whose_lease_is_over(ledger: Ledger, client: Client, keys: Keys) -> No
 @pytest.fixture
 def request_of_it() -> Iterator[Context]:
     """The run as the worker that is this process knows it."""
-    request = Context({RUN_HEADER: ID, "id": task_id(ID)})
+    request = Context({RUN_HEADER: ID, "id": task_id(ID), "message": SimpleNamespace(delivery_tag="its tag")})
     state.active_requests.add(request)
     yield request
     state.active_requests.discard(request)
