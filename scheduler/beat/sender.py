@@ -14,15 +14,13 @@ from scheduler.beat.lease import Lease
 from scheduler.beat.loss_detector import LossDetector
 from scheduler.beat.roster import Roster
 from scheduler.events import emit
-from scheduler.sending.decide import Stretches, decide, decide_on_time
+from scheduler.sending.decide import Leaderless, Stretches, decide, decide_on_time
 from scheduler.sending.dispatch import Dispatcher, Due, Unsendable
 from scheduler.storage import entries
 from scheduler.storage.client import AWAY, REFUSED, Posted
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.instants import EPOCH, from_seconds
 from scheduler.storage.lock import LostLock
-
-Interval = tuple[datetime, datetime]
 
 MAX_BATCH = 100  #: entries committed in one step: more would keep others waiting for Redis, and are no faster
 MAX_SENT_PER_ROUND = 100 * MAX_BATCH  #: entries that are sent before beat does anything else
@@ -37,7 +35,7 @@ class Sender:
         roster: Roster,
         lease: Lease,
         losses: LossDetector,
-        leaderless: Interval,
+        leaderless: Leaderless,
         keep_zones: Callable[[], None],
     ) -> None:
         self.dispatcher = dispatcher

@@ -9,6 +9,7 @@ from datetime import datetime
 from scheduler.beat.context import Context
 from scheduler.events import emit
 from scheduler.process import notify
+from scheduler.sending.decide import Leaderless
 from scheduler.storage.instants import EPOCH, from_seconds
 from scheduler.storage.lock import holder, last_led
 
@@ -24,11 +25,12 @@ class Takeover:
     at: datetime
     last_led: float | None  #: when a beat led last, in epoch seconds, as far as Redis knows
     led_until: datetime | None  #: the same, as far as Redis or this beat itself knows
+    was_leader: bool = False  #: whether this beat led then
 
     @property
-    def leaderless(self) -> tuple[datetime, datetime]:
+    def leaderless(self) -> Leaderless:
         """The interval before, in which no beat led."""
-        return self.led_until or EPOCH, self.at
+        return Leaderless(self.led_until or EPOCH, self.at, not self.was_leader)
 
 
 class StandingBy:
@@ -49,7 +51,8 @@ class StandingBy:
         # Where Redis lost its data, or has older data, a beat that led before still knows itself what it sent.
         known = [from_seconds(seen)] if seen else []
         known += [context.memory.sent_all] if context.memory.sent_all else []
-        return Takeover(from_seconds(time.time()), seen, max(known, default=None))
+        was_leader = context.memory.sent_all is not None
+        return Takeover(from_seconds(time.time()), seen, max(known, default=None), was_leader)
 
     def tick(self) -> float:
         """Say who leads; returns the seconds until it is worth trying again."""

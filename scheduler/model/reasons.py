@@ -50,7 +50,7 @@ class Reason(StrEnum):
     UNREADABLE = "message unreadable", "failed", "the worker could not read its message", "worker/intake.py"
     UNSENDABLE = "unsendable", "failed", "its message could not be published", "beat/outbox.py"
 
-    LOST = "lost", "lost", "its worker disappeared", "beat/lost_runs.py", "worker/signals.py"
+    LOST = "lost", "lost", "its worker stopped answering", "beat/lost_runs.py", "worker/signals.py"
     FORGOTTEN = (
         "forgotten",
         "lost",
@@ -60,7 +60,7 @@ class Reason(StrEnum):
     )
     MESSAGE_LOST = "message lost", "lost", "its message was lost and could not be built again", "beat/lost_messages.py"
 
-    RERUN = "rerun", "queued", "sent again because its worker disappeared", "lua/lose.lua"
+    RERUN = "rerun", "queued", "sent again because its worker stopped answering", "lua/lose.lua"
     RESENT = "resent", "queued", "sent again because its message was lost", "lua/send_again.lua"
     HANDED_BACK = (
         "handed back",

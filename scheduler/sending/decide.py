@@ -35,6 +35,14 @@ class Skip:
     detail: str = ""
 
 
+class Leaderless(NamedTuple):
+    """The interval in which no beat led. A beat that led before and after it was not down, but could not lead."""
+
+    first: datetime
+    last: datetime
+    was_down: bool = True
+
+
 class Forgotten(NamedTuple):
     """What fell due up to an instant was sent, and Redis knows only of the ``recorded`` instants among it."""
 
@@ -88,7 +96,7 @@ def decide(
     entry: Entry,
     job: Job,
     now: datetime,
-    leaderless: tuple[datetime, datetime] | None = None,
+    leaderless: Leaderless | None = None,
     covered: Stretches = (),
     forgotten: Forgotten | None = None,
 ) -> Decision:
@@ -191,15 +199,19 @@ def choose(ready: list[datetime], job: Job, now: datetime, more: bool) -> set[da
     return {*caught_up, *on_time}
 
 
-def why_missed(instant: datetime, leaderless: tuple[datetime, datetime] | None) -> str:
+def why_missed(instant: datetime, leaderless: Leaderless | None) -> str:
     """The period in which no beat led, where that is why this instant was missed; else nothing."""
-    if leaderless is None or not leaderless[0] <= instant <= leaderless[1]:
+    if leaderless is None or not leaderless.first <= instant <= leaderless.last:
         return ""
-    first, last = leaderless
+    first, last, was_down = leaderless
     if first == EPOCH:
         return f"no beat led before {last.strftime('%Y-%m-%d %H:%M')} UTC"
     form = "%H:%M" if last - first < timedelta(hours=20) else "%Y-%m-%d %H:%M"
-    return f"beat was down {first.strftime(form)}–{last.strftime(form)} UTC"
+    form = "%H:%M:%S" if last - first < timedelta(minutes=5) else form
+    period = f"{first.strftime(form)}–{last.strftime(form)} UTC"
+    if was_down:
+        return f"beat was down {period}"
+    return f"no beat led {period}: Redis did not answer, or this machine stood still"
 
 
 def expiry(job: Job, instant: datetime, following: datetime | None, now: datetime) -> datetime | None:

@@ -16,7 +16,7 @@ from kombu.entity import Queue
 
 from scheduler.errors import NotFound, RefusedChange
 from scheduler.model import Entry, Pause, run_id
-from scheduler.sending.decide import decide
+from scheduler.sending.decide import Leaderless, decide
 from scheduler.sending.dispatch import Dispatcher, Due, Unsendable
 from scheduler.sending.headers import task_id
 from scheduler.settings import Settings
@@ -156,7 +156,7 @@ def test_equal_skips_of_several_ticks_are_one_row(shop: Shop, now: datetime) -> 
 def test_skips_for_different_reasons_are_rows_of_their_own(shop: Shop, now: datetime) -> None:
     entry = shop.add(late=HOUR, catch_up="none")
     job = entries.job(entry)
-    away = (now - HOUR, now - 40 * MINUTE)
+    away = Leaderless(now - HOUR, now - 40 * MINUTE)
     commit(shop.dispatcher, [Due(entry, job, decide(entry, job, now - 20 * MINUTE + HALF, away), entry.due)])
     late, down = shop.ledger.runs("job")
     assert (late.detail, late.count) == ("it was not sent in time", 20)

@@ -63,7 +63,7 @@ def logger(journal: Journal) -> Iterator[logging.Logger]:
 def test_an_event_has_its_priority_its_name_its_schedule_and_its_run(journal: Journal, logger: logging.Logger) -> None:
     events.emit("run.sent_again", run="nightly@2026-01-02T03:04:05Z", reason=Reason.RERUN.sentence)
     told = journal.entry()
-    assert told["MESSAGE"] == "nightly@2026-01-02T03:04:05Z was sent again because its worker disappeared"
+    assert told["MESSAGE"] == "nightly@2026-01-02T03:04:05Z was sent again because its worker stopped answering"
     assert (told["PRIORITY"], told["EVENT"]) == ("4", "run.sent_again")
     assert (told["SCHEDULE"], told["RUN"]) == ("nightly", "nightly@2026-01-02T03:04:05Z")
 

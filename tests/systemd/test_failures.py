@@ -219,7 +219,7 @@ def test_a_task_that_eats_the_memory_is_lost_after_a_few_attempts_and_the_others
         with limited_memory(host, "celery-worker"):
             host.shell(f"{SCHEDULER} run job")
             lost = ends(host, "lost", 90)
-            assert lost["detail"] == "its worker disappeared"
+            assert lost["detail"] == "its worker stopped answering"
             assert host.shell("cat /var/lib/celery-worker/meals").split() == ["began"] * 3
             assert pids(host) == before
             runs_after(host, now(host))

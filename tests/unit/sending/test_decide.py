@@ -15,6 +15,7 @@ from scheduler.sending.decide import (
     GRACE,
     MAX_RUNS_PER_TICK,
     Decision,
+    Leaderless,
     Skip,
     after_new_zone_rules,
     decide,
@@ -96,20 +97,27 @@ def test_latest_runs_nothing_when_even_the_latest_is_older_than_the_window() -> 
 
 
 def test_the_reason_of_what_was_missed_names_when_beat_was_down() -> None:
-    decision = decided(at(15, 30), every="1h", away=(at(12, 58), at(14, 11)), catch_up="none")
+    decision = decided(at(15, 30), every="1h", away=Leaderless(at(12, 58), at(14, 11)), catch_up="none")
     assert [(skip.detail, skip.count) for skip in decision.skips] == [
         ("beat was down 12:58–14:11 UTC", 2),
         ("", 1),
     ]
 
 
+def test_a_beat_that_lived_through_it_does_not_call_itself_down() -> None:
+    away = Leaderless(at(12, 58), at(13, 1), was_down=False)
+    decision = decided(at(13, 2), every="1h", away=away, catch_up="none")
+    [skip] = decision.skips
+    assert skip.detail == "no beat led 12:58:00–13:01:00 UTC: Redis did not answer, or this machine stood still"
+
+
 def test_the_reason_names_the_days_when_beat_was_down_for_long() -> None:
-    decision = decided(NOON + 2 * DAY + HOUR, cron="0 13 * * *", away=(NOON, NOON + 2 * DAY), catch_up="none")
+    decision = decided(NOON + 2 * DAY + HOUR, cron="0 13 * * *", away=Leaderless(NOON, NOON + 2 * DAY), catch_up="none")
     assert decision.skips[0].detail == "beat was down 2026-03-02 12:00–2026-03-04 12:00 UTC"
 
 
 def test_the_reason_says_so_when_no_beat_ever_led() -> None:
-    decision = decided(at(15, 30), every="1h", away=(EPOCH, at(15, 20)), catch_up="none")
+    decision = decided(at(15, 30), every="1h", away=Leaderless(EPOCH, at(15, 20)), catch_up="none")
     assert decision.skips[0].detail == "no beat led before 2026-03-02 15:20 UTC"
 
 
