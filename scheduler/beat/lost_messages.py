@@ -21,13 +21,12 @@ from scheduler.events import emit
 from scheduler.model import Reason, Run, read_run_id
 from scheduler.sending import message
 from scheduler.sending.broker import Away, Broker
-from scheduler.sending.decide import expiry
 from scheduler.sending.message import CannotCompose
 from scheduler.storage import entries
 from scheduler.storage.client import script
-from scheduler.storage.entries import DamagedEntry, Job
+from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.instants import from_seconds, to_seconds
-from scheduler.storage.ledger import NO_EXPIRY, UNTAKEN, Ledger
+from scheduler.storage.ledger import NO_EXPIRY, Ledger
 from scheduler.storage.store import Store
 
 MAX_PER_LOOK = 100  #: runs that are sent again in one step
@@ -116,20 +115,17 @@ class LostMessages:
         try:
             run = self.ledger.get(run_id)
             job = entries.job(self.store.get(run.schedule))
-            expires = expires_at(run, job)
+            expires = expires_at(run)
             if expires is not None and expires <= now:
                 return ("", "", "", *EXPIRED)
             options = job.options | ({"retries": run.attempt} if run.attempt else {})
             again = message.build(self.app, replace(job, options=options), run_id, expires)
         except (NotFound, DamagedEntry, CannotCompose):
             return ("", "", "", *GONE)
-        deadline = to_seconds(now + NO_EXPIRY if expires is None else expires + UNTAKEN)
+        deadline = to_seconds(now + NO_EXPIRY if expires is None else expires)
         return (again.place, again.payload, deadline, "", "")
 
 
-def expires_at(run: Run, job: Job) -> datetime | None:
+def expires_at(run: Run) -> datetime | None:
     """When the message that was lost would have been dropped; a next attempt does not expire."""
-    if run.manual or run.attempt:
-        return None
-    due = from_seconds(run.due)
-    return expiry(job, due, job.timing.next_due(due), from_seconds(run.sent))
+    return from_seconds(run.expires) if run.expires and not run.attempt else None

@@ -11,7 +11,7 @@ from scheduler.beat.lost_messages import LostMessages
 from scheduler.beat.memory import Memory
 from scheduler.errors import NotFound
 from scheduler.events import emit
-from scheduler.model import Reason, Run
+from scheduler.model import Reason, Run, read_run_id
 from scheduler.sending import message
 from scheduler.sending.broker import Broker
 from scheduler.sending.message import CannotCompose, Message
@@ -64,6 +64,8 @@ class LostRuns:
                 emit("run.lost", run=run_id, reason=reasons[run_id].sentence)
             elif answer == "sent":
                 emit("run.sent_again", run=run_id, reason=Reason.RERUN.sentence)
+            elif answer == "skipped":
+                emit("run.skipped", schedule=read_run_id(run_id)[0], count=1, reason=Reason.EXPIRED.sentence)
         return answers is not None
 
     def overdue(self, now: float) -> list[str]:

@@ -5,9 +5,11 @@
 --   ':floor' the latest due instant of an ended run that was trimmed.
 -- <prefix>:sent:<queue> holds the id of every run whose message was pushed there and that no worker claimed yet; its score is the
 --   time of the push by Redis's clock. <prefix>:queues holds those queues.
--- <prefix>:leases holds the id of every running run; its score is the end of its worker's lease.
+-- <prefix>:leases holds the id of every running run; its score is the end of its worker's lease. Before a worker claims it, a run that
+--   expires is there too; its score is the time when it does.
 
 local CHANGED_TTL_S = 86400 -- the leader reads the names within seconds; without a leader they must not pile up
+local LEASES_TTL_S = 30 * 86400
 local SENT_TTL_S = 30 * 86400 -- longer than any message waits in a queue
 
 -- Key names, as in storage/keys.py; a test compares them.
@@ -62,6 +64,18 @@ local function expire(run, now)
   else
     run.outcome = 'skipped'
     because(run, 'expired')
+  end
+end
+
+-- Take the oldest messages out of a queue as long as they are of expired runs: without a worker, they would only pile up.
+local MAX_DROPPED = 1000
+local function drop_expired(prefix, queue)
+  for _ = 1, queue and MAX_DROPPED or 0 do
+    local oldest = redis.pcall('LINDEX', queue, -1)
+    local id = type(oldest) == 'string' and string.match(oldest, '"scheduler_run": ?"(.-)"')
+    local run = id and read_run(home(prefix, id), id)
+    if not run or run.reason ~= 'expired' then return end
+    redis.call('RPOP', queue)
   end
 end
 

@@ -27,6 +27,6 @@ set_open(ledger, id, 'running')
 was_claimed(limits.prefix, run, id)
 redis.call('ZADD', leases_key(limits.prefix), ARGV[7], id)
 -- Every key but those of the schedules ends by itself.
-redis.call('EXPIRE', leases_key(limits.prefix), 30 * 86400)
+redis.call('EXPIRE', leases_key(limits.prefix), LEASES_TTL_S)
 bound(limits, ledger)
 return 'claimed'

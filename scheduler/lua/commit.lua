@@ -30,6 +30,7 @@ local function still_open(ledger, text)
       if gone and gone.outcome == 'queued' then
         expire(gone, step.now)
         write_run(ledger, run.id, gone)
+        drop_expired(limits.prefix, gone.queue)
       end
     end
   end
@@ -45,7 +46,18 @@ end
 
 -- Messages are pushed and noted at the end, in one step for each queue: a command for each run would take Redis twice as long.
 local batches, pushed_at = {}, redis_time()
+
+-- Runs with the time when they expire, for the leader, which ends them then: see lose.lua.
+local expiring = {}
+local function note_expiry(run)
+  local expires = string.match(run.record, '"expires":"([^"]+)"')
+  if not expires then return end
+  expiring[#expiring + 1] = expires
+  expiring[#expiring + 1] = run.id
+end
+
 local function push_at_end(run)
+  note_expiry(run)
   local batch = batches[run.queue] or {payloads = {}, members = {}}
   batches[run.queue] = batch
   batch.payloads[#batch.payloads + 1] = run.payload
@@ -79,6 +91,7 @@ local function send(name, ledger, overlap, manual, run)
   if overlap == 'queue' and (released or not waiting) then
     local held = {id = run.id, queue = run.queue, payload = run.payload, deadline = run.deadline}
     redis.call('HSET', ledger, run.id, run.record, ':last', run.id, ':waiting', cjson.encode(held))
+    note_expiry(run)
     return 'waiting'
   end
   if not manual then skip_run(name, run, 'overlap', '') end
@@ -163,5 +176,9 @@ while at <= #ARGV do
   end
 end
 for queue, batch in pairs(batches) do push_all(limits.prefix, queue, batch.payloads, batch.members) end
+if #expiring > 0 then
+  in_parts('ZADD', leases_key(limits.prefix), expiring)
+  redis.call('EXPIRE', leases_key(limits.prefix), LEASES_TTL_S)
+end
 if #moved > 0 then in_parts('ZADD', KEYS[2], moved) end
 return answer

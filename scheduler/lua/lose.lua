@@ -1,9 +1,21 @@
--- Give up runs whose worker let the lease end; those that come with a message are sent again instead.
+-- Give up runs whose worker let the lease end; those that come with a message are sent again instead. Runs that no worker claimed
+-- before they expired are skipped.
 -- KEYS: lock, leases. ARGV: token, now, prefix, then for each run: id, queue, payload ('' for none), until, why
 --   it is lost.
--- Returns nil when the lock is not ours, else for each run 'lost', 'sent' or 'alive'.
+-- Returns nil when the lock is not ours, else for each run 'lost', 'sent', 'skipped' or 'alive'.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local now, prefix = tonumber(ARGV[2]), ARGV[3]
+
+local function settle_expired(ledger, id, run)
+  expire(run, ARGV[2])
+  write_run(ledger, id, run)
+  was_claimed(prefix, run, id)
+  local held = redis.call('HGET', ledger, ':waiting')
+  if held and cjson.decode(held).id == id then redis.call('HDEL', ledger, ':waiting') end
+  set_open(ledger, id, nil)
+  release_waiting(prefix, ledger)
+  drop_expired(prefix, run.queue)
+end
 
 local function settle(id, queue, payload, ends, reason)
   local lease = redis.call('ZSCORE', KEYS[2], id)
@@ -13,7 +25,14 @@ local function settle(id, queue, payload, ends, reason)
   local ledger = home(prefix, id)
   local run = read_run(ledger, id)
   if not run then forget_open(prefix, ledger, id) end
-  if not run or run.outcome ~= 'running' then return 'alive' end
+  if run and run.outcome == 'queued' then
+    settle_expired(ledger, id, run)
+    return 'skipped'
+  end
+  if not run or run.outcome ~= 'running' then
+    if run then drop_expired(prefix, run.queue) end
+    return 'alive'
+  end
   if payload ~= '' then
     -- In parentheses, because list_of returns two values.
     run.outcome, run.queue = 'queued', (list_of(queue))

@@ -28,6 +28,7 @@ class Run:
     detail: str = ""  #: the reason in a sentence
     queue: str = ""
     sent: float = 0.0
+    expires: float = 0.0  #: when it is skipped if no worker claimed it by then
     started: float = 0.0
     finished: float = 0.0
     worker: str = ""

@@ -42,8 +42,9 @@ class Policies(Noun):
     )
     expires: Annotated[Duration | None, NONE] = Field(
         None,
-        description="Skip a run as `expired` if no worker starts it within this time. With `none`, it expires at the "
-        "next due instant under `overlap: skip`, and otherwise never.",
+        description="Skip a run as `expired` if no worker starts it within this time after its due instant (with "
+        "`jitter`, after its later start; if `catch_up` sends it late, after it was sent). With `none`, it expires at "
+        "the next due instant under `overlap: skip`, and otherwise never.",
     )
     timeout: Annotated[Duration | None, NONE] = Field(
         None, description="Stop a run that takes longer; it has failed, as `time limit`. `none` for no limit."

@@ -52,9 +52,6 @@ class Receipts:
 
     def publish(self, message: Any, **options: Any) -> Any:
         """Replaces the channel's ``basic_publish``: counts the message, without RabbitMQ's expiration."""
-        # RabbitMQ would drop an expired message silently. The expiry is in the headers too, and a worker that receives
-        # the message too late records the run as expired.
-        message.properties.pop("expiration", None)
         self.published += 1
         self.unconfirmed.add(self.published)
         return self._publish(message, **options)

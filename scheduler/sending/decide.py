@@ -215,13 +215,14 @@ def why_missed(instant: datetime, leaderless: Leaderless | None) -> str:
 
 
 def expiry(job: Job, instant: datetime, following: datetime | None, now: datetime) -> datetime | None:
-    """When a queued run expires: ``expires`` after it could be sent, else at the next due instant.
+    """When a queued run expires: ``expires`` after its due instant, else at the next due instant.
 
+    A run that is caught up counts from now: from its due instant, it could be expired before it is sent.
     With `overlap: queue` or `allow`, a late run does not keep the next one from running: it expires only on demand.
     """
     if job.policies.expires is not None:
-        # From now for one that is caught up: from its due instant, it would be expired before it is sent.
-        return max(instant, now) + job.policies.expires
+        sent_at = job.timing.send_at(instant)
+        return (sent_at if now - sent_at <= GRACE else now) + job.policies.expires
     return following if job.policies.overlap == "skip" and following is not None and following > now else None
 
 

@@ -32,7 +32,7 @@ from scheduler.storage.client import AWAY, REFUSED, Client, Posted, script
 from scheduler.storage.entries import DamagedEntry, Job
 from scheduler.storage.instants import from_seconds, to_micros, to_redbeat_json, to_seconds
 from scheduler.storage.keys import Keys
-from scheduler.storage.ledger import NO_EXPIRY, UNTAKEN
+from scheduler.storage.ledger import NO_EXPIRY
 from scheduler.storage.lock import LostLock
 
 MAX_TEMPLATES = 100_000  #: each is about as long as its message
@@ -173,8 +173,9 @@ class Dispatcher:
             identity = run_id(due.entry.name, instant)
             expires = expiry(due.job, instant, due.decision.due, at)
             sent = self._message(due.entry, due.job, identity, expires, at)
-            deadline = to_seconds(at + NO_EXPIRY if expires is None else expires + UNTAKEN)
-            record = opened(due.job, sent, to_seconds(instant), now)
+            ends = 0.0 if expires is None else to_seconds(expires)
+            record = opened(due.job, sent, to_seconds(instant), now, expires=ends)
+            deadline = ends or now + NO_EXPIRY.total_seconds()
             words += commit_arguments.run(identity, record, sent.place, sent.payload, deadline)
         return words
 
@@ -249,11 +250,12 @@ def skip_words(name: str, skip: Skip) -> Words:
     return commit_arguments.skip(run_id(name, skip.first), first, last, skip.count, skip.reason, skip.detail)
 
 
-def opened(job: Job, sent: Message, due: float, now: float, by: str = "") -> str:
+def opened(job: Job, sent: Message, due: float, now: float, by: str = "", expires: float = 0.0) -> str:
     """A run's record as the ledger begins it, a JSON object of texts; ``by`` asked for a manual run."""
     manual = f',"manual":"1","by":{ESCAPED(by)}' if by else ""
+    ends = f',"expires":"{expires!r}"' if expires else ""
     refers = f',"references":"{job.references}"' if job.references else ""
     return (
         f'{{"due":"{due!r}","outcome":"queued","task":{ESCAPED(job.task)},"task_id":"{sent.task_id}",'
-        f'"queue":{ESCAPED(sent.queue)},"sent":"{now!r}"{manual}{refers}}}'
+        f'"queue":{ESCAPED(sent.queue)},"sent":"{now!r}"{manual}{ends}{refers}}}'
     )

@@ -23,7 +23,7 @@ def run_json(run: Run) -> dict[str, Any]:
     """A run as JSON."""
     body = asdict(run)
     del body["references"]  # only the worker compares it
-    for name in ("due", "sent", "started", "finished", "until"):
+    for name in ("due", "sent", "expires", "started", "finished", "until"):
         body[name] = iso(body[name])
     return body | {"lateness": run.lateness, "duration": run.duration}
 

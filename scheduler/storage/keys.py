@@ -41,7 +41,7 @@ class Keys:
 
     @property
     def leases(self) -> str:
-        """Sorted set of every running run, by the time until which its worker answers for it."""
+        """Sorted set of running runs, by the end of their lease, and of those that wait, by when they expire."""
         return f"{self.prefix}:leases"
 
     @property

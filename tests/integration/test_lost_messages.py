@@ -17,6 +17,7 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store, Write
 from tests.support.beats import lead, leading, runs_sent, sent
+from tests.support.polling import until
 from tests.support.schedules import declared, entry_of
 
 
@@ -156,13 +157,14 @@ def test_the_successor_is_released_when_the_run_before_is_given_up(
     beat: Scheduler, store: Store, ledger: Ledger, client: Client
 ) -> None:
     leading(beat).lost_runs.messages.patience = 60.0
-    first = send(beat, store, overlap="queue", expires="1ms")
+    first = send(beat, store, overlap="queue", expires="3s")
     client.delete("celery")
     entry = store.get("job")
     due = from_seconds(time.time()) - timedelta(seconds=1)
     store.write([Write("job", entry, entry.with_due(due))])
     lead(beat)
     assert runs_sent(client) == [], "it waits for the first"
+    until(lambda: time.time() > ledger.get(first).expires, 10, "the first expires")
     leading(beat).lost_runs.messages.patience = 0.0
     look(beat)
     assert ledger.get(first).outcome == "skipped"

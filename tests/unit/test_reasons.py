@@ -21,7 +21,7 @@ ALSO_OTHER_WORDS = {"overlap", "paused", "excluded", "error", "lost", "removed",
 #: What Lua writes and a Python file logs.
 LOGGED = {
     "sending/dispatch.py": {Reason.OVERLAP, Reason.NO_QUEUE},
-    "beat/lost_runs.py": {Reason.RERUN},
+    "beat/lost_runs.py": {Reason.RERUN, Reason.EXPIRED},
     "beat/lost_messages.py": {Reason.RESENT},
 }
 
