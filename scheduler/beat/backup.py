@@ -95,9 +95,10 @@ class Backup:
             self.snapshot.write()
         except OSError as error:
             self.next_write = began + RETRY_INTERVAL_S
-            emit("snapshot.failed", path=error.filename, error=error.strerror)
+            path = error.filename or self.snapshot.path  # an error of a write, as on a full disk, names no file
+            emit("snapshot.failed", path=path, error=error.strerror)
             remedy = "set SCHEDULER_STATE_DIR to a writable directory"
-            text = f"Cannot write the snapshot to {error.filename}: {error.strerror}; {remedy}"
+            text = f"Cannot write the snapshot to {path}: {error.strerror}; {remedy}"
             self.store.client.set(notice, text, ex=int(3 * RETRY_INTERVAL_S))
             return
         self.is_unwritten = False

@@ -34,6 +34,8 @@ class FollowedFile(FileWatch):
 
         Raises LostLock.
         """
+        if self.wrong and self.store.file_facts().get("state") == "applied":
+            self.forget()  # a person applied it, with what this beat had refused
         if not self.has_changed():
             return
         loaded = False

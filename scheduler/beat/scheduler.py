@@ -20,6 +20,7 @@ from scheduler.beat.outage import Outage
 from scheduler.beat.standing_by import StandingBy, Takeover
 from scheduler.errors import ConfigurationError, Exit
 from scheduler.events import emit
+from scheduler.process import notify
 from scheduler.process.stop import Stop
 from scheduler.storage.client import AWAY, REFUSED, connect, refuse_unfit
 from scheduler.storage.kinds import set_aside_other_kinds
@@ -74,6 +75,7 @@ class Scheduler(RedBeatScheduler):
     def close(self) -> None:
         """Free the lock, through a connection of its own: a command may have been cut off in the other."""
         self.role.close()
+        notify.tell(notify.status("stopped"))
         if self.lease.held:
             try:
                 with connect(self.settings) as client:

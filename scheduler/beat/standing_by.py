@@ -48,6 +48,7 @@ class StandingBy:
         seen = last_led(context.client, context.keys)
         if self._gives_way(seen) or not context.lease.campaign(context.client):
             return None
+        context.client.zrem(context.keys.standbys, context.lease.name)
         # Where Redis lost its data, or has older data, a beat that led before still knows itself what it sent.
         known = [from_seconds(seen)] if seen else []
         known += [context.memory.sent_all] if context.memory.sent_all else []

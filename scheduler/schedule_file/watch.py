@@ -7,13 +7,13 @@ from pathlib import Path
 
 from scheduler.schedule_file import included
 
-Signature = tuple[int, int, int] | None
+Signature = tuple[int, int, int, int] | None
 Look = tuple[tuple[Path, Signature], ...]
 SETTLE_S = 0.3  #: a change counts once the files have stayed the same for this long: an editor may still be writing
 
 
 class FileWatch:
-    """Notices every kind of change: a rewrite, a rename over the file, a changed symlink."""
+    """Notices every kind of change: a rewrite, a rename over the file, a changed symlink, another mode or owner."""
 
     def __init__(self, path: Path, settled: float = SETTLE_S) -> None:
         self.path = path
@@ -60,4 +60,5 @@ def signature(path: Path) -> Signature:
         stat = path.stat()
     except (OSError, ValueError):
         return None
-    return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    # With the time of the last change of its mode or owner, which decide whether it can be read.
+    return (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)

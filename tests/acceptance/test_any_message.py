@@ -42,18 +42,26 @@ def sample(shop: Shop) -> dict[str, Any]:
     return raw | {"body": json.loads(base64.b64decode(raw["body"]))}
 
 
+def lateness_behind(shop: Shop, *messages: str | bytes) -> float:
+    """Seconds until a run began that was sent right after these messages."""
+    shop.client.lpush("celery", *messages)
+    run = shop.run("scheduler.tasks.log_it", 1, 2)
+    assert run.outcome == "succeeded"
+    return run.started - run.due
+
+
 def test_a_worker_survives_whatever_is_in_its_queue_and_no_run_is_late(shop: Shop) -> None:
     random, good = Random(11), sample(shop)
-    late = []
+    sound = json.dumps(good | {"body": encode(good["body"])})
+    odd, even = [], []
     for _ in range(MESSAGES // AT_ONCE):
-        shop.client.lpush("celery", *(oddities.message(random, good, encode) for _ in range(AT_ONCE)))
-        run = shop.run("scheduler.tasks.log_it", 1, 2)
-        assert run.outcome == "succeeded"
-        late.append(run.started - run.due)
+        odd.append(lateness_behind(shop, *(oddities.message(random, good, encode) for _ in range(AT_ONCE))))
+        even.append(lateness_behind(shop, *[sound] * AT_ONCE))
     until(lambda: not shop.client.llen("celery") and not shop.client.hlen("unacked"), 30, "the queue is empty")
     assert shop.worker.popen.poll() is None
     assert shop.worker.count("Unrecoverable|WorkerLost") == 0
-    assert sorted(late)[-2] < 1, late  # one may have met a busy machine
+    # Behind messages that are set aside a run waits about as long as behind those that run, however busy the machine.
+    assert sum(odd) < 3 * sum(even) + 1, (odd, even)
     assert int(shop.client.get(f"{shop.keys.notice('messages')}:count")) > MESSAGES / 4
     assert shop.client.llen(shop.keys.set_aside) == 100
 

@@ -159,6 +159,12 @@ def test_a_beat_that_lost_its_lock_sets_nothing_aside(
     assert "origin" not in client.hgetall(keys.entry("theirs"))
 
 
+def test_a_standby_that_takes_over_is_no_standby_any_more(beat: Scheduler, client: Client, keys: Keys) -> None:
+    client.zadd(keys.standbys, {beat.lease.name: time.time(), "another": time.time()})
+    assert leads(beat)
+    assert client.zrange(keys.standbys, 0, -1) == ["another"]
+
+
 def test_a_leader_that_stands_by_for_a_while_says_what_it_missed(
     beat: Scheduler, store: Store, ledger: Ledger, client: Client, keys: Keys
 ) -> None:

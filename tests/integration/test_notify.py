@@ -50,9 +50,11 @@ def running(redis: RedisServer, systemd: NotifySocket, tmp_path: Path) -> Iterat
 
 
 def test_a_leader_tells_how_many_schedules_it_has_and_which_comes_next(running: Service, systemd: NotifySocket) -> None:
-    running.start("beat")
+    beat = running.start("beat")
     assert "· 2 schedules · next " in systemd.hears("READY=1", "STATUS=leader since ", "schedules · next ")
     assert systemd.hears("WATCHDOG=1")
+    beat.popen.terminate()
+    systemd.hears("STATUS=stopped")
 
 
 def test_a_leader_tells_of_a_wrong_file_until_it_is_mended(running: Service, systemd: NotifySocket) -> None:

@@ -13,7 +13,7 @@ from scheduler.errors import Exit
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, Client
 from scheduler.storage.store import Store
-from tests.support.beats import GOOD, lead, leads, messages, running_beat, stand_by, write_file
+from tests.support.beats import GOOD, lead, leading, leads, messages, running_beat, stand_by, write_file
 from tests.support.shell import Shell
 
 BAD = "schedules:\n  job: {task: scheduler.tasks.log_in, every: 1h}\n  b: {task: scheduler.tasks.fail, corn: 1}\n"
@@ -79,6 +79,9 @@ def test_a_mass_removal_is_rejected_until_somebody_applies_it(
     assert shell("apply", "--allow-remove").code == Exit.OK
     assert store.names() == []
     assert (store.file_facts()["state"], store.file_facts()["problems"]) == ("applied", "")
+    assert "wrong" in leading(beat).sentence(0, None)
+    lead(beat)
+    assert "wrong" not in leading(beat).sentence(0, None)
 
 
 def test_applying_another_file_mends_nothing(rejected: Scheduler, settings: Settings, store: Store) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -374,6 +376,20 @@ def test_a_directory_that_cannot_be_written_is_said_once_and_shown_and_stops_nob
         beat.context.backup.next_write = 0.0
         lead(beat)
         assert not Status(store, ledger).overview().problems
+
+
+def test_a_full_disk_is_said_with_the_path_of_the_snapshot(
+    celery: Celery, settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    settings.file.write_text(FILE)
+    with running_beat(celery) as beat, caplog.at_level(logging.ERROR, "scheduler"):
+        monkeypatch.setattr(os, "fsync", full)
+        lead(beat)
+        path = beat.context.backup.snapshot.path
+        assert f"Cannot write the snapshot to {path}: No space left on device" in caplog.text
 
 
 def test_a_standby_writes_no_copy_and_lets_the_one_that_led_lead_again(

@@ -38,6 +38,13 @@ def test_a_rewrite_of_the_same_length_is_a_change(watch: FileWatch, path: Path) 
     assert watch.has_changed()
 
 
+def test_another_mode_is_a_change_because_it_may_be_readable_now(watch: FileWatch, path: Path) -> None:
+    path.chmod(0)
+    assert watch.has_changed()
+    path.chmod(0o600)
+    assert watch.has_changed()
+
+
 def test_a_rename_over_it_is_a_change_even_with_the_same_time_and_length(watch: FileWatch, path: Path) -> None:
     stat = path.stat()
     new = path.with_suffix(".new")
