@@ -17,6 +17,7 @@ local function ledger_key(prefix, name) return prefix .. ':ledger:' .. name end
 local function leases_key(prefix) return prefix .. ':leases' end
 local function sent_key(prefix, queue) return prefix .. ':sent:' .. queue end
 local function queues_key(prefix) return prefix .. ':queues' end
+local function history_key(prefix, name) return prefix .. ':history:' .. name end
 local function moved_key(prefix, name) return prefix .. ':moved:' .. name end
 local function outbox_key(prefix) return prefix .. ':outbox' end
 local function wake_key(prefix) return prefix .. ':wake' end
@@ -32,6 +33,24 @@ local function next_revision(prefix) return redis.call('INCR', revision_key(pref
 local function note_changed(prefix, names)
   redis.call('SADD', changed_key(prefix), unpack(names))
   redis.call('EXPIRE', changed_key(prefix), CHANGED_TTL_S)
+end
+
+local HISTORY_LENGTH = 20 -- of the last changes of each schedule
+local HISTORY_TTL_S = 366 * 86400
+
+-- Add a line to the audit log, and to the history of its schedule. One of many, which would push out the others, gets only its
+-- id from the log. pcall: another program's key in the place of a history must not end a script halfway.
+local function note_line(prefix, log, length, name, line, is_one_of_many)
+  local id
+  if is_one_of_many then
+    id = redis.call('XADD', log, '*', 'change', '')
+    redis.call('XDEL', log, id)
+  else
+    id = redis.call('XADD', log, 'MAXLEN', '~', length, '*', 'change', line)
+  end
+  local history = history_key(prefix, name)
+  redis.pcall('XADD', history, 'MAXLEN', HISTORY_LENGTH, id, 'change', line)
+  redis.call('EXPIRE', history, HISTORY_TTL_S)
 end
 
 -- The ledger that has a run: its schedule's, or that of the schedule's new name.

@@ -1,6 +1,7 @@
 -- Apply a set of changes to the schedules: all of them, or none if one of the entries was changed meanwhile.
 -- KEYS: lock, schedule index, audit log. ARGV: token ('' where no lock is needed), prefix, wake channel, audit length, number of
---   changes, prefix of the temporary keys that hold them ('' if they follow here), number of pages there, then each change:
+--   changes, line for the audit log in the place of one for each ('' where each has its own), prefix of the temporary keys that
+--   hold them ('' if they follow here), number of pages there, then each change:
 --   name, revision expected ('' for none), operation (add|put|remove), score ('' leaves it), line for the audit log,
 --   number of names and values, {field, value}…
 -- An addition without fields has them, and a revision, in a hash of its own beside the pages, which only needs its new name.
@@ -9,11 +10,11 @@
 --   meanwhile; if there are none, everything is applied.
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local prefix, channel, length = ARGV[2], ARGV[3], ARGV[4]
-local total, staged, pages = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
+local total, summary, staged, pages = tonumber(ARGV[5]), ARGV[6], ARGV[7], tonumber(ARGV[8])
 
 local function each_change(visit)
   for page = 1, math.max(pages, 1) do
-    local list, at = ARGV, 8
+    local list, at = ARGV, 9
     if pages > 0 then list, at = redis.call('LRANGE', staged .. page, 0, -1), 1 end
     while at <= #list do
       local count = tonumber(list[at + 5])
@@ -64,6 +65,8 @@ local function remove(key, name, heir)
     redis.call('RENAME', ledger, ledger_key(prefix, heir))
     redis.call('SET', moved_key(prefix, name), heir, 'EX', MOVED_TTL_S)
   end
+  local history = history_key(prefix, name)
+  if heir and redis.call('EXISTS', history) == 1 then redis.call('RENAMENX', history, history_key(prefix, heir)) end
 end
 
 local scores, names = {}, {}
@@ -94,8 +97,9 @@ each_change(function(list, at, count)
   end
   names[#names + 1] = name
   if #names == 1000 then flush() end
-  if line ~= '' then redis.call('XADD', KEYS[3], 'MAXLEN', '~', length, '*', 'change', line) end
+  if line ~= '' then note_line(prefix, KEYS[3], length, name, line, summary ~= '') end
 end)
+if summary ~= '' then redis.call('XADD', KEYS[3], 'MAXLEN', '~', length, '*', 'change', summary) end
 if #names > 0 then flush() end
 redis.call('PUBLISH', channel, '1')
 return {}

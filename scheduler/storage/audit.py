@@ -1,22 +1,27 @@
-"""The audit log: who changed what, when and why. A stream that forgets its oldest lines."""
+"""The audit log: who changed what, when and why. A stream that forgets its oldest lines.
+
+The last changes of each schedule are in a stream of its own too, so undo and restore find them longer.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from scheduler.errors import NotFound
 from scheduler.model import Pause, SkipNext
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
+from scheduler.storage.kinds import escaped
 from scheduler.storage.records import loads, mapping, read_or, record, seconds, text, whole
 
 AUDIT_LENGTH = 10_000
+MANY_CHANGES = 200  #: more at once are one line, so that a large load does not push the others out
 
 
 class Audit:
@@ -34,16 +39,43 @@ class Audit:
         """The newest lines of the audit log, newest first, each with its ``id``; of one schedule if one is named."""
         # The stream knows no schedules, and the lines of one may be far back.
         searched = AUDIT_LENGTH if schedule else count
-        lines = (read_line(*item) for item in self.client.xrevrange(self.keys.audit, count=searched))
-        return list(islice((line for line in lines if not schedule or line.get("schedule") == schedule), count))
+        lines = [read_line(*item) for item in self.client.xrevrange(self.keys.audit, count=searched)]
+        if schedule:
+            own = {line["id"]: line for line in lines if line["schedule"] == schedule}
+            kept = self.client.xrevrange(self.keys.history(schedule), count=count)
+            lines = sorted((own | {item[0]: read_line(*item) for item in kept}).values(), key=place, reverse=True)
+        return lines[:count]
 
     def line(self, identity: str) -> dict[str, Any]:
         """The line of the audit log with this id; raises NotFound."""
         known = re.fullmatch(r"[0-9]{1,18}-[0-9]{1,18}", identity)
-        items = self.client.xrange(self.keys.audit, identity, identity) if known else []
+        items = (self.client.xrange(self.keys.audit, identity, identity) or self._kept(identity)) if known else []
         if not items:
             raise NotFound(f"the audit log has no line {identity[:60]!r}: `scheduler audit` shows the newest")
         return read_line(*items[0])
+
+    def _kept(self, identity: str) -> list[Any]:
+        """The line with this id in the history of a schedule. Reads the whole keyspace, but only for an old line."""
+        pattern = f"{escaped(self.keys.history(''))}*"
+        histories = list(self.client.scan_iter(match=pattern, count=1000, _type="stream"))
+        with self.client.pipeline(transaction=False) as pipe:
+            for key in histories:
+                pipe.xrange(key, identity, identity)
+            return next((items for items in pipe.execute() if items), [])
+
+
+def place(line: Mapping[str, Any]) -> tuple[int, int]:
+    """The place of a line in the log, by its id."""
+    milliseconds, _, number = line["id"].partition("-")
+    return int(milliseconds), int(number)
+
+
+def summarized(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One line in the place of many of one load."""
+    counts = Counter(str(line["change"]) for line in lines if line)
+    first = next((line for line in lines if line), {})
+    why = ", ".join(f"{count} {what}" for what, count in counts.items())
+    return {"by": first.get("by", "?"), "at": first.get("at", 0), "change": "load", "why": why}
 
 
 def audit_line(

@@ -68,6 +68,10 @@ class Keys:
         """The audit log: a stream."""
         return f"{self.prefix}:audit"
 
+    def history(self, name: str) -> str:
+        """Stream of a schedule's last changes, with the ids of the audit log, which may have dropped them."""
+        return f"{self.prefix}:history:{name}"
+
     def staged(self, what: str) -> str:
         """What the keys begin with under which a large set of changes is laid down before it is made."""
         return f"{self.prefix}:staged:{what}:"

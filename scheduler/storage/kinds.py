@@ -19,7 +19,8 @@ def set_aside_other_kinds(client: Client, keys: Keys, *, everywhere: bool) -> di
     """
     wanted = fixed(keys)
     if everywhere:
-        for begin, kind in {keys.sent(""): "zset", keys.ledger(""): "hash", keys.moved(""): "string"}.items():
+        kinds = {keys.sent(""): "zset", keys.ledger(""): "hash", keys.moved(""): "string", keys.history(""): "stream"}
+        for begin, kind in kinds.items():
             wanted |= dict.fromkeys(client.scan_iter(match=f"{escaped(begin)}*", count=1000), kind)
     return rename(client, keys, wanted)
 

@@ -11,7 +11,7 @@ from scheduler import faults
 from scheduler.errors import Conflict, NotFound
 from scheduler.model import Entry
 from scheduler.storage import entries, staging
-from scheduler.storage.audit import AUDIT_LENGTH, Audit
+from scheduler.storage.audit import AUDIT_LENGTH, MANY_CHANGES, Audit, summarized
 from scheduler.storage.client import Client, hashes, script
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.keys import NOTICES, Keys
@@ -87,15 +87,14 @@ class Store:
         """
         if not changes:
             return
-        # Older lines than the log can hold would be deleted in the step that writes them.
-        unkept = len(changes) - AUDIT_LENGTH
-        packed = [pack(change, audited=number >= unkept) for number, change in enumerate(changes)]
+        packed = [pack(change) for change in changes]
+        summary = json.dumps(summarized([change.audit for change in changes])) if len(changes) > MANY_CHANGES else ""
         progress()
         with staging.staged(self.client, self.keys, packed, progress) as arguments:
             faults.reach("store.before_apply")
             conflicts = self._apply(
                 keys=[self.keys.lock, self.keys.schedule, self.keys.audit],
-                args=[token, self.keys.prefix, self.keys.wake, AUDIT_LENGTH, len(changes), *arguments],
+                args=[token, self.keys.prefix, self.keys.wake, AUDIT_LENGTH, len(changes), summary, *arguments],
             )
         if conflicts is None:
             raise Conflict(LOST_LOCK)
@@ -209,11 +208,11 @@ class Store:
             return entries.damaged(name, stored, str(error))
 
 
-def pack(change: Write, *, audited: bool) -> Packed:
+def pack(change: Write) -> Packed:
     """A change as ``apply.lua`` takes it."""
     before, after = change.before, change.after
     expected = "" if before is None else str(before.revision or "")
-    line = json.dumps(change.audit) if audited and change.audit else ""
+    line = json.dumps(change.audit) if change.audit else ""
     if after is None:
         return Packed(change.name, expected, "remove", "", line, {"to": change.moved_to} if change.moved_to else {})
     job = entries.job(after)

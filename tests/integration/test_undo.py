@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 
 from scheduler import changes
+from scheduler.changes.common import line_of
 from scheduler.errors import Exit
-from scheduler.storage.store import Store
+from scheduler.storage.audit import MANY_CHANGES
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Store, Write
+from tests.support.schedules import NOON, declared, entry_of
 from tests.support.shell import JOB, Shell
 
 FIELDS: dict[str, Any] = {"task": "scheduler.tasks.log_it", "every": "1h", "args": [1, 2]}
@@ -157,3 +162,27 @@ def test_what_the_gate_refuses_by_now_is_not_undone(desk: Shell, store: Store) -
     changes.apply(store, changes.check(desk.settings.file, None), by="ann")
     edit(store, task="scheduler.tasks.log_it")
     assert "unknown task 'gone.task'" in refusal(desk, newest(store))
+
+
+def test_a_large_load_is_one_line_and_pushes_nothing_out_that_undo_needs(
+    store: Store, client: Client, keys: Keys, shell: Shell
+) -> None:
+    changes.create(store, "mine", FIELDS, tasks=None, by="ann")
+    changes.edit(store, "mine", FIELDS | {"args": [5, 6]}, tasks=None, by="ann", why="for today")
+    edited = store.audit.lines(1)[0]["id"]
+    many = [declared(f"job-{number}", every="1h") for number in range(MANY_CHANGES + 1)]
+    lines = {one.name: line_of(one.name, "file x", NOON, "add", None, entry_of(one)) for one in many}
+    store.write([Write(one.name, None, entry_of(one), audit=lines[one.name]) for one in many])
+    load, *before = store.audit.lines(10)
+    assert (load["change"], load["why"], load["by"]) == ("load", f"{MANY_CHANGES + 1} add", "file x")
+    assert [line["change"] for line in before] == ["edit", "create"]
+    assert [line["change"] for line in store.audit.lines(10, "job-7")] == ["add"]
+    client.xtrim(keys.audit, maxlen=0, approximate=False)
+    assert [line["change"] for line in store.audit.lines(10, "mine")] == ["edit", "create"]
+    assert shell("undo", edited).code == Exit.OK
+    assert store.get("mine").fields["args"] == FIELDS["args"]
+    changes.remove(store, "mine", by="ann")
+    client.xtrim(keys.audit, maxlen=0, approximate=False)
+    assert shell("undo", store.audit.lines(1, "mine")[0]["id"]).code == Exit.OK
+    assert "mine" in store.names()
+    assert 0 < client.ttl(keys.history("mine")) <= 366 * 86_400
