@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,9 +10,12 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from celery import Celery
+from kombu.connection import Connection
 
 from scheduler import changes
 from scheduler.beat.scheduler import Scheduler
@@ -23,8 +27,9 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
 from tests.integration.outbox.conftest import FallDue
+from tests.support import oddities
 from tests.support.beats import lead, leads
-from tests.support.brokers import Broker
+from tests.support.brokers import Broker, Rabbit
 from tests.support.polling import until
 
 pytestmark = pytest.mark.xdist_group("brokers")
@@ -32,6 +37,8 @@ pytestmark = pytest.mark.xdist_group("brokers")
 ROOT = Path(__file__).resolve().parents[3]
 BODIES = """
 from pathlib import Path
+from random import Random
+from typing import Any
 from celery import shared_task
 
 @shared_task(name="bodies.note", bind=True)
@@ -187,3 +194,45 @@ def test_a_worker_that_is_connected_survives_a_restart_of_the_broker(
     broker.start()
     until(lambda: lead(beat) is not None and finished(ledger, "after", 3), 60, "the others succeed")
     assert set(ran(tmp_path).values()) == {1}
+
+
+ONLY_RABBIT = pytest.mark.parametrize("running_broker", [Rabbit], ids=["rabbitmq"], indirect=True)
+
+
+def publish_oddity(url: str, random: Random) -> bool:
+    """Something odd in the headers, the body or the content type of a plain call; False where RabbitMQ refuses it."""
+    good = {"task": "bodies.note", "id": "x", "retries": 0, "timelimit": [None, None]}
+    headers, body = oddities.mutated(random, good), [[], {}, {"callbacks": None, "chain": None}]
+    body = body if random.random() < 0.5 else oddities.mutated(random, body)
+    text = json.dumps(body) if random.random() < 0.9 else "{"
+    kinds = ("application/json", "application/json", "application/x-python-serialize", "x")
+    connection: Any = Connection(url)  # type: ignore[no-untyped-call]
+    try:
+        with connection, connection.Producer() as producer:
+            producer.publish(
+                text,
+                routing_key="celery",
+                headers=headers if isinstance(headers, dict) else {},
+                content_type=random.choice(kinds),
+                content_encoding="utf-8",
+            )
+            return True
+    except Exception:  # RabbitMQ closes a connection with such a header, and kombu raises errors of any kind before
+        return False
+
+
+@ONLY_RABBIT  # tests/acceptance/test_any_message.py does the same with a Redis
+def test_a_worker_survives_whatever_is_in_its_queue_of_rabbitmq(
+    start: Start, settings: Settings, store: Store, ledger: Ledger, broker: Broker, client: Client, keys: Keys
+) -> None:
+    random = Random(11)
+    process = worker(start)
+    start("beat")
+    until(lambda: lock.holder(client, keys), 60, "beat leads")
+    published = sum(publish_oddity(settings.broker, random) for _ in range(200))
+    fields = {"task": "bodies.note", "every": "1s", "overlap": "allow", "max_runs": 1}
+    changes.create(store, "job", fields, tasks=None, by="test")
+    until(lambda: finished(ledger, "job", 1), 60, "a run succeeds")
+    until(lambda: not broker.waiting(), 60, "no message is left")
+    assert process.poll() is None
+    assert int(client.get(f"{keys.notice('messages')}:count")) > published / 3 > 40
