@@ -60,6 +60,8 @@ EVENTS: dict[str, tuple[int, str]] = {
     "run.handed_back": (WARNING, "Interrupted {run}: its worker is shutting down; it will run again"),
     "run.refused": (ERROR, "{run} failed: its message cannot be published: {error}"),
     "message.set_aside": (ERROR, "Set aside a message from queue '{queue}' that cannot be read: {error}"),
+    "message.not_kept": (ERROR, "Cannot keep a message from queue '{queue}' that cannot be read: {error}"),
+    "message.dropped": (WARNING, "Ignored a message of another worker or a monitor that cannot be read: {error}"),
     "task.given_up": (ERROR, "Gave up the call {id} of {task}: its worker process died {deliveries} times"),
     "flask.failed": (ERROR, "{problem}"),
     "redis.open": (

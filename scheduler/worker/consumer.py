@@ -85,7 +85,7 @@ class Consumer(consumer.Consumer):
 
     def create_task_handler(self, *arguments: Any, **options: Any) -> Any:
         """What Celery does with each message, which reads only what it can."""
-        self.intake.guard_channel(self.task_consumer.channel)
+        self.intake.guard_channels(self.task_consumer.channel)
         return self.intake.guard_tasks(super().create_task_handler(*arguments, **options))
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:

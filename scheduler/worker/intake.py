@@ -21,13 +21,13 @@ from scheduler.sending import readable
 from scheduler.sending.headers import RUN_HEADER, task_id
 from scheduler.settings import Settings
 from scheduler.storage.aside import set_aside
-from scheduler.storage.client import AWAY, REFUSED, connect
+from scheduler.storage.client import AWAY, REFUSED, Client, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 
 logger = logging.getLogger("scheduler")
 
-BRPOP = "BRPOP"
+BRPOP, LISTEN = "BRPOP", "LISTEN"  #: how kombu reads queues and what is published
 REDIS_ATTEMPTS = 5  #: attempts to keep a message while Redis is away, with growing pauses
 
 Handler = Callable[..., Any]
@@ -42,11 +42,29 @@ class Intake:
         #: What is no fault of a message: the broker or Redis is away, or there is no message.
         self.passing: tuple[type[BaseException], ...] = (*broker_errors, *AWAY, *REFUSED, OperationalError, Empty)
 
-    def guard_channel(self, channel: Any) -> None:
-        """Let kombu's channel take from Redis only what it can make a message of; does nothing for RabbitMQ."""
-        if BRPOP in getattr(channel, "handlers", ()):
-            channel.connection._deliver = self.guard_delivery(channel.connection._deliver)
-            channel.handlers[BRPOP] = self.guard_reading(channel.client, channel.handlers[BRPOP])
+    def guard_channels(self, channel: Any) -> None:
+        """Let kombu's connection take from Redis only what it can make a message of; does nothing for RabbitMQ."""
+        if BRPOP not in getattr(channel, "handlers", ()):
+            return
+        transport = channel.connection
+        transport._deliver = self.guard_delivery(transport._deliver)
+        for one in transport.channels:
+            one.handlers[BRPOP] = self.guard_reading(one.client, one.handlers[BRPOP])
+            one.handlers[LISTEN] = self.guard_listening(one.handlers[LISTEN])
+
+    def guard_listening(self, listen: Handler) -> Handler:
+        """The function that reads what other workers and monitors publish, of which nothing is kept."""
+
+        def guarded(**options: Any) -> Any:
+            try:
+                return listen(**options)
+            except self.passing:
+                raise
+            except Exception as error:
+                emit("message.dropped", error=f"{type(error).__name__}: {error}")
+                return None
+
+        return guarded
 
     def guard_reading(self, client: Any, read: Handler) -> Handler:
         """The function that reads one message from Redis."""
@@ -133,20 +151,36 @@ class Intake:
             message.reject_log_error(logger, self.passing, requeue=requeue)
 
     def keep(self, queue: str, text: str, error: Exception, headers: Any = None) -> None:
-        """Keep what was taken, end its run, and store its failure for the program that waits for its result."""
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        headers = headers if isinstance(headers, dict) else {}
+        """Keep what was taken, end its run, and store its failure for the program that waits for its result.
+
+        Raises one of AWAY or REFUSED; nothing else, whatever the message is.
+        """
+        reason = writable(" ".join(str(error).split())[:300] or type(error).__name__)
+        queue = writable(queue)
         emit("message.set_aside", queue=queue, error=reason)
-        with connect(self.settings, attempts=REDIS_ATTEMPTS) as client:
-            keys = Keys(self.settings.key_prefix)
-            set_aside(client, keys, queue=queue, message=text, reason=reason)
-            if run_id := identity(headers):
-                ledger = Ledger(client, keys, self.settings)
-                ledger.close(
-                    run_id, "failed", reason=Reason.UNREADABLE, detail=f"{Reason.UNREADABLE.sentence}: {reason}"
-                )
+        headers = headers if isinstance(headers, dict) else {}
+        try:
+            with connect(self.settings, attempts=REDIS_ATTEMPTS) as client:
+                self.record(client, queue, writable(text), reason, headers)
+        except (*AWAY, *REFUSED):
+            raise
+        except Exception as failure:  # what is odd about the message must not stop the worker here either
+            emit("message.not_kept", queue=queue, error=f"{type(failure).__name__}: {failure}")
+
+    def record(self, client: Client, queue: str, text: str, reason: str, headers: dict[str, Any]) -> None:
+        keys = Keys(self.settings.key_prefix)
+        set_aside(client, keys, queue=queue, message=text, reason=reason)
+        if run_id := identity(headers):
+            detail = f"{Reason.UNREADABLE.sentence}: {reason}"
+            ledger = Ledger(client, keys, self.settings)
+            ledger.close(run_id, "failed", reason=Reason.UNREADABLE, detail=detail)
         if headers.get("id") and isinstance(headers["id"], str):
             self.app.backend.mark_as_failure(headers["id"], readable.Unreadable(reason))
+
+
+def writable(text: str) -> str:
+    """The text without half characters, which no UTF-8 has."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def identity(headers: dict[str, Any]) -> str:

@@ -66,6 +66,17 @@ def test_a_worker_survives_whatever_is_in_its_queue_and_no_run_is_late(shop: Sho
     assert shop.client.llen(shop.keys.set_aside) == 100
 
 
+def test_a_worker_survives_whatever_is_published_to_its_channels(shop: Shop) -> None:
+    random, good = Random(12), sample(shop)
+    channels = [it for it in shop.client.pubsub_channels() if not it.startswith(shop.keys.prefix)]
+    patterns = ["/0.celeryev/worker.heartbeat", "/0.celeryev/task.sent", "/0.celery.pidbox"]
+    for _ in range(200):
+        for channel in (*channels, *patterns):
+            shop.client.publish(channel, oddities.message(random, good, encode))
+    assert shop.run("scheduler.tasks.log_it", 1, 2).outcome == "succeeded"
+    assert shop.worker.popen.poll() is None
+
+
 def test_a_run_whose_message_cannot_be_read_has_failed_and_status_says_so(shop: Shop) -> None:
     entry = shop.add("scheduler.tasks.log_it", 1, 2)
     now = from_seconds(time.time())
