@@ -21,6 +21,7 @@ from scheduler.redis_url import SOCKET_TIMEOUT, amqp_url, parse
 from scheduler.registry import import_module, import_target
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, connect, refuse_unfit
+from scheduler.storage.refusals import explain
 from scheduler.worker import limits
 from scheduler.worker import signals as worker_signals
 from scheduler.worker.drain import Drain
@@ -214,7 +215,7 @@ def refuse_unfit_redis(settings: Settings) -> None:
         with connect(settings) as client:
             refuse_unfit(client, settings)
     except REFUSED as error:
-        give_up(ConfigurationError(f"Redis at {settings.shown_redis_url} does not let this process in: {error}"))
+        give_up(ConfigurationError(str(explain(error, settings))))
     except AWAY:
         return
     except ConfigurationError as error:

@@ -31,6 +31,10 @@ class NotNow(redis.ResponseError):
     """Redis answers that it cannot serve this now: a busy script, a full disk, no replica, a change of roles."""
 
 
+class NoDatabase(redis.ResponseError):
+    """Redis has fewer databases than the number in its URL."""
+
+
 #: Errors of redis-py that mean: Redis is away for now, wait and try again.
 AWAY = (
     redis.ConnectionError,
@@ -40,7 +44,12 @@ AWAY = (
     NotNow,
 )
 #: Those that mean: Redis does not let us in, so a person must mend it.
-REFUSED = (redis.AuthenticationError, redis.exceptions.AuthorizationError, redis.exceptions.NoPermissionError)
+REFUSED = (
+    redis.AuthenticationError,
+    redis.exceptions.AuthorizationError,
+    redis.exceptions.NoPermissionError,
+    NoDatabase,
+)
 IN_SCRIPT = re.compile(r"Error running script .*?: -?([A-Z]+) (.*)")  # Redis 6.2 wraps what a script's command met
 
 
@@ -50,6 +59,7 @@ class Parser(DefaultParser):  # type: ignore[misc,valid-type]
     EXCEPTION_CLASSES = DefaultParser.EXCEPTION_CLASSES | dict.fromkeys(
         ("BUSY", "MASTERDOWN", "MISCONF", "NOREPLICAS", "TRYAGAIN", "UNBLOCKED", "UNKILLABLE"), NotNow
     )
+    EXCEPTION_CLASSES["ERR"] = {**EXCEPTION_CLASSES["ERR"], "DB index is out of range": NoDatabase}  # type: ignore[dict-item]  # noqa: RUF012
 
     @classmethod
     def parse_error(cls, response: str) -> Exception:

@@ -66,6 +66,9 @@ REFUSALS = {
     ),
     "NOAUTH": Refusal("requires a password", "add it to SCHEDULER_REDIS_URL"),
     "WRONGPASS": Refusal("rejects the user name or password", "correct them in SCHEDULER_REDIS_URL"),
+    "NODB": Refusal(
+        "has no database of this number", "correct it in SCHEDULER_REDIS_URL, or raise Redis's `databases`"
+    ),
     "NOPERM": Refusal("does not give its user enough permissions", "give the user the ACL rule in docs/operations.md"),
 }
 #: Where a code stands in the text of an error that redis-py did not classify; a pipeline puts its command in front.
@@ -82,6 +85,8 @@ def code_of(error: BaseException) -> str:
     for one in (error, error.__context__):
         if str(one).startswith("max number of clients reached"):
             return "MAXCLIENTS"
+        if str(one).startswith("DB index is out of range"):
+            return "NODB"
         written = CODE.search(str(one))
         for code in (getattr(one, "status_code", None), written and written[1]):
             if code in REFUSALS:
@@ -93,7 +98,7 @@ def explain(error: BaseException, settings: Settings) -> SchedulerError:
     """One line for what Redis or the connection to it raised."""
     code, where = code_of(error), settings.shown_redis_url
     refusal = REFUSALS.get(code, UNREACHABLE if settings.redis_is_named else NOT_STARTED)
-    kind = ConfigurationError if code == "NOPERM" else RedisUnavailable
+    kind = ConfigurationError if code in ("NOPERM", "NODB") else RedisUnavailable
     return kind(f"Redis at {where} {refusal.meaning} ({error}): {refusal.remedy}")
 
 

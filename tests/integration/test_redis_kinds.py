@@ -200,7 +200,7 @@ def test_a_user_that_may_do_too_little_or_a_wrong_password_ends_the_start_with_o
                     assert program.ends() == Exit.CONFIG
                     lines = [line for line in program.output().splitlines() if line.startswith("scheduler: ")]
                     assert len(lines) == 1
-                    assert re.search(f"does not let this process in: .*({reason})", lines[0])
+                    assert re.search(f"Redis at .* \\(.*({reason}).*\\): ", lines[0])
                     assert "Traceback" not in program.output()
                     assert f":{login.partition(':')[2]}@" not in program.output()
                     program.log.unlink()

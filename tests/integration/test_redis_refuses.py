@@ -126,6 +126,15 @@ def is_explained(said: Said, server: RedisServer, meaning: str, remedy: str) -> 
     assert said.code == (Exit.CONFIG if "permissions" in line else Exit.UNAVAILABLE)
 
 
+@pytest.mark.parametrize("command", [("status",), ("list",), ("pause", "job"), ("doctor",)])
+def test_a_database_that_redis_does_not_have_is_a_wrong_setting(
+    shell: Shell, own_redis: RedisServer, command: tuple[str, ...]
+) -> None:
+    said = shell.apart(*command, SCHEDULER_REDIS_URL=f"unix://{own_redis.socket}?db=99")
+    assert said.code == Exit.CONFIG
+    assert said.err.strip().endswith("correct it in SCHEDULER_REDIS_URL, or raise Redis's `databases`")
+
+
 @pytest.mark.usefixtures("impatient")
 def test_a_busy_redis_is_named_as_busy(shell: Shell, own_redis: RedisServer) -> None:
     with meanwhile_busy(own_redis) as free:
@@ -196,9 +205,9 @@ def test_a_refusal_that_lasts_is_waited_for_as_long_as_the_help_says(shell: Shel
     began = time.monotonic()
     assert shell("pause", "job").code == Exit.UNAVAILABLE
     assert time.monotonic() - began > common.REFUSAL_WAIT_S - 1
-    promise = f"A command waits up to {common.REFUSAL_WAIT_S:.0f} s for a Redis that refuses for now"
-    assert promise in shell("--help").out
-    assert promise in (ROOT / "docs/operations.md").read_text()
+    promise = f"waits up to {common.REFUSAL_WAIT_S:.0f} s"
+    assert f"a command {promise}, and then exits with 69" in " ".join(shell("--help").out.split())
+    assert f"A command {promise} for a Redis that refuses for now" in (ROOT / "docs/operations.md").read_text()
 
 
 def test_a_large_file_that_is_refused_for_a_while_is_loaded_whole(shell: Shell, own_redis: RedisServer) -> None:
