@@ -43,6 +43,10 @@ PROMISED = (
     "worker_prefetch_multiplier",
 )
 MIN_VISIBILITY_TIMEOUT_S = 60  #: a worker must renew its messages more often than that
+UNUSED_DEADLINE = (
+    "Celery's beat_cron_starting_deadline is not used: of runs that an entry of another program missed, the latest "
+    "runs when beat is back; declare it as a schedule with catch_up_window, or with catch_up: none"
+)
 LASTING = {"additional_connection_errors": ("redis.exceptions:ResponseError",)}  # full, busy or read-only: these pass
 
 
@@ -116,6 +120,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "beat_max_loop_interval": settings.max_interval,
         "redbeat_key_prefix": settings.key_prefix,
         "redbeat_lock_timeout": settings.lease,
+        # RedBeat's own look at maxmemory-policy needs CONFIG GET; refuse_unfit does it with INFO.
+        "redbeat_key_expiry_check": "ignore",
     }
 
 
@@ -197,6 +203,7 @@ def prepare_beat(sender: Any, **_: Any) -> None:
     if not isinstance(sender.scheduler, Scheduler):
         give_up(ConfigurationError(f"beat runs with {type(sender.scheduler).__name__}: start it without -S"))
     name_unknown_settings(sender.scheduler.settings)
+    name_unused_deadline(sender.app)
     sender.scheduler.stop.take_reloads()
     refuse_changed_settings(sender.app)
     refuse_unfit_redis(sender.scheduler.settings)
@@ -207,6 +214,12 @@ def name_unknown_settings(settings: Settings) -> None:
     """Log each variable that looks like a setting and is none: a typing error there would change nothing, unseen."""
     for problem in settings.unknown:
         emit("settings.unknown", problem=problem)
+
+
+def name_unused_deadline(app: Celery) -> None:
+    """Log that beat does not follow ``beat_cron_starting_deadline``, where an application sets it."""
+    if app.conf.beat_cron_starting_deadline is not None:
+        emit("settings.unknown", problem=UNUSED_DEADLINE)
 
 
 def refuse_unfit_redis(settings: Settings) -> None:

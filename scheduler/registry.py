@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery
+from kombu.serialization import registry
 
 from scheduler.errors import ConfigurationError
 
@@ -49,11 +51,26 @@ def import_module(name: str, variable: str) -> Any:
         ) from error
 
 
-def signatures(app: Celery) -> dict[str, inspect.Signature | None]:
+class Registered(dict[str, "inspect.Signature | None"]):
+    """Tasks with their signatures (None: unknown); ``refused`` are those whose own serializer no worker accepts."""
+
+    def __init__(self, tasks: Mapping[str, inspect.Signature | None], refused: Mapping[str, str]) -> None:
+        super().__init__(tasks)
+        self.refused = refused
+
+
+def signatures(app: Celery) -> Registered:
     """Every registered task except Celery's own, with its signature (None: unknown)."""
     app.loader.import_default_modules()
     app.finalize()
-    return {name: signature(task) for name, task in app.tasks.items() if not name.startswith("celery.")}
+    tasks = {name: task for name, task in app.tasks.items() if not name.startswith("celery.")}
+    refused = {name: task.serializer for name, task in tasks.items() if not is_json(task.serializer)}
+    return Registered({name: signature(task) for name, task in tasks.items()}, refused)
+
+
+def is_json(serializer: str | None) -> bool:
+    """Whether kombu writes JSON with the serializer of that name."""
+    return serializer is None or registry.name_to_type.get(serializer) == "application/json"
 
 
 def file_only(app: Celery) -> frozenset[str]:

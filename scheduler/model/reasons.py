@@ -62,6 +62,12 @@ class Reason(StrEnum):
 
     RERUN = "rerun", "queued", "sent again because its worker stopped answering", "lua/lose.lua"
     RESENT = "resent", "queued", "sent again because its message was lost", "lua/send_again.lua"
+    RATE_LIMITED = (
+        "rate limited",
+        "queued",
+        "its worker holds it back because of the task's rate_limit",
+        "worker/consumer.py",
+    )
     HANDED_BACK = (
         "handed back",
         "queued",

@@ -65,12 +65,16 @@ class AfterLast:
         due = instant + self.step
         if self.clock is None:
             return due
-        wall = self.clock.wall(due)
+        wall = self.clock.wall(due).replace(microsecond=0)
         # As Celery's own: a step of days is due at midnight, one of hours at the full hour.
         if self.step >= timedelta(days=1):
-            wall = wall.replace(hour=0, minute=0, second=0, microsecond=0)
+            wall = wall.replace(hour=0, minute=0, second=0)
         elif self.step >= timedelta(hours=1):
-            wall = wall.replace(minute=0, second=0, microsecond=0)
+            wall = wall.replace(minute=0, second=0)
         elif self.step >= timedelta(minutes=1):
-            wall = wall.replace(second=0, microsecond=0)
-        return max(due - (self.clock.wall(due) - wall), instant + timedelta(microseconds=1))
+            wall = wall.replace(second=0)
+        rounded = due - (self.clock.wall(due) - wall)
+        if rounded > instant:
+            return rounded
+        # Celery runs a step below a second at once, and again one step later.
+        return due if self.step < timedelta(minutes=1) else instant + timedelta(microseconds=1)

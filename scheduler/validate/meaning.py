@@ -101,6 +101,9 @@ def task_findings(schedule: Schedule, tasks: Tasks) -> Iterator[Finding]:
         remedy = f"{hint} T{SOURCE[1:]}" if hint else SOURCE
         yield Finding(("task",), f"unknown task {shown(schedule.task)}", remedy)
         return
+    if serializer := getattr(tasks, "refused", {}).get(schedule.task):
+        what = f"task {shown(schedule.task)} sends its messages as {shown(serializer)}, and workers accept JSON only"
+        yield Finding(("task",), what, "remove serializer= from the task")
     signature = tasks[schedule.task]
     if signature is None:
         return

@@ -18,15 +18,18 @@ from celery.worker.consumer import Mingle
 from celery.worker.state import maybe_shutdown
 
 from scheduler.events import emit
+from scheduler.model import Reason
 from scheduler.process import notify
+from scheduler.sending.headers import run_of
 from scheduler.sending.readable import Unreadable
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, connect, take_a_write
 from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import UNTAKEN, Ledger
 from scheduler.worker.drain import forgive, hand_back
 from scheduler.worker.intake import Intake
 from scheduler.worker.prepare import prepare
-from scheduler.worker.requests import plain_calls_of_this_worker
+from scheduler.worker.requests import context_of, plain_calls_of_this_worker
 from scheduler.worker.unacknowledged import QoS
 
 MAX_PAUSE_S = 2.0  #: seconds between two attempts to reach Redis at most
@@ -99,6 +102,27 @@ class Consumer(consumer.Consumer):
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Celery can make no request of the message."""
         self.intake.refuse(message, exc)
+
+    def _limit_task(self, request: Any, bucket: Any, tokens: int) -> Any:
+        """Hold a task back for Celery's ``rate_limit``, and write to the ledger that its run waits for that."""
+        taken = super()._limit_task(request, bucket, tokens)
+        if (request, tokens) in bucket.contents:
+            self.note_rate_limit(run_of(context_of(request)), bucket.expected_time(len(bucket.contents) * tokens))
+        return taken
+
+    def note_rate_limit(self, run_id: str | None, seconds: float) -> None:
+        """Without the note, beat would take the message for lost and send the run again."""
+        if run_id is None:
+            return
+        settings: Settings = self.app.scheduler_settings
+        when = time.time() + seconds
+        until = when + UNTAKEN.total_seconds()
+        try:
+            with connect(settings) as client:
+                ledger = Ledger(client, Keys(settings.key_prefix), settings)
+                ledger.close(run_id, "queued", when=when, until=until, reason=Reason.RATE_LIMITED)
+        except (*AWAY, *REFUSED) as error:
+            emit("ledger.away", run=run_id, outcome="queued", error=error)
 
     def connect(self) -> Any:
         """A connection to the broker; waits until Redis can be used."""

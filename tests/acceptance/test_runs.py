@@ -45,6 +45,10 @@ TASKS = """
             file.write(name + "\\n")
 
 
+    @shared_task(name="runs.limited", rate_limit="6/m")
+    def limited():
+        begin("limited")
+
     @shared_task(name="runs.add")
     def add(a, b):
         begin("add")
@@ -281,6 +285,17 @@ def test_a_run_that_no_worker_took_before_it_expired_is_skipped_as_expired(shop:
     assert (run.outcome, run.reason) == ("skipped", "expired")
     assert run.detail == "no worker started it in time"
     assert shop.began("add") == before
+
+
+def test_a_run_that_waits_for_a_rate_limit_says_so(shop: Shop) -> None:
+    first, second = shop.send("runs.limited"), shop.send("runs.limited")
+    assert shop.ended(first).outcome == "succeeded"
+    until(lambda: shop.ledger.get(second).reason, 60, "it is held back")
+    run = shop.ledger.get(second)
+    assert (run.outcome, run.reason) == ("queued", "rate limited")
+    score = shop.client.zscore(shop.keys.sent("celery"), second)
+    assert score is not None
+    assert score > time.time(), "beat does not count it as lost before its time"
 
 
 def test_a_task_that_this_worker_does_not_know_is_failed_as_unregistered(shop: Shop) -> None:

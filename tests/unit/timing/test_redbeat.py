@@ -58,6 +58,26 @@ def test_a_relative_interval_is_rounded_down_to_its_unit_on_the_wall(every: time
     assert timing.next_due(last) == datetime.fromisoformat(expected).replace(tzinfo=zone)
 
 
+@pytest.mark.parametrize(
+    ("every", "last", "expected"),
+    [
+        (1.0, "10:00:00.200000", "10:00:01"),
+        (1.5, "10:00:00.400000", "10:00:01"),
+        (30.0, "10:00:00.900000", "10:00:30"),
+        (0.5, "10:00:00.700000", "10:00:01"),
+        (0.5, "10:00:00.100000", "10:00:00.600000"),
+        (0.25, "10:00:00", "10:00:00.250000"),
+    ],
+)
+def test_a_relative_interval_of_seconds_is_rounded_as_celery_does(every: float, last: str, expected: str) -> None:
+    began, due = (datetime.fromisoformat(f"2026-01-01T{time}+00:00") for time in (last, expected))
+    theirs = schedule(run_every=every, relative=True)
+    assert from_redbeat(written(theirs)).next_due(began) == due
+    theirs.nowfun = lambda: began
+    rest = theirs.remaining_estimate(began)
+    assert began + rest == due or rest <= timedelta(0)
+
+
 def test_a_crontab_ands_its_day_fields() -> None:
     timing = from_redbeat(written(crontab(minute="0", hour="9", day_of_month="13", day_of_week="fri")), "UTC")
     assert timing.next_due(JANUARY) == datetime(2026, 2, 13, 9, tzinfo=UTC)

@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery import Celery
 
 from scheduler import schedule_file
+from scheduler.registry import signatures
 from scheduler.validate import Validated, validate, validate_fields
 
 
@@ -224,6 +226,22 @@ def test_tasks_are_not_checked_where_none_are_known() -> None:
     document = schedule_file.parse(schedule("every: 5m", "not.there"), "s.yaml")
     assert validate(document, tasks=None).ok
     assert validate(document, tasks={}).errors[0].what == "unknown task 'not.there'"
+
+
+def test_a_task_whose_own_serializer_no_worker_accepts_is_refused() -> None:
+    app = Celery(set_as_current=False)
+
+    def body() -> None: ...
+
+    for name, serializer in {"pickles": "pickle", "unknown": "morse", "json": "json"}.items():
+        app.task(name=name, serializer=serializer, shared=False)(body)
+    lines = [f"  {name}: {{task: {name}, every: 5m}}" for name in ("pickles", "unknown", "json")]
+    document = schedule_file.parse("\n".join(["schedules:", *lines]), "s.yaml")
+    errors = validate(document, tasks=signatures(app)).errors
+    assert [error.what for error in errors] == [
+        "task 'pickles' sends its messages as 'pickle', and workers accept JSON only",
+        "task 'unknown' sends its messages as 'morse', and workers accept JSON only",
+    ]
 
 
 def test_one_broken_schedule_does_not_hide_the_good_ones() -> None:
