@@ -1,5 +1,5 @@
 -- Write how a run ended, and let go what waits for it.
--- KEYS: none. ARGV: prefix, id, outcome, claim's token, when, until, then field, value…
+-- KEYS: none. ARGV: prefix, id, outcome, claim's token, when, until, 1 to write it only while no worker runs it, then field, value…
 -- 'queued' means that it will be tried again when it says, and counts as waiting in its queue until then. Returns 1 if it was written:
 -- an ended run keeps its end, but one that was given up as lost takes the word of the worker that held it.
 local prefix, id, outcome = ARGV[1], ARGV[2], ARGV[3]
@@ -11,10 +11,12 @@ if not run then
   forget_open(prefix, ledger, id)
   return 0
 end
+-- What becomes of a second delivery says nothing of the run: a worker may have claimed it from the first.
+if ARGV[7] == '1' and run.outcome ~= 'queued' then return 0 end
 local is_open = run.outcome == 'queued' or run.outcome == 'running'
 if not is_open and not (run.outcome == 'lost' and ARGV[4] ~= '' and run.claim == ARGV[4]) then return 0 end
 run.outcome = outcome
-for i = 7, #ARGV, 2 do run[ARGV[i]] = ARGV[i + 1] end
+for i = 8, #ARGV, 2 do run[ARGV[i]] = ARGV[i + 1] end
 if run.reason == 'expired' then expire(run, run.finished) end
 write_run(ledger, id, run)
 redis.call('ZREM', leases_key(prefix), id)

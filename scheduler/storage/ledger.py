@@ -64,6 +64,7 @@ class Ledger:
         token: str = "",
         when: float = 0.0,
         until: float = 0.0,
+        unclaimed: bool = False,
         reason: Reason | None = None,
         detail: str = "",
         **more: object,
@@ -72,13 +73,14 @@ class Ledger:
 
         'queued' means that it will be tried again ``when`` it says, and counts as waiting in its queue ``until`` then
         (epoch seconds). A run that was given up as lost takes the word of the worker whose claim had this token.
+        ``unclaimed`` writes it only if no worker runs it, for what became of a message that may be a second delivery.
         """
         more.setdefault("finished", time.time() if outcome != "queued" else 0)
         if reason is not None:  # a detail that belongs to an earlier reason must not stay beside this one
             more |= {"reason": reason, "detail": detail}
         cut = {key: shorten(str(value)) for key, value in more.items()}
         flat = [part for pair in cut.items() for part in pair]
-        return bool(self._close(args=[self.keys.prefix, run_id, outcome, token, when, until, *flat]))
+        return bool(self._close(args=[self.keys.prefix, run_id, outcome, token, when, until, int(unclaimed), *flat]))
 
     def hand_back(self, run_id: str) -> bool:
         """Let a running run wait in its queue again; False if it had ended."""

@@ -120,7 +120,8 @@ class Consumer(consumer.Consumer):
         try:
             with connect(settings) as client:
                 ledger = Ledger(client, Keys(settings.key_prefix), settings)
-                ledger.close(run_id, "queued", when=when, until=until, reason=Reason.RATE_LIMITED)
+                limited = Reason.RATE_LIMITED
+                ledger.close(run_id, "queued", when=when, until=until, unclaimed=True, reason=limited)
         except (*AWAY, *REFUSED) as error:
             emit("ledger.away", run=run_id, outcome="queued", error=error)
 

@@ -93,7 +93,7 @@ class Signals:
         """In the main process: the message expired, or a person revoked its task."""
         request = context_of(request)
         if expired:
-            self.recorder.close(request, "skipped", reason=Reason.EXPIRED)
+            self.recorder.close(request, "skipped", reason=Reason.EXPIRED, unclaimed=True)
         else:
             self.recorder.close(request, "failed", reason=Reason.REVOKED)
 

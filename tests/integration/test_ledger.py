@@ -80,6 +80,13 @@ def test_a_run_of_which_an_attempt_began_is_never_skipped(ledger: Ledger) -> Non
     assert (run.outcome, run.reason, run.result) == ("failed", "no next attempt", "tried again after: ValueError")
 
 
+def test_a_second_delivery_that_expired_or_is_held_back_ends_no_run_that_a_worker_has(ledger: Ledger) -> None:
+    claim(ledger)
+    assert not ledger.close(ID, "skipped", reason=Reason.EXPIRED, unclaimed=True)
+    assert not ledger.close(ID, "queued", when=1.0, until=2.0, reason=Reason.RATE_LIMITED, unclaimed=True)
+    assert ledger.get(ID).outcome == "running"
+
+
 def test_a_claim_writes_who_works_since_when(ledger: Ledger) -> None:
     before = time.time()
     claim(ledger)

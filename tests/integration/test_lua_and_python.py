@@ -62,7 +62,7 @@ def test_a_close_has_only_fields_that_a_run_has() -> None:
     closes = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "close"]
     given = {keyword.arg for call in closes for keyword in call.keywords if keyword.arg}
     assert "result" in given
-    assert given - {"token", "when"} <= {field.name for field in fields(Run)}
+    assert given - {"token", "when", "unclaimed"} <= {field.name for field in fields(Run)}
 
 
 def test_a_new_record_is_what_trimming_searches() -> None:
