@@ -100,7 +100,8 @@ class ZoneRules:
             return
         named = [f"{write.name} ({instant(write.before)} → {instant(write.after)})" for write in writes[:MAX_SHOWN]]
         more = f" and {len(writes) - MAX_SHOWN} more" if len(writes) > MAX_SHOWN else ""
-        notice = f"New time zone data moved the next run of {len(writes)} schedules (UTC): {', '.join(named)}{more}"
+        count = "1 schedule" if len(writes) == 1 else f"{len(writes)} schedules"
+        notice = f"New time zone data moved the next run of {count} (UTC): {', '.join(named)}{more}"
         emit("zones.changed", notice=notice)
         self.context.client.set(self.context.keys.notice("zones"), notice, ex=NOTICE_S)
 

@@ -179,6 +179,8 @@ def status(service: Service, json_: bool) -> int:
         say(f"page      {page}")
     for problem in overview.problems:
         say(f"problem   {problem}")
+    for news in overview.news:
+        say(f"news      {news}")
     return Exit.PROBLEMS if overview.problems else Exit.OK
 
 

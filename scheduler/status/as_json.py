@@ -45,6 +45,7 @@ def overview_json(overview: Overview) -> dict[str, Any]:
         "standbys": list(overview.standbys),
         "file": overview.file,
         "problems": list(overview.problems),
+        "news": list(overview.news),
         "total": overview.total,
         "schedules": [row_json(item) for item in overview.rows],
     }

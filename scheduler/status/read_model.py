@@ -101,6 +101,7 @@ class Overview:
     file: dict[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()  #: temporary notices for a person
     differing: tuple[str, ...] = ()  #: standbys whose schedule file differs from the leader's
+    news: tuple[str, ...] = ()  #: what happened and needs no person
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -136,7 +137,7 @@ class Status:
         differing = [
             name for name, digest in zip(standbys, digests, strict=False) if digest not in (None, facts["digest"])
         ]
-        return Overview(rows, len(every), leader, tuple(standbys), facts, notices, tuple(differing))
+        return Overview(rows, len(every), leader, tuple(standbys), facts, notices, tuple(differing), self.store.news())
 
     def detail(self, name: str, runs: int = 20, upcoming: int = 5) -> Detail:
         """One schedule; raises NotFound."""

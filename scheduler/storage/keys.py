@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: What `Keys.notice` takes.
-NOTICES = ("loss", "snapshot", "broker", "messages", "kind", "given_up", "zones", "flask")
+NOTICES = ("loss", "snapshot", "broker", "messages", "kind", "given_up", "flask")
+NEWS = ("zones",)  #: the same for what needs nobody
 
 
 @dataclass(frozen=True)

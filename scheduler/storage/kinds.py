@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 
 from scheduler.storage.client import Client
-from scheduler.storage.keys import NOTICES, Keys
+from scheduler.storage.keys import NEWS, NOTICES, Keys
 
 KEPT_S = 30 * 86_400  #: seconds for which a key that was set aside is kept
 
@@ -40,7 +40,7 @@ def fixed(keys: Keys) -> dict[str, str]:
         "list": [keys.outbox, keys.set_aside],
         "stream": [keys.audit],
     }
-    kinds["string"] += map(keys.notice, NOTICES)
+    kinds["string"] += map(keys.notice, (*NOTICES, *NEWS))
     return {key: kind for kind, several in kinds.items() for key in several}
 
 

@@ -14,7 +14,7 @@ from scheduler.storage import entries, staging
 from scheduler.storage.audit import AUDIT_LENGTH, MANY_CHANGES, Audit, summarized
 from scheduler.storage.client import Client, hashes, script
 from scheduler.storage.entries import DamagedEntry
-from scheduler.storage.keys import NOTICES, Keys
+from scheduler.storage.keys import NEWS, NOTICES, Keys
 from scheduler.storage.kinds import escaped
 from scheduler.storage.records import loads, read_or, seconds
 from scheduler.storage.staging import Packed
@@ -198,8 +198,12 @@ class Store:
         return {name: tuple(map(str, days)) for name, days in stored.items() if isinstance(days, list)}
 
     def notices(self) -> tuple[str, ...]:
-        """What a person should know for a while, in sentences."""
+        """What needs a person, in sentences."""
         return tuple(text for text in self.client.mget(map(self.keys.notice, NOTICES)) if text)
+
+    def news(self) -> tuple[str, ...]:
+        """What happened and needs no person, in sentences."""
+        return tuple(text for text in self.client.mget(map(self.keys.notice, NEWS)) if text)
 
     def _decode(self, name: str, stored: dict[str, str]) -> Entry:
         try:

@@ -87,8 +87,8 @@ def test_stored_instants_follow_new_zone_rules_at_the_next_start_and_people_are_
         assert all(site.due(name) >= before[name] for name in ("hourly", "every"))
         assert site.due("hourly").minute == 0
         assert site.due("elsewhere") == before["elsewhere"]
-        [notice] = site.store.notices()
-        assert notice.startswith("New time zone data moved the next run of 1 schedules (UTC): yearly (")
+        [notice] = site.store.news()
+        assert notice.startswith("New time zone data moved the next run of 1 schedule (UTC): yearly (")
         assert 0 < site.client.ttl(site.keys.notice("zones")) <= 7 * 86_400
         score = site.client.zscore(site.keys.schedule, site.keys.entry("yearly"))
         assert score == site.due("yearly").timestamp()
@@ -102,7 +102,7 @@ def test_a_daily_run_that_ran_today_does_not_run_again_when_its_zone_moves_to_a_
     with site.beat("Europe/Berlin"):
         until(lambda: site.store.get("daily").total_run_count, 60, "it ran")
     with site.beat("Europe/London"):
-        until(lambda: site.store.notices(), 60, "the zone data is new")
+        until(lambda: site.store.news(), 60, "the zone data is new")
         assert site.due("daily") > datetime.now(UTC) + timedelta(hours=20)
         assert site.store.get("daily").total_run_count == 1
         assert time.time() > at.timestamp()

@@ -7,14 +7,14 @@ import pytest
 from scheduler.beat.scheduler import Scheduler
 from scheduler.settings import Settings
 from scheduler.storage.client import Client
-from scheduler.storage.keys import NOTICES, Keys
+from scheduler.storage.keys import NEWS, NOTICES, Keys
 from scheduler.storage.kinds import fixed
 from tests.support.beats import runs_sent
 from tests.support.polling import until
 
 FILE = "schedules: {job: {task: scheduler.tasks.log_it, every: 500ms, args: [1, 2], overlap: allow}}\n"
 KEYS = Keys()
-KINDS = {key: kind for key, kind in fixed(KEYS).items() if key not in map(KEYS.notice, NOTICES)}
+KINDS = {key: kind for key, kind in fixed(KEYS).items() if key not in map(KEYS.notice, (*NOTICES, *NEWS))}
 KINDS[KEYS.sent("celery")] = "zset"
 
 
