@@ -26,6 +26,8 @@ from scheduler.schedule_file.document import COLUMNS, Mark, Node, owner, place, 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_DEPTH = 32
 MAX_VALUES = 500_000  # keys count too, and aliases as if written out; 10 000 plain schedules hold 150 000
+MAX_KEYS = 2_000  # of one mapping, so that a file of wrong keys is refused at once
+LARGE = ("schedules", "calendars")  # the mappings at the top that may have more
 MAX_PROBLEMS = 500
 
 
@@ -149,6 +151,8 @@ class Builder:
         merged: list[Node] = []
         while type(item := self.next()) is not MappingEndEvent:
             key = self._key(item, depth)
+            if len(node.keys) >= MAX_KEYS and not (len(self.path) == 1 and self.path[0] in LARGE):
+                self._refuse(item.start_mark, f"a mapping has more than {MAX_KEYS} keys", "delete or divide it")
             self.path.append(key)
             if key == "<<" and not item.style:
                 merged += self._sources(depth)

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from yaml.events import MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent, StreamEndEvent
 
-from scheduler.schedule_file.builder import LOADER, MAX_DEPTH, MAX_VALUES
+from scheduler.schedule_file.builder import LARGE, LOADER, MAX_DEPTH, MAX_KEYS, MAX_VALUES
 from scheduler.schedule_file.scalars import plain
 
 
@@ -35,6 +35,7 @@ class Quick:
     def __init__(self, next_event: Any) -> None:
         self.next = next_event
         self.count = 0
+        self.section = ""  #: the key at the top that is being read
 
     def document(self) -> dict[str, Any]:
         """The whole document as a mapping; raises SecondLook for anything but plain mappings, lists and scalars."""
@@ -67,6 +68,10 @@ class Quick:
             # A duplicate key needs its place for the error, and << needs the anchors.
             if key in values or key == "<<":
                 raise SecondLook
+            if len(values) >= MAX_KEYS and (depth != 2 or self.section not in LARGE):
+                raise SecondLook
+            if depth == 1:
+                self.section = key
             event = next_event()
             if type(event) is ScalarEvent and event.anchor is None and event.tag is None:
                 values[key] = event.value if event.style else plain(event.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from scheduler import schedule_file
-from scheduler.schedule_file.builder import MAX_DEPTH, Builder
+from scheduler.schedule_file.builder import MAX_DEPTH, MAX_KEYS, Builder
 
 
 def data(text: str) -> dict[str, Any]:
@@ -322,3 +323,20 @@ def test_the_parser_without_c_reads_the_same(text: str) -> None:
     roots = [builder.build() for builder in (fast, slow)]
     assert [root.value if root else None for root in roots] == [roots[0].value if roots[0] else None] * 2
     assert [str(problem) for problem in fast.problems] == [str(problem) for problem in slow.problems]
+
+
+@pytest.mark.parametrize("above", ["", "schedules:\n  a:\n    every: 1h\n    ", "defaults:\n  ", "imports:\n  "])
+def test_a_file_of_wrong_keys_is_refused_at_once(above: str) -> None:
+    indent = " " * len(above.rpartition("\n")[2])
+    text = above + f"\n{indent}".join(f"crom{number}: 1" for number in range(200_000)) + "\n"
+    before = time.process_time()
+    (problem,) = told(text)
+    assert f"has more than {MAX_KEYS} keys" in problem
+    assert time.process_time() - before < 1
+
+
+def test_thousands_of_schedules_and_as_many_keys_as_allowed_are_read() -> None:
+    many = "".join(f"  s{number}: {{task: t}}\n" for number in range(2 * MAX_KEYS))
+    assert len(data(f"schedules:\n{many}")["schedules"]) == 2 * MAX_KEYS
+    keys = "".join(f"  k{number}: 1\n" for number in range(MAX_KEYS))
+    assert len(data(f"any:\n{keys}")["any"]) == MAX_KEYS
