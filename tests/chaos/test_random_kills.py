@@ -10,10 +10,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
+from celery import Celery
 
-from tests.chaos.accounts import reckon
+from tests.chaos.accounts import bodies_of, reckon
 from tests.chaos.processes import Process
-from tests.chaos.service import Service
+from tests.chaos.service import RUN_LEASE, Service
+from tests.support.polling import until
 
 pytestmark = pytest.mark.xdist_group("chaos")
 SCHEDULES = 200
@@ -86,3 +88,23 @@ def test_workers_are_killed_again_and_again(
     outcomes = reckon(busy)
     assert set(outcomes) <= {"succeeded", "lost"}
     assert outcomes["lost"] <= 2 * kills, "more than the children of the pool had begun"
+
+
+def test_plain_calls_run_once_but_for_those_whose_worker_was_killed(service: Service, dice: random.Random) -> None:
+    """They wait, run and are delivered again for longer than the lease of a message, which is 3 s here."""
+    calls, kills = 30, 3
+    with Celery("caller", broker=service.redis.url, set_as_current=False) as app:
+        for number in range(calls):
+            seconds = 2 * RUN_LEASE if number % 10 == 0 else 0.2
+            app.send_task("tests.chaos.bodies.note", kwargs={"seconds": seconds}, countdown=number % 3 * RUN_LEASE)
+    workers = [forking(service), forking(service)]
+    for _ in range(kills):
+        before = sum(bodies_of(service).values())
+        until(lambda: sum(bodies_of(service).values()) > before, 60, "another call runs")  # noqa: B023
+        time.sleep(dice.uniform(0, 0.4))
+        kill_machine(workers[0], dice)
+        workers[0] = forking(service)
+    until(lambda: len(bodies_of(service)) == calls, 120, "each call has run")
+    until(lambda: not service.client.llen("celery") and not service.client.hlen("unacked"), 120, "no message is left")
+    begun = bodies_of(service)
+    assert sum(begun.values()) <= calls + 2 * kills, f"more than the killed children had begun: {begun}"

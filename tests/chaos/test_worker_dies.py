@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from scheduler.model import Run
 from tests.chaos.accounts import reckon
 from tests.chaos.processes import Process
 from tests.chaos.service import Service
-from tests.support.alive import state
+from tests.support.alive import is_alive, state
 from tests.support.polling import until
 
 #: Each step, and what becomes of the run; before the claim nothing had begun, after the close all was over.
@@ -136,3 +138,30 @@ def test_a_worker_that_was_frozen_past_its_lease_tells_how_the_run_ended(service
     service.worker()
     worker.thaw()
     ends_as(service, "succeeded")
+
+
+def kill_main(worker: Process) -> None:
+    worker.kill()
+
+
+def kill_machine(worker: Process) -> None:
+    worker.kill_all()
+
+
+def kill_child(worker: Process) -> None:
+    for pid in worker.children():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("kill", [kill_main, kill_machine, kill_child])
+def test_no_program_outlives_its_run_however_the_worker_dies(service: Service, kill: Callable[[Process], None]) -> None:
+    pids = service.directory / "pids"
+    program = f"sleep 600 & echo $$ $! >> {pids}; wait"
+    service.load_one_due_soon(task="scheduler.tasks.run_command", kwargs={"argv": ["sh", "-c", program]})
+    service.leads(service.beat())
+    worker = service.worker("--concurrency=1")
+    until(lambda: pids.exists() and pids.read_text().endswith("\n"), 60, "the program has started")
+    started = pids.read_text().split()
+    kill(worker)
+    until(lambda: not any(is_alive(int(pid)) for pid in started), 60, "the program and its child have ended")
