@@ -34,10 +34,10 @@ def whole(value: Any) -> int:
 
 
 def text(value: Any) -> str:
-    """A text as it is."""
+    """A text to show; half a surrogate pair, which no page and no link can hold, becomes a question mark."""
     if not isinstance(value, str):
         raise TypeError(f"{str(value)[:40]!r} is not a text")
-    return value
+    return value.encode("utf-8", "replace").decode()
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -77,15 +77,9 @@ def record(kind: type[T], value: Any, **known: Any) -> T:
 
 
 def loads(stored: str | None) -> Any:
-    """The value of a JSON text; half a surrogate pair, which nothing could show, becomes a question mark.
-
-    Raises ValueError, also for NaN, which is not JSON, and for too deep a nesting.
-    """
+    """The value of a JSON text. Raises ValueError, also for NaN, which is not JSON, and for too deep a nesting."""
     try:
-        value = json.loads(stored or "null", parse_constant=refuse)
-        if stored and "\\ud" in stored.lower():
-            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
-        return value
+        return json.loads(stored or "null", parse_constant=refuse)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
