@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 
 FREE_ATTEMPTS = 3  #: wrong passwords of an address without a waiting time
 FREE_ATTEMPTS_IN_ALL = 30  #: of all addresses together: guesses may come from many
 TURN_S = 1.0  #: seconds between two turns
 MAX_WAITING = 3  #: requests that wait for a turn; each holds a thread
+MAX_WAITING_EACH = 2  #: of one address: a guesser takes one, and leaves one for whoever shares a proxy with it
 RESET_AFTER_S = 900.0  #: without a wrong password, the count restarts after this long
 MAX_ADDRESSES = 10_000
 ACCOUNT = ""  #: in the place of an address: the only user
@@ -30,6 +31,7 @@ class Throttle:
         self._lock = threading.Lock()
         self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._next_turn = 0.0
+        self._waiting = Counter[str]()  #: requests that wait for their turn, by address
 
     def admit(self, address: str) -> bool:
         """Let a password be looked at, in its turn where the door is slow; False while too many wait."""
@@ -37,10 +39,13 @@ class Throttle:
             if not self._is_slow(address):
                 return True
             wait = max(self._next_turn - self.clock(), 0.0)
-            if wait > MAX_WAITING * TURN_S:
+            if wait > MAX_WAITING * TURN_S or self._waiting[address] >= MAX_WAITING_EACH:
                 return False
             self._next_turn = self.clock() + wait + TURN_S
+            self._waiting[address] += 1
         self.sleep(wait)
+        with self._lock:
+            self._waiting -= Counter((address,))
         return True
 
     def _is_slow(self, address: str) -> bool:

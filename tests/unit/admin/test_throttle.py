@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from scheduler.admin.throttle import (
@@ -9,10 +12,12 @@ from scheduler.admin.throttle import (
     FREE_ATTEMPTS_IN_ALL,
     MAX_ADDRESSES,
     MAX_WAITING,
+    MAX_WAITING_EACH,
     RESET_AFTER_S,
     TURN_S,
     Throttle,
 )
+from tests.support.polling import until
 
 
 class Clock:
@@ -54,6 +59,25 @@ def test_the_first_mistakes_are_free_and_then_each_password_waits_for_its_turn(
     admitted = [throttle.admit("guesser") for _ in range(10)]
     assert admitted == [True] * (MAX_WAITING + 1) + [False] * (9 - MAX_WAITING)
     assert clock.slept == [number * TURN_S for number in range(MAX_WAITING + 1)]
+
+
+def test_a_guesser_leaves_a_turn_for_others_however_many_requests_it_sends(throttle: Throttle) -> None:
+    fail(throttle, "guesser", FREE_ATTEMPTS_IN_ALL)
+    turns = threading.Event()
+
+    def wait(_: float) -> None:
+        turns.wait(60)
+
+    throttle.sleep = wait
+    with ThreadPoolExecutor() as pool:
+        waiting = [pool.submit(throttle.admit, "guesser") for _ in range(MAX_WAITING_EACH)]
+        until(lambda: throttle._waiting["guesser"] == MAX_WAITING_EACH, 60, "the guesser's requests wait")
+        assert not throttle.admit("guesser")
+        waiting.append(pool.submit(throttle.admit, "neighbour"))
+        until(lambda: throttle._waiting["neighbour"], 60, "the neighbour waits too")
+        turns.set()
+        assert [request.result() for request in waiting] == [True] * 3
+    assert not throttle._waiting
 
 
 def test_another_address_does_not_wait(throttle: Throttle, clock: Clock) -> None:
