@@ -134,7 +134,7 @@ def end_session() -> None:
 
 
 def has_ended() -> bool:
-    """Whether somebody logged out of this session. While Redis is away, the page can show and change nothing anyway."""
+    """Whether its user logged out of this session. While Redis is away, the page can show and change nothing anyway."""
     store = service().store
     try:
         return bool(store.client.exists(store.keys.ended_session(str(session.get("id", "")))))

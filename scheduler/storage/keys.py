@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 #: What `Keys.notice` takes.
 NOTICES = ("loss", "snapshot", "broker", "messages", "kind", "given_up", "flask")
-NEWS = ("zones",)  #: the same for what needs nobody
+NEWS = ("zones",)  #: the same for news, which ask for nothing
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A run whose message the broker lost is published again, and its schedule goes on; one that waits is left there."""
+"""A run whose message the broker lost is published again, and its schedule continues; one that waits is left there."""
 
 from __future__ import annotations
 
