@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 
 import click
 
@@ -33,15 +34,16 @@ def up(service: Service, port: int | None, host: str) -> int:
 
 @click.command()
 @click.argument("pid", type=click.IntRange(1), required=False)
+@click.option("--pidfile", type=click.Path(path_type=Path), help="Its pidfile, where /proc does not show it.")
 @with_service
-def reload(service: Service, pid: int | None) -> int:
+def reload(service: Service, pid: int | None, pidfile: Path | None) -> int:
     """Tell the running beat to reload the schedule file.
 
     PID is needed only if several beats of this service run here.
 
     Exits with its result. A file with errors, or one that would remove most schedules, changes nothing.
     """
-    code, lines = reloading.ask(service.settings.state_dir, pid)
+    code, lines = reloading.ask(service.settings.state_dir, pid, pidfile)
     for line in lines:
         say(f"scheduler: {line}", err=True)
     return code

@@ -33,6 +33,17 @@ def chosen_beat(state_dir: Path, pid: int | None) -> int:
     return beats[0]
 
 
+def holder_of(pidfile: Path) -> int:
+    """The process id of the beat that holds this pidfile, found without /proc, which units hide; raises NotFound."""
+    try:
+        pid = int(pidfile.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        raise NotFound(f"{pidfile} names no process: {START}") from None
+    if not holds(pid, pidfile):
+        raise NotFound(f"process {pid} does not hold {pidfile}: {START}")
+    return pid
+
+
 def processes() -> list[int]:
     return sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
 

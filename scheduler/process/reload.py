@@ -14,7 +14,7 @@ from pathlib import Path
 from scheduler.errors import CannotWrite, Conflict, Exit, NotFound
 from scheduler.events import emit
 from scheduler.process import notify
-from scheduler.process.beats import START, chosen_beat
+from scheduler.process.beats import START, chosen_beat, holder_of
 
 NAME = "reload.json"
 MAX_PROBLEMS = 20  #: problems in the answer, as many as in the journal
@@ -49,12 +49,13 @@ class Reload:
         notify.reloaded()
 
 
-def ask(state_dir: Path, wanted: int | None) -> tuple[int, list[str]]:
-    """Tell this service's beat (``wanted``, if several run) to reload the file; returns an exit code and the problems.
+def ask(state_dir: Path, wanted: int | None, pidfile: Path | None = None) -> tuple[int, list[str]]:
+    """Tell this service's beat to reload the file; returns an exit code and the problems.
 
+    If several run, it is the one that has the process id ``wanted``, or that holds the pidfile.
     Raises NotFound where there is no such beat, and Conflict if it does not answer: SIGHUP ends other processes.
     """
-    pid = chosen_beat(state_dir, wanted)
+    pid = holder_of(pidfile) if pidfile else chosen_beat(state_dir, wanted)
     path = state_dir / NAME
     until = time.monotonic() + ANSWER_TIMEOUT_S
     try:

@@ -38,7 +38,7 @@ def stage(tmp_path: Path) -> Iterator[Service]:
             yield made
 
 
-def reload(stage: Service, *pid: int) -> tuple[int, str]:
+def reload(stage: Service, *pid: int | str) -> tuple[int, str]:
     """Exit code and standard error."""
     environ = {name: value for name, value in stage.environ.items() if name != "SCHEDULER_REDIS_URL"}
     command = [sys.executable, "-m", "scheduler", "reload", *map(str, pid)]
@@ -79,6 +79,21 @@ def test_only_a_beat_of_this_service_gets_the_signal_and_it_is_found_without_its
         stranger.wait()
     stage.environ["SCHEDULER_STATE_DIR"] = str(tmp_path / "other")
     assert reload(stage, beat.pid)[0] == reload(stage)[0] == Exit.NO_INPUT
+
+
+def test_where_proc_is_hidden_the_pidfile_that_a_beat_holds_is_enough(stage: Service, tmp_path: Path) -> None:
+    (beat,) = stage.programs
+    pidfile = tmp_path / "held.pid"
+    held = stage.start("beat", f"--pidfile={pidfile}")
+    held.says("Standing by")
+    assert reload(stage, f"--pidfile={pidfile}") == (Exit.OK, "")
+    held.popen.kill()
+    held.popen.wait()
+    code, told = reload(stage, f"--pidfile={pidfile}")
+    assert (code, f"process {held.pid} does not hold {pidfile}" in told) == (Exit.NO_INPUT, True)
+    pidfile.write_text("none")
+    assert reload(stage, f"--pidfile={pidfile}")[0] == Exit.NO_INPUT
+    assert beat.popen.poll() is None
 
 
 def test_a_standby_judges_its_own_file(stage: Service) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -94,15 +93,14 @@ SLOW = {
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
-    """Of a page that several tests share."""
-    directory = tmp_path_factory.mktemp("page")
-    systemd = NotifySocket(directory)
-    with serve(directory, NOTIFY_SOCKET=systemd.path) as process:
-        said = systemd.hears("STATUS=Serving on http://127.0.0.1:")
-        yield "127.0.0.1", int(re.findall(r"http://127\.0\.0\.1:(\d+)", said)[0])
-        process.terminate()
-        process.communicate(timeout=60)
-    systemd.close()
+    """Of a page that several tests share. It tells systemd nothing: a socket that nothing reads would fill up."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        os.set_inheritable(listener.fileno(), True)
+        command = [*GUNICORN, f"--bind=fd://{listener.fileno()}", f"--pid={tmp_path_factory.mktemp('page')}/admin.pid"]
+        with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **GOOD}, pass_fds=(listener.fileno(),)) as process:
+            yield listener.getsockname()
+            process.terminate()
+            process.wait(timeout=60)
 
 
 def ask(address: tuple[str, int], request: bytes, *more: bytes) -> str:
