@@ -91,6 +91,9 @@ SLOW = {
 }
 
 
+GET_LOGIN = b"GET /login HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     """Of a page that several tests share. It tells systemd nothing: a socket that nothing reads would fill up."""
@@ -98,14 +101,16 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int
         os.set_inheritable(listener.fileno(), True)
         command = [*GUNICORN, f"--bind=fd://{listener.fileno()}", f"--pid={tmp_path_factory.mktemp('page')}/admin.pid"]
         with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **GOOD}, pass_fds=(listener.fileno(),)) as process:
-            yield listener.getsockname()
+            at: tuple[str, int] = listener.getsockname()
+            ask(at, GET_LOGIN)  # it accepts connections from here on; before, only so many may wait
+            yield at
             process.terminate()
             process.wait(timeout=60)
 
 
 def ask(address: tuple[str, int], request: bytes, *more: bytes) -> str:
     """The first line of the answer."""
-    with socket.create_connection(address, 20) as connection:
+    with socket.create_connection(address, 60) as connection:
         connection.sendall(request)
         for part in more:
             connection.sendall(part)
@@ -116,7 +121,7 @@ def ask(address: tuple[str, int], request: bytes, *more: bytes) -> str:
 def test_forty_slow_connections_stop_neither_the_page_nor_its_health(address: tuple[str, int], begin: bytes) -> None:
     with ExitStack() as stack:
         for _ in range(40):
-            connection = stack.enter_context(socket.create_connection(address, 20))
+            connection = stack.enter_context(socket.create_connection(address, 60))
             connection.sendall(begin)
         for path in ("/login", "/healthz"):
             answer = ask(address, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -126,7 +131,7 @@ def test_forty_slow_connections_stop_neither_the_page_nor_its_health(address: tu
 def test_of_too_many_connections_that_wait_the_first_is_closed(address: tuple[str, int]) -> None:
     with ExitStack() as stack:
         first, *_ = [
-            stack.enter_context(socket.create_connection(address, 20)) for _ in range(whole_requests.MAX_ARRIVING + 1)
+            stack.enter_context(socket.create_connection(address, 60)) for _ in range(whole_requests.MAX_ARRIVING + 1)
         ]
         assert first.recv(1) == b""
 
@@ -155,7 +160,7 @@ def test_a_body_that_could_hold_a_thread_is_refused_before_it_gets_one(
 
 def test_one_connection_serves_several_requests(address: tuple[str, int]) -> None:
     request = b"GET /static/admin.css HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with socket.create_connection(address, 20) as connection:
+    with socket.create_connection(address, 60) as connection:
         for _ in range(3):
             connection.sendall(request)
             connection.recv(65536)
