@@ -104,7 +104,6 @@ def test_plain_calls_run_once_but_for_those_whose_worker_was_killed(service: Ser
         time.sleep(dice.uniform(0, 0.4))
         kill_machine(workers[0], dice)
         workers[0] = forking(service)
-    until(lambda: len(bodies_of(service)) == calls, 120, "each call has run")
     until(lambda: not service.client.llen("celery") and not service.client.hlen("unacked"), 120, "no message is left")
     begun = bodies_of(service)
     assert sum(begun.values()) <= calls + 2 * kills, f"more than the killed children had begun: {begun}"
