@@ -26,6 +26,7 @@ from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, connect, take_a_write
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import UNTAKEN, Ledger
+from scheduler.storage.refusals import code_of
 from scheduler.worker.drain import forgive, hand_back
 from scheduler.worker.intake import Intake
 from scheduler.worker.prepare import prepare
@@ -79,6 +80,7 @@ class Consumer(consumer.Consumer):
 
     def __init__(self, on_task_request: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(on_task_request, *arguments, **options)
+        logging.getLogger("kombu.transport.redis").addFilter(is_no_refusal)
         prepare(self.app)  # the pool forks later
         self.intake = Intake(self.app, self.connection_errors)
         give = self.controller._process_task
@@ -202,6 +204,12 @@ class Consumer(consumer.Consumer):
         if not self.lost_at:
             self.lost_at = time.monotonic()
             emit("worker.redis_refuses" if isinstance(error, REFUSED) else "worker.redis_away", error=error)
+
+
+def is_no_refusal(record: logging.LogRecord) -> bool:
+    """Whether a record of kombu's is more than a refusal by Redis, which the consumer meets and says in one line."""
+    error = record.exc_info[1] if record.exc_info else None
+    return error is None or not code_of(error)
 
 
 @contextmanager

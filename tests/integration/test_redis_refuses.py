@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 from celery import Celery
+from kombu.connection import Connection
+from kombu.entity import Exchange, Queue
 
 from scheduler.cli import common
 from scheduler.errors import Exit
@@ -20,6 +24,7 @@ from scheduler.storage import entries
 from scheduler.storage.client import AWAY, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
+from scheduler.worker.consumer import is_no_refusal
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer
 from tests.support.redis_server import redis_server as run_redis
@@ -234,3 +239,27 @@ def test_a_message_that_kombu_cannot_prepare_for_now_is_no_fault_of_its_entry(
         job = entries.job(Store(client, Keys(settings.key_prefix)).get("job"))
     with pytest.raises(AWAY, match="NOREPLICAS"):
         message.build(celery, job, "job@2026-03-02T12:00:00Z", None)
+
+
+def test_kombu_adds_no_traceback_to_a_refusal_which_the_worker_says_in_one_line(
+    own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """kombu's timer for queues that expire, such as each worker's own, writes to Redis every few seconds."""
+    logger = logging.getLogger("kombu.transport.redis")
+    logger.addFilter(is_no_refusal)
+    try:
+        broker: Any = Connection(own_redis.url)  # type: ignore[no-untyped-call]
+        with broker as connection:
+            channel = connection.default_channel
+            queue: Any = Queue("own", Exchange("own"), expires=3)  # type: ignore[no-untyped-call]
+            queue.bind(channel).declare()
+            channel.basic_consume("own", no_ack=True, callback=print, consumer_tag="tag")
+            cycle = channel.connection.cycle
+            lack_replicas(own_redis)
+            cycle.maybe_refresh_binding_expiry()
+            assert caplog.text == ""
+            logger.removeFilter(is_no_refusal)
+            cycle.maybe_refresh_binding_expiry()
+            assert "NOREPLICAS" in caplog.text
+    finally:
+        logger.removeFilter(is_no_refusal)
