@@ -1,4 +1,4 @@
-"""Read stored values as the type they should have. They are anybody's: each reader raises ValueError or TypeError."""
+"""Read stored values as the type they should have. Any program writes them: readers raise ValueError or TypeError."""
 
 from __future__ import annotations
 
