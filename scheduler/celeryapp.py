@@ -189,7 +189,7 @@ def prepare_worker(sender: Any, **_: Any) -> None:
     sender.app.conf.worker_prefetch_multiplier = sender.prefetch_multiplier  # the command line may say another
     refuse_changed_settings(sender.app)
     refuse_unfit_redis(sender.app.scheduler_settings)
-    refuse_unkept_limits(sender)
+    limits.prepare(sender, sender.app.scheduler_settings)
     hold_messages(sender.app.scheduler_settings)
     Drain(sender.app.scheduler_settings).connect()
 
@@ -231,14 +231,6 @@ def refuse_unfit_redis(settings: Settings) -> None:
         give_up(ConfigurationError(str(explain(error, settings))))
     except AWAY:
         return
-    except ConfigurationError as error:
-        give_up(error)
-
-
-def refuse_unkept_limits(worker: Any) -> None:
-    """End this worker if its pool cannot keep the time limits of its schedules."""
-    try:
-        limits.prepare(worker, worker.app.scheduler_settings)
     except ConfigurationError as error:
         give_up(error)
 

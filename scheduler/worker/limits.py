@@ -22,9 +22,8 @@ from scheduler.storage.store import Store
 from scheduler.tasks.errors import TimedOut
 from scheduler.worker.requests import context_of
 
-GRACE_S = (
-    15.0  #: seconds between the error that a body can catch and the end of its process; a program takes 10 of them
-)
+#: Seconds between the error that a body can catch and the end of its process; a program takes 10 of them.
+GRACE_S = 15.0
 SOFT_POOLS = {"celery.concurrency.prefork"}
 POOLS_WITHOUT_LIMITS = {f"celery.concurrency.{name}" for name in ("thread", "solo", "eventlet")}
 TIME_LIMITS = (SoftTimeLimitExceeded, TimeLimitExceeded, TimedOut)
