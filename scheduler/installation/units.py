@@ -25,6 +25,7 @@ class State:
     sentence: str
     pid: str
     restarts: int
+    job: str  #: what systemd has still to do with it; nothing where that is done
 
     @property
     def is_failing(self) -> bool:
@@ -38,8 +39,8 @@ class State:
 
     @property
     def is_settled(self) -> bool:
-        """Whether no change is expected soon."""
-        return self.is_failing or self.is_waiting or self.active in ("active", "inactive")
+        """Whether no change is expected soon. In the middle of a restart a service is inactive, and has a job."""
+        return self.is_failing or self.is_waiting or (not self.job and self.active in ("active", "inactive"))
 
 
 def systemctl(*arguments: str, check: bool = True) -> str:
@@ -85,9 +86,10 @@ def running() -> list[str]:
 
 def state(name: str) -> State:
     """The service's state as systemd reports it now."""
-    properties = "--property=ActiveState,StatusText,MainPID,NRestarts"
+    properties = "--property=ActiveState,StatusText,MainPID,NRestarts,Job"
     values = dict(line.split("=", 1) for line in systemctl("show", properties, f"{name}.service").splitlines())
-    return State(name, values["ActiveState"], values["StatusText"], values["MainPID"], int(values["NRestarts"]))
+    number = int(values["NRestarts"])
+    return State(name, values["ActiveState"], values["StatusText"], values["MainPID"], number, values.get("Job", ""))
 
 
 def states(names: Iterable[str]) -> Iterator[State]:

@@ -158,7 +158,12 @@ def test_a_python_that_the_services_user_cannot_reach_is_refused(
     [("failed", 0, True), ("activating", 2, True), ("activating", 1, False), ("active", 9, False)],
 )
 def test_a_service_that_runs_is_well_however_often_it_was_restarted(active: str, restarts: int, fails: bool) -> None:
-    assert State("celery-beat", active, "", "1", restarts).is_failing == fails
+    assert State("celery-beat", active, "", "1", restarts, "").is_failing == fails
+
+
+@pytest.mark.parametrize(("job", "settled"), [("", True), ("1745", False)])
+def test_a_service_in_the_middle_of_a_restart_is_not_settled(job: str, settled: bool) -> None:
+    assert State("celery-beat", "inactive", "stopped", "0", 0, job).is_settled == settled
 
 
 def test_the_sample_names_the_schema_and_the_command_of_the_installed_service(tmp_path: Path) -> None:
