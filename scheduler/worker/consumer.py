@@ -34,6 +34,7 @@ from scheduler.worker.requests import context_of, plain_calls_of_this_worker
 from scheduler.worker.unacknowledged import QoS
 
 MAX_PAUSE_S = 2.0  #: seconds between two attempts to reach Redis at most
+KOMBUS_TIMERS = ("kombu.transport.redis", "kombu.asynchronous.hub")  #: loggers that add a traceback to each refusal
 
 
 class Heartbeat(heartbeat.Heart):
@@ -80,7 +81,8 @@ class Consumer(consumer.Consumer):
 
     def __init__(self, on_task_request: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(on_task_request, *arguments, **options)
-        logging.getLogger("kombu.transport.redis").addFilter(is_no_refusal)
+        for name in KOMBUS_TIMERS:
+            logging.getLogger(name).addFilter(is_no_refusal)
         prepare(self.app)  # the pool forks later
         self.intake = Intake(self.app, self.connection_errors)
         give = self.controller._process_task

@@ -6,13 +6,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from celery import Celery
+from kombu.asynchronous.hub import Hub
+from kombu.asynchronous.timer import Timer
 from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
 
@@ -24,7 +26,7 @@ from scheduler.storage import entries
 from scheduler.storage.client import AWAY, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
-from scheduler.worker.consumer import is_no_refusal
+from scheduler.worker.consumer import KOMBUS_TIMERS, is_no_refusal
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer
 from tests.support.redis_server import redis_server as run_redis
@@ -241,25 +243,46 @@ def test_a_message_that_kombu_cannot_prepare_for_now_is_no_fault_of_its_entry(
         message.build(celery, job, "job@2026-03-02T12:00:00Z", None)
 
 
+@contextmanager
+def dropping(name: str) -> Iterator[None]:
+    """Without what the worker's process drops of this logger."""
+    logger = logging.getLogger(name)
+    logger.addFilter(is_no_refusal)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_no_refusal)
+
+
 def test_kombu_adds_no_traceback_to_a_refusal_which_the_worker_says_in_one_line(
     own_redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """kombu's timer for queues that expire, such as each worker's own, writes to Redis every few seconds."""
-    logger = logging.getLogger("kombu.transport.redis")
-    logger.addFilter(is_no_refusal)
-    try:
-        broker: Any = Connection(own_redis.url)  # type: ignore[no-untyped-call]
-        with broker as connection:
-            channel = connection.default_channel
-            queue: Any = Queue("own", Exchange("own"), expires=3)  # type: ignore[no-untyped-call]
-            queue.bind(channel).declare()
-            channel.basic_consume("own", no_ack=True, callback=print, consumer_tag="tag")
-            cycle = channel.connection.cycle
-            lack_replicas(own_redis)
+    broker: Any = Connection(own_redis.url)  # type: ignore[no-untyped-call]
+    with broker as connection:
+        channel = connection.default_channel
+        queue: Any = Queue("own", Exchange("own"), expires=3)  # type: ignore[no-untyped-call]
+        queue.bind(channel).declare()
+        channel.basic_consume("own", no_ack=True, callback=print, consumer_tag="tag")
+        cycle = channel.connection.cycle
+        lack_replicas(own_redis)
+        with dropping(KOMBUS_TIMERS[0]):
             cycle.maybe_refresh_binding_expiry()
-            assert caplog.text == ""
-            logger.removeFilter(is_no_refusal)
-            cycle.maybe_refresh_binding_expiry()
-            assert "NOREPLICAS" in caplog.text
-    finally:
-        logger.removeFilter(is_no_refusal)
+        assert caplog.text == ""
+        cycle.maybe_refresh_binding_expiry()
+        assert "NOREPLICAS" in caplog.text
+
+
+def test_nor_does_its_event_loop_for_a_timer_that_was_refused(
+    own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its look for messages to return takes a lock in Redis first."""
+    timer: Any = Timer()  # type: ignore[no-untyped-call]
+    hub: Any = Hub(timer=timer)  # type: ignore[no-untyped-call]
+    with own_redis.client() as client:
+        client.config_set("maxmemory", "1")
+        for quiet in (True, False):
+            with dropping(KOMBUS_TIMERS[1]) if quiet else nullcontext():
+                timer.call_after(0, client.set, ("lock", "1"))
+                hub.fire_timers()
+            assert ("OutOfMemoryError" in caplog.text) is not quiet
