@@ -202,12 +202,11 @@ def prepare_beat(sender: Any, **_: Any) -> None:
 
     if not isinstance(sender.scheduler, Scheduler):
         give_up(ConfigurationError(f"beat runs with {type(sender.scheduler).__name__}: start it without -S"))
+    sender.scheduler.stop.take_signals()
     name_unknown_settings(sender.scheduler.settings)
     name_unused_deadline(sender.app)
-    sender.scheduler.stop.take_reloads()
     refuse_changed_settings(sender.app)
     refuse_unfit_redis(sender.scheduler.settings)
-    sender.scheduler.stop.take_signals()
 
 
 def name_unknown_settings(settings: Settings) -> None:

@@ -6,6 +6,7 @@ for changes.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from celery import Celery
@@ -73,16 +74,17 @@ class Scheduler(RedBeatScheduler):
         return 0.0
 
     def close(self) -> None:
-        """Free the lock, through a connection of its own: a command may have been cut off in the other."""
+        """Free the lock, through a connection of its own: a command may have been cut off in the other.
+
+        A Redis that hangs, as one on a slow disk does, is asked a second time.
+        """
         self.role.close()
         notify.tell(notify.status("stopped"))
-        if self.lease.held:
-            try:
-                with connect(self.settings) as client:
-                    self.lease.release(client)
-            except AWAY:
+        for _ in range(2 if self.lease.held else 0):
+            with suppress(*AWAY), connect(self.settings) as client:
+                self.lease.release(client)
+                emit("beat.stopped")
                 return
-            emit("beat.stopped")
 
     # the change of roles
 

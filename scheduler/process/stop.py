@@ -21,15 +21,13 @@ class Stop:
         self._waiting = False
 
     def take_signals(self) -> None:
-        """Replace Celery's handlers; does nothing in a thread, which gets no signals."""
+        """Replace Celery's handlers, as early as possible; does nothing in a thread, which gets no signals.
+
+        SIGHUP has none, and would end a process that is about to read its file anyway.
+        """
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._ask)
-        self.take_reloads()
-
-    def take_reloads(self) -> None:
-        """Only SIGHUP, as early as possible: it would end a process that is about to read its file anyway."""
-        if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGHUP, self._ask_to_reload)
 
     def check(self) -> None:

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from scheduler.redis_url import SOCKET_TIMEOUT
 from tests.chaos.accounts import reckon
 from tests.chaos.service import Service
 
@@ -41,3 +42,15 @@ def test_it_stops_also_while_it_tells_what_it_sent(service: Service) -> None:
         beat.signal(signal.SIGTERM)
         assert beat.ends() == 0, "Celery's own handler ended it by SIGSEGV, or never"
         assert service.client.get(service.keys.lock) is None
+
+
+def test_a_redis_that_hangs_for_longer_than_a_timeout_is_asked_again_to_free_the_lock(service: Service) -> None:
+    service.declare(1, every="1h")
+    service.load()
+    beat = service.leads(service.beat(faults="lease.before_release:stop"))
+    beat.signal(signal.SIGTERM)
+    beat.freezes()
+    service.client.execute_command("CLIENT", "PAUSE", int(SOCKET_TIMEOUT * 1000) + 500, "ALL")
+    beat.thaw()
+    assert beat.ends() == 0
+    assert service.client.get(service.keys.lock) is None
