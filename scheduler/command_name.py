@@ -23,9 +23,7 @@ MAIN = str(Path(__file__).with_name("__main__.py"))
 def command_name() -> str:
     """``python3 -m scheduler``, ``.venv/bin/scheduler``, ``sudo celery-scheduler``: as its reader has to type it."""
     if is_installed():
-        # Its credentials are root's. The service's own processes speak to a person who is not root.
-        is_root = os.geteuid() == 0 and "SUDO_USER" not in os.environ
-        return INSTALLED_COMMAND if is_root else f"sudo {INSTALLED_COMMAND}"
+        return as_root(INSTALLED_COMMAND)
     if given := os.environ.get(STARTED_AS):
         return given
     started = sys.argv[0]
@@ -57,11 +55,23 @@ def schema_comment() -> str:
     return f"# yaml-language-server: $schema={path.as_uri() if ' ' in place else place}"
 
 
-def start_command(unit: str = "celery-beat") -> str:
-    """What starts this part of the service here."""
-    if is_installed():
-        return f"systemctl start {unit}"
+def start_command(unit: str = "celery-beat", beats: str = "") -> str:
+    """What starts this part of the service here; ``beats`` is the command of the beat that led last."""
+    if is_installed() or is_of_installed(beats):
+        return as_root(f"systemctl start {unit}")
     return f"{command_name()} up"
+
+
+def as_root(command: str) -> str:
+    """The command as its reader, who may not be root, has to type it: units and credentials are root's."""
+    # The service's own processes speak to a person who logged in as anyone.
+    is_root = os.geteuid() == 0 and "SUDO_USER" not in os.environ
+    return command if is_root or shutil.which("sudo") is None else f"sudo {command}"
+
+
+def is_of_installed(command: str) -> bool:
+    """Whether this is the command of a service that ``install`` put on a machine."""
+    return command.split()[-1:] == [INSTALLED_COMMAND]
 
 
 def as_typed(program: str) -> str:
@@ -70,6 +80,11 @@ def as_typed(program: str) -> str:
     return shlex.quote(name if shutil.which(name) == program else program)
 
 
-def with_command_name(text: str) -> str:
-    """The text with "`scheduler …`" as its reader has to type it."""
-    return re.sub(r"`scheduler (?=\w)", lambda _: f"`{command_name()} ", text)
+def with_command_name(text: str, beats: str = "") -> str:
+    """The text with "`scheduler …`" as its reader has to type it.
+
+    ``beats`` is the command of the beat that wrote the text: beside an installed service, a clone's command would read
+    the clone's own settings.
+    """
+    command = as_root(INSTALLED_COMMAND) if is_of_installed(beats) else command_name()
+    return re.sub(r"`scheduler (?=\w)", lambda _: f"`{command} ", text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
@@ -12,6 +13,7 @@ from kombu.connection import Connection
 from scheduler.errors import ConfigurationError
 
 SCHEMES = ("redis", "rediss", "unix", "redis+socket", "sentinel", "sentinel+tls")
+REDIS_PORT = 6379
 PORTS = {"sentinel": 26379, "sentinel+tls": 26379}
 LOGIN = ("username", "password", "sentinel_username", "sentinel_password")
 TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
@@ -72,6 +74,20 @@ class Place:
         return f"{self.scheme}://{self.written}/{path}"
 
     @property
+    def command_line(self) -> str:
+        """``redis-cli`` with what reaches this Redis; it asks for the password. Sentinels do not say the address."""
+        parts = ["redis-cli"]
+        if self.socket:
+            parts += ["-s", self.socket]
+        elif not self.service:
+            host, port = self.hosts[0]
+            parts += [] if host in ("localhost", "127.0.0.1") else ["-h", host]
+            parts += [] if port == REDIS_PORT else ["-p", str(port)]
+        parts += ["--tls"] if self.tls else []
+        parts += ["--user", self.login["username"]] if self.login.get("username") else []
+        return shlex.join([*parts, *(["--askpass"] if self.login else [])])
+
+    @property
     def _userinfo(self) -> str:
         if not self.login:
             return ""
@@ -130,7 +146,7 @@ def parse(url: str) -> Place:
     service, db = _service(parts.path) if parts.scheme in PORTS else ("", "" if is_socket else parts.path)
     return Place(
         scheme="unix" if is_socket else parts.scheme,
-        hosts=() if is_socket else tuple(_host(text, PORTS.get(parts.scheme, 6379)) for text in hosts.split(",")),
+        hosts=() if is_socket else tuple(_host(text, PORTS.get(parts.scheme, REDIS_PORT)) for text in hosts.split(",")),
         written=hosts,
         socket=unquote(parts.path) if is_socket else "",
         db=_database(options.get("db", options.get("virtual_host", db))),

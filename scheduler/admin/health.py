@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from scheduler.admin.answers import as_json
 from scheduler.admin.security import is_logged_in
 from scheduler.admin.service import service
-from scheduler.command_name import with_command_name
+from scheduler.status.read_model import file_problems
 from scheduler.storage.client import AWAY
 
 pages = Blueprint("health", __name__)
@@ -23,5 +23,5 @@ def show() -> Response:
     health: dict[str, object] = {"ok": True}
     if facts.get("state") == "rejected":
         health |= {"file": "rejected"}
-        health |= {"problems": with_command_name(facts.get("problems", "")).splitlines()} if is_logged_in() else {}
+        health |= {"problems": file_problems(facts)} if is_logged_in() else {}
     return as_json(health)

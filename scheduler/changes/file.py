@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,6 +13,7 @@ from typing import Any
 from scheduler import faults, schedule_file
 from scheduler.changes import plan
 from scheduler.changes.common import ATTEMPTS, Invalid, Tasks, clock, line_of, needs_reschedule
+from scheduler.changes.followed import CONFIRM, is_followed, place_of
 from scheduler.changes.plan import Change, Plan
 from scheduler.errors import Conflict, Exit, RefusedChange
 from scheduler.events import emit
@@ -84,14 +86,18 @@ def apply(
     by: str,
     token: str = "",
     allow_remove: bool = False,
+    other_file: bool = False,
     since: datetime | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> Plan:
-    """Load the file in one atomic step. Raises Invalid, RefusedChange or Conflict, and then changes nothing."""
+    """Load the file in one atomic step. Raises Invalid, RefusedChange or Conflict, and then changes nothing.
+
+    ``other_file`` says that a person confirmed a file that the leader does not follow.
+    """
     for attempt in range(ATTEMPTS):
         wanted = plan_for(store, checked, since)
         if not allow_remove:
-            refuse_doubtful(checked, wanted)
+            refuse_doubtful(checked, wanted, other_file=other_file)
         try:
             faults.reach("changes.before_write")
             progress()
@@ -107,9 +113,11 @@ def apply(
     raise Conflict
 
 
-def refuse_doubtful(checked: Checked, wanted: Plan) -> None:
+def refuse_doubtful(checked: Checked, wanted: Plan, *, other_file: bool = False) -> None:
     """Raise RefusedChange for removals that look like an accident: of most schedules, or by a file cut short."""
-    remedy = "if you mean it, run `scheduler apply --allow-remove`"
+    # The file is named, because a command without it may read another one where its reader types it.
+    options = f"--allow-remove {CONFIRM}" if other_file else "--allow-remove"
+    remedy = f"if you mean it, run `scheduler apply {options} {shlex.quote(str(checked.path.resolve()))}`"
     removal = f"would remove {wanted.removals} of {wanted.stored} schedules, so nothing was changed"
     if wanted.is_mass_removal:
         raise RefusedChange(f"{checked.path} {removal}: {remedy}")
@@ -120,11 +128,12 @@ def refuse_doubtful(checked: Checked, wanted: Plan) -> None:
 
 def note_applied(store: Store, checked: Checked, done: Plan, *, is_leaders: bool) -> None:
     """Store facts about the applied file. If it is the leader's file, this clears its earlier problems."""
-    now, path = str(clock().timestamp()), str(checked.path.resolve())
+    now = str(clock().timestamp())
     facts = {"calendars": json.dumps(checked.calendars), "applied": now}
-    if is_leaders or store.file_facts().get("path", path) == path:
+    if is_leaders or is_followed(store.file_facts(), checked.path):
         conflicts = [str(change) for change in done.changes if change.kind == "conflict"]
-        facts |= {"path": path, "digest": checked.digest, "read": now, "summary": done.summary()}
+        facts |= place_of(checked.path)
+        facts |= {"digest": checked.digest, "read": now, "summary": done.summary()}
         facts |= {"state": "applied", "problems": "\n".join(conflicts)}
     store.note_file(facts)
 
@@ -176,7 +185,7 @@ def load_for_beat(
         emit("file.rejected", file=file, count=len(problems), problem=problems[0])
         for problem in problems[1:MAX_LOGGED]:
             emit("file.problem", problem=problem)
-        facts = {"path": str(file.resolve()), "digest": checked.digest, "read": str(clock().timestamp())}
+        facts = place_of(file) | {"digest": checked.digest, "read": str(clock().timestamp())}
         store.note_file(facts | {"state": "rejected", "problems": "\n".join(error.args[0].splitlines()[:MAX_STORED])})
         return problems
     emit("file.applied", file=file, summary=done.summary())

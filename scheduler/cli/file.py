@@ -12,6 +12,7 @@ import click
 
 from scheduler import changes
 from scheduler.changes import Checked, Invalid
+from scheduler.changes.followed import CONFIRM, refuse_other_file, replaced_file
 from scheduler.changes.plan import Change, Plan
 from scheduler.cli.common import Service, as_json, counted, print_json, say, with_service
 from scheduler.command_name import schema_path
@@ -82,8 +83,11 @@ def plan(service: Service, path: Path | None, json_: bool) -> int:
     """
     with refusals(json_):
         checked = judge(service, path)
+        refuse_other_file(service.store, checked.path, checked.digest, is_named=path is not None, is_confirmed=True)
         wanted = changes.plan_for(service.store, checked)
         show(wanted, json_)
+        if theirs := replaced_file(service.store, checked.path, checked.digest):
+            say(f"scheduler: {theirs}, so `apply` needs {CONFIRM}", err=True)
         if wanted.is_mass_removal:
             say("scheduler: this removes most schedules, so `apply` needs --allow-remove", err=True)
         elif wanted.removals and checked.unended:
@@ -97,17 +101,21 @@ def plan(service: Service, path: Path | None, json_: bool) -> int:
 @click.command()
 @with_file
 @click.option("--allow-remove", is_flag=True, help="Load a file that removes most schedules or looks cut short.")
+@click.option(CONFIRM, is_flag=True, help="Load FILE although beat follows another one.")
 @as_json
 @with_service
-def apply(service: Service, path: Path | None, allow_remove: bool, json_: bool) -> int:
+def apply(service: Service, path: Path | None, allow_remove: bool, other_file: bool, json_: bool) -> int:
     """Load the schedule file in one atomic step, all or nothing.
 
-    FILE is SCHEDULER_FILE if left out.
+    FILE is SCHEDULER_FILE if left out. While beat leads, only the file that it follows is loaded.
     """
     with refusals(json_):
         checked = judge(service, path)
+        is_named = path is not None
+        refuse_other_file(service.store, checked.path, checked.digest, is_named=is_named, is_confirmed=other_file)
         by = f"{service.user} {checked.digest}"
-        show(changes.apply(service.store, checked, by=by, allow_remove=allow_remove), json_)
+        done = changes.apply(service.store, checked, by=by, allow_remove=allow_remove, other_file=other_file)
+        show(done, json_)
         return Exit.OK
 
 

@@ -42,7 +42,7 @@ def examine(client: Client, keys: Keys, settings: Settings, *, worker_answers: b
         return [Finding("problem", what, remedy)]
     info = client.info()
     findings = [
-        *durability(info),
+        *durability(info, settings.place.command_line),
         *replication(client, info, settings),
         *clocks(client),
         *service(client, keys, worker_answers),
@@ -50,12 +50,12 @@ def examine(client: Client, keys: Keys, settings: Settings, *, worker_answers: b
     return [*findings, *zones()]
 
 
-def durability(info: Mapping[str, Any]) -> Iterator[Finding]:
+def durability(info: Mapping[str, Any], redis_cli: str) -> Iterator[Finding]:
     """Check that Redis keeps its data when it crashes."""
     if not info.get("aof_enabled"):
         yield problem(
             "Redis has appendonly off, so a crash loses all writes since its last save",
-            "run `redis-cli config set appendonly yes`, then `redis-cli config rewrite`; if you edit the "
+            f"run `{redis_cli} config set appendonly yes`, then `{redis_cli} config rewrite`; if you edit the "
             "file and restart instead, Redis starts without its data",
         )
     for name in DISK_STATUSES:
@@ -127,10 +127,12 @@ def clocks(client: Client) -> Iterator[Finding]:
 
 def service(client: Client, keys: Keys, worker_answers: bool) -> Iterator[Finding]:
     """Check that a beat leads and a worker answers."""
+    beats = client.hget(keys.file, "command") or ""
     if lock.holder(client, keys) is None:
-        yield problem("No beat leads, so nothing is sent", f"start it with `{start_command()}`")
+        yield problem("No beat leads, so nothing is sent", f"start it with `{start_command(beats=beats)}`")
     if not worker_answers:
-        yield problem("No worker answers, so no run starts", f"start one with `{start_command('celery-worker')}`")
+        start = start_command("celery-worker", beats)
+        yield problem("No worker answers, so no run starts", f"start one with `{start}`")
 
 
 def zones() -> Iterator[Finding]:

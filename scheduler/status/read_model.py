@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import merge
@@ -106,15 +107,28 @@ class Overview:
     @property
     def problems(self) -> tuple[str, ...]:
         """What needs a person, worst first."""
-        problems = [] if self.leader else [f"No beat leads, so nothing is sent: start one with `{start_command()}`"]
+        start = f"{on_host(self.file)}start one with `{start_command(beats=self.file.get('command', ''))}`"
+        problems = [] if self.leader else [f"No beat leads, so nothing is sent: {start}"]
         problems += self.notices
-        problems += with_command_name(self.file.get("problems", "")).splitlines()
+        problems += file_problems(self.file)
         problems += [
             f"Standby {name} has a schedule file that differs from the leader's: deploy the same version to both"
             for name in self.differing
         ]
         problems += [f"schedule '{row.name}': {row.error}" for row in self.rows if row.state == "quarantined"]
         return tuple(problems)
+
+
+def file_problems(facts: Mapping[str, str]) -> list[str]:
+    """What is wrong with the leader's file, with commands that work here, or on the host that is named."""
+    lines = with_command_name(facts.get("problems", ""), facts.get("command", "")).splitlines()
+    return [f"{on_host(facts)}{line}" for line in lines]
+
+
+def on_host(facts: Mapping[str, str]) -> str:
+    """``on web1: `` if the file of these facts is on another host."""
+    here = socket.gethostname()
+    return "" if facts.get("host", here) == here else f"on {facts['host']}: "
 
 
 class Status:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from scheduler.command_name import is_installed
 from scheduler.errors import ConfigurationError, RedisUnavailable, SchedulerError
 from scheduler.settings import Settings
 
@@ -97,9 +98,10 @@ def code_of(error: BaseException) -> str:
 def explain(error: BaseException, settings: Settings) -> SchedulerError:
     """One line for what Redis or the connection to it raised."""
     code, where = code_of(error), settings.shown_redis_url
-    refusal = REFUSALS.get(code, UNREACHABLE if settings.redis_is_named else NOT_STARTED)
+    refusal = REFUSALS.get(code, UNREACHABLE if settings.redis_is_named or is_installed() else NOT_STARTED)
+    remedy = refusal.remedy.replace("`redis-cli ", f"`{settings.place.command_line} ")
     kind = ConfigurationError if code in ("NOPERM", "NODB") else RedisUnavailable
-    return kind(f"Redis at {where} {refusal.meaning} ({error}): {refusal.remedy}")
+    return kind(f"Redis at {where} {refusal.meaning} ({error}): {remedy}")
 
 
 class RetryWhileRefused(Retry):

@@ -90,7 +90,7 @@ def test_a_file_that_would_remove_most_schedules_is_refused_unless_that_is_meant
         desk.load(job("a"))
     assert str(caught.value) == (
         f"{desk.path} would remove 2 of 3 schedules, so nothing was changed: "
-        "if you mean it, run `python3 -m scheduler apply --allow-remove`"
+        f"if you mean it, run `python3 -m scheduler apply --allow-remove {desk.path}`"
     )
     assert desk.store.names() == ["a", "b", "c"]
     assert desk.load(job("a"), allow_remove=True).summary() == "2 remove"

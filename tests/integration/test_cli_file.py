@@ -107,7 +107,7 @@ def test_apply_of_a_mass_removal_is_refused_with_the_option_that_means_it(shell:
     assert said.code == Exit.PROBLEMS
     assert said.err == (
         f"scheduler: {shell.settings.file} would remove 2 of 3 schedules, so nothing was changed: "
-        "if you mean it, run `python3 -m scheduler apply --allow-remove`\n"
+        f"if you mean it, run `python3 -m scheduler apply --allow-remove {shell.settings.file}`\n"
     )
     assert shell("apply", "--allow-remove").out == "remove b\nremove c\n2 remove\n"
     assert store.names() == ["job"]

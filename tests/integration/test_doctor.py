@@ -62,7 +62,7 @@ def says(url: str, directory: Path, patterns: list[str]) -> None:
         ((), []),
         (
             ("--appendonly", "no"),
-            ["problem: Redis has appendonly off, so a crash loses .*: run `redis-cli config set appendonly yes`.*"],
+            [r"problem: Redis has appendonly off, so .*: run `redis-cli -p \d+ config set appendonly yes`.*"],
         ),
         (("--maxmemory-policy", "allkeys-lru"), ["problem: .* allkeys-lru, .*: set maxmemory-policy noeviction"]),
     ],

@@ -64,15 +64,26 @@ def test_what_a_wrapper_hands_on_goes_first(monkeypatch: pytest.MonkeyPatch) -> 
     [(0, "", "celery-scheduler"), (0, "ann", "sudo celery-scheduler"), (999, "", "sudo celery-scheduler")],
 )
 def test_an_installed_service_has_its_own_command(
-    monkeypatch: pytest.MonkeyPatch, user: int, sudo_user: str, name: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, user: int, sudo_user: str, name: str
 ) -> None:
+    program(tmp_path / "bin" / "sudo")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(sys, "prefix", str(naming.INSTALLED_IN / "venv"))
     monkeypatch.setattr("os.geteuid", lambda: user)
     if sudo_user:
         monkeypatch.setenv("SUDO_USER", sudo_user)
     assert command_name() == name
-    assert start_command() == "systemctl start celery-beat"
-    assert start_command("celery-worker") == "systemctl start celery-worker"
+    assert start_command() == name.replace("celery-scheduler", "systemctl start celery-beat")
+    assert start_command("celery-worker") == name.replace("celery-scheduler", "systemctl start celery-worker")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert command_name() == "celery-scheduler", "a machine without sudo"
+
+
+def test_beside_an_installed_service_a_clone_names_the_commands_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert with_command_name("run `scheduler list`", beats="sudo celery-scheduler") == "run `celery-scheduler list`"
+    assert start_command("celery-worker", "celery-scheduler") == "systemctl start celery-worker"
+    assert start_command("celery-worker", "") == f"{command_name()} up"
 
 
 def test_the_processes_of_an_installed_package_name_the_script_beside_them(

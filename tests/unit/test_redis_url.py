@@ -163,3 +163,17 @@ def test_no_part_of_a_password_is_in_the_refusal_of_a_url_that_is_cut_by_it(pass
         parse(f"redis://:{password}@h:6379/0")
     assert "%2F" in str(refused.value)
     assert "cr" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "command"),
+    [
+        ("redis://localhost:6379/0", "redis-cli"),
+        ("redis://:secret@127.0.0.1:6380/1", "redis-cli -p 6380 --askpass"),
+        ("rediss://ann:secret@redis.example/0", "redis-cli -h redis.example --tls --user ann --askpass"),
+        ("unix:///run/my redis.sock", "redis-cli -s '/run/my redis.sock'"),
+        ("sentinel://one,two/service/0", "redis-cli"),
+    ],
+)
+def test_a_remedy_names_redis_cli_for_this_redis_and_no_password(url: str, command: str) -> None:
+    assert parse(url).command_line == command
