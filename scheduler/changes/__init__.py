@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.changes.acts import Restored, create, edit, gate, pause, remove, resume, skip, unskip
+from scheduler.changes.acts import Restored, create, edit, gate, give_back, pause, remove, resume, skip, unskip
 from scheduler.changes.common import Invalid, Tasks, clock
 from scheduler.changes.file import Checked, apply, check, load_for_beat, plan_for
 
@@ -17,6 +17,7 @@ __all__ = [
     "create",
     "edit",
     "gate",
+    "give_back",
     "load_for_beat",
     "pause",
     "plan_for",

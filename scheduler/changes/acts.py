@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from scheduler import references
 from scheduler.changes import plan
 from scheduler.changes.common import ATTEMPTS, Invalid, Tasks, clock, line_of, needs_reschedule
 from scheduler.errors import Conflict, NotFound, RefusedChange
-from scheduler.model import Declared, Entry, Pause, Problem, SkipNext
+from scheduler.model import Declared, Entry, Overlaid, Pause, Problem, SkipNext
 from scheduler.sending.upcoming import due_instants, left_out
 from scheduler.storage import entries
 from scheduler.storage.entries import FROM_FILE, DamagedEntry
@@ -22,10 +22,13 @@ from scheduler.validate import Reserved, validate_fields
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restored schedule gets back: its pause, and the number of its runs."""
+    """What a restored schedule gets back beside its fields."""
 
     pause: Pause | None = None
+    skip: SkipNext | None = None
     runs: int = 0
+    base: dict[str, Any] = field(default_factory=dict)  #: what the file said of it, empty if it was the page's
+    overlay: dict[str, Overlaid] = field(default_factory=dict)
     why: str = ""
 
 
@@ -88,18 +91,43 @@ def create(
     restored: Restored | None = None,
     file_only: Collection[str] = (),
 ) -> Entry:
-    """Create a schedule of origin ``admin``; ``restored`` gives it back its pause and its number of runs.
+    """Create a schedule of origin ``admin``, with what was ``restored``.
 
+    One that was the file's keeps the file's values as its base: the file takes it back when it declares it again.
     Raises Invalid for one of the ``file_only`` tasks.
     """
     declared = gate(store, name, fields, tasks, Reserved(file_only))
     refuse_references(declared, {})
     entry = Entry(name=name, origin="admin", fields=declared.fields(), due=declared.timing().next_due(clock()))
     if restored:
-        entry = replace(entry, pause=restored.pause, total_run_count=restored.runs)
+        entry = replace(entry, pause=restored.pause, skip=restored.skip, total_run_count=restored.runs)
+        entry = replace(entry, base=restored.base, overlay=restored.overlay)
     what, why = ("restore", restored.why) if restored else ("create", "")
     store.write([Write(name, None, entry, audit=line_of(name, by, clock(), what, None, entry, why))])
     return entry
+
+
+def give_back(store: Store, name: str, lost: Restored, *, by: str) -> Entry:
+    """Give a schedule that the file declares again what its removal took away; raises RefusedChange if that is nothing.
+
+    A field that the file changed since, or that was changed on the page since, stays as it is.
+    """
+    calendars = store.calendars()
+
+    def given(entry: Entry) -> Entry:
+        declared = replace(entry, fields=entry.base).declared()
+        kept, _ = plan.merge(replace(entry, base=lost.base, overlay=lost.overlay), declared, calendars)
+        overlay = kept | entry.overlay
+        # The runs since then are counted anew: fewer than before, unless they were given back already.
+        runs = lost.runs + entry.total_run_count if entry.total_run_count < lost.runs else entry.total_run_count
+        pause, skip = entry.pause or lost.pause, entry.skip or lost.skip
+        after = replace(entry, fields=plan.govern(entry.base, overlay), overlay=overlay, pause=pause, skip=skip)
+        after = replace(after, total_run_count=runs)
+        if after == entry or not plan.can_fire(name, after.fields):
+            raise RefusedChange(f"'{name}' exists: there is nothing to restore")
+        return plan.rescheduled(entry, after, clock())
+
+    return change_entry(store, name, by, "restore", given, lost.why)
 
 
 def gate(

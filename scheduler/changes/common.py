@@ -50,4 +50,7 @@ def line_of(
         line["skip"] = skips
     if after is None and before is not None:
         line["runs"] = before.total_run_count
+        if before.base:
+            overlay = {key: asdict(note) for key, note in before.overlay.items()}
+            line |= {"base": before.base, "overlay": overlay}
     return line

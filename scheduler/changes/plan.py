@@ -15,6 +15,8 @@ from typing import Any, Literal
 from scheduler.model import TIMING_FIELDS, TIMING_KINDS, Declared, Entry, Overlaid
 from scheduler.storage.instants import to_seconds
 
+AGAIN = "the file declares it again"
+
 Calendars = Mapping[str, Sequence[str]]
 Kind = Literal["add", "update", "remove", "rename", "conflict"]
 
@@ -132,28 +134,34 @@ def days_of(names: Any, calendars: Calendars) -> list[str] | None:
 def update(entry: Entry, declared: Declared, now: datetime, calendars: Calendars) -> Change | None:
     """The change that the file makes to a stored schedule; None without one."""
     name = declared.name
+    is_back = entry.origin == "admin" and bool(entry.base)  # it left the file, and a person restored it
     if entry.origin == "admin" and not entry.error:
         followed = follow(entry, now, calendars)
         alike = followed.after if followed and followed.after else entry
         # Written to the file from the page, it is the same schedule: its history and its due instant stay.
         if alike.fields == declared.fields():
-            after = replace(alike, origin="file", base=alike.fields)
-            why = "the file now declares this schedule, which was created on the page"
+            after = replace(alike, origin="file", base=alike.fields, overlay={})
+            why = AGAIN if is_back else "the file now declares this schedule, which was created on the page"
             return Change("update", name, entry, after, compare(entry.fields, after.fields), why=why)
-    if entry.origin != "file":
+    if entry.origin != "file" and not is_back:
         why = f"a schedule of this name already exists, with origin {entry.origin}"
         return Change("conflict", name, before=entry, why=why)
     base = declared.fields()
     kept, dropped = merge(entry, declared, calendars)
     fields = govern(base, kept)
-    if not entry.error and (fields, base, kept, name) == (entry.fields, entry.base, dict(entry.overlay), entry.name):
+    if (
+        not entry.error
+        and not is_back
+        and (fields, base, kept, name) == (entry.fields, entry.base, dict(entry.overlay), entry.name)
+    ):
         return None
-    after = replace(entry, name=name, fields=fields, base=base, overlay=kept, error="")
+    after = replace(entry, name=name, origin="file", fields=fields, base=base, overlay=kept, error="")
     after = rescheduled(entry, after, now)
     kind: Kind = "update" if name == entry.name else "rename"
     # What the file took over from the page is no loss, so it needs no warning.
     agreed = {key for key, note in dropped.items() if note.value == base.get(key)}
     reasons = [f"from {entry.name}"] if kind == "rename" else []
+    reasons += [AGAIN] if is_back else []
     reasons += [f"the file now has the page's value: {', '.join(sorted(agreed))}"] if agreed else []
     lost = {key: note for key, note in dropped.items() if key not in agreed}
     return Change(kind, name, entry, after, compare(entry.fields, fields), lost, "; ".join(reasons))
@@ -222,9 +230,9 @@ def rescheduled(before: Entry, after: Entry, now: datetime) -> Entry:
 
 
 def edit(entry: Entry, declared: Declared, by: str, now: datetime, why: str = "") -> Entry:
-    """The entry after an edit: for a schedule from the file, an overlay for each field that differs."""
+    """The entry after an edit: for a schedule that is or was the file's, an overlay for each field that differs."""
     wanted = declared.fields()
-    if entry.origin != "file":
+    if entry.origin != "file" and not entry.base:
         return rescheduled(entry, replace(entry, fields=wanted, error=""), now)
     stamp = to_seconds(now)
     overlay = {}

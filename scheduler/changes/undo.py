@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from scheduler import changes
 from scheduler.changes import Restored, Tasks
 from scheduler.changes.plan import compare
 from scheduler.errors import NotFound, RefusedChange
-from scheduler.model import Entry, Pause, SkipNext
+from scheduler.model import Entry, Overlaid, Pause, SkipNext
 from scheduler.storage.instants import from_seconds, to_seconds
 from scheduler.storage.store import Store
 
 RESULTS = {
     "edit": " has its earlier values again",
     "restore": " is restored",
+    "give_back": " has the changes, the pause and the number of runs again that it had before its removal",
     "remove": " is deleted",
     "pause": " is paused again",
     "resume": " is resumed",
     "skip": ": the next run is skipped again",
     "unskip": ": the next run is no longer skipped",
 }
+NOTHING_LOST = Restored()
 
 
 @dataclass(frozen=True)
 class Undo:
-    """An undo: ``fields`` for edit and restore, ``pause`` for pause and restore, ``skip`` for skip."""
+    """An undo: ``fields`` for edit and restore, ``lost`` for restore and give_back; ``pause``, ``skip``."""
 
-    kind: Literal["edit", "restore", "remove", "pause", "resume", "skip", "unskip"]
+    kind: Literal["edit", "restore", "give_back", "remove", "pause", "resume", "skip", "unskip"]
     name: str
     entry: Entry | None
     fields: dict[str, Any] | None = None
     pause: Pause | None = None
-    runs: int = 0
     skip: SkipNext | None = None
+    lost: Restored = NOTHING_LOST
 
     def __str__(self) -> str:
         return f"{self.name}{RESULTS[self.kind]}"
@@ -73,13 +75,28 @@ def find(line: Mapping[str, Any], entry: Entry | None) -> Undo:
 
 
 def restored(line: Mapping[str, Any], entry: Entry | None) -> Undo:
-    """The undo of a removal; raises RefusedChange if there is a schedule of this name again."""
+    """The undo of a removal; raises RefusedChange if there is a schedule of this name again that is not the file's."""
     name = str(line["schedule"])
+    lost = lost_with(line)
+    if entry is not None and entry.origin == "file" and "base" in line and not entry.error:
+        return Undo("give_back", name, entry, lost=lost)
     if entry is not None:
         raise RefusedChange(f"'{name}' exists: there is nothing to restore")
-    pause = line.get("pause", [None])[0]
     fields = {key: value for key, value in line["before"].items() if key not in ("excluded", "renamed_from")}
-    return Undo("restore", name, None, fields, Pause(**pause) if pause else None, line.get("runs", 0))
+    return Undo("restore", name, None, fields, lost=lost)
+
+
+def lost_with(line: Mapping[str, Any]) -> Restored:
+    """What a removal took away beside the fields in force, by its line."""
+    now = to_seconds(changes.clock())
+    pause, skip = line.get("pause", [None])[0], line.get("skip", [None])[0]
+    return Restored(
+        pause=Pause(**pause) if pause else None,
+        skip=SkipNext(**skip) if skip and skip["due"] > now else None,
+        runs=line.get("runs", 0),
+        base=line.get("base", {}),
+        overlay={key: Overlaid(**note) for key, note in line.get("overlay", {}).items()},
+    )
 
 
 def removed(name: str, after: Mapping[str, Any], entry: Entry) -> Undo:
@@ -139,8 +156,10 @@ def carry_out(store: Store, wanted: Undo, tasks: Tasks, by: str, why: str, file_
     """Make the change, with ``why`` in its line of the audit log."""
     name, pause = wanted.name, wanted.pause
     if wanted.kind == "restore":
-        back = Restored(pause, wanted.runs, why)
+        back = replace(wanted.lost, why=why)
         changes.create(store, name, wanted.fields or {}, tasks=tasks, by=by, restored=back, file_only=file_only)
+    elif wanted.kind == "give_back":
+        changes.give_back(store, name, replace(wanted.lost, why=why), by=by)
     elif wanted.kind == "remove":
         changes.remove(store, name, by=by, why=why, seen=wanted.entry)
     elif wanted.kind == "edit" and wanted.entry:

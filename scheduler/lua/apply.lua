@@ -54,6 +54,7 @@ local function drop_waiting(ledger)
   end)
 end
 
+local REMOVED_TTL_S = 30 * 86400 -- for whoever restores it
 local MOVED_TTL_S = 7 * 86400 -- for runs that were sent under the old name and have not ended
 local function remove(key, name, heir)
   redis.call('DEL', key)
@@ -61,6 +62,7 @@ local function remove(key, name, heir)
   local ledger = ledger_key(prefix, name)
   if not heir then
     drop_waiting(ledger)
+    if redis.call('TTL', ledger) < REMOVED_TTL_S then redis.call('EXPIRE', ledger, REMOVED_TTL_S) end
   elseif redis.call('EXISTS', ledger) == 1 then
     redis.call('RENAME', ledger, ledger_key(prefix, heir))
     redis.call('SET', moved_key(prefix, name), heir, 'EX', MOVED_TTL_S)

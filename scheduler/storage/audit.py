@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from scheduler.errors import NotFound
-from scheduler.model import Pause, SkipNext
+from scheduler.model import Overlaid, Pause, SkipNext
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.kinds import escaped
@@ -104,11 +104,14 @@ def checked(line: dict[str, Any]) -> dict[str, Any]:
         if key in line:
             before, after = line[key]
             found[key] = [None if one is None else as_mapping(kind, one) for one in (before, after)]
+    found |= {"base": mapping(line["base"])} if "base" in line else {}
+    if "overlay" in line:
+        found["overlay"] = {key: as_mapping(Overlaid, note) for key, note in mapping(line["overlay"]).items()}
     return found | ({"runs": whole(line["runs"])} if "runs" in line else {})
 
 
 def as_mapping(kind: type[Any], value: Any) -> dict[str, Any]:
-    """A pause or a skip, if its values can be read."""
+    """A pause, a skip or an overlaid field, if its values can be read."""
     read: dict[str, Any] = asdict(record(kind, value))
     return read
 

@@ -226,7 +226,8 @@ def pack(change: Write) -> Packed:
         return Packed(change.name, "", "add", entries.score(after, job.timing), line, fields | seen)
     if not change.reschedule or (before.due == after.due and not before.error):
         del fields["due"]  # beat may have advanced it meanwhile
-    if before.error or before.last_run_at != after.last_run_at:
+    counts = (before.last_run_at, before.total_run_count), (after.last_run_at, after.total_run_count)
+    if before.error or counts[0] != counts[1]:
         fields |= seen
     where = entries.score(after, job.timing) if change.reschedule else ""
     return Packed(change.name, expected, "put", where, line, fields)

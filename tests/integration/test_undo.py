@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from scheduler import changes
 from scheduler.changes.common import line_of
 from scheduler.errors import Exit
+from scheduler.model import Entry, Run, run_id
 from scheduler.storage.audit import MANY_CHANGES
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store, Write
 from tests.support.schedules import NOON, declared, entry_of
 from tests.support.shell import JOB, Shell
@@ -114,6 +117,82 @@ def test_a_schedule_that_exists_again_is_not_restored(desk: Shell, store: Store)
     desk.file(JOB, OTHER)
     desk("apply")
     assert "'job' exists: there is nothing to restore" in refusal(desk, removal)
+
+
+@pytest.fixture
+def removal(desk: Shell, store: Store, client: Client, ledger: Ledger) -> str:
+    """The line of the removal of a schedule with runs, a change and a pause, which went with another file."""
+    edit(store, args=[3, 4])
+    changes.pause(store, "job", by="ann", note="new disk")
+    with_runs = replace(store.get("job"), total_run_count=7, last_run_at=NOON)
+    store.write([Write("job", store.get("job"), with_runs)])
+    run = Run(run_id("job", NOON), "job", NOON.timestamp(), "queued", task="t", task_id="id")
+    ledger.claim(run, "host:1", "token")
+    ledger.close(run.id, "succeeded", token="token")
+    client.pexpire(ledger.keys.ledger("job"), 60_000)
+    desk.file(OTHER)
+    assert desk("apply").code == Exit.OK
+    return newest(store)
+
+
+def is_whole(entry: Entry, ledger: Ledger) -> bool:
+    """Whether the removed schedule is as it was: the change with its author, the pause, the runs."""
+    note = entry.overlay["args"]
+    assert (note.value, note.by, note.why) == ([3, 4], "ann", "for today")
+    assert (entry.fields["args"], entry.base["args"]) == ([3, 4], [1, 2])
+    assert (entry.pause and entry.pause.note, entry.total_run_count) == ("new disk", 7)
+    assert [run.outcome for run in ledger.runs("job", 5)] == ["succeeded"]
+    return True
+
+
+def test_what_a_removal_takes_away_is_kept_for_thirty_days(removal: str, client: Client, ledger: Ledger) -> None:
+    assert client.ttl(ledger.keys.ledger("job")) > 29 * 86_400
+
+
+def test_a_schedule_that_another_file_removed_is_whole_again_after_the_undo_and_the_right_file(
+    removal: str, desk: Shell, store: Store, ledger: Ledger
+) -> None:
+    assert desk("undo", removal).out == "job is restored\n"
+    assert is_whole(store.get("job"), ledger)
+    desk.file(JOB, OTHER)
+    assert "update job (the file declares it again)" in desk("apply").out
+    assert store.get("job").origin == "file"
+    assert is_whole(store.get("job"), ledger)
+    assert desk("apply").out == "no changes\n"
+
+
+def test_a_schedule_that_the_right_file_brought_back_is_whole_again_after_the_undo(
+    removal: str, desk: Shell, store: Store, ledger: Ledger
+) -> None:
+    desk.file(JOB, OTHER)
+    desk("apply")
+    assert (store.get("job").overlay, store.get("job").pause) == ({}, None)
+    assert "job has the changes, the pause and the number of runs again" in desk("undo", removal).out
+    assert store.get("job").origin == "file"
+    assert is_whole(store.get("job"), ledger)
+    assert "there is nothing to restore" in refusal(desk, removal)
+
+
+def test_what_the_file_and_the_page_changed_since_the_removal_stays(removal: str, desk: Shell, store: Store) -> None:
+    desk.file(JOB.replace("[1, 2]", "[5, 6]"), OTHER)
+    desk("apply")
+    changes.pause(store, "job", by="bob", note="later")
+    assert desk("undo", removal).code == Exit.OK
+    entry = store.get("job")
+    assert (entry.fields["args"], entry.overlay, entry.total_run_count) == ([5, 6], {}, 7)
+    assert entry.pause is not None
+    assert entry.pause.by == "bob"
+
+
+def test_a_restored_schedule_that_was_edited_keeps_the_edit_when_the_file_declares_it_again(
+    removal: str, desk: Shell, store: Store
+) -> None:
+    desk("undo", removal)
+    edit(store, args=[8, 9])
+    desk.file(JOB, OTHER)
+    desk("apply")
+    entry = store.get("job")
+    assert (entry.origin, entry.fields["args"], entry.overlay["args"].value) == ("file", [8, 9], [8, 9])
 
 
 def test_a_schedule_that_was_made_is_removed_unless_it_is_the_files_or_changed(desk: Shell, store: Store) -> None:
