@@ -24,7 +24,7 @@ class FollowedFile(FileWatch):
         self.app = app
         self.store = store
         self.lease = lease
-        self.reload = Reload(lease.settings.state_dir)
+        self.reload = Reload()
         self.wrong = ""  #: the first problem of the file that was loaded last; empty if it was good
         self.fall_due_after: datetime | None = None  #: after a loss: the file's schedules are due after this instant
         self.digest = self.told_of = ""

@@ -50,8 +50,12 @@ def processes() -> list[int]:
 
 def is_beat(pid: int) -> bool:
     """Whether the process is `celery beat`, and holds the lock of the pidfile that its command line names."""
-    arguments = texts(pid, "cmdline")
-    return "beat" in arguments and holds(pid, working_directory(pid) / named_pidfile(arguments))
+    return "beat" in texts(pid, "cmdline") and holds(pid, pidfile_of(pid))
+
+
+def pidfile_of(pid: int) -> Path:
+    """The pidfile that the command line of a beat names, or Celery's default."""
+    return working_directory(pid) / named_pidfile(texts(pid, "cmdline"))
 
 
 def named_pidfile(arguments: list[str]) -> str:

@@ -16,6 +16,8 @@ from celery import platforms
 
 from scheduler.errors import Exit
 
+held = ""  #: path of the pidfile that this process holds; empty if it holds none
+
 
 class PidFile:
     """Celery's ``--pidfile``: held from ``acquire`` until ``release`` or the end of this process."""
@@ -41,6 +43,8 @@ class PidFile:
         except OSError as error:
             refuse(f"cannot write {self.path}: {error.strerror}; see to its directory and free space", Exit.CANT_CREATE)
         os.register_at_fork(after_in_child=self._let_go)
+        global held
+        held = self.path
         return self
 
     def release(self) -> None:

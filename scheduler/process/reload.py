@@ -1,6 +1,7 @@
-"""A reload by SIGHUP: beat writes its answer to a file, where the command that sent the signal waits for it.
+"""A reload by SIGHUP: beat writes its answer beside its pidfile, where the command that sent the signal waits for it.
 
-systemd shows its credentials to ExecStart alone, so a command of ExecReload cannot ask Redis.
+systemd shows its credentials to ExecStart alone, so a command of ExecReload cannot ask Redis. The state directory
+may be on a disk that is full, or not be beat's to write.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from pathlib import Path
 from scheduler.errors import CannotWrite, Conflict, Exit, NotFound
 from scheduler.events import emit
 from scheduler.process import notify
-from scheduler.process.beats import START, chosen_beat, holder_of
+from scheduler.process import pidfile as pidfiles
+from scheduler.process.beats import START, chosen_beat, holder_of, pidfile_of
 
-NAME = "reload.json"
 MAX_PROBLEMS = 20  #: problems in the answer, as many as in the journal
 ANSWER_TIMEOUT_S = 80.0  #: seconds that the answer may take; systemd ends a reload after 90
 
@@ -24,8 +25,7 @@ ANSWER_TIMEOUT_S = 80.0  #: seconds that the answer may take; systemd ends a rel
 class Reload:
     """Beat's side: open from the signal until the file was loaded or refused."""
 
-    def __init__(self, state_dir: Path) -> None:
-        self.path = state_dir / NAME
+    def __init__(self) -> None:
         self.is_open = False
 
     def begin(self) -> None:
@@ -38,15 +38,27 @@ class Reload:
         if not self.is_open:
             return
         self.is_open = False
-        # Renamed when it is complete, because the reader polls.
-        new = self.path.with_suffix(".new")
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            new.write_text(json.dumps([code, problems[:MAX_PROBLEMS]]), encoding="utf-8")
-            new.replace(self.path)
-        except OSError as error:
-            emit("reload.unanswered", path=error.filename, error=error.strerror)
+        if pidfiles.held:  # without a pidfile, no command finds this process
+            path = answer_beside(Path(pidfiles.held))
+            try:
+                write(path, json.dumps([code, problems[:MAX_PROBLEMS]]))
+            except OSError as error:
+                emit("reload.unanswered", path=path, error=error.strerror)
         notify.reloaded()
+
+
+def answer_beside(pidfile: Path) -> Path:
+    """Where the answer of the beat with this pidfile is."""
+    return pidfile.with_name(f"{pidfile.name}.reload")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file that only its owner may read; it is renamed when it is complete, because its reader polls."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    new.replace(path)
 
 
 def ask(state_dir: Path, wanted: int | None, pidfile: Path | None = None) -> tuple[int, list[str]]:
@@ -56,7 +68,7 @@ def ask(state_dir: Path, wanted: int | None, pidfile: Path | None = None) -> tup
     Raises NotFound where there is no such beat, and Conflict if it does not answer: SIGHUP ends other processes.
     """
     pid = holder_of(pidfile) if pidfile else chosen_beat(state_dir, wanted)
-    path = state_dir / NAME
+    path = answer_beside(pidfile or pidfile_of(pid))
     until = time.monotonic() + ANSWER_TIMEOUT_S
     try:
         # An answer that is there already belongs to an earlier reload.
@@ -70,6 +82,7 @@ def ask(state_dir: Path, wanted: int | None, pidfile: Path | None = None) -> tup
                 )
             time.sleep(0.05)
         code, problems = json.loads(path.read_text(encoding="utf-8"))
+        path.unlink()
     except ProcessLookupError:
         raise NotFound(f"there is no process {pid} any more: {START}") from None
     except OSError as error:

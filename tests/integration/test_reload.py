@@ -96,6 +96,23 @@ def test_where_proc_is_hidden_the_pidfile_that_a_beat_holds_is_enough(stage: Ser
     assert beat.popen.poll() is None
 
 
+def test_a_reload_is_answered_although_the_state_directory_cannot_be_written(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.write_text("in the place of the state directory, where even root can make no file")
+    with redis_server() as redis:
+        settings = Settings(redis_url=redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / "state")
+        settings.file.write_text(GOOD)
+        with service(settings, SCHEDULER_STATE_DIR=str(closed)) as running:
+            beat = running.start("beat")
+            beat.says("Cannot write the snapshot")
+            settings.file.write_text(GOOD + LINE.format(name="fourth"))
+            assert reload(running, beat.pid) == (Exit.OK, "")
+            assert beat.count("Loaded .*: 1 add") == 1
+            settings.file.write_text(GOOD.replace("every", "evry"))
+            code, told = reload(running)
+            assert (code, "schedules.yaml:2:3: " in told) == (Exit.PROBLEMS, True), told
+
+
 def test_a_standby_judges_its_own_file(stage: Service) -> None:
     standby = stage.start("beat2")
     standby.says("Standing by")
