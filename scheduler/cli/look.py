@@ -30,6 +30,8 @@ def list_(service: Service, json_: bool) -> int:
         return Exit.OK
     rows = [(row.name, row.state, row.timing, local(row.next), last_word(row.last)) for row in overview.rows]
     print_table(("NAME", "STATE", "TIMING", "NEXT", "LAST"), rows)
+    if overview.redis.refusal:
+        say(f"scheduler: {': '.join(overview.redis.refusal)}", err=True)
     return Exit.OK
 
 

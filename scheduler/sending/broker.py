@@ -9,6 +9,7 @@ from typing import Any
 
 from celery import Celery
 from kombu.exceptions import BatchPublishError, OperationalError
+from redis import RedisError
 
 from scheduler.sending import message
 from scheduler.sending.message import Call
@@ -75,10 +76,10 @@ class Receipts:
 
 
 def worker_answers(app: Celery) -> bool:
-    """Whether a worker answers a ping within a second; False too if the broker does not answer."""
+    """Whether a worker answers a ping within a second; False too if the broker does not answer or refuses."""
     try:
         return bool(app.control.ping(timeout=1.0, limit=1))
-    except (OperationalError, OSError):
+    except (OperationalError, OSError, RedisError):
         return False
 
 

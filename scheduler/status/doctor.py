@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from scheduler.command_name import start_command
 from scheduler.errors import ConfigurationError
 from scheduler.settings import Settings
+from scheduler.status.redis_state import redis_state
 from scheduler.storage import lock
 from scheduler.storage.client import Client, configured, refuse_unfit, sentinel_facts
 from scheduler.storage.keys import Keys
@@ -33,20 +34,25 @@ class Finding:
         return f"{self.what}: {self.remedy}"
 
 
-def examine(client: Client, keys: Keys, settings: Settings, *, worker_answers: bool) -> list[Finding]:
-    """All findings, in the order in which to fix them."""
+UNASKED = Finding(
+    "unknown", "Beat and the workers wait for Redis and were not asked", "repeat this when Redis accepts writes"
+)
+
+
+def examine(client: Client, keys: Keys, settings: Settings, *, ask_workers: Callable[[], bool]) -> list[Finding]:
+    """All findings, in the order in which to fix them; ``ask_workers`` returns whether a worker answers."""
     try:
         refuse_unfit(client, settings)
     except ConfigurationError as error:
         what, _, remedy = str(error).rpartition(": ")
         return [Finding("problem", what, remedy)]
     info = client.info()
-    findings = [
-        *durability(info, settings.place.command_line),
-        *replication(client, info, settings),
-        *clocks(client),
-        *service(client, keys, worker_answers),
-    ]
+    state = redis_state(client, keys, settings)
+    findings = [problem(*one) for one in (state.refusal, state.filling) if one]
+    findings += durability(info, settings.place.command_line)
+    findings += replication(client, info, settings)
+    findings += clocks(client)
+    findings += [UNASKED] if state.refusal else service(client, keys, ask_workers)
     return [*findings, *zones()]
 
 
@@ -66,10 +72,7 @@ def durability(info: Mapping[str, Any], redis_cli: str) -> Iterator[Finding]:
 def replication(client: Client, info: Mapping[str, Any], settings: Settings) -> Iterator[Finding]:
     """Check that a Redis without its replicas stops accepting writes, which a failover would lose."""
     if info.get("role") != "master":
-        yield problem(
-            "This Redis is a replica and accepts no writes", "use the address of the primary, or of the Sentinels"
-        )
-        return
+        return  # which its refusal of writes says
     if settings.place.service:
         yield from failover(client, info)
     if "min_slaves_good_slaves" not in info:
@@ -80,10 +83,6 @@ def replication(client: Client, info: Mapping[str, Any], settings: Settings) -> 
             "set min-replicas-to-write 1 and min-replicas-max-lag 2, also on its replicas",
         )
         return
-    if not info["min_slaves_good_slaves"]:
-        yield problem(
-            "Redis has no connected replica and accepts no writes", "start a replica, or fix the network between them"
-        )
     yield from replica_lag(client)
 
 
@@ -125,12 +124,12 @@ def clocks(client: Client) -> Iterator[Finding]:
         )
 
 
-def service(client: Client, keys: Keys, worker_answers: bool) -> Iterator[Finding]:
+def service(client: Client, keys: Keys, ask_workers: Callable[[], bool]) -> Iterator[Finding]:
     """Check that a beat leads and a worker answers."""
     beats = client.hget(keys.file, "command") or ""
     if lock.holder(client, keys) is None:
         yield problem("No beat leads, so nothing is sent", f"start it with `{start_command(beats=beats)}`")
-    if not worker_answers:
+    if not ask_workers():
         start = start_command("celery-worker", beats)
         yield problem("No worker answers, so no run starts", f"start one with `{start}`")
 

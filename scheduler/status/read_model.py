@@ -15,6 +15,7 @@ from scheduler.command_name import start_command, with_command_name
 from scheduler.model import Entry, Run
 from scheduler.sending import upcoming
 from scheduler.sending.upcoming import left_out
+from scheduler.status.redis_state import SOUND, RedisState, redis_state
 from scheduler.storage import entries, lock
 from scheduler.storage.entries import DamagedEntry, Job
 from scheduler.storage.instants import from_seconds, to_seconds
@@ -103,12 +104,15 @@ class Overview:
     notices: tuple[str, ...] = ()  #: temporary notices for a person
     differing: tuple[str, ...] = ()  #: standbys whose schedule file differs from the leader's
     news: tuple[str, ...] = ()  #: what happened and needs no person
+    redis: RedisState = SOUND
 
     @property
     def problems(self) -> tuple[str, ...]:
         """What needs a person, worst first."""
         start = f"{on_host(self.file)}start one with `{start_command(beats=self.file.get('command', ''))}`"
-        problems = [] if self.leader else [f"No beat leads, so nothing is sent: {start}"]
+        problems = self.redis.problems
+        if not (self.leader or self.redis.refusal):  # a beat that runs loses the lock while Redis refuses writes
+            problems.append(f"No beat leads, so nothing is sent: {start}")
         problems += self.notices
         problems += file_problems(self.file)
         problems += [
@@ -151,7 +155,8 @@ class Status:
         differing = [
             name for name, digest in zip(standbys, digests, strict=False) if digest not in (None, facts["digest"])
         ]
-        return Overview(rows, len(every), leader, tuple(standbys), facts, notices, tuple(differing), self.store.news())
+        news, state = self.store.news(), redis_state(client, keys, self.ledger.settings)
+        return Overview(rows, len(every), leader, tuple(standbys), facts, notices, tuple(differing), news, state)
 
     def detail(self, name: str, runs: int = 20, upcoming: int = 5) -> Detail:
         """One schedule; raises NotFound."""

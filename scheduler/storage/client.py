@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, ClassVar
@@ -12,14 +12,14 @@ from typing import Any, ClassVar
 import redis
 import redis.sentinel
 from redis.backoff import ExponentialBackoff
-from redis.connection import DefaultParser
+from redis.connection import AbstractConnection, DefaultParser
 from redis.retry import Retry
 
 from scheduler.errors import ConfigurationError
 from scheduler.redis_url import NO_CLUSTER, SOCKET_TIMEOUT
 from scheduler.settings import Settings
 from scheduler.storage.keys import Keys
-from scheduler.storage.refusals import RetryWhileRefused, explain
+from scheduler.storage.refusals import RetryWhileRefused, code_of, explain
 
 OLDEST_REDIS = (6, 2)
 
@@ -94,6 +94,16 @@ def place_of(sentinel: Any) -> tuple[str, int]:
 redis.sentinel.Sentinel = Sentinels  # type: ignore[misc]  # kombu and Celery take theirs from there
 # redis-py asks every connection for its port when a health check is answered with an error, as by a full disk.
 redis.UnixDomainSocketConnection.port = None  # type: ignore[attr-defined]
+ask_for_life = AbstractConnection._send_ping
+
+
+def take_any_answer(connection: Any) -> None:
+    """Let a refusal pass redis-py's health check: a Redis with a full disk refuses PING, and answers reads."""
+    with suppress(NotNow):
+        ask_for_life(connection)  # type: ignore[no-untyped-call]
+
+
+AbstractConnection._send_ping = take_any_answer  # type: ignore[method-assign]
 
 
 def connect(settings: Settings, *, attempts: int = 0, refusal_wait_s: float = 0.0) -> Client:
@@ -214,6 +224,27 @@ def sentinel_facts(client: Client) -> dict[str, Any]:
 def take_a_write(client: Client, keys: Keys) -> None:
     """Raise what keeps Redis from serving: that it is away, a replica, full, busy, or does not let us in."""
     client.set(keys.probe, "1", px=1)
+
+
+def refusal_of_writes(client: Client, keys: Keys) -> Exception | None:
+    """Why this Redis, which answers, accepts no writes now; None if it does.
+
+    Asks once, also with a client that repeats refused commands.
+    """
+    pool = client.connection_pool
+    connection = pool.get_connection()
+    try:
+        connection.send_command("SET", keys.probe, "1", "PX", 1)
+        connection.read_response()
+    except AWAY as error:
+        if not code_of(error):
+            raise
+        return error
+    except redis.exceptions.NoPermissionError:  # a user that may only read
+        return None
+    finally:
+        pool.release(connection)
+    return None
 
 
 @contextmanager

@@ -31,6 +31,7 @@ class Ledger:
     def __init__(self, client: Client, keys: Keys, settings: Settings) -> None:
         self.client = client
         self.keys = keys
+        self.settings = settings
         self.limits: list[str | int] = [keys.prefix, settings.keep_runs, int(settings.keep_days * 86_400_000)]
         self.lease = settings.run_lease
         self._claim = script(client, "claim")

@@ -25,7 +25,7 @@ class LostLock(Exception):
 
 def holder(client: Client, keys: Keys) -> Holder | None:
     """Who leads now; a stock RedBeat beat holds the lock without a name."""
-    with client.pipeline() as pipe:
+    with client.pipeline(transaction=False) as pipe:  # a Redis that is full refuses every transaction
         pipe.pttl(keys.lock)
         pipe.hgetall(keys.leader)
         remaining, facts = pipe.execute()

@@ -97,11 +97,15 @@ def code_of(error: BaseException) -> str:
 
 def explain(error: BaseException, settings: Settings) -> SchedulerError:
     """One line for what Redis or the connection to it raised."""
-    code, where = code_of(error), settings.shown_redis_url
-    refusal = REFUSALS.get(code, UNREACHABLE if settings.redis_is_named or is_installed() else NOT_STARTED)
+    kind = ConfigurationError if code_of(error) in ("NOPERM", "NODB") else RedisUnavailable
+    return kind(": ".join(meaning_and_remedy(error, settings)))
+
+
+def meaning_and_remedy(error: BaseException, settings: Settings) -> tuple[str, str]:
+    """What is wrong with Redis, beginning with "Redis at URL", and what a person does about it."""
+    refusal = REFUSALS.get(code_of(error), UNREACHABLE if settings.redis_is_named or is_installed() else NOT_STARTED)
     remedy = refusal.remedy.replace("`redis-cli ", f"`{settings.place.command_line} ")
-    kind = ConfigurationError if code in ("NOPERM", "NODB") else RedisUnavailable
-    return kind(f"Redis at {where} {refusal.meaning} ({error}): {remedy}")
+    return f"Redis at {settings.shown_redis_url} {refusal.meaning} ({error})", remedy
 
 
 class RetryWhileRefused(Retry):

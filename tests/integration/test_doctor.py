@@ -38,7 +38,7 @@ def told(url: str, directory: Path) -> list[str]:
     """What it says of this Redis, without what it says of beat, which no test here needs."""
     settings = Settings(redis_url=url, state_dir=directory / "state")
     with connect(settings) as client:
-        found = examine(client, Keys(), settings, worker_answers=True)
+        found = examine(client, Keys(), settings, ask_workers=lambda: True)
     return [f"{finding.severity}: {finding}" for finding in found if "No beat leads" not in finding.what]
 
 
@@ -99,7 +99,8 @@ def test_it_tells_how_much_is_lost_where_replicas_are_cut_off(
     replica = Server(directory / "s", "--replicaof", f"127.0.0.1 {master.port}")
     with running(master, replica):
         says(master.url, directory, said)
-        says(replica.url, directory, ["problem: This Redis is a replica .*: use the address of the primary.*"])
+        no_writes = r"problem: Redis at .* accepts no writes: it is a replica \(.*\): set SCHEDULER_REDIS_URL to the .*"
+        says(replica.url, directory, [no_writes, "unknown: Beat and the workers wait for Redis .*"])
 
 
 def test_it_says_what_a_user_of_redis_may_not_ask(directory: Path) -> None:

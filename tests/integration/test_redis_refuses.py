@@ -30,6 +30,7 @@ from scheduler.worker.consumer import KOMBUS_TIMERS, is_no_refusal
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer
 from tests.support.redis_server import redis_server as run_redis
+from tests.support.refusals import KINDS, lack_replicas
 from tests.support.shell import ROOT, Said, Shell, add
 
 FOREVER = "while true do end"
@@ -74,48 +75,6 @@ def refused(server: RedisServer, code: str) -> int:
     """How often the server gave that answer."""
     with server.client() as client:
         return int(client.info("errorstats").get(f"errorstat_{code}", {}).get("count", 0))
-
-
-def lack_replicas(server: RedisServer) -> None:
-    with server.client() as client:
-        client.config_set("min-replicas-to-write", 1)
-
-
-def become_replica(server: RedisServer) -> None:
-    with server.client() as client:
-        client.replicaof("127.0.0.1", 1)
-
-
-def lose_primary(server: RedisServer) -> None:
-    with server.client() as client:
-        client.config_set("replica-serve-stale-data", "no")
-    become_replica(server)
-
-
-def fill(server: RedisServer) -> None:
-    with server.client() as client:
-        client.config_set("maxmemory", 1)
-
-
-def want_password(server: RedisServer) -> None:
-    with server.client() as client:
-        client.config_set("requirepass", "secret")
-
-
-def allow_little(server: RedisServer) -> None:
-    with server.client() as client:
-        client.acl_setuser("default", enabled=True, commands=["-evalsha", "-eval"])
-
-
-KINDS = {
-    "NOREPLICAS": (lack_replicas, "accepts no writes: too few replicas are connected", "start its replicas or lower"),
-    "READONLY": (become_replica, "accepts no writes: it is a replica", "set SCHEDULER_REDIS_URL to the primary"),
-    "MASTERDOWN": (lose_primary, "serves nothing: it is a replica that has lost its primary", "start the primary"),
-    "OOM": (fill, "accepts no writes: its memory is full", "raise its maxmemory"),
-    "MISCONF": (RedisServer.fail_to_save, "accepts no writes: it cannot save to its disk", "free space on that disk"),
-    "NOAUTH": (want_password, "requires a password", "add it to SCHEDULER_REDIS_URL"),
-    "NOPERM": (allow_little, "does not give its user enough permissions", "give the user the ACL rule"),
-}
 
 
 @pytest.mark.usefixtures("impatient")

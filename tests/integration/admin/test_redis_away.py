@@ -11,9 +11,10 @@ from flask import Flask
 from scheduler import celeryapp
 from scheduler.admin import create_app
 from scheduler.settings import Settings
-from tests.integration.admin.browser import Browser, text
+from tests.integration.admin.browser import Browser, Document, text
 from tests.support.redis_server import RedisServer
 from tests.support.redis_server import redis_server as run_redis
+from tests.support.refusals import KINDS, READABLE
 
 PATHS = [
     "/schedules",
@@ -79,3 +80,28 @@ def test_the_page_works_again_when_redis_is_back(orphan: Browser, own_redis: Red
     own_redis.start()
     assert orphan.get("/schedules").status_code == 200
     assert orphan.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS} - {"NOPERM"}))
+def test_the_page_shows_what_can_be_read_and_why_redis_refuses(
+    own_redis: RedisServer, settings: Settings, kind: str
+) -> None:
+    spoil, meaning, remedy = KINDS[kind]
+    with celeryapp.build(replace(settings, redis_url=own_redis.url)) as celery:
+        app: Flask = create_app(celery)
+        browser = Browser(app)
+        browser.log_in()
+        form = Document(browser.get("/schedules/new").text).forms[-1].fields | {"name": "job", "args": "[1, 2]"}
+        form |= {"task": "scheduler.tasks.log_it", "kind": "every", "timing": "1h"}
+        spoil(own_redis)
+        app.extensions["scheduler"].store.client.connection_pool.disconnect()  # one that is open needs no password
+        page, change = browser.get("/schedules"), browser.post("/schedules/new", **form)
+        # A full Redis lets a script through that begins by deleting: then the change is made.
+        is_made = change.status_code == 200 and "job" in app.extensions["scheduler"].store.names()
+        app.extensions["scheduler"].store.client.close()
+    assert page.status_code == (200 if kind in READABLE else 503)
+    assert meaning in page.text
+    assert remedy in page.text
+    assert "No beat leads" not in page.text
+    assert is_made or change.status_code == 503, "the change is not pretended"
+    assert is_made or meaning in change.text
