@@ -68,12 +68,15 @@ class Leading:
         except OlderData:
             self.losses.has_older_data = True
             return 0.0
-        self.context.memory.note_sent(began, everything=is_done and not self.losses.missing)
         self.sweep()
         self.losses.missing |= self.context.backup.update(spare=self.losses.missing)
         if not self.lost_runs.settle(self.context.lease.token):
             raise LostLock
-        return self.until_next(mended)
+        wait, has_all = self.until_next(mended)
+        if has_all:  # if not, Redis may have lost what was due before it was asked, and this tick sent nothing of it
+            until = self.sender.round_began if is_done else began  # in the last round, nothing was due any more
+            self.context.memory.note_sent(until, everything=is_done)
+        return wait
 
     def is_interrupted(self) -> bool:
         """Whether there is a reason to end the wait early."""
@@ -135,8 +138,11 @@ class Leading:
             self.swept_at = time.monotonic()
             self.sender.look_around()
 
-    def until_next(self, mended: Mended) -> float:
-        """Ask for the next due instant and for signs of a loss, in one round trip; tell systemd."""
+    def until_next(self, mended: Mended) -> tuple[float, bool]:
+        """Ask for the next due instant and for signs of a loss, in one round trip; tell systemd.
+
+        Returns the seconds until it, and whether Redis still has everything.
+        """
         keys = self.context.keys
         with self.context.client.pipeline(transaction=False) as pipe:
             pipe.zrangebyscore(keys.schedule, 0, "+inf", start=0, num=1, withscores=True)
@@ -146,9 +152,9 @@ class Leading:
         upcoming = (first[0][0].removeprefix(keys.prefix), first[0][1]) if first else None
         notify.ready(self.sentence(count, upcoming))
         if not question.hear(*answers):
-            return 0.0
+            return 0.0, False
         rest = upcoming[1] - time.time() if upcoming else math.inf
-        return min(max(rest, 0.0), self.outbox.wait)
+        return min(max(rest, 0.0), self.outbox.wait), True
 
     def sentence(self, count: int, upcoming: tuple[str, float] | None) -> str:
         """What ``systemctl status`` says of a leader."""

@@ -61,11 +61,13 @@ class LossDetector:
     def _compare_everything(self, token: str) -> datetime | None:
         """Compare everything that is stored with the backup; what is stored counts, unless nothing of it survived."""
         client, keys, backup = self.store.client, self.store.keys, self.backup
-        # Nothing is sent twice: with all its data, Redis also lost when each of the file's schedules was sent last.
-        after = self.memory.sent_some or from_seconds(time.time())
+        # Redis also lost when each of the file's schedules was sent last; ``forgotten`` finds what was sent since.
+        after = self.memory.sent_all or from_seconds(time.time())
         marker = client.get(keys.marker)
         known = backup.snapshot.marker
         lost_all = marker is None and known != ""
+        if lost_all:
+            self.memory.forgotten_lately = dict(self.memory.sent_lately)
         if marker is None:
             restored = backup.restore(list(backup.snapshot.entries), token, after)
             marker = uuid.uuid4().hex
@@ -104,7 +106,7 @@ class LossDetector:
 
     def forgotten(self, name: str, due: datetime | None) -> Forgotten | None:
         """What Redis lost of a schedule that is due at this instant; nearly always nothing."""
-        until = self.memory.forgotten_until
+        until = self.memory.forgotten_until or self.memory.forgotten_lately.get(name)
         if until is None or due is None or due > until:
             return None
         identities = self.store.client.hkeys(self.store.keys.ledger(name))

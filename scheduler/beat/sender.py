@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -24,6 +24,11 @@ from scheduler.storage.lock import LostLock
 
 MAX_BATCH = 100  #: entries committed in one step: more would keep others waiting for Redis, and are no faster
 MAX_SENT_PER_ROUND = 100 * MAX_BATCH  #: entries that are sent before beat does anything else
+
+
+def is_unsent(reply: Sequence[str] | None) -> bool:
+    """Whether an entry was left as it was, because it had been changed or its ledger is damaged."""
+    return reply is not None and reply[0] in ("changed", "broken")
 
 
 class Sender:
@@ -115,15 +120,20 @@ class Sender:
             else:
                 known.due = decision.due
                 known.ran += len(decision.runs)
+        self.note_sent(due.entry.name for number, due in enumerate(batch) if not is_unsent(replies.get(number)))
         for number, (outcome, *wrong) in replies.items():
             if outcome == "broken":
                 self.set_aside(batch[number].entry.name, str(batch[number].entry.revision), wrong[0])
         self.dispatcher.tell(batch, replies)
-        self.losses.memory.note_sent(self.round_began, everything=False)
         self.losses.backup.changed.update(due.entry.name for due in batch if due.job.max_runs is not None)
         self.lease.progress()
         if not self.lease.held:
             raise LostLock
+
+    def note_sent(self, names: Iterable[str]) -> None:
+        """Remember without Redis what was sent in this round."""
+        self.losses.memory.note_sent(self.round_began, everything=False)
+        self.losses.memory.sent_lately |= dict.fromkeys(names, self.round_began)
 
     def read(self, name: str, stored: dict[str, str], now: datetime) -> None:
         """Read an entry that is new or was changed; what cannot be read is set aside."""

@@ -17,17 +17,19 @@ import time_machine
 from celery import Celery
 
 from scheduler import changes
-from scheduler.beat import backup, roster
+from scheduler.beat import backup, roster, sender
 from scheduler.beat import leading as leading_module
 from scheduler.beat.scheduler import Scheduler
 from scheduler.beat.snapshot import NAME, Snapshot
 from scheduler.errors import NotFound
+from scheduler.sending.dispatch import Dispatcher
 from scheduler.settings import Settings
 from scheduler.status.read_model import Status
 from scheduler.storage.client import Client
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
+from scheduler.storage.lock import LostLock
 from scheduler.storage.store import Store, Write
 from tests.support.beats import lead as one_tick
 from tests.support.beats import leading, leads, running_beat, runs_sent, stand_by, standing_by
@@ -71,6 +73,15 @@ def lose_everything(beat: Scheduler) -> None:
     """As FLUSHALL does; the thread that renews the lease finds out within seconds."""
     beat.client.flushall()
     assert not beat.lease.renew(beat.client)
+
+
+def lead_through_a_loss(beat: Scheduler) -> None:
+    """Ticks without their waits, of which one may notice that the lock is gone too."""
+    for _ in range(6):
+        try:
+            one_tick(beat)
+        except LostLock:
+            beat.demote()
 
 
 def is_as_before(store: Store) -> bool:
@@ -274,6 +285,44 @@ def test_after_flushall_no_instant_is_sent_twice_and_what_fell_due_meanwhile_is_
     instants = before + ticking(3)
     assert len(instants) == 5
     assert are_in_a_row(instants)
+
+
+def test_an_instant_that_falls_due_before_anyone_notices_a_flushall_runs_all_the_same(
+    shop: Scheduler, ticking: Callable[[float], list[float]]
+) -> None:
+    before = ticking(2)
+    with time_machine.travel(time.time() + 1, tick=False):
+        shop.client.flushall()  # the lease was renewed just before: only the tick can notice
+        lead_through_a_loss(shop)
+    instants = before + ticking(2)
+    assert len(instants) == 4
+    assert are_in_a_row(instants)
+
+
+def test_a_schedule_that_went_out_right_before_a_flushall_has_a_row_and_the_others_of_that_tick_run(
+    shop: Scheduler, store: Store, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = from_seconds(time.time())
+    names = {f"job{number}" for number in range(4)}
+    for name in names:
+        job = declared(name, **EVERY_HOUR, start=(now + SECOND).isoformat())
+        store.write([Write(name, None, entry_of(job, "admin", now=now))])
+    lead(shop)
+    monkeypatch.setattr(sender, "MAX_BATCH", 2)
+    posts, post = [], Dispatcher.post
+
+    def lost_after_the_first_batch(dispatcher: Dispatcher, arguments: Any) -> Any:
+        posts.append(arguments)
+        if len(posts) == 2:
+            assert runs_sent(shop.client), "the first batch"
+            shop.client.flushall()
+        return post(dispatcher, arguments)
+
+    monkeypatch.setattr(Dispatcher, "post", lost_after_the_first_batch)
+    with time_machine.travel(now + SECOND, tick=False):
+        lead_through_a_loss(shop)
+        rows = {name: [(run.outcome, run.reason) for run in ledger.runs(name)] for name in names}
+    assert sorted(map(repr, rows.values())) == 2 * [repr([("lost", "forgotten")])] + 2 * [repr([("queued", "")])]
 
 
 def test_after_the_loss_of_one_entry_no_instant_is_sent_twice_and_none_is_left_out(
