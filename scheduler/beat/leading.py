@@ -109,6 +109,7 @@ class Leading:
         self.clock.look()
         if self.clock.is_set_back:
             self.context.memory.forget_sent()
+            self.sender.withdrawal.begin()
             self.clock.is_set_back = not replan(self.context, self.clock.still_ahead)
 
     def load_file(self) -> None:

@@ -13,6 +13,7 @@ from scheduler.beat import adopt
 from scheduler.beat.lease import Lease
 from scheduler.beat.loss_detector import LossDetector
 from scheduler.beat.roster import Roster
+from scheduler.beat.withdrawal import Withdrawal
 from scheduler.events import emit
 from scheduler.sending.decide import Leaderless, Stretches, decide, decide_on_time
 from scheduler.sending.dispatch import Dispatcher, Due, Unsendable
@@ -50,6 +51,7 @@ class Sender:
         self.losses = losses
         self.leaderless = leaderless  #: before this beat took the lock
         self.keep_zones = keep_zones  #: keeps the rules of zones that are new in the roster
+        self.withdrawal = Withdrawal(self.store.client, self.store.keys, lease.token)
         self.round_began = EPOCH  #: when it looked last for what is due
         self.in_flight: deque[tuple[list[Due], Posted]] = deque()  #: batches whose replies were not read yet
 
@@ -78,10 +80,18 @@ class Sender:
         for name, stored in self.roster.unknown(names).items():
             self.read(name, stored, now)
         self.keep_zones()  # before anything runs by them
+        if covered:
+            self.take_back_skips(names, covered)
         faults.reach("beat.before_decide")
         decided = [self.decide(name, now, covered) for name in names]
         faults.reach("beat.after_decide")
         return [due for due in decided if due is not None]
+
+    def take_back_skips(self, names: list[str], covered: Stretches) -> None:
+        """What was skipped while the clock was ahead, and is ahead of it again, will be decided: it keeps no row."""
+        for known in filter(None, map(self.roster.get, names)):
+            with self.setting_aside(known.entry.name, str(known.entry.revision)):
+                self.withdrawal.look(known.entry.name, known.job, known.due, covered)
 
     def hand_over(self, batch: list[Due]) -> None:
         """Send these, and wait for those before them; an entry is in one batch only, so neither needs the other."""

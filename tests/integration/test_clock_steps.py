@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -147,6 +148,51 @@ def test_a_schedule_that_was_sent_more_often_than_the_ledger_keeps_is_not_repeat
     clock.set(-HOUR)
     clock.go_on(61 * MINUTE + 30 * SECOND)
     assert max(Counter(minutes(clock.beat, "often")).values()) == 1
+
+
+def accounted(ledger: Ledger) -> Counter[float]:
+    """How often the ledger has each minute after noon, in whatever row."""
+    counts: Counter[float] = Counter()
+    for row in ledger.runs("minutely", 1000):
+        first, last = (round((at - NOON.timestamp()) / 60) for at in (row.due, row.until or row.due))
+        assert row.count == last - first + 1
+        counts.update(span(first, last))
+    return counts
+
+
+@pytest.mark.parametrize("catch_up", ["none", "latest", "all"])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_after_a_clock_that_was_ahead_the_ledger_has_each_instant_once(
+    clock: Clock, store: Store, ledger: Ledger, celery: Celery, catch_up: str, restarts: bool
+) -> None:
+    store.write([Write("minutely", store.get("minutely"), None)])
+    add(store, "minutely", every="1m", catch_up=catch_up)
+    clock.go_on(10 * MINUTE)
+    clock.set(HOUR + 20 * SECOND)
+    clock.go_on(10 * MINUTE)
+    clock.set(-HOUR)
+    with ExitStack() as stack:
+        if restarts:
+            clock.beat.close()
+            clock.beat = stack.enter_context(running_beat(celery))
+        clock.go_on(70 * MINUTE)
+        assert accounted(ledger) == Counter(span(1, 90))
+        assert max(Counter(minutes(clock.beat)).values()) == 1
+
+
+def test_a_clock_that_was_ahead_twice_leaves_one_row_for_each_instant(
+    clock: Clock, store: Store, ledger: Ledger
+) -> None:
+    store.write([Write("minutely", store.get("minutely"), None)])
+    add(store, "minutely", every="1m", catch_up="none")
+    clock.go_on(10 * MINUTE)
+    for _ in range(2):
+        clock.set(20 * HOUR)
+        clock.go_on(10 * MINUTE)
+        clock.set(-20 * HOUR)
+        clock.go_on(10 * MINUTE)
+    assert max(accounted(ledger).values()) == 1
+    assert set(span(1, 50)) <= set(accounted(ledger))
 
 
 def test_a_one_off_that_ran_while_the_clock_was_ahead_does_not_run_again(clock: Clock, store: Store) -> None:
