@@ -62,6 +62,13 @@ def start_command(unit: str = "celery-beat", beats: str = "") -> str:
     return f"{command_name()} up"
 
 
+def log_of(unit: str) -> str:
+    """Where this part of the service logs, as the end of a sentence."""
+    if is_installed():
+        return f"see its log, `{as_root(f'journalctl -u {unit}')}`"
+    return f"see what it prints in the terminal of `{command_name()} up`"
+
+
 def as_root(command: str) -> str:
     """The command as its reader, who may not be root, has to type it: units and credentials are root's."""
     # The service's own processes speak to a person who logged in as anyone.

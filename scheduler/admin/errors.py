@@ -12,6 +12,7 @@ from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.security import is_logged_in
 from scheduler.admin.service import service
 from scheduler.changes import Invalid
+from scheduler.command_name import log_of
 from scheduler.errors import Conflict, NotFound, RedisUnavailable, RefusedChange, SchedulerError
 from scheduler.storage.client import AWAY, REFUSED, answering
 
@@ -26,7 +27,7 @@ SENTENCES = {
     404: "There is no such page. The list shows every schedule.",
     405: "This address does not accept this kind of request: go back and use the buttons on the page.",
     413: "The form is too large: shorten it to less than 256 KB.",
-    500: "The page failed: see its log, `journalctl -u celery-admin`.",
+    500: f"The page failed: {log_of('celery-admin')}.",
 }
 
 

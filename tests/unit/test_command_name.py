@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from scheduler import command_name as naming
-from scheduler.command_name import STARTED_AS, as_typed, command_name, schema_comment, start_command, with_command_name
+from scheduler.command_name import (
+    STARTED_AS,
+    as_typed,
+    command_name,
+    log_of,
+    schema_comment,
+    start_command,
+    with_command_name,
+)
 from scheduler.errors import NotFound
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -57,6 +65,7 @@ def test_what_a_wrapper_hands_on_goes_first(monkeypatch: pytest.MonkeyPatch) -> 
     start(monkeypatch, "python3", "-m", "scheduler", module=True)
     assert command_name() == "my wrapper"
     assert start_command() == start_command("celery-worker") == "my wrapper up"
+    assert log_of("celery-admin") == "see what it prints in the terminal of `my wrapper up`"
 
 
 @pytest.mark.parametrize(
@@ -73,6 +82,7 @@ def test_an_installed_service_has_its_own_command(
     if sudo_user:
         monkeypatch.setenv("SUDO_USER", sudo_user)
     assert command_name() == name
+    assert log_of("celery-admin").endswith(f"`{name.replace('celery-scheduler', 'journalctl -u celery-admin')}`")
     assert start_command() == name.replace("celery-scheduler", "systemctl start celery-beat")
     assert start_command("celery-worker") == name.replace("celery-scheduler", "systemctl start celery-worker")
     monkeypatch.setenv("PATH", str(tmp_path))
