@@ -5,12 +5,21 @@ The names in this module are gunicorn's settings; command-line options override 
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Iterable
 from typing import Any
 
 from gunicorn import arbiter
 
 from scheduler.process import notify
 from scheduler.process.pidfile import PidFile
+from scheduler.settings import Settings
+from scheduler.storage.client import AWAY, REFUSED, connect, take_a_write
+from scheduler.storage.keys import Keys
+from scheduler.storage.refusals import sentence
+
+LOOK_INTERVAL_S = 5.0  #: seconds between two looks at Redis
 
 bind = "127.0.0.1:8000"
 worker_class = "scheduler.admin.whole_requests.WholeRequests"
@@ -29,15 +38,45 @@ class AdminPidFile(PidFile):
         self.release()
 
 
+class UnitStatus:
+    """The sentence of ``systemctl status``: where the page serves, and why it can show or change nothing now."""
+
+    def __init__(self, addresses: Iterable[object]) -> None:
+        self.serving = f"Serving on {', '.join(map(str, addresses))}"
+        self.settings = Settings.from_environ()
+        self.redis = connect(self.settings)
+        self.told = ""
+        self.looked_at = 0.0
+        self.tell(self.serving)
+
+    def look(self) -> None:
+        """Ask Redis, unless it was asked a moment ago, and tell systemd what has changed."""
+        if time.monotonic() - self.looked_at < LOOK_INTERVAL_S:
+            return
+        try:
+            take_a_write(self.redis, Keys(self.settings.key_prefix))
+            self.tell(self.serving)
+        except (*AWAY, *REFUSED) as error:
+            self.tell(f"{self.serving}, but waiting for Redis: {sentence(error, self.settings)}")
+        self.looked_at = time.monotonic()
+
+    def tell(self, status: str) -> None:
+        if status != self.told:
+            self.told = status
+            notify.tell(notify.status(status))
+
+
 def when_ready(server: Any) -> None:
     """Report the address to systemd; feed its watchdog from gunicorn's check of its workers, once a second."""
-    notify.tell(notify.status(f"Serving on {', '.join(map(str, server.LISTENERS))}"))
+    status = UnitStatus(server.LISTENERS)
     check_workers = server.murder_workers
 
     def check_and_feed_watchdog() -> None:
         """Gunicorn calls this about once a second, in its main process."""
         notify.alive()
         check_workers()
+        if "NOTIFY_SOCKET" in os.environ:
+            status.look()
 
     server.murder_workers = check_and_feed_watchdog
 

@@ -19,6 +19,7 @@ from scheduler.beat.zone_rules import ZoneRules
 from scheduler.errors import Conflict
 from scheduler.process import notify
 from scheduler.sending.dispatch import Dispatcher, OlderData
+from scheduler.storage.client import take_a_write
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.lock import LostLock
@@ -134,10 +135,11 @@ class Leading:
             raise LostLock
 
     def sweep(self) -> None:
-        """Look for changes by other programs, which announce nothing."""
+        """Look for changes by other programs, which announce nothing, and whether Redis would take what is due next."""
         if time.monotonic() - self.swept_at >= SWEEP_INTERVAL_S:
             self.swept_at = time.monotonic()
             self.sender.look_around()
+            take_a_write(self.context.client, self.context.keys)
 
     def until_next(self, mended: Mended) -> tuple[float, bool]:
         """Ask for the next due instant and for signs of a loss, in one round trip; tell systemd.

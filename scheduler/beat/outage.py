@@ -7,7 +7,9 @@ import time
 from scheduler.events import emit
 from scheduler.process import notify
 from scheduler.process.stop import Stop
+from scheduler.settings import Settings
 from scheduler.storage.client import REFUSED
+from scheduler.storage.refusals import sentence
 
 RETRY_PAUSES_S = (0.5, 1.0, 2.0)  #: seconds between attempts; the last one repeats
 
@@ -15,17 +17,19 @@ RETRY_PAUSES_S = (0.5, 1.0, 2.0)  #: seconds between attempts; the last one repe
 class Outage:
     """From the first failure to the next success; logged once at each end."""
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: Stop, settings: Settings) -> None:
         self.stop = stop
+        self.settings = settings
         self.failures = 0
         self.since = 0.0
 
     def wait(self, error: Exception) -> None:
         """Tell systemd, and pause; raises SystemExit when this process is asked to stop."""
+        problem = sentence(error, self.settings)
         if not self.failures:
             self.since = time.monotonic()
-            emit("beat.redis_refuses" if isinstance(error, REFUSED) else "beat.redis_away", error=error)
-        notify.waiting(f"waiting for Redis since {time.monotonic() - self.since:.0f} s: {error}")
+            emit("beat.redis_refuses" if isinstance(error, REFUSED) else "beat.redis_away", problem=problem)
+        notify.waiting_for_redis(self.since, problem)
         with self.stop.waiting():
             time.sleep(RETRY_PAUSES_S[min(self.failures, len(RETRY_PAUSES_S) - 1)])
         self.failures += 1

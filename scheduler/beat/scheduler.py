@@ -26,6 +26,7 @@ from scheduler.process.stop import Stop
 from scheduler.storage.client import AWAY, REFUSED, connect, refuse_unfit
 from scheduler.storage.kinds import set_aside_other_kinds
 from scheduler.storage.lock import LostLock
+from scheduler.storage.refusals import sentence
 
 
 class Scheduler(RedBeatScheduler):
@@ -38,7 +39,7 @@ class Scheduler(RedBeatScheduler):
         self.role: Leading | StandingBy = StandingBy(self.context)
         self.stop = Stop()
         self.listener = Listener(self.client, self.context.keys, self.stop)
-        self.outage = Outage(self.stop)
+        self.outage = Outage(self.stop, self.settings)
         self.is_checked = False
         super().__init__(app, **options)
         self.lock_key = None  # RedBeat's own beat_init handler would block until the lock is free
@@ -139,7 +140,7 @@ class Scheduler(RedBeatScheduler):
 
     def wait_for_redis(self, error: Exception) -> None:
         """Answer who asked for a reload, forget what may be outdated, and pause."""
-        later = f"Redis does not answer, and the file is loaded when it is back: {error}"
+        later = f"The file is loaded when Redis can be used again. {sentence(error, self.settings)}"
         self.file.reload.end(Exit.UNAVAILABLE, later)
         self.listener.close()
         self.role.redis_was_away()

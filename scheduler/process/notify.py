@@ -36,6 +36,12 @@ def waiting(sentence: str, seconds: float = EXTENSION_S) -> None:
     tell("WATCHDOG=1", f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}", status(sentence))
 
 
+def waiting_for_redis(since: float, problem: str) -> None:
+    """It waits for Redis since this instant (monotonic), because of this problem, which ends with its remedy."""
+    began = datetime.fromtimestamp(time.time() - (time.monotonic() - since)).astimezone()
+    waiting(f"waiting for Redis since {began:%H:%M:%S}: {problem}")
+
+
 def reloading() -> None:
     """The schedule file is read again; to be followed by ``reloaded``, whatever comes of it."""
     tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")

@@ -72,6 +72,8 @@ REFUSALS = {
     ),
     "NOPERM": Refusal("does not give its user enough permissions", "give the user the ACL rule in docs/operations.md"),
 }
+REFUSALS["UNBLOCKED"] = REFUSALS["READONLY"]  # who waits for a message hears this as the Redis becomes a replica
+REFUSALS["UNKILLABLE"] = REFUSALS["BUSY"]._replace(remedy="wait for the script: it has written, so it cannot be ended")
 #: Where a code stands in the text of an error that redis-py did not classify; a pipeline puts its command in front.
 CODE = re.compile(r"(?:^|caused error: )([A-Z]+) ")
 NOT_STARTED = Refusal(
@@ -98,7 +100,12 @@ def code_of(error: BaseException) -> str:
 def explain(error: BaseException, settings: Settings) -> SchedulerError:
     """One line for what Redis or the connection to it raised."""
     kind = ConfigurationError if code_of(error) in ("NOPERM", "NODB") else RedisUnavailable
-    return kind(": ".join(meaning_and_remedy(error, settings)))
+    return kind(sentence(error, settings))
+
+
+def sentence(error: BaseException, settings: Settings) -> str:
+    """The same for whoever waits for Redis, and needs no exit code."""
+    return ": ".join(meaning_and_remedy(error, settings))
 
 
 def meaning_and_remedy(error: BaseException, settings: Settings) -> tuple[str, str]:

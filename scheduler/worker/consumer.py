@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from celery.bootsteps import RUN
 from celery.exceptions import CPendingDeprecationWarning
 from celery.worker import consumer, heartbeat
 from celery.worker.consumer import Mingle
@@ -26,13 +27,14 @@ from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, connect, take_a_write
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import UNTAKEN, Ledger
-from scheduler.storage.refusals import code_of
+from scheduler.storage.refusals import code_of, sentence
 from scheduler.worker.drain import forgive, hand_back
 from scheduler.worker.intake import Intake
 from scheduler.worker.prepare import prepare
 from scheduler.worker.requests import context_of, plain_calls_of_this_worker
 from scheduler.worker.unacknowledged import QoS
 
+LOOK_INTERVAL_S = 2.0  #: seconds between two looks at a Redis that is there
 MAX_PAUSE_S = 2.0  #: seconds between two attempts to reach Redis at most
 KOMBUS_TIMERS = ("kombu.transport.redis", "kombu.asynchronous.hub")  #: loggers that add a traceback to each refusal
 
@@ -78,12 +80,14 @@ class Consumer(consumer.Consumer):
     returned: frozenset[str] = frozenset()  #: plain calls whose messages return to the queue with the lost connection
     lost_at = 0.0  #: when Redis was there last (monotonic), 0 while it is there
     pause = 0.0  #: seconds until the next attempt
+    looked_at = 0.0  #: when Redis took a write last, or should have (monotonic)
 
     def __init__(self, on_task_request: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(on_task_request, *arguments, **options)
         for name in KOMBUS_TIMERS:
             logging.getLogger(name).addFilter(is_no_refusal)
         prepare(self.app)  # the pool forks later
+        self.redis = connect(self.app.scheduler_settings)
         self.intake = Intake(self.app, self.connection_errors)
         give = self.controller._process_task
         guarded = self.intake.guard_pool(self.controller)
@@ -153,23 +157,50 @@ class Consumer(consumer.Consumer):
 
     def on_ready(self) -> None:
         """Messages are taken from here on."""
+        self.take_runs()
+        super().on_ready()
+
+    def take_runs(self) -> None:
+        """Redis is there: say so, the first time and after it was away."""
         notify.ready(
             f"takes runs from {', '.join(self.app.amqp.queues.consume_from)}, {self.pool.num_processes} at a time"
         )
         if self.lost_at:
             emit("worker.redis_back", seconds=time.monotonic() - self.lost_at)
         self.lost_at = self.pause = 0.0
-        super().on_ready()
 
     def register_with_event_loop(self, hub: Any) -> None:
-        """Show systemd's watchdog that the loop turns, by the loop itself."""
+        """Show systemd's watchdog that the loop turns, by the loop itself, and look at Redis."""
         super().register_with_event_loop(hub)
-        hub.on_tick.add(notify.alive)
+        hub.on_tick.add(self.turn)
 
     def perform_pending_operations(self) -> None:
         """The same for pools without that loop."""
-        notify.alive()
+        self.turn()
         super().perform_pending_operations()
+
+    def turn(self) -> None:
+        """What each turn of the loop does; an error of Redis ends the loop, and the worker waits."""
+        notify.alive()
+        if time.monotonic() - self.looked_at >= LOOK_INTERVAL_S and self.blueprint.state == RUN:
+            self.looked_at = time.monotonic()
+            self.look_at_redis()
+
+    def look_at_redis(self) -> None:
+        """Raise why Redis takes no write; a full one would still give messages, and could not note who has them.
+
+        Messages of another broker are kept there, and their runs wait for Redis.
+        """
+        settings: Settings = self.app.scheduler_settings
+        try:
+            take_a_write(self.redis, Keys(settings.key_prefix))
+        except (*AWAY, *REFUSED) as error:
+            if not settings.has_outbox:
+                raise
+            self.tell(error)
+            return
+        if self.lost_at:
+            self.take_runs()
 
     def cancel_active_requests(self) -> None:
         """Cut off what runs, and let it run again: its message returns to the queue as the connection is closed."""
@@ -202,10 +233,11 @@ class Consumer(consumer.Consumer):
 
     def tell(self, error: Exception) -> None:
         """Say once, until Redis is back, what is wrong with it."""
-        notify.waiting(f"waiting for Redis: {error}")
+        problem = sentence(error, self.app.scheduler_settings)
         if not self.lost_at:
             self.lost_at = time.monotonic()
-            emit("worker.redis_refuses" if isinstance(error, REFUSED) else "worker.redis_away", error=error)
+            emit("worker.redis_refuses" if isinstance(error, REFUSED) else "worker.redis_away", problem=problem)
+        notify.waiting_for_redis(self.lost_at, problem)
 
 
 def is_no_refusal(record: logging.LogRecord) -> bool:

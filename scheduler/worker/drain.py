@@ -21,6 +21,7 @@ from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, Client, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
+from scheduler.storage.refusals import sentence
 from scheduler.worker.requests import plain_calls_of_this_worker, runs_of_this_worker
 
 ENDING_S = 20.0  #: seconds after the drain that handing back and ending may take
@@ -75,7 +76,7 @@ def hand_back(settings: Settings) -> None:
                     emit("run.handed_back", run=run_id)
             forgive(client, keys, calls)
     except (*AWAY, *REFUSED) as error:
-        emit("worker.redis_away", error=error)
+        emit("worker.redis_away", problem=sentence(error, settings))
 
 
 def forgive(client: Client, keys: Keys, calls: Collection[str]) -> None:

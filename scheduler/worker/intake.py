@@ -24,6 +24,7 @@ from scheduler.storage.aside import set_aside
 from scheduler.storage.client import AWAY, REFUSED, Client, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
+from scheduler.storage.refusals import sentence
 
 logger = logging.getLogger("scheduler")
 
@@ -145,7 +146,7 @@ class Intake:
         try:
             self.keep(queue, text_of(message), error, message.headers)
         except (*AWAY, *REFUSED) as away:
-            emit("worker.redis_away", error=away)
+            emit("worker.redis_away", problem=sentence(away, self.app.scheduler_settings))
             requeue = True
         if not message.acknowledged:
             message.reject_log_error(logger, self.passing, requeue=requeue)

@@ -170,7 +170,7 @@ def test_after_a_restart_of_redis_the_same_beat_goes_on_within_seconds(stage: St
     stage.sends()
     pid = beat.pid
     stage.redis.stop()
-    beat.says("Redis does not answer; retrying")
+    beat.says("Waiting for Redis")
     stage.redis.start()
     begun = time.monotonic()
     stage.sends()
@@ -261,7 +261,7 @@ def test_a_beat_with_another_scheduler_than_ours_is_refused(stage: Stage) -> Non
 def test_a_beat_waits_for_a_redis_that_is_not_there_yet(stage: Stage) -> None:
     stage.redis.stop()
     beat = stage.start()
-    beat.says("Redis does not answer; retrying")
+    beat.says("Waiting for Redis")
     stage.redis.start()
     stage.leads(beat)
     stage.sends()

@@ -152,7 +152,7 @@ def test_a_reload_while_beat_starts_does_not_end_it(tmp_path: Path) -> None:
             beat.popen.send_signal(signal.SIGHUP)
             asked.close()
             silent.close()
-            beat.says("Redis does not answer; retrying")
+            beat.says("Waiting for Redis")
 
 
 def test_a_bad_file_is_told_of_at_once_and_a_mended_one_governs(stage: Stage) -> None:

@@ -170,7 +170,7 @@ OUTAGES: list[Callable[[Server], None]] = [
     busy_with_a_script,
     without_its_clients,
 ]
-SAYS = "Redis does not answer; retrying"
+SAYS = "Waiting for Redis"
 SAYS_AT_LEAST = {
     "away_for_longer_than_the_lease",
     "hanging",

@@ -56,7 +56,7 @@ def test_a_redis_that_ends_as_the_worker_returns_a_message_does_not_end_the_work
     # Redis ends before the message of the run has returned to its queue.
     rig.shop.client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
     (rig.server.stop if how == signal.SIGTERM else rig.server.kill)()
-    rig.worker.says("Redis does not answer; retrying")
+    rig.worker.says("Waiting for Redis")
     rig.server.start()
     rig.worker.says("Redis answers again")
     rig.still_runs()
@@ -73,8 +73,8 @@ def test_a_worker_asks_other_workers_at_its_start_and_not_when_redis_is_back(rig
 def test_a_full_disk_under_redis_is_waited_for(rig: Rig) -> None:
     rig.server.fail_to_save()
     with connect(rig.shop.running.settings) as client, pytest.raises(NotNow, match="unable to persist"):
-        client.get("a key")
-    rig.worker.says("Redis does not answer; retrying")
+        client.set("a key", "1")
+    rig.worker.says("Waiting for Redis")
     time.sleep(3)  # longer than the worker's pause between two attempts
     assert rig.worker.popen.poll() is None
     rig.server.save_nothing()

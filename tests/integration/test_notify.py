@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tests.support.notify_socket import NotifySocket
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer
 from tests.support.redis_server import redis_server as run_redis
+from tests.support.refusals import KINDS, READABLE, mend
 from tests.support.service import Service, service
 
 FILE = """\
@@ -109,6 +111,26 @@ def test_one_that_waits_for_redis_is_alive_and_says_so(
         systemd.hears("WATCHDOG=1", "STATUS=waiting for Redis")
     redis.start()
     systemd.hears("READY=1", "STATUS=leader" if name == "beat" else "STATUS=takes runs")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("beat", "OOM"), ("beat", "READONLY"), *(("worker", kind) for kind in READABLE)],
+)
+def test_an_idle_unit_whose_redis_refuses_says_since_when_and_why_it_waits(
+    running: Service, systemd: NotifySocket, redis: RedisServer, name: str, kind: str
+) -> None:
+    program = running.start(name)
+    systemd.hears("READY=1")
+    spoil, meaning, remedy = KINDS[kind]
+    spoil(redis)
+    said = systemd.hears("WATCHDOG=1", "STATUS=waiting for Redis since ", meaning, remedy)
+    assert re.search(r"STATUS=waiting for Redis since \d\d:\d\d:\d\d: Redis at unix://\S+ ", said)
+    mend(redis)
+    systemd.hears("READY=1", "STATUS=leader" if name == "beat" else "STATUS=takes runs")
+    program.says("Redis answers again")
+    assert program.count("Waiting for Redis") == program.count(f"Waiting for Redis: .* {meaning}") == 1
+    assert program.count("Traceback") == 0
 
 
 @pytest.mark.parametrize("pool", ["prefork", "solo"])

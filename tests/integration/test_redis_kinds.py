@@ -247,7 +247,7 @@ def test_a_redis_that_is_away_at_the_start_and_evicts_ends_beat_when_it_comes(di
     settings = settings_for(directory, server.url)
     with service(settings) as started:
         beat = started.start("beat")
-        beat.says("Redis does not answer; retrying")
+        beat.says("Waiting for Redis")
         with running(server):
             beat.ends()
             assert beat.count("Beat cannot start: .*set maxmemory-policy noeviction") == 1

@@ -136,7 +136,7 @@ def test_nobody_waits_for_a_redis_that_is_away_or_for_a_process_that_is_gone(tmp
             redis.stop()
             systemd.hears("STATUS=waiting for Redis")
             code, told = reload(running, beat.pid)
-            assert (code, "Redis does not answer, and the file is loaded" in told) == (Exit.UNAVAILABLE, True), told
+            assert (code, "The file is loaded when Redis can be used again" in told) == (Exit.UNAVAILABLE, True), told
             assert "READY=1" in systemd.listen(), "systemd would show a reload that never ends"
             beat.stop()
             code, told = reload(running, beat.pid)

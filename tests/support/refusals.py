@@ -36,6 +36,15 @@ def allow_little(server: RedisServer) -> None:
         client.acl_setuser("default", enabled=True, commands=["-evalsha", "-eval"])
 
 
+def mend(server: RedisServer) -> None:
+    """End each refusal of writes."""
+    with server.client() as client:
+        client.config_set("maxmemory", 0)
+        client.config_set("min-replicas-to-write", 0)
+        client.config_set("save", "")
+        client.replicaof("NO", "ONE")
+
+
 #: What spoils a server, by the code of its refusal; then the meaning and the remedy that are said of it.
 KINDS = {
     "NOREPLICAS": (lack_replicas, "accepts no writes: too few replicas are connected", "start its replicas or lower"),

@@ -17,6 +17,8 @@ from scheduler.admin import whole_requests
 from scheduler.errors import Exit
 from tests.integration.admin.test_start import GOOD, ROOT
 from tests.support.notify_socket import NotifySocket
+from tests.support.redis_server import redis_server
+from tests.support.refusals import KINDS, mend
 
 GUNICORN = [sys.executable, "-m", "gunicorn", "--config=python:scheduler.admin.serving", "scheduler.web:app"]
 
@@ -81,6 +83,22 @@ def test_the_loop_that_looks_after_its_workers_keeps_the_watchdog_quiet(
         systemd.hears("WATCHDOG=1", seconds=3)
     page.send_signal(signal.SIGCONT)
     systemd.hears("WATCHDOG=1")
+
+
+def test_its_unit_says_why_redis_refuses_until_it_does_not(tmp_path: Path, systemd: NotifySocket) -> None:
+    with redis_server() as redis:
+        environ = {"NOTIFY_SOCKET": systemd.path, "SCHEDULER_REDIS_URL": redis.url}
+        spoil, meaning, remedy = KINDS["OOM"]
+        with serve(tmp_path, **environ) as page:
+            try:
+                systemd.hears("STATUS=Serving on ")
+                spoil(redis)
+                systemd.hears("STATUS=Serving on ", ", but waiting for Redis: Redis at unix://", meaning, remedy)
+                mend(redis)
+                assert "Redis" not in systemd.hears("STATUS=Serving on ")
+            finally:
+                page.terminate()
+                page.communicate(timeout=60)
 
 
 SLOW = {
