@@ -82,6 +82,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 
 POOLS = ("prefork", "threads", "solo", "gevent")
+TAKES_MORE = ("prefork", "threads")  #: while a body runs; the others are blocked by it here
 
 
 @pytest.mark.parametrize("pool", POOLS)
@@ -92,6 +93,8 @@ def test_a_call_runs_once_however_long_it_takes_and_waits_and_again_when_its_wor
     shop.call(long, 3 * LEASE_S, pool)
     until(lambda: long in shop.words("begun"), 30, "the long call runs")
     shop.call(delayed, 0, pool, countdown=3 * LEASE_S)
+    # Celery's worker notes a call after it took it: one that Redis gives away while it stops is lost on the way.
+    until(lambda: shop.left()[0] == (2 if pool in TAKES_MORE else 1), 30, "the delayed call is taken, or waits")
     shop.redis.stop()
     time.sleep(LEASE_S)  # the leases end meanwhile
     shop.redis.start()
