@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 
 import click
 
 from scheduler import timing as timings
 from scheduler.changes import clock
 from scheduler.cli.common import Service, as_json, local, print_json, print_table, say, with_service
+from scheduler.command_name import is_installed
 from scheduler.errors import Exit
+from scheduler.installation.layout import Layout
+from scheduler.installation.release import on_trial
 from scheduler.model import Run
 from scheduler.sending.upcoming import each_after
 from scheduler.status import read_model
@@ -179,6 +183,8 @@ def status(service: Service, json_: bool) -> int:
     say(f"schedules {overview.total}")
     if page := StateDirectory(service.settings.state_dir).page():
         say(f"page      {page}")
+    if is_installed() and (trial := on_trial(Layout(Path()))):
+        say(f"release   {trial[0]} is on trial, {trial[1]} is kept: install again to accept the first")
     for problem in overview.problems:
         say(f"problem   {problem}")
     for news in overview.news:

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from scheduler.command_name import command_name
 from scheduler.errors import Exit
-from scheduler.installation import removal, setup
+from scheduler.installation import removal, setup, units
 from scheduler.installation.layout import UNITS, Layout, Refused
 
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
         refuse_others(layout)
         if chosen.command == "uninstall":
             return removal.uninstall(layout, chosen.dry_run, chosen.purge)
-        return setup.Installation(layout, chosen.wheels).run(chosen.dry_run)
+        return setup.Installation(layout, chosen.wheels, chosen.timeout).run(chosen.dry_run)
     except Refused as error:
         return complain(str(error), error.code)
     except OSError as error:
@@ -53,6 +53,13 @@ def parser() -> Parser:
     install = commands.add_parser("install", description="Install or upgrade the service on this machine, as root.")
     install.add_argument(
         "--wheels", metavar="DIR", type=Path, help="directory with every package, for a machine without a package index"
+    )
+    install.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        default=units.START_TIMEOUT_S,
+        help="time for each service to do its work; an upgrade that takes longer is taken back (default: %(default)g)",
     )
     remove = commands.add_parser(
         "uninstall", description="Remove the service, as root; /etc/celery-scheduler, state, logs and the user stay."

@@ -23,7 +23,7 @@ def account_steps(layout: Layout) -> Iterator[Step]:
     try:
         pwd.getpwnam(layout.user)
     except KeyError:
-        command = ["systemd-sysusers", str(layout.account)]
+        command = ["systemd-sysusers", str(layout.files[layout.account])]
         yield Step(f"create the user {layout.user}", lambda: subprocess.run(command, check=True))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +73,11 @@ class Layout:
         return self.program / "venv"
 
     @property
+    def kept(self) -> Path:
+        """A link to the last accepted release, while the one that runs is on trial."""
+        return self.program / "kept"
+
+    @property
     def credentials(self) -> Path:
         return self.configuration / "credentials"
 
@@ -105,14 +110,16 @@ class Layout:
         files[self.schema] = self.source / "scheduler" / SCHEMA
         return files | {self.program / page: self.source / page for page in pages}
 
-    def file_steps(self) -> Iterator[Step]:
-        """Copy what is missing or differs."""
-        for target, source in self.files.items():
+    def file_steps(self, files: Mapping[Path, Path]) -> Iterator[Step]:
+        """Copy what is missing or differs; ``files`` has the source of each target."""
+        for target, source in files.items():
             if not target.exists() or target.read_bytes() != source.read_bytes():
                 yield Step(f"write {target}", lambda target=target, source=source: self.copy(source, target))  # type: ignore[misc]
 
     def copy(self, source: Path, target: Path) -> None:
-        """Copy a file to its place, readable for every user."""
+        """Copy a file to its place in one step, readable for every user."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-        target.chmod(0o755 if target == self.command else 0o644)
+        new = target.with_name(f".{target.name}.new")
+        shutil.copyfile(source, new)
+        new.chmod(0o755 if target == self.command else 0o644)
+        new.replace(target)

@@ -1,6 +1,7 @@
-"""A release: a virtual environment with the service in it, complete before the switch to it.
+"""A release: a virtual environment with the service in it, and the units and other files of the machine.
 
-Each has its own directory, so that processes of the one before keep the files that they import.
+Each has its own directory, which is complete before the switch to it: processes of the one before keep the files that
+they import, and everything of that one can be put in place again.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ import subprocess
 import sys
 import tempfile
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from scheduler import __version__
 from scheduler.checkout.environment import PIP_WHEEL, Environment, only_one
-from scheduler.installation.layout import Layout, Step
+from scheduler.installation.layout import Layout, Step, take
 
 LOCK = "systemd/requirements.lock"
+FILES = "files"  #: in a release: a copy of each of its files of the machine, below its path there
 USER_REQUIREMENTS = "requirements.txt"  #: in the configuration: packages for the user's tasks
 
 
@@ -42,14 +44,15 @@ class Release:
         return self.layout.venv.resolve() if self.layout.venv.is_symlink() else None
 
     def steps(self) -> Iterator[Step]:
-        """None if this release is in use already."""
-        if self.before != self.home:
+        """None if this release is complete already."""
+        if not (self.home / FILES).exists() and self.before != self.home:
             yield Step(f"make the virtual environment {self.home}", self.make)
 
     def digest(self) -> str:
-        """Differs for any difference in code, units, dependencies or Python."""
+        """Differs for any difference in code, units, pages, dependencies or Python."""
         digest = hashlib.sha256(f"{sys.version_info.major}.{sys.version_info.minor}".encode())
         trees = [path for name in ("scheduler", "systemd") for path in (self.layout.source / name).rglob("*")]
+        trees += self.layout.files.values()
         code = {str(path.relative_to(self.layout.source)): path for path in trees if "__pycache__" not in path.parts}
         for name, path in (*sorted(code.items()), (USER_REQUIREMENTS, self.own)):
             if path.is_file():
@@ -72,6 +75,7 @@ class Release:
         shutil.copytree(self.layout.source / "scheduler", packages / "scheduler", ignore=ignored)
         # The services may not write there: they would compile again at each start.
         subprocess.run([self.python, "-m", "compileall", "-q", packages / "scheduler"], check=True)
+        self.save(self.home, self.layout.files)
 
     def install_own(self, environment: Environment, held: int) -> None:
         """Install the user's requirements without changing the version of a package of ours."""
@@ -82,26 +86,74 @@ class Release:
             links = ["--find-links", str(self.wheels)] if self.wheels else []
             environment.call_installer([*links, "--constraint", pins.name, "-r", str(self.own)], self.own, held)
 
-    def switch(self) -> None:
-        """Let every process that starts from now on be of this release."""
-        switch(self.layout.venv, self.home)
+    def save(self, home: Path, files: Mapping[Path, Path]) -> None:
+        """Keep the files of the machine that belong to a release, in one step: a release with them is complete."""
+        new = home / f"{FILES}.new"
+        for target, source in files.items():
+            self.layout.copy(source, new / target.relative_to("/"))
+        new.rename(home / FILES)
+
+    def file_steps(self) -> Iterator[Step]:
+        """What is to change in the files of the machine."""
+        yield from self.layout.file_steps(self.layout.files)
+
+    def keep(self) -> Path | None:
+        """Mark the last accepted release to be kept during the trial of this one; None if there is none but this.
+
+        After an interrupted trial that is not the release in use.
+        """
+        kept = self.layout.kept
+        if not kept.exists() and self.before and self.before != self.home:
+            if not (self.before / FILES).exists():  # an earlier version made it
+                self.save(self.before, {path: path for path in self.layout.files if path.exists()})
+            switch(kept, self.before)
+        return kept.resolve() if kept.exists() and kept.resolve() != self.home else None
+
+    def put_in_place(self) -> None:
+        """Let every process that starts from now on be of this release, units included."""
+        put_in_place(self.layout, self.home, self.layout.files, self.before)
+
+    def take_back(self, kept: Path) -> None:
+        """Put the kept release in place of this one, which is deleted when no process needs it."""
+        put_in_place(self.layout, kept, stored_files(kept), self.home)
 
     @property
     def others(self) -> list[Path]:
-        """Earlier releases; processes of theirs may still run."""
+        """Other releases than the one in use; processes of theirs may still run."""
         paths = self.layout.program.iterdir()
-        kept = (self.home, *(path.parent for path in self.layout.files))
+        kept = (self.layout.venv.resolve(), *(path.parent for path in self.layout.files))
         return [path for path in paths if path.is_dir() and not path.is_symlink() and path not in kept]
 
-    def remove_others(self) -> None:
-        """Delete every release but this one: call it when their processes have ended."""
+    def accept(self) -> None:
+        """End a trial: delete every release but the one in use. Call it when their processes have ended."""
+        self.layout.kept.unlink(missing_ok=True)
         for path in self.others:
             shutil.rmtree(path)
 
 
+def on_trial(layout: Layout) -> tuple[str, str] | None:
+    """The names of the release that runs without being accepted, and of the one that is kept meanwhile."""
+    return (layout.venv.resolve().name, layout.kept.resolve().name) if layout.kept.exists() else None
+
+
+def stored_files(home: Path) -> dict[Path, Path]:
+    """The copy of each file of the machine that belongs to the release."""
+    copies = [path for path in (home / FILES).rglob("*") if path.is_file()]
+    return {Path("/") / path.relative_to(home / FILES): path for path in copies}
+
+
+def put_in_place(layout: Layout, home: Path, files: Mapping[Path, Path], instead_of: Path | None) -> None:
+    """Write the release's files, remove those that only the other release has, and let ``venv`` lead to it."""
+    take(layout.file_steps(files), dry_run=False)
+    for target in stored_files(instead_of) if instead_of else ():
+        if target not in files:
+            target.unlink(missing_ok=True)
+    switch(layout.venv, home)
+
+
 def switch(link: Path, target: Path) -> None:
     """Point the link at the target in one step."""
-    new = link.with_name(".venv.new")
+    new = link.with_name(f".{link.name}.new")
     new.unlink(missing_ok=True)
     os.symlink(target, new)
     os.replace(new, link)

@@ -13,15 +13,17 @@ from scheduler.command_name import command_name
 from scheduler.errors import Exit
 from scheduler.installation import configuration, units
 from scheduler.installation.layout import SERVICES, Layout, Refused, take
-from scheduler.installation.release import Release, switch
+from scheduler.installation.release import Release
 from scheduler.installation.units import State
+from scheduler.installation.upgrade import Upgrade, show
 
 
 class Installation:
-    """One call of ``install``."""
+    """One call of ``install``. ``timeout_s``: how long each service may take from its start until it does its work."""
 
-    def __init__(self, layout: Layout, wheels: Path | None) -> None:
+    def __init__(self, layout: Layout, wheels: Path | None, timeout_s: float = units.START_TIMEOUT_S) -> None:
         self.layout = layout
+        self.timeout_s = timeout_s
         self.check(wheels)
         self.release = Release(layout, wheels)
 
@@ -40,62 +42,43 @@ class Installation:
 
     def run(self, dry_run: bool) -> int:
         """Take every step that is needed; returns the exit code."""
-        files, making = list(self.layout.file_steps()), list(self.release.steps())
-        account, owned = configuration.account_steps(self.layout), configuration.steps(self.layout, self.release.python)
-        take([*files, *account, *making, *owned], dry_run)
+        files, account = list(self.release.file_steps()), configuration.account_steps(self.layout)
+        take([*account, *self.release.steps(), *configuration.steps(self.layout, self.release.python)], dry_run)
         if dry_run:
+            take(files, dry_run)
             return Exit.OK
         first = self.release.before is None
         if not units.is_booted():
-            self.release.switch()
+            self.release.put_in_place()
             if first:
                 units.enable()
             print("systemd does not run here: the service starts at the next boot")
             return Exit.OK
         if first:
             return self.first_start()
-        return self.upgrade() if files or making or self.release.others else self.report(units.states(SERVICES))
+        is_needed = files or self.release.before != self.release.home or self.release.others
+        return Upgrade(self.release, self.timeout_s).run() if is_needed else self.report(units.states(SERVICES))
 
     def first_start(self) -> int:
         """Enable and start the services for the first time; returns an exit code."""
-        self.release.switch()
-        units.systemctl("daemon-reload")
-        units.enable()
-        units.start()
-        code = self.report(units.settled(SERVICES))
+        self.release.put_in_place()
+        try:
+            units.systemctl("daemon-reload")
+            units.enable()
+            units.start()
+        except OSError:
+            self.layout.venv.unlink()  # the next install is the first again
+            raise
+        code = self.report(units.settled(SERVICES, timeout_s=self.timeout_s))
         print(f"the page: http://127.0.0.1:8000, its password: sudo cat {configuration.password_file(self.layout)}")
         print("check Redis, clocks, beat and workers: sudo celery-scheduler doctor")
         return code
 
-    def upgrade(self) -> int:
-        """Restart the running services in this release; return to the one before if a service does not start."""
-        before, ran = self.release.before, units.running()
-        # A service is settled only when another process runs it.
-        pids = [units.state(name).pid for name in ran]
-        self.release.switch()
-        units.systemctl("daemon-reload")
-        units.restart(ran)
-        code = self.report(units.settled(ran, pids))
-        if code == Exit.OK:
-            self.release.remove_others()
-        elif before and before != self.release.home:
-            switch(self.layout.venv, before)
-            units.restart(ran)
-            raise Refused(f"this release does not start, so {before.name} runs again", Exit.PROBLEMS)
-        return code
-
     def report(self, states: Iterable[State]) -> int:
-        """Print a line for each service, and the last log lines of one that failed."""
-        shown = list(map(show, states))
+        """Print a line for each service, and the last log lines of one that does not work; returns an exit code."""
+        shown = show(states)
         if any(state.is_waiting for state in shown):
             url = self.layout.credentials / "redis-url"
             print(f"no Redis answers: apt install redis-server, or write the URL of another one into {url}")
-        return Exit.PROBLEMS if any(state.is_failing for state in shown) else Exit.OK
-
-
-def show(state: State) -> State:
-    """Print a service's state, and the end of its log if it is failing."""
-    print(f"{state.name:<14} {': '.join(filter(None, [state.active, state.sentence]))}", flush=True)
-    if state.is_failing:
-        print(units.last_log_lines(state.name), file=sys.stderr)
-    return state
+        fails = any(state.active != "inactive" and not (state.is_working or state.is_waiting) for state in shown)
+        return Exit.PROBLEMS if fails else Exit.OK

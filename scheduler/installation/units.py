@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from scheduler.installation.layout import SERVICES, UNITS
 
-RESTART_TIMEOUT_S = 120.0  #: how long to watch a restart; a worker may drain for 60 of these seconds
+START_TIMEOUT_S = 120.0  #: how long a service may take to do its work, from the end of its old process
+#: What the status of each service has while it does its work; that of the page has nothing of the kind.
+WORKS = {"celery-beat": ("leader since", "standby: "), "celery-worker": ("takes runs",), "celery-admin": ("",)}
 WAITING = "waiting for Redis"  #: how the status of a process begins that is healthy but cannot work yet
 
 NO_PROCESS = "0"  #: MainPID of a unit that does not run
@@ -33,6 +35,12 @@ class State:
         return self.active == "failed" or (self.active != "active" and self.restarts > 1)
 
     @property
+    def is_working(self) -> bool:
+        """Beat leads or stands by, a worker takes runs, the page is served."""
+        says = any(part in self.sentence for part in WORKS[self.name.split("@")[0]])
+        return self.active == "active" and not self.job and says and not self.is_waiting
+
+    @property
     def is_waiting(self) -> bool:
         """Whether the service started, and waits for Redis."""
         return self.sentence.startswith(WAITING)
@@ -40,7 +48,8 @@ class State:
     @property
     def is_settled(self) -> bool:
         """Whether no change is expected soon. In the middle of a restart a service is inactive, and has a job."""
-        return self.is_failing or self.is_waiting or (not self.job and self.active in ("active", "inactive"))
+        is_stopped = not self.job and self.active == "inactive"
+        return self.is_failing or self.is_waiting or self.is_working or is_stopped
 
 
 def systemctl(*arguments: str, check: bool = True) -> str:
@@ -69,25 +78,42 @@ def start() -> None:
     systemctl("--no-block", "start", *wanted)
 
 
-def restart(names: Iterable[str]) -> None:
-    """Restart the services in this order, without waiting. Beat comes first: it hands over."""
+def check_loaded(names: Iterable[str]) -> None:
+    """Raise OSError for a unit that systemd cannot load: a restart would stop it and start nothing."""
     for name in names:
+        values = shown(name, "LoadState,LoadError")
+        if values["LoadState"] not in ("loaded", "masked"):
+            reason = values.get("LoadError", "").partition(" ")[2].strip('"') or values["LoadState"]
+            raise OSError(None, f"systemd cannot load it: {reason}", name)
+
+
+def restart(names: Iterable[str]) -> None:
+    """Restart the services in this order, without waiting. Beat comes first: it hands over.
+
+    systemd first forgets earlier failures: it would count the restarts of a release that failed against the next one.
+    """
+    for name in names:
+        systemctl("reset-failed", f"{name}.service", check=False)
         systemctl("--no-block", "restart", f"{name}.service")
 
 
 def running() -> list[str]:
-    """Our running services, and instances of them that the operator created."""
-    listed = systemctl(
-        "list-units", "--plain", "--no-legend", "--state=active,activating,reloading", "celery-*.service"
-    )
+    """Our services that run or failed, and instances of them that the operator created; none that was stopped."""
+    wanted = "--state=active,activating,reloading,failed"
+    listed = systemctl("list-units", "--plain", "--no-legend", wanted, "celery-*.service")
     names = [line.split()[0].removesuffix(".service") for line in listed.splitlines()]
     return [name for name in names if name.split("@")[0] in SERVICES]
 
 
+def shown(unit: str, properties: str) -> dict[str, str]:
+    """These properties of a unit, separated by commas; some are left out where they are empty."""
+    lines = systemctl("show", f"--property={properties}", unit).splitlines()
+    return dict(line.split("=", 1) for line in lines)
+
+
 def state(name: str) -> State:
     """The service's state as systemd reports it now."""
-    properties = "--property=ActiveState,StatusText,MainPID,NRestarts,Job"
-    values = dict(line.split("=", 1) for line in systemctl("show", properties, f"{name}.service").splitlines())
+    values = shown(f"{name}.service", "ActiveState,StatusText,MainPID,NRestarts,Job")
     number = int(values["NRestarts"])
     return State(name, values["ActiveState"], values["StatusText"], values["MainPID"], number, values.get("Job", ""))
 
@@ -96,15 +122,23 @@ def states(names: Iterable[str]) -> Iterator[State]:
     return map(state, names)
 
 
-def settled(names: Iterable[str], pids: Iterable[str] = (), timeout_s: float = RESTART_TIMEOUT_S) -> Iterator[State]:
+def settled(names: Iterable[str], pids: Iterable[str] = (), timeout_s: float = START_TIMEOUT_S) -> Iterator[State]:
     """Each service's state, once none of these processes runs it and no change is expected."""
-    deadline, old = time.monotonic() + timeout_s, set(pids) - {NO_PROCESS}
+    old = set(pids) - {NO_PROCESS}
     for name in names:
+        yield settle(name, old, timeout_s)
+
+
+def settle(name: str, old: Container[str], timeout_s: float) -> State:
+    """The same for one service. systemd itself limits how long its old process may take to end."""
+    begin = time.monotonic()
+    while True:
         now = state(name)
-        while (now.pid in old or not now.is_settled) and time.monotonic() < deadline:
-            time.sleep(0.2)
-            now = state(name)
-        yield now
+        if now.pid in old and now.job:
+            begin = time.monotonic()
+        if (now.pid not in old and now.is_settled) or time.monotonic() - begin > timeout_s:
+            return now
+        time.sleep(0.2)
 
 
 def last_log_lines(name: str, lines: int = 8) -> str:

@@ -18,6 +18,8 @@ from tests.systemd.host import Host
 from tests.systemd.host import host as booted_host
 
 SECRETS = "/etc/celery-scheduler/credentials"
+SHIPPED = "share/celery-scheduler"  #: where a package has its clone, below /usr
+UNIT_FILES = "/usr/lib/systemd/system/celery*.service /usr/lib/systemd/system/celery-.service.d/*"
 NAP = """\
 from celery import shared_task
 import time
@@ -59,14 +61,15 @@ def bring(host: Host, package: Path) -> str:
     return inside
 
 
-def next_version(package: Path, version: str, file: str, text: str) -> Path:
-    """The same package with another version and something added to one file of the code."""
+def next_version(package: Path, version: str, added: dict[str, str]) -> Path:
+    """The same package with another version and something added to some of its files."""
     tree, made = package.parent / version, package.with_name(f"{version}.deb")
     subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
     control = tree / "DEBIAN/control"
     control.write_text(control.read_text().replace("Version: ", f"Version: {version}+"))
-    with (tree / "usr/share/celery-scheduler/scheduler" / file).open("a") as code:
-        code.write(text)
+    for file, text in added.items():
+        with (tree / "usr" / file).open("a") as changed:
+            changed.write(text)
     subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, made], check=True)
     shutil.rmtree(tree)
     return made
@@ -121,7 +124,7 @@ def test_a_package_installs_runs_is_exchanged_goes_back_from_a_broken_one_and_le
 ) -> None:
     before = everything(bare)
     comes(bare, bring(bare, package))
-    second = bring(bare, next_version(package, "2", "__init__.py", "# the second\n"))
+    second = bring(bare, next_version(package, "2", {f"{SHIPPED}/scheduler/__init__.py": "# the second\n"}))
     owned = is_exchanged_in_a_task(bare, second)
     stays_where_the_next_one_is_broken(bare, package, second)
 
@@ -176,21 +179,35 @@ def is_exchanged_in_a_task(host: Host, package: str) -> str:
 
 
 def stays_where_the_next_one_is_broken(host: Host, package: Path, good: str) -> None:
-    third = bring(host, next_version(package, "3", "beat/scheduler.py", "raise RuntimeError('broken on purpose')\n"))
-    failed = host.attempt("dpkg", "--install", third)
+    unit, units = "systemd/celery-worker.service", host.shell(f"cat {UNIT_FILES}")
+    added = {f"{SHIPPED}/scheduler/beat/scheduler.py": "raise RuntimeError('broken on purpose')\n"}
+    added |= dict.fromkeys((f"{SHIPPED}/{unit}", f"lib/systemd/system/{Path(unit).name}"), "# of the third\n")
+    failed = host.attempt("dpkg", "--install", bring(host, next_version(package, "3", added)))
     assert failed.returncode != 0
     assert "broken on purpose" in failed.stdout, failed.stdout
-    assert "this release does not start, so" in failed.stdout
+    assert "this release is refused: celery-beat does not start; " in failed.stdout
+    assert " runs again" in failed.stdout
+    assert host.shell(f"cat {UNIT_FILES}") == units
+    assert host.show("celery-worker", "NeedDaemonReload") == "no"
     host.becomes("celery-beat", "ActiveState", "active")
     host.becomes("celery-worker", "ActiveState", "active")
     host.run("dpkg", "--install", good)
 
 
-def test_a_checkout_installs_once_says_before_what_it_would_do_and_leaves_nothing(bare: Host, package: Path) -> None:
-    tree = Path(f"/proc/{bare.leader}/root/srv/clone")
+INSTALL = f"cd /srv/clone && python3 -B -m scheduler install --wheels package/usr/{SHIPPED}/wheels"
+
+
+def clone(host: Host, package: Path) -> Path:
+    """A clone in the host, with the package's wheels, for INSTALL."""
+    tree = Path(f"/proc/{host.leader}/root/srv/clone")
     shutil.copytree(image.ROOT, tree, ignore=shutil.ignore_patterns(".*", "__pycache__"))
     subprocess.run(["dpkg-deb", "--extract", package, tree / "package"], check=True)
-    install = "cd /srv/clone && python3 -B -m scheduler install --wheels package/usr/share/celery-scheduler/wheels"
+    return tree
+
+
+def test_a_checkout_installs_once_says_before_what_it_would_do_and_leaves_nothing(bare: Host, package: Path) -> None:
+    clone(bare, package)
+    install = INSTALL
     before = everything(bare)
     said = bare.shell(f"{install} --dry-run").splitlines()
     assert "would create the user celery" in said
@@ -201,8 +218,11 @@ def test_a_checkout_installs_once_says_before_what_it_would_do_and_leaves_nothin
     again = bare.shell(install).splitlines()
     assert [line.split()[0] for line in again] == ["celery-beat", "celery-worker", "celery-admin"]
     assert pids(bare) == ran
-    bare.run("mkdir", "/opt/celery-scheduler/0.0.9-before")  # as where this was interrupted before the restart
+    # As where this was interrupted before the restart:
+    bare.shell("cd /opt/celery-scheduler && mkdir 0.0.9-before && ln -s 0.0.9-before kept")
+    assert " is on trial, 0.0.9-before is kept" in bare.run("celery-scheduler", "status")
     bare.shell(install)
+    assert "is on trial" not in bare.run("celery-scheduler", "status")
     assert not set(pids(bare)) & set(ran)
     assert bare.attempt("test", "-e", "/opt/celery-scheduler/0.0.9-before").returncode == 1
     assert bare.run("celery-scheduler", "status").startswith("leader")
@@ -213,6 +233,40 @@ def test_a_checkout_installs_once_says_before_what_it_would_do_and_leaves_nothin
     assert "installed under /usr/local already" in other.stdout
     bare.run("celery-scheduler", "uninstall", "--purge")
     assert everything(bare) - before == set()
+
+
+#: What is done to a file of the clone, and what the refusal says; unit/installation/test_upgrade.py has more kinds.
+BROKEN = [
+    ("systemd/requirements.lock", "s/^celery==.*/celery==99 \\\\/", "cannot install requirements.lock"),
+    ("systemd/celery-worker.service", "/^ExecStart=/d", "celery-worker.service: systemd cannot load it"),
+    ("systemd/celery-worker.service", "s|^ExecStart=|&/nowhere|", "celery-worker does not start; "),
+    ("scheduler/worker/consumer.py", "$a import time; time.sleep(3600)", "celery-worker does not work within 20 s; "),
+]
+
+
+def test_a_broken_release_is_refused_with_its_units_and_the_next_good_one_is_accepted(
+    bare: Host, package: Path
+) -> None:
+    tree = clone(bare, package)
+    bare.shell(INSTALL)
+    machine = "cat /usr/local/lib/systemd/system/celery*.service && readlink /opt/celery-scheduler/venv"
+    before = bare.shell(machine)
+    for file, change, reason in BROKEN:
+        good = (tree / file).read_text()
+        subprocess.run(["sed", "-i", change, tree / file], check=True)
+        refused = bare.attempt("sh", "-c", f"{INSTALL} --timeout 20", seconds=240)
+        assert refused.returncode != 0, refused.stdout
+        assert reason in refused.stdout, refused.stdout
+        assert bare.shell(machine) == before, reason
+        for unit in UNITS:
+            bare.becomes(unit, "ActiveState", "active")
+        assert bare.show("celery-worker", "NeedDaemonReload") == "no"
+        (tree / file).write_text(good)
+    subprocess.run(["sed", "-i", "$a # a good one", tree / "scheduler/__init__.py"], check=True)
+    accepted = bare.shell(INSTALL)
+    assert "is kept until this release works" in accepted
+    assert bare.shell(machine) != before
+    assert len(bare.shell("ls -d /opt/celery-scheduler/*/bin/").split()) == 2, "one release, and the link to it"
 
 
 def test_without_redis_it_says_what_to_do_and_starts_when_there_is_one(bare: Host, package: Path) -> None:

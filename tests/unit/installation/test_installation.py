@@ -15,7 +15,7 @@ from scheduler.errors import Exit
 from scheduler.installation import console
 from scheduler.installation.configuration import copy_sample
 from scheduler.installation.layout import Layout, Refused
-from scheduler.installation.release import Release
+from scheduler.installation.release import Release, switch
 from scheduler.installation.setup import Installation
 from scheduler.installation.units import State
 from tests.support import need
@@ -90,6 +90,7 @@ def test_the_pages_stay_when_earlier_releases_are_removed(tmp_path: Path) -> Non
         page.parent.mkdir(parents=True, exist_ok=True)
     for directory in (release.home, old):
         directory.mkdir()
+    switch(layout.venv, release.home)
     assert release.others == [old]
 
 
