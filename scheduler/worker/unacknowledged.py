@@ -34,6 +34,7 @@ class QoS(kombu_redis.QoS):
     lease: ClassVar[float] = 30.0  #: seconds
     opened: ClassVar[WeakSet[QoS]] = WeakSet()
     settled: ClassVar[set[str]] = set()  #: acknowledged, but Redis does not know it yet
+    unnoted: ClassVar[dict[str, str]] = {}  #: taken from a Redis that then did not let it be noted; by delivery tag
     keeps_running: ClassVar[bool] = True  #: False when what runs is interrupted, so that its messages return
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -47,13 +48,20 @@ class QoS(kombu_redis.QoS):
         return held_key(self.unacked_key)
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Record a message that was just taken; as kombu does, and with a lease."""
+        """Record a message that was just taken; as kombu does, and with a lease.
+
+        A Redis that is full gives messages away and refuses the record: the message returns when that is over.
+        """
         now, delivery = time.time(), message.delivery_info
         stored = dumps([message._raw, delivery["exchange"], delivery["routing_key"]])
-        with self.pipe_or_acquire() as pipe:
-            pipe.zadd(self.unacked_index_key, {delivery_tag: now})
-            pipe.zadd(self.held_key, {delivery_tag: now + self.lease})
-            pipe.hset(self.unacked_key, delivery_tag, stored).execute()
+        try:
+            with self.pipe_or_acquire() as pipe:
+                pipe.zadd(self.unacked_index_key, {delivery_tag: now})
+                pipe.zadd(self.held_key, {delivery_tag: now + self.lease})
+                pipe.hset(self.unacked_key, delivery_tag, stored).execute()
+        except LOST:
+            QoS.unnoted[delivery_tag] = stored
+            raise
         virtual.QoS.append(self, message, delivery_tag)
 
     def ack(self, delivery_tag: str) -> None:
@@ -160,7 +168,7 @@ def snapshot(items: Iterable[Any]) -> list[Any]:
 
 
 class MessageRenewer:
-    """Renews the leases of this worker's messages, and acknowledges what it could not acknowledge before."""
+    """Renews the leases of this worker's messages; acknowledges and notes what it could not before."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -168,8 +176,8 @@ class MessageRenewer:
 
     def renew(self) -> None:
         """Raises the errors of an absent Redis."""
-        tags, settled = held(), list(QoS.settled)
-        if not tags and not settled:
+        tags, settled, unnoted = held(), list(QoS.settled), dict(QoS.unnoted)
+        if not tags and not settled and not unnoted:
             return
         now, names = time.time(), kombu_redis.Channel
         with self.client.pipeline(transaction=False) as pipe:
@@ -177,12 +185,18 @@ class MessageRenewer:
                 # XX, because one of them may be acknowledged meanwhile.
                 pipe.zadd(names.unacked_index_key, dict.fromkeys(tags, now), xx=True)
                 pipe.zadd(held_key(names.unacked_key), dict.fromkeys(tags, now + QoS.lease), xx=True)
+            for tag, stored in unnoted.items():  # without a lease, so any worker returns it
+                pipe.zadd(names.unacked_index_key, {tag: now})
+                pipe.zadd(held_key(names.unacked_key), {tag: 0})
+                pipe.hset(names.unacked_key, tag, stored)
             for tag in settled:
                 pipe.hdel(names.unacked_key, tag)
                 pipe.zrem(names.unacked_index_key, tag)
                 pipe.zrem(held_key(names.unacked_key), tag)
             pipe.execute()
         QoS.settled.difference_update(settled)
+        for tag in unnoted:
+            QoS.unnoted.pop(tag, None)
 
 
 def hold_messages(settings: Settings) -> None:
