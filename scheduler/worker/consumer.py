@@ -37,6 +37,7 @@ from scheduler.worker.unacknowledged import QoS
 LOOK_INTERVAL_S = 2.0  #: seconds between two looks at a Redis that is there
 MAX_PAUSE_S = 2.0  #: seconds between two attempts to reach Redis at most
 KOMBUS_TIMERS = ("kombu.transport.redis", "kombu.asynchronous.hub")  #: loggers that add a traceback to each refusal
+RESULTS = "celery.backends.base"  #: the logger that adds one to each attempt to store a result
 
 
 class Heartbeat(heartbeat.Heart):
@@ -86,6 +87,7 @@ class Consumer(consumer.Consumer):
         super().__init__(on_task_request, *arguments, **options)
         for name in KOMBUS_TIMERS:
             logging.getLogger(name).addFilter(is_no_refusal)
+        logging.getLogger(RESULTS).addFilter(is_no_outage)
         prepare(self.app)  # the pool forks later
         self.redis = connect(self.app.scheduler_settings)
         self.intake = Intake(self.app, self.connection_errors)
@@ -244,6 +246,11 @@ def is_no_refusal(record: logging.LogRecord) -> bool:
     """Whether a record of kombu's is more than a refusal by Redis, which the consumer meets and says in one line."""
     error = record.exc_info[1] if record.exc_info else None
     return error is None or not code_of(error)
+
+
+def is_no_outage(record: logging.LogRecord) -> bool:
+    """Whether a record of Celery's is more than a result that waits for Redis, of which the worker says why."""
+    return not (record.exc_info and isinstance(record.exc_info[1], AWAY))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import redis
 from celery import Celery
+from celery.exceptions import BackendStoreError
 from kombu.asynchronous.hub import Hub
 from kombu.asynchronous.timer import Timer
 from kombu.connection import Connection
@@ -26,7 +27,7 @@ from scheduler.storage import entries
 from scheduler.storage.client import AWAY, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
-from scheduler.worker.consumer import KOMBUS_TIMERS, is_no_refusal
+from scheduler.worker.consumer import KOMBUS_TIMERS, RESULTS, is_no_outage, is_no_refusal
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer
 from tests.support.redis_server import redis_server as run_redis
@@ -203,14 +204,14 @@ def test_a_message_that_kombu_cannot_prepare_for_now_is_no_fault_of_its_entry(
 
 
 @contextmanager
-def dropping(name: str) -> Iterator[None]:
+def dropping(name: str, dropped: Callable[[logging.LogRecord], bool] = is_no_refusal) -> Iterator[None]:
     """Without what the worker's process drops of this logger."""
     logger = logging.getLogger(name)
-    logger.addFilter(is_no_refusal)
+    logger.addFilter(dropped)
     try:
         yield
     finally:
-        logger.removeFilter(is_no_refusal)
+        logger.removeFilter(dropped)
 
 
 def test_kombu_adds_no_traceback_to_a_refusal_which_the_worker_says_in_one_line(
@@ -245,3 +246,15 @@ def test_nor_does_its_event_loop_for_a_timer_that_was_refused(
                 timer.call_after(0, client.set, ("lock", "1"))
                 hub.fire_timers()
             assert ("OutOfMemoryError" in caplog.text) is not quiet
+
+
+def test_nor_does_celery_for_each_attempt_to_store_a_result_while_redis_is_away(
+    celery: Celery, own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    celery.conf.update(result_backend=own_redis.url, result_backend_always_retry=True)
+    celery.backend.max_retries = 1
+    own_redis.stop()
+    for quiet in (True, False):
+        with dropping(RESULTS, is_no_outage) if quiet else nullcontext(), pytest.raises(BackendStoreError):
+            celery.backend.store_result("a-call", 1, "SUCCESS")
+        assert ("Traceback" in caplog.text) is not quiet
