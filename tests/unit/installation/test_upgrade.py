@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,15 @@ def test_after_an_interrupted_trial_the_accepted_release_is_the_one_to_go_back_t
     assert machine.services() == dict.fromkeys(SERVICES, (old.home.name, "active"))
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """SIGINT interrupts, although a shell that starts the tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupted_upgrade_is_taken_back(machine: Machine) -> None:
     old = machine.release({})
     machine.starts(old)
