@@ -78,7 +78,8 @@ class Receipts:
 def worker_answers(app: Celery) -> bool:
     """Whether a worker answers a ping within a second; False too if the broker does not answer or refuses."""
     try:
-        return bool(app.control.ping(timeout=1.0, limit=1))
+        with app.connection_for_write() as connection:  # its pool may be closed
+            return bool(app.control.ping(timeout=1.0, limit=1, connection=connection))
     except (OperationalError, OSError, RedisError):
         return False
 
