@@ -28,6 +28,8 @@ from scheduler.storage.kinds import set_aside_other_kinds
 from scheduler.storage.lock import LostLock
 from scheduler.storage.refusals import sentence
 
+RELEASE_ATTEMPTS = 2  #: a Redis that hangs, as one on a slow disk does, is asked once more to free the lock
+
 
 class Scheduler(RedBeatScheduler):
     """Celery Beat's scheduler over RedBeat's keys: what Celery calls, and the change between the two roles."""
@@ -75,13 +77,12 @@ class Scheduler(RedBeatScheduler):
         return 0.0
 
     def close(self) -> None:
-        """Free the lock, through a connection of its own: a command may have been cut off in the other.
-
-        A Redis that hangs, as one on a slow disk does, is asked a second time.
-        """
+        """Free the lock, through a connection of its own: a command may have been cut off in the other."""
         self.role.close()
         notify.tell(notify.status("stopped"))
-        for _ in range(2 if self.lease.held else 0):
+        if not self.lease.held:
+            return
+        for _ in range(RELEASE_ATTEMPTS):
             with suppress(*AWAY), connect(self.settings) as client:
                 self.lease.release(client)
                 emit("beat.stopped")

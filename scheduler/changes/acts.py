@@ -118,7 +118,7 @@ def give_back(store: Store, name: str, lost: Restored, *, by: str) -> Entry:
         declared = replace(entry, fields=entry.base).declared()
         kept, _ = plan.merge(replace(entry, base=lost.base, overlay=lost.overlay), declared, calendars)
         overlay = kept | entry.overlay
-        # The runs since then are counted anew: fewer than before, unless they were given back already.
+        # The count began at 0 again after the removal. It is higher only if these runs were given back already.
         runs = lost.runs + entry.total_run_count if entry.total_run_count < lost.runs else entry.total_run_count
         pause, skip = entry.pause or lost.pause, entry.skip or lost.skip
         after = replace(entry, fields=plan.govern(entry.base, overlay), overlay=overlay, pause=pause, skip=skip)

@@ -6,6 +6,7 @@ import shlex
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from scheduler.command_name import command_name, is_installed
 from scheduler.errors import RefusedChange
@@ -38,10 +39,8 @@ def replaced_file(store: Store, path: Path, digest: str) -> str:
     return f"the leader, {leader.name}, follows {facts.get('path')} on {facts.get('host', 'another host')}"
 
 
-def refuse_other_file(store: Store, path: Path, digest: str, *, is_named: bool, is_confirmed: bool) -> None:
-    """Raise RefusedChange for a file other than the live leader's that was not named, or not confirmed."""
-    if (is_named and is_confirmed) or not (theirs := replaced_file(store, path, digest)):
-        return
+def refuse_other_file(theirs: str, path: Path) -> NoReturn:
+    """Raise RefusedChange for this file; ``theirs`` is what ``replaced_file`` says of it."""
     command = f"scheduler apply {CONFIRM} {shlex.quote(str(path.resolve()))}"
     # It is this copy of the service that reads this file, so the command is its own.
     raise RefusedChange(

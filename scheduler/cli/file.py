@@ -83,10 +83,12 @@ def plan(service: Service, path: Path | None, json_: bool) -> int:
     """
     with refusals(json_):
         checked = judge(service, path)
-        refuse_other_file(service.store, checked.path, checked.digest, is_named=path is not None, is_confirmed=True)
+        theirs = replaced_file(service.store, checked.path, checked.digest)
+        if theirs and path is None:
+            refuse_other_file(theirs, checked.path)
         wanted = changes.plan_for(service.store, checked)
         show(wanted, json_)
-        if theirs := replaced_file(service.store, checked.path, checked.digest):
+        if theirs:
             say(f"scheduler: {theirs}, so `apply` needs {CONFIRM}", err=True)
         if wanted.is_mass_removal:
             say("scheduler: this removes most schedules, so `apply` needs --allow-remove", err=True)
@@ -111,8 +113,9 @@ def apply(service: Service, path: Path | None, allow_remove: bool, other_file: b
     """
     with refusals(json_):
         checked = judge(service, path)
-        is_named = path is not None
-        refuse_other_file(service.store, checked.path, checked.digest, is_named=is_named, is_confirmed=other_file)
+        theirs = replaced_file(service.store, checked.path, checked.digest)
+        if theirs and not (other_file and path):
+            refuse_other_file(theirs, checked.path)
         by = f"{service.user} {checked.digest}"
         done = changes.apply(service.store, checked, by=by, allow_remove=allow_remove, other_file=other_file)
         show(done, json_)

@@ -15,7 +15,6 @@ from scheduler.cli.common import Service, as_json, local, print_json, print_tabl
 from scheduler.command_name import is_installed
 from scheduler.errors import Exit
 from scheduler.installation.layout import Layout
-from scheduler.installation.release import on_trial
 from scheduler.model import Run
 from scheduler.sending.upcoming import each_after
 from scheduler.status import read_model
@@ -183,7 +182,7 @@ def status(service: Service, json_: bool) -> int:
     say(f"schedules {overview.total}")
     if page := StateDirectory(service.settings.state_dir).page():
         say(f"page      {page}")
-    if is_installed() and (trial := on_trial(Layout(Path()))):
+    if is_installed() and (trial := Layout(Path()).trial):
         say(f"release   {trial[0]} is on trial, {trial[1]} is kept: install again to accept the first")
     for problem in overview.problems:
         say(f"problem   {problem}")

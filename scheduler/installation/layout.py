@@ -78,6 +78,11 @@ class Layout:
         return self.program / "kept"
 
     @property
+    def trial(self) -> tuple[str, str] | None:
+        """The names of the release that is on trial, and of the one that is kept meanwhile; None without a trial."""
+        return (self.venv.resolve().name, self.kept.resolve().name) if self.kept.exists() else None
+
+    @property
     def credentials(self) -> Path:
         return self.configuration / "credentials"
 

@@ -131,11 +131,6 @@ class Release:
             shutil.rmtree(path)
 
 
-def on_trial(layout: Layout) -> tuple[str, str] | None:
-    """The names of the release that runs without being accepted, and of the one that is kept meanwhile."""
-    return (layout.venv.resolve().name, layout.kept.resolve().name) if layout.kept.exists() else None
-
-
 def stored_files(home: Path) -> dict[Path, Path]:
     """The copy of each file of the machine that belongs to the release."""
     copies = [path for path in (home / FILES).rglob("*") if path.is_file()]

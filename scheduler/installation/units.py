@@ -36,7 +36,7 @@ class State:
 
     @property
     def is_working(self) -> bool:
-        """Beat leads or stands by, a worker takes runs, the page is served."""
+        """Whether the service does its work: a beat leads or is a standby, a worker takes runs, the page is active."""
         says = any(part in self.sentence for part in WORKS[self.name.split("@")[0]])
         return self.active == "active" and not self.job and says and not self.is_waiting
 

@@ -36,8 +36,8 @@ from scheduler.worker.unacknowledged import QoS
 
 LOOK_INTERVAL_S = 2.0  #: seconds between two looks at a Redis that is there
 MAX_PAUSE_S = 2.0  #: seconds between two attempts to reach Redis at most
-KOMBUS_TIMERS = ("kombu.transport.redis", "kombu.asynchronous.hub")  #: loggers that add a traceback to each refusal
-RESULTS = "celery.backends.base"  #: the logger that adds one to each attempt to store a result
+#: Loggers that add a traceback to each attempt of a timer, or to store a result, while Redis is away or refuses.
+REPEATING = ("kombu.transport.redis", "kombu.asynchronous.hub", "celery.backends.base")
 
 
 class Heartbeat(heartbeat.Heart):
@@ -85,9 +85,8 @@ class Consumer(consumer.Consumer):
 
     def __init__(self, on_task_request: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(on_task_request, *arguments, **options)
-        for name in KOMBUS_TIMERS:
-            logging.getLogger(name).addFilter(is_no_refusal)
-        logging.getLogger(RESULTS).addFilter(is_no_outage)
+        for name in REPEATING:
+            logging.getLogger(name).addFilter(is_news)
         prepare(self.app)  # the pool forks later
         self.redis = connect(self.app.scheduler_settings)
         self.intake = Intake(self.app, self.connection_errors)
@@ -242,15 +241,10 @@ class Consumer(consumer.Consumer):
         notify.waiting_for_redis(self.lost_at, problem)
 
 
-def is_no_refusal(record: logging.LogRecord) -> bool:
-    """Whether a record of kombu's is more than a refusal by Redis, which the consumer meets and says in one line."""
+def is_news(record: logging.LogRecord) -> bool:
+    """False for a log record about a Redis that is away or refuses: the worker itself logs that once."""
     error = record.exc_info[1] if record.exc_info else None
-    return error is None or not code_of(error)
-
-
-def is_no_outage(record: logging.LogRecord) -> bool:
-    """Whether a record of Celery's is more than a result that waits for Redis, of which the worker says why."""
-    return not (record.exc_info and isinstance(record.exc_info[1], AWAY))
+    return error is None or not (isinstance(error, AWAY) or code_of(error))
 
 
 @contextmanager

@@ -109,5 +109,5 @@ def test_plain_calls_run_once_but_for_those_whose_worker_was_killed(service: Ser
         workers[0] = forking(service)
     until(lambda: not service.client.llen("celery") and not service.client.hlen("unacked"), 120, "no message is left")
     begun = bodies_of(service)
-    assert len(begun) >= calls - kills, "more were lost than the killed workers had in their hands"
+    assert len(begun) >= calls - kills, "each kill may lose one call at most"
     assert sum(begun.values()) <= calls + 2 * kills, f"more than the killed children had begun: {begun}"

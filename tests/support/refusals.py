@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests.support.redis_server import RedisServer
 
 
-def lack_replicas(server: RedisServer) -> None:
-    with server.client() as client:
-        client.config_set("min-replicas-to-write", 1)
+def configured(name: str, value: int | str) -> Callable[[RedisServer], None]:
+    """What gives a server this setting."""
+
+    def configure(server: RedisServer) -> None:
+        with server.client() as client:
+            client.config_set(name, value)
+
+    return configure
+
+
+lack_replicas = configured("min-replicas-to-write", 1)
+fill = configured("maxmemory", 1)
+want_password = configured("requirepass", "secret")
+serve_nothing_stale = configured("replica-serve-stale-data", "no")
 
 
 def become_replica(server: RedisServer) -> None:
@@ -16,19 +29,8 @@ def become_replica(server: RedisServer) -> None:
 
 
 def lose_primary(server: RedisServer) -> None:
-    with server.client() as client:
-        client.config_set("replica-serve-stale-data", "no")
+    serve_nothing_stale(server)
     become_replica(server)
-
-
-def fill(server: RedisServer) -> None:
-    with server.client() as client:
-        client.config_set("maxmemory", 1)
-
-
-def want_password(server: RedisServer) -> None:
-    with server.client() as client:
-        client.config_set("requirepass", "secret")
 
 
 def allow_little(server: RedisServer) -> None:

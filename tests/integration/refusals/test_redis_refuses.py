@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,26 +26,13 @@ from scheduler.storage import entries
 from scheduler.storage.client import AWAY, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
-from scheduler.worker.consumer import KOMBUS_TIMERS, RESULTS, is_no_outage, is_no_refusal
+from scheduler.worker.consumer import REPEATING, is_news
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer
-from tests.support.redis_server import redis_server as run_redis
 from tests.support.refusals import KINDS, lack_replicas
 from tests.support.shell import ROOT, Said, Shell, add
 
 FOREVER = "while true do end"
-
-
-@pytest.fixture
-def own_redis() -> Iterator[RedisServer]:
-    """A server that this test may spoil."""
-    with run_redis() as server:
-        yield server
-
-
-@pytest.fixture
-def settings(own_redis: RedisServer, tmp_path: Path) -> Settings:
-    return Settings(redis_url=own_redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / ".scheduler")
 
 
 @pytest.fixture(autouse=True)
@@ -204,14 +190,14 @@ def test_a_message_that_kombu_cannot_prepare_for_now_is_no_fault_of_its_entry(
 
 
 @contextmanager
-def dropping(name: str, dropped: Callable[[logging.LogRecord], bool] = is_no_refusal) -> Iterator[None]:
+def dropping(name: str) -> Iterator[None]:
     """Without what the worker's process drops of this logger."""
     logger = logging.getLogger(name)
-    logger.addFilter(dropped)
+    logger.addFilter(is_news)
     try:
         yield
     finally:
-        logger.removeFilter(dropped)
+        logger.removeFilter(is_news)
 
 
 def test_kombu_adds_no_traceback_to_a_refusal_which_the_worker_says_in_one_line(
@@ -226,7 +212,7 @@ def test_kombu_adds_no_traceback_to_a_refusal_which_the_worker_says_in_one_line(
         channel.basic_consume("own", no_ack=True, callback=print, consumer_tag="tag")
         cycle = channel.connection.cycle
         lack_replicas(own_redis)
-        with dropping(KOMBUS_TIMERS[0]):
+        with dropping(REPEATING[0]):
             cycle.maybe_refresh_binding_expiry()
         assert caplog.text == ""
         cycle.maybe_refresh_binding_expiry()
@@ -242,7 +228,7 @@ def test_nor_does_its_event_loop_for_a_timer_that_was_refused(
     with own_redis.client() as client:
         client.config_set("maxmemory", "1")
         for quiet in (True, False):
-            with dropping(KOMBUS_TIMERS[1]) if quiet else nullcontext():
+            with dropping(REPEATING[1]) if quiet else nullcontext():
                 timer.call_after(0, client.set, ("lock", "1"))
                 hub.fire_timers()
             assert ("OutOfMemoryError" in caplog.text) is not quiet
@@ -255,6 +241,6 @@ def test_nor_does_celery_for_each_attempt_to_store_a_result_while_redis_is_away(
     celery.backend.max_retries = 1
     own_redis.stop()
     for quiet in (True, False):
-        with dropping(RESULTS, is_no_outage) if quiet else nullcontext(), pytest.raises(BackendStoreError):
+        with dropping(REPEATING[2]) if quiet else nullcontext(), pytest.raises(BackendStoreError):
             celery.backend.store_result("a-call", 1, "SUCCESS")
         assert ("Traceback" in caplog.text) is not quiet

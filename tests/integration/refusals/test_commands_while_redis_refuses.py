@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from scheduler.cli import common
@@ -14,24 +11,11 @@ from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
 from tests.support.redis_server import RedisServer
-from tests.support.redis_server import redis_server as run_redis
 from tests.support.refusals import KINDS, READABLE
 from tests.support.shell import JOB, Said, Shell, add
 
 READERS = (("list",), ("history", "job"), ("next", "job"), ("plan",))
 WRITERS = (("pause", "job"), ("skip", "job"), ("apply",))
-
-
-@pytest.fixture
-def own_redis() -> Iterator[RedisServer]:
-    """A server that this test may spoil."""
-    with run_redis() as server:
-        yield server
-
-
-@pytest.fixture
-def settings(own_redis: RedisServer, tmp_path: Path) -> Settings:
-    return Settings(redis_url=own_redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / ".scheduler")
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -13,7 +11,6 @@ from scheduler.errors import Exit
 from scheduler.settings import Settings
 from scheduler.status.redis_state import filling
 from tests.support.redis_server import RedisServer
-from tests.support.redis_server import redis_server as run_redis
 from tests.support.shell import Shell
 
 
@@ -21,18 +18,6 @@ def fill(client: redis.Redis, share: float) -> None:
     """Let this share of Redis's memory be in use; its own use changes by some KB from one moment to the next."""
     client.setrange("theirs", 40_000_000, "x")
     client.config_set("maxmemory", int(client.info("memory")["used_memory"] / share))
-
-
-@pytest.fixture
-def own_redis() -> Iterator[RedisServer]:
-    """A server that this test may fill."""
-    with run_redis() as server:
-        yield server
-
-
-@pytest.fixture
-def settings(own_redis: RedisServer, tmp_path: Path) -> Settings:
-    return Settings(redis_url=own_redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / ".scheduler")
 
 
 @pytest.mark.parametrize(("share", "is_told"), [(0.7, False), (0.9, True)])
