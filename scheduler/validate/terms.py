@@ -102,7 +102,7 @@ def halves(error: ValueError, key: str) -> tuple[str, str]:
 def near(word: str, known: Iterable[str]) -> str:
     """``did you mean 'x'?`` if a known word is close, else an empty text."""
     close = difflib.get_close_matches(word[:100], known, n=1, cutoff=0.6)
-    return f"did you mean '{close[0]}'?" if close else ""
+    return f"did you mean {shown(close[0])}?" if close else ""
 
 
 def dotted(path: Path) -> str:

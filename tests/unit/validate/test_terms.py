@@ -1,0 +1,12 @@
+"""The words of findings about names that a person chose."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler.validate.terms import near
+
+
+@pytest.mark.parametrize(("known", "meant"), [("holidays", "'holidays'"), ("holid\ufeffays", r"'holid\ufeffays'")])
+def test_a_similar_name_is_proposed_in_letters_that_can_be_seen(known: str, meant: str) -> None:
+    assert near("holiday", [known]) == f"did you mean {meant}?"
