@@ -82,7 +82,8 @@ each_change(function(list, at, count)
   local name, operation, score, line = list[at], list[at + 2], list[at + 3], list[at + 4]
   local key = prefix .. name
   if operation == 'remove' then
-    remove(key, name, list[at + 7])
+    -- Without a field, the next change begins there.
+    remove(key, name, count > 0 and list[at + 7])
   else
     if count == 0 then
       redis.call('RENAME', staged .. name, key)

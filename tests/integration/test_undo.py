@@ -173,6 +173,23 @@ def test_a_schedule_that_the_right_file_brought_back_is_whole_again_after_the_un
     assert "there is nothing to restore" in refusal(desk, removal)
 
 
+def test_of_several_schedules_that_another_file_removed_each_has_its_own_history_back(
+    desk: Shell, store: Store, ledger: Ledger, client: Client
+) -> None:
+    for name in ("job", "other"):
+        run = Run(run_id(name, NOON), name, NOON.timestamp(), "queued", task="t", task_id=f"id of {name}")
+        ledger.claim(run, "host:1", "token")
+        ledger.close(run.id, "succeeded", token="token")
+    desk.file(JOB.replace("job", "demo"))
+    assert desk("apply", "--allow-remove").code == Exit.OK
+    for line in store.audit.lines():
+        if line["change"] == "remove":
+            assert desk("undo", str(line["id"])).code == Exit.OK
+    for name in ("job", "other"):
+        assert [run.id for run in ledger.runs(name, 5)] == [run_id(name, NOON)]
+    assert not list(client.scan_iter("*:moved:*")), "nothing was renamed"
+
+
 def test_what_the_file_and_the_page_changed_since_the_removal_stays(removal: str, desk: Shell, store: Store) -> None:
     desk.file(JOB.replace("[1, 2]", "[5, 6]"), OTHER)
     desk("apply")
