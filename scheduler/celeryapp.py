@@ -13,6 +13,7 @@ from typing import Any
 from celery import Celery, signals
 
 from scheduler import schedule_file
+from scheduler.application.beat_schedule import zone_of
 from scheduler.errors import ConfigurationError, SchedulerError
 from scheduler.events import emit
 from scheduler.process import journal, pidfile
@@ -59,6 +60,7 @@ def build(settings: Settings) -> Celery:
         refuse_other_broker(app, settings)
     else:
         app = Celery("scheduler")
+    app.scheduler_zone = zone_of(app)
     app.conf.update(configuration(settings))
     app.scheduler_settings = settings
     app.scheduler_modules = task_modules(settings)

@@ -73,6 +73,7 @@ EVENTS: dict[str, tuple[int, str]] = {
     "worker.redis_refuses": (ERROR, "Waiting for Redis until this is fixed: {problem}"),
     "worker.returned": (WARNING, "Returned messages to their queues, because their worker disappeared: {count}"),
     "ledger.away": (ERROR, "Cannot record {run} as {outcome}: {error}"),
+    "application.left_behind": (WARNING, "{problem}"),
     "app.unregistered": (ERROR, "Run {run} failed: task '{task}' is not registered on this worker"),
 }
 

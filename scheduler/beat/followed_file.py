@@ -7,6 +7,7 @@ from datetime import datetime
 from celery import Celery
 
 from scheduler import changes, schedule_file
+from scheduler.application.beat_schedule import brought
 from scheduler.beat.lease import Lease
 from scheduler.errors import Conflict, Exit
 from scheduler.events import emit
@@ -46,6 +47,7 @@ class FollowedFile(FileWatch):
                 self,
                 signatures(self.app),
                 self.lease.token,
+                brought=brought(self.app),
                 since=self.fall_due_after,
                 progress=self.lease.progress,
             )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler import faults, schedule_file
+from scheduler.application.brought import NOTHING, Brought
 from scheduler.changes import plan
 from scheduler.changes.common import ATTEMPTS, Invalid, Tasks, clock, line_of, needs_reschedule
 from scheduler.changes.followed import CONFIRM, is_followed, place_of
@@ -23,6 +24,8 @@ from scheduler.storage.store import Store, Write
 from scheduler.validate import Validated, validate
 from scheduler.validate.advice import advise
 
+IMPORT = "add to the file what `scheduler import beat-schedule` prints"
+MAX_NAMED = 5  #: names of the application's schedules in one line
 MAX_LOGGED = 20  #: problems of one file in the log
 MAX_STORED = 200  #: problems of one file on the page
 
@@ -45,11 +48,22 @@ class Checked:
     patterns: tuple[str, ...] = ()  #: from `include:`
     files: tuple[Path, ...] = ()  #: the included files
     unended: tuple[str, ...] = ()  #: files whose last line has no line break
+    brought: Brought = NOTHING  #: what the application declares itself
 
     @property
     def is_unreadable(self) -> bool:
         """Whether the file could not be read at all: problems inside it would have a position."""
         return any(problem.position is None and not problem.schedule for problem in self.validated.errors)
+
+    def left_behind(self) -> tuple[Problem, ...]:
+        """A warning if the application declares schedules that the file lacks: nothing runs those."""
+        missing = self.brought.missing(self.validated.declared)
+        if not missing:
+            return ()
+        names = ", ".join(missing[:MAX_NAMED]) + (", …" if len(missing) > MAX_NAMED else "")
+        noun = "schedule" if len(missing) == 1 else "schedules"
+        what = f"the application's beat_schedule holds {len(missing)} {noun} not in the file ({names})"
+        return (Problem(f"{what}, and nothing runs them", f"{IMPORT}, or delete them there", severity="warning"),)
 
     def advice(self) -> tuple[Problem, ...]:
         """Warnings about the coming year, with positions."""
@@ -59,14 +73,14 @@ class Checked:
         )
 
 
-def check(path: Path, tasks: Tasks) -> Checked:
-    """Read and validate a file, without Redis or a running service."""
+def check(path: Path, tasks: Tasks, brought: Brought = NOTHING) -> Checked:
+    """Read and validate a file, without Redis or a running service; ``brought`` is what the application declares."""
     document = schedule_file.read(path)
     calendars = document.data.get("calendars")
     valid = validate(document, tasks=tasks)
     known = calendars if isinstance(calendars, dict) else {}
     included = document.patterns, document.files, document.unended
-    return Checked(valid, document.digest, path, known, document.positions, *included)
+    return Checked(valid, document.digest, path, known, document.positions, *included, brought)
 
 
 def plan_for(store: Store, checked: Checked, since: datetime | None = None) -> Plan:
@@ -132,6 +146,7 @@ def note_applied(store: Store, checked: Checked, done: Plan, *, is_leaders: bool
     facts = {"calendars": json.dumps(checked.calendars), "applied": now}
     if is_leaders or is_followed(store.file_facts(), checked.path):
         conflicts = [str(change) for change in done.changes if change.kind == "conflict"]
+        conflicts += [str(replace(problem, severity="error")) for problem in checked.left_behind()]
         facts |= place_of(checked.path)
         facts |= {"digest": checked.digest, "read": now, "summary": done.summary()}
         facts |= {"state": "applied", "problems": "\n".join(conflicts)}
@@ -169,12 +184,15 @@ def load_for_beat(
     tasks: Tasks,
     token: str,
     *,
+    brought: Brought = NOTHING,
     since: datetime | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> list[str]:
     """Load the file as leader. Returns its problems, if any: then the last good schedules stay."""
     file = watch.path
-    checked = check(file, tasks)
+    checked = check(file, tasks, brought)
+    for warning in checked.left_behind():
+        emit("application.left_behind", problem=replace(warning, severity="error"))
     watch.follow(checked.patterns, certain=checked.validated.ok)
     progress()
     try:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 from celery import Celery
 
+from scheduler.application.brought import Brought
 from scheduler.changes import Tasks
 from scheduler.printable import is_unsafe, printable
 from scheduler.settings import Settings
@@ -52,6 +53,13 @@ class Service:
         from scheduler.registry import signatures
 
         return signatures(self.celery)
+
+    @cached_property
+    def brought(self) -> Brought:
+        """What the application declares itself."""
+        from scheduler.application.beat_schedule import brought
+
+        return brought(self.celery)
 
     @cached_property
     def store(self) -> Store:

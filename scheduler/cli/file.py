@@ -36,7 +36,7 @@ def with_file(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def judge(service: Service, path: Path | None) -> Checked:
     """Check the file at this path, or SCHEDULER_FILE for None."""
-    return changes.check(path or service.settings.file, service.tasks)
+    return changes.check(path or service.settings.file, service.tasks, service.brought)
 
 
 @click.command()
@@ -53,7 +53,7 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
         flask_target(service.settings.flask_app)
     checked = judge(service, path)
     valid = checked.validated
-    warnings = valid.warnings + checked.advice()
+    warnings = valid.warnings + checked.left_behind() + checked.advice()
     if json_:
         reported = (*valid.errors, *warnings)
         problems = [{"severity": problem.severity, "problem": str(problem)} for problem in reported]

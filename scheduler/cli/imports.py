@@ -1,4 +1,4 @@
-"""The command that converts jobs from elsewhere: import crontab."""
+"""The commands that convert jobs from elsewhere: import crontab, import beat-schedule."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TextIO
 import click
 from tzlocal import get_localzone_name
 
+from scheduler.cli.beat_schedule import beat_schedule
 from scheduler.cli.common import counted, say
 from scheduler.cli.crontab_file import ImportedJob, read_crontab
 from scheduler.command_name import schema_comment
@@ -85,4 +86,5 @@ def quoted(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+import_.add_command(beat_schedule)
 COMMANDS = (import_,)

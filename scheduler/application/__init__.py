@@ -1,0 +1,1 @@
+"""What an application brings along: its ``beat_schedule``, in the words of the schedule file."""
