@@ -61,7 +61,7 @@ def build(settings: Settings) -> Celery:
     else:
         app = Celery("scheduler")
     app.scheduler_zone = zone_of(app)
-    app.conf.update(configuration(settings))
+    app.conf.update(configuration(settings) | ({} if app.conf.timezone else {"timezone": app.scheduler_zone}))
     app.scheduler_settings = settings
     app.scheduler_modules = task_modules(settings)
     worker_signals.connect_recorder(app, settings)
@@ -107,7 +107,6 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "result_accept_content": ["json"],
         "task_serializer": "json",
         "result_serializer": "json",
-        "timezone": "UTC",
         "enable_utc": True,
         "task_always_eager": False,  # beat would run the body itself
         "task_protocol": 2,
@@ -164,7 +163,7 @@ def import_task_modules(sender: Celery, **_: Any) -> None:
 
 def refuse_changed_settings(app: Celery) -> None:
     """End this process if a setting was changed so that runs would be lost, doubled or held up."""
-    wanted = promised(configuration(app.scheduler_settings))
+    wanted = promised(configuration(app.scheduler_settings) | {"timezone": app.scheduler_zone})
     for name, value in promised(app.conf).items():
         if value != wanted[name]:
             give_up(
@@ -179,7 +178,8 @@ def promised(configured: Mapping[str, Any]) -> dict[str, Any]:
     """Those of these settings that are promised."""
     timeout = configured["broker_transport_options"].get("visibility_timeout")
     waits = {"visibility_timeout": timeout and min(timeout, MIN_VISIBILITY_TIMEOUT_S)}
-    return {name: configured[name] for name in PROMISED} | waits
+    zone = {"timezone": str(configured["timezone"])}  # which may be an object
+    return {name: configured[name] for name in PROMISED} | zone | waits
 
 
 @signals.worker_init.connect

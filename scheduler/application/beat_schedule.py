@@ -15,6 +15,7 @@ from celery import Celery
 from scheduler import timing
 from scheduler.application.brought import Brought
 from scheduler.application.timings import CannotSay, timing_fields
+from scheduler.errors import ConfigurationError
 from scheduler.model import Problem
 from scheduler.printable import printable
 from scheduler.timing.errors import TimingError
@@ -30,17 +31,19 @@ def brought(app: Celery) -> Brought:
     """The schedules of an application; imports its modules, as ``beat`` and ``worker`` do."""
     app.loader.import_default_modules()
     app.finalize()
-    return read(app.conf.beat_schedule or {}, getattr(app, "scheduler_zone", None) or zone_of(app))
+    return read(app.conf.beat_schedule or {}, getattr(app, "scheduler_zone", "") or zone_of(app))
 
 
 def zone_of(app: Celery) -> str:
-    """The IANA name of the application's time zone."""
+    """The IANA name of the application's time zone; raises ConfigurationError."""
     zone = app.timezone
     name = str(getattr(zone, "key", None) or getattr(zone, "zone", None) or zone)
     try:
         timing.get_zone(name)
     except TimingError:
-        return "UTC"
+        raise ConfigurationError(
+            f"the application's timezone is {name[:100]}, which is no IANA name: set one such as Europe/Berlin"
+        ) from None
     return name
 
 

@@ -23,18 +23,23 @@ from scheduler.storage.instants import to_seconds
 DEFAULTS: dict[str, Any] = {"args": [], "kwargs": {}, "enabled": True}
 
 
-def adopted(entry: Entry, stored: Mapping[str, str], now: datetime) -> Entry:
-    """The entry as the other program means it; raises DamagedEntry when our fields cannot express that."""
+def adopted(entry: Entry, stored: Mapping[str, str], now: datetime, zone: str = "UTC") -> Entry:
+    """The entry as the other program means it; raises DamagedEntry when our fields cannot express that.
+
+    ``zone`` is the application's, which a crontab of RedBeat means.
+    """
     if entry.origin == "redbeat":
+        entry = replace(entry, zone=zone)
         return replace(entry, due=first_due(entry, now), error="")
     try:
         definition = json.loads(stored["definition"])
-        changed = changed_fields(entry, definition)
+        changed = changed_fields(entry, definition, zone)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedEntry(f"another program's change cannot be read: {error}") from error
     ends_pause = entry.pause is not None and definition.get("enabled") is True
     if ends_pause and entry.fields.get("enabled", True):
         del changed["enabled"]
+    entry = replace(entry, zone=zone)
     after = overlaid(entry, changed, now) if entry.origin == "file" else replace(entry, fields=entry.fields | changed)
     after = replace(after, fields={key: value for key, value in after.fields.items() if value is not None}, error="")
     if entry.pause is not None and ends_pause:
@@ -67,7 +72,7 @@ def overlaid(entry: Entry, changed: dict[str, Any], now: datetime) -> Entry:
     return replace(entry, fields=entry.fields | changed, overlay=overlay)
 
 
-def changed_fields(entry: Entry, definition: dict[str, Any]) -> dict[str, Any]:
+def changed_fields(entry: Entry, definition: dict[str, Any], zone: str) -> dict[str, Any]:
     """The fields, in the file's words, in which the definition differs from what we last wrote; None takes one away."""
     expected = json.loads(entries.definition(entry, entries.job(entry)))
     names = [key for key in ("task", "args", "kwargs", "enabled") if definition.get(key) != expected[key]]
@@ -79,7 +84,7 @@ def changed_fields(entry: Entry, definition: dict[str, Any]) -> dict[str, Any]:
             changed[key] = None if chosen.get(option) is None else in_words(chosen[option])
     if definition.get("schedule") != expected["schedule"] and not are_stand_ins(definition, expected):
         changed |= dict.fromkeys(kind for kind in TIMING_KINDS if kind in entry.fields)
-        changed |= timing_fields(definition["schedule"])
+        changed |= timing_fields(definition["schedule"], zone)
     return changed
 
 
@@ -93,12 +98,12 @@ def are_stand_ins(*definitions: dict[str, Any]) -> bool:
     return all(isinstance(it, dict) and (it.get("__type__"), it.get("count")) == ("rrule", 1) for it in schedules)
 
 
-def timing_fields(schedule: Any) -> dict[str, Any]:
-    """RedBeat's schedule as one of our timing keys."""
+def timing_fields(schedule: Any, zone: str) -> dict[str, Any]:
+    """RedBeat's schedule as one of our timing keys; ``zone`` is Celery's."""
     if isinstance(schedule, Mapping) and schedule.get("__type__") == "interval":
         return {"every": in_words(float(schedule["every"]))}
     if isinstance(schedule, Mapping) and schedule.get("__type__") == "crontab":
         parts = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
         if "*" in (schedule["day_of_month"], schedule["day_of_week"]):
-            return {"cron": " ".join(str(schedule[part]).replace(" ", "") for part in parts), "timezone": "UTC"}
+            return {"cron": " ".join(str(schedule[part]).replace(" ", "") for part in parts), "timezone": zone}
     raise ValueError("its new schedule is of a kind that the file has no word for")

@@ -8,6 +8,7 @@ from celery import Celery
 
 from scheduler import changes, schedule_file
 from scheduler.application.beat_schedule import brought
+from scheduler.beat.application_zone import follow_zone
 from scheduler.beat.lease import Lease
 from scheduler.errors import Conflict, Exit
 from scheduler.events import emit
@@ -42,6 +43,7 @@ class FollowedFile(FileWatch):
         loaded = False
         try:
             self.lease.hold_on(self.store.client)
+            follow_zone(self.store, self.app.scheduler_zone, self.lease)
             problems = changes.load_for_beat(
                 self.store,
                 self,

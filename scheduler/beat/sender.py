@@ -156,7 +156,7 @@ class Sender:
         with self.setting_aside(name, stored.get("revision", "")):
             entry = entries.decode(name, stored)
             if entries.was_changed_outside(stored):
-                after = adopt.adopted(entry, stored, now)
+                after = adopt.adopted(entry, stored, now, self.dispatcher.app.scheduler_zone)
                 if self.store.adopt(after, stored, self.lease.token, adopt.audit(entry, after, now)):
                     emit("entry.adopted", schedule=entry.name)
             else:

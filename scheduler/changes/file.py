@@ -90,7 +90,7 @@ def plan_for(store: Store, checked: Checked, since: datetime | None = None) -> P
     """
     if not checked.validated.ok:
         raise (Unreadable if checked.is_unreadable else Invalid)(checked.validated.errors)
-    return plan.plan_file(store.all(), checked.validated.declared, since or clock(), checked.calendars)
+    return plan.plan_file(store.all(), checked.validated.declared, since or clock(), checked.calendars, store.zone())
 
 
 def apply(

@@ -69,16 +69,17 @@ def plan_file(
     wanted: Mapping[str, Declared],
     now: datetime,
     calendars: Calendars = MappingProxyType({}),
+    zone: str = "UTC",
 ) -> Plan:
     """The changes of loading a valid file: schedules of origin ``file``, and excluded days from its calendars.
 
-    ``calendars`` maps calendar names to days, for schedules of the page that name them.
+    ``calendars`` maps calendar names to days, for schedules of the page that name them; ``zone`` is the application's.
     """
     renames = find_renames(stored, wanted)
     changes = []
     for name, declared in wanted.items():
         entry = stored.get(renames.get(name, name))
-        change = add(declared, now) if entry is None else update(entry, declared, now, calendars)
+        change = add(declared, now, zone) if entry is None else update(entry, declared, now, calendars)
         if change is not None:
             changes.append(change)
     gone = [entry for entry in stored.values() if entry.origin == "file" and entry.name not in wanted]
@@ -102,10 +103,11 @@ def find_renames(stored: Mapping[str, Entry], wanted: Mapping[str, Declared]) ->
     }
 
 
-def add(declared: Declared, now: datetime) -> Change:
+def add(declared: Declared, now: datetime, zone: str) -> Change:
     """Add a schedule that is not stored; it first falls due after ``now``."""
     fields = declared.fields()
-    entry = Entry(name=declared.name, origin="file", fields=fields, base=fields, due=declared.timing().next_due(now))
+    due = declared.timing().next_due(now)
+    entry = Entry(name=declared.name, origin="file", fields=fields, base=fields, due=due, zone=zone)
     return Change("add", declared.name, after=entry)
 
 

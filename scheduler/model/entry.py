@@ -97,6 +97,7 @@ class Entry:
     revision: int = 0
     error: str = ""
     skip: SkipNext | None = None
+    zone: str = "UTC"  #: the application's, which RedBeat's crontabs mean; the leader keeps it up to date
 
     def declared(self) -> Declared:
         """Its fields as a Declared; raises pydantic's ValidationError if they are damaged."""

@@ -102,7 +102,7 @@ def foreign_job(entry: Entry) -> Job:
         args=tuple(args),
         kwargs=kwargs,
         options=chosen,
-        timing=timing.from_redbeat(definition["schedule"], "UTC"),
+        timing=timing.from_redbeat(definition["schedule"], entry.zone),
         policies=Policies(overlap="allow", expires=None if expires is None else timedelta(seconds=expires)),
         enabled=bool(definition.get("enabled", True)),
     )
@@ -148,7 +148,7 @@ def definition(entry: Entry, sent: Job) -> str:
         "args": list(sent.args),
         "kwargs": sent.kwargs,
         "options": sent.options,
-        "schedule": timing.to_redbeat(sent.timing, entry.due),
+        "schedule": timing.to_redbeat(sent.timing, entry.due, entry.zone),
         "enabled": sent.enabled and entry.pause is None,
     }
     return json.dumps(body)
@@ -171,6 +171,7 @@ def encode(entry: Entry, sent: Job | None = None) -> dict[str, str]:
         "skip": json.dumps(asdict(entry.skip)) if entry.skip else "",
         "due": to_micros(entry.due),
         "error": entry.error,
+        "zone": entry.zone,
     }
     if entry.origin != "redbeat":
         own["definition"] = definition(entry, sent or job(entry))
@@ -216,6 +217,7 @@ def decode_frame(name: str, stored: Mapping[str, str]) -> Entry:
         total_run_count=int(stored.get("count") or seen.get("total_run_count") or 0),
         revision=whole(stored, "revision"),
         error=stored.get("error", ""),
+        zone=stored.get("zone", "UTC"),
     )
 
 

@@ -191,6 +191,10 @@ class Store:
         facts: dict[str, str] = self.client.hgetall(self.keys.file)
         return facts | {name: str(read_or(0.0, seconds, facts[name])) for name in ("read", "applied") if name in facts}
 
+    def zone(self) -> str:
+        """The application's time zone, as the leader said: what RedBeat's crontabs mean."""
+        return self.client.hget(self.keys.file, "zone") or "UTC"
+
     def calendars(self) -> dict[str, tuple[str, ...]]:
         """The days of the schedule file's calendars, by name; none where they cannot be read."""
         stored = read_or(None, loads, self.client.hget(self.keys.file, "calendars"))

@@ -126,17 +126,17 @@ def _solar(given: dict[str, Any], clock: WallClock) -> Rule:
 READERS = {"interval": _interval, "crontab": _crontab, "rrule": _rrule, "solar": _solar}
 
 
-def to_redbeat(timing: Timing, due: datetime | None) -> dict[str, Any]:
+def to_redbeat(timing: Timing, due: datetime | None, zone: str = "UTC") -> dict[str, Any]:
     """The Timing as near as RedBeat's types can say it; its decoder loads the answer.
 
-    ``every`` becomes an interval, a cron expression a crontab where Celery's means the same (its zone is lost), and
-    anything else the single instant ``due``, or one that is long past if nothing is due any more.
+    ``every`` becomes an interval, a cron expression a crontab where Celery's means the same in ``zone``, Celery's own,
+    and anything else the single instant ``due``, or one that is long past if nothing is due any more.
     """
     if timing.kind == "redbeat":
         return dict(json.loads(timing.text))
     if isinstance(timing.rule, Every):
         return {"__type__": "interval", "every": timing.rule.step.total_seconds(), "relative": False}
-    if timing.kind == "cron":
+    if timing.kind == "cron" and timing.zone == zone:
         crontab = to_crontab(parse_cron(timing.text, timing.name))
         if crontab is not None:
             return {"__type__": "crontab", **crontab}
