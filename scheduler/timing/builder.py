@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from scheduler.timing.calendars import calendar
 from scheduler.timing.core import BEGINNING, TICK, Timing
-from scheduler.timing.cron import text as cron_text
-from scheduler.timing.durations import format_duration, parse_duration
+from scheduler.timing.durations import format_duration
 from scheduler.timing.errors import TimingError
-from scheduler.timing.instants import parse_instant, utc
-from scheduler.timing.rrule import rrule
-from scheduler.timing.rules import Every, Once, OnTheClock, Rule
+from scheduler.timing.instants import utc
+from scheduler.timing.meant import meant
+from scheduler.timing.reading import KINDS, read_rule
 from scheduler.timing.segments import wall_clock
-from scheduler.timing.solar import solar
 from scheduler.timing.zones import EPOCH
 
-KINDS = ("cron", "every", "at", "rrule", "solar")
 MAX_TEXT_LENGTH = 4000
-MIN_STEP = timedelta(milliseconds=1)
 
 
 def build(
@@ -44,7 +39,13 @@ def build(
         problem = f"{kind} is {len(text):,} characters long"
         raise TimingError(kind, problem, f"write at most {MAX_TEXT_LENGTH:,} characters")
     first, last = _bound("start", start), _bound("end", end)
-    return _build(kind, text.strip(), zone, name, first, last, tuple(excluded), jitter)
+    try:
+        return _build(kind, text.strip(), zone, name, first, last, tuple(excluded), jitter)
+    except TimingError as error:
+        meaning = meant(kind, text.strip()) if error.field == kind else None
+        if meaning is None:
+            raise
+        raise TimingError(kind, *meaning) from None
 
 
 def _bound(field: str, value: datetime | None) -> datetime | None:
@@ -70,7 +71,7 @@ def _build(
         raise TimingError("end", "end is before start", "swap the two, or remove one")
     if jitter < timedelta(0):
         raise TimingError("jitter", f"jitter {format_duration(jitter)} is negative", "write a duration such as 30s")
-    rule = _rule(kind, text, zone, name, start)
+    rule = read_rule(kind, text, zone, name, start)
     days = calendar(excluded) if excluded else None
     clock = wall_clock(zone)
     timing = Timing(kind, text, zone, name, start, end, excluded, jitter, rule=rule, clock=clock, calendar=days)
@@ -78,34 +79,6 @@ def _build(
     if start or end or excluded or kind == "rrule":
         _check_fires(timing)
     return timing
-
-
-def _rule(kind: str, text: str, zone: str, name: str, start: datetime | None) -> Rule:
-    clock = wall_clock(zone)
-    if kind == "every":
-        return _every("every", text, start)
-    if kind == "at":
-        return Once(parse_instant(text, zone))
-    if kind == "cron" and re.match(r"@every\b", text, re.IGNORECASE):
-        if not text[6:].strip():
-            raise TimingError("cron", f"cron {text!r} has no duration", "write it like @every 10m")
-        return _every("cron", text[6:].strip(), start)
-    if kind == "cron":
-        expression = cron_text.parse(text, name)
-        return OnTheClock(clock, expression, fixed=expression.fixed)
-    if kind == "rrule":
-        return rrule(text, clock, start)
-    return solar(text)
-
-
-def _every(field: str, text: str, start: datetime | None) -> Rule:
-    try:
-        step = parse_duration(text)
-    except TimingError as error:
-        raise TimingError(field, error.problem.replace("duration", "every", 1), error.remedy) from None
-    if step < MIN_STEP:
-        raise TimingError(field, f"every {text!r} is too short", "write 1ms or more, such as 30s")
-    return Every(EPOCH if start is None else start, step)
 
 
 def _check_fires(timing: Timing) -> None:

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 
+from scheduler.timing.english.spelled_durations import spelled_duration
 from scheduler.timing.errors import TimingError
 
 UNITS = {"w": 604_800_000_000, "d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000}
@@ -50,6 +51,16 @@ def format_duration(value: timedelta) -> str:
     return sign + ("".join(shown) or "0s")
 
 
+def loose_duration(text: str) -> str | None:
+    """The canonical text of a duration in another program's spelling, such as ``10 minutes``; None if it is none."""
+    spelled = spelled_duration(text[:100])
+    try:
+        length = parse_duration(spelled) if spelled else timedelta(0)
+    except TimingError:
+        return None
+    return format_duration(length) if length else None
+
+
 def _complaint(text: str, shown: str) -> tuple[str, str]:
     """What is wrong with an invalid duration, and what to write instead."""
     if not text:
@@ -58,4 +69,5 @@ def _complaint(text: str, shown: str) -> tuple[str, str]:
         return f"{shown} has no unit", f"write {text}s for seconds or {text}m for minutes"
     if text.startswith("-"):
         return f"{shown} is negative", REMEDY
-    return f"{shown} is not a duration", REMEDY
+    meant = loose_duration(text)
+    return f"{shown} is not a duration", f"write {meant}" if meant else REMEDY

@@ -85,14 +85,18 @@ def offset_at(zone: tzinfo, instant: datetime) -> timedelta:
 
 def suggestion(name: str) -> str:
     """What to write instead of a zone name that does not exist."""
+    near = nearest(name)
+    return f"did you mean {near}?" if near else "use an IANA name such as Europe/Berlin, America/New_York or UTC"
+
+
+def nearest(name: str) -> str | None:
+    """The zone that a misspelled name or a city means."""
     known = {known.lower(): known for known in sorted(zone_names())}
     cities = {lower.rpartition("/")[2]: full for lower, full in known.items()}
     wanted = name.lower().replace(" ", "_")
     near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.75)
     city = difflib.get_close_matches(wanted.rpartition("/")[2], cities, n=1, cutoff=0.8)
-    if near or city:
-        return f"did you mean {known[near[0]] if near else cities[city[0]]}?"
-    return "use an IANA name such as Europe/Berlin, America/New_York or UTC"
+    return known[near[0]] if near else cities[city[0]] if city else None
 
 
 def _file(name: str) -> Traversable:

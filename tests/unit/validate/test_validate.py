@@ -184,6 +184,24 @@ def test_a_wrong_key_is_explained_at_its_value(lines: str, problem: str) -> None
     assert problems[0].startswith(f"s.yaml:{problem}")
 
 
+@pytest.mark.parametrize(
+    ("timing", "lines"),
+    [
+        ({"cron": "CRON_TZ=Europe/Berlin 0 9 * * *"}, 'timezone: Europe/Berlin and cron: "0 9 * * *"'),
+        ({"cron": "0 9 * * * America/New_York"}, 'timezone: America/New_York and cron: "0 9 * * *"'),
+        ({"cron": "every 10 minutes"}, "every: 10m"),
+        ({"every": "10 minutes"}, "every: 10m"),
+        ({"cron": "every weekday at 9am"}, 'cron: "0 9 * * 1-5"'),
+    ],
+)
+def test_file_and_form_answer_a_timing_of_another_scheduler_with_ours(timing: dict[str, str], lines: str) -> None:
+    ((key, value),) = timing.items()
+    (in_file,) = told(schedule(f'{key}: "{value}"'))
+    (in_form,) = validate_fields("x", {"task": "old.task", **timing}, tasks=None)[1]
+    assert in_file.endswith(f" — write {lines}")
+    assert str(in_form).endswith(f" — write {lines}")
+
+
 def test_a_schedule_without_a_task_says_so_at_its_name() -> None:
     assert told("schedules:\n  x:\n    every: 5m\n") == ["s.yaml:2:3: schedule 'x': task is missing — add task:"]
 
