@@ -14,6 +14,7 @@ from typing import Any
 from celery import Celery
 from celery.worker import state
 from kombu.exceptions import OperationalError
+from redis import RedisError
 
 from scheduler.events import emit
 from scheduler.model import Reason
@@ -24,7 +25,7 @@ from scheduler.storage.aside import set_aside
 from scheduler.storage.client import AWAY, REFUSED, Client, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
-from scheduler.storage.refusals import sentence
+from scheduler.storage.refusals import code_of, sentence
 
 logger = logging.getLogger("scheduler")
 
@@ -43,6 +44,10 @@ class Intake:
         #: What is no fault of a message: the broker or Redis is away, or there is no message.
         self.passing: tuple[type[BaseException], ...] = (*broker_errors, *AWAY, *REFUSED, OperationalError, Empty)
 
+    def passes(self, error: Exception) -> bool:
+        """Whether this is no fault of a message; kombu's connection has one class for most refusals of Redis."""
+        return isinstance(error, self.passing) or (isinstance(error, RedisError) and code_of(error) != "")
+
     def guard_channels(self, channel: Any) -> None:
         """Let kombu's connection take from Redis only what it can make a message of; does nothing for RabbitMQ."""
         if BRPOP not in getattr(channel, "handlers", ()):
@@ -59,9 +64,9 @@ class Intake:
         def guarded(**options: Any) -> Any:
             try:
                 return listen(**options)
-            except self.passing:
-                raise
             except Exception as error:
+                if self.passes(error):
+                    raise
                 emit("message.dropped", error=f"{type(error).__name__}: {error}")
                 return None
 
@@ -81,9 +86,9 @@ class Intake:
             replies.clear()
             try:
                 return read(**options)
-            except self.passing:
-                raise
             except Exception as error:
+                if self.passes(error):
+                    raise
                 if not replies:
                     raise
                 queue, text = (part.decode("utf-8", "backslashreplace") for part in replies[0])
@@ -99,9 +104,9 @@ class Intake:
             try:
                 readable.refuse_frame(raw)
                 return deliver(raw, queue)
-            except self.passing:
-                raise
             except Exception as error:
+                if self.passes(error):
+                    raise
                 return self.keep(queue, json.dumps(raw), error, raw.get("headers") if isinstance(raw, dict) else None)
 
         return guarded
@@ -114,9 +119,9 @@ class Intake:
                 if "task" in message.headers:
                     readable.refuse_task(message.headers, message.properties, message.payload)
                 return handle(message)
-            except self.passing:
-                raise
             except Exception as error:
+                if self.passes(error):
+                    raise
                 return self.refuse(message, error)
 
         return guarded
@@ -128,9 +133,9 @@ class Intake:
         def guarded(request: Any) -> Any:
             try:
                 return give(request)
-            except self.passing:
-                raise
             except Exception as error:
+                if self.passes(error):
+                    raise
                 state.task_ready(request)
                 if hasattr(controller, "_quick_release"):  # the place in the pool that it was to have
                     controller._quick_release()

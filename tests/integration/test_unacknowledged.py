@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ import pytest
 from celery import Celery
 from kombu.connection import Connection
 from kombu.transport import redis as kombu_redis
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
+from scheduler import celeryapp
 from scheduler.settings import Settings
+from scheduler.storage.client import connect
+from scheduler.worker.intake import Intake
 from scheduler.worker.unacknowledged import MessageRenewer, QoS, hold_messages
 from tests.support.redis_server import redis_server
 
@@ -44,3 +48,23 @@ def test_a_call_that_a_full_redis_gave_away_is_back_in_its_queue_when_redis_has_
         channel.qos.next_look = 0.0
         channel.qos.restore_visible()
         assert channel.basic_get("celery").headers["task"] == "a.task"
+
+
+def test_a_message_that_redis_gave_away_before_it_refused_is_not_set_aside_as_unreadable(settings: Settings) -> None:
+    app = celeryapp.build(settings)
+    app.send_task("a.task")
+    with Connection(settings.redis_url) as connection, connect(settings) as client:  # type: ignore[no-untyped-call]
+        channel, renewer = connection.default_channel, MessageRenewer(settings)
+        raw = json.loads(client.rpop("celery"))
+        client.config_set("min-replicas-to-write", "1")
+        deliver = Intake(app, connection.connection_errors).guard_delivery(
+            lambda raw, queue: channel.qos.append(channel.message_to_python(raw), "tag")
+        )
+        with pytest.raises(ResponseError, match="NOREPLICAS"):
+            deliver(raw, "celery")
+        client.config_set("min-replicas-to-write", "0")
+        assert list(QoS.unnoted) == ["tag"]
+        renewer.renew()
+        assert QoS.unnoted == {}
+        assert not list(client.scan_iter(f"{settings.key_prefix}*"))
+    app.close()
