@@ -1,0 +1,56 @@
+"""Redis refuses for a while or comes back with older data, and all else lives: each due instant has one account."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+import pytest
+
+from tests.chaos.accounts import bodies_of, reckon
+from tests.chaos.processes import Launcher
+from tests.chaos.service import Service
+from tests.chaos.service import service as run_service
+from tests.support.polling import until
+from tests.support.refusals import KINDS, READABLE, mend
+
+pytestmark = pytest.mark.xdist_group("chaos")
+
+
+@pytest.mark.parametrize("kind", READABLE)
+def test_what_falls_due_while_redis_refuses_runs_when_it_does_not(service: Service, kind: str) -> None:
+    service.declare(5)
+    service.load()
+    beat = service.leads(service.beat())
+    service.worker()
+    service.goes_on(0.5)
+    refuse, meaning, _ = KINDS[kind]
+    refuse(service.redis)
+    until(lambda: meaning in beat.output, 60, "beat says what Redis refuses")
+    mend(service.redis)
+    service.end(beat)
+    assert set(reckon(service)) == {"succeeded"}
+
+
+def test_a_redis_that_comes_back_with_older_data_runs_nothing_again(launcher: Launcher) -> None:
+    with run_service(launcher, "always") as service:
+        service.declare(20)
+        service.load()
+        beat = service.leads(service.beat())
+        service.worker()
+        service.goes_on(1)
+        # Between two seconds no message waits, which the older data would deliver again.
+        until(lambda: 0.3 < time.time() % 1 < 0.6 and not service.open_runs(time.time()), 60, "nothing is due")
+        log, older = service.directory / "appendonlydir", service.directory / "older"
+        shutil.copytree(log, older)
+        copied = time.time()
+        service.goes_on(2)
+        service.settles()
+        service.redis.kill()
+        died = time.time()
+        shutil.rmtree(log)
+        older.rename(log)
+        service.redis.start(*service.redis_options)
+        service.end(beat)
+        assert reckon(service, torn=[(copied, died)])["torn"] >= 20
+        assert max(bodies_of(service).values()) == 1
