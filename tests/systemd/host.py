@@ -121,6 +121,8 @@ class Host:
         for group in self.groups:
             if (group / "cgroup.freeze").exists():
                 (group / "cgroup.freeze").write_text(str(int(frozen)))
+                events, state = group / "cgroup.events", f"frozen {int(frozen)}"
+                until(lambda events=events, state=state: state in events.read_text(), 10, state)  # type: ignore[misc]
 
     @property
     def leader(self) -> int | None:
