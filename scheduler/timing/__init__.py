@@ -6,11 +6,13 @@ No clock is read here and nothing is written: the answer depends on (timing, zon
 from __future__ import annotations
 
 from scheduler.timing.builder import build
+from scheduler.timing.calendar_event import from_calendar_event
 from scheduler.timing.core import BEGINNING, Timing
-from scheduler.timing.durations import format_duration, parse_duration
+from scheduler.timing.durations import format_duration, loose_duration, parse_duration
 from scheduler.timing.english.grammar import from_words
 from scheduler.timing.errors import TimingError
 from scheduler.timing.instants import parse_instant
+from scheduler.timing.meant import meant_fields
 from scheduler.timing.notes import clock_changes, uneven_every
 from scheduler.timing.redbeat import from_redbeat, to_redbeat
 from scheduler.timing.segments import LATEST
@@ -24,9 +26,12 @@ __all__ = [
     "build",
     "clock_changes",
     "format_duration",
+    "from_calendar_event",
     "from_redbeat",
     "from_words",
     "get_zone",
+    "loose_duration",
+    "meant_fields",
     "parse_duration",
     "parse_instant",
     "to_redbeat",

@@ -47,6 +47,17 @@ def meant(kind: str, text: str) -> tuple[str, str] | None:
     return f"{kind} {text[:60]!r} {what}", f"write {timing_line(*reading)}"
 
 
+def meant_fields(text: str) -> dict[str, str] | None:
+    """The timing fields that a text of any kind means; None if it means none."""
+    if not text or len(text) > MAX_LENGTH or not (text.isascii() and text.isprintable()):
+        return None
+    zone, rest = split_zone(text)
+    reading = read("cron", rest)
+    if reading is None or zone == AN_IANA_NAME:
+        return None
+    return {reading[0]: reading[1], **({"timezone": zone} if zone else {})}
+
+
 def timing_line(kind: str, text: str) -> str:
     """The line of a schedule that says this timing."""
     return f"{kind}: {text if kind == 'every' else json.dumps(text)}"

@@ -10,8 +10,8 @@ from typing import Any
 
 from scheduler import timing
 from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Declared, Policies, Schedule, ScheduleFile
-from scheduler.validate import meaning
-from scheduler.validate.meaning import Calendars, Tasks
+from scheduler.validate import elsewhere, meaning
+from scheduler.validate.meaning import KEYS, Calendars, Tasks
 from scheduler.validate.terms import MAX_FINDINGS, NAME_RULE, Finding, check, shown
 
 Outcome = tuple[Declared | None, list[Finding]]
@@ -19,6 +19,7 @@ NAME = re.compile(NAME_PATTERN)
 CALL = ("task", "args", "kwargs")
 OPTIONAL = [name for name, field in Schedule.model_fields.items() if field.default is None and name not in TIMING_KINDS]
 TIMED_BY = frozenset({*TIMING_KINDS, "timezone"})
+NO_TIMING = "it has no timing"
 ONE_TIMING = "write exactly one of cron, every, at, rrule and solar"
 
 
@@ -42,7 +43,7 @@ class Gate:
         findings += empty_findings(data)
         fields = {**self.inherited, **data}
         schedule, wrong = check(Schedule, fields)
-        findings += wrong
+        findings = without_answered([*findings, *wrong], data)
         broken = {finding.path[0] for finding in findings if finding.path}
         # One wrong key must not hide what is wrong with the others.
         declared, more = self.meaning(name, schedule or salvage(fields, wrong), broken)
@@ -85,12 +86,24 @@ def timing_key_findings(data: Mapping[str, Any]) -> list[Finding]:
     if len(given) == 1 and data[given[0]] is not None:
         return []
     if not given:
-        return [Finding((), "it has no timing", ONE_TIMING, at_key=True)]
+        return [Finding((), NO_TIMING, ONE_TIMING, at_key=True)]
     findings = [Finding((kind,), f"{kind} is empty", ONE_TIMING) for kind in given if data[kind] is None]
     if len(given) > 1:
         what = f"{', '.join(given[:-1])} and {given[-1]} are {'both' if len(given) == 2 else 'all'} given"
         findings.append(Finding((given[-1],), what, ONE_TIMING, at_key=True))
     return findings
+
+
+def without_answered(findings: list[Finding], data: Mapping[str, Any]) -> list[Finding]:
+    """The findings without those of a missing task or timing that another scheduler's key gives: one error for both."""
+    given = elsewhere.given(data.keys() - KEYS)
+    missing = [finding for finding in findings if finding.path in ((), ("task",)) and finding.at_key]
+    answered = [
+        finding
+        for finding in missing
+        if (finding.path and "task" in given) or (finding.what == NO_TIMING and "timing" in given)
+    ]
+    return [finding for finding in findings if finding not in answered] if answered else findings
 
 
 def empty_findings(data: Mapping[str, Any]) -> list[Finding]:

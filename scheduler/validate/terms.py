@@ -8,9 +8,10 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from scheduler.model import NO_CONTROLS
+from scheduler.model import NO_CONTROLS, TIMING_KINDS
 from scheduler.schedule_file import printable
 from scheduler.timing import TimingError
+from scheduler.validate import elsewhere
 
 Path = tuple[str | int, ...]
 N = TypeVar("N", bound=BaseModel)
@@ -69,7 +70,9 @@ def translate(noun: type[BaseModel], details: Any) -> Finding:
     key = dotted(path)
     context = details.get("ctx", {})
     if details["type"] == "extra_forbidden":
-        remedy = near(str(path[-1]), keys(noun, path)) or "delete it"
+        allowed = keys(noun, path)
+        theirs = elsewhere.remedy(str(path[-1]), details["input"], allowed)
+        remedy = theirs or near(str(path[-1]), allowed) or "delete it"
         return Finding(path, f"unknown key {shown(path[-1])}", remedy, at_key=True)
     if details["type"] == "value_error":
         return Finding(path, *halves(context["error"], key))
@@ -78,6 +81,9 @@ def translate(noun: type[BaseModel], details: Any) -> Finding:
     kind = details["type"]
     if kind == "string_pattern_mismatch" and context["pattern"] == NO_CONTROLS:
         kind = "control_characters"
+    if kind == "string_type" and key in TIMING_KINDS and isinstance(details["input"], (dict, list)):
+        what = f"{key} must be text, not {shown(details['input'])}"
+        return Finding(path, what, elsewhere.timing_remedy(details["input"]) or UNITS.get(key, "quote it"))
     what, remedy = TERMS.get(kind, (f"is invalid: {details['msg']}", "see the JSON Schema"))
     words = {**context, "key": key, "input": shown(details["input"]), "text": UNITS.get(key, "quote it")}
     return Finding(path, f"{key} {what.format(**words)}", remedy.format(**words), details["type"] == "missing")

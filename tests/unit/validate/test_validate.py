@@ -175,7 +175,7 @@ schedules:
         ),
         ("every: 5m\n    renamed_from: a b", "5:19: schedule 'x': renamed_from 'a b' is not a valid name — use"),
         ("every: 5m\n    renamed_from: x", "5:19: schedule 'x': renamed_from: 'x' is still declared here"),
-        ("every: 5m\n    cron_expression: x", "5:5: schedule 'x': unknown key 'cron_expression' — delete it"),
+        ("every: 5m\n    colour: x", "5:5: schedule 'x': unknown key 'colour' — delete it"),
     ],
 )
 def test_a_wrong_key_is_explained_at_its_value(lines: str, problem: str) -> None:
