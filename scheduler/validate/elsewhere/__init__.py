@@ -20,7 +20,8 @@ def remedy(key: str, value: object, allowed: Collection[str]) -> str | None:
     if "schedules" in allowed and plain in LISTS:
         return "write schedules:, and one name with its keys for each below it"
     word = WORDS.get(plain)
-    if word is None:
+    # A mapping at the top is a section of the file with a wrong name.
+    if word is None or ("schedules" in allowed and isinstance(value, dict)):
         return None
     fields = word.read(value)
     if fields == {}:
