@@ -13,6 +13,7 @@ from typing import Any
 from celery import Celery, signals
 
 from scheduler import schedule_file
+from scheduler.application import settings_table
 from scheduler.application.beat_schedule import zone_of
 from scheduler.errors import ConfigurationError, SchedulerError
 from scheduler.events import emit
@@ -44,10 +45,6 @@ PROMISED = (
     "worker_prefetch_multiplier",
 )
 MIN_VISIBILITY_TIMEOUT_S = 60  #: a worker must renew its messages more often than that
-UNUSED_DEADLINE = (
-    "Celery's beat_cron_starting_deadline is not used: of runs that an entry of another program missed, the latest "
-    "runs when beat is back; declare it as a schedule with catch_up_window, or with catch_up: none"
-)
 LASTING = {"additional_connection_errors": ("redis.exceptions:ResponseError",)}  # full, busy or read-only: these pass
 
 
@@ -61,7 +58,9 @@ def build(settings: Settings) -> Celery:
     else:
         app = Celery("scheduler")
     app.scheduler_zone = zone_of(app)
-    app.conf.update(configuration(settings) | ({} if app.conf.timezone else {"timezone": app.scheduler_zone}))
+    ours = configuration(settings, app.scheduler_zone)
+    app.scheduler_differences = tuple(settings_table.differences(app.conf, ours))
+    app.conf.update(settings_table.chosen(app.conf, ours))
     app.scheduler_settings = settings
     app.scheduler_modules = task_modules(settings)
     worker_signals.connect_recorder(app, settings)
@@ -89,12 +88,14 @@ def task_modules(settings: Settings) -> tuple[tuple[str, str], ...]:
     return tuple(named)
 
 
-def configuration(settings: Settings) -> dict[str, Any]:
-    """Celery's settings: JSON only, messages acknowledged when done, a timeout on every wait."""
+def configuration(settings: Settings, zone: str = "UTC") -> dict[str, Any]:
+    """Celery's settings: JSON only, messages acknowledged when done, a timeout on every wait; ``zone`` is its own."""
     place = settings.place.celery()
     return {
         **place,
         **broker(settings),
+        "broker_read_url": None,
+        "broker_write_url": None,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_channel_error_retry": True,  # a Redis that became a replica answers with errors of this kind
@@ -107,6 +108,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "result_accept_content": ["json"],
         "task_serializer": "json",
         "result_serializer": "json",
+        "timezone": zone,
         "enable_utc": True,
         "task_always_eager": False,  # beat would run the body itself
         "task_protocol": 2,
@@ -163,7 +165,7 @@ def import_task_modules(sender: Celery, **_: Any) -> None:
 
 def refuse_changed_settings(app: Celery) -> None:
     """End this process if a setting was changed so that runs would be lost, doubled or held up."""
-    wanted = promised(configuration(app.scheduler_settings) | {"timezone": app.scheduler_zone})
+    wanted = promised(configuration(app.scheduler_settings, app.scheduler_zone))
     for name, value in promised(app.conf).items():
         if value != wanted[name]:
             give_up(
@@ -187,7 +189,9 @@ def promised(configured: Mapping[str, Any]) -> dict[str, Any]:
 def prepare_worker(sender: Any, **_: Any) -> None:
     """A result waits for Redis; that would hold up a page, but in a worker the run is not over before."""
     name_unknown_settings(sender.app.scheduler_settings)
-    sender.app.conf.result_backend_always_retry = True
+    name_differences(sender.app)
+    if sender.app.conf.result_backend == configuration(sender.app.scheduler_settings)["result_backend"]:
+        sender.app.conf.result_backend_always_retry = True
     sender.app.conf.worker_prefetch_multiplier = sender.prefetch_multiplier  # the command line may say another
     refuse_changed_settings(sender.app)
     refuse_unfit_redis(sender.app.scheduler_settings)
@@ -206,7 +210,7 @@ def prepare_beat(sender: Any, **_: Any) -> None:
         give_up(ConfigurationError(f"beat runs with {type(sender.scheduler).__name__}: start it without -S"))
     sender.scheduler.stop.take_signals()
     name_unknown_settings(sender.scheduler.settings)
-    name_unused_deadline(sender.app)
+    name_differences(sender.app)
     refuse_changed_settings(sender.app)
     refuse_unfit_redis(sender.scheduler.settings)
 
@@ -217,10 +221,10 @@ def name_unknown_settings(settings: Settings) -> None:
         emit("settings.unknown", problem=problem)
 
 
-def name_unused_deadline(app: Celery) -> None:
-    """Log that beat does not follow ``beat_cron_starting_deadline``, where an application sets it."""
-    if app.conf.beat_cron_starting_deadline is not None:
-        emit("settings.unknown", problem=UNUSED_DEADLINE)
+def name_differences(app: Celery) -> None:
+    """Log each setting of the application that the service changes or does not use."""
+    for difference in (*app.scheduler_differences, *settings_table.unused(app.conf)):
+        emit("settings.differ", difference=difference)
 
 
 def refuse_unfit_redis(settings: Settings) -> None:

@@ -44,6 +44,7 @@ EVENTS: dict[str, tuple[int, str]] = {
     ),
     "file.conflict": (WARNING, "Another change interfered while loading {file}; retrying"),
     "reload.unanswered": (WARNING, "Cannot write the result of the reload to {path}: {error}"),
+    "settings.differ": (WARNING, "{difference}"),
     "settings.unknown": (WARNING, "{problem}"),
     "store.other_kind": (ERROR, "{problem}"),
     "store.lost": (ERROR, "Redis lost {what}"),

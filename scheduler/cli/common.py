@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ from celery import Celery
 
 from scheduler.application.brought import Brought
 from scheduler.changes import Tasks
+from scheduler.model import Problem
 from scheduler.printable import is_unsafe, printable
 from scheduler.settings import Settings
 from scheduler.status.read_model import Status
@@ -60,6 +61,14 @@ class Service:
         from scheduler.application.beat_schedule import brought
 
         return brought(self.celery)
+
+    @property
+    def differences(self) -> Iterator[Problem]:
+        """A warning for each setting of the application that the service changes or does not use."""
+        from scheduler.application.settings_table import unused
+
+        for line in (*self.celery.scheduler_differences, *unused(self.celery.conf)):
+            yield Problem(line, severity="warning")
 
     @cached_property
     def store(self) -> Store:

@@ -53,7 +53,7 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
         flask_target(service.settings.flask_app)
     checked = judge(service, path)
     valid = checked.validated
-    warnings = valid.warnings + checked.left_behind() + checked.advice()
+    warnings = valid.warnings + tuple(service.differences) + checked.left_behind() + checked.advice()
     if json_:
         reported = (*valid.errors, *warnings)
         problems = [{"severity": problem.severity, "problem": str(problem)} for problem in reported]

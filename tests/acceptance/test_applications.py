@@ -15,6 +15,7 @@ import pytest
 
 from scheduler import celeryapp
 from scheduler.settings import Settings
+from tests.support.polling import until
 from tests.support.redis_server import redis_server
 from tests.support.service import Service, service
 from tests.support.worker import open_shop, running_worker
@@ -243,3 +244,21 @@ def test_an_application_that_runs_its_tasks_eagerly_sends_them_all_the_same(
     settings = Settings(redis_url="unix:///nowhere/r.sock", celery_app="eager_project:app", state_dir=tmp_path)
     conf = celeryapp.build(settings).conf
     assert (conf.task_always_eager, conf.task_protocol, conf.task_acks_late) == (False, 2, True)
+
+
+def test_results_are_where_the_applications_own_code_looks(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "keeps_results.py").write_text(
+        "from celery import Celery\n"
+        f"app = Celery('theirs', backend='file://{tmp_path}/results')\n"
+        "app.conf.task_acks_late = False\n\n"
+        "@app.task(name='theirs.answer')\ndef answer():\n    return 42\n"
+    )
+    with (
+        running_worker(tmp_path, SCHEDULER_CELERY_APP="keeps_results:app") as (running, worker),
+        open_shop(running, worker, tmp_path) as shop,
+    ):
+        assert shop.run("theirs.answer").result == "42"
+        stored = until(lambda: list((tmp_path / "results").iterdir()), 30, "a result")
+        assert '"result": 42' in stored[0].read_text()
+        assert worker.count("The application's task_acks_late is True here, not False: a run is acknowledged") == 1

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pytest
 
-from scheduler.celeryapp import build, name_unused_deadline
+from scheduler.celeryapp import build, name_differences
 from scheduler.settings import Settings
 from scheduler.storage.client import Client
 from scheduler.storage.store import Store
@@ -51,10 +51,10 @@ def test_beat_says_that_it_does_not_follow_celerys_deadline(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = build(settings)
-    name_unused_deadline(app)
+    name_differences(app)
     assert not caplog.records
     app.conf.beat_cron_starting_deadline = 60
-    name_unused_deadline(app)
+    name_differences(app)
     assert "beat_cron_starting_deadline is not used" in caplog.text
 
 

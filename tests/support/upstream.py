@@ -33,6 +33,7 @@ ALLOWED = {
     "replaced_by": "ours, on Celery's request",
     "scheduler_modules": "ours, on Celery's application",
     "scheduler_recorder": "ours, on Celery's application",
+    "scheduler_differences": "ours, on Celery's application",
     "scheduler_zone": "ours, on Celery's application",
     "scheduler_settings": "ours, on Celery's application",
     "throws": "Celery: of a task",
