@@ -7,6 +7,7 @@ import time
 from functools import cached_property
 
 from scheduler.beat.context import Context
+from scheduler.beat.indexes import Indexes
 from scheduler.beat.loss_detector import LossDetector, Mended
 from scheduler.beat.lost_runs import LostRuns
 from scheduler.beat.outbox import Outbox
@@ -45,6 +46,7 @@ class Leading:
         ledger = Ledger(client, keys, settings)
         self.lost_runs = LostRuns(app, context.store, ledger, context.memory, elsewhere)
         self.swept_at = 0.0
+        self.indexes = Indexes(client, keys)
         # Of what fell due before, this beat sends nothing but what catch_up says.
         context.memory.note_sent(takeover.led_until or context.memory.sent_all or takeover.at, everything=True)
 
@@ -59,6 +61,7 @@ class Leading:
         Raises LostLock, or what redis-py raises while Redis is away.
         """
         began = from_seconds(time.time())
+        self.indexes.keep()
         mended = self.mend()
         self.follow_clock()
         self.zone_rules.follow()

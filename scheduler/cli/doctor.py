@@ -1,4 +1,4 @@
-"""The command that checks everything around the schedules: doctor."""
+"""The commands that check and mend what is around the schedules: doctor, rebuild."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from scheduler.cli.common import Service, as_json, print_json, say, with_service
 from scheduler.errors import Exit
 from scheduler.sending.broker import worker_answers
 from scheduler.status.doctor import examine
+from scheduler.storage import health
 from scheduler.storage.client import answering
 
 
@@ -37,4 +38,19 @@ def doctor(service: Service, json_: bool) -> int:
     return Exit.PROBLEMS if problems else Exit.OK
 
 
-COMMANDS = (doctor,)
+@click.command()
+@with_service
+def rebuild(service: Service) -> int:
+    """Work out from the ledgers again which schedules are failing.
+
+    The leader does so every hour by itself, and nothing has to be stopped for it.
+    """
+    client, keys = service.store.client, service.store.keys
+    with answering(service.settings):
+        health.rebuild(client, keys)
+        total = health.failing(client, keys, 1).total
+    say(f"read every ledger: {total} failing schedule{'' if total == 1 else 's'}")
+    return Exit.OK
+
+
+COMMANDS = (doctor, rebuild)

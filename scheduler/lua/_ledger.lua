@@ -2,7 +2,8 @@
 -- <prefix>:ledger:<name> is a hash: a schedule's runs, each a JSON object of texts under its id, and beside them
 --   ':last' the id of the row that was added last, ':open' the runs that are queued or running (lines 'deadline id' or 'running id';
 --   after its deadline a queued run counts as gone), ':waiting' the run that `overlap: queue` holds back,
---   ':floor' the latest due instant of an ended run that was trimmed.
+--   ':floor' the latest due instant of an ended run that was trimmed, ':health' what its ended runs say, see _health.lua.
+-- <prefix>:failing holds the failing schedules; its score is since when.
 -- <prefix>:sent:<queue> holds the id of every run whose message was pushed there and that no worker claimed yet; its score is the
 --   time of the push by Redis's clock. <prefix>:queues holds those queues.
 -- <prefix>:leases holds the id of every running run; its score is the end of its worker's lease. Before a worker claims it, a run that
@@ -14,6 +15,7 @@ local SENT_TTL_S = 30 * 86400 -- longer than any message waits in a queue
 
 -- Key names, as in storage/keys.py; a test compares them.
 local function ledger_key(prefix, name) return prefix .. ':ledger:' .. name end
+local function failing_key(prefix) return prefix .. ':failing' end
 local function leases_key(prefix) return prefix .. ':leases' end
 local function sent_key(prefix, queue) return prefix .. ':sent:' .. queue end
 local function queues_key(prefix) return prefix .. ':queues' end

@@ -54,6 +54,13 @@ local function drop_waiting(ledger)
   end)
 end
 
+-- Whichever comes first of an heir's own line and the removal of the name before, the later one indexes it.
+local function index_stored(name)
+  local ledger = ledger_key(prefix, name)
+  local ok, health = pcall(read_health, ledger)
+  if ok then index_health(prefix, ledger, health) end
+end
+
 local REMOVED_TTL_S = 30 * 86400 -- for whoever restores it
 local MOVED_TTL_S = 7 * 86400 -- for runs that were sent under the old name and have not ended
 local function remove(key, name, heir)
@@ -67,6 +74,8 @@ local function remove(key, name, heir)
     redis.call('RENAME', ledger, ledger_key(prefix, heir))
     redis.call('SET', moved_key(prefix, name), heir, 'EX', MOVED_TTL_S)
   end
+  redis.pcall('ZREM', failing_key(prefix), name)
+  if heir then index_stored(heir) end
   local history = history_key(prefix, name)
   if heir and redis.call('EXISTS', history) == 1 then redis.call('RENAMENX', history, history_key(prefix, heir)) end
 end
@@ -93,6 +102,7 @@ each_change(function(list, at, count)
       if operation == 'add' then redis.call('DEL', key) end
       redis.call('HSET', key, 'revision', next_revision(prefix), unpack(list, at + 6, at + 5 + count))
     end
+    if operation == 'add' then index_stored(name) end -- it may be one that was removed while it failed
     if score ~= '' then
       scores[#scores + 1] = score
       scores[#scores + 1] = key

@@ -19,6 +19,8 @@ run.outcome = outcome
 for i = 8, #ARGV, 2 do run[ARGV[i]] = ARGV[i + 1] end
 if run.reason == 'expired' then expire(run, run.finished) end
 write_run(ledger, id, run)
+-- One that counted as lost must not count twice.
+if is_open then note_end(prefix, ledger, run) else recount(prefix, ledger) end
 redis.call('ZREM', leases_key(prefix), id)
 if outcome == 'queued' then
   set_open(ledger, id, ARGV[6])

@@ -30,6 +30,7 @@ local function still_open(ledger, text)
       if gone and gone.outcome == 'queued' then
         expire(gone, step.now)
         write_run(ledger, run.id, gone)
+        note_end(limits.prefix, ledger, gone)
         drop_expired(limits.prefix, gone.queue)
       end
     end
@@ -129,6 +130,7 @@ local function carry_out(key, ledger, entry, count, manual)
   local unusual = entry.unusual
   for _, skip in ipairs(unusual and unusual.skips or {}) do
     record_skip(limits, entry.name, skip.id, skip.due, skip.last, tonumber(skip.times), skip.reason, skip.detail)
+    if skip.reason == 'forgotten' then recount(limits.prefix, ledger) end
   end
   local answers, sent = {}, 0
   for number, run in ipairs(entry.runs) do

@@ -9,6 +9,7 @@ local now, prefix = tonumber(ARGV[2]), ARGV[3]
 local function settle_expired(ledger, id, run)
   expire(run, ARGV[2])
   write_run(ledger, id, run)
+  note_end(prefix, ledger, run)
   was_claimed(prefix, run, id)
   local held = redis.call('HGET', ledger, ':waiting')
   if held and cjson.decode(held).id == id then redis.call('HDEL', ledger, ':waiting') end
@@ -45,6 +46,7 @@ local function settle(id, queue, payload, ends, reason)
   run.outcome, run.finished = 'lost', ARGV[2]
   because(run, reason)
   write_run(ledger, id, run)
+  note_end(prefix, ledger, run)
   set_open(ledger, id, nil)
   release_waiting(prefix, ledger)
   return 'lost'

@@ -18,6 +18,7 @@ local function settle(id, queue)
     run.outcome, run.finished = outcome, now
     because(run, ARGV[5], ARGV[6])
     write_run(ledger, id, run)
+    note_end(prefix, ledger, run)
   end
   if outcome ~= 'queued' then
     set_open(ledger, id, nil)

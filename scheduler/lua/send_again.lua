@@ -23,6 +23,7 @@ local function settle(id, queue, pushed, queue_now, payload, ends, outcome, reas
   run.outcome, run.finished = outcome, ARGV[2]
   because(run, reason)
   write_run(ledger, id, run)
+  note_end(prefix, ledger, run)
   set_open(ledger, id, nil)
   release_waiting(prefix, ledger)
   return 'ended'

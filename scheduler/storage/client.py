@@ -194,9 +194,9 @@ class Posted:
 def script(client: Client, *names: str) -> Script:
     """The Lua script made of ``scheduler/lua/<name>.lua``, one after the other.
 
-    Lua has no import in Redis: ``_ledger.lua``, which most scripts need, is put in front of each.
+    Lua has no import in Redis: ``_ledger.lua`` and ``_health.lua``, which most scripts need, are put in front of each.
     """
-    return Script(client, lua_text("_ledger", *names))
+    return Script(client, lua_text("_ledger", "_health", *names))
 
 
 def lua_text(*names: str) -> str:

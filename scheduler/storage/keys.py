@@ -41,6 +41,16 @@ class Keys:
         return f"{self.prefix}:moved:{name}"
 
     @property
+    def failing(self) -> str:
+        """Sorted set of the schedules whose newest ended run failed or was lost, by since when, see ``_health.lua``."""
+        return f"{self.prefix}:failing"
+
+    @property
+    def indexed(self) -> str:
+        """Which version of the indexes was made from the ledgers that were there."""
+        return f"{self.prefix}:indexed"
+
+    @property
     def leases(self) -> str:
         """Sorted set of running runs, by the end of their lease, and of those that wait, by when they expire."""
         return f"{self.prefix}:leases"

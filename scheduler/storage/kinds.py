@@ -35,12 +35,12 @@ def fixed(keys: Keys) -> dict[str, str]:
     kinds = {
         "string": [keys.lock, keys.last_led, keys.marker, keys.revision, keys.commits, keys.forgotten, keys.clock],
         "hash": [keys.file, keys.leader, keys.standby_files, keys.zones],
-        "zset": [keys.schedule, keys.leases, keys.standbys],
+        "zset": [keys.schedule, keys.leases, keys.standbys, keys.failing],
         "set": [keys.queues, keys.changed],
         "list": [keys.outbox, keys.set_aside],
         "stream": [keys.audit],
     }
-    kinds["string"] += map(keys.notice, (*NOTICES, *NEWS))
+    kinds["string"] += [keys.indexed, *map(keys.notice, (*NOTICES, *NEWS))]
     return {key: kind for kind, several in kinds.items() for key in several}
 
 

@@ -11,6 +11,7 @@ from scheduler.storage import entries
 from scheduler.storage.instants import from_seconds
 from scheduler.timing import Timing
 from tests.chaos.service import Service
+from tests.support.health import assert_index_is_the_scan
 
 Spans = Sequence[tuple[float, float]]  #: of time, in epoch seconds
 
@@ -42,6 +43,7 @@ def reckon(service: Service, *, torn: Spans = ()) -> Counter[str]:
             check_bodies(row, bodies.pop(row.id, 0))
     theirs = {name for name in bodies if name.startswith("stock:")}
     assert not bodies.keys() - theirs, f"bodies of runs that the ledger does not know: {bodies}"
+    assert_index_is_the_scan(service.client, service.store.keys, service.ledger)
     return outcomes
 
 

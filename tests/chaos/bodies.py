@@ -6,6 +6,7 @@ It imports nothing of the service, as a user's module would not.
 from __future__ import annotations
 
 import os
+import random
 import sys
 import time
 from typing import Any
@@ -30,3 +31,5 @@ def note(self: Any, seconds: float = 0.0, ending: str = "") -> None:
         raise Ignore
     if ending == "exit":
         sys.exit(1)
+    if ending == "fail at times" and random.random() < 0.5:
+        raise ValueError("at times")

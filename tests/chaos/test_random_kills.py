@@ -90,6 +90,23 @@ def test_workers_are_killed_again_and_again(
     assert outcomes["lost"] <= 2 * kills, "more than the children of the pool had begun"
 
 
+def test_the_failing_schedules_are_known_whatever_is_killed(service: Service, dice: random.Random) -> None:
+    """The reckoning compares the index of failing schedules with what every row of the ledger says."""
+    service.declare(30, kwargs={"ending": "fail at times"})
+    service.load()
+    workers = [forking(service), solo(service)]
+    for number in range(6):
+        beat = service.leads(service.beat())
+        time.sleep(dice.uniform(0, 0.4))
+        beat.kill()
+        service.bury()
+        if number % 3 == 0:
+            kill_machine(workers[0], dice)
+            workers[0] = forking(service)
+    service.finish()
+    assert reckon(service)["failed"]
+
+
 def test_plain_calls_run_once_but_for_those_whose_worker_was_killed(service: Service, dice: random.Random) -> None:
     """They wait, run and are delivered again for longer than the lease of a message, which is 3 s here.
 

@@ -1,0 +1,94 @@
+-- The health of a schedule, ':health' in its ledger. This is put behind _ledger.lua.
+-- It is 'well newest since count': `well` is the newest due instant that succeeded; after it, `count` failed or were
+-- lost, `newest` is the newest of these, and the first of them ended at `since`. A skip says nothing about health.
+local FAILING_TTL_S = 366 * 86400
+local HEALTH_FORMAT = '%.6f %.6f %.6f %d'
+local NO_INSTANT = -1e12 -- before any due instant
+
+local function read_health(ledger)
+  local text = redis.call('HGET', ledger, ':health') or ''
+  local well, newest, since, count = string.match(text, '^(%S+) (%S+) (%S+) (%d+)$')
+  return {
+    well = tonumber(well) or NO_INSTANT, newest = tonumber(newest) or NO_INSTANT, since = tonumber(since) or 0,
+    count = tonumber(count) or 0,
+  }
+end
+
+-- pcall: another program's key in the place of the index must not end a script halfway.
+local function index_health(prefix, ledger, health)
+  local name = string.sub(ledger, #ledger_key(prefix, '') + 1)
+  if health.count > 0 and redis.call('EXISTS', prefix .. name) == 1 then
+    redis.pcall('ZADD', failing_key(prefix), health.since, name)
+    redis.pcall('EXPIRE', failing_key(prefix), FAILING_TTL_S)
+  else
+    redis.pcall('ZREM', failing_key(prefix), name)
+  end
+end
+
+local function write_health(ledger, health)
+  local text = string.format(HEALTH_FORMAT, health.well, health.newest, health.since, health.count)
+  redis.call('HSET', ledger, ':health', text)
+end
+
+local function ended_at(finished, due)
+  local instant = tonumber(finished) or 0
+  return instant > 0 and instant or due
+end
+
+-- By pattern, because decoding every row would hold up Redis.
+local function ended_rows(ledger)
+  local rows, ended, well = redis.call('HGETALL', ledger), {}, NO_INSTANT
+  for i = 1, #rows, 2 do
+    local function field(name) return string.match(rows[i + 1], '"' .. name .. '":"([^"]*)"') end
+    local outcome = string.sub(rows[i], 1, 1) ~= ':' and field('outcome')
+    local due = tonumber(outcome and field('due'))
+    if due and outcome == 'succeeded' then well = math.max(well, due) end
+    if due and (outcome == 'failed' or outcome == 'lost') then
+      local last = tonumber(field('until')) or due
+      ended[#ended + 1] = {due = last, at = ended_at(field('finished'), due), count = tonumber(field('count')) or 1}
+    end
+  end
+  return ended, well
+end
+
+-- Work out a schedule's health from every row of its ledger.
+local function recount(prefix, ledger)
+  local before, ended, well = read_health(ledger), ended_rows(ledger)
+  -- Rows up to the floor may have been trimmed; what was counted of them then still counts.
+  local floor = tonumber(redis.call('HGET', ledger, ':floor') or 0)
+  if before.well <= floor then well = math.max(well, before.well) end
+  local health = {well = well, newest = NO_INSTANT, since = 0, count = 0}
+  for _, bad in ipairs(ended) do
+    if bad.due > well then
+      health.newest, health.count = math.max(health.newest, bad.due), health.count + bad.count
+      health.since = health.since == 0 and bad.at or math.min(health.since, bad.at)
+    end
+  end
+  if before.count > 0 and health.count > 0 and before.well == well and floor > well then
+    health.since, health.count = math.min(health.since, before.since), math.max(health.count, before.count)
+  end
+  if health.count > 0 or health.well > NO_INSTANT then write_health(ledger, health) end
+  index_health(prefix, ledger, health)
+end
+
+-- Take the end of a run into its schedule's health; call it after the row is written.
+local function note_end(prefix, ledger, run)
+  local is_bad = run.outcome == 'failed' or run.outcome == 'lost'
+  if not is_bad and run.outcome ~= 'succeeded' then return end
+  local health, due = read_health(ledger), tonumber(run.due) or 0
+  if due <= health.well then return end
+  if is_bad then
+    local at = ended_at(run.finished, due)
+    health.since = health.count == 0 and at or math.min(health.since, at)
+    health.count, health.newest = health.count + 1, math.max(health.newest, due)
+  elseif due < health.newest then -- a later run has failed already
+    return recount(prefix, ledger)
+  else
+    local was_failing = health.count > 0
+    write_health(ledger, {well = due, newest = NO_INSTANT, since = 0, count = 0})
+    if was_failing then redis.pcall('ZREM', failing_key(prefix), string.sub(ledger, #ledger_key(prefix, '') + 1)) end
+    return
+  end
+  write_health(ledger, health)
+  index_health(prefix, ledger, health)
+end
