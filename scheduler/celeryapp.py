@@ -12,15 +12,15 @@ from typing import Any
 
 from celery import Celery, signals
 
-from scheduler import schedule_file
 from scheduler.application import settings_table
 from scheduler.application.beat_schedule import zone_of
 from scheduler.errors import ConfigurationError, SchedulerError
 from scheduler.events import emit
 from scheduler.process import journal, pidfile
 from scheduler.process.ending import give_up, must_succeed
+from scheduler.process.modules import TaskModules
 from scheduler.redis_url import SOCKET_TIMEOUT, amqp_url, parse
-from scheduler.registry import import_module, import_target
+from scheduler.registry import import_target
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, connect, refuse_unfit
 from scheduler.storage.refusals import explain
@@ -29,7 +29,6 @@ from scheduler.worker import signals as worker_signals
 from scheduler.worker.drain import Drain
 from scheduler.worker.unacknowledged import hold_messages, look_interval
 
-OWN_TASKS = "scheduler.tasks"
 HIGHEST_PRIORITY = 9  #: of a schedule, see model
 #: Settings of Celery on which the promises depend; a module of the user's may change them after ``build``.
 PROMISED = (
@@ -62,7 +61,7 @@ def build(settings: Settings) -> Celery:
     app.scheduler_differences = tuple(settings_table.differences(app.conf, ours))
     app.conf.update(settings_table.chosen(app.conf, ours))
     app.scheduler_settings = settings
-    app.scheduler_modules = task_modules(settings)
+    app.scheduler_modules = TaskModules(settings)
     worker_signals.connect_recorder(app, settings)
     app.set_default()
     return app
@@ -77,15 +76,6 @@ def refuse_other_broker(app: Celery, settings: Settings) -> None:
             f"SCHEDULER_CELERY_APP={settings.celery_app} has a broker_url of its own, other than {variable}: "
             "set both to the same, or SCHEDULER_BROKER_URL to its broker"
         )
-
-
-def task_modules(settings: Settings) -> tuple[tuple[str, str], ...]:
-    """Each module that holds tasks, and who named it."""
-    named = [(OWN_TASKS, "scheduler")]
-    named += [(module, "SCHEDULER_IMPORTS") for module in settings.imports]
-    if settings.file.exists():
-        named += [(module, f"{settings.file}: imports") for module in schedule_file.read_alone(settings.file).imports]
-    return tuple(named)
 
 
 def configuration(settings: Settings, zone: str = "UTC") -> dict[str, Any]:
@@ -156,11 +146,8 @@ def broker(settings: Settings) -> dict[str, Any]:
 @must_succeed
 def import_task_modules(sender: Celery, **_: Any) -> None:
     """Import the modules that hold tasks; a broken one ends the process with one line, not a traceback."""
-    for module, variable in getattr(sender, "scheduler_modules", ()):
-        try:
-            import_module(module, variable)
-        except ConfigurationError as error:
-            give_up(error)
+    if modules := getattr(sender, "scheduler_modules", None):
+        modules.start()
 
 
 def refuse_changed_settings(app: Celery) -> None:

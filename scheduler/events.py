@@ -75,7 +75,9 @@ EVENTS: dict[str, tuple[int, str]] = {
     "worker.returned": (WARNING, "Returned messages to their queues, because their worker disappeared: {count}"),
     "ledger.away": (ERROR, "Cannot record {run} as {outcome}: {error}"),
     "application.left_behind": (WARNING, "{problem}"),
-    "app.unregistered": (ERROR, "Run {run} failed: task '{task}' is not registered on this worker"),
+    "imports.failed": (ERROR, "Runs of its tasks wait until this is fixed: {problem}"),
+    "worker.lacks": (ERROR, "{problem}"),
+    "worker.learned": (INFO, "Imported modules of the schedule file; now has {tasks} tasks"),
 }
 
 

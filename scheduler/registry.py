@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import inspect
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from celery import Celery
 from kombu.serialization import registry
 
 from scheduler.errors import ConfigurationError
+
+CANNOT_IMPORT = "cannot import"
 
 
 class CannotImport(ConfigurationError):
@@ -46,7 +48,7 @@ def import_module(name: str, variable: str) -> Any:
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = "" if "importlib" in last.filename else f" at {last.filename}:{last.lineno}"
         raise CannotImport(
-            f"{variable}: cannot import {name!r}: {type(error).__name__}: {error}{place} — "
+            f"{variable}: {CANNOT_IMPORT} {name!r}: {type(error).__name__}: {error}{place} — "
             "fix it, or check its name and that the working directory or PYTHONPATH leads to it"
         ) from error
 
@@ -57,6 +59,16 @@ class Registered(dict[str, "inspect.Signature | None"]):
     def __init__(self, tasks: Mapping[str, inspect.Signature | None], refused: Mapping[str, str]) -> None:
         super().__init__(tasks)
         self.refused = refused
+        self.failed: Mapping[str, str] = {}  #: why modules of the schedule file cannot be imported
+
+    def name_failures(self, failed: Mapping[str, str]) -> None:
+        """Set why modules cannot be imported."""
+        self.failed = failed
+
+    def add(self, names: Iterable[str]) -> None:
+        """Add tasks that only live workers have, so that their signatures are unknown."""
+        for name in names:
+            self.setdefault(name, None)
 
 
 def signatures(app: Celery) -> Registered:

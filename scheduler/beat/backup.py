@@ -15,6 +15,7 @@ from scheduler.storage import entries
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.instants import to_micros
 from scheduler.storage.store import Store
+from scheduler.storage.workers import keep_imports, last_good_imports
 
 WRITE_INTERVAL_S = 5.0  #: seconds between two writes of the snapshot at least
 WRITE_SHARE = 50  #: a write is repeated after this many times its duration at the earliest
@@ -41,6 +42,15 @@ class Backup:
         """From now on this is a backup of the data with this marker."""
         self.is_unwritten = self.is_unwritten or marker != self.snapshot.marker
         self.snapshot.marker = marker
+
+    def copy_imports(self) -> None:
+        """Keep the last good imports that Redis has, or put them back: workers may start while the file is wrong."""
+        client, keys, snapshot = self.store.client, self.store.keys, self.snapshot
+        stored = last_good_imports(client, keys)
+        if stored is None and snapshot.imports:
+            keep_imports(client, keys, snapshot.imports)
+        elif stored is not None and stored != snapshot.imports:
+            snapshot.imports, self.is_unwritten = stored, True
 
     def restore(self, names: Iterable[str], token: str, after: datetime) -> int:
         """Put back those of these entries that Redis does not have, due after this instant; returns how many.

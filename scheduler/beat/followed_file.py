@@ -12,10 +12,13 @@ from scheduler.beat.application_zone import follow_zone
 from scheduler.beat.lease import Lease
 from scheduler.errors import Conflict, Exit
 from scheduler.events import emit
+from scheduler.process.modules import TaskModules
 from scheduler.process.reload import Reload
-from scheduler.registry import signatures
+from scheduler.registry import CANNOT_IMPORT, Registered, signatures
 from scheduler.schedule_file.watch import FileWatch
 from scheduler.storage.store import Store
+from scheduler.storage.workers import reported_tasks
+from scheduler.validate.meaning import UNKNOWN_TASK
 
 
 class FollowedFile(FileWatch):
@@ -24,22 +27,27 @@ class FollowedFile(FileWatch):
     def __init__(self, app: Celery, store: Store, lease: Lease) -> None:
         super().__init__(lease.settings.file)
         self.app = app
+        self.modules: TaskModules = app.scheduler_modules
         self.store = store
         self.lease = lease
         self.reload = Reload()
         self.wrong = ""  #: the first problem of the file that was loaded last; empty if it was good
+        self.lacks_tasks = False  #: whether it was wrong because tasks were unknown, or modules could not be imported
+        self.reported: frozenset[str] = frozenset()  #: the tasks that live workers had when it was loaded
         self.fall_due_after: datetime | None = None  #: after a loss: the file's schedules are due after this instant
         self.digest = self.told_of = ""
 
-    def load(self) -> None:
-        """Load the file if it changed; after too many conflicts with other changes, again in the next tick.
+    def load(self) -> bool:
+        """Load the file if it changed, and return True; after too many conflicts with other changes, in the next tick.
 
         Raises LostLock.
         """
         if self.wrong and self.store.file_facts().get("state") == "applied":
             self.forget()  # a person applied it, with what this beat had refused
+        if self.lacks_tasks and self.has_new_tasks():
+            self.forget()
         if not self.has_changed():
-            return
+            return False
         loaded = False
         try:
             self.lease.hold_on(self.store.client)
@@ -47,13 +55,14 @@ class FollowedFile(FileWatch):
             problems = changes.load_for_beat(
                 self.store,
                 self,
-                signatures(self.app),
+                self.tasks_for,
                 self.lease.token,
                 brought=brought(self.app),
                 since=self.fall_due_after,
                 progress=self.lease.progress,
             )
             self.wrong = problems[0] if problems else ""
+            self.lacks_tasks = any(UNKNOWN_TASK in problem or CANNOT_IMPORT in problem for problem in problems)
             self.answer(problems)
             self.fall_due_after = None
             loaded = True
@@ -62,6 +71,7 @@ class FollowedFile(FileWatch):
         finally:
             if not loaded:
                 self.forget()
+        return loaded
 
     def compare(self) -> None:
         """Log that this host's schedule file differs from the one that the leader read; load nothing."""
@@ -78,8 +88,21 @@ class FollowedFile(FileWatch):
             emit("file.differs", file=self.path, digest=self.digest, theirs=theirs)
         self.told_of = self.digest if theirs != self.digest else ""
         if self.reload.is_open:
-            wrong = changes.check(self.path, signatures(self.app)).validated.errors
+            wrong = changes.check(self.path, self.tasks_for).validated.errors
             self.answer([str(problem) for problem in wrong])
+
+    def tasks_for(self, modules: tuple[str, ...]) -> Registered:
+        """The tasks of a file that imports these modules: those of this process, and those of live workers."""
+        self.modules.load(modules)
+        tasks = signatures(self.app)
+        self.reported = reported_tasks(self.store.client, self.store.keys)
+        tasks.add(self.reported)
+        tasks.name_failures(self.modules.failed)
+        return tasks
+
+    def has_new_tasks(self) -> bool:
+        """Whether a module can be imported now that could not be, or live workers have other tasks than before."""
+        return self.modules.retry() or reported_tasks(self.store.client, self.store.keys) != self.reported
 
     def answer(self, problems: list[str]) -> None:
         """Answer a request for a reload with the problems of the file."""

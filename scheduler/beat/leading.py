@@ -119,7 +119,8 @@ class Leading:
     def load_file(self) -> None:
         """Load the file; while it cannot be loaded, the backup holds its schedules too."""
         file, backup = self.context.file, self.context.backup
-        file.load()
+        if file.load():
+            backup.copy_imports()
         if backup.has_file_schedules != bool(file.wrong):
             backup.has_file_schedules = bool(file.wrong)
             self.losses.marker = None  # compare everything again

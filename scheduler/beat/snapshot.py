@@ -1,4 +1,7 @@
-"""The copy on disk of what no schedule file holds: schedules of the page and of other programs, overlays, pauses."""
+"""The copy on disk of what no schedule file holds: schedules of the page and of other programs, overlays, pauses.
+
+And of the last good schedule file's list of modules, which the file itself may not have any more.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,7 @@ class Snapshot:
     redis: str  #: the Redis and the prefix that it is a copy of
     marker: str = ""  #: which life of that Redis's data it is a copy of
     entries: dict[str, Stored] = field(default_factory=dict)
+    imports: tuple[str, ...] = ()  #: the modules that the last good schedule file names
 
     @classmethod
     def of(cls, settings: Settings) -> Snapshot:
@@ -49,6 +53,7 @@ class Snapshot:
                 made.move_aside(f"it is of {body['redis']}")
             else:
                 made.marker, made.entries = str(body["marker"]), checked(body["entries"])
+                made.imports = tuple(map(str, body.get("imports", ())))  # a version before this field wrote none
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -66,7 +71,8 @@ class Snapshot:
 
     def write(self) -> None:
         """Write all of it or nothing, and to the disk; raises OSError."""
-        body = {"format": FORMAT, "redis": self.redis, "marker": self.marker, "entries": self.entries}
+        body = {"format": FORMAT, "redis": self.redis, "marker": self.marker, "imports": self.imports}
+        body["entries"] = self.entries
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self.path.with_suffix(".new")
         new.unlink(missing_ok=True)

@@ -24,6 +24,7 @@ from scheduler.storage.store import Store, Write
 from scheduler.validate import Validated, validate
 from scheduler.validate.advice import advise
 
+TasksFor = Callable[[tuple[str, ...]], Tasks]  #: the tasks that exist beside a file that imports these modules
 IMPORT = "add to the file what `scheduler import beat-schedule` prints"
 MAX_NAMED = 5  #: names of the application's schedules in one line
 MAX_LOGGED = 20  #: problems of one file in the log
@@ -48,6 +49,7 @@ class Checked:
     patterns: tuple[str, ...] = ()  #: from `include:`
     files: tuple[Path, ...] = ()  #: the included files
     unended: tuple[str, ...] = ()  #: files whose last line has no line break
+    imports: tuple[str, ...] = ()
     brought: Brought = NOTHING  #: what the application declares itself
 
     @property
@@ -73,13 +75,15 @@ class Checked:
         )
 
 
-def check(path: Path, tasks: Tasks, brought: Brought = NOTHING) -> Checked:
+def check(path: Path, tasks: Tasks | TasksFor, brought: Brought = NOTHING) -> Checked:
     """Read and validate a file, without Redis or a running service; ``brought`` is what the application declares."""
     document = schedule_file.read(path)
+    if callable(tasks):
+        tasks = tasks(document.imports)
     calendars = document.data.get("calendars")
     valid = validate(document, tasks=tasks)
     known = calendars if isinstance(calendars, dict) else {}
-    included = document.patterns, document.files, document.unended
+    included = document.patterns, document.files, document.unended, document.imports
     return Checked(valid, document.digest, path, known, document.positions, *included, brought)
 
 
@@ -149,7 +153,7 @@ def note_applied(store: Store, checked: Checked, done: Plan, *, is_leaders: bool
         conflicts += [str(replace(problem, severity="error")) for problem in checked.left_behind()]
         facts |= place_of(checked.path)
         facts |= {"digest": checked.digest, "read": now, "summary": done.summary()}
-        facts |= {"state": "applied", "problems": "\n".join(conflicts)}
+        facts |= {"state": "applied", "problems": "\n".join(conflicts), "imports": json.dumps(checked.imports)}
     store.note_file(facts)
 
 
@@ -181,7 +185,7 @@ def describe(change: Change, by: str, now: datetime) -> dict[str, Any]:
 def load_for_beat(
     store: Store,
     watch: FileWatch,
-    tasks: Tasks,
+    tasks: Tasks | TasksFor,
     token: str,
     *,
     brought: Brought = NOTHING,

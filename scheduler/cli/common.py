@@ -14,9 +14,9 @@ import click
 from celery import Celery
 
 from scheduler.application.brought import Brought
-from scheduler.changes import Tasks
 from scheduler.model import Problem
 from scheduler.printable import is_unsafe, printable
+from scheduler.registry import Registered
 from scheduler.settings import Settings
 from scheduler.status.read_model import Status
 from scheduler.storage.client import connect
@@ -46,11 +46,12 @@ class Service:
         """Imports the user's task modules; ends the process with one line if one of them is broken."""
         from scheduler.celeryapp import app  # reads the environment, so only when it is needed
 
+        app.scheduler_modules.is_strict = True
         app.loader.import_default_modules()
         return app
 
     @cached_property
-    def tasks(self) -> Tasks:
+    def tasks(self) -> Registered:
         from scheduler.registry import signatures
 
         return signatures(self.celery)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
+from redis import RedisError
 
 from scheduler import changes
 from scheduler.changes import Checked, Invalid
@@ -16,8 +17,12 @@ from scheduler.changes.followed import CONFIRM, refuse_other_file, replaced_file
 from scheduler.changes.plan import Change, Plan
 from scheduler.cli.common import Service, as_json, counted, print_json, say, with_service
 from scheduler.command_name import schema_path
-from scheduler.errors import Exit, RefusedChange
+from scheduler.errors import Exit, RefusedChange, SchedulerError
 from scheduler.registry import flask_target
+from scheduler.storage.client import connect
+from scheduler.storage.keys import Keys
+from scheduler.storage.workers import reported_tasks
+from scheduler.validate.meaning import UNKNOWN_TASK
 
 
 def with_file(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,8 +40,13 @@ def with_file(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def judge(service: Service, path: Path | None) -> Checked:
-    """Check the file at this path, or SCHEDULER_FILE for None."""
-    return changes.check(path or service.settings.file, service.tasks, service.brought)
+    """Check the file at this path (None: SCHEDULER_FILE); asks live workers for tasks that are unknown here."""
+    checked = changes.check(path or service.settings.file, service.tasks, service.brought)
+    if any(problem.what.startswith(UNKNOWN_TASK) for problem in checked.validated.errors):
+        with suppress(RedisError, SchedulerError), connect(service.settings) as client:
+            service.tasks.add(reported_tasks(client, Keys(service.settings.key_prefix)))
+            return changes.check(checked.path, service.tasks, service.brought)
+    return checked
 
 
 @click.command()

@@ -21,7 +21,8 @@ if run.reason == 'expired' then expire(run, run.finished) end
 write_run(ledger, id, run)
 -- One that counted as lost must not count twice.
 if is_open then note_end(prefix, ledger, run) else recount(prefix, ledger) end
-redis.call('ZREM', leases_key(prefix), id)
+-- A run that no worker began keeps its place there: it still expires, also while a worker holds its message back.
+if outcome ~= 'queued' or run.attempt then redis.call('ZREM', leases_key(prefix), id) end
 if outcome == 'queued' then
   set_open(ledger, id, ARGV[6])
   if run.queue then note_sent(prefix, run.queue, {ARGV[5], id}) end

@@ -39,6 +39,7 @@ class Reason(StrEnum):
         "lua/_ledger.lua",
         "beat/outbox.py",
         "beat/lost_messages.py",
+        "worker/lacking.py",
         "worker/signals.py",
     )
 
@@ -46,7 +47,6 @@ class Reason(StrEnum):
     TIME_LIMIT = "time limit", "failed", "it took longer than its timeout", "worker/signals.py"
     NO_NEXT_ATTEMPT = "no next attempt", "failed", "no worker started the next attempt in time", "lua/_ledger.lua"
     REVOKED = "revoked", "failed", "its Celery task was revoked", "worker/signals.py"
-    UNREGISTERED = "unregistered", "failed", "the worker does not know its task", "worker/signals.py"
     UNREADABLE = "message unreadable", "failed", "the worker could not read its message", "worker/intake.py"
     UNSENDABLE = "unsendable", "failed", "its message could not be published", "beat/outbox.py"
 
@@ -68,6 +68,7 @@ class Reason(StrEnum):
         "its worker holds it back because of the task's rate_limit",
         "worker/consumer.py",
     )
+    TASK_LACKING = "task lacking", "queued", "it had to wait for a worker that has its task", "worker/lacking.py"
     HANDED_BACK = (
         "handed back",
         "queued",

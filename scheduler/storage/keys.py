@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: What `Keys.notice` takes.
-NOTICES = ("loss", "snapshot", "broker", "messages", "kind", "given_up", "flask")
+NOTICES = ("loss", "snapshot", "broker", "messages", "kind", "given_up", "flask", "tasks")
 NEWS = ("zones",)  #: the same for news, which ask for nothing
 
 
@@ -162,6 +162,15 @@ class Keys:
     def probe(self) -> str:
         """Written, and gone at once, to see whether Redis takes writes."""
         return f"{self.prefix}:probe"
+
+    @property
+    def workers(self) -> str:
+        """Sorted set of the workers, by when (epoch seconds) what they reported expires."""
+        return f"{self.prefix}:workers"
+
+    def worker(self, name: str) -> str:
+        """The tasks that a live worker has: a JSON list, gone a while after its end."""
+        return f"{self.prefix}:worker:{name}"
 
     @property
     def standby_files(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from scheduler.model import Declared, Position, Problem
 from scheduler.schedule_file import Document, owner, printable
-from scheduler.validate import gate
+from scheduler.validate import gate, meaning
 from scheduler.validate.gate import Gate
 from scheduler.validate.meaning import UNKNOWN_CALENDAR, Calendars, Reserved, Tasks
 from scheduler.validate.terms import MAX_FINDINGS, Finding, shown
@@ -45,6 +45,7 @@ def validate(document: Document, *, tasks: Tasks | None) -> Validated:
     if document.problems and not document.data:
         return Validated({}, document.problems)
     declared, findings = _everything(document.data, tasks)
+    findings += meaning.import_findings(document.imports, tasks)
     if document.incomplete:  # the unread part may declare the calendar
         findings = [finding for finding in findings if not finding.what.startswith(UNKNOWN_CALENDAR)]
     # One problem per position is enough: the parser's comes first, since the others may only follow from it.

@@ -21,6 +21,7 @@ SCALARS = frozenset({str, int, bool, type(None)})
 KEYS = frozenset({*Schedule.model_fields, "except"})
 REFERENCES = "write ${NAME} or ${file:/path}, and $${ for a literal ${"
 UNKNOWN_CALENDAR = "unknown calendar"
+UNKNOWN_TASK = "unknown task"
 SOURCE = "tasks come from SCHEDULER_IMPORTS and `imports:`"
 
 
@@ -99,7 +100,7 @@ def task_findings(schedule: Schedule, tasks: Tasks) -> Iterator[Finding]:
     if schedule.task not in tasks:
         hint = near(schedule.task, tasks)
         remedy = f"{hint} T{SOURCE[1:]}" if hint else SOURCE
-        yield Finding(("task",), f"unknown task {shown(schedule.task)}", remedy)
+        yield Finding(("task",), f"{UNKNOWN_TASK} {shown(schedule.task)}", remedy)
         return
     if serializer := getattr(tasks, "refused", {}).get(schedule.task):
         what = f"task {shown(schedule.task)} sends its messages as {shown(serializer)}, and workers accept JSON only"
@@ -118,6 +119,14 @@ def task_findings(schedule: Schedule, tasks: Tasks) -> Iterator[Finding]:
     except TypeError as error:
         key = "args" if schedule.args else "kwargs" if schedule.kwargs else "task"
         yield Finding((key,), f"the arguments do not match task {shown(schedule.task)}: {error}", takes(signature))
+
+
+def import_findings(modules: Iterable[str], tasks: Tasks | None) -> Iterator[Finding]:
+    """Findings for modules that this process tried to import and could not."""
+    failed: Mapping[str, str] = getattr(tasks, "failed", {})
+    for index, module in enumerate(modules):
+        if module in failed:
+            yield Finding(("imports", index), failed[module])
 
 
 @dataclass(frozen=True)

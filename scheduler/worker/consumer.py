@@ -30,6 +30,7 @@ from scheduler.storage.ledger import UNTAKEN, Ledger
 from scheduler.storage.refusals import code_of, sentence
 from scheduler.worker.drain import forgive, hand_back
 from scheduler.worker.intake import Intake
+from scheduler.worker.lacking import LEARN_INTERVAL_S, Lacking
 from scheduler.worker.prepare import prepare
 from scheduler.worker.requests import context_of, plain_calls_of_this_worker
 from scheduler.worker.unacknowledged import QoS
@@ -80,6 +81,7 @@ class Consumer(consumer.Consumer):
 
     returned: frozenset[str] = frozenset()  #: plain calls whose messages return to the queue with the lost connection
     lost_at = 0.0  #: when Redis was there last (monotonic), 0 while it is there
+    learning: Any = None  #: the timer that imports modules
     pause = 0.0  #: seconds until the next attempt
     looked_at = 0.0  #: when Redis took a write last, or should have (monotonic)
 
@@ -90,6 +92,7 @@ class Consumer(consumer.Consumer):
         prepare(self.app)  # the pool forks later
         self.redis = connect(self.app.scheduler_settings)
         self.intake = Intake(self.app, self.connection_errors)
+        self.lacking = Lacking(self)
         give = self.controller._process_task
         guarded = self.intake.guard_pool(self.controller)
         if on_task_request == give:  # else Celery looks for a free place in the pool first, and calls it then
@@ -107,6 +110,11 @@ class Consumer(consumer.Consumer):
     def on_unknown_message(self, body: Any, message: Any) -> None:
         """The message names no task."""
         self.intake.refuse(message, Unreadable("it is not Celery's: it names no task"))
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """No task of that name is registered here; a run waits, any other message fails as Celery lets it."""
+        if not self.lacking.hold(message, str((message.headers or {}).get("task"))):
+            super().on_unknown_task(body, message, exc)
 
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Celery can make no request of the message."""
@@ -159,16 +167,21 @@ class Consumer(consumer.Consumer):
     def on_ready(self) -> None:
         """Messages are taken from here on."""
         self.take_runs()
+        if self.learning is None:  # Celery keeps the timer over every connection
+            self.learning = self.timer.call_repeatedly(LEARN_INTERVAL_S, self.lacking.learn)
         super().on_ready()
 
     def take_runs(self) -> None:
         """Redis is there: say so, the first time and after it was away."""
-        notify.ready(
-            f"takes runs from {', '.join(self.app.amqp.queues.consume_from)}, {self.pool.num_processes} at a time"
-        )
+        self.tell_ready()
         if self.lost_at:
             emit("worker.redis_back", seconds=time.monotonic() - self.lost_at)
         self.lost_at = self.pause = 0.0
+
+    def tell_ready(self) -> None:
+        """What the unit's status says of a worker that takes runs."""
+        queues = ", ".join(self.app.amqp.queues.consume_from)
+        notify.ready(f"takes runs from {queues}, {self.pool.num_processes} at a time{self.lacking.sentence}")
 
     def register_with_event_loop(self, hub: Any) -> None:
         """Show systemd's watchdog that the loop turns, by the loop itself, and look at Redis."""

@@ -11,6 +11,7 @@ from scheduler.settings import Settings
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
+from scheduler.worker.known_tasks import TaskReport
 from scheduler.worker.native_thread import start_thread
 from scheduler.worker.requests import runs_of_this_worker
 from scheduler.worker.unacknowledged import MessageRenewer
@@ -21,9 +22,10 @@ MAX_RETRY_PAUSE_S = 1.0
 class LeaseRenewer:
     """Renews the leases of what this worker runs and holds, in a thread, until the process ends."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, report: TaskReport | None = None) -> None:
         # Clients of its own: the pool may fork again while this thread uses them.
         self.ledger = Ledger(connect(settings), Keys(settings.key_prefix), settings)
+        self.report = report
         self.messages = None if settings.speaks_amqp else MessageRenewer(settings)
 
     def start(self) -> None:
@@ -31,16 +33,16 @@ class LeaseRenewer:
 
     def run(self) -> None:
         """Renew the leases three times per lease, for as long as the process lives."""
-        pause = self.ledger.lease / 3
         while True:
-            time.sleep(pause)
-            pause = self.renew()
+            time.sleep(self.renew())
 
     def renew(self) -> float:
         """Renew all leases; returns the seconds until the next renewal."""
         done = [reached(lambda: self.ledger.renew(runs_of_this_worker()))]
         if self.messages:
             done.append(reached(self.messages.renew))
+        if self.report:
+            done.append(reached(self.report.renew))
         pause = self.ledger.lease / 3
         return pause if all(done) else min(pause / 4, MAX_RETRY_PAUSE_S)
 

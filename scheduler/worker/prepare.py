@@ -9,6 +9,7 @@ from scheduler.process.ending import must_succeed
 from scheduler.registry import flask_target
 from scheduler.sending.readable import is_limit
 from scheduler.settings import Settings
+from scheduler.worker.known_tasks import complete_in_children
 from scheduler.worker.recorded_task import RecordedTask
 
 LIMITS = ("time_limit", "soft_time_limit")
@@ -21,6 +22,7 @@ def prepare(app: Celery) -> None:
     if settings.flask_app:
         flask_target(settings.flask_app)
     app.finalize()
+    complete_in_children(app)
     for task in app.tasks.values():
         for limit in LIMITS:
             if not is_limit(getattr(task, limit)):

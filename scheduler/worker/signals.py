@@ -13,7 +13,6 @@ from celery.app.task import Context
 from celery.exceptions import WorkerLostError
 from celery.worker import state
 
-from scheduler.events import emit
 from scheduler.model import Reason
 from scheduler.process.ending import must_succeed
 from scheduler.references import CannotFill, Hidden
@@ -21,6 +20,7 @@ from scheduler.sending.headers import run_of
 from scheduler.settings import Settings
 from scheduler.storage.ledger import UNTAKEN
 from scheduler.tasks import TaskFailed
+from scheduler.worker.known_tasks import TaskReport
 from scheduler.worker.leases import LeaseRenewer
 from scheduler.worker.limits import TIME_LIMITS, sentence
 from scheduler.worker.recorded_task import MAX_RETRY_PAUSE_S
@@ -49,7 +49,6 @@ class Signals:
             signals.task_failure: self.failed,
             signals.task_retry: self.retried,
             signals.task_revoked: self.revoked,
-            signals.task_unknown: self.unknown,
         }
         for signal, handler in handlers.items():
             signal.connect(handler, weak=False)
@@ -60,9 +59,9 @@ class Signals:
         with suppress(NoFlaskApp), self.recorder.context:
             pass
 
-    def keep_leases(self, **_: Any) -> None:
+    def keep_leases(self, sender: Any, **_: Any) -> None:
         """In the worker's main process, which is free while a task keeps its child busy."""
-        LeaseRenewer(self.recorder.settings).start()
+        LeaseRenewer(self.recorder.settings, TaskReport(sender.app, sender.hostname)).start()
 
     def succeeded(self, sender: Task, result: Any, **_: Any) -> None:
         """In the child, after the body returned."""
@@ -96,14 +95,6 @@ class Signals:
             self.recorder.close(request, "skipped", reason=Reason.EXPIRED, unclaimed=True)
         else:
             self.recorder.close(request, "failed", reason=Reason.REVOKED)
-
-    def unknown(self, name: str, message: Any, **_: Any) -> None:
-        """In the main process: no task of this name is registered here."""
-        request = Context(message.headers or {})
-        if run_of(request) is not None:
-            emit("app.unregistered", run=run_of(request), task=name)
-        error = f"task {name!r} is not registered on this worker: name its module in SCHEDULER_IMPORTS there"
-        self.recorder.close(request, "failed", reason=Reason.UNREGISTERED, result=error)
 
 
 def next_attempt(retry: Any) -> float:

@@ -299,15 +299,6 @@ def test_a_run_that_waits_for_a_rate_limit_says_so(shop: Shop) -> None:
     assert score > time.time(), "beat does not count it as lost before its time"
 
 
-def test_a_task_that_this_worker_does_not_know_is_failed_as_unregistered(shop: Shop) -> None:
-    run = shop.run("nowhere.task")
-    assert (run.outcome, run.reason) == ("failed", "unregistered")
-    assert run.result == (
-        "task 'nowhere.task' is not registered on this worker: name its module in SCHEDULER_IMPORTS there"
-    )
-    shop.worker.says("task 'nowhere.task' is not registered on this worker")
-
-
 def test_a_run_that_takes_too_long_is_stopped_and_failed(shop: Shop) -> None:
     run = shop.run("runs.nap", 60, timeout="1s")
     assert (run.outcome, run.reason) == ("failed", "time limit")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scheduler.beat.scheduler import Scheduler
-from scheduler.model import Run
+from scheduler.model import Reason, Run
 from scheduler.storage.client import Client
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.ledger import Ledger
@@ -49,11 +49,20 @@ def test_a_run_without_a_worker_expires_at_its_expiry(
 
 
 def test_a_run_that_a_worker_claimed_does_not_expire(beat: Scheduler, store: Store, ledger: Ledger) -> None:
-    run = send(beat, store, ledger, expires="2s")
+    run = send(beat, store, ledger, expires="4s")
     assert ledger.claim(run, "worker", "token") == "claimed"
     until(lambda: time.time() > run.expires + 0.5, 10, "its expiry is over")
     lead(beat)
     assert ledger.get(run.id).outcome == "running"
+
+
+@pytest.mark.parametrize("reason", [Reason.RATE_LIMITED, Reason.TASK_LACKING])
+def test_a_run_that_a_worker_holds_back_still_expires(
+    beat: Scheduler, store: Store, ledger: Ledger, client: Client, reason: Reason
+) -> None:
+    run = send(beat, store, ledger, expires="1h")
+    assert ledger.close(run.id, "queued", when=time.time(), until=run.expires, unclaimed=True, reason=reason)
+    assert client.zscore(beat.context.keys.leases, run.id) == run.expires
 
 
 def test_the_run_that_waits_behind_another_expires_too(
