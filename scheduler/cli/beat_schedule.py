@@ -18,7 +18,7 @@ PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]*|[0-9.]+[a-z]+([0-9.]+[a-z]+)*")
 WORDS = ("true", "false", "null")  #: what YAML reads as no text
 
 
-@click.command(name="beat-schedule")
+@click.command(name="beat-schedule", short_help="Print a beat_schedule as a schedule file.")
 @with_service
 def beat_schedule(service: Service) -> int:
     """Print the application's beat_schedule as a schedule file.
@@ -31,7 +31,7 @@ def beat_schedule(service: Service) -> int:
     # As Celery does it: runs may overlap.
     click.echo(f"{schema_comment()}\ndefaults: {{overlap: allow}}\n\nschedules:" + ("" if brought.fields else " {}"))
     for name, fields in brought.fields.items():
-        click.echo("\n".join(schedule_lines(name, fields, f"{brought.sources[name]!r} of {where}")))
+        click.echo("\n".join(schedule_lines(name, fields, f"beat_schedule {brought.sources[name]!r} of {where}")))
     errors = [problem for problem in brought.problems if problem.severity == "error"]
     for problem in brought.problems:
         say(f"# {problem}")
@@ -43,7 +43,7 @@ def beat_schedule(service: Service) -> int:
 def schedule_lines(name: str, fields: Mapping[str, Any], source: str) -> Iterator[str]:
     """One schedule, below a comment that names its place in the application."""
     yield ""
-    yield f"  # beat_schedule {printable(source)}"
+    yield f"  # {printable(source)}"
     yield f"  {name if PLAIN.fullmatch(name) and name.lower() not in WORDS else quoted(name)}:"
     for key, value in fields.items():
         yield f"    {key}: {value if key in ('task', 'every') and PLAIN.fullmatch(value) else quoted(value)}"

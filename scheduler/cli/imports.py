@@ -1,4 +1,4 @@
-"""The commands that convert jobs from elsewhere: import crontab, import beat-schedule."""
+"""The commands that convert jobs from elsewhere: import crontab, import beat-schedule, import django-celery-beat."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tzlocal import get_localzone_name
 from scheduler.cli.beat_schedule import beat_schedule
 from scheduler.cli.common import counted, say
 from scheduler.cli.crontab_file import ImportedJob, read_crontab
+from scheduler.cli.django_celery_beat import django_celery_beat
 from scheduler.command_name import schema_comment
 from scheduler.errors import Exit
 from scheduler.printable import printable
@@ -87,4 +88,5 @@ def quoted(value: object) -> str:
 
 
 import_.add_command(beat_schedule)
+import_.add_command(django_celery_beat)
 COMMANDS = (import_,)

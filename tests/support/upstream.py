@@ -30,6 +30,7 @@ ALLOWED = {
     "excs": "Celery: of Retry",
     "jinja_options": "Flask",
     "message": "Celery: of Retry",
+    "nowfun": "Celery: of a schedule",
     "replaced_by": "ours, on Celery's request",
     "scheduler_modules": "ours, on Celery's application",
     "scheduler_recorder": "ours, on Celery's application",
