@@ -37,6 +37,7 @@ POINTS = (
     "outbox.after_take_out",
     "lease.before_release",
     "lease.after_release",
+    "consumer.before_connect",
     "recorder.before_claim",
     "recorder.after_claim",
     "recorder.after_body",

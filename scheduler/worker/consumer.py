@@ -18,6 +18,7 @@ from celery.worker import consumer, heartbeat
 from celery.worker.consumer import Mingle
 from celery.worker.state import maybe_shutdown
 
+from scheduler import faults
 from scheduler.events import emit
 from scheduler.model import Reason
 from scheduler.process import notify
@@ -145,7 +146,22 @@ class Consumer(consumer.Consumer):
     def connect(self) -> Any:
         """A connection to the broker; waits until Redis can be used."""
         self.wait_for_redis()
-        return super().connect()
+        faults.reach("consumer.before_connect")
+        if self.app.scheduler_settings.has_outbox:
+            return super().connect()
+        connection = self.app.connection_for_read(heartbeat=self.amqheartbeat)
+        # Redis may be away again by now. Celery would pause for up to half a minute between two attempts, of which the
+        # watchdog hears nothing.
+        pauses = {"interval_start": 0, "interval_step": 0.2, "interval_max": MAX_PAUSE_S}
+        connection.ensure_connection(self.wait_again, callback=maybe_shutdown, **pauses)
+        if self.hub:
+            connection.transport.register_with_event_loop(connection.connection, self.hub)
+        return connection
+
+    def wait_again(self, error: Exception, _: float) -> None:
+        """What kombu calls after each attempt that failed, with the pause in seconds that follows."""
+        self.tell(error)
+        self.wait_for_redis()
 
     def wait_for_redis(self) -> None:
         """Return when Redis takes a write; ends the worker where it was asked to stop meanwhile."""

@@ -54,3 +54,18 @@ def test_a_redis_that_comes_back_with_older_data_runs_nothing_again(launcher: La
         service.end(beat)
         assert reckon(service, torn=[(copied, died)])["torn"] >= 20
         assert max(bodies_of(service).values()) == 1
+
+
+def test_a_redis_that_is_away_again_as_the_worker_connects_is_waited_for_as_ever(service: Service) -> None:
+    service.declare(2)
+    service.load()
+    beat = service.leads(service.beat())
+    worker = service.worker(faults="consumer.before_connect:stop")
+    worker.freezes()
+    service.redis.kill()
+    worker.thaw()
+    until(lambda: "Waiting for Redis" in worker.output, 60, "the worker says that Redis is away")
+    service.redis.start(*service.redis_options)
+    service.end(beat)
+    assert set(reckon(service)) == {"succeeded"}
+    assert "Trying again" not in worker.output, "Celery's pauses become longer and longer"
