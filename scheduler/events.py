@@ -74,7 +74,7 @@ EVENTS: dict[str, tuple[int, str]] = {
     "worker.redis_refuses": (ERROR, "Waiting for Redis until this is fixed: {problem}"),
     "worker.returned": (WARNING, "Returned messages to their queues, because their worker disappeared: {count}"),
     "ledger.away": (ERROR, "Cannot record {run} as {outcome}: {error}"),
-    "application.left_behind": (WARNING, "{problem}"),
+    "application.note": (WARNING, "{problem}"),
     "imports.failed": (ERROR, "Runs of its tasks wait until this is fixed: {problem}"),
     "worker.lacks": (ERROR, "{problem}"),
     "worker.learned": (INFO, "Imported modules of the schedule file; now has {tasks} tasks"),

@@ -106,7 +106,16 @@ def as_json(arguments: Any) -> Any:
         plain = json.loads(json.dumps(arguments))
     except (TypeError, ValueError) as error:
         raise CannotSay(f"its arguments are not JSON: {error}", "use texts, numbers, lists and mappings") from None
-    return plain
+    return escaped(plain)
+
+
+def escaped(value: Any) -> Any:
+    """The same value for the file, in which ``${`` begins a reference."""
+    if isinstance(value, str):
+        return value.replace("${", "$${")
+    if isinstance(value, list):
+        return [escaped(item) for item in value]
+    return {key: escaped(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def task_name(task: Any) -> str:

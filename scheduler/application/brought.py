@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,10 +22,10 @@ class Brought:
     sources: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
-    def missing(self, names: Collection[str]) -> list[str]:
-        """The application's own names of its schedules that are not among these names of the file."""
-        unsaid = [problem.schedule for problem in self.problems if problem.severity == "error"]
-        return [source for name, source in self.sources.items() if name in self.fields and name not in names] + unsaid
+    @property
+    def unsaid(self) -> frozenset[str]:
+        """The names of those without a word in the file."""
+        return frozenset(self.sources.keys() - self.fields.keys())
 
 
 NOTHING = Brought()

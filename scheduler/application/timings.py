@@ -43,7 +43,8 @@ def timing_fields(value: Any, zone: str, *, relative: bool = False) -> Said:
     if reader is None:
         raise CannotSay(f"its schedule is a {type(value).__module__}.{type(value).__qualname__}", OWN_CLASS)
     fields, notes = reader(value, zone)
-    return (fields if zone == "UTC" or "every" in fields else {**fields, "timezone": zone}), notes
+    # Also UTC is said, because the file may have another zone at its top.
+    return (fields if "every" in fields else {**fields, "timezone": zone}), notes
 
 
 def interval(value: schedule, zone: str) -> Said:

@@ -40,7 +40,7 @@ def adopted(entry: Entry, stored: Mapping[str, str], now: datetime, zone: str = 
     if ends_pause and entry.fields.get("enabled", True):
         del changed["enabled"]
     entry = replace(entry, zone=zone)
-    after = overlaid(entry, changed, now) if entry.origin == "file" else replace(entry, fields=entry.fields | changed)
+    after = overlaid(entry, changed, now) if entry.is_declared else replace(entry, fields=entry.fields | changed)
     after = replace(after, fields={key: value for key, value in after.fields.items() if value is not None}, error="")
     if entry.pause is not None and ends_pause:
         after = replace(after, pause=replace(entry.pause, until=to_seconds(now)))

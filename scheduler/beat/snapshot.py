@@ -28,7 +28,7 @@ def is_worth_keeping(stored: Mapping[str, str]) -> bool:
     if "definition" not in stored:
         return False
     overlaid = stored.get("pause") or stored.get("skip") or stored.get("overlay", "{}") != "{}"
-    return bool(stored.get("origin") != "file" or overlaid or '"max_runs"' in stored.get("fields", ""))
+    return bool(stored.get("origin") not in ("file", "app") or overlaid or '"max_runs"' in stored.get("fields", ""))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 
 from scheduler import references
 from scheduler.changes import plan
-from scheduler.changes.common import ATTEMPTS, Invalid, Tasks, clock, line_of, needs_reschedule
+from scheduler.changes.common import ATTEMPTS, DECLARED_IN, Invalid, Tasks, clock, line_of, needs_reschedule
 from scheduler.errors import Conflict, NotFound, RefusedChange
 from scheduler.model import Declared, Entry, Overlaid, Pause, Problem, SkipNext
 from scheduler.sending.upcoming import due_instants, left_out
@@ -155,8 +155,8 @@ def remove(store: Store, name: str, *, by: str, why: str = "", seen: Entry | Non
     Raises Conflict if it differs from ``seen``.
     """
     entry = seen or store.get(name)
-    if entry.origin == "file":
-        raise RefusedChange(f"'{name}' is declared in the schedule file: remove it there, or pause it")
+    if entry.is_declared:
+        raise RefusedChange(f"'{name}' is declared in {DECLARED_IN[entry.origin]}: remove it there, or pause it")
     line = line_of(name, by, clock(), "remove", entry, None, why)
     store.write([Write(name, entry, None, audit=line)])
 

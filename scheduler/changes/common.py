@@ -15,6 +15,7 @@ from scheduler.storage.audit import audit_line
 from scheduler.storage.instants import from_seconds
 
 Tasks = Mapping[str, inspect.Signature | None] | None
+DECLARED_IN = {"file": "the schedule file", "app": "the application's beat_schedule"}  #: by origin
 ATTEMPTS = 5  #: tries to write a change before Conflict is raised
 
 

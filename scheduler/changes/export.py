@@ -108,6 +108,10 @@ def of_page(entry: Entry, declared: Declared | None, top: Iterable[str]) -> dict
 
 def of_overlay(entry: Entry, declared: Declared | None, fields: Collection[str]) -> dict[str, Any]:
     """The overlaid values that differ from the file; timing keys go together, and None removes a key."""
+    if entry.origin == "app":
+        raise RefusedChange(
+            f"'{entry.name}' is declared in the application: `scheduler import beat-schedule` prints it for the file"
+        )
     if entry.origin != "file":
         raise RefusedChange(
             f"'{entry.name}' was created by another program with RedBeat's API: it cannot be written to the file"
@@ -229,4 +233,9 @@ def candidates(store: Store, names: Collection[str] = ()) -> list[Entry]:
     """Schedules that differ from the file; only these, if names are given. Raises NotFound."""
     if names:
         return [store.get(name) for name in names]
-    return [entry for entry in store.all().values() if not entry.error and (entry.overlay or entry.origin == "admin")]
+    return [entry for entry in store.all().values() if is_exported(entry)]
+
+
+def is_exported(entry: Entry) -> bool:
+    """Whether the file could have the entry's changes: those of the application's schedules stay on the page."""
+    return not entry.error and (entry.origin == "admin" or (entry.origin == "file" and bool(entry.overlay)))

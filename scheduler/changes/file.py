@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,14 @@ from scheduler.changes.followed import CONFIRM, is_followed, place_of
 from scheduler.changes.plan import Change, Plan
 from scheduler.errors import Conflict, Exit, RefusedChange
 from scheduler.events import emit
-from scheduler.model import Problem
+from scheduler.model import Declared, Problem
 from scheduler.schedule_file.watch import FileWatch
 from scheduler.storage.store import Store, Write
-from scheduler.validate import Validated, validate
+from scheduler.validate import Validated, validate, validate_beside
 from scheduler.validate.advice import advise
 
 TasksFor = Callable[[tuple[str, ...]], Tasks]  #: the tasks that exist beside a file that imports these modules
-IMPORT = "add to the file what `scheduler import beat-schedule` prints"
-MAX_NAMED = 5  #: names of the application's schedules in one line
+OVERRIDDEN = "the application's beat_schedule declares it too, and the file's counts"
 MAX_LOGGED = 20  #: problems of one file in the log
 MAX_STORED = 200  #: problems of one file on the page
 
@@ -51,21 +50,33 @@ class Checked:
     unended: tuple[str, ...] = ()  #: files whose last line has no line break
     imports: tuple[str, ...] = ()
     brought: Brought = NOTHING  #: what the application declares itself
+    beside: Mapping[str, Declared] = field(default_factory=dict)  #: of that, what can be loaded
+    beside_problems: tuple[Problem, ...] = ()
 
     @property
     def is_unreadable(self) -> bool:
         """Whether the file could not be read at all: problems inside it would have a position."""
         return any(problem.position is None and not problem.schedule for problem in self.validated.errors)
 
-    def left_behind(self) -> tuple[Problem, ...]:
-        """A warning if the application declares schedules that the file lacks: nothing runs those."""
-        missing = self.brought.missing(self.validated.declared)
-        if not missing:
-            return ()
-        names = ", ".join(missing[:MAX_NAMED]) + (", …" if len(missing) > MAX_NAMED else "")
-        noun = "schedule" if len(missing) == 1 else "schedules"
-        what = f"the application's beat_schedule holds {len(missing)} {noun} not in the file ({names})"
-        return (Problem(f"{what}, and nothing runs them", f"{IMPORT}, or delete them there", severity="warning"),)
+    @property
+    def declared(self) -> dict[str, Declared]:
+        """The schedules of the file, and of the application those that the file does not declare."""
+        return {**self.beside, **self.validated.declared}
+
+    @property
+    def broken(self) -> frozenset[str]:
+        """Schedules of the application that cannot be loaded: those that were loaded before stay as they are."""
+        return self.brought.unsaid | (self.brought.fields.keys() - self.beside.keys())
+
+    def notes(self) -> tuple[Problem, ...]:
+        """Problems of what the application declares, which do not stop the file, and what the file overrides."""
+        named = self.validated.declared.keys()
+        overridden = [
+            Problem(OVERRIDDEN, "delete one of the two", name, severity="warning")
+            for name in self.brought.fields
+            if name in named
+        ]
+        return (*(problem for problem in self.beside_problems if problem.schedule not in named), *overridden)
 
     def advice(self) -> tuple[Problem, ...]:
         """Warnings about the coming year, with positions."""
@@ -84,7 +95,9 @@ def check(path: Path, tasks: Tasks | TasksFor, brought: Brought = NOTHING) -> Ch
     valid = validate(document, tasks=tasks)
     known = calendars if isinstance(calendars, dict) else {}
     included = document.patterns, document.files, document.unended, document.imports
-    return Checked(valid, document.digest, path, known, document.positions, *included, brought)
+    beside, wrong = validate_beside(document, brought.fields, tasks=tasks)
+    problems = (*brought.problems, *(replace(it, what=f"the application's beat_schedule: {it.what}") for it in wrong))
+    return Checked(valid, document.digest, path, known, document.positions, *included, brought, beside, problems)
 
 
 def plan_for(store: Store, checked: Checked, since: datetime | None = None) -> Plan:
@@ -94,7 +107,15 @@ def plan_for(store: Store, checked: Checked, since: datetime | None = None) -> P
     """
     if not checked.validated.ok:
         raise (Unreadable if checked.is_unreadable else Invalid)(checked.validated.errors)
-    return plan.plan_file(store.all(), checked.validated.declared, since or clock(), checked.calendars, store.zone())
+    return plan.plan_file(
+        store.all(),
+        checked.declared,
+        since or clock(),
+        checked.calendars,
+        store.zone(),
+        app=checked.beside.keys() - checked.validated.declared.keys(),
+        kept=checked.broken,
+    )
 
 
 def apply(
@@ -115,6 +136,8 @@ def apply(
     for attempt in range(ATTEMPTS):
         wanted = plan_for(store, checked, since)
         if not allow_remove:
+            if not token:
+                refuse_other_application(checked, wanted)
             refuse_doubtful(checked, wanted, other_file=other_file)
         try:
             faults.reach("changes.before_write")
@@ -144,13 +167,26 @@ def refuse_doubtful(checked: Checked, wanted: Plan, *, other_file: bool = False)
         raise RefusedChange(f"{what}: add the line break; {remedy}")
 
 
+def refuse_other_application(checked: Checked, wanted: Plan) -> None:
+    """Raise RefusedChange if this command does not see the application whose schedules it would remove."""
+    if not checked.brought.sources and any(is_removal_of_app(it) for it in wanted.changes):
+        raise RefusedChange(
+            "beat's application declares schedules in its beat_schedule, which this command does not see, so "
+            "nothing was changed: set SCHEDULER_CELERY_APP and SCHEDULER_IMPORTS as beat has them"
+        )
+
+
+def is_removal_of_app(change: Change) -> bool:
+    return change.kind == "remove" and change.before is not None and change.before.origin == "app"
+
+
 def note_applied(store: Store, checked: Checked, done: Plan, *, is_leaders: bool) -> None:
     """Store facts about the applied file. If it is the leader's file, this clears its earlier problems."""
     now = str(clock().timestamp())
     facts = {"calendars": json.dumps(checked.calendars), "applied": now}
     if is_leaders or is_followed(store.file_facts(), checked.path):
         conflicts = [str(change) for change in done.changes if change.kind == "conflict"]
-        conflicts += [str(replace(problem, severity="error")) for problem in checked.left_behind()]
+        conflicts += [str(problem) for problem in checked.notes() if problem.severity == "error"]
         facts |= place_of(checked.path)
         facts |= {"digest": checked.digest, "read": now, "summary": done.summary()}
         facts |= {"state": "applied", "problems": "\n".join(conflicts), "imports": json.dumps(checked.imports)}
@@ -195,8 +231,8 @@ def load_for_beat(
     """Load the file as leader. Returns its problems, if any: then the last good schedules stay."""
     file = watch.path
     checked = check(file, tasks, brought)
-    for warning in checked.left_behind():
-        emit("application.left_behind", problem=replace(warning, severity="error"))
+    for note in checked.notes():
+        emit("application.note", problem=note)
     watch.follow(checked.patterns, certain=checked.validated.ok)
     progress()
     try:

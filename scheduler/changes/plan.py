@@ -6,16 +6,21 @@ change (``overlay``). A field that the file did not change keeps its overlay; ot
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
 from scheduler.model import TIMING_FIELDS, TIMING_KINDS, Declared, Entry, Overlaid
+from scheduler.model.entry import Origin
 from scheduler.storage.instants import to_seconds
 
 AGAIN = "the file declares it again"
+MOVED = {
+    "file": "the file declares it now, in the place of the application",
+    "app": "the application declares it now, in the place of the file",
+}
 
 Calendars = Mapping[str, Sequence[str]]
 Kind = Literal["add", "update", "remove", "rename", "conflict"]
@@ -70,24 +75,30 @@ def plan_file(
     now: datetime,
     calendars: Calendars = MappingProxyType({}),
     zone: str = "UTC",
+    app: Collection[str] = (),
+    kept: Collection[str] = (),
 ) -> Plan:
     """The changes of loading a valid file: schedules of origin ``file``, and excluded days from its calendars.
 
     ``calendars`` maps calendar names to days, for schedules of the page that name them; ``zone`` is the application's.
+    ``app`` are the wanted schedules that the application declares and the file does not; of its schedules ``kept`` has
+    those that stay although they are not wanted, because they have errors.
     """
     renames = find_renames(stored, wanted)
     changes = []
     for name, declared in wanted.items():
         entry = stored.get(renames.get(name, name))
-        change = add(declared, now, zone) if entry is None else update(entry, declared, now, calendars)
+        origin: Origin = "app" if name in app else "file"
+        change = add(declared, now, zone, origin) if entry is None else update(entry, declared, now, calendars, origin)
         if change is not None:
             changes.append(change)
-    gone = [entry for entry in stored.values() if entry.origin == "file" and entry.name not in wanted]
+    gone = [entry for entry in stored.values() if entry.is_declared and entry.name not in wanted]
+    gone = [entry for entry in gone if not (entry.origin == "app" and entry.name in kept)]
     moved = set(renames.values())
     changes += [Change("remove", entry.name, before=entry) for entry in gone if entry.name not in moved]
     made_here = [entry for entry in stored.values() if entry.origin == "admin" and entry.name not in wanted]
     changes += [change for entry in made_here if (change := follow(entry, now, calendars)) is not None]
-    return Plan(tuple(changes), sum(entry.origin == "file" for entry in stored.values()))
+    return Plan(tuple(changes), sum(entry.is_declared for entry in stored.values()))
 
 
 def find_renames(stored: Mapping[str, Entry], wanted: Mapping[str, Declared]) -> dict[str, str]:
@@ -99,15 +110,15 @@ def find_renames(stored: Mapping[str, Entry], wanted: Mapping[str, Declared]) ->
         and name not in stored
         and former not in wanted
         and former in stored
-        and stored[former].origin == "file"
+        and stored[former].is_declared
     }
 
 
-def add(declared: Declared, now: datetime, zone: str) -> Change:
+def add(declared: Declared, now: datetime, zone: str, origin: Origin = "file") -> Change:
     """Add a schedule that is not stored; it first falls due after ``now``."""
     fields = declared.fields()
     due = declared.timing().next_due(now)
-    entry = Entry(name=declared.name, origin="file", fields=fields, base=fields, due=due, zone=zone)
+    entry = Entry(name=declared.name, origin=origin, fields=fields, base=fields, due=due, zone=zone)
     return Change("add", declared.name, after=entry)
 
 
@@ -133,7 +144,9 @@ def days_of(names: Any, calendars: Calendars) -> list[str] | None:
     return [*dict.fromkeys(day for name in names for day in calendars[name])]
 
 
-def update(entry: Entry, declared: Declared, now: datetime, calendars: Calendars) -> Change | None:
+def update(
+    entry: Entry, declared: Declared, now: datetime, calendars: Calendars, origin: Origin = "file"
+) -> Change | None:
     """The change that the file makes to a stored schedule; None without one."""
     name = declared.name
     is_back = entry.origin == "admin" and bool(entry.base)  # it left the file, and a person restored it
@@ -142,10 +155,10 @@ def update(entry: Entry, declared: Declared, now: datetime, calendars: Calendars
         alike = followed.after if followed and followed.after else entry
         # Written to the file from the page, it is the same schedule: its history and its due instant stay.
         if alike.fields == declared.fields():
-            after = replace(alike, origin="file", base=alike.fields, overlay={})
+            after = replace(alike, origin=origin, base=alike.fields, overlay={})
             why = AGAIN if is_back else "the file now declares this schedule, which was created on the page"
             return Change("update", name, entry, after, compare(entry.fields, after.fields), why=why)
-    if entry.origin != "file" and not is_back:
+    if not entry.is_declared and not is_back:
         why = f"a schedule of this name already exists, with origin {entry.origin}"
         return Change("conflict", name, before=entry, why=why)
     base = declared.fields()
@@ -154,16 +167,18 @@ def update(entry: Entry, declared: Declared, now: datetime, calendars: Calendars
     if (
         not entry.error
         and not is_back
-        and (fields, base, kept, name) == (entry.fields, entry.base, dict(entry.overlay), entry.name)
+        and (fields, base, kept, name, origin)
+        == (entry.fields, entry.base, dict(entry.overlay), entry.name, entry.origin)
     ):
         return None
-    after = replace(entry, name=name, origin="file", fields=fields, base=base, overlay=kept, error="")
+    after = replace(entry, name=name, origin=origin, fields=fields, base=base, overlay=kept, error="")
     after = rescheduled(entry, after, now)
     kind: Kind = "update" if name == entry.name else "rename"
     # What the file took over from the page is no loss, so it needs no warning.
     agreed = {key for key, note in dropped.items() if note.value == base.get(key)}
     reasons = [f"from {entry.name}"] if kind == "rename" else []
     reasons += [AGAIN] if is_back else []
+    reasons += [MOVED[origin]] if entry.is_declared and entry.origin != origin else []
     reasons += [f"the file now has the page's value: {', '.join(sorted(agreed))}"] if agreed else []
     lost = {key: note for key, note in dropped.items() if key not in agreed}
     return Change(kind, name, entry, after, compare(entry.fields, fields), lost, "; ".join(reasons))
@@ -234,7 +249,7 @@ def rescheduled(before: Entry, after: Entry, now: datetime) -> Entry:
 def edit(entry: Entry, declared: Declared, by: str, now: datetime, why: str = "") -> Entry:
     """The entry after an edit: for a schedule that is or was the file's, an overlay for each field that differs."""
     wanted = declared.fields()
-    if entry.origin != "file" and not entry.base:
+    if not entry.is_declared and not entry.base:
         return rescheduled(entry, replace(entry, fields=wanted, error=""), now)
     stamp = to_seconds(now)
     overlay = {}

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from scheduler import changes
 from scheduler.changes import Restored, Tasks
+from scheduler.changes.common import DECLARED_IN
 from scheduler.changes.plan import compare
 from scheduler.errors import NotFound, RefusedChange
 from scheduler.model import Entry, Overlaid, Pause, SkipNext
@@ -78,7 +79,7 @@ def restored(line: Mapping[str, Any], entry: Entry | None) -> Undo:
     """The undo of a removal; raises RefusedChange if there is a schedule of this name again that is not the file's."""
     name = str(line["schedule"])
     lost = lost_with(line)
-    if entry is not None and entry.origin == "file" and "base" in line and not entry.error:
+    if entry is not None and entry.is_declared and "base" in line and not entry.error:
         return Undo("give_back", name, entry, lost=lost)
     if entry is not None:
         raise RefusedChange(f"'{name}' exists: there is nothing to restore")
@@ -101,8 +102,8 @@ def lost_with(line: Mapping[str, Any]) -> Restored:
 
 def removed(name: str, after: Mapping[str, Any], entry: Entry) -> Undo:
     """The undo of a creation; raises RefusedChange for a schedule of the file, and if it was changed since."""
-    if entry.origin == "file":
-        raise RefusedChange(f"'{name}' is declared in the schedule file: remove it there, or pause it")
+    if entry.is_declared:
+        raise RefusedChange(f"'{name}' is declared in {DECLARED_IN[entry.origin]}: remove it there, or pause it")
     refuse_changed(name, compare(after, entry.fields))
     return Undo("remove", name, entry)
 

@@ -63,21 +63,26 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
         flask_target(service.settings.flask_app)
     checked = judge(service, path)
     valid = checked.validated
-    warnings = valid.warnings + tuple(service.differences) + checked.left_behind() + checked.advice()
+    unloadable = tuple(note for note in checked.notes() if note.severity == "error")
+    warnings = valid.warnings + tuple(service.differences)
+    warnings += tuple(note for note in checked.notes() if note.severity == "warning") + checked.advice()
+    errors = valid.errors + unloadable
     if json_:
-        reported = (*valid.errors, *warnings)
+        reported = (*errors, *warnings)
         problems = [{"severity": problem.severity, "problem": str(problem)} for problem in reported]
         files = [str(path) for path in checked.files]
-        facts = {"file": str(checked.path), "includes": files, "ok": valid.ok, "schedules": len(valid.declared)}
+        facts = {"file": str(checked.path), "includes": files, "ok": not errors, "schedules": len(valid.declared)}
         print_json({**facts, "problems": problems})
     else:
-        for problem in (*valid.errors, *warnings):
+        for problem in (*errors, *warnings):
             say(str(problem), err=problem.severity == "error")
-        if valid.ok:
+        if not errors:
             where = f" in {len(checked.files) + 1} files" if checked.files else ""
             schedules, warned = counted(len(valid.declared), "schedule"), counted(len(warnings), "warning")
-            say(f"{checked.path}: {schedules}{where}, {warned}, no errors")
-    if not valid.ok:
+            more = len(checked.declared) - len(valid.declared)
+            beside = f" and {counted(more, 'schedule')} of the application" if more else ""
+            say(f"{checked.path}: {schedules}{where}{beside}, {warned}, no errors")
+    if errors:
         return Exit.NO_INPUT if checked.is_unreadable else Exit.PROBLEMS
     return Exit.CHANGES if strict and warnings else Exit.OK
 

@@ -9,6 +9,8 @@ from typing import Any, Literal
 from scheduler import timing
 from scheduler.model.schedule import Schedule
 
+Origin = Literal["file", "app", "admin", "redbeat"]
+
 
 @dataclass(frozen=True)
 class Declared:
@@ -81,12 +83,12 @@ class SkipNext:
 class Entry:
     """A schedule's form in RedBeat, decoded.
 
-    ``fields`` are the values in force; ``base`` those last loaded from the file (empty for origin admin and redbeat).
+    ``fields`` are the values in force; ``base`` those last loaded from the file or the application (else empty).
     ``due`` is the next due instant (aware UTC) or None when it will never fire again; ``revision`` counts edits.
     """
 
     name: str
-    origin: Literal["file", "admin", "redbeat"]
+    origin: Origin
     fields: dict[str, Any]
     base: dict[str, Any] = field(default_factory=dict)
     overlay: dict[str, Overlaid] = field(default_factory=dict)
@@ -104,6 +106,11 @@ class Entry:
         fields = dict(self.fields)
         excluded = tuple(fields.pop("excluded", ()))
         return Declared(self.name, Schedule.model_validate(fields), excluded)
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether the file or the application declares it: loading them may change and remove it."""
+        return self.origin in ("file", "app")
 
     @property
     def tags(self) -> tuple[str, ...]:

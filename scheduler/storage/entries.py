@@ -12,13 +12,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from scheduler import references, timing
 from scheduler.errors import RefusedChange
 from scheduler.model import Entry, Overlaid, Pause, Policies, SkipNext
+from scheduler.model.entry import Origin
 from scheduler.storage.instants import from_micros, from_redbeat, from_seconds, to_micros, to_redbeat_json, to_seconds
 from scheduler.storage.records import loads, mapping, record
 from scheduler.timing import Timing, TimingError
@@ -26,6 +27,7 @@ from scheduler.timing import Timing, TimingError
 NEVER = -1.0  #: RedBeat ignores scores below zero
 FROM_FILE = "only the schedule file may say ${…}, and only where it says so itself"
 OUR_HEADERS = "scheduler_"  #: what the name of each header of ours starts with
+ORIGINS = get_args(Origin)
 JSON_FIELDS = ("fields", "base", "overlay")
 
 
@@ -70,7 +72,7 @@ def declared_job(entry: Entry) -> Job:
     """The job of an entry of the file or the page; raises DamagedEntry, or an error of the model or its timing."""
     declared = entry.declared()
     schedule = declared.schedule
-    if wrong := references.added(entry.fields, entry.base if entry.origin == "file" else {}):
+    if wrong := references.added(entry.fields, entry.base if entry.is_declared else {}):
         raise DamagedEntry(f"{wrong[0][0]}: {FROM_FILE}")
     return Job(
         name=entry.name,
@@ -196,7 +198,7 @@ def decode_frame(name: str, stored: Mapping[str, str]) -> Entry:
     """The entry with its fields as stored, not checked; raises what JSON and the types raise for damage."""
     seen = mapping(loads(stored.get("meta") or "{}"))
     origin = stored.get("origin", "redbeat")
-    if origin not in ("file", "admin", "redbeat"):
+    if origin not in ORIGINS:
         raise DamagedEntry(f"its origin is {origin!r}")
     own = {key: mapping(loads(stored.get(key) or "{}")) for key in JSON_FIELDS}
     pause = stored.get("pause")
@@ -239,7 +241,7 @@ def damaged(name: str, stored: Mapping[str, str], error: str) -> Entry:
     origin, revision = stored.get("origin"), stored.get("revision", "")
     return Entry(
         name=name,
-        origin="file" if origin == "file" else "admin" if origin == "admin" else "redbeat",
+        origin=origin if origin in ORIGINS else "redbeat",  # type: ignore[arg-type]
         fields={"task": "?", "raw": stored.get("definition", "")[:2000]},
         revision=int(revision) if re.fullmatch("[1-9][0-9]*", revision) else 0,
         error=error,

@@ -13,7 +13,7 @@ from scheduler.validate.gate import Gate
 from scheduler.validate.meaning import UNKNOWN_CALENDAR, Calendars, Reserved, Tasks
 from scheduler.validate.terms import MAX_FINDINGS, Finding, shown
 
-__all__ = ["Calendars", "Reserved", "Tasks", "Validated", "validate", "validate_fields"]
+__all__ = ["Calendars", "Reserved", "Tasks", "Validated", "validate", "validate_beside", "validate_fields"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,26 @@ def validate(document: Document, *, tasks: Tasks | None) -> Validated:
     problems = [_placed(finding, document) for finding in findings]
     more = [problem for problem in problems if problem.position not in reported]
     return Validated(declared, tuple(sorted([*document.problems, *more], key=_place(document))))
+
+
+def validate_beside(
+    document: Document, fields: Mapping[str, Mapping[str, Any]], *, tasks: Tasks | None
+) -> tuple[dict[str, Declared], tuple[Problem, ...]]:
+    """Validate schedules that are declared elsewhere, under the file's ``defaults:``; leaves out those with errors."""
+    top, _ = gate.top(document.data)
+    # The timezone at the top of the file is that of the file's own schedules.
+    inherited = {key: value for key, value in gate.inherited(top).items() if key != "timezone"}
+    check = Gate(tasks, top.calendars, inherited)
+    declared: dict[str, Declared] = {}
+    problems: list[Problem] = []
+    for name, given in fields.items():
+        item, findings = check.schedule(name, dict(given))
+        problems += [
+            Problem(f.what, f.remedy, printable(name, 100), _key(f.path), severity=f.severity) for f in findings
+        ]
+        if item:
+            declared[name] = item
+    return declared, tuple(problems)
 
 
 def validate_fields(

@@ -262,3 +262,17 @@ def test_results_are_where_the_applications_own_code_looks(tmp_path: Path) -> No
         stored = until(lambda: list((tmp_path / "results").iterdir()), 30, "a result")
         assert '"result": 42' in stored[0].read_text()
         assert worker.count("The application's task_acks_late is True here, not False: a run is acknowledged") == 1
+
+
+def test_what_an_application_declares_in_its_beat_schedule_runs(tmp_path: Path) -> None:
+    (tmp_path / "with_schedules.py").write_text(
+        "from celery import Celery\n"
+        "app = Celery('theirs')\n"
+        "app.conf.timezone = 'America/New_York'\n"
+        "app.conf.beat_schedule = {'warm up': {'task': 'theirs.warm', 'schedule': 1.0, 'args': ('${HOME}',)}}\n\n"
+        "@app.task(name='theirs.warm')\ndef warm(what):\n    return what\n"
+    )
+    (tmp_path / "schedules.yaml").write_text("schedules: {}\n")
+    with service_beside(tmp_path, SCHEDULER_CELERY_APP="with_schedules:app") as running:
+        running.start_both()
+        assert running.succeeds_after("warm-up", 0, 60).result == '"${HOME}"'
