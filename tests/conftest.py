@@ -13,7 +13,7 @@ settings.load_profile("steady")
 
 #: How this machine reaches the network, who runs the tests, and what pytest is told: nothing else of the caller counts.
 KEPT = re.compile(
-    r"CI|HOME|USER|LOGNAME|TERM|TMPDIR|XDG_CACHE_HOME|SCREENSHOT|CHAOS_SEED|PYTEST_.*|PIP_.*|UV_.*|SSL_.*|.*_CA_BUNDLE"
+    r"CI|HOME|USER|LOGNAME|TERM|TMPDIR|XDG_CACHE_HOME|SCREENSHOT|CHAOS_SEED|REDIS_RESTARTS|PYTEST_.*|PIP_.*|UV_.*|SSL_.*|.*_CA_BUNDLE"
     r"|(https?|no|all)_proxy",
     re.IGNORECASE,
 )

@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 GROUPS = {"test_hosts.py": "hosts", "test_bare_machine.py": "bare"}  #: by what they start
 UNITS = ("celery-admin", "celery-worker", "celery-beat")
 SHORT = "SCHEDULER_DRAIN=4\nSCHEDULER_RUN_LEASE=4\nSCHEDULER_LEASE=6\nSCHEDULER_MAX_INTERVAL=2\n"
+SHORT += "SCHEDULER_KEEP_RUNS=10000\n"  # every row is reckoned
 SCHEDULES = """\
 imports: [jobs]
 schedules:

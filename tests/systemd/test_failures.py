@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import time
@@ -24,6 +25,10 @@ LIMIT = "400M"
 LOCK = "redbeat::lock"
 FILE = "/etc/celery-scheduler/schedules.yaml"
 SECRET = "/etc/celery-scheduler/credentials/redis-url"
+CONF = "/etc/redis/redis.conf"
+SOCKET = "/run/redis/redis-server.sock"
+RESTARTS = int(os.environ.get("REDIS_RESTARTS", "6"))  #: of Redis, one after the other
+WAYS_DOWN = ("", "systemctl stop redis-server", "systemctl kill --signal=KILL redis-server")  #: before it is restarted
 
 
 def start(host: Host) -> list[int]:
@@ -86,17 +91,34 @@ def test_a_redis_that_lost_everything_and_one_that_hangs_are_no_reason_to_restar
     nothing_ran_twice(host)
 
 
-def test_a_redis_that_comes_and_goes_is_no_reason_to_restart(host: Host) -> None:
-    host.write(FILE, f"{SCHEDULES}  long: {{task: jobs.nap, every: 1d, args: [20]}}\n")
+@pytest.fixture(params=["redis://localhost:6379/0", f"unix://{SOCKET}?db=0"], ids=["tcp", "unix"])
+def url(host: Host, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the units find Redis."""
+    before = host.run("cat", SECRET)
+    host.shell(f"grep -q ^unixsocket {CONF} || echo 'unixsocket {SOCKET}\nunixsocketperm 777' >> {CONF}")
+    host.run("systemctl", "restart", "redis-server")
+    host.write(SECRET, request.param)
+    yield request.param
+    host.write(SECRET, before)
+
+
+def test_a_redis_that_comes_and_goes_is_no_reason_to_restart(host: Host, url: str) -> None:
+    long = f"  long: {{task: jobs.nap, every: 1d, args: [{3 * RESTARTS}]}}\n"
+    host.write(FILE, f"{SCHEDULES}{long}")
     began = now(host)
     before = start(host)
+    assert ("addr=/" in host.run("redis-cli", "client", "list")) == url.startswith("unix")
     host.shell(f"{SCHEDULER} run long")
     until(lambda: naps(host), 60, "the worker holds a message while Redis is away")
-    for end in ("systemctl stop redis-server", "systemctl kill --signal=KILL redis-server") * 3:
+    for number in range(RESTARTS):
         # The worker notices this first, and closes its channels while Redis ends; see test_worker_on_a_socket.py.
-        host.shell(f"redis-cli client kill type pubsub; {end}")
-        time.sleep(random.uniform(0, 2))
-        host.shell("systemctl reset-failed redis-server; systemctl start redis-server")  # systemd counts its starts
+        host.shell(
+            "redis-cli client kill type pubsub; systemctl reset-failed redis-server"
+        )  # systemd counts its starts
+        if down := WAYS_DOWN[number % 3]:
+            host.shell(down)
+            time.sleep(random.uniform(0, 1))
+        host.run("systemctl", "restart", "redis-server")
         time.sleep(random.uniform(0, 2))
     assert runs_after(host, now(host)) < at_leisure(10)
     assert [host.show(unit, "NRestarts") for unit in BOTH] == ["0", "0"], host.journal("celery-worker")
@@ -107,7 +129,7 @@ def test_a_redis_that_comes_and_goes_is_no_reason_to_restart(host: Host) -> None
         assert "AttributeError" not in host.journal(unit, f"--since=@{began}")
     settles(host)
     assert reckon(rows(host), bodies([host]))["succeeded"]
-    until(lambda: not still_open(host, "long"), 60, "the long run has ended")
+    until(lambda: not still_open(host, "long"), 60 + 3 * RESTARTS, "the long run has ended")
     assert [row["outcome"] for row in rows(host, "long")] == ["succeeded"]
     assert naps(host) == ["began", "ended"]
 
