@@ -218,7 +218,7 @@ def refuse_unfit_redis(settings: Settings) -> None:
     """End this process if its Redis would lose schedules, or does not let it in; one that is away is waited for."""
     try:
         with connect(settings) as client:
-            refuse_unfit(client, settings)
+            refuse_unfit(client.info(), settings)
     except REFUSED as error:
         give_up(ConfigurationError(str(explain(error, settings))))
     except AWAY:

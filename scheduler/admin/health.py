@@ -1,27 +1,40 @@
-"""Health check for load balancers and for the start of the service. Needs no login."""
+"""Health checks for load balancers, monitoring and the start of the service. They need no login."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 from flask import Blueprint, Response
 
 from scheduler.admin.answers import as_json
 from scheduler.admin.security import is_logged_in
 from scheduler.admin.service import service
-from scheduler.status.read_model import file_problems
-from scheduler.storage.client import AWAY
+from scheduler.status.as_json import problem_json
+from scheduler.status.problems import problems
+from scheduler.status.problems.problem import ServiceProblem
+from scheduler.storage.client import AWAY, REFUSED
+from scheduler.storage.refusals import meaning_and_remedy
 
 pages = Blueprint("health", __name__)
 
 
 @pages.get("/healthz")
-def show() -> Response:
-    """200 while Redis answers, else 503. ``file`` is set when the schedule file was rejected; details need a login."""
+def lives() -> Response:
+    """200 while this process answers; says nothing of the service."""
+    return as_json({"ok": True})
+
+
+@pages.get("/readyz")
+def ready() -> Response:
+    """503 if a problem is critical, else 200. How many there are of each severity; the problems need a login."""
+    store, settings = service().store, service().settings
     try:
-        facts = service().store.file_facts()
-    except AWAY:
-        return as_json({"ok": False}, 503)
-    health: dict[str, object] = {"ok": True}
-    if facts.get("state") == "rejected":
-        health |= {"file": "rejected"}
-        health |= {"problems": file_problems(facts)} if is_logged_in() else {}
-    return as_json(health)
+        found = [problem for problem in problems(store, settings) if problem.severity != "unknown"]
+        is_shown = is_logged_in()
+    except (*AWAY, *REFUSED, OSError) as error:
+        found, is_shown = [ServiceProblem(*meaning_and_remedy(error, settings), "critical", "redis")], False
+    counts = Counter(problem.severity for problem in found)
+    body: dict[str, object] = {"ok": not found, "critical": counts["critical"], "warning": counts["warning"]}
+    if is_shown:
+        body["problems"] = [problem_json(problem) for problem in found]
+    return as_json(body, 503 if counts["critical"] else 200)

@@ -86,7 +86,7 @@ def find(status: Status, search: Search) -> Listing:
     counts: dict[str, int] = {}
     states: dict[str, str] = {}
     if search.state or len(names) <= MAX_COUNTED:
-        states = {row.name: row.state for row in status.overview(names).rows}
+        states = {row.name: row.state for row in status.rows(names)}
         tally = Counter(states.values())
         counts = {state: tally[state] for state in STATES if tally[state]}
     if search.q or search.tag:

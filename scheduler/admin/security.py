@@ -19,7 +19,8 @@ from scheduler.errors import ConfigurationError
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED
 
-PUBLIC = frozenset({"login.show", "login.enter", "health.show", "static"})  #: endpoints that need no login
+#: Endpoints that need no login.
+PUBLIC = frozenset({"login.show", "login.enter", "health.lives", "health.ready", "static"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 MIN_KEY_BYTES = 32
 HEADERS = {

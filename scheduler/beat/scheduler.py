@@ -131,7 +131,7 @@ class Scheduler(RedBeatScheduler):
         if self.is_checked:
             return
         try:
-            refuse_unfit(self.client, self.settings)
+            refuse_unfit(self.client.info(), self.settings)
         except ConfigurationError as error:
             emit("beat.unfit", error=error)
             raise SystemExit(int(error.exit_code)) from None

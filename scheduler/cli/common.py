@@ -18,6 +18,7 @@ from scheduler.model import Problem
 from scheduler.printable import is_unsafe, printable
 from scheduler.registry import Registered
 from scheduler.settings import Settings
+from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.read_model import Status
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
@@ -110,6 +111,13 @@ def counted(number: int, noun: str) -> str:
 def say(line: str, *, err: bool = False) -> None:
     """Print one line, whatever text of other people is in it."""
     click.echo(printable(line), err=err)
+
+
+def say_problems(problems: Iterable[ServiceProblem]) -> None:
+    """A line for each problem of the service."""
+    for problem in problems:
+        since = f" (since {local(problem.since)})" if problem.since else ""
+        say(f"{'unknown' if problem.severity == 'unknown' else 'problem'}   {problem}{since}")
 
 
 def print_json(body: object) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from functools import partial
-
 import click
 
-from scheduler.cli.common import Service, as_json, print_json, say, with_service
+from scheduler.cli.common import Service, as_json, print_json, say, say_problems, with_service
 from scheduler.errors import Exit
-from scheduler.sending.broker import worker_answers
-from scheduler.status.doctor import examine
+from scheduler.status.as_json import problem_json
 from scheduler.storage import health
 from scheduler.storage.client import answering
 
@@ -19,22 +15,22 @@ from scheduler.storage.client import answering
 @as_json
 @with_service
 def doctor(service: Service, json_: bool) -> int:
-    """Check Redis, the clocks, beat and the workers.
+    """Check Redis, the clocks, beat, the workers and the schedules.
 
-    Exits with 1 if there is a problem.
+    Exits with 1 if there is a problem: the same ones as in `status`.
     """
     with answering(service.settings):
         service.store.file_facts()  # a Redis that serves nothing is waited for, and ends this
-        asked = partial(worker_answers, service.celery)
-        findings = examine(service.store.client, service.store.keys, service.settings, ask_workers=asked)
-    problems = [finding for finding in findings if finding.severity == "problem"]
+        overview = service.status.overview(())
+    problems, unknown = overview.problems, overview.unknown
     if json_:
-        print_json({"ok": not problems, "findings": [asdict(finding) for finding in findings]})
+        found = {"problems": list(map(problem_json, problems)), "unknown": list(map(problem_json, unknown))}
+        print_json({"ok": not problems} | found)
         return Exit.PROBLEMS if problems else Exit.OK
-    for finding in findings:
-        say(f"{finding.severity:<8} {finding}")
+    say_problems((*problems, *unknown))
     if not problems:
-        say(f"no problems found: Redis at {service.settings.shown_redis_url}, clocks, beat, workers")
+        url = service.settings.shown_redis_url
+        say(f"no problems found: Redis at {url}, clocks, beat, workers, schedules")
     return Exit.PROBLEMS if problems else Exit.OK
 
 

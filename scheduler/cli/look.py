@@ -11,14 +11,16 @@ import click
 
 from scheduler import timing as timings
 from scheduler.changes import clock
-from scheduler.cli.common import Service, as_json, local, print_json, print_table, say, with_service
+from scheduler.cli.common import Service, as_json, local, print_json, print_table, say, say_problems, with_service
 from scheduler.command_name import is_installed
 from scheduler.errors import Exit
 from scheduler.installation.layout import Layout
 from scheduler.model import Run
 from scheduler.sending.upcoming import each_after
 from scheduler.status import read_model
-from scheduler.status.as_json import iso, overview_json, run_json
+from scheduler.status.as_json import iso, overview_json, row_json, run_json
+from scheduler.status.problems import refusal
+from scheduler.status.problems.facts import Facts
 from scheduler.timing import TimingError
 
 
@@ -27,14 +29,14 @@ from scheduler.timing import TimingError
 @with_service
 def list_(service: Service, json_: bool) -> int:
     """List every schedule: state, timing, next and last run."""
-    overview = service.status.overview()
+    listed = service.status.rows()
     if json_:
-        print_json(overview_json(overview)["schedules"])
+        print_json([row_json(row) for row in listed])
         return Exit.OK
-    rows = [(row.name, row.state, row.timing, local(row.next), last_word(row.last)) for row in overview.rows]
+    rows = [(row.name, row.state, row.timing, local(row.next), last_word(row.last)) for row in listed]
     print_table(("NAME", "STATE", "TIMING", "NEXT", "LAST"), rows)
-    if overview.redis.refusal:
-        say(f"scheduler: {': '.join(overview.redis.refusal)}", err=True)
+    for problem in refusal.look(Facts(service.store, service.settings)):
+        say(f"scheduler: {problem}", err=True)
     return Exit.OK
 
 
@@ -171,7 +173,7 @@ def status(service: Service, json_: bool) -> int:
     """
     from scheduler.up.state import StateDirectory  # no other command here needs it
 
-    overview = service.status.overview()
+    overview = service.status.overview(None if json_ else ())
     if json_:
         print_json(overview_json(overview))
         return Exit.PROBLEMS if overview.problems else Exit.OK
@@ -184,8 +186,7 @@ def status(service: Service, json_: bool) -> int:
         say(f"page      {page}")
     if is_installed() and (trial := Layout(Path()).trial):
         say(f"release   {trial[0]} is on trial, {trial[1]} is kept: install again to accept the first")
-    for problem in overview.problems:
-        say(f"problem   {problem}")
+    say_problems(overview.problems)
     for news in overview.news:
         say(f"news      {news}")
     return Exit.PROBLEMS if overview.problems else Exit.OK

@@ -9,7 +9,6 @@ from typing import Any
 
 from celery import Celery
 from kombu.exceptions import BatchPublishError, OperationalError
-from redis import RedisError
 
 from scheduler.sending import message
 from scheduler.sending.message import Call
@@ -73,15 +72,6 @@ class Receipts:
                 connection.drain_events(timeout=BROKER_TIMEOUT_S)
         except connection.recoverable_connection_errors as error:
             raise OperationalError(f"{type(error).__name__}: {error}") from error
-
-
-def worker_answers(app: Celery) -> bool:
-    """Whether a worker answers a ping within a second; False too if the broker does not answer or refuses."""
-    try:
-        with app.connection_for_write() as connection:  # its pool may be closed
-            return bool(app.control.ping(timeout=1.0, limit=1, connection=connection))
-    except (OperationalError, OSError, RedisError):
-        return False
 
 
 class Broker:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scheduler.model import Run
+from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.read_model import Detail, Overview, Row
 from scheduler.storage.instants import from_seconds
 
@@ -36,6 +37,11 @@ def row_json(item: Row) -> dict[str, Any]:
     return body | {"last": run_json(item.last) if item.last else None}
 
 
+def problem_json(problem: ServiceProblem) -> dict[str, Any]:
+    """A problem as JSON."""
+    return asdict(problem) | {"since": iso(problem.since)}
+
+
 def overview_json(overview: Overview) -> dict[str, Any]:
     """The whole service as JSON."""
     leader = overview.leader
@@ -44,7 +50,7 @@ def overview_json(overview: Overview) -> dict[str, Any]:
         "leader": leads,
         "standbys": list(overview.standbys),
         "file": overview.file,
-        "problems": list(overview.problems),
+        "problems": [problem_json(problem) for problem in overview.problems],
         "news": list(overview.news),
         "total": overview.total,
         "schedules": [row_json(item) for item in overview.rows],

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice, takewhile
 from typing import Literal
 
-from scheduler.command_name import start_command, with_command_name
 from scheduler.model import Entry, Run
 from scheduler.sending import upcoming
 from scheduler.sending.upcoming import left_out
-from scheduler.status.redis_state import SOUND, RedisState, redis_state
+from scheduler.status import problems
+from scheduler.status.problems.facts import Facts
+from scheduler.status.problems.problem import ServiceProblem
 from scheduler.storage import entries, lock
 from scheduler.storage.entries import DamagedEntry, Job
 from scheduler.storage.instants import from_seconds, to_seconds
@@ -101,38 +101,18 @@ class Overview:
     leader: lock.Holder | None
     standbys: tuple[str, ...]
     file: dict[str, str] = field(default_factory=dict)
-    notices: tuple[str, ...] = ()  #: temporary notices for a person
-    differing: tuple[str, ...] = ()  #: standbys whose schedule file differs from the leader's
+    found: tuple[ServiceProblem, ...] = ()  #: what ``status.problems`` found
     news: tuple[str, ...] = ()  #: what happened and needs no person
-    redis: RedisState = SOUND
 
     @property
-    def problems(self) -> tuple[str, ...]:
-        """What needs a person, worst first."""
-        start = f"{on_host(self.file)}start one with `{start_command(beats=self.file.get('command', ''))}`"
-        problems = self.redis.problems
-        if not (self.leader or self.redis.refusal):  # a beat that runs loses the lock while Redis refuses writes
-            problems.append(f"No beat leads, so nothing is sent: {start}")
-        problems += self.notices
-        problems += file_problems(self.file)
-        problems += [
-            f"Standby {name} has a schedule file that differs from the leader's: deploy the same version to both"
-            for name in self.differing
-        ]
-        problems += [f"schedule '{row.name}': {row.error}" for row in self.rows if row.state == "quarantined"]
-        return tuple(problems)
+    def problems(self) -> tuple[ServiceProblem, ...]:
+        """What needs a person, in the order in which to fix it."""
+        return tuple(problem for problem in self.found if problem.severity != "unknown")
 
-
-def file_problems(facts: Mapping[str, str]) -> list[str]:
-    """What is wrong with the leader's file, with commands that work here, or on the host that is named."""
-    lines = with_command_name(facts.get("problems", ""), facts.get("command", "")).splitlines()
-    return [f"{on_host(facts)}{line}" for line in lines]
-
-
-def on_host(facts: Mapping[str, str]) -> str:
-    """``on web1: `` if the file of these facts is on another host."""
-    here = socket.gethostname()
-    return "" if facts.get("host", here) == here else f"on {facts['host']}: "
+    @property
+    def unknown(self) -> tuple[ServiceProblem, ...]:
+        """The checks that could not be made."""
+        return tuple(problem for problem in self.found if problem.severity == "unknown")
 
 
 class Status:
@@ -144,19 +124,16 @@ class Status:
 
     def overview(self, names: Iterable[str] | None = None) -> Overview:
         """The service and these schedules (default: all), each with its newest ledger row."""
-        every = self.store.names()
-        shown = list(every if names is None else names)
+        rows, total = self.rows(names), self.store.client.zcard(self.store.keys.schedule)
+        facts = Facts(self.store, self.ledger.settings)
+        found, news = problems.look(facts), self.store.news()
+        return Overview(rows, total, facts.leader, facts.standbys, facts.file, found, news)
+
+    def rows(self, names: Iterable[str] | None = None) -> tuple[Row, ...]:
+        """These schedules (default: all), each with its newest ledger row."""
+        shown = list(self.store.names() if names is None else names)
         latest = self.ledger.latest(shown)
-        rows = tuple(row(entry, latest.get(entry.name)) for entry in self.store.read(shown))
-        client, keys = self.store.client, self.store.keys
-        standbys = client.zrangebyscore(keys.standbys, time.time() - 30, "+inf")
-        leader, facts, notices = lock.holder(client, keys), self.store.file_facts(), self.store.notices()
-        digests = client.hmget(keys.standby_files, standbys) if standbys and "digest" in facts else []
-        differing = [
-            name for name, digest in zip(standbys, digests, strict=False) if digest not in (None, facts["digest"])
-        ]
-        news, state = self.store.news(), redis_state(client, keys, self.ledger.settings)
-        return Overview(rows, len(every), leader, tuple(standbys), facts, notices, tuple(differing), news, state)
+        return tuple(row(entry, latest.get(entry.name)) for entry in self.store.read(shown))
 
     def detail(self, name: str, runs: int = 20, upcoming: int = 5) -> Detail:
         """One schedule; raises NotFound."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha1
 from importlib.resources import files
@@ -259,13 +259,12 @@ def answering(settings: Settings) -> Iterator[None]:
 def check_server(client: Client, settings: Settings) -> None:
     """Refuse a Redis that does not answer, or is unfit; see ``refuse_unfit``."""
     with answering(settings):
-        refuse_unfit(client, settings)
+        refuse_unfit(client.info(), settings)
 
 
-def refuse_unfit(client: Client, settings: Settings) -> None:
-    """Raise ConfigurationError for a Redis that is too old, no single Redis, or would evict schedules."""
+def refuse_unfit(info: Mapping[str, Any], settings: Settings) -> None:
+    """Raise ConfigurationError for a Redis whose INFO says that it is too old, no single Redis, or evicts schedules."""
     where = f"Redis at {settings.shown_redis_url}"
-    info: dict[str, Any] = client.info()
     version = str(info.get("redis_version", "0"))
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
         raise ConfigurationError(

@@ -70,6 +70,11 @@ class Keys:
         return f"{self.prefix}:sent:{queue}"
 
     @property
+    def alive(self) -> str:
+        """Hash of the workers, each with what it reported of itself last, see ``storage/alive.py``."""
+        return f"{self.prefix}:alive"
+
+    @property
     def wake(self) -> str:
         """Channel on which every change of a schedule is announced."""
         return f"{self.prefix}:wake"

@@ -201,9 +201,10 @@ class Store:
         stored = stored if isinstance(stored, dict) else {}
         return {name: tuple(map(str, days)) for name, days in stored.items() if isinstance(days, list)}
 
-    def notices(self) -> tuple[str, ...]:
-        """What needs a person, in sentences."""
-        return tuple(text for text in self.client.mget(map(self.keys.notice, NOTICES)) if text)
+    def notices(self) -> dict[str, str]:
+        """What beat and workers noted because a person has to know it: sentences by the kinds of ``Keys.notice``."""
+        texts = self.client.mget(map(self.keys.notice, NOTICES))
+        return {kind: text for kind, text in zip(NOTICES, texts, strict=True) if text}
 
     def news(self) -> tuple[str, ...]:
         """What happened and needs no person, in sentences."""

@@ -13,6 +13,7 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.worker.known_tasks import TaskReport
 from scheduler.worker.native_thread import start_thread
+from scheduler.worker.presence import Presence
 from scheduler.worker.requests import runs_of_this_worker
 from scheduler.worker.unacknowledged import MessageRenewer
 
@@ -22,9 +23,10 @@ MAX_RETRY_PAUSE_S = 1.0
 class LeaseRenewer:
     """Renews the leases of what this worker runs and holds, in a thread, until the process ends."""
 
-    def __init__(self, settings: Settings, report: TaskReport | None = None) -> None:
+    def __init__(self, settings: Settings, presence: Presence | None = None, report: TaskReport | None = None) -> None:
         # Clients of its own: the pool may fork again while this thread uses them.
         self.ledger = Ledger(connect(settings), Keys(settings.key_prefix), settings)
+        self.presence = presence
         self.report = report
         self.messages = None if settings.speaks_amqp else MessageRenewer(settings)
 
@@ -39,6 +41,8 @@ class LeaseRenewer:
     def renew(self) -> float:
         """Renew all leases; returns the seconds until the next renewal."""
         done = [reached(lambda: self.ledger.renew(runs_of_this_worker()))]
+        if self.presence:
+            done.append(reached(self.presence.renew))
         if self.messages:
             done.append(reached(self.messages.renew))
         if self.report:

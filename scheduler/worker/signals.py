@@ -23,6 +23,7 @@ from scheduler.tasks import TaskFailed
 from scheduler.worker.known_tasks import TaskReport
 from scheduler.worker.leases import LeaseRenewer
 from scheduler.worker.limits import TIME_LIMITS, sentence
+from scheduler.worker.presence import Presence
 from scheduler.worker.recorded_task import MAX_RETRY_PAUSE_S
 from scheduler.worker.recorder import UNLIMITED_ATTEMPTS, NoFlaskApp, Recorder
 from scheduler.worker.requests import context_of
@@ -61,7 +62,9 @@ class Signals:
 
     def keep_leases(self, sender: Any, **_: Any) -> None:
         """In the worker's main process, which is free while a task keeps its child busy."""
-        LeaseRenewer(self.recorder.settings, TaskReport(sender.app, sender.hostname)).start()
+        settings = self.recorder.settings
+        report = TaskReport(sender.app, sender.hostname)
+        LeaseRenewer(settings, Presence(settings, sender), report).start()
 
     def succeeded(self, sender: Task, result: Any, **_: Any) -> None:
         """In the child, after the body returned."""

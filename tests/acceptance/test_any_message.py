@@ -90,7 +90,7 @@ def test_a_run_whose_message_cannot_be_read_has_failed_and_status_says_so(shop: 
     assert (run.outcome, run.reason) == ("failed", Reason.UNREADABLE)
     assert run.detail == "the worker could not read its message: headers.timelimit.0: Input should be a valid number"
     until(lambda: shop.result(sent.task_id).get("status") == "FAILURE", 10, "Celery's result says so too")
-    [problem] = [it for it in shop.store.notices() if "could not read" in it]
+    [problem] = [it for it in shop.store.notices().values() if "could not read" in it]
     assert "from queue 'celery': headers.timelimit.0: " in problem
     kept = json.loads(shop.client.lindex(shop.keys.set_aside, 0))
     assert json.loads(kept["message"])["headers"]["scheduler_run"] == identity

@@ -200,13 +200,13 @@ def test_a_factory_that_fails_is_one_line_and_one_problem_until_it_is_mended(tmp
         run = shop.run("scheduler.tasks.log_it", 1, 2)
         assert run.outcome == "failed"
         assert run.result.startswith(problem)
-        assert [it for it in shop.store.notices() if it.startswith(problem)]
+        assert [it for it in shop.store.notices().values() if it.startswith(problem)]
         told = [line for line in worker.output().splitlines() if problem in line and "raised" not in line]
         assert len(told) == 1, told
         assert "Traceback" not in worker.output()
         (tmp_path / "broken").unlink()
         assert shop.run("scheduler.tasks.log_it", 1, 2).outcome == "succeeded"
-        assert not [it for it in shop.store.notices() if it.startswith(problem)]
+        assert not [it for it in shop.store.notices().values() if it.startswith(problem)]
 
 
 CHANGED = {

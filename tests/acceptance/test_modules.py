@@ -66,7 +66,7 @@ class Stage:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        return Store(self.client, Keys()).notices()
+        return (*Store(self.client, Keys()).notices().values(),)
 
 
 @pytest.fixture

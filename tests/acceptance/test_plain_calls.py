@@ -47,7 +47,7 @@ def test_a_call_that_kills_its_process_is_given_up_after_three_times_and_everyon
     assert shop.began("die") == 3
     result = shop.result(call)
     assert result["result"]["exc_message"] == ["given up: its worker process died 3 times"]
-    [problem] = [it for it in shop.store.notices() if "gave up" in it]
+    [problem] = [it for it in shop.store.notices().values() if "gave up" in it]
     assert f"task plain.die, id {call}" in problem
     assert shop.worker.count(f"Gave up the call {call} of plain.die: its worker process died 3 times") == 1
     assert shop.run("scheduler.tasks.log_it", 1, 2).outcome == "succeeded"

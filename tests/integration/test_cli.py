@@ -13,7 +13,9 @@ from scheduler import changes
 from scheduler.command_name import as_typed
 from scheduler.errors import Exit
 from scheduler.model import Reason, Run, run_id
+from scheduler.storage.alive import report
 from scheduler.storage.client import Client
+from scheduler.storage.entries import NEVER
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
@@ -142,6 +144,7 @@ def test_status_with_a_leader_and_nothing_wrong_is_fine(shell: Shell, client: Cl
     client.set(keys.lock, "token", px=60_000)
     client.hset(keys.leader, mapping={"name": "host:7", "since": "1795000000"})
     client.pexpire(keys.leader, 60_000)
+    report(client, keys, "celery@host", ["celery"], 10.0)
     said = shell("status")
     assert said.code == Exit.OK
     assert said.out.splitlines()[:2] == ["leader    host:7 since 2026-11-18 11:06:40 UTC", "standbys  none"]
@@ -152,15 +155,17 @@ def test_status_shows_a_rejected_file_and_a_quarantined_schedule(
     shell: Shell, store: Store, client: Client, keys: Keys
 ) -> None:
     client.set(keys.lock, "token", px=60_000)
+    report(client, keys, "celery@host", ["celery"], 10.0)
     add(store)
     client.hset(keys.entry("job"), "error", "it is broken")
+    client.zadd(keys.schedule, {keys.entry("job"): NEVER})
     store.note_file({"problems": "s.yaml:1:1: one\ns.yaml:2:1: two"})
     said = shell("status")
     assert said.code == Exit.PROBLEMS
     assert [line for line in said.out.splitlines() if line.startswith("problem")] == [
         "problem   s.yaml:1:1: one",
         "problem   s.yaml:2:1: two",
-        "problem   schedule 'job': it is broken",
+        "problem   schedule 'job' is quarantined: it is broken: change it in the schedule file or on the page",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -12,12 +13,19 @@ from pathlib import Path
 
 import pytest
 import time_machine
+from werkzeug.security import generate_password_hash
 
+from scheduler import celeryapp
+from scheduler.admin import create_app
 from scheduler.errors import Exit
 from scheduler.settings import Settings
-from scheduler.status.doctor import examine
+from scheduler.status.problems import problems
+from scheduler.storage import alive
 from scheduler.storage.client import connect
+from scheduler.storage.entries import NEVER
 from scheduler.storage.keys import Keys
+from scheduler.storage.store import Store
+from tests.integration.admin.browser import PASSWORD, Browser, text
 from tests.support.polling import until
 from tests.support.redis_kinds import Server, running, sentinel_url, sentinels, servers
 from tests.support.service import ROOT, service
@@ -25,6 +33,19 @@ from tests.support.shell import Shell
 
 pytestmark = pytest.mark.xdist_group("redis_kinds")
 FILE = "schedules: {job: {task: scheduler.tasks.log_it, args: [1, 2], every: 1h}}"
+HASH = generate_password_hash(PASSWORD, method="pbkdf2:sha256:1")  # as weak as it is fast
+DURABLE, FILE_IS_WRONG = "Redis has appendonly off", ".*schedules.yaml:1:.*nothing"
+BROKEN = "schedule 'job' is quarantined"
+FROZEN = [
+    DURABLE,
+    "No beat leads",
+    "Worker celery@.* does not report",
+    "In queue 'celery', a run waits too long",
+    "No worker takes from queue 'reports', where a run waits",
+    FILE_IS_WRONG,
+    BROKEN,
+]
+STOPPED = [DURABLE, "No beat leads", "No worker answers", FILE_IS_WRONG, BROKEN]
 NO_CONFIG = "user default on nopass ~* &* +@all -config\n"
 
 
@@ -35,11 +56,11 @@ def directory() -> Iterator[Path]:
 
 
 def told(url: str, directory: Path) -> list[str]:
-    """What it says of this Redis, without what it says of beat, which no test here needs."""
+    """What it says of this Redis, without what it says of beat and workers, which no test here needs."""
     settings = Settings(redis_url=url, state_dir=directory / "state")
     with connect(settings) as client:
-        found = examine(client, Keys(), settings, ask_workers=lambda: True)
-    return [f"{finding.severity}: {finding}" for finding in found if "No beat leads" not in finding.what]
+        found = problems(Store(client, Keys()), settings)
+    return [f"{it.severity}: {it}" for it in found if it.subject not in ("beat", "workers")]
 
 
 def says(url: str, directory: Path, patterns: list[str]) -> None:
@@ -62,9 +83,9 @@ def says(url: str, directory: Path, patterns: list[str]) -> None:
         ((), []),
         (
             ("--appendonly", "no"),
-            [r"problem: Redis has appendonly off, so .*: run `redis-cli -p \d+ config set appendonly yes`.*"],
+            [r"warning: Redis has appendonly off, so .*: run `redis-cli -p \d+ config set appendonly yes`.*"],
         ),
-        (("--maxmemory-policy", "allkeys-lru"), ["problem: .* allkeys-lru, .*: set maxmemory-policy noeviction"]),
+        (("--maxmemory-policy", "allkeys-lru"), ["critical: .* allkeys-lru, .*: set maxmemory-policy noeviction"]),
     ],
     ids=["sound", "appendonly", "evicts"],
 )
@@ -79,16 +100,16 @@ def test_it_tells_of_a_disk_that_takes_nothing(directory: Path) -> None:
     with running(server := Server(directory / "m")):
         shutil.rmtree(server.directory)
         server.ask("BGSAVE")
-        says(server.url, directory, [r"problem: Redis cannot write to disk \(rdb_last_bgsave_status .*"])
+        says(server.url, directory, [r"warning: Redis cannot write to disk \(rdb_last_bgsave_status .*"])
         server.directory.mkdir()
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), ["problem: Redis has min-replicas-to-write 0, .*: set min-replicas-to-write 1 and .*"]),
+        ((), ["warning: Redis has min-replicas-to-write 0, .*: set min-replicas-to-write 1 and .*"]),
         (("--min-replicas-to-write", "1", "--min-replicas-max-lag", "2"), []),
-        (("--min-replicas-to-write", "1", "--min-replicas-max-lag", "60"), ["problem: .* for 60 s, .*-max-lag 2"]),
+        (("--min-replicas-to-write", "1", "--min-replicas-max-lag", "60"), ["warning: .* for 60 s, .*-max-lag 2"]),
     ],
     ids=["none", "well", "long"],
 )
@@ -99,8 +120,10 @@ def test_it_tells_how_much_is_lost_where_replicas_are_cut_off(
     replica = Server(directory / "s", "--replicaof", f"127.0.0.1 {master.port}")
     with running(master, replica):
         says(master.url, directory, said)
-        no_writes = r"problem: Redis at .* accepts no writes: it is a replica \(.*\): set SCHEDULER_REDIS_URL to the .*"
-        says(replica.url, directory, [no_writes, "unknown: Beat and the workers wait for Redis .*"])
+        no_writes = (
+            r"critical: Redis at .* accepts no writes: it is a replica \(.*\): set SCHEDULER_REDIS_URL to the .*"
+        )
+        says(replica.url, directory, [no_writes])
 
 
 def test_it_says_what_a_user_of_redis_may_not_ask(directory: Path) -> None:
@@ -117,7 +140,7 @@ def test_it_tells_of_a_sentinel_that_takes_its_time(directory: Path) -> None:
         says(sentinel_url(watching), directory, [])
         for one in watching:
             one.ask("SENTINEL", "SET", "mymaster", "down-after-milliseconds", "30000")
-        says(sentinel_url(watching), directory, ["problem: Sentinel waits 30 s .*: set down-after-mill.*"])
+        says(sentinel_url(watching), directory, ["warning: Sentinel waits 30 s .*: set down-after-mill.*"])
 
 
 @pytest.mark.parametrize(("ahead", "which"), [(90, "behind"), (-90, "ahead of")])
@@ -126,32 +149,81 @@ def test_it_tells_of_clocks_that_differ(directory: Path, ahead: float, which: st
         says(
             server.url,
             directory,
-            [rf"problem: The clock of the Redis machine is (89|90)\.\d s {which} .*: run an NTP .*"],
+            [rf"warning: The clock of the Redis machine is (89|90)\.\d s {which} .*: run an NTP .*"],
         )
 
 
 def test_it_tells_of_a_missing_time_zone_database() -> None:
-    asked = "import sys; sys.modules['tzdata'] = None; from scheduler.status.doctor import zones; print(*zones())"
+    asked = (
+        "import sys; sys.modules['tzdata'] = None; from scheduler.status.problems.zones import look; print(*look(None))"
+    )
     done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("The time zone database is missing: install the package tzdata")
 
 
-def test_it_is_content_while_beat_and_a_worker_are_there_and_names_what_is_not(
+def test_status_doctor_page_and_readiness_name_the_same_faults(
     directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with running(server := Server(directory / "m")):
-        settings = Settings(redis_url=server.url, file=directory / "schedules.yaml", state_dir=directory / "state")
+        settings = Settings(
+            redis_url=server.url,
+            file=directory / "schedules.yaml",
+            state_dir=directory / "state",
+            admin_password_hash=HASH,
+            secret_key="0123456789abcdef" * 4,
+        )
         settings.file.write_text(FILE)
         monkeypatch.setenv("SCHEDULER_REDIS_URL", server.url)
         shell = Shell(settings, capsys)
-        with service(settings) as started:
+        with service(settings) as started, connect(settings) as client, celeryapp.build(settings) as celery:
+            page = Browser(create_app(celery))
+            page.log_in()
             beat, worker = started.start_both()
-            until(lambda: shell.apart("doctor").code == Exit.OK, 60, f"{shell.apart('doctor')}")
-            beat.stop()
+            until(lambda: shell("doctor").code == Exit.OK, 60, f"{shell('doctor')}")
+            assert shell("status").code == Exit.OK
+            ready = page.get("/readyz")
+            assert ready.get_json() == {"ok": True, "critical": 0, "warning": 0, "problems": []}, ready.text
+            worker.popen.send_signal(signal.SIGSTOP)
+            settings.file.write_text(FILE.replace("log_it", "nothing"))
+            keys = Keys()
+            beat.says("Rejected ")
+            beat.stop()  # which would look for the messages of the runs below
+            server.ask("CONFIG", "SET", "appendonly", "no")
+            sent = {"reports": 20.0, "celery": 400.0}
+            client.sadd(keys.queues, *sent)
+            for queue, age in sent.items():
+                client.zadd(keys.sent(queue), {f"job@{queue}": time.time() - age})
+            alive.report(client, keys, "celery@other", ["celery"], 60.0)
+            client.hset(keys.entry("job"), "error", "it is broken")
+            client.zadd(keys.schedule, {keys.entry("job"): NEVER})
+            until(lambda: "does not report" in shell("status").out, 60, "the frozen worker is named")
+            assert settings.run_lease / 3 + alive.GRACE_S < 15, "a worker that hangs is named within 15 s"
+            is_same(shell, page, FROZEN)
+            worker.popen.send_signal(signal.SIGCONT)
+            until(lambda: "does not report" not in shell("status").out, 60, "it reports again")
             worker.stop()
-            said = shell.apart("doctor", "--json")
-        assert (said.code, said.json["ok"]) == (Exit.PROBLEMS, False)
-        whats = [finding["what"] for finding in said.json["findings"]]
-        assert whats == ["No beat leads, so nothing is sent", "No worker answers, so no run starts"]
+            alive.leave(client, keys, "celery@other")
+            is_same(shell, page, STOPPED)
+            page.client.application.extensions["scheduler"].store.client.close()
     gone = shell.apart("doctor")
     assert (gone.code, gone.err.count("\n")) == (Exit.UNAVAILABLE, 1)
+
+
+def is_same(shell: Shell, page: Browser, patterns: list[str]) -> None:
+    """Every reader gives these problems, in the same words and order, and fails."""
+    told = [shell(command) for command in ("status", "doctor")]
+    lines = [[line for line in said.out.splitlines() if line.startswith("problem ")] for said in told]
+    assert lines[0] == lines[1]
+    as_json = [shell(command, "--json") for command in ("status", "doctor")]
+    assert {said.code for said in told + as_json} == {Exit.PROBLEMS}
+    problems = as_json[0].json["problems"]
+    ready = page.get("/readyz")
+    assert problems == as_json[1].json["problems"] == ready.get_json()["problems"]
+    assert ready.status_code == 503
+    sentences = [problem["sentence"] for problem in problems]
+    assert len(sentences) == len(patterns), sentences
+    assert all(map(re.match, patterns, sentences)), sentences
+    shown = text(page.get("/schedules"))
+    assert all(" ".join(problem["sentence"].split()) in shown for problem in problems)
+    assert f"<title>({len(problems)}) Schedules" in page.get("/schedules").text
+    assert page.get("/healthz").get_json() == {"ok": True}

@@ -83,7 +83,7 @@ def test_what_was_sent_before_is_not_sent_again_and_its_row_says_what_is_not_kno
 def test_the_loss_is_named_until_when_it_reaches(beat: Scheduler, server: RedisServer) -> None:
     last = max(read_run_id(run)[1] for run in roll_back(beat, server))
     send(beat, 1)
-    [notice] = beat.context.store.notices()
+    [notice] = beat.context.store.notices().values()
     assert "Redis lost what it wrote last, and came back with older data: runs due up to " in notice
     told = time.strptime(notice.split("due up to ")[1][:8], "%H:%M:%S")
     assert told.tm_sec in {int(last + late) % 60 for late in range(15)}
@@ -107,4 +107,4 @@ def test_the_same_data_is_never_taken_for_older_data(beat: Scheduler, server: Re
     beat.role.redis_was_away()
     send(beat, 2)
     assert {row.reason for row in rows(beat)} == {""}
-    assert beat.context.store.notices() == ()
+    assert beat.context.store.notices() == {}

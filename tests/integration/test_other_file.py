@@ -13,6 +13,7 @@ from scheduler.beat.scheduler import Scheduler
 from scheduler.command_name import STARTED_AS
 from scheduler.errors import Exit
 from scheduler.settings import Settings
+from scheduler.storage.alive import report
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
@@ -83,6 +84,7 @@ def test_what_status_says_in_a_clone_loads_the_leaders_file(
     assert "would remove 2 of 3 schedules" in said.out
     assert shell(*remedy(said.out)).code == Exit.OK
     assert store.names() == ["job"]
+    report(store.client, store.keys, "celery@host", ["celery"], 10.0)
     assert shell("status").code == Exit.OK
 
 

@@ -56,5 +56,5 @@ def test_what_was_set_aside_is_kept_and_named(beat: Scheduler, client: Client, s
     [aside] = client.scan_iter("redbeat::aside:*:leases")
     assert client.lrange(aside, 0, -1) == ["another program's"]
     assert 0 < client.ttl(aside) <= 30 * 86_400
-    [notice] = beat.context.store.notices()
+    [notice] = beat.context.store.notices().values()
     assert notice == f"Another program wrote a list to {KEYS.leases}; it is kept for a while as {aside}"

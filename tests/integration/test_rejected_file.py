@@ -11,6 +11,7 @@ from scheduler import changes, faults
 from scheduler.beat.scheduler import Scheduler
 from scheduler.errors import Exit
 from scheduler.settings import Settings
+from scheduler.storage.alive import report
 from scheduler.storage.client import AWAY, Client
 from scheduler.storage.store import Store
 from tests.support.beats import GOOD, lead, leading, leads, messages, running_beat, stand_by, write_file
@@ -53,9 +54,13 @@ def test_status_tells_every_line_and_fails_until_it_is_mended(
     said = shell("status")
     assert said.code == Exit.PROBLEMS
     assert all(f"problem   {place}" in said.out for place in expected(settings))
-    assert len([line for line in shell("status", "--json").json["problems"] if str(settings.file) in line]) == 3
+    assert (
+        len([line for line in shell("status", "--json").json["problems"] if str(settings.file) in line["sentence"]])
+        == 3
+    )
     write_file(settings, GOOD)
     lead(rejected)
+    report(rejected.client, rejected.context.keys, "celery@host", ["celery"], 10.0)
     assert (shell("status").code, "problem" in shell("status").out) == (Exit.OK, False)
 
 
@@ -152,5 +157,6 @@ def test_a_standby_with_another_file_says_so_until_it_is_the_same(
         ) in said.out
         lead(other)
         stand_by(beat)
+        report(beat.client, beat.context.keys, "celery@host", ["celery"], 10.0)
         assert shell("status").code == Exit.OK
         assert len(messages(caplog)) == 1

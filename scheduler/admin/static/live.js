@@ -55,6 +55,7 @@ async function refresh() {
   if (!answer.ok) throw new Error(`the page answers ${answer.status}`);
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const region of document.querySelectorAll("[data-live]")) swap(region, fresh.getElementById(region.id));
+  document.title = fresh.title;
   tick();
 }
 

@@ -10,7 +10,7 @@ from flask import Flask
 from scheduler.model import Entry
 from tests.integration.admin.browser import Browser
 
-OPEN = {"login.show", "login.enter", "health.show", "static"}
+OPEN = {"login.show", "login.enter", "health.lives", "health.ready", "static"}
 VALUES = {
     "name": "nightly",
     "run_id": "nightly@2026-03-02T12:00:00Z",

@@ -17,7 +17,7 @@ SCHEDULE = "/schedules/nightly"
 PAGES = ["/schedules", SCHEDULE, f"{SCHEDULE}/edit", "/schedules/new", "/audit", "/nothing", "/login"]
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/healthz", "/static/admin.css", "/static/nothing", "/tasks/x"])
+@pytest.mark.parametrize("path", [*PAGES, "/healthz", "/readyz", "/static/admin.css", "/static/nothing", "/tasks/x"])
 def test_every_answer_carries_the_strict_policy(admin: Browser, nightly: Entry, path: str) -> None:
     headers = admin.get(path, False).headers
     policy = dict(part.strip().partition(" ")[::2] for part in headers["Content-Security-Policy"].split(";"))

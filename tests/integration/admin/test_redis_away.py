@@ -59,9 +59,10 @@ def test_a_change_is_not_pretended(orphan: Browser, path: str) -> None:
     assert orphan.post(path, note="x").status_code == 503
 
 
-def test_health_says_no_without_a_login_and_without_a_reason(orphan: Browser) -> None:
-    answer = orphan.client.get("/healthz")
-    assert (answer.status_code, answer.get_json()) == (503, {"ok": False})
+def test_readiness_says_no_and_the_process_lives(orphan: Browser) -> None:
+    answer = orphan.get("/readyz")
+    assert (answer.status_code, answer.get_json()) == (503, {"ok": False, "critical": 1, "warning": 0})
+    assert orphan.client.get("/healthz").get_json() == {"ok": True}
 
 
 def test_a_password_in_the_url_is_not_told(settings: Settings) -> None:
@@ -79,7 +80,6 @@ def test_the_page_works_again_when_redis_is_back(orphan: Browser, own_redis: Red
     assert orphan.get("/schedules").status_code == 503
     own_redis.start()
     assert orphan.get("/schedules").status_code == 200
-    assert orphan.get("/healthz").status_code == 200
 
 
 @pytest.mark.parametrize("kind", sorted({*KINDS} - {"NOPERM"}))

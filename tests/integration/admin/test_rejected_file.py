@@ -26,13 +26,8 @@ def test_the_page_shows_every_line_of_it(admin: Browser, settings: Settings) -> 
 
 
 @pytest.mark.usefixtures("rejected")
-def test_health_tells_strangers_that_it_was_rejected_and_the_admin_why(stranger: Browser, admin: Browser) -> None:
-    assert stranger.get("/healthz").get_json() == {"ok": True, "file": "rejected"}
-    told = admin.get("/healthz").get_json()
-    assert (told["file"], len(told["problems"])) == ("rejected", 8)
-
-
-def test_health_is_plain_once_it_is_mended(stranger: Browser, settings: Settings, store: Store, rejected: None) -> None:
-    settings.file.write_text("schedules: {}")
-    assert not load_for_beat(store, FileWatch(settings.file), {}, "ours")
-    assert stranger.get("/healthz").get_json() == {"ok": True}
+def test_readiness_counts_for_strangers_and_names_every_line_for_the_admin(stranger: Browser, admin: Browser) -> None:
+    assert stranger.get("/readyz").get_json().keys() == {"ok", "critical", "warning"}
+    assert stranger.get("/readyz").get_json()["warning"] == 8
+    told = [problem for problem in admin.get("/readyz").get_json()["problems"] if problem["subject"] == "file"]
+    assert len(told) == 8

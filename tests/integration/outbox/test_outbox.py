@@ -137,14 +137,14 @@ def test_beat_goes_on_while_the_broker_is_away_and_says_so_once(
     until(lambda: lead(beat) is not None and time.monotonic() > again, 60, "a second attempt")
     assert [run.outcome for run in ledger.runs("before") + ledger.runs("after")] == ["queued"] * 4
     assert client.llen(keys.outbox) == 4
-    [notice] = beat.context.store.notices()
+    [notice] = beat.context.store.notices().values()
     assert notice.startswith("The broker does not answer (")
     assert notice.endswith("; runs that wait for it: 4")
     broker.start()
     drain(beat, client, keys)
     assert [message.run for message in broker.take()] == ids(ledger, "before") + ids(ledger, "after")
     assert [event for event in said if event.startswith("broker.")] == ["broker.away", "broker.back"]
-    assert beat.context.store.notices() == ()
+    assert beat.context.store.notices() == {}
 
 
 def test_a_restart_of_the_broker_between_two_runs_goes_unnoticed(

@@ -9,7 +9,10 @@ import redis
 
 from scheduler.errors import Exit
 from scheduler.settings import Settings
-from scheduler.status.redis_state import filling
+from scheduler.status.problems.facts import Facts
+from scheduler.status.problems.memory import look
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Store
 from tests.support.redis_server import RedisServer
 from tests.support.shell import Shell
 
@@ -33,8 +36,15 @@ def test_status_and_doctor_say_that_redis_fills_before_it_refuses(
         assert bool(re.search(told, said.out)) is is_told, said.out
 
 
-def test_a_redis_without_a_limit_is_compared_with_the_memory_of_its_machine() -> None:
+def test_a_redis_without_a_limit_is_compared_with_the_memory_of_its_machine(own_redis: RedisServer) -> None:
     memory = {"used_memory": 900, "mem_not_counted_for_evict": 50, "maxmemory": 0, "total_system_memory": 1000}
-    assert "has used 85% of its machine's memory" in filling(memory, Settings())[0]
-    assert not filling(memory | {"total_system_memory": 2000}, Settings())
-    assert not filling({"used_memory": 900}, Settings())
+    facts = Facts(Store(own_redis.client(), Keys()), Settings())
+    facts.refusal = None
+
+    def told(**changed: int) -> list[str]:
+        facts.info = memory | changed
+        return [problem.sentence for problem in look(facts)]
+
+    assert "has used 85% of its machine's memory" in told()[0]
+    assert not told(total_system_memory=2000)
+    assert not told(total_system_memory=0)

@@ -15,6 +15,7 @@ import time_machine
 from scheduler.model import Entry, Outcome, Overlaid, Pause, Run
 from scheduler.status import as_json, read_model
 from scheduler.status.as_json import iso
+from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.read_model import Overview, row, timeline, upcoming_instants
 from scheduler.storage.lock import Holder
 from tests.support.schedules import DAY, HOUR, MINUTE, NOON, SECOND, declared, entry_of
@@ -165,20 +166,22 @@ def test_a_timeline_merges_every_schedule_that_will_run() -> None:
 # the whole service
 
 
-def overview(*entries: Entry, leader: Holder | None = None, **facts: str) -> Overview:
-    return Overview(tuple(row(entry, None) for entry in entries), len(entries), leader, (), dict(facts))
+def overview(*entries: Entry, leader: Holder | None = None) -> Overview:
+    return Overview(tuple(row(entry, None) for entry in entries), len(entries), leader, (), {})
 
 
-def test_without_a_leader_nothing_is_sent_and_that_is_said_first() -> None:
-    found = overview(problems="s.yaml:1:1: wrong").problems
-    assert found == (
-        "No beat leads, so nothing is sent: start one with `python3 -m scheduler up`",
-        "s.yaml:1:1: wrong",
-    )
-
-
-def test_a_service_without_problems_has_none() -> None:
-    assert overview(entry_of(declared()), leader=Holder("host:1", 10.0)).problems == ()
+def test_a_check_that_could_not_be_made_is_no_problem() -> None:
+    unknown = ServiceProblem("This Redis user may not read it", "look at it", "unknown")
+    shown = replace(overview(), found=(unknown, ServiceProblem("It is full", "empty it", since=NOON.timestamp())))
+    assert (shown.unknown, list(map(str, shown.problems))) == ((unknown,), ["It is full: empty it"])
+    (body,) = as_json.overview_json(shown)["problems"]
+    assert body == {
+        "sentence": "It is full",
+        "remedy": "empty it",
+        "severity": "warning",
+        "subject": "",
+        "since": "2026-03-02T12:00:00Z",
+    }
 
 
 def test_json_of_the_service_is_json() -> None:

@@ -1,0 +1,42 @@
+"""Runs that wait in a queue for too long, or in one that no worker takes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scheduler.status.problems.facts import Facts
+from scheduler.status.problems.problem import ServiceProblem
+
+UNTAKEN_S = 10.0  #: a worker that starts needs some seconds before it takes from its queues
+OLD_S = 300.0  #: seconds for which a run may wait
+PRIORITY = "\x06\x16"  #: kombu's mark between the name of a queue and a priority
+
+
+def look(facts: Facts) -> Iterator[ServiceProblem]:
+    """Look at the oldest run of each queue. Without a worker all of them wait, which is said already."""
+    if not facts.live_workers:
+        return
+    taken = {queue for worker in facts.live_workers for queue in worker.queues}
+    for key, since, waiting in sorted(oldest(facts)):
+        queue, age = key.partition(PRIORITY)[0], facts.now - since
+        runs = "a run waits" if waiting == 1 else f"{waiting} runs wait"
+        if queue not in taken and age > UNTAKEN_S:
+            remedy = f"start a worker for it, with `-Q {queue}`"
+            sentence = f"No worker takes from queue '{queue}', where {runs}"
+            yield ServiceProblem(sentence, remedy, subject=queue, since=since)
+        elif age > OLD_S:
+            remedy = "start more workers, or find what keeps them busy"
+            yield ServiceProblem(f"In queue '{queue}', {runs} too long", remedy, subject=queue, since=since)
+
+
+def oldest(facts: Facts) -> Iterator[tuple[str, float, int]]:
+    """Each queue in which runs wait: its key, since when the oldest waits, and how many there are."""
+    queues = list(facts.client.smembers(facts.keys.queues))
+    with facts.client.pipeline(transaction=False) as pipe:
+        for queue in queues:
+            pipe.zrange(facts.keys.sent(queue), 0, 0, withscores=True)
+            pipe.zcard(facts.keys.sent(queue))
+        answers = pipe.execute(raise_on_error=False)
+    for queue, first, waiting in zip(queues, answers[::2], answers[1::2], strict=True):
+        if isinstance(first, list) and first and isinstance(waiting, int):
+            yield queue, first[0][1], waiting
