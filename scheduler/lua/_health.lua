@@ -39,7 +39,7 @@ end
 local function ended_rows(ledger)
   local rows, ended, well = redis.call('HGETALL', ledger), {}, NO_INSTANT
   for i = 1, #rows, 2 do
-    local function field(name) return string.match(rows[i + 1], '"' .. name .. '":"([^"]*)"') end
+    local function field(name) return string.match(rows[i + 1], '"' .. name .. '": ?"([^"]*)"') end
     local outcome = string.sub(rows[i], 1, 1) ~= ':' and field('outcome')
     local due = tonumber(outcome and field('due'))
     if due and outcome == 'succeeded' then well = math.max(well, due) end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from typing import Any
@@ -174,6 +175,14 @@ def test_beat_reads_once_the_ledgers_that_an_older_version_wrote(
     until(lambda: counts(client, keys) == {"job": 1} and client.get(keys.indexed), 60, "the ledgers are read")
     client.delete(keys.failing)
     assert not health.rebuild_if_old(client, keys)
+
+
+def test_a_rebuild_reads_rows_that_python_wrote(client: Client, keys: Keys) -> None:
+    """They have a space behind each colon, unlike those of Lua."""
+    row = {"due": repr(NOON.timestamp()), "outcome": "failed", "finished": repr(NOON.timestamp() + 1)}
+    client.hset(keys.ledger("job"), run_id("job", NOON), json.dumps(row))
+    health.rebuild(client, keys)
+    assert health.failing(client, keys).worst == [health.Failing("job", NOON.timestamp() + 1, 1)]
 
 
 def test_a_rebuild_mends_an_index_that_is_wrong(ledger: Ledger, client: Client, keys: Keys) -> None:
