@@ -27,6 +27,7 @@ from scheduler.storage.refusals import explain
 from scheduler.worker import limits
 from scheduler.worker import signals as worker_signals
 from scheduler.worker.drain import Drain
+from scheduler.worker.results import KEEP_RESULT_S
 from scheduler.worker.unacknowledged import hold_messages, look_interval
 
 HIGHEST_PRIORITY = 9  #: of a schedule, see model
@@ -44,6 +45,12 @@ PROMISED = (
     "worker_prefetch_multiplier",
 )
 MIN_VISIBILITY_TIMEOUT_S = 60  #: a worker must renew its messages more often than that
+#: Celery's classes for results by the scheme of their URL, with the time that a schedule keeps its results.
+RESULT_BACKENDS = {
+    "redis": "scheduler.worker.results:RedisBackend",
+    "rediss": "scheduler.worker.results:RedisBackend",
+    "sentinel": "scheduler.worker.results:SentinelBackend",
+}
 LASTING = {"additional_connection_errors": ("redis.exceptions:ResponseError",)}  # full, busy or read-only: these pass
 
 
@@ -59,7 +66,9 @@ def build(settings: Settings) -> Celery:
     app.scheduler_zone = zone_of(app)
     ours = configuration(settings, app.scheduler_zone)
     app.scheduler_differences = tuple(settings_table.differences(app.conf, ours))
+    app.scheduler_keep_result = None if settings_table.is_set(app.conf, "result_expires") else KEEP_RESULT_S
     app.conf.update(settings_table.chosen(app.conf, ours))
+    app.loader.override_backends = {**app.loader.override_backends, **RESULT_BACKENDS}
     app.scheduler_settings = settings
     app.scheduler_modules = TaskModules(settings)
     worker_signals.connect_recorder(app, settings)

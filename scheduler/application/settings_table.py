@@ -59,7 +59,7 @@ FILLED = {
     "redis_backend_use_ssl": OWN_PLACE,
     "result_backend": "results are in the Redis of the schedules",
     "result_backend_transport_options": OUTAGES,
-    "result_expires": "a result is kept for a day",
+    "result_expires": "a result of a plain call is kept for a day, that of a run as long as keep_result says",
     "result_extended": "the page shows a result with its task and arguments",
     "task_queue_max_priority": "with RabbitMQ, for the priority of schedules",
     "task_track_started": "the page shows what runs",

@@ -22,6 +22,8 @@ from scheduler.model.fields import (
     Text,
 )
 
+KEEP_RESULT = timedelta(hours=1)
+
 
 class Noun(BaseModel):
     """Frozen; unknown keys are errors."""
@@ -64,6 +66,11 @@ class Policies(Noun):
     )
     on_lost: Literal["report", "rerun"] = Field(
         "report", description="If a run's worker disappears: only report the run as lost, or also run it again."
+    )
+    keep_result: Annotated[Duration | None, NONE] = Field(
+        KEEP_RESULT,
+        description="How long Redis keeps a run's result for programs that ask Celery for it; `none` keeps none. The "
+        "ledger keeps its own copy. Left out, an application's own `result_expires` comes before the hour.",
     )
 
 

@@ -23,8 +23,16 @@ from celery.result import denied_join_result
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 
+from scheduler.model import KEEP_RESULT
 from scheduler.sending import readable
-from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, RUN_HEADER, task_id, uuid_text
+from scheduler.sending.headers import (
+    KEEP_RESULT_HEADER,
+    REFERENCES_HEADER,
+    RETRIES_HEADER,
+    RUN_HEADER,
+    task_id,
+    uuid_text,
+)
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, NotNow
 from scheduler.storage.entries import Job
@@ -32,6 +40,7 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.refusals import code_of
 
 MILLISECOND = timedelta(milliseconds=1)
+SECOND, NOTHING = timedelta(seconds=1), timedelta(0)
 ESCAPED = json.encoder.encode_basestring_ascii  #: a text as JSON has it
 # Stand-ins are random, so that no argument of a task can contain one and lose it to a gap. Celery accepts only an
 # instant as an expiry, so that stand-in is a random instant in or near the year 9999.
@@ -132,6 +141,8 @@ def call(job: Job, run_id: str, expires: datetime | None, task: str) -> Call:
     headers = {**job.options.get("headers", {}), "celery_beat_task": True, RUN_HEADER: run_id}
     if job.policies.retries:
         headers[RETRIES_HEADER] = job.policies.retries
+    if job.policies.keep_result != KEEP_RESULT:
+        headers[KEEP_RESULT_HEADER] = -(-(job.policies.keep_result or NOTHING) // SECOND)  # part of one is a whole one
     if job.references:
         headers[REFERENCES_HEADER] = True
     options = {**job.options, "task_id": task, "headers": headers}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Mapping
 from copy import deepcopy
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from celery.app.task import Context
@@ -19,6 +19,7 @@ from kombu.message import Message
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from scheduler.model import read_run_id
+from scheduler.timing.durations import MAX_DURATION
 
 ACCEPTED = frozenset({"application/json"})
 MAX_LIMIT_S = 10 * 366 * 86_400  #: of a time limit
@@ -80,6 +81,7 @@ def run_identity(value: Any) -> Any:
 
 Seconds = Annotated[float, Field(strict=True, ge=0, le=MAX_LIMIT_S, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=MAX_TIMES)] | None
+KeptFor = Annotated[int, Field(ge=0, le=MAX_DURATION // timedelta(seconds=1))] | None
 Signature = Annotated[Any, BeforeValidator(signature)]
 
 
@@ -123,6 +125,7 @@ class Headers(Strict):
     correlation_id: str | None = None
     scheduler_run: Annotated[Any, BeforeValidator(run_identity)] = None
     scheduler_retries: Count = None
+    scheduler_keep_result: KeptFor = None
 
 
 class Embedded(BaseModel):

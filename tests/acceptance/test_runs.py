@@ -226,6 +226,28 @@ def test_the_next_attempt_does_not_expire_with_the_message_of_the_first(shop: Sh
     assert (shop.ended(identity).outcome, shop.ended(identity).attempt) == ("failed", 2)
 
 
+def waiting(shop: Shop, identity: str) -> Run | None:
+    run = shop.ledger.get(identity)
+    return run if run.outcome == "queued" and run.attempt else None
+
+
+def send_due(shop: Shop, entry: Entry) -> str:
+    """Send the run of a due instant a second ago; returns its id."""
+    due = from_seconds(time.time()) - SECOND
+    shop.client.set(shop.keys.lock, "ours")
+    commit(shop.dispatcher, [Due(entry, entries.job(entry), Decision((due,), due=entry.due), entry.due)])
+    return run_id(entry.name, due)
+
+
+def test_the_next_attempt_does_not_expire_with_the_message_of_the_first(shop: Shop) -> None:
+    identity = send_due(shop, shop.add("runs.fail_times", 5, retries=1, expires="1h"))
+    until(lambda: waiting(shop, identity), 60, "a run that waits for its second attempt")
+    # The first message is acknowledged after the second is sent.
+    headers = until(lambda: second_attempt(shop, identity), 60, "its second message is taken")
+    assert headers["expires"] is None
+    assert (shop.ended(identity).outcome, shop.ended(identity).attempt) == ("failed", 2)
+
+
 def test_a_run_without_retries_is_tried_once(shop: Shop) -> None:
     before = shop.began("fail")
     assert shop.run("runs.fail", "x").attempt == 1
@@ -382,6 +404,27 @@ def test_a_failed_program_keeps_its_output(shop: Shop) -> None:
     assert run.outcome == "failed"
     assert run.result == f"TaskFailed: 'sh' failed with exit code 23: cleaning up\n{output}"
     shop.worker.says(re.escape(output))  # the journal keeps it; Celery logs it after the run has ended
+
+
+@pytest.mark.parametrize(("kept", "seconds"), [({}, 3600), ({"keep_result": "30d"}, 2_592_000)])
+def test_a_result_is_kept_for_as_long_as_its_schedule_says(shop: Shop, kept: dict[str, str], seconds: int) -> None:
+    failed, retried = shop.run("runs.fail", "no", **kept), shop.run("runs.fail_times", 1, retries=1, **kept)
+    assert (failed.outcome, retried.outcome, retried.attempt) == ("failed", "succeeded", 2)
+    for run, status in ((failed, "FAILURE"), (retried, "SUCCESS")):
+        assert shop.result(run.task_id)["status"] == status
+        assert seconds - 60 < shop.client.ttl(f"celery-task-meta-{run.task_id}") <= seconds
+
+
+def test_no_result_is_kept_where_the_schedule_says_none(shop: Shop) -> None:
+    run = shop.run("runs.add", 1, 2, keep_result="none")
+    assert (run.outcome, run.result) == ("succeeded", "3")
+    assert shop.result(run.task_id) == {}
+
+
+def test_the_result_of_a_plain_call_is_kept_for_a_day(shop: Shop) -> None:
+    call = shop.app.send_task("runs.add", (1, 2)).id
+    until(lambda: shop.result(call).get("status") == "SUCCESS", 60, "the call has succeeded")
+    assert 86_400 - 60 < shop.client.ttl(f"celery-task-meta-{call}") <= 86_400
 
 
 def test_a_program_ends_with_its_run_when_the_pools_process_is_killed(shop: Shop, directory: Path) -> None:

@@ -35,6 +35,7 @@ ALLOWED = {
     "scheduler_modules": "ours, on Celery's application",
     "scheduler_recorder": "ours, on Celery's application",
     "scheduler_differences": "ours, on Celery's application",
+    "scheduler_keep_result": "ours, on Celery's application",
     "scheduler_zone": "ours, on Celery's application",
     "scheduler_settings": "ours, on Celery's application",
     "throws": "Celery: of a task",

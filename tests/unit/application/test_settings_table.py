@@ -64,6 +64,7 @@ def lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.delitem(sys.modules, "with_settings", raising=False)
     app = celeryapp.build(Settings(redis_url="unix:///nowhere/r.sock", celery_app="with_settings:app"))
     assert {name: app.conf[name] for name in THEIRS} == THEIRS
+    assert app.scheduler_keep_result is None  # its result_expires is for runs too, where keep_result says nothing
     assert (app.conf.task_acks_late, app.conf.task_serializer, app.conf.accept_content) == (True, "json", ["json"])
     return [*app.scheduler_differences, *settings_table.unused(app.conf)]
 
@@ -82,4 +83,5 @@ def test_a_setting_that_is_changed_is_said_with_both_values_and_the_reason_and_n
 def test_without_an_application_nothing_is_changed() -> None:
     app = celeryapp.build(SETTINGS)
     assert app.scheduler_differences == ()
+    assert app.scheduler_keep_result == 3600
     assert (app.conf.timezone, app.conf.result_expires, app.conf.result_extended) == ("UTC", 86_400, True)
