@@ -61,11 +61,13 @@ class FollowedFile(FileWatch):
                 since=self.fall_due_after,
                 progress=self.lease.progress,
             )
+            loaded = True
+            if problems is None:  # the file may not be whole yet
+                return False
             self.wrong = problems[0] if problems else ""
             self.lacks_tasks = any(UNKNOWN_TASK in problem or CANNOT_IMPORT in problem for problem in problems)
             self.answer(problems)
             self.fall_due_after = None
-            loaded = True
         except Conflict:
             self.lease.hold_on(self.store.client)
         finally:

@@ -227,14 +227,19 @@ def load_for_beat(
     brought: Brought = NOTHING,
     since: datetime | None = None,
     progress: Callable[[], None] = lambda: None,
-) -> list[str]:
-    """Load the file as leader. Returns its problems, if any: then the last good schedules stay."""
+) -> list[str] | None:
+    """Load the file as leader. Returns its problems, if any: then the last good schedules stay.
+
+    None if it lacks schedules and changed just now: who writes it may pause. ``watch`` tells of it again.
+    """
     file = watch.path
     checked = check(file, tasks, brought)
     for note in checked.notes():
         emit("application.note", problem=note)
     watch.follow(checked.patterns, certain=checked.validated.ok)
     progress()
+    if is_shorter(checked, watch) and not watch.has_settled_for(watch.settled_without):
+        return None
     try:
         by = f"file {file.name} {checked.digest}"
         done = apply(store, checked, by=by, token=token, since=since, progress=progress)
@@ -247,4 +252,10 @@ def load_for_beat(
         store.note_file(facts | {"state": "rejected", "problems": "\n".join(error.args[0].splitlines()[:MAX_STORED])})
         return problems
     emit("file.applied", file=file, summary=done.summary())
+    watch.names = checked.validated.declared.keys()
     return []
+
+
+def is_shorter(checked: Checked, watch: FileWatch) -> bool:
+    """Whether a valid file lacks schedules that it declared when it was loaded last."""
+    return checked.validated.ok and bool(watch.names - checked.validated.declared.keys())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Set
 from pathlib import Path
 
 from scheduler.schedule_file import included
@@ -10,6 +11,7 @@ from scheduler.schedule_file import included
 Signature = tuple[int, int, int, int] | None
 Look = tuple[tuple[Path, Signature], ...]
 SETTLE_S = 0.3  #: a change counts once the files have stayed the same for this long: an editor may still be writing
+REMOVAL_SETTLE_S = 3.0  #: one that takes schedules away: the files may be written with pauses between two lines
 
 
 class FileWatch:
@@ -17,11 +19,15 @@ class FileWatch:
 
     def __init__(self, path: Path, settled: float = SETTLE_S) -> None:
         self.path = path
-        self.settled = settled
+        self.settled = settled  #: seconds
+        self.settled_without = REMOVAL_SETTLE_S  #: seconds, where schedules are gone
+        self.names: Set[str] = frozenset()  #: of the schedules in the file when it was loaded last
         self.patterns: tuple[str, ...] = ()  #: from `include:`; a change of a matching file counts
         self._seen: Look | None = None
+        self._seen_before: Look | None = None
         self._new: Look | None = None
         self._new_since = 0.0
+        self._wait = settled
 
     def has_changed(self, *, peek: bool = False) -> bool:
         """Whether the files have changed since the last True, and have settled.
@@ -30,12 +36,22 @@ class FileWatch:
         """
         look = self._look()
         if look != self._new:
-            self._new, self._new_since = look, time.monotonic()
-        is_settled = self._seen is None or time.monotonic() - self._new_since >= self.settled
+            self._new, self._new_since, self._wait = look, time.monotonic(), self.settled
+        is_settled = self._seen is None or time.monotonic() - self._new_since >= self._wait
         changed = look != self._seen and is_settled
         if changed and not peek:
-            self._seen = look
+            self._seen_before, self._seen = self._seen, look
         return changed
+
+    def has_settled_for(self, seconds: float) -> bool:
+        """Whether the change that ``has_changed`` told of last has settled for so long; if not, it tells of it then.
+
+        True if that change did not have to settle.
+        """
+        if self._seen_before is None or time.monotonic() - self._new_since >= seconds:
+            return True
+        self._seen, self._wait = self._seen_before, seconds
+        return False
 
     def forget(self) -> None:
         """Make the next ``has_changed`` return True."""

@@ -12,7 +12,7 @@ import pytest
 
 from scheduler import changes
 from scheduler.changes import export
-from scheduler.schedule_file.watch import SETTLE_S
+from scheduler.schedule_file.watch import REMOVAL_SETTLE_S, SETTLE_S
 from scheduler.settings import Settings
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
@@ -119,6 +119,32 @@ def test_a_file_is_not_loaded_before_it_is_written_to_its_end(stage: Stage) -> N
     assert longest < SETTLE_S
     assert stage.beat.count("Loaded ") == loaded + 1
     assert not stage.beat.count("Kept the last good")
+
+
+def test_a_file_that_is_written_with_long_pauses_loses_no_schedule(stage: Stage) -> None:
+    names = ["first", *(f"more-{number}" for number in range(5))]
+    stage.file.write_text(text(*names))
+    stage.loads(names[-1])
+    pause, attempt = REMOVAL_SETTLE_S, 0
+    while pause >= REMOVAL_SETTLE_S and attempt < 10:
+        attempt += 1
+        before = stage.beat.count(r"Loaded .*\d remove")
+        begun = time.monotonic()
+        stage.file.write_text(text(*names[:-1]))  # a good file by itself
+        time.sleep(3 * SETTLE_S)
+        stage.file.write_text(text(*names, f"last-{attempt}"))
+        pause = time.monotonic() - begun
+        stage.loads(f"last-{attempt}")
+    assert pause < REMOVAL_SETTLE_S
+    assert stage.beat.count(r"Loaded .*\d remove") == before
+
+
+def test_a_schedule_that_leaves_the_file_is_removed_when_the_file_stays_so(stage: Stage) -> None:
+    stage.file.write_text(text("first", "second", "third"))
+    stage.loads("third")
+    stage.file.write_text(text("first", "second"))
+    stage.beat.says("Loaded .*: 1 remove")
+    assert sorted(stage.store.names()) == ["first", "second"]
 
 
 def written_slowly(path: Path, body: str) -> float:

@@ -158,3 +158,20 @@ def test_a_change_that_is_taken_back_before_it_settled_is_none(path: Path, clock
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     clock.now += 0.06
     assert not watch.has_changed()
+
+
+def test_a_change_that_has_not_settled_for_long_enough_is_not_told_of_until_it_has(path: Path) -> None:
+    watch = FileWatch(path, settled=0.0)
+    assert watch.has_changed()
+    assert watch.has_settled_for(60)  # the first look waits for nothing
+    path.write_text("another: text\n")
+    assert watch.has_changed()
+    assert not watch.has_settled_for(60)
+    assert not watch.has_changed()
+    assert not watch.has_changed(peek=True)
+    path.write_text("schedules: {}\n")
+    assert watch.has_changed()
+    assert watch.has_settled_for(0)
+    watch.forget()  # a reload that a person asked for
+    assert watch.has_changed()
+    assert watch.has_settled_for(60)
