@@ -10,25 +10,27 @@ from tests.acceptance.page import Page
 from tests.support.polling import until
 from tests.systemd.bare import RELEASES, terminal
 
-#: The whole run would take as long as the run of which this is a part.
+#: The tests that each machine runs: the whole run would take as long as the run of which this is a part.
+TESTS = {"bookworm": "tests/unit/schedule_file", "trixie": "tests/unit"}
 TYPED = (
     "python3 -m scheduler up; echo up ended with $?; "
-    "python3 -m scheduler test tests/unit -m 'not slow'; echo test ended with $?"
+    "python3 -m scheduler test {tests} -m 'not slow'; echo test ended with $?"
 )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("release", RELEASES)
 def test_both_commands_of_the_readme_work_on_a_bare_machine(tmp_path: Path, release: str) -> None:
-    with terminal(tmp_path, release, TYPED) as anna:
+    with terminal(tmp_path, release, TYPED.format(tests=TESTS[release])) as anna:
         page = Page(anna.shows(r"open (http://\S+/)", 240))
         page.log_in(anna.shows(r"password (\S+)", 10))
         until(lambda: succeeded(page), 60, "a run has succeeded")
         anna.ctrl_c()
         assert anna.shows(r"up ended with (\d+)", 60) == "0"
         assert anna.shows(r"test ended with (\d+)", 600) == "0"
-        assert anna.shows(r"\b(\d+) passed", 1) > "1000"
-        assert anna.shows(r"^\d+ tests skipped\. To run all: (apt-get install [a-z -]+; run as root)$", 1)
+        assert int(anna.shows(r"\b(\d+) passed", 1)) > 100
+        if release == "trixie":
+            assert anna.shows(r"^\d+ tests skipped\. To run all: (apt-get install [a-z -]+; run as root)$", 1)
 
 
 def succeeded(page: Page) -> bool:
