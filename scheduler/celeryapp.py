@@ -159,6 +159,14 @@ def import_task_modules(sender: Celery, **_: Any) -> None:
         modules.start()
 
 
+def complete_modules(app: Celery) -> None:
+    """Import the modules of the last good schedule file too; a broken one of the settings ends the process."""
+    try:
+        app.scheduler_modules.complete()
+    except ConfigurationError as error:
+        give_up(error)
+
+
 def refuse_changed_settings(app: Celery) -> None:
     """End this process if a setting was changed so that runs would be lost, doubled or held up."""
     wanted = promised(configuration(app.scheduler_settings, app.scheduler_zone))
@@ -184,6 +192,7 @@ def promised(configured: Mapping[str, Any]) -> dict[str, Any]:
 @must_succeed
 def prepare_worker(sender: Any, **_: Any) -> None:
     """A result waits for Redis; that would hold up a page, but in a worker the run is not over before."""
+    complete_modules(sender.app)
     name_unknown_settings(sender.app.scheduler_settings)
     name_differences(sender.app)
     if sender.app.conf.result_backend == configuration(sender.app.scheduler_settings)["result_backend"]:
@@ -204,7 +213,8 @@ def prepare_beat(sender: Any, **_: Any) -> None:
 
     if not isinstance(sender.scheduler, Scheduler):
         give_up(ConfigurationError(f"beat runs with {type(sender.scheduler).__name__}: start it without -S"))
-    sender.scheduler.stop.take_signals()
+    sender.scheduler.stop.take_signals()  # before anything waits for Redis
+    complete_modules(sender.app)
     name_unknown_settings(sender.scheduler.settings)
     name_differences(sender.app)
     refuse_changed_settings(sender.app)

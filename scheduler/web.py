@@ -21,6 +21,7 @@ def only_app() -> Flask:
     """The one that gunicorn serves; ends the process with one line without credentials."""
     try:
         celeryapp.name_unknown_settings(celeryapp.app.scheduler_settings)
+        celeryapp.complete_modules(celeryapp.app)
         return create_app()
     except SchedulerError as error:
         give_up(error)

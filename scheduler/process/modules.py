@@ -45,12 +45,18 @@ class TaskModules:
         file = self.settings.file
         of_file = schedule_file.read_alone(file).imports if file.exists() else ()
         if not self.is_strict:
-            self.wanted = tuple(dict.fromkeys((*of_file, *self._ask())))
-            self.load(self.wanted)
+            self.wanted = of_file
+            self.load(of_file)
             return
         for module in of_file:
             if error := self._import(module):
                 raise error
+
+    def complete(self) -> None:
+        """Import also those of the last good schedule file, if Redis gives them. Raises CannotImport like ``start``."""
+        self.start()
+        self.wanted = tuple(dict.fromkeys((*self.wanted, *self._ask())))
+        self.load(self.wanted)
 
     def want(self, modules: tuple[str, ...]) -> None:
         """From the next ``follow`` on, import these; may be called in any thread."""
