@@ -58,7 +58,7 @@ def test_problems_of_the_file_and_of_entries_are_told(admin: Browser, service: S
     service.store.note_file({"problems": "schedules.yaml:12:5: unknown key 'corn' — did you mean 'cron'?"})
     set_aside(service, "nightly", "its task is gone")
     page = text(admin.get("/schedules"))
-    assert "schedules.yaml:12:5: unknown key 'corn' — did you mean 'cron'?" in page
+    assert "schedules.yaml:12:5: unknown key 'corn': did you mean 'cron'?" in page
     assert "its task is gone" in page
     assert admin.json("/schedules")["schedules"][0]["state"] == "quarantined"
 
