@@ -1,42 +1,56 @@
-"""Keeps the indexes beside the ledgers right, while this beat leads."""
+"""Rebuilds the indexes beside the ledgers while a beat leads: after an update, and every hour.
+
+A beat or worker of an older release that works beside this one writes ledgers and no indexes. So what it leaves wrong
+is right again within an hour, and at once with ``rebuild``.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
-from threading import Thread
 
 import redis
 
 from scheduler.storage import health
-from scheduler.storage.client import AWAY, REFUSED, Client
+from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 
-CHECK_INTERVAL_S = 60.0
+LOOK_INTERVAL_S = 60.0  #: seconds between two looks whether the indexes are old
+SHARE = 0.1  #: of Redis's time that a rebuild may take
 
 
 class Indexes:
-    """Made once a term as leader."""
+    """One for each term as leader. A rebuild has a thread of its own, because 100 000 ledgers take minutes."""
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self.client = client
         self.keys = keys
-        self._checked_at: float | None = None  #: monotonic seconds
-        self._thread = Thread()
+        self.looked_at = float("-inf")
+        self.closed = threading.Event()
+        self.thread: threading.Thread | None = None
 
     def keep(self) -> None:
-        """Start a rebuild if one is due: an older release may have ended runs without a word to the indexes.
-
-        In a thread, because reading 100 000 ledgers takes a minute.
-        """
-        now = time.monotonic()
-        if self._thread.is_alive() or (self._checked_at is not None and now < self._checked_at + CHECK_INTERVAL_S):
+        """Start a rebuild if the indexes are old or of another version; raises what redis-py raises."""
+        if time.monotonic() - self.looked_at < LOOK_INTERVAL_S or (self.thread and self.thread.is_alive()):
             return
-        self._checked_at = now
-        self._thread = Thread(target=self._rebuild, name="indexes", daemon=True)
-        self._thread.start()
+        self.looked_at = time.monotonic()
+        if not health.is_fresh(self.client, self.keys):
+            self.thread = threading.Thread(target=self._rebuild, name="indexes", daemon=True)
+            self.thread.start()
 
     def _rebuild(self) -> None:
+        """Rebuild in small steps with pauses. If Redis goes away, the next look starts again."""
+        began = time.monotonic()
         try:
-            health.rebuild_if_old(self.client, self.keys)
-        except (*AWAY, *REFUSED, redis.ResponseError, OSError):
-            self._checked_at = None  # try again in the next tick, which reports what is wrong with Redis
+            for _ in health.rebuild_steps(self.client, self.keys):
+                if self.closed.wait((time.monotonic() - began) * (1 / SHARE - 1)):
+                    return
+                began = time.monotonic()
+        except (redis.RedisError, OSError):
+            return
+
+    def close(self) -> None:
+        """End a rebuild; the next leader makes it."""
+        self.closed.set()
+        if self.thread:
+            self.thread.join(timeout=1.0)

@@ -92,7 +92,8 @@ class Leading:
         self.sender.forget()  # a replica that took over may know less, and count other changes with the same numbers
 
     def close(self) -> None:
-        """Give up the connection to another broker."""
+        """Give up the connection to another broker, and end a rebuild of the indexes."""
+        self.indexes.close()
         self.outbox.broker.drop()
 
     def mend(self) -> Mended:

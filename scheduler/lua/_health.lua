@@ -1,6 +1,7 @@
 -- The health of a schedule, ':health' in its ledger. This is put behind _ledger.lua.
 -- It is 'well newest since count': `well` is the newest due instant that succeeded; after it, `count` failed or were
 -- lost, `newest` is the newest of these, and the first of them ended at `since`. A skip says nothing about health.
+-- A schedule stays failing after its ledger has expired: it still waits for a run that succeeds.
 local FAILING_TTL_S = 366 * 86400
 local HEALTH_FORMAT = '%.6f %.6f %.6f %d'
 local NO_INSTANT = -1e12 -- before any due instant
@@ -9,19 +10,24 @@ local function read_health(ledger)
   local text = redis.call('HGET', ledger, ':health') or ''
   local well, newest, since, count = string.match(text, '^(%S+) (%S+) (%S+) (%d+)$')
   return {
+    is_new = text == '',
     well = tonumber(well) or NO_INSTANT, newest = tonumber(newest) or NO_INSTANT, since = tonumber(since) or 0,
     count = tonumber(count) or 0,
   }
 end
 
+local function name_of(prefix, ledger) return string.sub(ledger, #ledger_key(prefix, '') + 1) end
+
 -- pcall: another program's key in the place of the index must not end a script halfway.
+local function leave_index(prefix, ledger) redis.pcall('ZREM', failing_key(prefix), name_of(prefix, ledger)) end
+
 local function index_health(prefix, ledger, health)
-  local name = string.sub(ledger, #ledger_key(prefix, '') + 1)
+  local name = name_of(prefix, ledger)
   if health.count > 0 and redis.call('EXISTS', prefix .. name) == 1 then
     redis.pcall('ZADD', failing_key(prefix), health.since, name)
     redis.pcall('EXPIRE', failing_key(prefix), FAILING_TTL_S)
   else
-    redis.pcall('ZREM', failing_key(prefix), name)
+    leave_index(prefix, ledger)
   end
 end
 
@@ -53,6 +59,10 @@ end
 
 -- Work out a schedule's health from every row of its ledger.
 local function recount(prefix, ledger)
+  if redis.call('EXISTS', ledger) == 0 then
+    if redis.call('EXISTS', prefix .. name_of(prefix, ledger)) == 0 then leave_index(prefix, ledger) end
+    return
+  end
   local before, ended, well = read_health(ledger), ended_rows(ledger)
   -- Rows up to the floor may have been trimmed; what was counted of them then still counts.
   local floor = tonumber(redis.call('HGET', ledger, ':floor') or 0)
@@ -84,9 +94,9 @@ local function note_end(prefix, ledger, run)
   elseif due < health.newest then -- a later run has failed already
     return recount(prefix, ledger)
   else
-    local was_failing = health.count > 0
     write_health(ledger, {well = due, newest = NO_INSTANT, since = 0, count = 0})
-    if was_failing then redis.pcall('ZREM', failing_key(prefix), string.sub(ledger, #ledger_key(prefix, '') + 1)) end
+    -- A ledger that began again after it had expired does not know that its schedule was failing.
+    if health.is_new or health.count > 0 then leave_index(prefix, ledger) end
     return
   end
   write_health(ledger, health)

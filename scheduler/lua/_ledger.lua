@@ -172,7 +172,7 @@ end
 -- Bound a ledger by age and by number. It may grow to twice the number, because trimming reads every row.
 local function bound(limits, ledger)
   if redis.call('PTTL', ledger) < limits.ttl / 2 then redis.call('PEXPIRE', ledger, limits.ttl) end
-  if redis.call('HLEN', ledger) <= 2 * limits.runs + 4 then return end
+  if redis.call('HLEN', ledger) <= 2 * limits.runs + 5 then return end
   local rows = redis.call('HGETALL', ledger)
   local runs = {}
   for i = 1, #rows, 2 do

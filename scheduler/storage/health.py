@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import NamedTuple
 
 from scheduler.storage.client import Client, script
 from scheduler.storage.keys import Keys
-from scheduler.storage.kinds import escaped
 
 INDEX_VERSION = "1"  #: of what Lua writes; a leader that meets another one rebuilds
 REBUILD_INTERVAL_S = 3600  #: for so long the index may miss what an older release, which keeps none, wrote
@@ -53,30 +52,22 @@ def read_count(health: str | None) -> int:
     return max(1, int(last)) if last.isdecimal() else 1
 
 
-def rebuild(client: Client, keys: Keys) -> int:
-    """Work out the health of every schedule from its ledger again, while the service runs; returns how many.
+def is_fresh(client: Client, keys: Keys) -> bool:
+    """Whether this version rebuilt the indexes within the last REBUILD_INTERVAL_S."""
+    return bool(client.get(keys.indexed) == INDEX_VERSION)
 
-    A schedule that is in the index and has no ledger leaves it.
-    """
-    recount, done = script(client, "recount"), 0
-    names = chain(_with_ledger(client, keys), client.zrange(keys.failing, 0, -1))
+
+def rebuild(client: Client, keys: Keys) -> int:
+    """Work out the health of every schedule from its ledger again, while the service runs; returns how many."""
+    return sum(rebuild_steps(client, keys))
+
+
+def rebuild_steps(client: Client, keys: Keys) -> Iterator[int]:
+    """The same in steps of some ms: after each, how many schedules it did. A schedule that is gone leaves the index."""
+    recount = script(client, "recount")
+    stored = {keys.name(key) for key, _ in client.zscan_iter(keys.schedule, count=1000)}
+    names = iter(stored | {*client.zrange(keys.failing, 0, -1)})
     while step := list(islice(names, NAMES_PER_STEP)):
         recount(args=[keys.prefix, *step])
-        done += len(step)
+        yield len(step)
     client.set(keys.indexed, INDEX_VERSION, ex=REBUILD_INTERVAL_S)
-    return done
-
-
-def _with_ledger(client: Client, keys: Keys) -> Iterator[str]:
-    begin = keys.ledger("")
-    for key in client.scan_iter(match=f"{escaped(begin)}*", count=1000, _type="hash"):
-        yield key.removeprefix(begin)
-
-
-def rebuild_if_old(client: Client, keys: Keys) -> bool:
-    """Rebuild if the last time was REBUILD_INTERVAL_S ago, or by another version; returns whether it did."""
-    version: str | None = client.get(keys.indexed)
-    if version == INDEX_VERSION:
-        return False
-    rebuild(client, keys)
-    return True

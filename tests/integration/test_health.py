@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from scheduler.beat.scheduler import Scheduler
+from scheduler.beat.indexes import Indexes
 from scheduler.model import Reason, Run, run_id
 from scheduler.storage import health
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store, Write
-from tests.support.beats import leading
 from tests.support.health import assert_index_is_the_scan
 from tests.support.polling import until
 from tests.support.schedules import MINUTE, NOON, declared, entry_of
@@ -165,16 +164,38 @@ def test_a_streak_that_is_longer_than_the_ledger_is_counted_whole(ledger: Ledger
     assert health.failing(client, keys).worst == [health.Failing("job", NOON.timestamp() + 1, 30)]
 
 
-def test_beat_reads_once_the_ledgers_that_an_older_version_wrote(
-    beat: Scheduler, ledger: Ledger, client: Client, keys: Keys
-) -> None:
+def test_the_leader_reads_the_ledgers_that_an_older_release_wrote(ledger: Ledger, client: Client, keys: Keys) -> None:
+    """Such a release may work beside this one: each hour, what it left is read again."""
     end(ledger, 0, "failed")
     client.hdel(keys.ledger("job"), ":health")
     client.delete(keys.failing)
-    leading(beat).indexes.keep()
-    until(lambda: counts(client, keys) == {"job": 1} and client.get(keys.indexed), 60, "the ledgers are read")
-    client.delete(keys.failing)
-    assert not health.rebuild_if_old(client, keys)
+    indexes = Indexes(client, keys)
+    indexes.keep()
+    until(lambda: client.get(keys.indexed), 60, "the ledgers are read")
+    assert counts(client, keys) == {"job": 1}
+    assert 0 < client.ttl(keys.indexed) <= health.REBUILD_INTERVAL_S
+    next_leader = Indexes(client, keys)
+    next_leader.keep()
+    assert next_leader.thread is None, "it was done a moment ago"
+    indexes.close()
+
+
+def test_a_schedule_is_failing_until_it_succeeds_although_its_ledger_expired(
+    ledger: Ledger, client: Client, keys: Keys
+) -> None:
+    """As that of a job which runs once a year does."""
+    end(ledger, 0, "failed")
+    client.delete(keys.ledger("job"))
+    health.rebuild(client, keys)
+    assert counts(client, keys) == {"job": 1}
+    end(ledger, 1, "succeeded")
+    assert counts(client, keys) == {}
+
+
+def test_a_damaged_ledger_ends_no_change_halfway(store: Store, client: Client, keys: Keys) -> None:
+    client.set(keys.ledger("one"), "of another program")
+    store.write([Write(name, None, entry_of(declared(name))) for name in ("one", "two")])
+    assert {"one", "two"} <= {*store.names()}
 
 
 def test_a_rebuild_reads_rows_that_python_wrote(client: Client, keys: Keys) -> None:
