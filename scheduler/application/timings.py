@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery.schedules import crontab, schedule, solar
-from redbeat.schedules import rrule
 
 from scheduler import timing
 from scheduler.timing.cron.celery_fields import FIELDS, celery_numbers
@@ -39,9 +38,10 @@ def timing_fields(value: Any, zone: str, *, relative: bool = False) -> Said:
         value = timedelta(seconds=value)
     if isinstance(value, timedelta):
         return {"every": timing.format_duration(value)}, [RELATIVE] if relative else []
-    reader = READERS.get(type(value))
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    reader = READERS.get(kind)
     if reader is None:
-        raise CannotSay(f"its schedule is a {type(value).__module__}.{type(value).__qualname__}", OWN_CLASS)
+        raise CannotSay(f"its schedule is a {kind}", OWN_CLASS)
     fields, notes = reader(value, zone)
     # Also UTC is said, because the file may have another zone at its top.
     return (fields if "every" in fields else {**fields, "timezone": zone}), notes
@@ -116,7 +116,7 @@ def from_solar(value: solar, _: str) -> Said:
     return {"solar": f"{value.event} {value.lat} {value.lon}"}, []
 
 
-def from_rrule(value: rrule, zone: str) -> Said:
+def from_rrule(value: Any, zone: str) -> Said:
     """RedBeat's ``rrule``."""
     if value.byeaster is not None:
         raise CannotSay("its rrule has byeaster", OWN_CLASS)
@@ -149,9 +149,10 @@ def moment(instant: datetime) -> str:
     return f"{instant.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
-READERS: dict[type, Callable[[Any, str], Said]] = {
-    schedule: interval,
-    crontab: from_crontab,
-    solar: from_solar,
-    rrule: from_rrule,
+#: By name, because RedBeat, once imported, acts at the start of beat, and must not do so before this service does.
+READERS: dict[str, Callable[[Any, str], Said]] = {
+    "celery.schedules.schedule": interval,
+    "celery.schedules.crontab": from_crontab,
+    "celery.schedules.solar": from_solar,
+    "redbeat.schedules.rrule": from_rrule,
 }

@@ -42,9 +42,7 @@ def not_at_a_full_hour() -> None:
 @pytest.fixture(scope="session")
 def running_redis() -> Iterator[RedisServer]:
     with run_redis() as server:
-        with server.client() as client:  # as `doctor` asks for, without the disk's time
-            client.config_set("appendfsync", "no")
-            client.config_set("appendonly", "yes")
+        server.write_to_disk()
         yield server
 
 

@@ -65,6 +65,13 @@ class RedisServer:
     def client(self) -> redis.Redis:
         return redis.Redis(unix_socket_path=str(self.socket), decode_responses=True)
 
+    def write_to_disk(self) -> None:
+        """With ``appendonly``, as `doctor` asks for; it is complete at the end, for no server ends before."""
+        with self.client() as client:
+            client.config_set("appendfsync", "no")
+            client.config_set("appendonly", "yes")
+            until(lambda: is_written(client), 60, "the first file is written")
+
     def fail_to_save(self) -> None:
         """As with a full disk: every write, and every PING, is answered with MISCONF."""
         (self.directory / "dump.rdb" / "in the way").mkdir(parents=True)
@@ -92,6 +99,11 @@ class RedisServer:
             self.process.send_signal(how)
             self.process.wait(60)
             self.process = None
+
+
+def is_written(client: redis.Redis) -> bool:
+    told = client.info("persistence")
+    return not told["aof_rewrite_in_progress"] and not told["aof_rewrite_scheduled"]
 
 
 @contextmanager

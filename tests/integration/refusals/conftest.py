@@ -15,8 +15,7 @@ from tests.support.redis_server import RedisServer, redis_server
 def own_redis() -> Iterator[RedisServer]:
     """A server that this test may spoil or fill."""
     with redis_server() as server:
-        with server.client() as client:
-            client.config_set("appendonly", "yes")
+        server.write_to_disk()
         yield server
 
 
