@@ -220,12 +220,12 @@ def test_a_checkout_installs_once_says_before_what_it_would_do_and_leaves_nothin
     assert pids(bare) == ran
     # As where this was interrupted before the restart:
     bare.shell("cd /opt/celery-scheduler && mkdir 0.0.9-before && ln -s 0.0.9-before kept")
-    assert " is on trial, 0.0.9-before is kept" in bare.run("celery-scheduler", "status", check=False)
+    assert " is on trial, 0.0.9-before is kept" in bare.attempt("celery-scheduler", "status").stdout
     bare.shell(install)
-    assert "is on trial" not in bare.run("celery-scheduler", "status", check=False)
+    assert "is on trial" not in bare.attempt("celery-scheduler", "status").stdout
     assert not set(pids(bare)) & set(ran)
     assert bare.attempt("test", "-e", "/opt/celery-scheduler/0.0.9-before").returncode == 1
-    assert bare.run("celery-scheduler", "status", check=False).startswith("leader")
+    assert bare.attempt("celery-scheduler", "status").stdout.startswith("leader")
     denied = bare.attempt("runuser", "-u", "nobody", "--", "celery-scheduler", "status")
     assert (denied.returncode, "sudo celery-scheduler" in denied.stdout) == (77, True)
     other = bare.attempt("dpkg", "--install", bring(bare, package))
