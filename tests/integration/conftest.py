@@ -51,6 +51,8 @@ def redis_server(running_redis: RedisServer) -> RedisServer:
     """The server, empty."""
     with running_redis.client() as client:
         client.flushall()
+        if client.config_get("appendonly")["appendonly"] == "no":  # a test restarted it
+            running_redis.write_to_disk()
     return running_redis
 
 
