@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery, signals
+from celery.apps.beat import Beat
 
 from scheduler.application import settings_table
 from scheduler.application.beat_schedule import zone_of
@@ -221,6 +222,12 @@ def prepare_beat(sender: Any, **_: Any) -> None:
     refuse_unfit_redis(sender.scheduler.settings)
 
 
+def take_signals(_: Beat, service: Any) -> None:
+    """In the place of Celery's own handler, whose SystemExit can be swallowed where it is raised in a callback."""
+    if stop := getattr(service.scheduler, "stop", None):
+        stop.take_signals()
+
+
 def name_unknown_settings(settings: Settings) -> None:
     """Log each variable that looks like a setting and is none: a typing error there would change nothing, unseen."""
     for problem in settings.unknown:
@@ -258,4 +265,5 @@ def from_environment() -> Celery:
 
 
 pidfile.replace_celerys_pidfile()
+Beat.install_sync_handler = take_signals
 app = from_environment()
