@@ -109,9 +109,9 @@ def theirs(due: datetime, **changes: Any) -> dict[str, str]:
 
 
 def schedule_data(client: Client, keys: Keys) -> dict[str, Any]:
-    """Everything in Redis but what says who leads."""
+    """Everything in Redis but what says who leads, and when a thread of the leader read the ledgers."""
     kinds = {"hash": client.hgetall, "zset": lambda key: client.zrange(key, 0, -1, withscores=True)}
-    ours = [key for key in client.scan_iter(f"{keys.prefix}*") if key.rpartition(":")[2] not in LOCKS]
+    ours = [key for key in client.scan_iter(f"{keys.prefix}*") if key.rpartition(":")[2] not in {*LOCKS, "indexed"}]
     return {key: kinds.get(client.type(key), client.type)(key) for key in ours}
 
 
