@@ -70,11 +70,6 @@ class Keys:
         return f"{self.prefix}:sent:{queue}"
 
     @property
-    def alive(self) -> str:
-        """Hash of the workers, each with what it reported of itself last, see ``storage/alive.py``."""
-        return f"{self.prefix}:alive"
-
-    @property
     def wake(self) -> str:
         """Channel on which every change of a schedule is announced."""
         return f"{self.prefix}:wake"
@@ -170,12 +165,8 @@ class Keys:
 
     @property
     def workers(self) -> str:
-        """Sorted set of the workers, by when (epoch seconds) what they reported expires."""
+        """Hash of the workers, each with what it reported of itself last, see ``storage/workers.py``."""
         return f"{self.prefix}:workers"
-
-    def worker(self, name: str) -> str:
-        """The tasks that a live worker has: a JSON list, gone a while after its end."""
-        return f"{self.prefix}:worker:{name}"
 
     @property
     def standby_files(self) -> str:

@@ -34,8 +34,8 @@ def fixed(keys: Keys) -> dict[str, str]:
     """The keys whose names do not depend on schedules or queues, and the kind of each."""
     kinds = {
         "string": [keys.lock, keys.last_led, keys.marker, keys.revision, keys.commits, keys.forgotten, keys.clock],
-        "hash": [keys.file, keys.leader, keys.alive, keys.standby_files, keys.zones],
-        "zset": [keys.schedule, keys.leases, keys.standbys, keys.failing, keys.workers],
+        "hash": [keys.file, keys.leader, keys.workers, keys.standby_files, keys.zones],
+        "zset": [keys.schedule, keys.leases, keys.standbys, keys.failing],
         "set": [keys.queues, keys.changed],
         "list": [keys.outbox, keys.set_aside],
         "stream": [keys.audit],

@@ -1,33 +1,67 @@
-"""What live workers and the leader tell each other: the workers' tasks, and the modules of the last good file."""
+"""What workers and the leader tell each other: what each worker is, and the modules of the last good schedule file."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
-from scheduler.storage.records import loads, read_or
+from scheduler.storage.records import loads, mapping, read_or, seconds
+
+GRACE_S = 4.0  #: seconds that a report may come later than promised, as on a busy machine
+KEPT_S = 3600.0  #: a worker that ended without a word is named for so long
 
 
-def report(client: Client, keys: Keys, worker: str, tasks: Iterable[str], seconds: float) -> tuple[str, ...] | None:
-    """Store which tasks a worker has, for so many seconds; returns what ``last_good_imports`` does."""
-    now, names = time.time(), json.dumps(sorted(tasks))
+@dataclass(frozen=True)
+class Worker:
+    """A worker as it reported itself last; ``seen`` is in epoch seconds."""
+
+    name: str
+    seen: float
+    every: float  #: seconds between two reports
+    queues: tuple[str, ...] = ()  #: from which it takes
+    tasks: tuple[str, ...] = ()  #: that it has
+
+    def is_silent(self, now: float) -> bool:
+        """Whether its next report is overdue: it hangs, was killed, or cannot reach Redis."""
+        return now - self.seen > self.every + GRACE_S
+
+
+def report(client: Client, keys: Keys, worker: Worker) -> tuple[str, ...] | None:
+    """Store what a worker is; returns what ``last_good_imports`` does."""
     with client.pipeline(transaction=False) as pipe:
-        pipe.set(keys.worker(worker), names, px=max(int(seconds * 1000), 1))
-        pipe.zadd(keys.workers, {worker: now + seconds})
-        pipe.zremrangebyscore(keys.workers, "-inf", now - seconds)
-        pipe.pexpire(keys.workers, max(int(seconds * 2000), 1))
+        pipe.hset(keys.workers, worker.name, json.dumps(asdict(worker)))
+        pipe.expire(keys.workers, int(KEPT_S))
         pipe.hget(keys.file, "imports")
         return names_in(pipe.execute()[-1])
 
 
+def leave(client: Client, keys: Keys, worker: str) -> None:
+    """Store that this worker ends as it should."""
+    client.hdel(keys.workers, worker)
+
+
+def workers(client: Client, keys: Keys) -> tuple[Worker, ...]:
+    """Every worker that was heard of within KEPT_S and did not leave, by name."""
+    reports: dict[str, str] = client.hgetall(keys.workers)
+    found = (read_or(None, read, item) for item in sorted(reports.items()))
+    return tuple(worker for worker in found if worker and time.time() - worker.seen < KEPT_S)
+
+
+def read(item: tuple[str, str]) -> Worker:
+    """A worker from its name and report; raises ValueError or TypeError."""
+    name, body = item[0], mapping(loads(item[1]))
+    queues, tasks = (tuple(map(str, body.get(key) or ())) for key in ("queues", "tasks"))
+    return Worker(name, seconds(body.get("seen")), float(body.get("every") or 0), queues, tasks)
+
+
 def reported_tasks(client: Client, keys: Keys) -> frozenset[str]:
     """The tasks that any live worker has."""
-    workers = client.zrange(keys.workers, 0, -1)
-    lists = client.mget(map(keys.worker, workers)) if workers else []
-    return frozenset(name for text in lists for name in names_in(text) or ())
+    now = time.time()
+    return frozenset(task for it in workers(client, keys) if not it.is_silent(now) for task in it.tasks)
 
 
 def last_good_imports(client: Client, keys: Keys) -> tuple[str, ...] | None:

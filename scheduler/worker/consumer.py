@@ -150,8 +150,8 @@ class Consumer(consumer.Consumer):
         if self.app.scheduler_settings.has_outbox:
             return super().connect()
         connection = self.app.connection_for_read(heartbeat=self.amqheartbeat)
-        # Redis may be away again by now. Celery would pause for up to half a minute between two attempts, of which the
-        # watchdog hears nothing.
+        # Redis may be away again by now. Celery would pause for up to half a minute between two attempts, and the
+        # watchdog would kill a worker that is silent for so long.
         pauses = {"interval_start": 0, "interval_step": 0.2, "interval_max": MAX_PAUSE_S}
         connection.ensure_connection(self.wait_again, callback=maybe_shutdown, **pauses)
         if self.hub:

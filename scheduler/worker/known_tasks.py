@@ -1,4 +1,4 @@
-"""The tasks that a worker has: reported to Redis, and completed in processes of the pool that were forked before."""
+"""The tasks that a worker came to know later, in the processes of its pool that were forked before."""
 
 from __future__ import annotations
 
@@ -11,28 +11,8 @@ from celery.app.trace import build_tracer
 from redis import RedisError
 
 from scheduler.process.modules import TaskModules
-from scheduler.settings import Settings
-from scheduler.storage.client import connect
-from scheduler.storage.keys import Keys
-from scheduler.storage.workers import last_good_imports, report
+from scheduler.storage.workers import last_good_imports
 from scheduler.worker.recorded_task import RecordedTask
-
-
-class TaskReport:
-    """Reports this worker's tasks, in the thread that renews its leases, and reads which modules it should have."""
-
-    def __init__(self, app: Celery, worker: str) -> None:
-        self.app = app
-        self.worker = worker
-        self.settings: Settings = app.scheduler_settings
-        self.client, self.keys = connect(self.settings), Keys(self.settings.key_prefix)
-
-    def renew(self) -> None:
-        """Raises the errors of an absent Redis."""
-        tasks = [name for name in list(self.app.tasks) if not name.startswith("celery.")]
-        modules = report(self.client, self.keys, self.worker, tasks, self.settings.run_lease)
-        if modules is not None:
-            self.app.scheduler_modules.want(modules)
 
 
 def complete_in_children(app: Celery) -> None:

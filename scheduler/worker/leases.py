@@ -11,7 +11,6 @@ from scheduler.settings import Settings
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
-from scheduler.worker.known_tasks import TaskReport
 from scheduler.worker.native_thread import start_thread
 from scheduler.worker.presence import Presence
 from scheduler.worker.requests import runs_of_this_worker
@@ -23,11 +22,10 @@ MAX_RETRY_PAUSE_S = 1.0
 class LeaseRenewer:
     """Renews the leases of what this worker runs and holds, in a thread, until the process ends."""
 
-    def __init__(self, settings: Settings, presence: Presence | None = None, report: TaskReport | None = None) -> None:
+    def __init__(self, settings: Settings, presence: Presence | None = None) -> None:
         # Clients of its own: the pool may fork again while this thread uses them.
         self.ledger = Ledger(connect(settings), Keys(settings.key_prefix), settings)
         self.presence = presence
-        self.report = report
         self.messages = None if settings.speaks_amqp else MessageRenewer(settings)
 
     def start(self) -> None:
@@ -45,8 +43,6 @@ class LeaseRenewer:
             done.append(reached(self.presence.renew))
         if self.messages:
             done.append(reached(self.messages.renew))
-        if self.report:
-            done.append(reached(self.report.renew))
         pause = self.ledger.lease / 3
         return pause if all(done) else min(pause / 4, MAX_RETRY_PAUSE_S)
 

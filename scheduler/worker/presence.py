@@ -1,7 +1,8 @@
-"""Reports to Redis that this worker lives, in the thread that renews its leases."""
+"""Reports to Redis what this worker is, in the thread that renews its leases."""
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -9,13 +10,13 @@ from celery import signals
 from redis import RedisError
 
 from scheduler.settings import Settings
-from scheduler.storage import alive
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
+from scheduler.storage.workers import Worker, leave, report
 
 
 class Presence:
-    """This worker, as its consumer knows it, from its start to its stop."""
+    """This worker, as its consumer knows it, from its start to its stop; reads which modules it should have."""
 
     def __init__(self, settings: Settings, consumer: Any) -> None:
         self.consumer = consumer
@@ -26,12 +27,17 @@ class Presence:
 
     def renew(self) -> None:
         """Raises the errors of an absent Redis."""
-        if not self.has_left:
-            queues = self.consumer.app.amqp.queues.consume_from
-            alive.report(self.client, self.keys, self.consumer.hostname, queues, self.every)
+        if self.has_left:
+            return
+        app, now = self.consumer.app, time.time()
+        tasks = tuple(name for name in list(app.tasks) if not name.startswith("celery."))
+        worker = Worker(self.consumer.hostname, now, self.every, tuple(app.amqp.queues.consume_from), tasks)
+        modules = report(self.client, self.keys, worker)
+        if modules is not None:
+            app.scheduler_modules.want(modules)
 
     def leave(self, **_: Any) -> None:
         """A worker that stops as it should is no problem."""
         self.has_left = True
         with suppress(RedisError):
-            alive.leave(self.client, self.keys, self.consumer.hostname)
+            leave(self.client, self.keys, self.consumer.hostname)

@@ -20,7 +20,6 @@ from scheduler.sending.headers import run_of
 from scheduler.settings import Settings
 from scheduler.storage.ledger import UNTAKEN
 from scheduler.tasks import TaskFailed
-from scheduler.worker.known_tasks import TaskReport
 from scheduler.worker.leases import LeaseRenewer
 from scheduler.worker.limits import TIME_LIMITS, sentence
 from scheduler.worker.presence import Presence
@@ -63,8 +62,7 @@ class Signals:
     def keep_leases(self, sender: Any, **_: Any) -> None:
         """In the worker's main process, which is free while a task keeps its child busy."""
         settings = self.recorder.settings
-        report = TaskReport(sender.app, sender.hostname)
-        LeaseRenewer(settings, Presence(settings, sender), report).start()
+        LeaseRenewer(settings, Presence(settings, sender)).start()
 
     def succeeded(self, sender: Task, result: Any, **_: Any) -> None:
         """In the child, after the body returned."""

@@ -36,7 +36,7 @@ def led(celery: Celery, beat: Scheduler, settings: Settings) -> Scheduler:
 
 
 def load_again(beat: Scheduler, celery: Celery, **schedules: Any) -> None:
-    """The application as it is after a deployment, with a beat that starts anew."""
+    """Change the application and load it again, as beat does after a deployment."""
     celery.conf.beat_schedule = schedules
     beat.file.forget()
     lead(beat)

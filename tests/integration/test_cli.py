@@ -13,7 +13,6 @@ from scheduler import changes
 from scheduler.command_name import as_typed
 from scheduler.errors import Exit
 from scheduler.model import Reason, Run, run_id
-from scheduler.storage.alive import report
 from scheduler.storage.client import Client
 from scheduler.storage.entries import NEVER
 from scheduler.storage.instants import from_seconds
@@ -23,6 +22,7 @@ from scheduler.storage.store import Store
 from tests.support.beats import runs_sent
 from tests.support.schedules import HOUR
 from tests.support.shell import Shell, add
+from tests.support.workers import seem_to_work
 
 
 def test_list_shows_each_schedule_on_one_line(shell: Shell, store: Store) -> None:
@@ -144,7 +144,7 @@ def test_status_with_a_leader_and_nothing_wrong_is_fine(shell: Shell, client: Cl
     client.set(keys.lock, "token", px=60_000)
     client.hset(keys.leader, mapping={"name": "host:7", "since": "1795000000"})
     client.pexpire(keys.leader, 60_000)
-    report(client, keys, "celery@host", ["celery"], 10.0)
+    seem_to_work(client, keys)
     said = shell("status")
     assert said.code == Exit.OK
     assert said.out.splitlines()[:2] == ["leader    host:7 since 2026-11-18 11:06:40 UTC", "standbys  none"]
@@ -155,7 +155,7 @@ def test_status_shows_a_rejected_file_and_a_quarantined_schedule(
     shell: Shell, store: Store, client: Client, keys: Keys
 ) -> None:
     client.set(keys.lock, "token", px=60_000)
-    report(client, keys, "celery@host", ["celery"], 10.0)
+    seem_to_work(client, keys)
     add(store)
     client.hset(keys.entry("job"), "error", "it is broken")
     client.zadd(keys.schedule, {keys.entry("job"): NEVER})

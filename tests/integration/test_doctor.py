@@ -20,7 +20,7 @@ from scheduler.admin import create_app
 from scheduler.errors import Exit
 from scheduler.settings import Settings
 from scheduler.status.problems import problems
-from scheduler.storage import alive
+from scheduler.storage import workers
 from scheduler.storage.client import connect
 from scheduler.storage.entries import NEVER
 from scheduler.storage.keys import Keys
@@ -30,6 +30,7 @@ from tests.support.polling import until
 from tests.support.redis_kinds import Server, running, sentinel_url, sentinels, servers
 from tests.support.service import ROOT, service
 from tests.support.shell import Shell
+from tests.support.workers import seem_to_work
 
 pytestmark = pytest.mark.xdist_group("redis_kinds")
 FILE = "schedules: {job: {task: scheduler.tasks.log_it, args: [1, 2], every: 1h}}"
@@ -193,16 +194,16 @@ def test_status_doctor_page_and_readiness_name_the_same_faults(
             client.sadd(keys.queues, *sent)
             for queue, age in sent.items():
                 client.zadd(keys.sent(queue), {f"job@{queue}": time.time() - age})
-            alive.report(client, keys, "celery@other", ["celery"], 60.0)
+            seem_to_work(client, keys, "celery@other", every=60.0)
             client.hset(keys.entry("job"), "error", "it is broken")
             client.zadd(keys.schedule, {keys.entry("job"): NEVER})
             until(lambda: "does not report" in shell("status").out, 60, "the frozen worker is named")
-            assert settings.run_lease / 3 + alive.GRACE_S < 15, "a worker that hangs is named within 15 s"
+            assert settings.run_lease / 3 + workers.GRACE_S < 15, "a worker that hangs is named within 15 s"
             is_same(shell, page, FROZEN)
             worker.popen.send_signal(signal.SIGCONT)
             until(lambda: "does not report" not in shell("status").out, 60, "it reports again")
             worker.stop()
-            alive.leave(client, keys, "celery@other")
+            workers.leave(client, keys, "celery@other")
             is_same(shell, page, STOPPED)
             page.client.application.extensions["scheduler"].store.client.close()
     gone = shell.apart("doctor")

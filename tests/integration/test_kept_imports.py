@@ -10,10 +10,8 @@ from scheduler.beat.snapshot import Snapshot
 from scheduler.settings import Settings
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
-from scheduler.storage.lock import LostLock
 from scheduler.storage.workers import last_good_imports
-from tests.support.beats import GOOD
-from tests.support.beats import lead as one_tick
+from tests.support.beats import GOOD, lead_through_a_loss
 
 IMPORTED = "tests.chaos.bodies"
 
@@ -24,25 +22,16 @@ def leader(beat: Scheduler, settings: Settings, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(backup, "WRITE_INTERVAL_S", 0.0)
     monkeypatch.setattr(backup, "WRITE_SHARE", 0.0)
     settings.file.write_text(f"imports: [{IMPORTED}]\n{GOOD}")
-    lead(beat)
+    lead_through_a_loss(beat)
     settings.file.write_text("schedules: [")
-    lead(beat)
+    lead_through_a_loss(beat)
     assert beat.context.file.wrong
     return beat
 
 
-def lead(beat: Scheduler) -> None:
-    """Ticks without their waits, of which one may notice that the lock is gone too."""
-    for _ in range(6):
-        try:
-            one_tick(beat)
-        except LostLock:
-            beat.demote()
-
-
 def test_after_flushall_they_are_back_although_the_file_is_wrong(leader: Scheduler, client: Client, keys: Keys) -> None:
     client.flushall()
-    lead(leader)
+    lead_through_a_loss(leader)
     assert last_good_imports(client, keys) == (IMPORTED,)
 
 
@@ -57,5 +46,5 @@ def test_a_leader_that_never_saw_the_good_file_keeps_what_redis_has(
     del leader.context.backup.snapshot
     leader.demote()
     client.delete(keys.lock)
-    lead(leader)
+    lead_through_a_loss(leader)
     assert Snapshot.of(settings).imports == (IMPORTED,)

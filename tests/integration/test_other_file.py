@@ -13,12 +13,12 @@ from scheduler.beat.scheduler import Scheduler
 from scheduler.command_name import STARTED_AS
 from scheduler.errors import Exit
 from scheduler.settings import Settings
-from scheduler.storage.alive import report
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
 from tests.support.beats import GOOD, lead, write_file
 from tests.support.shell import JOB, Shell
+from tests.support.workers import seem_to_work
 
 CLONES = f"schedules: {{{JOB.replace('job', 'demo')}}}\n"
 THREE = f"schedules: {{{JOB}, {JOB.replace('job', 'b')}, {JOB.replace('job', 'c')}}}\n"
@@ -84,7 +84,7 @@ def test_what_status_says_in_a_clone_loads_the_leaders_file(
     assert "would remove 2 of 3 schedules" in said.out
     assert shell(*remedy(said.out)).code == Exit.OK
     assert store.names() == ["job"]
-    report(store.client, store.keys, "celery@host", ["celery"], 10.0)
+    seem_to_work(store.client, store.keys)
     assert shell("status").code == Exit.OK
 
 

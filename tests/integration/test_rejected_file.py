@@ -11,11 +11,11 @@ from scheduler import changes, faults
 from scheduler.beat.scheduler import Scheduler
 from scheduler.errors import Exit
 from scheduler.settings import Settings
-from scheduler.storage.alive import report
 from scheduler.storage.client import AWAY, Client
 from scheduler.storage.store import Store
 from tests.support.beats import GOOD, lead, leading, leads, messages, running_beat, stand_by, write_file
 from tests.support.shell import Shell
+from tests.support.workers import seem_to_work
 
 BAD = "schedules:\n  job: {task: scheduler.tasks.log_in, every: 1h}\n  b: {task: scheduler.tasks.fail, corn: 1}\n"
 
@@ -60,7 +60,7 @@ def test_status_tells_every_line_and_fails_until_it_is_mended(
     )
     write_file(settings, GOOD)
     lead(rejected)
-    report(rejected.client, rejected.context.keys, "celery@host", ["celery"], 10.0)
+    seem_to_work(rejected.client, rejected.context.keys)
     assert (shell("status").code, "problem" in shell("status").out) == (Exit.OK, False)
 
 
@@ -157,6 +157,6 @@ def test_a_standby_with_another_file_says_so_until_it_is_the_same(
         ) in said.out
         lead(other)
         stand_by(beat)
-        report(beat.client, beat.context.keys, "celery@host", ["celery"], 10.0)
+        seem_to_work(beat.client, beat.context.keys)
         assert shell("status").code == Exit.OK
         assert len(messages(caplog)) == 1

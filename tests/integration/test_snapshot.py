@@ -29,10 +29,9 @@ from scheduler.storage.client import Client
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
-from scheduler.storage.lock import LostLock
 from scheduler.storage.store import Store, Write
 from tests.support.beats import lead as one_tick
-from tests.support.beats import leading, leads, running_beat, runs_sent, stand_by, standing_by
+from tests.support.beats import lead_through_a_loss, leading, leads, running_beat, runs_sent, stand_by, standing_by
 from tests.support.schedules import HOUR, SECOND, declared, entry_of
 
 LOG_IT = "scheduler.tasks.log_it"
@@ -73,15 +72,6 @@ def lose_everything(beat: Scheduler) -> None:
     """As FLUSHALL does; the thread that renews the lease finds out within seconds."""
     beat.client.flushall()
     assert not beat.lease.renew(beat.client)
-
-
-def lead_through_a_loss(beat: Scheduler) -> None:
-    """Ticks without their waits, of which one may notice that the lock is gone too."""
-    for _ in range(6):
-        try:
-            one_tick(beat)
-        except LostLock:
-            beat.demote()
 
 
 def is_as_before(store: Store) -> bool:

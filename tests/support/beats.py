@@ -20,6 +20,7 @@ from scheduler.settings import Settings
 from scheduler.storage import entries
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
+from scheduler.storage.lock import LostLock
 from scheduler.storage.store import Store, Write
 from tests.support.schedules import HOUR, SECOND, declared, entry_of
 
@@ -62,6 +63,15 @@ def standing_by(beat: Scheduler) -> StandingBy:
 def lead(beat: Scheduler) -> float:
     """One tick of a beat that can lead, without its wait; returns the seconds that it would wait."""
     return float(min(leading(beat).tick(), beat.max_interval))
+
+
+def lead_through_a_loss(beat: Scheduler) -> None:
+    """Several ticks without their waits; in one of them the beat may notice that its lock is gone too."""
+    for _ in range(6):
+        try:
+            lead(beat)
+        except LostLock:
+            beat.demote()
 
 
 def stand_by(beat: Scheduler) -> float:

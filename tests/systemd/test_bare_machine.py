@@ -10,7 +10,7 @@ from tests.acceptance.page import Page
 from tests.support.polling import until
 from tests.systemd.bare import RELEASES, terminal
 
-#: The tests that each machine runs: the whole run would take as long as the run of which this is a part.
+#: The tests that each machine runs: all of them would take too long.
 TESTS = {"bookworm": "tests/unit/schedule_file", "trixie": "tests/unit"}
 TYPED = (
     "python3 -m scheduler up; echo up ended with $?; "

@@ -11,10 +11,12 @@ import redis
 
 from scheduler.command_name import start_command
 from scheduler.settings import Settings
-from scheduler.storage import alive, lock
+from scheduler.storage import lock
 from scheduler.storage.client import Client, refusal_of_writes
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
+from scheduler.storage.workers import Worker
+from scheduler.storage.workers import workers as known_workers
 
 STANDBY_S = 30.0  #: a standby that was not heard of for so long has gone
 
@@ -63,12 +65,12 @@ class Facts:
         return self.store.file_facts()
 
     @cached_property
-    def workers(self) -> tuple[alive.Worker, ...]:
+    def workers(self) -> tuple[Worker, ...]:
         """Those that report, and those that ended without a word."""
-        return alive.workers(self.client, self.keys)
+        return known_workers(self.client, self.keys)
 
     @property
-    def live_workers(self) -> tuple[alive.Worker, ...]:
+    def live_workers(self) -> tuple[Worker, ...]:
         return tuple(worker for worker in self.workers if not worker.is_silent(self.now))
 
     @property

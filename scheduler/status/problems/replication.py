@@ -37,7 +37,7 @@ def failover(facts: Facts) -> Iterator[ServiceProblem]:
     try:
         watched = sentinel_facts(facts.client)
     except redis.RedisError as error:
-        # The page and `status` have a Redis that answers, so they go on without its Sentinel.
+        # The Redis itself answers, so the other problems can still be found.
         yield problem(f"The Sentinel that was asked last does not answer ({error})", "start it, and check its log")
         return
     if int(watched.get("num-other-sentinels", 0)) < 2:

@@ -1,4 +1,4 @@
-"""A schedule file that was rejected, or of which a part could not be applied."""
+"""A schedule file that was rejected, or could not be applied in full."""
 
 from __future__ import annotations
 
