@@ -265,3 +265,36 @@ def test_a_beat_waits_for_a_redis_that_is_not_there_yet(stage: Stage) -> None:
     stage.redis.start()
     stage.leads(beat)
     stage.sends()
+
+
+SLOW_START = """
+import logging, pathlib, time
+
+HERE = pathlib.Path(__file__)
+
+
+class Slow(logging.Filter):
+    def filter(self, record):
+        if record.getMessage() == "beat: Starting...":
+            HERE.with_name("started").touch()
+            while not HERE.with_name("go").exists():
+                try:
+                    time.sleep(0.02)
+                except SystemExit:
+                    pass  # Python does so itself in a destructor or a callback
+        return True
+
+
+logging.getLogger("celery.beat").addFilter(Slow())
+"""
+
+
+def test_a_beat_that_is_asked_to_stop_as_it_starts_does_not_lead(stage: Stage, tmp_path: Path) -> None:
+    (tmp_path / "slow_start.py").write_text(SLOW_START)
+    stage.running.environ |= {"SCHEDULER_IMPORTS": "slow_start", "PYTHONPATH": str(tmp_path)}
+    beat = stage.start()
+    until((tmp_path / "started").exists, 60, "it starts")
+    beat.popen.send_signal(signal.SIGTERM)
+    (tmp_path / "go").touch()
+    assert beat.ends() == 0
+    assert beat.count("Leading: ") == 0
