@@ -6,9 +6,9 @@ It imports nothing of the service, as a user's module would not.
 from __future__ import annotations
 
 import os
-import random
 import sys
 import time
+import zlib
 from typing import Any
 
 from celery import shared_task
@@ -31,5 +31,5 @@ def note(self: Any, seconds: float = 0.0, ending: str = "") -> None:
         raise Ignore
     if ending == "exit":
         sys.exit(1)
-    if ending == "fail at times" and random.random() < 0.5:
+    if ending == "fail at times" and zlib.crc32(run_id.encode()) % 2:  # the same runs fail each time
         raise ValueError("at times")
