@@ -234,12 +234,12 @@ def load_for_beat(
     """
     file = watch.path
     checked = check(file, tasks, brought)
-    for note in checked.notes():
-        emit("application.note", problem=note)
     watch.follow(checked.patterns, certain=checked.validated.ok)
     progress()
     if is_shorter(checked, watch) and not watch.has_settled_for(watch.settled_without):
         return None
+    for note in checked.notes():
+        emit("application.note", problem=note)
     try:
         by = f"file {file.name} {checked.digest}"
         done = apply(store, checked, by=by, token=token, since=since, progress=progress)
