@@ -1,0 +1,16 @@
+"""A worker that does nothing but report itself."""
+
+from __future__ import annotations
+
+import time
+
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.workers import Worker, report
+
+QUEUES = ("celery",)
+
+
+def seem_to_work(client: Client, keys: Keys, name: str = "celery@host", every: float = 10.0) -> None:
+    """Report a worker that takes from the usual queue."""
+    report(client, keys, Worker(name, time.time(), every, QUEUES))
