@@ -481,6 +481,10 @@ def fill(beat: Scheduler, store: Store) -> Callable[[int], None]:
         wanted = [declared(f"s{number}-{index}", **EVERY_HOUR) for index in range(number)]
         store.write([Write(one.name, None, entry_of(one, "admin", now=later)) for one in wanted])
         lead(beat)
+        indexes = leading(beat).indexes
+        indexes.looked_at = float("inf")
+        if indexes.thread:
+            indexes.thread.join()
 
     return add
 
