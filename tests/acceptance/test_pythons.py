@@ -1,4 +1,7 @@
-"""The fast unit tests on every Python from 3.11 up that this machine has, beside the one that runs this."""
+"""The fast unit tests on every Python from 3.11 up that this machine has, beside the one that runs this.
+
+``test_bare_machine.py`` runs them on the newest Debian's Python.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ import pytest
 
 from scheduler.checkout.environment import TEST_LOCK
 from tests.acceptance.processes import PYTHON, ROOT
+from tests.support import need
+from tests.systemd import bare
 from tests.systemd.image import CACHE
 
 OLDEST = 11
@@ -31,12 +36,13 @@ made.install_lock(sys.stdin.fileno())
 def others() -> dict[str, Path]:
     """One program of each other version, by the version."""
     found: dict[str, Path] = {}
+    elsewhere = None if need.root_lacks(*bare.NEEDS) else bare.RELEASES["trixie"]
     for place in PLACES:
         for path in place.glob("python3.*"):
             minor = re.fullmatch(r"python3\.(\d+)", path.name)
             if minor and int(minor[1]) >= OLDEST and int(minor[1]) != sys.version_info.minor:
                 found[f"3.{minor[1]}"] = path
-    return found
+    return {version: path for version, path in found.items() if version != elsewhere} or found
 
 
 OTHERS = others()

@@ -79,6 +79,7 @@ def reckon(told: list[dict[str, Any]], began: list[Body], torn: tuple[float, flo
             spans = set(seconds_of(row))
             excused |= {body.run_id for body in began if int(body.at) in spans or int(body.at) - 1 in spans}
             continue
-        assert row["id"] in excused or count in BODIES[row["outcome"]], f"the body began {count} times: {row}"
+        starts = [body for body in began if body.run_id == row["id"]]
+        assert row["id"] in excused or count in BODIES[row["outcome"]], f"{starts} of {row}"
     assert not counts.keys() - excused, f"bodies of runs that the ledger does not know: {counts}"
     return Counter(outcome for row in told for outcome in [row["outcome"]] * row["count"])

@@ -69,7 +69,7 @@ def accounted(hosts: Trio, *, torn_from: float = 0) -> None:
     for name, outcomes in (("tick", {"succeeded", "lost", "skipped"}), ("each", {"succeeded", "lost"})):
         with telling(hosts.workers):
             settles(hosts["two"], name)
-        assert reckon(rows(hosts["two"], name), bodies(hosts.workers, name), torn).keys() <= outcomes
+            assert reckon(rows(hosts["two"], name), bodies(hosts.workers, name), torn).keys() <= outcomes
 
 
 def test_the_leaders_host_loses_power(hosts: Trio) -> None:
