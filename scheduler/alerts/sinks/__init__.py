@@ -1,0 +1,27 @@
+"""Where alerts go. Each kind of sink is a module here with a model of its options and a function ``send``."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from scheduler.alerts.alert import Alert
+
+SEND_TIMEOUT_S = 20.0  #: seconds after which a sink gives up; the engine counts a sink that takes longer as failed
+
+
+class SinkFailed(Exception):
+    """A sink did not take an alert: one sentence with the reason, without secrets."""
+
+
+class Sink(Protocol):
+    """What a module here provides."""
+
+    Options: type[BaseModel]  #: the options of one sink in the file; secrets are references, resolved in ``send``
+
+    def send(self, alert: Alert, options: Any) -> None:
+        """Hand the alert over, within SEND_TIMEOUT_S; raises SinkFailed."""
+
+
+KINDS: dict[str, Sink] = {}  #: by the key that names the kind in the schedule file
