@@ -11,7 +11,8 @@ from scheduler.timing.errors import TimingError
 from scheduler.timing.zones import get_zone
 
 SETTING = re.compile(r"""\s*(["']?)(?P<name>[A-Za-z_]\w*)\1\s*=\s*(?P<value>.*)""")
-ENTRY = re.compile(r"\s*-?(?P<when>@\w+|(?:\S+\s+){4}\S+)\s+(?P<rest>\S.*)")
+ENTRY = re.compile(r"\s*-?(?P<when>@every\s+\S+|@\w+|(?:\S+\s+){4}\S+)\s+(?P<rest>\S.*)")
+FIELD = re.compile(r"[?*]|[\d*][\d*/,-]*")
 TITLE = re.compile(r"#\s*m(in(ute)?)?\s+h", re.IGNORECASE)
 #: characters that a shell acts on, anywhere in a command
 SHELL_SIGNS = re.compile(r"[|&;<>()$`\\*?\[\]{}~#!]")
@@ -142,6 +143,8 @@ class Reader:
         rest = rest.strip()
         if entry is None or not rest:
             self.leave_out(number, line, "it is neither a setting nor a job")
+        elif FIELD.fullmatch(first := (user or rest).split()[0]):
+            self.leave_out(number, line, f"its command begins with {first[:20]}: is this a crontab with seconds?")
         elif self.lost_zone:
             self.leave_out(number, line, f"its CRON_TZ {self.lost_zone[:40]!r} does not exist")
         elif not rest.isprintable() and not rest.replace("\t", " ").isprintable():

@@ -76,9 +76,10 @@ def schedule_lines(job: ImportedJob, timezone: str) -> Iterator[str]:
     if job.description:
         yield f"    description: {quoted(job.description)}"
     yield "    task: scheduler.tasks.run_command"
-    yield f"    cron: {quoted(job.cron)}"
+    every = job.cron.removeprefix("@every ")
+    yield f"    cron: {quoted(job.cron)}" if every == job.cron else f"    every: {every}"
     zone = job.timezone or timezone
-    if zone != "UTC":
+    if zone != "UTC" and every == job.cron:
         yield f"    timezone: {zone}"
     yield f"    kwargs: {quoted(kwargs)}"
 

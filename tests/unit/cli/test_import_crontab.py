@@ -61,3 +61,22 @@ def test_a_zone_that_does_not_exist_is_refused(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "crontab").write_text(CRONTAB)
     assert main(["import", "crontab", str(tmp_path / "crontab"), "--timezone", "Europe/Berln"]) == 64
     assert "Europe/Berlin" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "printed"),
+    [
+        ("@every 5m /usr/local/bin/poll", "    every: 5m\n"),
+        ("*/6 * * * * * echo six", "#   its command begins with *: is this a crontab with seconds?\n"),
+        ("0 0 9 * * 1-5 * /bin/open", "#   its command begins with 1-5: is this a crontab with seconds?\n"),
+    ],
+)
+def test_lines_of_other_crons_are_read_or_listed(
+    line: str, printed: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "crontab"
+    source.write_text(f"{line}\n")
+    assert main(["import", "crontab", str(source)]) == 0
+    out = capsys.readouterr().out
+    assert printed in out
+    assert validate(schedule_file.parse(out, "imported.yaml"), tasks=None).errors == ()
