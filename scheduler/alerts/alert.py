@@ -51,10 +51,12 @@ class Alert:
 
     def title(self) -> str:
         """One line: the subject of a mail."""
+        if self.is_group:
+            return f"{self.count} {GROUPS.get(self.event, self.event)}"
         if self.event == "problem":
             return self.reason
-        if self.is_group:
-            return f"{self.count} schedules {GROUP_VERBS.get(self.event, self.event)}"
+        if self.event == "recovered" and self.reason:
+            return f"Solved: {self.reason}"
         if self.event == "failing" and self.count > 1:
             return f"{self.subject} is failing: {self.count} runs in a row"
         return f"{self.subject} {VERBS.get(self.event, self.event)}"
@@ -75,14 +77,19 @@ class Alert:
         return [
             ("Due", moment(self.due)),
             ("Since", moment(self.since)),
-            ("Reason", "" if self.event == "problem" else self.reason),
+            ("Reason", "" if self.reason in self.title() else self.reason),
             ("What to do", self.remedy),
             ("Page", self.link),
         ]
 
 
 VERBS = {"failing": "failed", "lost": "lost a run", "recovered": "is well again", "test": "works"}
-GROUP_VERBS = {"failing": "are failing", "lost": "lost a run", "recovered": "are well again"}
+GROUPS = {
+    "failing": "schedules are failing",
+    "lost": "schedules lost a run",
+    "recovered": "are well again",
+    "problem": "problems of the service",
+}
 
 
 def moment(at: float | None) -> str:
