@@ -16,7 +16,8 @@ import redis
 from celery.worker import state
 from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
-from kombu.utils.json import dumps
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import dumps, loads
 
 from scheduler.events import emit
 from scheduler.settings import Settings
@@ -117,11 +118,30 @@ class QoS(kombu_redis.QoS):
         ours = set(held())
         with self.channel.conn_or_acquire() as client:
             ended = client.zrange(self.held_key, 0, time.time(), byscore=True, offset=0, num=MAX_RETURNED)
-            forsaken = [tag for tag in ended if tag.decode() not in ours]
-            for tag in forsaken:
-                self.restore_by_tag(tag, client)
-        if forsaken:
-            emit("worker.returned", count=len(forsaken))
+            forsaken = [tag for tag in map(bytes.decode, ended) if tag not in ours]
+            returned = sum(self.restore_ended(tag, client) for tag in forsaken)
+        if returned:
+            emit("worker.returned", count=returned)
+
+    def restore_ended(self, tag: str, client: Any) -> bool:
+        """Return a message if its lease has ended still; whether it had.
+
+        Another worker may have returned it since this one looked, and a third may have taken it again.
+        """
+
+        def restore(pipe: Any) -> bool:
+            lease_ends, stored = pipe.zscore(self.held_key, tag), pipe.hget(self.unacked_key, tag)
+            pipe.multi()
+            if lease_ends is None or lease_ends > time.time():
+                return False
+            self._remove_from_indices(tag, pipe)
+            if stored:
+                message, exchange, routing_key = loads(bytes_to_str(stored))
+                self.channel._do_restore_message(message, exchange, routing_key, pipe)
+            return bool(stored)
+
+        watched = (self.unacked_key, self.held_key)
+        return bool(client.transaction(restore, *watched, value_from_callable=True))
 
 
 def held_key(unacked_key: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,3 +69,20 @@ def test_a_message_that_redis_gave_away_before_it_refused_is_not_set_aside_as_un
         assert QoS.unnoted == {}
         assert not list(client.scan_iter(f"{settings.key_prefix}*"))
     app.close()
+
+
+def test_a_call_that_another_worker_took_again_meanwhile_is_not_returned_a_second_time(settings: Settings) -> None:
+    with Celery("caller", broker=settings.redis_url, set_as_current=False) as app:
+        app.send_task("a.task")
+    broker: Any = Connection(settings.redis_url)  # type: ignore[no-untyped-call]
+    with broker as connection, connect(settings) as client:
+        qos = connection.default_channel.qos
+        stored = json.dumps([json.loads(client.rpop("celery")), "", "celery"])
+        client.hset(qos.unacked_key, "tag", stored)
+        client.zadd(qos.held_key, {"tag": time.time() + 60})
+        with qos.channel.conn_or_acquire() as own:
+            assert not qos.restore_ended("tag", own)
+            assert (client.llen("celery"), client.hlen(qos.unacked_key)) == (0, 1)
+            client.zadd(qos.held_key, {"tag": 0})
+            assert qos.restore_ended("tag", own)
+        assert (client.llen("celery"), client.hlen(qos.unacked_key), client.zcard(qos.held_key)) == (1, 0, 0)
