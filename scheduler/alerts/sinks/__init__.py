@@ -18,10 +18,16 @@ class SinkFailed(Exception):
 class Sink(Protocol):
     """What a module here provides."""
 
-    Options: type[BaseModel]  #: the options of one sink in the file; secrets are references, resolved in ``send``
+    @property
+    def Options(self) -> type[BaseModel]:  # noqa: N802  (a class of the module)
+        """The options of one sink in the file; secrets are references, resolved in ``send``."""
 
     def send(self, alert: Alert, options: Any) -> None:
         """Hand the alert over, within SEND_TIMEOUT_S; raises SinkFailed."""
 
 
-KINDS: dict[str, Sink] = {}  #: by the key that names the kind in the schedule file
+# The kinds import what is above.
+from scheduler.alerts.sinks import command, email, webhook  # noqa: E402
+
+#: By the key that names the kind in the schedule file.
+KINDS: dict[str, Sink] = {"command": command, "email": email, "webhook": webhook}
