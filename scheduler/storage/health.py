@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ class Failing:
     name: str
     since: float  #: epoch seconds: when the first of them ended
     count: int  #: how many in a row
+    newest: float = field(default=0.0, compare=False)  #: due instant of the last of them, epoch seconds; 0 if not known
 
 
 class AllFailing(NamedTuple):
@@ -42,14 +43,21 @@ def failing(client: Client, keys: Keys, limit: int | None = None) -> AllFailing:
         total, since = pipe.execute()
         for name, _ in since:
             pipe.hget(keys.ledger(name), ":health")
-        counts = [read_count(text) for text in pipe.execute()]
-    return AllFailing(total, [Failing(name, at, count) for (name, at), count in zip(since, counts, strict=True)])
+        healths = pipe.execute(raise_on_error=False)
+    worst = [Failing(name, at, *read_health(text)) for (name, at), text in zip(since, healths, strict=True)]
+    return AllFailing(total, worst)
 
 
-def read_count(health: str | None) -> int:
-    """How many failed in a row; at least 1, also where the ledger has expired since."""
-    last = (health or "").rpartition(" ")[2]
-    return max(1, int(last)) if last.isdecimal() else 1
+def read_health(health: object) -> tuple[int, float]:
+    """How many failed in a row, and the newest of them.
+
+    (1, 0.0) where the ledger has expired or is damaged, and where a run succeeded after the index was read.
+    """
+    try:
+        _, newest, _, count = str(health).split()
+        return max(1, int(count)), float(newest) if int(count) else 0.0
+    except ValueError:
+        return 1, 0.0
 
 
 def is_fresh(client: Client, keys: Keys) -> bool:

@@ -33,10 +33,15 @@ from tests.support.shell import Shell
 from tests.support.workers import seem_to_work
 
 pytestmark = pytest.mark.xdist_group("redis_kinds")
-FILE = "schedules: {job: {task: scheduler.tasks.log_it, args: [1, 2], every: 1h}}"
+FILE = """
+schedules:
+  job: {task: scheduler.tasks.log_it, args: [1, 2], every: 1h}
+  broken: {task: scheduler.tasks.run_command, kwargs: {argv: [/bin/sh, -c, echo no disk; exit 1]}, every: 1h}
+"""
 HASH = generate_password_hash(PASSWORD, method="pbkdf2:sha256:1")  # as weak as it is fast
-DURABLE, FILE_IS_WRONG = "Redis has appendonly off", ".*schedules.yaml:1:.*nothing"
+DURABLE, FILE_IS_WRONG = "Redis has appendonly off", ".*schedules.yaml:3:.*nothing"
 BROKEN = "schedule 'job' is quarantined"
+FAILING = r"schedule 'broken' is failing: its last run failed or was lost \(.*exit.*1.*\)$"
 FROZEN = [
     DURABLE,
     "No beat leads",
@@ -45,8 +50,9 @@ FROZEN = [
     "No worker takes from queue 'reports', where a run waits",
     FILE_IS_WRONG,
     BROKEN,
+    FAILING,
 ]
-STOPPED = [DURABLE, "No beat leads", "No worker answers", FILE_IS_WRONG, BROKEN]
+STOPPED = [DURABLE, "No beat leads", "No worker answers", FILE_IS_WRONG, BROKEN, FAILING]
 NO_CONFIG = "user default on nopass ~* &* +@all -config\n"
 
 
@@ -184,6 +190,9 @@ def test_status_doctor_page_and_readiness_name_the_same_faults(
             assert shell("status").code == Exit.OK
             ready = page.get("/readyz")
             assert ready.get_json() == {"ok": True, "critical": 0, "warning": 0, "problems": []}, ready.text
+            assert shell.apart("run", "broken").code == Exit.OK
+            until(lambda: "'broken' is failing" in shell("status").out, 60, "the schedule that fails is named")
+            assert {shell(command).code for command in ("status", "doctor")} == {Exit.PROBLEMS}
             worker.popen.send_signal(signal.SIGSTOP)
             settings.file.write_text(FILE.replace("log_it", "nothing"))
             keys = Keys()

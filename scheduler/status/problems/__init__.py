@@ -9,6 +9,7 @@ from scheduler.settings import Settings
 from scheduler.status.problems import (
     clocks,
     disk,
+    failing,
     leader,
     memory,
     notices,
@@ -41,6 +42,7 @@ KINDS = (
     schedule_file,
     standbys,
     quarantined,
+    failing,
 )
 
 

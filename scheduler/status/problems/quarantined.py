@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scheduler.status.problems.facts import Facts
+from scheduler.status.problems.named import rest
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.storage.entries import NEVER
 
-MAX_NAMED = 20  #: schedules that get a line each; the others are counted
+MAX_NAMED = 10  #: schedules that get a line each; the others are counted
 
 
 def look(facts: Facts) -> Iterator[ServiceProblem]:
@@ -20,8 +21,7 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
             "change it in the schedule file or on the page",
             subject=name,
         )
-    if (more := len(errors) - MAX_NAMED) > 0:
-        yield ServiceProblem(f"{more} more schedules are quarantined", "`scheduler list` shows each")
+    yield from rest(len(errors) - MAX_NAMED, "quarantined")
 
 
 def errors_by_name(facts: Facts) -> dict[str, str]:
