@@ -39,8 +39,7 @@ def test_a_redis_that_comes_back_with_older_data_runs_nothing_again(launcher: La
         beat = service.leads(service.beat())
         service.worker()
         service.goes_on(1)
-        # Between two seconds no message waits, which the older data would deliver again.
-        until(lambda: 0.3 < time.time() % 1 < 0.6 and not service.open_runs(time.time()), 60, "nothing is due")
+        nothing_is_due(service)  # the older data would deliver a message again that waits now
         log, older = service.directory / "appendonlydir", service.directory / "older"
         shutil.copytree(log, older)
         copied = time.time()
@@ -54,6 +53,30 @@ def test_a_redis_that_comes_back_with_older_data_runs_nothing_again(launcher: La
         service.end(beat)
         assert reckon(service, torn=[(copied, died)])["torn"] >= 20
         assert max(bodies_of(service).values()) == 1
+
+
+def nothing_is_due(service: Service) -> None:
+    """Wait for a moment between two seconds at which no message waits."""
+    until(lambda: 0.3 < time.time() % 1 < 0.6 and not service.open_runs(time.time()), 60, "nothing is due")
+
+
+def test_a_redis_that_loses_everything_as_beat_works_leaves_no_due_instant_without_its_account(
+    service: Service,
+) -> None:
+    """Each of several times, and with the due instant of the tick that notices it."""
+    service.declare(20)
+    service.load()
+    beat = service.leads(service.beat())
+    service.worker()
+    for _ in range(3):
+        service.goes_on(1)
+        nothing_is_due(service)
+        service.client.flushall()
+        flushed = time.time()
+    service.end(beat)
+    outcomes = reckon(service, torn=[(0, flushed)], rows_lost=True)
+    assert set(outcomes) == {"succeeded"}
+    assert max(bodies_of(service).values()) == 1
 
 
 def test_a_redis_that_is_away_again_as_the_worker_connects_is_waited_for_as_ever(service: Service) -> None:
