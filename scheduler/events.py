@@ -64,6 +64,10 @@ EVENTS: dict[str, tuple[int, str]] = {
     "message.not_kept": (ERROR, "Cannot keep a message from queue '{queue}' that cannot be read: {error}"),
     "message.dropped": (WARNING, "Ignored a message of another worker or a monitor that cannot be read: {error}"),
     "task.given_up": (ERROR, "Gave up the call {id} of {task}: its worker process died {deliveries} times"),
+    "alerts.failed": (ERROR, "Cannot work out which alerts to send: {error}"),
+    "alert.sent": (INFO, "Told {sink}: {title}"),
+    "alert.failed": (WARNING, "Cannot tell {sink}, will try again in {pause:.0f} s: {error}"),
+    "alert.given_up": (ERROR, "Gave up telling {sink}: {title}"),
     "flask.failed": (ERROR, "{problem}"),
     "redis.open": (
         WARNING,

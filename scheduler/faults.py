@@ -11,6 +11,9 @@ import os
 import signal
 
 POINTS = (
+    "alerts.before_tell",
+    "alerts.after_tell",
+    "alerts.after_send",
     "lease.before_take",
     "lease.after_take",
     "lease.before_renew",

@@ -6,6 +6,7 @@ import math
 import time
 from functools import cached_property
 
+from scheduler.beat.alerts import Alerts
 from scheduler.beat.context import Context
 from scheduler.beat.indexes import Indexes
 from scheduler.beat.loss_detector import LossDetector, Mended
@@ -47,6 +48,8 @@ class Leading:
         self.lost_runs = LostRuns(app, context.store, ledger, context.memory, elsewhere)
         self.swept_at = 0.0
         self.indexes = Indexes(client, keys)
+        self.alerts = Alerts(settings, keys, context.lease.token)
+        self.has_begun = False
         # Of what fell due before, this beat sends nothing but what catch_up says.
         context.memory.note_sent(takeover.led_until or context.memory.sent_all or takeover.at, everything=True)
 
@@ -92,7 +95,8 @@ class Leading:
         self.sender.forget()  # a replica that took over may know less, and count other changes with the same numbers
 
     def close(self) -> None:
-        """Give up the connection to another broker, and end a rebuild of the indexes."""
+        """Give up the connection to another broker, and end a rebuild of the indexes and the alerts."""
+        self.alerts.close()
         self.indexes.close()
         self.outbox.broker.drop()
 
@@ -120,8 +124,12 @@ class Leading:
     def load_file(self) -> None:
         """Load the file; while it cannot be loaded, the backup holds its schedules too."""
         file, backup = self.context.file, self.context.backup
-        if file.load():
+        is_loaded = file.load()
+        if is_loaded:
             backup.copy_imports()
+        if is_loaded or not self.has_begun:
+            self.alerts.follow(self.context.client)
+            self.has_begun = True
         if backup.has_file_schedules != bool(file.wrong):
             backup.has_file_schedules = bool(file.wrong)
             self.losses.marker = None  # compare everything again

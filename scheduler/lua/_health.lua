@@ -36,6 +36,22 @@ local function write_health(ledger, health)
   redis.call('HSET', ledger, ':health', text)
 end
 
+-- Say that a schedule began to fail, failed once more, or is well again: the leader sends the alerts, see storage/alerts.py.
+-- pcall: another program's key in the place of the stream must not end a script halfway.
+local MAX_COUNTED = 20 -- failures in a row of which each is said; the largest `failures:` of an alert
+local MAX_CHANGES = 10000
+local CHANGES_TTL_S = 7 * 86400
+
+local function note_change(prefix, ledger, event, health, run)
+  if event ~= 'recovered' and health.count > MAX_COUNTED then return end
+  local error = run.detail or ''
+  if error == '' then error = run.result or '' end
+  local added = redis.pcall('XADD', health_changes_key(prefix), 'MAXLEN', '~', MAX_CHANGES, '*', 'name', name_of(prefix, ledger),
+    'event', event, 'since', string.format('%.6f', health.since), 'count', health.count, 'due', run.due or '',
+    'reason', run.reason or '', 'detail', string.sub(error, 1, 500), 'output', string.sub(run.traceback or '', -1000))
+  if type(added) == 'string' then redis.call('EXPIRE', health_changes_key(prefix), CHANGES_TTL_S) end
+end
+
 local function ended_at(finished, due)
   local instant = tonumber(finished) or 0
   return instant > 0 and instant or due
@@ -79,6 +95,12 @@ local function recount(prefix, ledger)
   end
   if health.count > 0 or health.well > NO_INSTANT then write_health(ledger, health) end
   index_health(prefix, ledger, health)
+  local due = string.format('%.6f', health.count > 0 and health.newest or health.well)
+  if before.count > 0 and health.count == 0 then
+    note_change(prefix, ledger, 'recovered', before, {due = due})
+  elseif before.count == 0 and health.count > 0 then
+    note_change(prefix, ledger, 'failing', health, {due = due})
+  end
 end
 
 -- Take the end of a run into its schedule's health; call it after the row is written.
@@ -97,8 +119,10 @@ local function note_end(prefix, ledger, run)
     write_health(ledger, {well = due, newest = NO_INSTANT, since = 0, count = 0})
     -- A ledger that began again after it had expired does not know that its schedule was failing.
     if health.is_new or health.count > 0 then leave_index(prefix, ledger) end
+    if health.count > 0 then note_change(prefix, ledger, 'recovered', health, run) end
     return
   end
   write_health(ledger, health)
   index_health(prefix, ledger, health)
+  note_change(prefix, ledger, run.outcome == 'lost' and 'lost' or 'failing', health, run)
 end

@@ -16,6 +16,9 @@ local SENT_TTL_S = 30 * 86400 -- longer than any message waits in a queue
 -- Key names, as in storage/keys.py; a test compares them.
 local function ledger_key(prefix, name) return prefix .. ':ledger:' .. name end
 local function failing_key(prefix) return prefix .. ':failing' end
+local function health_changes_key(prefix) return prefix .. ':health_changes' end
+local function told_key(prefix) return prefix .. ':told' end
+local function alert_outbox_key(prefix, sink) return prefix .. ':alerts:' .. sink end
 local function leases_key(prefix) return prefix .. ':leases' end
 local function sent_key(prefix, queue) return prefix .. ':sent:' .. queue end
 local function queues_key(prefix) return prefix .. ':queues' end

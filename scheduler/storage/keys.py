@@ -46,6 +46,25 @@ class Keys:
         return f"{self.prefix}:failing"
 
     @property
+    def health_changes(self) -> str:
+        """Stream of the schedules that began to fail or are well again, see ``_health.lua``."""
+        return f"{self.prefix}:health_changes"
+
+    @property
+    def told(self) -> str:
+        """Hash of what alerts said last, by what they are about, see ``storage/alerts.py``."""
+        return f"{self.prefix}:told"
+
+    @property
+    def sinks(self) -> str:
+        """Hash of how the last delivery to each sink ended, as JSON."""
+        return f"{self.prefix}:sinks"
+
+    def alert_outbox(self, sink: str) -> str:
+        """List of the alerts that wait for a sink, oldest first."""
+        return f"{self.prefix}:alerts:{sink}"
+
+    @property
     def indexed(self) -> str:
         """Which version of the indexes was made from the ledgers that were there."""
         return f"{self.prefix}:indexed"

@@ -19,7 +19,13 @@ def set_aside_other_kinds(client: Client, keys: Keys, *, everywhere: bool) -> di
     """
     wanted = fixed(keys)
     if everywhere:
-        kinds = {keys.sent(""): "zset", keys.ledger(""): "hash", keys.moved(""): "string", keys.history(""): "stream"}
+        kinds = {
+            keys.alert_outbox(""): "list",
+            keys.sent(""): "zset",
+            keys.ledger(""): "hash",
+            keys.moved(""): "string",
+            keys.history(""): "stream",
+        }
         for begin, kind in kinds.items():
             wanted |= dict.fromkeys(client.scan_iter(match=f"{escaped(begin)}*", count=1000), kind)
     return rename(client, keys, wanted)
@@ -34,11 +40,11 @@ def fixed(keys: Keys) -> dict[str, str]:
     """The keys whose names do not depend on schedules or queues, and the kind of each."""
     kinds = {
         "string": [keys.lock, keys.last_led, keys.marker, keys.revision, keys.commits, keys.forgotten, keys.clock],
-        "hash": [keys.file, keys.leader, keys.workers, keys.standby_files, keys.zones],
+        "hash": [keys.file, keys.leader, keys.workers, keys.standby_files, keys.zones, keys.told, keys.sinks],
         "zset": [keys.schedule, keys.leases, keys.standbys, keys.failing],
         "set": [keys.queues, keys.changed],
         "list": [keys.outbox, keys.set_aside],
-        "stream": [keys.audit],
+        "stream": [keys.audit, keys.health_changes],
     }
     kinds["string"] += [keys.indexed, *map(keys.notice, (*NOTICES, *NEWS))]
     return {key: kind for kind, several in kinds.items() for key in several}

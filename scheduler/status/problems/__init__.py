@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from scheduler.settings import Settings
 from scheduler.status.problems import (
+    alerts,
     clocks,
     disk,
     failing,
@@ -43,6 +44,7 @@ KINDS = (
     standbys,
     quarantined,
     failing,
+    alerts,
 )
 
 
@@ -53,6 +55,11 @@ def problems(store: Store, settings: Settings) -> tuple[ServiceProblem, ...]:
 
 def look(facts: Facts) -> tuple[ServiceProblem, ...]:
     """The same from one look at the service."""
+    return tuple(problem for _, problem in with_kinds(facts))
+
+
+def with_kinds(facts: Facts) -> tuple[tuple[str, ServiceProblem], ...]:
+    """The same, each with the name of its kind, which stays when the sentence changes."""
     if found := tuple(unfit.look(facts)):
-        return found  # what else such a Redis answers means nothing
-    return tuple(problem for kind in KINDS for problem in kind.look(facts))
+        return tuple(("unfit", problem) for problem in found)  # what else such a Redis answers means nothing
+    return tuple((kind.__name__.rpartition(".")[2], problem) for kind in KINDS for problem in kind.look(facts))

@@ -1,0 +1,122 @@
+"""Says what changed, while a beat leads, in a thread of its own: sending never waits for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+
+import redis
+
+from scheduler import faults
+from scheduler.alerts.rules import Rules
+from scheduler.alerts.teller import Teller
+from scheduler.beat.deliveries import Deliveries
+from scheduler.events import emit
+from scheduler.settings import Settings
+from scheduler.status import problems
+from scheduler.status.problems.facts import Facts
+from scheduler.storage import alerts, health
+from scheduler.storage.client import Client, connect
+from scheduler.storage.keys import Keys
+from scheduler.storage.lock import LostLock
+from scheduler.storage.store import Store
+
+LOOK_INTERVAL_S = 2.0  #: seconds between two looks for changes
+PROBLEMS_INTERVAL_S = 5.0  #: seconds between two looks at the list of problems
+GROUP_INTERVAL_S = 30.0  #: seconds between two looks while many change: so that one message tells of many
+MAX_PER_MINUTE = 5  #: alerts in a minute that are said at once
+MAX_CHANGES = 10_000  #: that one look reads
+NEW_S = 60  #: seconds that a change may be old when alerts are switched on
+TOLD_OTHERWISE = ("failing", "alerts")  #: kinds of problems: one is told by changes, the other to the sinks that fail
+
+
+class Alerts:
+    """One for each term as leader. Without sinks in the schedule file it starts nothing."""
+
+    def __init__(self, settings: Settings, keys: Keys, token: str) -> None:
+        self.settings = settings
+        self.keys = keys
+        self.token = token
+        self.closed = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def follow(self, client: Client) -> None:
+        """Start if the last good schedule file names sinks; asks Redis once, call it after a load of the file."""
+        if not self.thread and client.hget(self.keys.file, "alerts"):
+            self.thread = threading.Thread(target=self._run, name="alerts", daemon=True)
+            self.thread.start()
+
+    def close(self) -> None:
+        """Stop; the next leader finds in Redis what was not delivered."""
+        self.closed.set()
+
+    def _run(self) -> None:
+        with connect(self.settings) as client, Deliveries(self.settings, self.keys, self.token) as deliveries:
+            look, wait = None, 0.0
+            while not self.closed.wait(wait):
+                look = look or Look(client, self.settings, self.keys, self.token)
+                try:
+                    wait = look.look()
+                    deliveries.follow(look.teller.rules if look.teller else Rules())
+                except LostLock:
+                    return
+                except (redis.RedisError, OSError):
+                    look, wait = None, LOOK_INTERVAL_S  # what was said is read again
+                except Exception as error:
+                    emit("alerts.failed", error=f"{type(error).__name__}: {error}")
+                    look, wait = None, GROUP_INTERVAL_S
+
+
+class Look:
+    """Reads what changed, decides, and stores the alerts with what they said and up to where it read, in one step."""
+
+    def __init__(self, client: Client, settings: Settings, keys: Keys, token: str) -> None:
+        self.client, self.settings, self.keys, self.token = client, settings, keys, token
+        self.store = Store(client, keys)
+        self.position = ""
+        self.teller: Teller | None = None
+        self.text = ""
+        self.problems_at = float("-inf")
+        self.sent_at: deque[float] = deque(maxlen=MAX_PER_MINUTE)
+
+    def look(self) -> float:
+        """Returns the seconds until the next look. Raises LostLock, or what redis-py raises."""
+        teller, now = self._teller(), time.time()
+        changes = alerts.changes_after(self.client, self.keys, self.position, MAX_CHANGES)
+        for _, change in changes:
+            if change:
+                teller.change(change, now)
+        teller.later(now)
+        self._remind(teller, now)
+        if time.monotonic() - self.problems_at >= PROBLEMS_INTERVAL_S:
+            self.problems_at = time.monotonic()
+            found = problems.with_kinds(Facts(self.store, self.settings))
+            teller.problems([it for it in found if it[0] not in TOLD_OTHERWISE], now)
+        waiting, said = teller.take()
+        position = changes[-1][0] if changes else self.position
+        if waiting or said or position != self.position:
+            faults.reach("alerts.before_tell")
+            alerts.tell(self.client, self.keys, self.token, {**said, alerts.POSITION: position}, waiting)
+            faults.reach("alerts.after_tell")
+        self.position = position
+        self.sent_at.extend([now] * len(waiting))
+        is_busy = len(self.sent_at) == MAX_PER_MINUTE and now - self.sent_at[0] < 60
+        return GROUP_INTERVAL_S if is_busy else LOOK_INTERVAL_S
+
+    def _teller(self) -> Teller:
+        """With the rules as they are now."""
+        text = self.client.hget(self.keys.file, "alerts") or ""
+        if self.teller is None:
+            stored = alerts.told(self.client, self.keys)
+            self.position = stored.get(alerts.POSITION) or f"{int(time.time() - NEW_S) * 1000}-0"
+            self.teller, self.text = Teller(Rules.from_json(text), stored), text
+        elif text != self.text:
+            self.teller.rules, self.text = Rules.from_json(text), text
+        return self.teller
+
+    def _remind(self, teller: Teller, now: float) -> None:
+        if names := teller.reminders(now):
+            counts = {one.name: one.count for one in health.failing(self.client, self.keys).worst}
+            for name in names:
+                teller.remind(name, counts.get(name, 0), now)

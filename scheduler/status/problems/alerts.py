@@ -1,0 +1,20 @@
+"""A sink that takes no alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scheduler.status.problems.facts import Facts
+from scheduler.status.problems.problem import ServiceProblem
+from scheduler.storage.alerts import sink_states
+
+
+def look(facts: Facts) -> Iterator[ServiceProblem]:
+    """Name each sink whose last delivery failed."""
+    for name, state in sorted(sink_states(facts.client, facts.keys).items()):
+        if state.since:
+            many = "1 alert was" if state.given_up == 1 else f"{state.given_up} alerts were"
+            lost = f"; {many} given up" if state.given_up else ""
+            sentence = f"Alerts do not reach the sink '{name}': {state.error}{lost}"
+            remedy = f"correct it under `alerts:` in the schedule file, then try `scheduler alerts test {name}`"
+            yield ServiceProblem(sentence, remedy, "warning", "alerts", state.since)

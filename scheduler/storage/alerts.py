@@ -1,0 +1,96 @@
+"""What alerts need of Redis: changes of health, what was said already, and an outbox for each sink."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from scheduler.storage.client import Client, script
+from scheduler.storage.keys import Keys
+from scheduler.storage.lock import LostLock
+from scheduler.storage.records import loads, mapping, read_or
+
+POSITION = ":position"  #: in what was said: the last change of health that was read
+SINKS_TTL_S = 7 * 86_400
+
+
+@dataclass(frozen=True)
+class HealthChange:
+    """A schedule began to fail, failed once more or is well again. Times are epoch seconds."""
+
+    name: str
+    event: str  #: ``failing``, ``lost`` or ``recovered``
+    since: float  #: when it began to fail
+    count: int  #: how many failed or were lost in a row
+    due: float  #: of the run that made the change
+    reason: str = ""  #: a word of model/reasons.py
+    detail: str = ""
+    output: str = ""  #: the last lines
+
+
+@dataclass(frozen=True)
+class SinkState:
+    """How deliveries to a sink go."""
+
+    since: float = 0.0  #: epoch seconds: it has failed since then; 0 if the last delivery succeeded
+    error: str = ""
+    sent: int = 0
+    failed: int = 0  #: attempts
+    given_up: int = 0  #: alerts
+
+
+def read_change(found: Mapping[str, str]) -> HealthChange:
+    """A change from its fields; raises ValueError or KeyError."""
+    texts = (found.get(name, "") for name in ("reason", "detail", "output"))
+    numbers = float(found["since"]), int(found["count"]), float(found["due"] or 0)
+    return HealthChange(found["name"], found["event"], *numbers, *texts)
+
+
+def changes_after(client: Client, keys: Keys, position: str, limit: int) -> list[tuple[str, HealthChange | None]]:
+    """The changes after this position, oldest first, each with its own; None for one that cannot be read."""
+    rows = client.xrange(keys.health_changes, min=f"({position}", count=limit)
+    return [(str(at), read_or(None, read_change, found)) for at, found in rows]
+
+
+def told(client: Client, keys: Keys) -> dict[str, str]:
+    """What alerts said last, and POSITION."""
+    found: dict[str, str] = client.hgetall(keys.told)
+    return found
+
+
+def tell(client: Client, keys: Keys, token: str, said: Mapping[str, str], alerts: Iterable[tuple[str, str]]) -> None:
+    """Store what was said (empty: forget it) and add to the outboxes of sinks, in one step; raises LostLock."""
+    pairs = [text for pair in said.items() for text in pair]
+    waiting = [text for pair in alerts for text in pair]
+    if not script(client, "tell")(keys=[keys.lock], args=[token, keys.prefix, len(pairs), *pairs, *waiting]):
+        raise LostLock
+
+
+def waiting(client: Client, keys: Keys, sink: str) -> str | None:
+    """The alert that this sink gets next."""
+    found: str | None = client.lindex(keys.alert_outbox(sink), 0)
+    return found
+
+
+def settle(client: Client, keys: Keys, sink: str, alert: str | None, state: SinkState) -> None:
+    """Store how a delivery ended; ``alert`` leaves the outbox, unless it is None."""
+    with client.pipeline() as pipe:
+        if alert is not None:
+            pipe.lrem(keys.alert_outbox(sink), 1, alert)
+        pipe.hset(keys.sinks, sink, json.dumps(asdict(state)))
+        pipe.expire(keys.sinks, SINKS_TTL_S)
+        pipe.execute()
+
+
+def sink_states(client: Client, keys: Keys) -> dict[str, SinkState]:
+    """How deliveries go, by sink."""
+    found: dict[str, str] = client.hgetall(keys.sinks)
+    return {name: read_or(SinkState(), read_state, text) for name, text in found.items()}
+
+
+def read_state(text: str) -> SinkState:
+    """Raises ValueError or TypeError."""
+    body: dict[str, Any] = mapping(loads(text))
+    return SinkState(**{field.name: body[field.name] for field in fields(SinkState) if field.name in body})

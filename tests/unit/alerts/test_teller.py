@@ -1,0 +1,148 @@
+"""What is said of a change of health: once, after enough failures, not while it flaps, and as one message of many."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from scheduler.alerts.alert import Alert
+from scheduler.alerts.rules import Rules
+from scheduler.alerts.teller import PROBLEM_LASTS_S, Teller
+from scheduler.status.problems.problem import ServiceProblem
+from scheduler.storage.alerts import HealthChange
+
+
+def teller(stored: dict[str, str] | None = None, schedules: dict[str, Any] | None = None, **rule: Any) -> Teller:
+    text = json.dumps({"sinks": {"ops": {"webhook": {}}}, "rule": rule, "schedules": schedules or {}})
+    return Teller(Rules.from_json(text), stored or {})
+
+
+def failed(count: int = 1, name: str = "job", event: str = "failing") -> HealthChange:
+    return HealthChange(name, event, 100.0, count, 90.0, detail="ValueError: no rows")
+
+
+RECOVERED = HealthChange("job", "recovered", 100.0, 1, 95.0)
+
+
+def alerts(made: Teller) -> list[Alert]:
+    return [Alert.from_json(text) for sink, text in made.take()[0] if sink == "ops"]
+
+
+def events(made: Teller) -> list[str]:
+    return [alert.event for alert in alerts(made)]
+
+
+def test_a_schedule_that_fails_ten_times_and_succeeds_is_said_twice() -> None:
+    made = teller()
+    for count in range(1, 11):
+        made.change(failed(count), 100 + count)
+    made.change(RECOVERED, 120)
+    assert [(alert.event, alert.subject) for alert in alerts(made)] == [("failing", "job"), ("recovered", "job")]
+    assert not made.told
+
+
+def test_an_alert_says_why_and_what_to_do() -> None:
+    made = teller()
+    made.change(failed(), 101)
+    (alert,) = alerts(made)
+    assert (alert.reason, alert.due, alert.since) == ("ValueError: no rows", 90.0, 100.0)
+    assert "scheduler history job" in alert.remedy
+
+
+def test_failures_says_how_many_in_a_row_it_takes() -> None:
+    made = teller(failures=3)
+    made.change(failed(1), 101)
+    made.change(failed(2), 102)
+    made.change(RECOVERED, 103)
+    assert events(made) == []
+    for count in (1, 2, 3, 4):
+        made.change(failed(count), 110 + count)
+    assert [alert.count for alert in alerts(made)] == [3]
+
+
+def test_a_lost_run_is_said_as_lost_unless_only_failing_is_wanted() -> None:
+    for wanted, said in ((["failing", "lost"], ["lost"]), (["failing"], ["failing"])):
+        made = teller(events=wanted)
+        made.change(failed(event="lost"), 101)
+        assert events(made) == said
+
+
+def test_a_schedule_that_is_expected_to_fail_is_never_said() -> None:
+    made = teller(schedules={"job": {"off": True}})
+    made.change(failed(), 101)
+    assert events(made) == []
+
+
+def test_what_flaps_is_said_again_after_the_cooldown_and_only_if_it_differs_then() -> None:
+    made = teller(cooldown=60)
+    made.change(failed(), 100)
+    assert events(made) == ["failing"]
+    for at in (110, 120, 130):
+        made.change(RECOVERED, at)
+        made.change(failed(), at + 5)
+    made.later(161)
+    assert events(made) == []
+    made.change(RECOVERED, 170)
+    assert events(made) == ["recovered"]
+    made.change(failed(), 175)
+    made.later(229)
+    assert events(made) == []
+    made.later(231)
+    assert events(made) == ["failing"]
+    made.change(RECOVERED, 300)
+    assert events(made) == ["recovered"]
+    made.later(361)
+    assert not made.told
+
+
+def test_a_reminder_comes_while_it_fails() -> None:
+    made = teller(reminder=60)
+    made.change(failed(), 100)
+    assert made.reminders(159) == []
+    assert made.reminders(160) == ["job"]
+    made.remind("job", 7, 160)
+    assert [alert.count for alert in alerts(made)] == [1, 7]
+    assert made.reminders(161) == []
+    made.remind("job", 0, 230)
+    assert (events(made), made.told) == ([], {})
+
+
+def test_a_thousand_schedules_that_fail_together_are_one_message_with_the_first_ten() -> None:
+    made = teller()
+    for number in range(1000):
+        made.change(failed(name=f"job-{number}"), 101)
+    (alert,) = alerts(made)
+    assert alert.title() == "1000 schedules are failing"
+    assert alert.subjects == tuple(f"job-{number}" for number in range(10))
+
+
+def test_the_next_leader_says_nothing_twice() -> None:
+    first = teller()
+    first.change(failed(), 101)
+    second = teller(first.take()[1])
+    second.change(failed(2), 102)
+    assert events(second) == []
+    second.change(RECOVERED, 103)
+    assert events(second) == ["recovered"]
+
+
+def test_a_schedule_that_was_removed_while_it_failed_and_made_again_is_said_again() -> None:
+    made = teller()
+    made.change(failed(), 101)
+    made.change(failed(), 200)
+    assert events(made) == ["failing", "failing"]
+
+
+def test_a_problem_of_the_service_is_said_when_it_lasts_and_when_it_is_solved() -> None:
+    made, problem = teller(), ServiceProblem("No worker takes from 'celery'", "start one", "critical", "workers", 50.0)
+    made.problems([("workers", problem)], 100)
+    made.problems([], 110)
+    made.problems([("workers", problem)], 120)
+    assert events(made) == []
+    made.problems([("workers", problem)], 120 + PROBLEM_LASTS_S)
+    made.problems([("workers", problem)], 200)
+    (alert,) = alerts(made)
+    assert (alert.title(), alert.severity, alert.since) == (problem.sentence, "critical", 50.0)
+    made.problems([], 300)
+    made.problems([], 300 + PROBLEM_LASTS_S)
+    assert [alert.title() for alert in alerts(made)] == [f"Solved: {problem.sentence}"]
