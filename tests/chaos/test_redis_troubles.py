@@ -11,6 +11,7 @@ from tests.chaos.accounts import bodies_of, reckon
 from tests.chaos.processes import Launcher
 from tests.chaos.service import Service
 from tests.chaos.service import service as run_service
+from tests.support.other_kinds import OUR_KINDS, replace
 from tests.support.polling import until
 from tests.support.refusals import KINDS, READABLE, mend
 
@@ -77,6 +78,25 @@ def test_a_redis_that_loses_everything_as_beat_works_leaves_no_due_instant_witho
     outcomes = reckon(service, torn=[(0, flushed)], rows_lost=True)
     assert set(outcomes) == {"succeeded"}
     assert max(bodies_of(service).values()) == 1
+
+
+def test_keys_of_another_kind_that_appear_as_beat_works_cost_no_due_instant(service: Service) -> None:
+    service.declare(5)
+    service.load()
+    beat = service.leads(service.beat(lease="3"))
+    service.worker()
+    service.goes_on(1)
+    nothing_is_due(service)
+    for key in OUR_KINDS:
+        replace(service.client, key)
+    until(lambda: not of_another_kind(service), 60, "all of them are set aside")
+    service.end(beat)
+    assert set(reckon(service)) == {"succeeded"}
+    assert max(bodies_of(service).values()) == 1
+
+
+def of_another_kind(service: Service) -> list[str]:
+    return [key for key, kind in OUR_KINDS.items() if service.client.type(key) not in (kind, "none")]
 
 
 def test_a_redis_that_is_away_again_as_the_worker_connects_is_waited_for_as_ever(service: Service) -> None:

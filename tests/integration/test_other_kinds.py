@@ -7,24 +7,11 @@ import pytest
 from scheduler.beat.scheduler import Scheduler
 from scheduler.settings import Settings
 from scheduler.storage.client import Client
-from scheduler.storage.keys import NEWS, NOTICES, Keys
-from scheduler.storage.kinds import fixed
 from tests.support.beats import runs_sent
+from tests.support.other_kinds import KEYS, OUR_KINDS, replace
 from tests.support.polling import until
 
 FILE = "schedules: {job: {task: scheduler.tasks.log_it, every: 500ms, args: [1, 2], overlap: allow}}\n"
-KEYS = Keys()
-KINDS = {key: kind for key, kind in fixed(KEYS).items() if key not in map(KEYS.notice, (*NOTICES, *NEWS))}
-KINDS[KEYS.sent("celery")] = "zset"
-
-
-def replace(client: Client, key: str) -> None:
-    """Put a key of another kind there."""
-    client.delete(key)
-    if KINDS[key] == "list":
-        client.set(key, "another program's")
-    else:
-        client.rpush(key, "another program's")
 
 
 def sends(beat: Scheduler, count: int = 1) -> None:
@@ -44,7 +31,7 @@ def test_keys_of_another_kind_stop_nothing(beat: Scheduler, client: Client, sett
     beat.max_interval = 0.1
     if when == "while beat leads":
         sends(beat)
-    for key in KINDS:
+    for key in OUR_KINDS:
         replace(client, key)
     sends(beat, 2)
 
