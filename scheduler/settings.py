@@ -46,6 +46,7 @@ class Settings:
     keep_days: float = 30.0  #: days to keep a run in the ledger
     admin_password_hash: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
+    metrics_token: str = field(default="", repr=False)  #: lets a program read /metrics; empty: only a login does
     trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     proxies: tuple[str, ...] = ()  #: addresses and networks of proxies that name the page's visitors
     unknown: tuple[str, ...] = ()  #: a sentence for each variable with our prefix that is no setting
@@ -75,6 +76,7 @@ class Settings:
             keep_days=env.number("SCHEDULER_KEEP_DAYS", 30.0, 0.01, 3660.0),
             admin_password_hash=env.secret("SCHEDULER_ADMIN_PASSWORD_HASH", ""),
             secret_key=env.secret("SCHEDULER_SECRET_KEY", ""),
+            metrics_token=env.secret("SCHEDULER_METRICS_TOKEN", ""),
             trusted_hosts=env.words("SCHEDULER_TRUSTED_HOSTS") or cls.trusted_hosts,
             proxies=env.networks("SCHEDULER_PROXIES"),
             unknown=env.unknown(),  # last, because the calls above say which are known

@@ -11,14 +11,14 @@ from jinja2 import StrictUndefined
 from werkzeug.wrappers import Response
 
 from scheduler import __version__
-from scheduler.admin import audit, editing, errors, export, filters, health, login, runs, schedules, security
+from scheduler.admin import audit, editing, errors, export, filters, health, login, metrics, runs, schedules, security
 from scheduler.admin.addresses import SegmentConverter
 from scheduler.admin.service import Service
 from scheduler.errors import ConfigurationError
 
 SESSION_LENGTH = timedelta(hours=12)
 MAX_FORM_BYTES = 256 * 1024
-BLUEPRINTS = (login.pages, schedules.pages, editing.pages, export.pages, runs.pages, audit.pages, health.pages)
+BLUEPRINTS = tuple(it.pages for it in (login, schedules, editing, export, runs, audit, health, metrics))
 
 
 def create_app(celery: Celery) -> Flask:

@@ -21,8 +21,11 @@ from scheduler.storage.client import AWAY, REFUSED
 
 #: Endpoints that need no login.
 PUBLIC = frozenset({"login.show", "login.enter", "health.lives", "health.ready", "static"})
+METRICS = "metrics.show"
+NO_TOKEN = {"WWW-Authenticate": "Bearer", "Content-Type": "text/plain; charset=utf-8"}
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 MIN_KEY_BYTES = 32
+MIN_TOKEN_LENGTH = 16
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -53,6 +56,11 @@ def require_credentials(settings: Settings) -> None:
             f"SCHEDULER_SECRET_KEY must be at least {MIN_KEY_BYTES} random bytes: make one with "
             "`python3 -c 'import secrets; print(secrets.token_hex(32))'`, "
             "or set SCHEDULER_SECRET_KEY_FILE to a file that holds it"
+        )
+    if 0 < len(settings.metrics_token) < MIN_TOKEN_LENGTH:
+        raise ConfigurationError(
+            f"SCHEDULER_METRICS_TOKEN is shorter than {MIN_TOKEN_LENGTH} characters: make one with "
+            "`python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`, or leave it out"
         )
 
 
@@ -101,12 +109,22 @@ def is_same_site(asked: Request) -> bool:
 
 def require_login() -> AnyResponse | None:
     """Send requests without a session to the login, except PUBLIC endpoints; unknown addresses need one too."""
-    if request.endpoint in PUBLIC or is_logged_in():
+    if request.endpoint in PUBLIC or (request.endpoint == METRICS and has_token()) or is_logged_in():
         return None
+    if request.endpoint == METRICS:
+        return Response("log in, or send SCHEDULER_METRICS_TOKEN as a bearer token\n", 401, NO_TOKEN)
     if wants_json() or request.endpoint == "runs.task":
         return as_json({"error": "log in first: POST the field `password` to /login"}, 401)
     there = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("login.show", next=None if there == "/" else there))
+
+
+def has_token() -> bool:
+    """Whether the request carries SCHEDULER_METRICS_TOKEN, as Prometheus sends it."""
+    token, given = service().settings.metrics_token, request.authorization
+    if not token or given is None or given.type != "bearer":
+        return False
+    return hmac.compare_digest((given.token or "").encode(), token.encode())
 
 
 def is_logged_in() -> bool:

@@ -38,7 +38,11 @@ def steps(layout: Layout, python: Path) -> Iterator[Step]:
     for target, source in shipped.items():
         if not target.exists():
             yield Step(f"write {target}", lambda target=target, source=source: copy(source, target))  # type: ignore[misc]
-    secret_makers = {"redis-url": lambda: REDIS_URL, "secret-key": lambda: secrets.token_urlsafe(48)}
+    secret_makers = {
+        "redis-url": lambda: REDIS_URL,
+        "secret-key": lambda: secrets.token_urlsafe(48),
+        "metrics-token": lambda: secrets.token_urlsafe(32),
+    }
     for name, make in secret_makers.items():
         path = layout.credentials / name
         if not path.exists():

@@ -103,8 +103,9 @@ local function recount(prefix, ledger)
   end
 end
 
--- Take the end of a run into its schedule's health; call it after the row is written.
+-- Take the end of a run into the counters and its schedule's health; call it after the row is written.
 local function note_end(prefix, ledger, run)
+  count_end(counters_key(prefix), run)
   local is_bad = run.outcome == 'failed' or run.outcome == 'lost'
   if not is_bad and run.outcome ~= 'succeeded' then return end
   local health, due = read_health(ledger), tonumber(run.due) or 0

@@ -28,6 +28,7 @@ local function outbox_key(prefix) return prefix .. ':outbox' end
 local function wake_key(prefix) return prefix .. ':wake' end
 local function forgotten_key(prefix) return prefix .. ':forgotten' end
 local function commits_key(prefix) return prefix .. ':commits' end
+local function counters_key(prefix) return prefix .. ':counters' end
 local function revision_key(prefix) return prefix .. ':revision' end
 local function changed_key(prefix) return prefix .. ':changed' end
 
@@ -202,6 +203,7 @@ local function record_skip(limits, name, id, due, last, count, reason, detail)
   local latest = redis.call('HGET', ledger, ':last')
   local run = latest and read_run(ledger, latest)
   local outcome = reason == 'forgotten' and 'lost' or 'skipped'
+  tally(outcome == 'lost' and 'ended:lost:' or 'skipped:' .. reason, count)
   if run and run.outcome == outcome and run.reason == reason and run.detail == detail then
     run.count = tostring(tonumber(run.count or '1') + count)
     run['until'] = last

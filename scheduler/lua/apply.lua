@@ -51,6 +51,7 @@ local function drop_waiting(ledger)
     run.outcome, run.finished = 'skipped', redis_time()
     because(run, 'removed')
     write_run(ledger, id, run)
+    count_end(counters_key(prefix), run)
   end)
 end
 

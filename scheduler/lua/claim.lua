@@ -23,6 +23,7 @@ run.outcome, run.worker, run.claim = 'running', ARGV[6], ARGV[11]
 run.started = run.started or ARGV[5]
 run.attempt = tostring(tonumber(run.attempt or '0') + 1)
 write_run(ledger, id, run)
+if run.attempt == '1' then count_start(counters_key(limits.prefix), run) end
 set_open(ledger, id, 'running')
 was_claimed(limits.prefix, run, id)
 redis.call('ZADD', leases_key(limits.prefix), ARGV[7], id)

@@ -130,6 +130,7 @@ local function carry_out(key, ledger, entry, count, manual)
   local unusual = entry.unusual
   for _, skip in ipairs(unusual and unusual.skips or {}) do
     record_skip(limits, entry.name, skip.id, skip.due, skip.last, tonumber(skip.times), skip.reason, skip.detail)
+    tally('due', tonumber(skip.times))
     if skip.reason == 'forgotten' then recount(limits.prefix, ledger) end
   end
   local answers, sent = {}, 0
@@ -138,6 +139,7 @@ local function carry_out(key, ledger, entry, count, manual)
     if answers[number] == 'sent' or answers[number] == 'waiting' then sent = sent + 1 end
   end
   if not manual then
+    tally('due', #entry.runs)
     local due, score = entry.due_after, entry.score
     -- A run that would have been the last of `max_runs` was not sent, so the schedule goes on.
     if unusual and sent < #entry.runs and unusual.score_if_unsent ~= '' then
@@ -146,6 +148,7 @@ local function carry_out(key, ledger, entry, count, manual)
     advance(key, entry, due, score, count + sent)
     if unusual and unusual.resumed == '1' then end_pause(key, unusual.definition) end
   end
+  tally('sent', sent)
   if #entry.runs > 0 then bound(limits, ledger) end
   return answers, sent
 end
@@ -183,4 +186,5 @@ if #expiring > 0 then
   redis.call('EXPIRE', leases_key(limits.prefix), LEASES_TTL_S)
 end
 if #moved > 0 then in_parts('ZADD', KEYS[2], moved) end
+write_tallies(counters_key(limits.prefix))
 return answer

@@ -65,6 +65,11 @@ class Keys:
         return f"{self.prefix}:alerts:{sink}"
 
     @property
+    def counters(self) -> str:
+        """Hash of counters that only grow, of all schedules together, see ``_counters.lua``."""
+        return f"{self.prefix}:counters"
+
+    @property
     def indexed(self) -> str:
         """Which version of the indexes was made from the ledgers that were there."""
         return f"{self.prefix}:indexed"

@@ -46,6 +46,7 @@ def fixed(keys: Keys) -> dict[str, str]:
         "list": [keys.outbox, keys.set_aside],
         "stream": [keys.audit, keys.health_changes],
     }
+    kinds["hash"].append(keys.counters)
     kinds["string"] += [keys.indexed, *map(keys.notice, (*NOTICES, *NEWS))]
     return {key: kind for kind, several in kinds.items() for key in several}
 

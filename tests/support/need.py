@@ -13,6 +13,7 @@ PACKAGES = {
     "epmd": "rabbitmq-server",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "promtool": "prometheus",
     "redis-cli": "redis-tools",
     "setpriv": "util-linux",
     "systemd-nspawn": "systemd-container",

@@ -40,7 +40,9 @@ OPTIONAL = declared([line for extra in PROJECT["optional-dependencies"].values()
 
 def test_every_import_is_declared_and_every_dependency_is_imported() -> None:
     distributions = packages_distributions()
-    needed = {module: distributions[module][0].lower() for module in imported() & distributions.keys()}
+    needed = {
+        module: distributions[module][0].lower().replace("_", "-") for module in imported() & distributions.keys()
+    }
     assert set(needed.values()) - OPTIONAL.keys() == REQUIRED.keys() - NEVER_IMPORTED
     assert imported() - distributions.keys() <= OPTIONAL.keys(), "an import of nothing that is declared"
 

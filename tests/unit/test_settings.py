@@ -113,12 +113,14 @@ def test_the_shown_url_has_no_password(url: str, shown: str) -> None:
 
 
 def test_secrets_are_not_shown_with_the_settings() -> None:
-    settings = read(ADMIN_PASSWORD_HASH="secret1", SECRET_KEY="secret2", REDIS_URL="redis://:secret3@h")
+    settings = read(
+        ADMIN_PASSWORD_HASH="secret1", SECRET_KEY="secret2", METRICS_TOKEN="secret4", REDIS_URL="redis://:secret3@h"
+    )
     assert "secret" not in repr(settings)
 
 
-SECRETS = {"REDIS_URL": "redis://:x@h/1", "ADMIN_PASSWORD_HASH": "hash", "SECRET_KEY": "key"}
-FIELDS = {"REDIS_URL": "redis_url", "ADMIN_PASSWORD_HASH": "admin_password_hash", "SECRET_KEY": "secret_key"}
+SECRETS = {"REDIS_URL": "redis://:x@h/1", "ADMIN_PASSWORD_HASH": "hash", "SECRET_KEY": "key", "METRICS_TOKEN": "token"}
+FIELDS = {name: name.lower() for name in SECRETS}
 
 
 @pytest.mark.parametrize("name", SECRETS)

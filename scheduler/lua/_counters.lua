@@ -1,0 +1,49 @@
+-- Counters of all schedules together, for metrics: one hash of whole numbers that only grow. This is put in front of _ledger.lua.
+-- Its fields, which storage/counters.py reads:
+--   'due', 'sent', 'skipped:<reason>'
+--   'started:<bucket>' by how late a first attempt began, 'late_ms' the sum of it
+--   'ended:<outcome>:<bucket>' by how long the run took, without a bucket where it never began; 'took_ms:<outcome>' the sum of it
+local COUNTERS_TTL_S = 30 * 86400
+local BUCKETS_S = {0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400}
+
+-- pcall: another program's key in the place of the counters must not end a script halfway.
+local function count(counters, field, by)
+  if by == 0 then return end
+  local after = redis.pcall('HINCRBY', counters, field, string.format('%.0f', by))
+  if after == by then redis.call('EXPIRE', counters, COUNTERS_TTL_S) end
+end
+
+local function bucket_of(seconds)
+  for _, bound in ipairs(BUCKETS_S) do
+    if seconds <= bound then return string.format('%g', bound) end
+  end
+  return '+Inf'
+end
+
+-- Milliseconds from one instant to another; 0 where clocks differ so much that it would be negative.
+local function milliseconds(from, to) return math.max(0, math.floor((to - from) * 1000 + 0.5)) end
+
+local function count_start(counters, run)
+  local late = milliseconds(tonumber(run.due) or 0, tonumber(run.started) or 0)
+  count(counters, 'started:' .. bucket_of(late / 1000), 1)
+  count(counters, 'late_ms', late)
+  redis.call('EXPIRE', counters, COUNTERS_TTL_S)
+end
+
+local function count_end(counters, run)
+  if run.outcome == 'queued' or run.outcome == 'running' then return end
+  if run.outcome == 'skipped' then return count(counters, 'skipped:' .. (run.reason or ''), 1) end
+  local started, finished = tonumber(run.started or ''), tonumber(run.finished or '')
+  if not started or not finished then return count(counters, string.format('ended:%s:', run.outcome), 1) end
+  local took = milliseconds(started, finished)
+  count(counters, string.format('ended:%s:%s', run.outcome, bucket_of(took / 1000)), 1)
+  count(counters, 'took_ms:' .. run.outcome, took)
+end
+
+-- For a step with many entries: what it counts is written at its end, in one command for each field.
+local tallies = {}
+local function tally(field, by) tallies[field] = (tallies[field] or 0) + by end
+
+local function write_tallies(counters)
+  for field, by in pairs(tallies) do count(counters, field, by) end
+end

@@ -1,0 +1,153 @@
+"""The service as metrics for Prometheus: the counters in Redis and what ``status`` shows. No label names a schedule."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from scheduler.model.reasons import Reason
+from scheduler.settings import Settings
+from scheduler.status import problems
+from scheduler.status.problems.facts import Facts
+from scheduler.status.problems.quarantined import errors_by_name
+from scheduler.status.problems.queues import PRIORITY, oldest
+from scheduler.storage import health
+from scheduler.storage.client import AWAY, REFUSED
+from scheduler.storage.counters import Counters, counters
+from scheduler.storage.store import Store
+
+MAX_QUEUES = 100  #: queues that get series of their own: those in which most runs wait
+OUTCOMES = ("succeeded", "failed", "lost")
+SKIPS = tuple(reason.value for reason in Reason if reason.outcome == "skipped")
+SEVERITIES = ("critical", "warning")
+
+
+class Metrics(Collector):
+    """Reads Redis at each scrape: the cost does not grow with the number of schedules."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.store = store
+        self.settings = settings
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: a registry would otherwise collect once to learn the names."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Every series; only ``scheduler_up`` while Redis does not answer."""
+        try:
+            found = list(self.series())
+        except (*AWAY, *REFUSED, OSError):
+            found = []
+        yield gauge("up", "Whether Redis answers this page.", bool(found))
+        yield from found
+
+    def series(self) -> Iterator[Metric]:
+        """All series but ``scheduler_up``; raises what the client does."""
+        facts = Facts(self.store, self.settings)
+        yield from runs(counters(facts.client, facts.keys))
+        yield from beats(facts)
+        yield from workers(facts)
+        yield from queues(facts)
+        yield from schedules(facts)
+        yield from file(facts)
+        found = Counter(problem.severity for problem in problems.look(facts))
+        yield by_label("problems", "Problems that `status` names.", "severity", {it: found[it] for it in SEVERITIES})  # type: ignore[index]
+
+
+def gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"scheduler_{name}", text, value=float(value))
+
+
+def by_label(name: str, text: str, label: str, values: dict[str, float]) -> Metric:
+    family = GaugeMetricFamily(f"scheduler_{name}", text, labels=[label])
+    for word, value in values.items():
+        family.add_metric([word], value)
+    return family
+
+
+def count(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"scheduler_{name}", text, value=value)
+
+
+def counts(name: str, text: str, label: str, words: Iterable[str], values: Counter[str]) -> Metric:
+    """A counter by label; a word that is not among the known ones counts as ``other``, so that labels are bounded."""
+    family = CounterMetricFamily(f"scheduler_{name}", text, labels=[label])
+    known = [*words]
+    for word in known:
+        family.add_metric([word], values[word])
+    family.add_metric(["other"], sum(values[word] for word in values.keys() - {*known}))
+    return family
+
+
+def runs(found: Counters) -> Iterator[Metric]:
+    """What became of due instants and runs."""
+    yield count("due_instants", "Due instants that beat sent or skipped.", found.due)
+    yield count("runs_sent", "Runs that beat or a person handed over to a queue.", found.sent)
+    yield count("runs_started", "Runs whose first attempt started.", found.started)
+    yield counts("runs_finished", "Runs that ended, by outcome.", "outcome", OUTCOMES, found.ended)
+    yield counts("due_instants_skipped", "Due instants without a run, by reason.", "reason", SKIPS, found.skipped)
+    lateness = HistogramMetricFamily("scheduler_run_lateness_seconds", "From the due instant to the first start.")
+    lateness.add_metric([], found.lateness.cumulative, found.lateness.sum_s)
+    yield lateness
+    text = "From the first start of a run to its end, retries included."
+    duration = HistogramMetricFamily("scheduler_run_duration_seconds", text, labels=["outcome"])
+    for outcome in OUTCOMES:
+        if took := found.duration.get(outcome):
+            duration.add_metric([outcome], took.cumulative, took.sum_s)
+    yield duration
+
+
+def beats(facts: Facts) -> Iterator[Metric]:
+    leader = facts.leader
+    yield gauge("leaders", "Beats that lead: 1, or 0 when nothing is sent.", leader is not None)
+    yield gauge("standbys", "Beats that wait to lead.", len(facts.standbys))
+    if leader:
+        age = max(0.0, facts.settings.lease - leader.remaining)
+        yield gauge("lease_age_seconds", "Seconds since the leader renewed its lock.", age)
+        if leader.since:
+            yield gauge("leader_since_timestamp_seconds", "When this leader began to lead.", leader.since)
+
+
+def workers(facts: Facts) -> Iterator[Metric]:
+    live, known = len(facts.live_workers), len(facts.workers)
+    states: dict[str, float] = {"live": live, "silent": known - live}
+    yield by_label("workers", "Workers that report, and those that stopped without a word.", "state", states)
+
+
+def queues(facts: Facts) -> Iterator[Metric]:
+    """Runs that wait for a worker, by queue; priorities count as one queue."""
+    waiting, since = Counter[str](), dict[str, float]()
+    for key, first, number in oldest(facts):
+        queue = key.partition(PRIORITY)[0]
+        waiting[queue] += number
+        since[queue] = min(first, since.get(queue, first))
+    shown = dict(waiting.most_common(MAX_QUEUES))
+    ages = {queue: max(0.0, facts.now - since[queue]) for queue in shown}
+    yield by_label("queue_waiting_runs", "Runs that no worker took yet.", "queue", dict(shown))
+    yield by_label("queue_oldest_run_age_seconds", "How long the oldest of them waits.", "queue", ages)
+
+
+def schedules(facts: Facts) -> Iterator[Metric]:
+    yield gauge("schedules", "Stored schedules.", facts.client.zcard(facts.keys.schedule))
+    unwell: dict[str, float] = {
+        "failing": health.failing(facts.client, facts.keys, 1).total,
+        "quarantined": len(errors_by_name(facts)),
+    }
+    yield by_label("schedules_unhealthy", "Schedules with this health.", "health", unwell)
+
+
+def file(facts: Facts) -> Iterator[Metric]:
+    """What became of the schedule file."""
+    stored = facts.file
+    yield gauge(
+        "schedule_file_rejected",
+        "1 while the file has errors and the last good one runs.",
+        bool(stored.get("problems")),
+    )
+    for fact, text in (("read", "When the leader read the file last."), ("applied", "When it took effect last.")):
+        if at := float(stored.get(fact) or 0):
+            yield gauge(f"schedule_file_{fact}_timestamp_seconds", text, at)
