@@ -190,6 +190,7 @@ def note_applied(store: Store, checked: Checked, done: Plan, *, is_leaders: bool
         facts |= place_of(checked.path)
         facts |= {"digest": checked.digest, "read": now, "summary": done.summary()}
         facts |= {"state": "applied", "problems": "\n".join(conflicts), "imports": json.dumps(checked.imports)}
+        facts |= {"alerts": json.dumps(checked.validated.alerts.stored()) if checked.validated.alerts.sinks else ""}
     store.note_file(facts)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from scheduler.model.alerts import Alerts
 from scheduler.model.fields import (
     NAME_PATTERN,
     NONE,
@@ -178,6 +179,7 @@ class ScheduleFile(Noun):
         description="Named lists of dates and RRULEs, for `except`.",
         examples=[{"holidays": ["2026-12-25"]}],
     )
+    alerts: Alerts = Field(Alerts(), description="Who is told of what, and by which means.")
     schedules: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Schedule] = Field(
         {}, description="Every schedule under its name."
     )

@@ -14,10 +14,11 @@ from pydantic import BaseModel
 
 from scheduler import timing
 from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Policies, Schedule, ScheduleFile
+from scheduler.model.alerts import Alerts, Email, Sink, Webhook
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 TITLE = "Schedules of Celery Beat"
-NOUNS: tuple[type[BaseModel], ...] = (Policies, Schedule)
+NOUNS: tuple[type[BaseModel], ...] = (Policies, Schedule, Alerts, Sink, Email, Webhook)
 
 
 def schema() -> dict[str, Any]:
@@ -61,6 +62,8 @@ def no_null(made: dict[str, Any], can_be_nothing: bool) -> None:
     kinds = [kind for kind in made.pop("anyOf") if kind != {"type": "null"}]
     if can_be_nothing:
         made["anyOf"] = [*kinds, {"const": NOTHING}]
+    elif "$ref" in kinds[0]:
+        made["allOf"] = kinds
     else:
         made.update(kinds[0])
 

@@ -38,6 +38,10 @@ def tables() -> str:
         "In a schedule: when (exactly one of these)": when,
         "In a schedule: what, and within which limits": own,
         "In a schedule, and in `defaults:`": policies,
+        "In `alerts:`": made["definitions"]["Alerts"]["properties"],
+        "In a sink of `alerts:` (exactly one of these)": made["definitions"]["Sink"]["properties"],
+        "In `email:`": made["definitions"]["Email"]["properties"],
+        "In `webhook:`": made["definitions"]["Webhook"]["properties"],
     }
     return "".join(f"\n### {title}\n\n{HEAD}{rows(keys)}" for title, keys in parts.items())
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from scheduler.model import Declared, Position, Problem
+from scheduler.model.alerts import Alerts
 from scheduler.schedule_file import Document, owner, printable
 from scheduler.validate import gate, meaning
 from scheduler.validate.gate import Gate
@@ -25,6 +26,7 @@ class Validated:
 
     declared: dict[str, Declared]
     problems: tuple[Problem, ...]
+    alerts: Alerts = field(default_factory=Alerts)
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -44,7 +46,7 @@ def validate(document: Document, *, tasks: Tasks | None) -> Validated:
     """Validate a whole file. ``tasks`` maps task names to signatures (None: unknown); None skips the check of tasks."""
     if document.problems and not document.data:
         return Validated({}, document.problems)
-    declared, findings = _everything(document.data, tasks)
+    declared, alerts, findings = _everything(document.data, tasks)
     findings += meaning.import_findings(document.imports, tasks)
     if document.incomplete:  # the unread part may declare the calendar
         findings = [finding for finding in findings if not finding.what.startswith(UNKNOWN_CALENDAR)]
@@ -52,7 +54,7 @@ def validate(document: Document, *, tasks: Tasks | None) -> Validated:
     reported = {problem.position for problem in document.problems}
     problems = [_placed(finding, document) for finding in findings]
     more = [problem for problem in problems if problem.position not in reported]
-    return Validated(declared, tuple(sorted([*document.problems, *more], key=_place(document))))
+    return Validated(declared, tuple(sorted([*document.problems, *more], key=_place(document))), alerts)
 
 
 def validate_beside(
@@ -96,13 +98,13 @@ def validate_fields(
     return declared, tuple(problems)
 
 
-def _everything(data: Mapping[str, Any], tasks: Tasks | None) -> tuple[dict[str, Declared], list[Finding]]:
+def _everything(data: Mapping[str, Any], tasks: Tasks | None) -> tuple[dict[str, Declared], Alerts, list[Finding]]:
     top, findings = gate.top(data)
     schedules = data.get("schedules", {})
     if not isinstance(schedules, dict):
         what = "schedules is empty" if schedules is None else f"schedules must be a mapping, not {shown(schedules)}"
         findings.append(Finding(("schedules",), what, "write name: below it and indent each schedule, or {} for none"))
-        return {}, findings
+        return {}, top.alerts, findings
     check = Gate(tasks, top.calendars, gate.inherited(top))
     declared: dict[str, Declared] = {}
     errors = 0
@@ -115,8 +117,8 @@ def _everything(data: Mapping[str, Any], tasks: Tasks | None) -> tuple[dict[str,
             errors += len(wrong)
         if errors > MAX_FINDINGS:
             what = "the schedules from here on were not checked"
-            return declared, [*findings, Finding(("schedules", name), what, "fix the errors above first")]
-    return declared, findings + gate.rename_findings(declared, schedules)
+            return declared, top.alerts, [*findings, Finding(("schedules", name), what, "fix the errors above first")]
+    return declared, top.alerts, findings + gate.rename_findings(declared, schedules)
 
 
 def _placed(finding: Finding, document: Document) -> Problem:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from scheduler import timing
+from scheduler import references, timing
 from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Declared, Policies, Schedule, ScheduleFile
+from scheduler.model.alerts import Alerts
 from scheduler.validate import elsewhere, meaning
 from scheduler.validate.meaning import KEYS, Calendars, Tasks
-from scheduler.validate.terms import MAX_FINDINGS, NAME_RULE, Finding, check, shown
+from scheduler.validate.terms import MAX_FINDINGS, NAME_RULE, Finding, check, near, shown
 
 Outcome = tuple[Declared | None, list[Finding]]
 NAME = re.compile(NAME_PATTERN)
@@ -139,7 +140,29 @@ def top(data: Mapping[str, Any]) -> tuple[ScheduleFile, list[Finding]]:
     except timing.TimingError as error:
         findings.append(Finding(("timezone",), error.problem, error.remedy))
         checked = checked.model_copy(update={"timezone": "UTC"})
+    findings += sink_findings(checked.alerts)
     return calendars(checked, findings), findings
+
+
+def sink_findings(alerts: Alerts) -> list[Finding]:
+    """Errors for names of sinks that the file does not declare, and for malformed references."""
+    declared = ", ".join(alerts.sinks) or "none"
+    findings = [
+        Finding(
+            ("alerts", "to", index),
+            f"unknown sink {shown(name)}",
+            near(name, alerts.sinks) or f"declare it under alerts: sinks: (declared: {declared})",
+        )
+        for index, name in enumerate(alerts.to or ())
+        if name not in alerts.sinks
+    ]
+    sinks = alerts.model_dump(mode="json", by_alias=True, exclude_unset=True).get("sinks", {})
+    for path, text in references.marked(sinks):
+        if stray := references.malformed(text):
+            findings.append(
+                Finding(("alerts", "sinks", *path), f"invalid reference {shown(stray)}", meaning.REFERENCES)
+            )
+    return findings
 
 
 def misplaced(finding: Finding, rest: Mapping[str, Any]) -> Finding:

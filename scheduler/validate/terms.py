@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -92,9 +92,17 @@ def translate(noun: type[BaseModel], details: Any) -> Finding:
 def keys(noun: type[BaseModel], path: Path) -> list[str]:
     """The keys that are allowed where the path ends."""
     for step in path[:-1]:
-        inner = noun.model_fields[str(step)].annotation
-        noun = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else noun
+        field = next((one for name, one in noun.model_fields.items() if step in (name, one.alias)), None)
+        # A step that names no field is a key of a mapping, whose model was found at the step before.
+        noun = (model_in(field.annotation) if field else None) or noun
     return [field.alias or name for name, field in noun.model_fields.items()]
+
+
+def model_in(annotation: object) -> type[BaseModel] | None:
+    """The model inside a type such as ``dict[str, Model]`` or ``Model | None``; None without one."""
+    if isinstance(annotation, type) and not get_args(annotation):
+        return annotation if issubclass(annotation, BaseModel) else None
+    return next((model for one in get_args(annotation) if (model := model_in(one))), None)
 
 
 def halves(error: ValueError, key: str) -> tuple[str, str]:

@@ -7,30 +7,13 @@ import ssl
 import subprocess
 from email.message import EmailMessage
 from email.utils import formatdate
-from typing import Annotated, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from scheduler.alerts import sinks
 from scheduler.alerts.alert import Alert
 from scheduler.alerts.sinks.secrets import Resolved
+from scheduler.model.alerts import Email
 
-SENDMAIL = "/usr/sbin/sendmail"
-
-
-class Options(BaseModel):
-    """The options of a mail."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    to: Annotated[tuple[str, ...], Field(min_length=1)] = Field(description="Addresses that get the mail.")
-    from_: Annotated[str, Field(min_length=1)] = Field(alias="from", description="Address of the sender.")
-    server: str = Field("", description="SMTP server; left out, the mail goes to sendmail.")
-    port: int = Field(587, ge=1, le=65535, description="Port of the SMTP server.")
-    security: Literal["starttls", "tls", "none"] = Field("starttls", description="How the connection is encrypted.")
-    user: str = Field("", description="Name for the login; left out, there is no login.")
-    password: str = Field("", description="Password for the login.")
-    sendmail: str = Field(SENDMAIL, description="Path of sendmail, for use without a server.")
+Options = Email
 
 
 def send(alert: Alert, options: Options) -> None:

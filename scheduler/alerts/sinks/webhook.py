@@ -11,29 +11,19 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from scheduler.alerts import sinks
 from scheduler.alerts.alert import Alert
 from scheduler.alerts.sinks.secrets import Resolved
+from scheduler.model.alerts import Webhook
 
 TIMESTAMP_HEADER = "Scheduler-Timestamp"
 SIGNATURE_HEADER = "Scheduler-Signature"
 MAX_ANSWER_BYTES = 200  #: of a refusal, for the error
 MAX_DISCORD_CHARACTERS = 2000
 
-
-class Options(BaseModel):
-    """The options of a webhook."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    url: Annotated[str, Field(min_length=1)] = Field(description="Address that takes the alert.")
-    template: Literal["json", "slack", "teams", "discord"] = Field("json", description="Form of the body.")
-    secret: str = Field("", description="Signs the body: HMAC-SHA256 of the timestamp, a full stop and the body.")
+Options = Webhook
 
 
 def send(alert: Alert, options: Options) -> None:

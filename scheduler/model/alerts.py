@@ -1,0 +1,90 @@
+"""What ``alerts:`` in the schedule file may say: where alerts go, about what, and how often."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from scheduler.model.fields import NAME_PATTERN, WHOLE, Duration, Text
+
+Event = Literal["failing", "lost", "recovered", "problem"]
+EVENTS: tuple[Event, ...] = ("failing", "lost", "recovered", "problem")
+SINK_KINDS = ("email", "webhook", "command")
+SENDMAIL = "/usr/sbin/sendmail"
+Filled = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class Options(BaseModel):
+    """Frozen; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Email(Options):
+    """A mail through an SMTP server, or through the machine's sendmail."""
+
+    to: Annotated[tuple[Filled, ...], Field(min_length=1)] = Field(description="Addresses that get the mail.")
+    from_: Filled = Field(alias="from", description="Address of the sender.")
+    server: Text = Field("", description="SMTP server; left out, the mail goes to sendmail.")
+    port: Annotated[int, Field(ge=1, le=65535, strict=True), WHOLE] = Field(587, description="Port of the SMTP server.")
+    security: Literal["starttls", "tls", "none"] = Field("starttls", description="How the connection is encrypted.")
+    user: Text = Field("", description="Name for the login; left out, there is no login.")
+    password: Text = Field("", description="Password for the login, as `${VAR}` or `${file:/path}`.")
+    sendmail: Text = Field(SENDMAIL, description="Path of sendmail, for use without a server.")
+
+
+class Webhook(Options):
+    """A POST of JSON."""
+
+    url: Filled = Field(description="Address that takes the alert.")
+    template: Literal["json", "slack", "teams", "discord"] = Field("json", description="Form of the body.")
+    secret: Text = Field(
+        "", description="Signs the body: HMAC-SHA256 of the timestamp, a full stop and the body; as `${VAR}`."
+    )
+
+
+class Sink(Options):
+    """One place that alerts go to. Exactly one of email, webhook and command."""
+
+    email: Email | None = Field(None, description="A mail.")
+    webhook: Webhook | None = Field(None, description="A POST of JSON to a web address.")
+    command: Annotated[tuple[Filled, ...], Field(min_length=1)] | None = Field(
+        None, description="A program and its arguments; it gets the alert as JSON on its standard input."
+    )
+
+    @model_validator(mode="after")
+    def one_kind(self) -> Sink:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("it must have one kind — write exactly one of email, webhook and command")
+        return self
+
+
+class Alerts(Options):
+    """Who is told of what."""
+
+    sinks: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Sink] = Field(
+        {}, max_length=100, description="Named places that alerts go to."
+    )
+    to: tuple[Text, ...] | None = Field(None, description="Sinks that get the alerts; all of them if left out.")
+    events: tuple[Event, ...] = Field(EVENTS, description="What alerts are sent about.")
+    failures: Annotated[int, Field(ge=1, le=1000, strict=True), WHOLE] = Field(
+        1, description="Failed runs in a row before an alert."
+    )
+    cooldown: Duration = Field(timedelta(0), description="No second alert about the same schedule within this time.")
+    reminder: Duration = Field(timedelta(0), description="Repeat the alert this often while the schedule fails.")
+
+    def stored(self) -> dict[str, Any]:
+        """As the leader reads it: durations in seconds, references not filled in, a command under ``argv``."""
+        sinks = self.model_dump(mode="json", by_alias=True, exclude_unset=True).get("sinks", {})
+        for sink in sinks.values():
+            if "command" in sink:
+                sink["command"] = {"argv": sink["command"]}
+        rule: dict[str, Any] = {
+            "events": list(self.events),
+            "failures": self.failures,
+            "cooldown": self.cooldown.total_seconds(),
+            "reminder": self.reminder.total_seconds(),
+        }
+        return {"sinks": sinks, "rule": rule if self.to is None else {**rule, "sinks": list(self.to)}}

@@ -1,0 +1,71 @@
+"""``scheduler alerts test`` and the checks of ``alerts:``, without Redis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scheduler import changes
+from scheduler.cli import main
+from scheduler.errors import Exit
+
+FILE = """
+alerts:
+  sinks:
+    ops: {command: [sh, -c, "cat > {directory}/alert"]}
+    pager: {command: [sh, -c, "echo no such key $1; exit 3", sh, "${PAGER_KEY}"]}
+  failures: 2
+  cooldown: 10m
+schedules: {}
+"""
+
+
+def test_a_test_alert_goes_to_every_sink_and_each_answer_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PAGER_KEY", "squirrel-7")
+    path = written(tmp_path, FILE.replace("{directory}", str(tmp_path)))
+    assert main(["alerts", "test", "--file", path]) == Exit.PROBLEMS
+    said = capsys.readouterr()
+    assert said.out == "ops: sent\n"
+    assert said.err == "pager: 'sh' exited with 3: no such key ${PAGER_KEY}\n"
+    assert '"event": "test"' in (tmp_path / "alert").read_text()
+    assert main(["alerts", "test", "ops", "--file", path]) == Exit.OK
+    assert main(["alerts", "test", "oops", "--file", path]) == Exit.NO_INPUT
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("sinks: {ops: {email: {to: [a@b.c], from: a@b.c, srver: x}}}", "unknown key 'srver' — did you mean 'server'?"),
+        ("sinks: {ops: {webhook: {url: x}, command: [x]}}", "write exactly one of email, webhook and command"),
+        ("sinks: {ops: {webhook: {url: '${URL'}}}", "invalid reference '${URL'"),
+        ("to: [ops]", "unknown sink 'ops'"),
+        ("events: [failed]", "cannot be 'failed'"),
+        ("cooldown: 10", "has no unit"),
+    ],
+)
+def test_a_mistake_in_alerts_is_said_with_its_line(tmp_path: Path, line: str, problem: str) -> None:
+    path = written(tmp_path, f"alerts:\n  {line}\nschedules: {{}}\n")
+    [error] = changes.check(Path(path), {}).validated.errors
+    assert str(error).startswith(f"{path}:2:")
+    assert problem in str(error)
+
+
+def test_the_leader_reads_sinks_with_their_references_and_durations_in_seconds(tmp_path: Path) -> None:
+    checked = changes.check(Path(written(tmp_path, FILE)), {})
+    stored = checked.validated.alerts.stored()
+    assert stored["sinks"]["pager"]["command"]["argv"][-1] == "${PAGER_KEY}"
+    assert stored["rule"] == {
+        "events": ["failing", "lost", "recovered", "problem"],
+        "failures": 2,
+        "cooldown": 600.0,
+        "reminder": 0.0,
+    }
+
+
+def written(directory: Path, text: str) -> str:
+    path = directory / "schedules.yaml"
+    path.write_text(text)
+    return str(path)
