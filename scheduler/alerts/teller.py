@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -10,6 +11,7 @@ from typing import Protocol
 
 from scheduler.alerts.alert import MAX_SUBJECTS, Alert
 from scheduler.alerts.rules import Rule, Rules
+from scheduler.command_name import with_command_name
 from scheduler.model import Reason
 from scheduler.storage.alerts import HealthChange
 from scheduler.storage.records import loads, read_or, record
@@ -194,7 +196,7 @@ def because(change: HealthChange) -> str:
 
 
 def remedy(name: str) -> str:
-    return REMEDY.format(name=name)
+    return with_command_name(REMEDY.format(name=shlex.quote(name)))
 
 
 def new_id() -> str:

@@ -12,6 +12,7 @@ from scheduler.model.fields import NAME_PATTERN, WHOLE, Duration, Text
 Event = Literal["failing", "lost", "recovered", "problem"]
 EVENTS: tuple[Event, ...] = ("failing", "lost", "recovered", "problem")
 SINK_KINDS = ("email", "webhook", "command")
+MAX_FAILURES = 20  #: the ledger notes no more in a row, see ``_health.lua``
 SENDMAIL = "/usr/sbin/sendmail"
 Filled = Annotated[str, Field(min_length=1, max_length=4096)]
 
@@ -69,7 +70,7 @@ class Alerts(Options):
     )
     to: tuple[Text, ...] | None = Field(None, description="Sinks that get the alerts; all of them if left out.")
     events: tuple[Event, ...] = Field(EVENTS, description="What alerts are sent about.")
-    failures: Annotated[int, Field(ge=1, le=1000, strict=True), WHOLE] = Field(
+    failures: Annotated[int, Field(ge=1, le=MAX_FAILURES, strict=True), WHOLE] = Field(
         1, description="Failed runs in a row before an alert."
     )
     cooldown: Duration = Field(timedelta(0), description="No second alert about the same schedule within this time.")
