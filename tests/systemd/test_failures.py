@@ -172,7 +172,14 @@ def test_a_broken_file_at_the_start_keeps_the_last_good_schedules_going(host: Ho
     host.write(FILE, SCHEDULES.replace("every", "evry"))
     host.run("systemctl", "start", "celery-beat")
     host.status_says("celery-beat", "schedules.yaml is wrong, kept the last good: leader since ")
+    host.shell(f"chmod 0 {FILE}")
+    host.write(f"{FILE}.good", SCHEDULES)
+    host.shell(f"chmod 0 {FILE}.good && mv {FILE}.good {FILE}")
     runs_after(host, now(host))
+    host.shell(f"chmod 644 {FILE}")
+    until(lambda: "wrong" not in host.show("celery-beat", "StatusText"), 60, "the repaired mode is noticed")
+    settles(host)
+    assert reckon(rows(host), bodies([host]))["succeeded"]
 
 
 def test_a_broken_file_with_nothing_to_keep_says_in_the_status_which_line_is_wrong(host: Host) -> None:

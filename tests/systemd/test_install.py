@@ -13,26 +13,18 @@ import pytest
 
 from tests.support.polling import until
 from tests.systemd import image
-from tests.systemd.conftest import UNITS
+from tests.systemd.accounts import bodies, reckon, rows, settles
+from tests.systemd.conftest import JOBS, UNITS
 from tests.systemd.host import Host
 from tests.systemd.host import host as booted_host
 
 SECRETS = "/etc/celery-scheduler/credentials"
 SHIPPED = "share/celery-scheduler"  #: where a package has its clone, below /usr
 UNIT_FILES = "/usr/lib/systemd/system/celery*.service /usr/lib/systemd/system/celery-.service.d/*"
-NAP = """\
-from celery import shared_task
-import time
-
-@shared_task(name="jobs.nap")
-def nap(seconds):
-    time.sleep(seconds)
-    return "awake"
-"""
 SCHEDULES = """\
 imports: [jobs]
 schedules:
-  tick: {task: scheduler.tasks.log_it, every: 1s, args: [1, 2], catch_up: all, overlap: allow, expires: none}
+  tick: {task: jobs.tick, every: 1s, catch_up: all, overlap: allow, expires: none}
   nap: {task: jobs.nap, every: 1d, args: [15]}
 """
 OWNED = f"cat {SECRETS}/* /etc/celery-scheduler/*.*"
@@ -127,6 +119,8 @@ def test_a_package_installs_runs_is_exchanged_goes_back_from_a_broken_one_and_le
     second = bring(bare, next_version(package, "2", {f"{SHIPPED}/scheduler/__init__.py": "# the second\n"}))
     owned = is_exchanged_in_a_task(bare, second)
     stays_where_the_next_one_is_broken(bare, package, second)
+    settles(bare)
+    assert set(reckon(rows(bare), bodies([bare]))) == {"succeeded"}
 
     bare.run("dpkg", "--remove", "celery-scheduler")
     assert bare.attempt("pgrep", "-u", "celery").returncode == 1
@@ -145,7 +139,7 @@ def comes(host: Host, package: str) -> None:
     assert "celery-worker  active: takes runs from celery" in said
     assert f"sudo cat {SECRETS}/admin-password" in said
     assert host.run("cat", f"{SECRETS}/admin-password") not in said
-    assert host.shell(f"stat -c '%U %a' {SECRETS} {SECRETS}/*").splitlines() == ["root 700", *["root 600"] * 4]
+    assert host.shell(f"stat -c '%U %a' {SECRETS} {SECRETS}/*").splitlines() == ["root 700", *["root 600"] * 5]
     assert logs_in(host) == 303
     for unit in (*UNITS, "celery.target"):
         assert (host.show(unit, "ActiveState"), host.show(unit, "UnitFileState")) == ("active", "enabled")
@@ -154,7 +148,8 @@ def comes(host: Host, package: str) -> None:
 
 def is_exchanged_in_a_task(host: Host, package: str) -> str:
     """Returns what the operator owns, which no version changes."""
-    host.write("/etc/celery-scheduler/jobs.py", NAP)
+    host.write("/etc/celery-scheduler/jobs.py", JOBS)
+    host.shell("echo SCHEDULER_KEEP_RUNS=10000 >> /etc/celery-scheduler/environment")  # every row is reckoned
     host.write("/etc/celery-scheduler/schedules.yaml", SCHEDULES)
     host.run("systemctl", "restart", "celery-beat", "celery-worker")
     host.run("celery-scheduler", "apply", "--allow-remove")

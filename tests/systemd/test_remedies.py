@@ -58,6 +58,8 @@ def test_what_is_said_of_a_file_that_removes_most_schedules_loads_it(host: Host)
     assert names(host) == ["tick"]
     until(lambda: "wrong" not in host.show("celery-beat", "StatusText"), 30, "nothing is wrong any more")
     assert "problem" not in said_by(host, "status")
+    settles(host)
+    assert reckon(rows(host), bodies([host]))["succeeded"]
 
 
 def test_what_is_said_of_a_unit_that_is_stopped_starts_it(host: Host) -> None:
