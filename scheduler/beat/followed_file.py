@@ -90,7 +90,7 @@ class FollowedFile(FileWatch):
             emit("file.differs", file=self.path, digest=self.digest, theirs=theirs)
         self.told_of = self.digest if theirs != self.digest else ""
         if self.reload.is_open:
-            wrong = changes.check(self.path, self.tasks_for).validated.errors
+            wrong = changes.check(self.path, self.tasks_for, brought(self.app)).validated.errors
             self.answer([str(problem) for problem in wrong])
 
     def tasks_for(self, modules: tuple[str, ...]) -> Registered:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from scheduler.validate.advice import advise
 
 TasksFor = Callable[[tuple[str, ...]], Tasks]  #: the tasks that exist beside a file that imports these modules
 OVERRIDDEN = "the application's beat_schedule declares it too, and the file's counts"
+NO_FILE = "there is no {}: only the schedules of the application run"
 MAX_LOGGED = 20  #: problems of one file in the log
 MAX_STORED = 200  #: problems of one file on the page
 
@@ -52,6 +54,7 @@ class Checked:
     brought: Brought = NOTHING  #: what the application declares itself
     beside: Mapping[str, Declared] = field(default_factory=dict)  #: of that, what can be loaded
     beside_problems: tuple[Problem, ...] = ()
+    is_missing: bool = False  #: whether there is no file, only an application that declares schedules
 
     @property
     def is_unreadable(self) -> bool:
@@ -76,7 +79,8 @@ class Checked:
             for name in self.brought.fields
             if name in named
         ]
-        return (*(problem for problem in self.beside_problems if problem.schedule not in named), *overridden)
+        missing = [Problem(NO_FILE.format(self.path), severity="warning")] if self.is_missing else []
+        return (*missing, *(problem for problem in self.beside_problems if problem.schedule not in named), *overridden)
 
     def advice(self) -> tuple[Problem, ...]:
         """Warnings about the coming year, with positions."""
@@ -89,6 +93,9 @@ class Checked:
 def check(path: Path, tasks: Tasks | TasksFor, brought: Brought = NOTHING) -> Checked:
     """Read and validate a file, without Redis or a running service; ``brought`` is what the application declares."""
     document = schedule_file.read(path)
+    missing = bool(brought.sources) and not os.path.lexists(path)
+    if missing:
+        document = schedule_file.empty(path)
     if callable(tasks):
         tasks = tasks(document.imports)
     calendars = document.data.get("calendars")
@@ -97,7 +104,9 @@ def check(path: Path, tasks: Tasks | TasksFor, brought: Brought = NOTHING) -> Ch
     included = document.patterns, document.files, document.unended, document.imports
     beside, wrong = validate_beside(document, brought.fields, tasks=tasks)
     problems = (*brought.problems, *(replace(it, what=f"the application's beat_schedule: {it.what}") for it in wrong))
-    return Checked(valid, document.digest, path, known, document.positions, *included, brought, beside, problems)
+    return Checked(
+        valid, document.digest, path, known, document.positions, *included, brought, beside, problems, missing
+    )
 
 
 def plan_for(store: Store, checked: Checked, since: datetime | None = None) -> Plan:
@@ -107,8 +116,11 @@ def plan_for(store: Store, checked: Checked, since: datetime | None = None) -> P
     """
     if not checked.validated.ok:
         raise (Unreadable if checked.is_unreadable else Invalid)(checked.validated.errors)
+    stored = store.all()
+    if checked.is_missing and any(entry.origin == "file" for entry in stored.values()):
+        raise Unreadable(schedule_file.read(checked.path).problems)
     return plan.plan_file(
-        store.all(),
+        stored,
         checked.declared,
         since or clock(),
         checked.calendars,

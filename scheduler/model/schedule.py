@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from scheduler.model.alerts import Alerts
+from scheduler.model.celery_options import read_options
 from scheduler.model.fields import (
     NAME_PATTERN,
     NONE,
@@ -124,6 +125,12 @@ class Schedule(Policies):
         {},
         description="Keyword arguments of the task; `${VAR}` and `${file:/path}` are filled in by the worker.",
         examples=[{"format": "pdf", "password": "${DB_PASSWORD}"}],
+    )
+    celery_options: Annotated[dict[str, Any], BeforeValidator(read_options)] = Field(
+        {},
+        description="Options of Celery's `apply_async` without a key of their own: `link` and `link_error` (tasks that "
+        "Celery starts when the run succeeds or fails), `countdown` (seconds) and `headers`.",
+        examples=[{"link_error": {"task": "mail.tell", "args": ["ann"]}}],
     )
     tags: tuple[ShortText, ...] = Field((), description="Words to filter by on the page.")
     enabled: bool = Field(True, strict=True, description="`false` keeps the schedule but never sends it.")

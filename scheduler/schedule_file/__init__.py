@@ -22,6 +22,7 @@ from scheduler.schedule_file.several import included, join
 __all__ = [
     "Document",
     "Positions",
+    "empty",
     "included",
     "owner",
     "parse",
@@ -75,6 +76,11 @@ def parse_bytes(raw: bytes, name: str) -> Document:
         place = _place(raw[: error.start].decode(), name)
         return _refused(name, raw, "the file is not UTF-8 text", "save it as UTF-8", place)
     return replace(document, unended=(name,)) if _is_unended(raw) else document
+
+
+def empty(path: Path) -> Document:
+    """The document of a file without schedules."""
+    return replace(parse("{}", str(path)), digest=_digest(b""))
 
 
 def read(path: Path) -> Document:

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from scheduler import references, timing
 from scheduler.errors import RefusedChange
 from scheduler.model import Entry, Overlaid, Pause, Policies, SkipNext
+from scheduler.model.celery_options import OWN_HEADERS
 from scheduler.model.entry import Origin
 from scheduler.storage.instants import from_micros, from_redbeat, from_seconds, to_micros, to_redbeat_json, to_seconds
 from scheduler.storage.records import loads, mapping, record
@@ -26,7 +27,6 @@ from scheduler.timing import Timing, TimingError
 
 NEVER = -1.0  #: RedBeat ignores scores below zero
 FROM_FILE = "only the schedule file may say ${…}, and only where it says so itself"
-OUR_HEADERS = "scheduler_"  #: what the name of each header of ours starts with
 ORIGINS = get_args(Origin)
 JSON_FIELDS = ("fields", "base", "overlay")
 
@@ -79,7 +79,7 @@ def declared_job(entry: Entry) -> Job:
         task=schedule.task,
         args=schedule.args,
         kwargs=schedule.kwargs,
-        options=options(schedule),
+        options=options(schedule) | schedule.celery_options,
         timing=declared.timing(),
         policies=schedule,
         enabled=schedule.enabled,
@@ -116,7 +116,7 @@ def refuse_our_headers(headers: Any) -> None:
         return
     # Celery takes a header called "headers" for the place of all others.
     names = [*headers, *(headers["headers"] if isinstance(headers.get("headers"), Mapping) else ())]
-    if ours := [name for name in names if str(name).startswith(OUR_HEADERS)]:
+    if ours := [name for name in names if str(name).startswith(OWN_HEADERS)]:
         raise DamagedEntry(f"options.headers: {ours[0]!r} is a header that only beat sets: remove it, or rename yours")
 
 

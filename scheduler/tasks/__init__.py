@@ -6,10 +6,22 @@ The page shows the message of a :class:`TaskFailed`.
 
 from __future__ import annotations
 
+from scheduler.tasks.canvas import clean_results, start_canvas
 from scheduler.tasks.commands import run_command
 from scheduler.tasks.errors import TaskFailed
 from scheduler.tasks.examples import count_to, fail, log_it
 from scheduler.tasks.files import clean_up, disk_usage
 from scheduler.tasks.machine import system_report
 
-__all__ = ["TaskFailed", "clean_up", "count_to", "disk_usage", "fail", "log_it", "run_command", "system_report"]
+__all__ = [
+    "TaskFailed",
+    "clean_results",
+    "clean_up",
+    "count_to",
+    "disk_usage",
+    "fail",
+    "log_it",
+    "run_command",
+    "start_canvas",
+    "system_report",
+]

@@ -26,11 +26,12 @@ schedules:
 
 
 def write_first_file(settings: Settings, state: StateDirectory) -> bool:
-    """Write ``schedules.yaml`` for a first start; return whether it did. A file that was named or removed is missed.
+    """Write ``schedules.yaml`` for a first start; return whether it did. A file that was named or removed is missed,
+    and a Celery application may have schedules of its own.
 
     Raises CannotWrite.
     """
-    is_first_start = not settings.redis_is_named and not any(state.redis_data.iterdir())
+    is_first_start = not (settings.celery_app or settings.redis_is_named) and not any(state.redis_data.iterdir())
     if not is_first_start or settings.file != Settings.file or settings.file.exists():
         return False
     try:

@@ -59,11 +59,12 @@ class Gate:
         declared = Declared(name, schedule, excluded)
         if broken.isdisjoint(TIMED_BY) and not schedule.model_fields_set.isdisjoint(TIMING_KINDS):
             findings += meaning.timing_findings(declared)
-        for key in ("args", "kwargs"):
+        for key in ("args", "kwargs", "celery_options"):
             if key in schedule.model_fields_set:
                 findings += islice(meaning.json_findings(getattr(schedule, key), (key,)), MAX_FINDINGS)
         if self.tasks is not None and broken.isdisjoint(CALL):
             findings += self.call(schedule, self.tasks)
+            findings += meaning.link_findings(schedule, self.tasks)
         return declared, findings
 
     def call(self, schedule: Schedule, tasks: Tasks) -> list[Finding]:

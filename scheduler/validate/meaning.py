@@ -121,6 +121,16 @@ def task_findings(schedule: Schedule, tasks: Tasks) -> Iterator[Finding]:
         yield Finding((key,), f"the arguments do not match task {shown(schedule.task)}: {error}", takes(signature))
 
 
+def link_findings(schedule: Schedule, tasks: Tasks) -> Iterator[Finding]:
+    """Findings for tasks that would follow the run and that no process knows."""
+    for key in ("link", "link_error"):
+        for linked in schedule.celery_options.get(key, ()):
+            if (name := linked["task"]) not in tasks and not name.startswith("celery."):
+                yield Finding(
+                    ("celery_options", key), f"{key}: {UNKNOWN_TASK} {shown(name)}", near(name, tasks) or SOURCE
+                )
+
+
 def import_findings(modules: Iterable[str], tasks: Tasks | None) -> Iterator[Finding]:
     """Findings for modules that this process tried to import and could not."""
     failed: Mapping[str, str] = getattr(tasks, "failed", {})
@@ -143,6 +153,10 @@ class Reserved:
     def findings(self, fields: Mapping[str, Any]) -> list[Finding]:
         """What these fields of a schedule set of such a task."""
         task = fields.get("task")
+        options = fields.get("celery_options", {})
+        if options and not any(options == kept.get("celery_options") for kept in self.kept):
+            what = "celery_options can start any task, so only the schedule file or the application may set them"
+            return [Finding(("celery_options",), what, "declare it there")]
         if task not in self.tasks:
             return []
         what = f"task {shown(task)} acts on the machine by its arguments, which only the schedule file may set"

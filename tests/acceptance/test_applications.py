@@ -264,15 +264,51 @@ def test_results_are_where_the_applications_own_code_looks(tmp_path: Path) -> No
         assert worker.count("The application's task_acks_late is True here, not False: a run is acknowledged") == 1
 
 
-def test_what_an_application_declares_in_its_beat_schedule_runs(tmp_path: Path) -> None:
-    (tmp_path / "with_schedules.py").write_text(
-        "from celery import Celery\n"
-        "app = Celery('theirs')\n"
-        "app.conf.timezone = 'America/New_York'\n"
-        "app.conf.beat_schedule = {'warm up': {'task': 'theirs.warm', 'schedule': 1.0, 'args': ('${HOME}',)}}\n\n"
-        "@app.task(name='theirs.warm')\ndef warm(what):\n    return what\n"
-    )
-    (tmp_path / "schedules.yaml").write_text("schedules: {}\n")
+def test_what_an_application_declares_runs_without_a_schedule_file(tmp_path: Path) -> None:
+    (tmp_path / "with_schedules.py").write_text(textwrap.dedent(DECLARES))
     with service_beside(tmp_path, SCHEDULER_CELERY_APP="with_schedules:app") as running:
         running.start_both()
-        assert running.succeeds_after("warm-up", 0, 60).result == '"${HOME}"'
+        warm = running.succeeds_after("warm-up", 0, 60)
+        assert warm.result == '"${HOME} of shop"'
+        wanted = {"linked ${HOME} of shop", "chained 2", "chord [1, 2]"}
+        done = tmp_path / "done"
+        until(lambda: done.exists() and wanted <= set(done.read_text().splitlines()), 30, "what follows the runs")
+
+
+DECLARES = """
+    from pathlib import Path
+
+    from celery import Celery, chain, chord
+
+    app = Celery("theirs")
+    app.conf.timezone = "America/New_York"
+    app.conf.result_extended = True
+
+
+    @app.task(name="theirs.warm", bind=True)
+    def warm(self, what):
+        return f"{what} of {self.request.headers['tenant']}"
+
+
+    @app.task(name="theirs.write")
+    def write(value, word):
+        with Path(__file__).with_name("done").open("a") as file:
+            file.write(f"{word} {value}\\n")
+
+
+    @app.task(name="theirs.add")
+    def add(a, b):
+        return a + b
+
+
+    app.conf.beat_schedule = {
+        "warm up": {
+            "task": "theirs.warm",
+            "schedule": 1.0,
+            "args": ("${HOME}",),
+            "options": {"headers": {"tenant": "shop"}, "link": write.s("linked"), "countdown": 0.5},
+        },
+    }
+    app.add_periodic_task(1.0, chain(add.s(1, 1), write.s("chained")), name="in turn")
+    app.add_periodic_task(1.0, chord([add.s(0, 1), add.s(1, 1)], write.s("chord")), name="together")
+"""

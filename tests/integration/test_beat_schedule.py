@@ -87,13 +87,28 @@ def test_what_cannot_be_loaded_is_a_problem_and_leaves_everything_else_and_itsel
     led: Scheduler, celery: Celery, store: Store, shell: Shell
 ) -> None:
     unknown = THEIRS["warm up"] | {"task": "scheduler.tasks.log_in"}
-    linked = {"task": "scheduler.tasks.log_it", "schedule": 5, "args": (1, 2), "options": {"link": []}}
+    linked = {"task": "scheduler.tasks.log_it", "schedule": 5, "args": (1, 2), "options": {"eta": 5}}
     load_again(led, celery, **{**THEIRS, "warm up": unknown, "linked": linked})
     assert origins(store) == {"job": "file", "compress": "app", "warm-up": "app"}
     assert store.get("warm-up").fields["task"] == "scheduler.tasks.log_it"
     said = shell("status").out
     assert "schedule 'warm-up': the application's beat_schedule: unknown task 'scheduler.tasks.log_in'" in said
-    assert "schedule 'linked': the application's beat_schedule: it has the option 'link'" in said
+    assert "schedule 'linked': the application's beat_schedule: it has the option 'eta'" in said
+
+
+def test_an_application_needs_no_file_until_there_was_one(
+    celery: Celery, beat: Scheduler, store: Store, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    celery.conf.beat_schedule = dict(THEIRS)
+    lead(beat)
+    assert origins(store) == {"compress": "app", "warm-up": "app"}
+    assert [line for line in messages(caplog) if "only the schedules of the application run" in line]
+    write_file(settings, GOOD)
+    lead(beat)
+    settings.file.unlink()
+    lead(beat)
+    assert origins(store) == {"job": "file", "compress": "app", "warm-up": "app"}
+    assert "cannot be read" in store.file_facts()["problems"]
 
 
 def test_a_command_that_does_not_see_the_application_removes_none_of_its_schedules(
@@ -119,7 +134,7 @@ app.conf.timezone = "America/New_York"
 app.conf.beat_schedule = {
     "compress": {"task": "theirs.compress", "schedule": crontab(hour=2, minute=0)},
     "warm up": {"task": "theirs.compress", "schedule": 900.0, "options": {"expires": 600.0}},
-    "then": {"task": "theirs.compress", "schedule": 60, "options": {"link": []}},
+    "then": {"task": "theirs.compress", "schedule": 60, "options": {"eta": 5}},
 }
 
 
@@ -142,9 +157,9 @@ def test_check_says_what_cannot_be_loaded_and_import_prints_a_file_that_check_ac
     shell.file(JOB)
     said = shell.apart("check", **project)
     assert said.code == Exit.PROBLEMS
-    assert said.err.startswith("schedule 'then': the application's beat_schedule: it has the option 'link'")
+    assert said.err.startswith("schedule 'then': the application's beat_schedule: it has the option 'eta'")
     printed = shell.apart("import", "beat-schedule", **project)
-    assert "schedule 'then': the application's beat_schedule: it has the option 'link'" in printed.err
+    assert "schedule 'then': the application's beat_schedule: it has the option 'eta'" in printed.err
     assert printed.err.endswith("2 schedules, 1 to convert by hand\n")
     assert "  # beat_schedule 'warm up' of theirs:app\n  warm-up:\n" in printed.out
     valid = validate(schedule_file.parse(printed.out, "printed.yaml"), tasks=None)

@@ -136,8 +136,15 @@ def options(value: object) -> Fields | None:
         said = OPTIONS[key](item) if key in OPTIONS else None
         if said is None:
             return None
+        together = {**fields.get("celery_options", {}), **said.get("celery_options", {})}
         fields |= said
+        fields |= {"celery_options": together} if together else {}
     return fields or None
+
+
+def handed_on(name: str) -> Read:
+    """An option of Celery's that a schedule hands on as it is."""
+    return lambda value: {"celery_options": {name: value}} if value else {}
 
 
 OPTIONS: dict[object, Read] = {
@@ -146,4 +153,5 @@ OPTIONS: dict[object, Read] = {
     "expires": seconds("expires"),
     "time_limit": seconds("timeout"),
     "soft_time_limit": seconds("timeout"),
+    **{name: handed_on(name) for name in ("countdown", "headers", "link", "link_error")},
 }

@@ -10,6 +10,7 @@ from scheduler.validate.elsewhere.values import (
     choice,
     command,
     count,
+    handed_on,
     instances,
     options,
     seconds,
@@ -106,7 +107,11 @@ WORDS: dict[str, Word] = {
     **dict.fromkeys(("user", "runas", "username", "runasuser"), USER),
     **dict.fromkeys(("successfuljobshistorylimit", "failedjobshistorylimit", "ttlsecondsafterfinished"), HISTORY),
     **dict.fromkeys(("lastrunat", "totalruncount", "nextruntime", "datechanged", "lastrun"), KEPT),
-    **dict.fromkeys(("exchange", "headers", "serializer"), SENDING),
+    **{
+        name.replace("_", ""): Word(("celery_options",), handed_on(name), f"celery_options: with {name} in it")
+        for name in ("countdown", "headers", "link", "link_error")
+    },
+    **dict.fromkeys(("exchange", "serializer"), SENDING),
     **dict.fromkeys(("accuracysec", "wakesystem", "activejob", "replaceexisting", "jobstore", "executor"), NEEDLESS),
     **dict.fromkeys(("dateasargument", "symbolizeargs", "apiversion", "kind", "restartpolicy"), NEEDLESS),
     **dict.fromkeys(

@@ -8,7 +8,8 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, chain, chord, group
+from celery.canvas import Signature, maybe_signature
 from celery.schedules import crontab, schedule, solar
 from kombu.entity import Queue
 from redbeat.decoder import RedBeatJSONEncoder
@@ -18,7 +19,7 @@ from scheduler import timing
 from scheduler.application.beat_schedule import brought, file_names, read, zone_of
 from scheduler.application.timings import timing_fields
 from scheduler.model import Schedule
-from scheduler.validate import validate_fields
+from scheduler.validate import Reserved, validate_fields
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 NEW_YORK = "America/New_York"
@@ -118,8 +119,11 @@ UNSAID: dict[str, tuple[Any, str]] = {
     "no schedule": ({"task": "t"}, "needs a task and a schedule"),
     "no mapping": (5, "must be a mapping"),
     "a key that Celery has not": ({"task": "t", "schedule": 5, "shedule": 6}, "'shedule'"),
-    "a link": ({"task": "t", "schedule": 5, "options": {"link": []}}, "'link'"),
-    "a countdown": ({"task": "t", "schedule": 5, "options": {"countdown": 3}}, "'countdown'"),
+    "an eta": ({"task": "t", "schedule": 5, "options": {"eta": JANUARY}}, "'eta'"),
+    "a link that is no JSON": (
+        {"task": "t", "schedule": 5, "options": {"link": [JANUARY]}},
+        "its option link is not JSON",
+    ),
     "an expiry at an instant": ({"task": "t", "schedule": 5, "options": {"expires": JANUARY}}, "expires"),
     "arguments that are no JSON": ({"task": "t", "schedule": 5, "args": [JANUARY]}, "not JSON"),
     "no task": ({"task": 5, "schedule": 5}, "its task is a int"),
@@ -149,6 +153,58 @@ def test_options_are_policies() -> None:
         "priority": 3,
         "timeout": "5m",
     }
+
+
+def test_a_link_a_countdown_and_headers_are_handed_on_to_celery() -> None:
+    options = {"link": Signature("mail.tell", ("ann",)), "countdown": 3, "headers": {"tenant": "shop"}}
+    result = read({"job": {"task": "t", "schedule": 5, "options": options | {"ignore_result": True}}}, "UTC")
+    assert result.problems == ()
+    declared, problems = validate_fields("job", result.fields["job"], tasks={"t": None, "mail.tell": None})
+    assert declared is not None, problems
+    said = declared.schedule.celery_options
+    assert (said["countdown"], said["headers"]) == (3, {"tenant": "shop"})
+    assert [(linked["task"], linked["args"]) for linked in said["link"]] == [("mail.tell", ["ann"])]
+    assert declared.schedule.keep_result is None
+    _, unknown = validate_fields("job", result.fields["job"], tasks={"t": None})
+    assert [problem.what for problem in unknown] == ["link: unknown task 'mail.tell'"]
+
+
+def test_only_the_file_and_the_application_set_what_follows_a_run() -> None:
+    linked = {"task": "t", "every": "5s", "celery_options": {"link": "scheduler.tasks.run_command"}}
+    declared, _ = validate_fields("job", linked, tasks=None)
+    assert declared is not None
+    assert validate_fields("job", linked, tasks=None, reserved=Reserved(()))[0] is None
+    assert validate_fields("job", linked, tasks=None, reserved=Reserved((), (declared.fields(),)))[0] is not None
+    ours = {"task": "t", "every": "5s", "celery_options": {"headers": {"scheduler_run": "x"}}}
+    assert "which only beat sets" in validate_fields("job", ours, tasks=None)[1][0].what
+
+
+def test_a_signature_brings_its_arguments_and_options() -> None:
+    signature = Signature("t", (2,), {"a": 1}, {"queue": "high"})
+    result = read({"job": {"task": signature, "schedule": 5, "args": (1,), "options": {"priority": 3}}}, "UTC")
+    said = result.fields["job"]
+    assert (said["args"], said["kwargs"], said["queue"], said["priority"]) == ([1, 2], {"a": 1}, "high", 3)
+
+
+@pytest.mark.parametrize("kind", ["chain", "group", "chord"])
+def test_a_canvas_becomes_a_run_that_starts_it(kind: str) -> None:
+    app = Celery("theirs", set_as_current=False)
+    one, two = (app.signature("t", args=(number,)) for number in (1, 2))
+    canvas = {"chain": chain(one, two), "group": group(one, two), "chord": chord([one], two)}[kind]
+    app.add_periodic_task(60, canvas, name="job", queue="high")
+    result = brought(app)
+    said = result.fields["job"]
+    assert (said["task"], said["every"], said["queue"]) == ("scheduler.tasks.start_canvas", "1m", "high")
+    assert type(maybe_signature(dict(said["kwargs"]["canvas"]), app=app)) is type(canvas)
+    assert [kind in problem.what for problem in result.problems] == [True]
+
+
+@pytest.mark.parametrize(("backend", "names"), [("redis://", []), ("file:///tmp", ["celery.backend_cleanup"])])
+def test_old_results_are_deleted_where_celerys_beat_does_so(backend: str, names: list[str]) -> None:
+    app = Celery("theirs", set_as_current=False, backend=backend)
+    fields = brought(app).fields
+    assert [*fields] == names
+    assert [said["cron"] for said in fields.values()] == ["0 4 * * *" for _ in names]
 
 
 def test_names_become_names_of_the_file_and_stay_apart() -> None:

@@ -95,7 +95,7 @@ def test_a_whole_schedule_of_another_scheduler_has_one_error_for_each_of_its_key
         ("one_off: false", "leave it out: without it, it runs at each due instant"),
         ("user: root", "leave it out: tasks run as the worker's user"),
         ("relative: true", "leave it out, and write start: to choose the instant that every: counts from"),
-        ("options: {link: x}", "write its queue, priority, expires and timeout"),
+        ("options: {eta: x}", "write its queue, priority, expires and timeout"),
         ("concurrencyPolicy: Replace", "write overlap: skip, since a running run is never replaced"),
         (
             "command: mysqldump --password=hunter2",
