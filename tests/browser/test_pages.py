@@ -105,7 +105,7 @@ def test_the_list_stays_true_and_keeps_the_focus(open_page: Open, service: Servi
     link = page.get_by_role("link", name="nightly")
     link.focus()
     run(service, "nightly", clock() - timedelta(minutes=3), "failed", result="ValueError: no paper", reason="error")
-    expect(page.get_by_text("ValueError: no paper")).to_be_visible()
+    expect(page.get_by_text("ValueError: no paper", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="nightly")).to_be_focused()
 
 
