@@ -86,7 +86,7 @@ class Soak:
             way = self.dice.choice(ways)
             way()
             happened[way.__name__.replace("_", " ")] += 1
-        self.beats[1].stop()
+        self.beats[1].kill()  # it may have been started just now, and take no signals yet
         self.service.end(self.beats[0])
         return happened
 
