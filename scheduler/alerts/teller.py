@@ -72,7 +72,7 @@ class Teller:
         told = self.told.get(key, Told())
         if change.event != "recovered" and change.count == 1 and told.state == "failing" and not told.pending:
             told = Told()  # the schedule of that name which failed before was removed
-        self.note(key, replace(told, pending=json.dumps(asdict(change))) if not rule.off else None)
+        self.note(key, replace(told, pending=json.dumps(asdict(change))))
         self.say_pending(key, rule, now)
 
     def later(self, now: float) -> None:
@@ -91,7 +91,8 @@ class Teller:
         names = []
         for key, told in self.told.items():
             name = key.removeprefix("schedule:")
-            wait = self.rules.of(name).reminder if name != key and told.state == "failing" else 0.0
+            rule = self.rules.of(name)
+            wait = rule.reminder if name != key and told.state == "failing" and not rule.off else 0.0
             if wait and not told.pending and now - told.at >= wait:
                 names.append(name)
         return names
@@ -110,6 +111,8 @@ class Teller:
 
     def say_pending(self, key: str, rule: Rule, now: float) -> None:
         told = self.told.get(key)
+        if rule.off:
+            return self.note(key, None)
         if told is None or not told.pending or (told.at and now - told.at < rule.cooldown):
             return
         change = read_or(None, lambda text: HealthChange(**loads(text)), told.pending)

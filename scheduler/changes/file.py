@@ -202,8 +202,19 @@ def note_applied(store: Store, checked: Checked, done: Plan, *, is_leaders: bool
         facts |= place_of(checked.path)
         facts |= {"digest": checked.digest, "read": now, "summary": done.summary()}
         facts |= {"state": "applied", "problems": "\n".join(conflicts), "imports": json.dumps(checked.imports)}
-        facts |= {"alerts": json.dumps(checked.validated.alerts.stored()) if checked.validated.alerts.sinks else ""}
+        facts |= alert_facts(checked)
     store.note_file(facts)
+
+
+def alert_facts(checked: Checked) -> dict[str, str]:
+    """Who is told of what, and which schedules are expected to fail: the list of problems needs these without sinks."""
+    alerts = checked.validated.alerts
+    own = {name: it.schedule.alerts for name, it in checked.declared.items() if it.schedule.alerts}
+    expected = sorted(name for name, alerts_of_it in own.items() if alerts_of_it.off)
+    return {
+        "alerts": json.dumps(alerts.stored(own)) if alerts.sinks else "",
+        "expected_to_fail": json.dumps(expected) if expected else "",
+    }
 
 
 def writes(wanted: Plan, by: str) -> list[Write]:

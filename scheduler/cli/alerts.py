@@ -37,7 +37,7 @@ def test(service: Service, sink: str | None, path: Path | None, json_: bool) -> 
     valid = validate(schedule_file.read(path or service.settings.file), tasks=None)
     if valid.errors:
         raise Invalid(valid.errors)
-    sinks = valid.alerts.stored()["sinks"]
+    sinks = valid.alerts.stored({})["sinks"]
     if not sinks or (sink and sink not in sinks):
         known = ", ".join(sinks) or "none"
         raise NotFound(f"there is no sink '{sink}' (declared: {known})" if sink else "the file declares no sinks")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -76,8 +77,11 @@ class Alerts(Options):
     cooldown: Duration = Field(timedelta(0), description="No second alert about the same schedule within this time.")
     reminder: Duration = Field(timedelta(0), description="Repeat the alert this often while the schedule fails.")
 
-    def stored(self) -> dict[str, Any]:
-        """As the leader reads it: durations in seconds, references not filled in, a command under ``argv``."""
+    def stored(self, schedules: Mapping[str, ScheduleAlerts]) -> dict[str, Any]:
+        """As the leader reads it, with what differs by schedule.
+
+        Durations are in seconds, references are not filled in, a command is under ``argv``.
+        """
         sinks = self.model_dump(mode="json", by_alias=True, exclude_unset=True).get("sinks", {})
         for sink in sinks.values():
             if "command" in sink:
@@ -88,4 +92,43 @@ class Alerts(Options):
             "cooldown": self.cooldown.total_seconds(),
             "reminder": self.reminder.total_seconds(),
         }
-        return {"sinks": sinks, "rule": rule if self.to is None else {**rule, "sinks": list(self.to)}}
+        return {
+            "sinks": sinks,
+            "rule": rule if self.to is None else {**rule, "sinks": list(self.to)},
+            "schedules": {name: own.stored() for name, own in schedules.items()},
+        }
+
+
+class ScheduleAlerts(Options):
+    """What differs for one schedule from ``alerts:`` at the top of the file."""
+
+    to: tuple[Text, ...] | None = Field(None, description="Sinks that get the alerts about this schedule.")
+    events: tuple[Event, ...] | None = Field(None, description="What alerts are sent about.")
+    failures: Annotated[int, Field(ge=1, le=MAX_FAILURES, strict=True), WHOLE] | None = Field(
+        None, description="Failed runs in a row before an alert."
+    )
+    cooldown: Duration | None = Field(None, description="No second alert within this time.")
+    reminder: Duration | None = Field(None, description="Repeat the alert this often while the schedule fails.")
+    off: Filled | None = Field(
+        None,
+        description="Why the schedule is expected to fail: it sends no alerts and is not listed as a problem.",
+        examples=["the supplier's server is down until May"],
+    )
+
+    @model_validator(mode="after")
+    def off_alone(self) -> ScheduleAlerts:
+        if self.off is not None and len(self.model_fields_set) > 1:
+            raise ValueError("off sends no alerts, so the other keys mean nothing — delete off, or the others")
+        return self
+
+    def stored(self) -> dict[str, Any]:
+        """The fields of a rule that it sets, as the leader reads them."""
+        fields = {
+            "sinks": self.to and list(self.to),
+            "events": self.events and list(self.events),
+            "failures": self.failures,
+            "cooldown": None if self.cooldown is None else self.cooldown.total_seconds(),
+            "reminder": None if self.reminder is None else self.reminder.total_seconds(),
+            "off": None if self.off is None else True,
+        }
+        return {key: value for key, value in fields.items() if value is not None}

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from scheduler.model.alerts import Alerts
+from scheduler.model.alerts import Alerts, ScheduleAlerts
 from scheduler.model.celery_options import read_options
 from scheduler.model.fields import (
     NAME_PATTERN,
@@ -133,6 +133,9 @@ class Schedule(Policies):
         examples=[{"link_error": {"task": "mail.tell", "args": ["ann"]}}],
     )
     tags: tuple[ShortText, ...] = Field((), description="Words to filter by on the page.")
+    alerts: ScheduleAlerts | None = Field(
+        None, description="What differs for this schedule from `alerts:` at the top of the file."
+    )
     enabled: bool = Field(True, strict=True, description="`false` keeps the schedule but never sends it.")
     renamed_from: Annotated[str, StringConstraints(strip_whitespace=False, pattern=NAME_PATTERN)] | None = Field(
         None, description="Former name of the schedule: its history moves over."

@@ -14,11 +14,11 @@ from pydantic import BaseModel
 
 from scheduler import timing
 from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Policies, Schedule, ScheduleFile
-from scheduler.model.alerts import Alerts, Email, Sink, Webhook
+from scheduler.model.alerts import Alerts, Email, ScheduleAlerts, Sink, Webhook
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 TITLE = "Schedules of Celery Beat"
-NOUNS: tuple[type[BaseModel], ...] = (Policies, Schedule, Alerts, Sink, Email, Webhook)
+NOUNS: tuple[type[BaseModel], ...] = (Policies, Schedule, ScheduleAlerts, Alerts, Sink, Email, Webhook)
 
 
 def schema() -> dict[str, Any]:

@@ -134,7 +134,7 @@ def queues(facts: Facts) -> Iterator[Metric]:
 def schedules(facts: Facts) -> Iterator[Metric]:
     yield gauge("schedules", "Stored schedules.", facts.client.zcard(facts.keys.schedule))
     unwell: dict[str, float] = {
-        "failing": health.failing(facts.client, facts.keys, 1).total,
+        "failing": health.failing(facts.client, facts.keys, 1, facts.expected_to_fail).total,
         "quarantined": len(errors_by_name(facts)),
     }
     yield by_label("schedules_unhealthy", "Schedules with this health.", "health", unwell)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from scheduler.storage.client import Client, script
@@ -32,15 +32,22 @@ class AllFailing(NamedTuple):
     worst: list[Failing]
 
 
-def failing(client: Client, keys: Keys, limit: int | None = None) -> AllFailing:
+def failing(
+    client: Client, keys: Keys, limit: int | None = None, expected: Collection[str] = frozenset()
+) -> AllFailing:
     """The failing schedules, the one that has failed longest first; ``limit``, at least 1, bounds ``worst`` only.
 
-    Takes two round trips, however many schedules there are.
+    Those in ``expected``, which are expected to fail, are neither counted nor named. Takes two round trips, however
+    many schedules there are.
     """
     with client.pipeline(transaction=False) as pipe:
         pipe.zcard(keys.failing)
-        pipe.zrange(keys.failing, 0, -1 if limit is None else limit - 1, withscores=True)
-        total, since = pipe.execute()
+        pipe.zrange(keys.failing, 0, -1 if limit is None else limit + len(expected) - 1, withscores=True)
+        if expected:
+            pipe.zmscore(keys.failing, list(expected))
+        total, everything, *scores = pipe.execute()
+        total -= sum(at is not None for at in chain(*scores))
+        since = [(name, at) for name, at in everything if name not in expected][:limit]
         for name, _ in since:
             pipe.hget(keys.ledger(name), ":health")
         healths = pipe.execute(raise_on_error=False)

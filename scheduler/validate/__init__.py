@@ -118,6 +118,7 @@ def _everything(data: Mapping[str, Any], tasks: Tasks | None) -> tuple[dict[str,
         if errors > MAX_FINDINGS:
             what = "the schedules from here on were not checked"
             return declared, top.alerts, [*findings, Finding(("schedules", name), what, "fix the errors above first")]
+    findings += gate.schedule_sink_findings(declared, top.alerts)
     return declared, top.alerts, findings + gate.rename_findings(declared, schedules)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -13,7 +13,7 @@ from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Declared, Polic
 from scheduler.model.alerts import Alerts
 from scheduler.validate import elsewhere, meaning
 from scheduler.validate.meaning import KEYS, Calendars, Tasks
-from scheduler.validate.terms import MAX_FINDINGS, NAME_RULE, Finding, check, near, shown
+from scheduler.validate.terms import MAX_FINDINGS, NAME_RULE, Finding, Path, check, near, shown
 
 Outcome = tuple[Declared | None, list[Finding]]
 NAME = re.compile(NAME_PATTERN)
@@ -147,16 +147,7 @@ def top(data: Mapping[str, Any]) -> tuple[ScheduleFile, list[Finding]]:
 
 def sink_findings(alerts: Alerts) -> list[Finding]:
     """Errors for names of sinks that the file does not declare, and for malformed references."""
-    declared = ", ".join(alerts.sinks) or "none"
-    findings = [
-        Finding(
-            ("alerts", "to", index),
-            f"unknown sink {shown(name)}",
-            near(name, alerts.sinks) or f"declare it under alerts: sinks: (declared: {declared})",
-        )
-        for index, name in enumerate(alerts.to or ())
-        if name not in alerts.sinks
-    ]
+    findings = unknown_sinks(("alerts", "to"), alerts.to, alerts)
     sinks = alerts.model_dump(mode="json", by_alias=True, exclude_unset=True).get("sinks", {})
     for path, text in references.marked(sinks):
         if stray := references.malformed(text):
@@ -164,6 +155,29 @@ def sink_findings(alerts: Alerts) -> list[Finding]:
                 Finding(("alerts", "sinks", *path), f"invalid reference {shown(stray)}", meaning.REFERENCES)
             )
     return findings
+
+
+def schedule_sink_findings(declared: Mapping[str, Declared], alerts: Alerts) -> list[Finding]:
+    """Errors for names of sinks in schedules."""
+    findings: list[Finding] = []
+    for name, item in declared.items():
+        if own := item.schedule.alerts:
+            findings += unknown_sinks(("schedules", name, "alerts", "to"), own.to, alerts)
+    return findings
+
+
+def unknown_sinks(path: Path, to: Iterable[str] | None, alerts: Alerts) -> list[Finding]:
+    """Errors for names that are no sinks of the file."""
+    declared = ", ".join(alerts.sinks) or "none"
+    return [
+        Finding(
+            (*path, index),
+            f"unknown sink {shown(name)}",
+            near(name, alerts.sinks) or f"declare it under alerts: sinks: at the top (declared: {declared})",
+        )
+        for index, name in enumerate(to or ())
+        if name not in alerts.sinks
+    ]
 
 
 def misplaced(finding: Finding, rest: Mapping[str, Any]) -> Finding:

@@ -14,6 +14,7 @@ from scheduler.settings import Settings
 from scheduler.storage import lock
 from scheduler.storage.client import Client, refusal_of_writes
 from scheduler.storage.keys import Keys
+from scheduler.storage.records import loads, read_or
 from scheduler.storage.store import Store
 from scheduler.storage.workers import Worker
 from scheduler.storage.workers import workers as known_workers
@@ -65,6 +66,12 @@ class Facts:
         return self.store.file_facts()
 
     @cached_property
+    def expected_to_fail(self) -> frozenset[str]:
+        """Schedules with ``alerts: {off: why}`` in the last good file."""
+        nothing: frozenset[str] = frozenset()
+        return read_or(nothing, names, self.file.get("expected_to_fail") or "[]")
+
+    @cached_property
     def workers(self) -> tuple[Worker, ...]:
         """Those that report, and those that ended without a word."""
         return known_workers(self.client, self.keys)
@@ -82,3 +89,11 @@ class Facts:
     def start(self, what: str = "celery-beat") -> str:
         """How to start a part of the service, on the host of the leader's file."""
         return f"{self.place}start one with `{start_command(what, beats=self.file.get('command', ''))}`"
+
+
+def names(text: str) -> frozenset[str]:
+    """Raises ValueError."""
+    found = loads(text)
+    if not isinstance(found, list):
+        raise ValueError("names are a list")
+    return frozenset(map(str, found))

@@ -20,8 +20,8 @@ MAX_REASON = 100  #: characters of an error
 
 
 def look(facts: Facts) -> Iterator[ServiceProblem]:
-    """Name those that have failed longest, each with its newest error, and count the rest."""
-    total, worst = health.failing(facts.client, facts.keys, MAX_NAMED)
+    """Name those that have failed longest, each with its newest error, and count the rest; none that is expected to."""
+    total, worst = health.failing(facts.client, facts.keys, MAX_NAMED, facts.expected_to_fail)
     for it, reason in zip(worst, reasons(facts, worst), strict=True):
         runs = "run failed or was lost" if it.count == 1 else f"{it.count} runs failed or were lost"
         sentence = f"schedule '{it.name}' is failing: its last {runs}{f' ({reason})' if reason else ''}"

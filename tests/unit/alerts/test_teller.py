@@ -73,6 +73,26 @@ def test_a_schedule_that_is_expected_to_fail_is_never_said() -> None:
     assert events(made) == []
 
 
+def test_a_schedule_that_became_expected_to_fail_after_its_alert_is_said_no_more() -> None:
+    made = teller(reminder=10, cooldown=30)
+    made.change(failed(), 100)
+    made.change(RECOVERED, 101)
+    made.take()
+    made.rules = teller(schedules={"job": {"off": True}}, reminder=10, cooldown=30).rules
+    made.later(200)
+    assert (made.reminders(200), alerts(made), made.told) == ([], [], {})
+
+
+def test_the_rule_of_a_schedule_comes_before_the_one_of_all() -> None:
+    made = teller(schedules={"job": {"failures": 3, "sinks": ["nobody"]}, "other": {"failures": 1}}, failures=2)
+    for name in ("job", "other", "third"):
+        made.change(failed(1, name), 101)
+    assert [alert.subject for alert in alerts(made)] == ["other"]
+    for name in ("job", "third"):
+        made.change(failed(2, name), 102)
+    assert [alert.subject for alert in alerts(made)] == ["third"]
+
+
 def test_what_flaps_is_said_again_after_the_cooldown_and_only_if_it_differs_then() -> None:
     made = teller(cooldown=60)
     made.change(failed(), 100)

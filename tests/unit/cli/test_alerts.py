@@ -53,9 +53,28 @@ def test_a_mistake_in_alerts_is_said_with_its_line(tmp_path: Path, line: str, pr
     assert problem in str(error)
 
 
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("to: [opps]", "3:43: schedule 'job': unknown sink 'opps' — did you mean 'ops'?"),
+        ("failures: 0", "is 0, which is too small"),
+        ("failurs: 2", "unknown key 'failurs' — did you mean 'failures'?"),
+        ("off: flaky, to: [ops]", "delete off, or the others"),
+        ("off: ''", "is empty"),
+        ("sinks: {}", "unknown key 'sinks'"),
+    ],
+)
+def test_a_mistake_in_the_alerts_of_a_schedule_is_said_with_its_line(tmp_path: Path, line: str, problem: str) -> None:
+    job = f"job: {{task: t, every: 1h, alerts: {{{line}}}}}"
+    path = written(tmp_path, f"alerts: {{sinks: {{ops: {{command: [x]}}}}}}\nschedules:\n  {job}\n")
+    [error] = changes.check(Path(path), None).validated.errors
+    assert str(error).startswith(f"{path}:3:")
+    assert problem in str(error)
+
+
 def test_the_leader_reads_sinks_with_their_references_and_durations_in_seconds(tmp_path: Path) -> None:
     checked = changes.check(Path(written(tmp_path, FILE)), {})
-    stored = checked.validated.alerts.stored()
+    stored = checked.validated.alerts.stored({})
     assert stored["sinks"]["pager"]["command"]["argv"][-1] == "${PAGER_KEY}"
     assert stored["rule"] == {
         "events": ["failing", "lost", "recovered", "problem"],

@@ -1,0 +1,67 @@
+"""A schedule that is expected to fail: the file says so, no alert is sent, and it is no problem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scheduler import changes
+from scheduler.beat.alerts import Look
+from scheduler.settings import Settings
+from scheduler.status.problems.facts import Facts
+from scheduler.storage import health
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store
+from tests.integration.admin.browser import Browser
+from tests.integration.admin.test_failing import fail, sentences
+from tests.support.shell import Shell
+
+NAMES = ("flaky", "known", "third")
+
+
+def load(path: Path, store: Store, **alerts: str) -> None:
+    lines = [
+        f"  {name}: {{task: scheduler.tasks.fail, args: [x], every: 1h, alerts: {alerts.get(name, '{failures: 1}')}}}"
+        for name in NAMES
+    ]
+    path.write_text("\n".join(["alerts: {sinks: {ops: {command: [x]}}}", "schedules:", *lines, ""]))
+    changes.apply(store, changes.check(path, None), by="ann")
+
+
+@pytest.fixture
+def path(tmp_path: Path, store: Store) -> Path:
+    made = tmp_path / "schedules.yaml"
+    load(made, store, flaky="{off: the supplier is down}", known="{off: until May}")
+    return made
+
+
+def test_it_is_neither_named_nor_counted_until_the_file_says_otherwise(
+    path: Path, shell: Shell, store: Store, ledger: Ledger, admin: Browser, settings: Settings
+) -> None:
+    for minute, name in enumerate(NAMES):
+        fail(ledger, name, minute)
+    assert [sentence.partition(":")[0] for sentence in sentences(shell, admin)] == ["schedule 'third' is failing"]
+    total, worst = health.failing(store.client, store.keys, 1, Facts(store, settings).expected_to_fail)
+    assert (total, [one.name for one in worst]) == (1, ["third"])
+    load(path, store, known="{off: until May}")
+    named = [sentence.partition(":")[0] for sentence in sentences(shell, admin)]
+    assert named == ["schedule 'flaky' is failing", "schedule 'third' is failing"]
+
+
+def test_it_sends_no_alert(path: Path, client: Client, keys: Keys, ledger: Ledger, settings: Settings) -> None:
+    client.set(keys.lock, "the leader")
+    for minute, name in enumerate(NAMES):
+        fail(ledger, name, minute)
+    Look(client, settings, keys, "the leader").look()
+    (alert,) = client.lrange(keys.alert_outbox("ops"), 0, -1)
+    assert '"third"' in alert
+
+
+def test_an_edit_on_the_page_keeps_it(path: Path, store: Store, admin: Browser) -> None:
+    admin.submit("/schedules/flaky/edit", description="prices of the supplier")
+    fields = store.all()["flaky"].fields
+    assert fields["description"] == "prices of the supplier"
+    assert fields["alerts"] == {"off": "the supplier is down"}
