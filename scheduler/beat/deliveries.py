@@ -12,7 +12,8 @@ import redis
 from scheduler import faults
 from scheduler.alerts.alert import Alert
 from scheduler.alerts.rules import Rules
-from scheduler.alerts.sinks import KINDS, SEND_TIMEOUT_S, SinkFailed
+from scheduler.alerts.sinks import KINDS
+from scheduler.alerts.sinks.sink import SEND_TIMEOUT_S, SinkFailed
 from scheduler.events import emit
 from scheduler.settings import Settings
 from scheduler.storage import alerts

@@ -12,7 +12,8 @@ import click
 
 from scheduler import schedule_file
 from scheduler.alerts.alert import Alert
-from scheduler.alerts.sinks import KINDS, SinkFailed
+from scheduler.alerts.sinks import KINDS
+from scheduler.alerts.sinks.sink import SinkFailed
 from scheduler.changes import Invalid
 from scheduler.cli.common import Service, as_json, print_json, say, with_service
 from scheduler.errors import Exit, NotFound

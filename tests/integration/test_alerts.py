@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from scheduler.alerts.alert import Alert
 from scheduler.alerts.rules import Rules
-from scheduler.alerts.sinks import KINDS, SinkFailed
+from scheduler.alerts.sinks import KINDS
+from scheduler.alerts.sinks.sink import SinkFailed
 from scheduler.beat import deliveries
 from scheduler.beat.alerts import Look
 from scheduler.beat.deliveries import Deliveries

@@ -1,33 +1,12 @@
-"""Where alerts go. Each kind of sink is a module here with a model of its options and a function ``send``."""
+"""Where alerts go. Each kind of sink is a module here with a model of its options and a function ``send``.
+
+For a new kind, copy a module and add it to KINDS, and its options to ``model/alerts.py``.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
-from pydantic import BaseModel
-
-from scheduler.alerts.alert import Alert
-
-SEND_TIMEOUT_S = 20.0  #: seconds after which a sink gives up; the engine counts a sink that takes longer as failed
-
-
-class SinkFailed(Exception):
-    """A sink did not take an alert: one sentence with the reason, without secrets."""
-
-
-class Sink(Protocol):
-    """What a module here provides."""
-
-    @property
-    def Options(self) -> type[BaseModel]:  # noqa: N802  (a class of the module)
-        """The options of one sink in the file; secrets are references, resolved in ``send``."""
-
-    def send(self, alert: Alert, options: Any) -> None:
-        """Hand the alert over, within SEND_TIMEOUT_S; raises SinkFailed."""
-
-
-# The kinds import what is above.
-from scheduler.alerts.sinks import command, email, webhook  # noqa: E402
+from scheduler.alerts.sinks import command, email, webhook
+from scheduler.alerts.sinks.sink import Sink
 
 #: By the key that names the kind in the schedule file.
 KINDS: dict[str, Sink] = {"command": command, "email": email, "webhook": webhook}

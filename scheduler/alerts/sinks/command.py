@@ -11,8 +11,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scheduler.alerts import sinks
 from scheduler.alerts.alert import Alert
+from scheduler.alerts.sinks import sink
 from scheduler.alerts.sinks.secrets import Resolved
 from scheduler.tasks.programs import OF_THE_WORKER
 
@@ -44,9 +44,9 @@ def send(alert: Alert, options: Options) -> None:
         except (OSError, ValueError) as error:
             resolved.fail(f"'{argv[0]}' cannot be started", getattr(error, "strerror", None) or error)
         try:
-            code = program.wait(sinks.SEND_TIMEOUT_S)
+            code = program.wait(sink.SEND_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            resolved.fail(f"'{argv[0]}' took longer than {sinks.SEND_TIMEOUT_S:g} s and was stopped")
+            resolved.fail(f"'{argv[0]}' took longer than {sink.SEND_TIMEOUT_S:g} s and was stopped")
         finally:
             end(program)
         if code:

@@ -8,8 +8,8 @@ import subprocess
 from email.message import EmailMessage
 from email.utils import formatdate
 
-from scheduler.alerts import sinks
 from scheduler.alerts.alert import Alert
+from scheduler.alerts.sinks import sink
 from scheduler.alerts.sinks.secrets import Resolved
 from scheduler.model.alerts import Email
 
@@ -48,9 +48,9 @@ def by_smtp(mail: EmailMessage, options: Options, resolved: Resolved) -> None:
     tls = ssl.create_default_context()
     try:
         with (
-            smtplib.SMTP_SSL(options.server, options.port, timeout=sinks.SEND_TIMEOUT_S, context=tls)
+            smtplib.SMTP_SSL(options.server, options.port, timeout=sink.SEND_TIMEOUT_S, context=tls)
             if options.security == "tls"
-            else smtplib.SMTP(options.server, options.port, timeout=sinks.SEND_TIMEOUT_S)
+            else smtplib.SMTP(options.server, options.port, timeout=sink.SEND_TIMEOUT_S)
         ) as server:
             if options.security == "starttls":
                 server.starttls(context=tls)
@@ -64,7 +64,7 @@ def by_smtp(mail: EmailMessage, options: Options, resolved: Resolved) -> None:
         said = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
         resolved.fail(f"{where} refused the mail", f"{error.smtp_code} {said}")
     except TimeoutError:
-        resolved.fail(f"{where} does not answer within {sinks.SEND_TIMEOUT_S:g} s")
+        resolved.fail(f"{where} does not answer within {sink.SEND_TIMEOUT_S:g} s")
     except (OSError, smtplib.SMTPException) as error:
         resolved.fail(f"{where} does not take the mail", getattr(error, "strerror", None) or error)
     if refused:
@@ -77,9 +77,9 @@ def by_sendmail(mail: EmailMessage, options: Options, resolved: Resolved) -> Non
     # The addresses come from the header (-t), so that none is taken for an option.
     command = [options.sendmail, "-oi", "-t"]
     try:
-        done = subprocess.run(command, input=bytes(mail), capture_output=True, timeout=sinks.SEND_TIMEOUT_S)
+        done = subprocess.run(command, input=bytes(mail), capture_output=True, timeout=sink.SEND_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        resolved.fail(f"{options.sendmail} takes longer than {sinks.SEND_TIMEOUT_S:g} s")
+        resolved.fail(f"{options.sendmail} takes longer than {sink.SEND_TIMEOUT_S:g} s")
     except OSError as error:
         resolved.fail(f"{options.sendmail} cannot be started", error.strerror)
     if done.returncode:

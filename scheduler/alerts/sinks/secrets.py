@@ -7,7 +7,7 @@ from typing import NoReturn, TypeVar
 
 from pydantic import BaseModel
 
-from scheduler.alerts.sinks import SinkFailed
+from scheduler.alerts.sinks.sink import SinkFailed
 from scheduler.references import CannotFill, Filled
 
 Options = TypeVar("Options", bound=BaseModel)

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
-from scheduler.alerts import sinks
 from scheduler.alerts.alert import Alert
+from scheduler.alerts.sinks import sink
 from scheduler.alerts.sinks.secrets import Resolved
 from scheduler.model.alerts import Webhook
 
@@ -56,9 +56,9 @@ def split(url: str) -> SplitResult | None:
 def post(address: SplitResult, body: bytes, sent: dict[str, str]) -> tuple[int, str]:
     """The status and the start of the answer, within SEND_TIMEOUT_S however slowly the answer comes."""
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-    connection = kind(address.hostname or "", address.port, timeout=sinks.SEND_TIMEOUT_S)
+    connection = kind(address.hostname or "", address.port, timeout=sink.SEND_TIMEOUT_S)
     # A socket's timeout restarts with each byte.
-    timer = threading.Timer(sinks.SEND_TIMEOUT_S, cut, [connection])
+    timer = threading.Timer(sink.SEND_TIMEOUT_S, cut, [connection])
     timer.daemon = True
     started = time.monotonic()
     timer.start()
@@ -67,7 +67,7 @@ def post(address: SplitResult, body: bytes, sent: dict[str, str]) -> tuple[int, 
         answer = connection.getresponse()
         return answer.status, answer.read(MAX_ANSWER_BYTES).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException):
-        if time.monotonic() - started >= sinks.SEND_TIMEOUT_S:
+        if time.monotonic() - started >= sink.SEND_TIMEOUT_S:
             raise TimeoutError from None
         raise
     finally:
@@ -94,7 +94,7 @@ def headers(body: bytes, secret: str) -> dict[str, str]:
 def reason(error: Exception) -> str:
     """Why no answer came, without the address."""
     if isinstance(error, TimeoutError):
-        return f"no answer within {sinks.SEND_TIMEOUT_S:g} s"
+        return f"no answer within {sink.SEND_TIMEOUT_S:g} s"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or 'certificate'}"
     if isinstance(error, OSError):

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.alerts import sinks
 from scheduler.alerts.alert import Alert
-from scheduler.alerts.sinks import SinkFailed, command, webhook
+from scheduler.alerts.sinks import command, sink, webhook
 from scheduler.alerts.sinks import email as mail
+from scheduler.alerts.sinks.sink import SinkFailed
 from tests.support.receivers import Post, Web, serving
 
 ALERT = Alert(
@@ -64,7 +64,7 @@ def test_a_webhook_that_is_refused_or_redirected_fails_without_its_path(status: 
 
 
 def test_a_webhook_that_hangs_fails_at_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sinks, "SEND_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(sink, "SEND_TIMEOUT_S", 0.2)
     with serving(Web()) as server:
         server.slow = threading.Event()
         with pytest.raises(SinkFailed, match=r"no answer within 0\.2 s"):
@@ -154,7 +154,7 @@ def test_a_command_that_does_not_exist_is_said(tmp_path: Path) -> None:
 
 
 def test_a_command_that_hangs_ends_with_what_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sinks, "SEND_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(sink, "SEND_TIMEOUT_S", 1.0)
     os.mkfifo(tmp_path / "held")
     # The child holds the pipe open until it ends.
     reader = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
