@@ -146,8 +146,12 @@ class Teller:
                 told = self.told[key]
                 alert = Alert(new_id(), "recovered", "ok", subject, now, told.since, reason=told.reason)
                 self.note(key, None)
-            if alert.event in self.rules.rule.events:
-                self.add(self.rules.rule, alert)
+            self.say(alert)
+
+    def say(self, alert: Alert) -> None:
+        """Say something about the service, if the rule for all wants to hear it."""
+        if alert.event in self.rules.rule.events:
+            self.add(self.rules.rule, alert)
 
     def add(self, rule: Rule, alert: Alert) -> None:
         self.alerts += [(sink, alert) for sink in rule.sinks if sink in self.rules.sinks]

@@ -9,6 +9,7 @@ from collections import deque
 import redis
 
 from scheduler import faults
+from scheduler.alerts.alert import Alert
 from scheduler.alerts.rules import Rules
 from scheduler.alerts.teller import Teller
 from scheduler.beat.deliveries import Deliveries
@@ -38,12 +39,13 @@ class Alerts:
         self.settings = settings
         self.keys = keys
         self.token = token
+        self.gap: Alert | None = None  #: about the time before this term, until it is stored
         self.closed = threading.Event()
         self.thread: threading.Thread | None = None
 
-    def follow(self, client: Client) -> None:
-        """Start if the last good schedule file names sinks; asks Redis once, call it after a load of the file."""
-        if not self.thread and client.hget(self.keys.file, "alerts"):
+    def follow(self, *, has_sinks: bool) -> None:
+        """Start if the last good schedule file names sinks; call it after a load of the file."""
+        if not self.thread and has_sinks:
             self.thread = threading.Thread(target=self._run, name="alerts", daemon=True)
             self.thread.start()
 
@@ -57,7 +59,8 @@ class Alerts:
             while not self.closed.wait(wait):
                 look = look or Look(client, self.settings, self.keys, self.token)
                 try:
-                    wait = look.look()
+                    wait = look.look(self.gap)
+                    self.gap = None
                     deliveries.follow(look.teller.rules if look.teller else Rules())
                 except LostLock:
                     return
@@ -80,14 +83,16 @@ class Look:
         self.problems_at = float("-inf")
         self.sent_at: deque[float] = deque(maxlen=MAX_PER_MINUTE)
 
-    def look(self) -> float:
-        """Returns the seconds until the next look. Raises LostLock, or what redis-py raises."""
+    def look(self, gap: Alert | None = None) -> float:
+        """Returns the seconds until the next look; says ``gap`` too. Raises LostLock, or what redis-py raises."""
         teller, now = self._teller(), time.time()
         changes = alerts.changes_after(self.client, self.keys, self.position, MAX_CHANGES)
         for _, change in changes:
             if change:
                 teller.change(change, now)
         teller.later(now)
+        if gap:
+            teller.say(gap)
         self._remind(teller, now)
         if time.monotonic() - self.problems_at >= PROBLEMS_INTERVAL_S:
             self.problems_at = time.monotonic()

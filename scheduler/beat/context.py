@@ -8,6 +8,7 @@ from celery import Celery
 
 from scheduler.beat.backup import Backup
 from scheduler.beat.followed_file import FollowedFile
+from scheduler.beat.leader_watch import LeaderWatch
 from scheduler.beat.lease import Lease
 from scheduler.beat.memory import Memory
 from scheduler.settings import Settings
@@ -29,6 +30,7 @@ class Context:
     file: FollowedFile
     backup: Backup
     memory: Memory
+    watch: LeaderWatch
 
     @classmethod
     def of(cls, app: Celery) -> Context:
@@ -37,4 +39,4 @@ class Context:
         client, keys, lease = connect(settings), Keys(settings.key_prefix), Lease(settings)
         store = Store(client, keys)
         file, backup = FollowedFile(app, store, lease), Backup(store, settings)
-        return cls(app, settings, client, keys, store, lease, file, backup, Memory())
+        return cls(app, settings, client, keys, store, lease, file, backup, Memory(), LeaderWatch(lease.name))

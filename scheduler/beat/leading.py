@@ -49,6 +49,7 @@ class Leading:
         self.swept_at = 0.0
         self.indexes = Indexes(client, keys)
         self.alerts = Alerts(settings, keys, context.lease.token)
+        self.alerts.gap = context.watch.gap_before(takeover.at, takeover.last_led)
         self.has_begun = False
         # Of what fell due before, this beat sends nothing but what catch_up says.
         context.memory.note_sent(takeover.led_until or context.memory.sent_all or takeover.at, everything=True)
@@ -128,7 +129,8 @@ class Leading:
         if is_loaded:
             backup.copy_imports()
         if is_loaded or not self.has_begun:
-            self.alerts.follow(self.context.client)
+            self.context.watch.rules_text = self.context.client.hget(self.context.keys.file, "alerts") or ""
+            self.alerts.follow(has_sinks=bool(self.context.watch.rules_text))
             self.has_begun = True
         if backup.has_file_schedules != bool(file.wrong):
             backup.has_file_schedules = bool(file.wrong)
@@ -153,6 +155,7 @@ class Leading:
             self.swept_at = time.monotonic()
             self.sender.look_around()
             take_a_write(self.context.client, self.context.keys)
+            self.context.watch.led()  # a full Redis passes every tick that has nothing to write
 
     def until_next(self, mended: Mended) -> tuple[float, bool]:
         """Ask for the next due instant and for signs of a loss, in one round trip; tell systemd.

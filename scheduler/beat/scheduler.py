@@ -145,6 +145,7 @@ class Scheduler(RedBeatScheduler):
         self.file.reload.end(Exit.UNAVAILABLE, later)
         self.listener.close()
         self.role.redis_was_away()
+        self.context.watch.look(sentence(error, self.settings))
         self.outage.wait(error)
 
     def begin_reload(self) -> None:

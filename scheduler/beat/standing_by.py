@@ -46,6 +46,7 @@ class StandingBy:
         """Try once to take the lock."""
         context = self.context
         seen = last_led(context.client, context.keys)
+        context.watch.rules_text = context.client.hget(context.keys.file, "alerts") or ""
         if self._gives_way(seen) or not context.lease.campaign(context.client):
             return None
         context.client.zrem(context.keys.standbys, context.lease.name)
@@ -65,7 +66,9 @@ class StandingBy:
         context.client.expire(context.keys.standbys, STATUS_TTL_S)
         if leader is None:
             notify.waiting("standby: nobody leads, and the beat that led before goes first")
+            context.watch.look("it waits for the beat that led before Redis lost its data")
             return RETRY_INTERVAL_S if self.giving_way_since else 0.0
+        context.watch.led()
         context.file.compare()
         notify.ready(f"standby: {leader.name} leads")
         if self.announced != leader.name or time.monotonic() - self.announced_at >= REMINDER_INTERVAL_S:
