@@ -31,6 +31,17 @@ local function index_health(prefix, ledger, health)
   end
 end
 
+-- A schedule is stuck from the first run that expired before a worker took it until a worker takes one.
+local function note_expired(prefix, ledger, run)
+  local name = name_of(prefix, ledger)
+  if run.outcome == 'skipped' and run.reason == 'expired' and redis.call('EXISTS', prefix .. name) == 1 then
+    redis.pcall('ZADD', stuck_key(prefix), 'NX', tonumber(run.due) or 0, name)
+    redis.pcall('EXPIRE', stuck_key(prefix), FAILING_TTL_S)
+  end
+end
+
+local function note_taken(prefix, ledger) redis.pcall('ZREM', stuck_key(prefix), name_of(prefix, ledger)) end
+
 local function write_health(ledger, health)
   local text = string.format(HEALTH_FORMAT, health.well, health.newest, health.since, health.count)
   redis.call('HSET', ledger, ':health', text)

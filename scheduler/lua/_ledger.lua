@@ -4,6 +4,7 @@
 --   after its deadline a queued run counts as gone), ':waiting' the run that `overlap: queue` holds back,
 --   ':floor' the latest due instant of an ended run that was trimmed, ':health' what its ended runs say, see _health.lua.
 -- <prefix>:failing holds the failing schedules; its score is since when.
+-- <prefix>:stuck holds the schedules whose newest run expired before a worker took it; its score is the first due instant of these.
 -- <prefix>:sent:<queue> holds the id of every run whose message was pushed there and that no worker claimed yet; its score is the
 --   time of the push by Redis's clock. <prefix>:queues holds those queues.
 -- <prefix>:leases holds the id of every running run; its score is the end of its worker's lease. Before a worker claims it, a run that
@@ -16,6 +17,7 @@ local SENT_TTL_S = 30 * 86400 -- longer than any message waits in a queue
 -- Key names, as in storage/keys.py; a test compares them.
 local function ledger_key(prefix, name) return prefix .. ':ledger:' .. name end
 local function failing_key(prefix) return prefix .. ':failing' end
+local function stuck_key(prefix) return prefix .. ':stuck' end
 local function health_changes_key(prefix) return prefix .. ':health_changes' end
 local function told_key(prefix) return prefix .. ':told' end
 local function alert_outbox_key(prefix, sink) return prefix .. ':alerts:' .. sink end

@@ -76,6 +76,7 @@ local function remove(key, name, heir)
     redis.call('SET', moved_key(prefix, name), heir, 'EX', MOVED_TTL_S)
   end
   redis.pcall('ZREM', failing_key(prefix), name)
+  redis.pcall('ZREM', stuck_key(prefix), name)
   if heir then index_stored(heir) end
   local history = history_key(prefix, name)
   if heir and redis.call('EXISTS', history) == 1 then redis.call('RENAMENX', history, history_key(prefix, heir)) end

@@ -26,6 +26,7 @@ write_run(ledger, id, run)
 if run.attempt == '1' then count_start(counters_key(limits.prefix), run) end
 set_open(ledger, id, 'running')
 was_claimed(limits.prefix, run, id)
+note_taken(limits.prefix, ledger)
 redis.call('ZADD', leases_key(limits.prefix), ARGV[7], id)
 -- Every key but those of the schedules ends by itself.
 redis.call('EXPIRE', leases_key(limits.prefix), LEASES_TTL_S)

@@ -31,6 +31,7 @@ local function still_open(ledger, text)
         expire(gone, step.now)
         write_run(ledger, run.id, gone)
         note_end(limits.prefix, ledger, gone)
+        note_expired(limits.prefix, ledger, gone)
         drop_expired(limits.prefix, gone.queue)
       end
     end

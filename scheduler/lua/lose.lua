@@ -12,7 +12,11 @@ local function settle_expired(ledger, id, run)
   note_end(prefix, ledger, run)
   was_claimed(prefix, run, id)
   local held = redis.call('HGET', ledger, ':waiting')
-  if held and cjson.decode(held).id == id then redis.call('HDEL', ledger, ':waiting') end
+  if held and cjson.decode(held).id == id then
+    redis.call('HDEL', ledger, ':waiting')
+  else
+    note_expired(prefix, ledger, run) -- one that another run held back never was in a queue
+  end
   set_open(ledger, id, nil)
   release_waiting(prefix, ledger)
   drop_expired(prefix, run.queue)

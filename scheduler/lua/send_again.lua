@@ -24,6 +24,7 @@ local function settle(id, queue, pushed, queue_now, payload, ends, outcome, reas
   because(run, reason)
   write_run(ledger, id, run)
   note_end(prefix, ledger, run)
+  note_expired(prefix, ledger, run)
   set_open(ledger, id, nil)
   release_waiting(prefix, ledger)
   return 'ended'

@@ -50,6 +50,11 @@ class Policies(Noun):
         "`jitter`, after its later start; if `catch_up` sends it late, after it was sent). With `none`, it expires at "
         "the next due instant under `overlap: skip`, and otherwise never.",
     )
+    late_after: Annotated[Duration | None, NONE] = Field(
+        None,
+        description="Report the schedule as late if a run waits longer than this in its queue; `none` for as long as "
+        "`expires`, or 5 minutes without it.",
+    )
     timeout: Annotated[Duration | None, NONE] = Field(
         None, description="Stop a run that takes longer; it has failed, as `time limit`. `none` for no limit."
     )

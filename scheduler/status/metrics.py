@@ -13,7 +13,8 @@ from scheduler.settings import Settings
 from scheduler.status import problems
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.quarantined import errors_by_name
-from scheduler.status.problems.queues import PRIORITY, oldest
+from scheduler.status.problems.queues import oldest
+from scheduler.status.unstarted import PRIORITY
 from scheduler.storage import health
 from scheduler.storage.client import AWAY, REFUSED
 from scheduler.storage.counters import Counters, counters
@@ -136,6 +137,7 @@ def schedules(facts: Facts) -> Iterator[Metric]:
     unwell: dict[str, float] = {
         "failing": health.failing(facts.client, facts.keys, 1, facts.expected_to_fail).total,
         "quarantined": len(errors_by_name(facts)),
+        **{state: sum(it.state == state for it in facts.unstarted.schedules) for state in ("late", "stuck")},
     }
     yield by_label("schedules_unhealthy", "Schedules with this health.", "health", unwell)
 

@@ -67,6 +67,11 @@ def read_health(health: object) -> tuple[int, float]:
         return 1, 0.0
 
 
+def stuck(client: Client, keys: Keys, limit: int) -> dict[str, float]:
+    """The first due instant (epoch seconds) whose run expired untaken, of each stuck schedule; ``limit`` at most."""
+    return dict(client.zrange(keys.stuck, 0, limit - 1, withscores=True))
+
+
 def is_fresh(client: Client, keys: Keys) -> bool:
     """Whether this version rebuilt the indexes within the last REBUILD_INTERVAL_S."""
     return bool(client.get(keys.indexed) == INDEX_VERSION)

@@ -46,6 +46,11 @@ class Keys:
         return f"{self.prefix}:failing"
 
     @property
+    def stuck(self) -> str:
+        """Sorted set of the schedules whose newest run expired untaken, by since when, see ``_health.lua``."""
+        return f"{self.prefix}:stuck"
+
+    @property
     def health_changes(self) -> str:
         """Stream of the schedules that began to fail or are well again, see ``_health.lua``."""
         return f"{self.prefix}:health_changes"

@@ -46,10 +46,10 @@ FROZEN = [
     DURABLE,
     "No beat leads",
     "Worker celery@.* does not report",
-    "In queue 'celery', a run waits too long",
     "No worker takes from queue 'reports', where a run waits",
     FILE_IS_WRONG,
     BROKEN,
+    r"schedule 'job' is late: its run waits in queue 'celery' for more than 5m$",
     FAILING,
 ]
 STOPPED = [DURABLE, "No beat leads", "No worker answers", FILE_IS_WRONG, BROKEN, FAILING]

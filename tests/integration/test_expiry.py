@@ -10,6 +10,7 @@ import pytest
 
 from scheduler.beat.scheduler import Scheduler
 from scheduler.model import Reason, Run
+from scheduler.storage import health
 from scheduler.storage.client import Client
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.ledger import Ledger
@@ -46,6 +47,7 @@ def test_a_run_without_a_worker_expires_at_its_expiry(
     assert run.expires <= ended.finished < run.expires + 2
     assert runs_sent(client) == []
     assert client.hget(beat.context.keys.ledger("job"), ":open") in (None, "")
+    assert health.stuck(client, beat.context.keys, 10) == {"job": pytest.approx(run.due)}
 
 
 def test_a_run_that_a_worker_claimed_does_not_expire(beat: Scheduler, store: Store, ledger: Ledger) -> None:
@@ -78,6 +80,7 @@ def test_the_run_that_waits_behind_another_expires_too(
     ledger.renew([first.id])
     until(lambda: lead(beat) is not None and ledger.get(second.id).outcome == "skipped", 20, "it expires")
     assert not client.hexists(beat.context.keys.ledger("job"), ":waiting")
+    assert health.stuck(client, beat.context.keys, 10) == {}, "it never was in a queue"
 
 
 def test_a_run_on_time_counts_from_its_due_instant_and_one_that_is_caught_up_from_its_sending(

@@ -21,6 +21,7 @@ from scheduler.status.problems import (
     schedule_file,
     standbys,
     unfit,
+    unstarted,
     workers,
     zones,
 )
@@ -43,6 +44,7 @@ KINDS = (
     schedule_file,
     standbys,
     quarantined,
+    unstarted,
     failing,
     alerts,
 )

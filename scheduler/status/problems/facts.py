@@ -11,6 +11,7 @@ import redis
 
 from scheduler.command_name import start_command
 from scheduler.settings import Settings
+from scheduler.status.unstarted import AllUnstarted, unstarted
 from scheduler.storage import lock
 from scheduler.storage.client import Client, refusal_of_writes
 from scheduler.storage.keys import Keys
@@ -79,6 +80,16 @@ class Facts:
     @property
     def live_workers(self) -> tuple[Worker, ...]:
         return tuple(worker for worker in self.workers if not worker.is_silent(self.now))
+
+    @cached_property
+    def unstarted(self) -> AllUnstarted:
+        """The schedules that are late or stuck."""
+        return unstarted(self.store, self.taken_queues, self.now)
+
+    @property
+    def taken_queues(self) -> frozenset[str]:
+        """The queues that a live worker takes from."""
+        return frozenset(queue for worker in self.live_workers for queue in worker.queues)
 
     @property
     def place(self) -> str:

@@ -6,27 +6,36 @@ from collections.abc import Iterator
 
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
+from scheduler.status.unstarted import PRIORITY, UNTAKEN_S
 
-UNTAKEN_S = 10.0  #: a worker that starts needs some seconds before it takes from its queues
 OLD_S = 300.0  #: seconds for which a run may wait
-PRIORITY = "\x06\x16"  #: kombu's mark between the name of a queue and a priority
+MAX_NAMED = 10  #: schedules of a queue
 
 
 def look(facts: Facts) -> Iterator[ServiceProblem]:
     """Look at the oldest run of each queue. Without a worker all of them wait, which is said already."""
     if not facts.live_workers:
         return
-    taken = {queue for worker in facts.live_workers for queue in worker.queues}
+    late = {it.queue for it in facts.unstarted.schedules if it.is_served}
     for key, since, waiting in sorted(oldest(facts)):
         queue, age = key.partition(PRIORITY)[0], facts.now - since
         runs = "a run waits" if waiting == 1 else f"{waiting} runs wait"
-        if queue not in taken and age > UNTAKEN_S:
+        if queue not in facts.taken_queues and age > UNTAKEN_S:
             remedy = f"start a worker for it, with `-Q {queue}`"
-            sentence = f"No worker takes from queue '{queue}', where {runs}"
+            sentence = f"No worker takes from queue '{queue}', where {runs}{stuck(facts, queue)}"
             yield ServiceProblem(sentence, remedy, subject=queue, since=since)
-        elif age > OLD_S:
+        elif age > OLD_S and queue not in late:  # otherwise the schedules that are late say it
             remedy = "start more workers, or find what keeps them busy"
             yield ServiceProblem(f"In queue '{queue}', {runs} too long", remedy, subject=queue, since=since)
+
+
+def stuck(facts: Facts, queue: str) -> str:
+    """Name the schedules that are stuck in this queue, the one that waits longest first; empty if none is stored."""
+    names = [it.name for it in facts.unstarted.schedules if it.queue == queue]
+    if not names:
+        return ""
+    more = [f"{len(names) - MAX_NAMED} more"] if len(names) > MAX_NAMED else []
+    return f" (stuck: {', '.join(names[:MAX_NAMED] + more)})"
 
 
 def oldest(facts: Facts) -> Iterator[tuple[str, float, int]]:

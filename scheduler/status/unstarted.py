@@ -1,0 +1,90 @@
+"""Schedules whose runs do not start, from the oldest runs of each queue and the index of stuck schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from scheduler.storage import entries, health
+from scheduler.storage.entries import DamagedEntry
+from scheduler.storage.store import Store
+
+MAX_READ = 1000  #: runs that are read of each queue, and stuck schedules
+UNTAKEN_S = 10.0  #: a worker that starts needs some seconds before it takes from its queues
+LATE_S = 300.0  #: seconds for which a run may wait that has neither `late_after` nor `expires`
+PRIORITY = "\x06\x16"  #: kombu's mark between the name of a queue and a priority
+
+
+class Waiting(NamedTuple):
+    """The run of a schedule that waits longest."""
+
+    queue: str
+    since: float  #: epoch seconds
+
+
+@dataclass(frozen=True)
+class Unstarted:
+    """A schedule that is late or stuck."""
+
+    name: str
+    state: Literal["late", "stuck"]
+    since: float  #: epoch seconds: when its oldest run was sent, or the first due instant that expired
+    queue: str = ""  #: that its oldest run waits in; empty if none waits
+    late_after: float = 0.0  #: seconds, of one that is late
+    is_served: bool = True  #: whether a live worker takes from that queue
+
+
+class AllUnstarted(NamedTuple):
+    """Those that have waited longest first. There may be more if a queue has over MAX_READ such runs."""
+
+    schedules: tuple[Unstarted, ...]
+    is_complete: bool
+
+
+def unstarted(store: Store, taken: frozenset[str], now: float) -> AllUnstarted:
+    """What is late or stuck while live workers take from the queues ``taken``; ``now`` is in epoch seconds.
+
+    Its cost grows with what waits, up to MAX_READ runs a queue, and not with what is stored.
+    """
+    oldest, is_complete = waiting(store, now - UNTAKEN_S)
+    expired = health.stuck(store.client, store.keys, MAX_READ)
+    made = []
+    for name, limit in late_after(store, {**oldest, **expired}):
+        queue, since = oldest.get(name, Waiting("", now))
+        is_served = not queue or queue in taken
+        if name in expired:
+            made.append(Unstarted(name, "stuck", min(since, expired[name]), queue, is_served=is_served))
+        elif not is_served:
+            made.append(Unstarted(name, "stuck", since, queue, is_served=False))
+        elif now - since > limit:
+            made.append(Unstarted(name, "late", since, queue, limit))
+    made.sort(key=lambda it: (it.since, it.name))
+    return AllUnstarted(tuple(made), is_complete and len(expired) < MAX_READ)
+
+
+def waiting(store: Store, before: float) -> tuple[dict[str, Waiting], bool]:
+    """The oldest run of each schedule that was sent before then, and whether these are all."""
+    queues = sorted(store.client.smembers(store.keys.queues))
+    with store.client.pipeline(transaction=False) as pipe:
+        for queue in queues:
+            pipe.zrangebyscore(store.keys.sent(queue), "-inf", before, 0, MAX_READ, withscores=True)
+        answers = pipe.execute(raise_on_error=False)
+    oldest: dict[str, Waiting] = {}
+    for key, runs in zip(queues, answers, strict=True):
+        for run_id, since in runs if isinstance(runs, list) else ():
+            name, queue = run_id.rpartition("@")[0], key.partition(PRIORITY)[0]
+            oldest[name] = min(oldest.get(name, Waiting(queue, since)), Waiting(queue, since), key=lambda it: it.since)
+    return oldest, all(not isinstance(runs, list) or len(runs) < MAX_READ for runs in answers)
+
+
+def late_after(store: Store, names: Iterable[str]) -> Iterator[tuple[str, float]]:
+    """For how many seconds a run of each of these schedules may wait; without those that are not stored."""
+    for entry in store.read(names):
+        try:
+            policies = entries.job(entry).policies
+        except DamagedEntry:
+            yield entry.name, LATE_S
+        else:
+            chosen = policies.late_after or policies.expires
+            yield entry.name, chosen.total_seconds() if chosen else LATE_S

@@ -1,0 +1,126 @@
+"""A schedule whose runs do not start is late or stuck, by name, until a worker takes one."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from scheduler.model import Reason, Run
+from scheduler.settings import Settings
+from scheduler.status.problems import queues, unstarted
+from scheduler.status.problems.facts import Facts
+from scheduler.status.problems.problem import ServiceProblem
+from scheduler.storage import health
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Store, Write
+from tests.support.shop import Shop
+from tests.support.workers import seem_to_work
+
+
+@pytest.fixture(autouse=True)
+def _a_worker(client: Client, keys: Keys) -> None:
+    seem_to_work(client, keys, every=3600.0)
+
+
+@pytest.fixture
+def found(store: Store, settings: Settings) -> Any:
+    """The sentences about queues, and about the schedules whose runs wait in them."""
+
+    def look() -> list[ServiceProblem]:
+        facts = Facts(store, settings)
+        return [*queues.look(facts), *unstarted.look(facts)]
+
+    return look
+
+
+def sentences(found: list[ServiceProblem]) -> list[str]:
+    return [problem.sentence for problem in found]
+
+
+def wait(shop: Shop, seconds: float, name: str = "job", queue: str = "celery", **fields: Any) -> Run:
+    """Send a run of a new schedule, which has waited for so long since."""
+    shop.add(name, **fields | ({} if queue == "celery" else {"queue": queue}))
+    shop.commit(name)
+    run = shop.ledger.runs(name)[0]
+    age(shop, run, seconds, queue)
+    return run
+
+
+def age(shop: Shop, run: Run, seconds: float, queue: str = "celery") -> None:
+    shop.store.client.zadd(shop.store.keys.sent(queue), {run.id: time.time() - seconds}, xx=True)
+
+
+def take(shop: Shop, run: Run) -> None:
+    assert shop.ledger.claim(run, "host:1", "token") == "claimed"
+
+
+@pytest.mark.parametrize(
+    ("fields", "limit", "shown"),
+    [
+        ({}, 300, "5m"),
+        ({"expires": "2h"}, 7200, "2h"),
+        ({"late_after": "30s"}, 30, "30s"),
+        ({"expires": "2h", "late_after": "1m"}, 60, "1m"),
+    ],
+)
+def test_a_run_that_waits_too_long_makes_its_schedule_late_until_a_worker_takes_it(
+    shop: Shop, found: Any, fields: dict[str, str], limit: float, shown: str
+) -> None:
+    run = wait(shop, limit - 20, **fields)
+    assert not any("is late" in line for line in sentences(found()))
+    age(shop, run, limit + 1)
+    (problem,) = found()
+    assert problem.sentence == f"schedule 'job' is late: its run waits in queue 'celery' for more than {shown}"
+    assert problem.subject == "job"
+    assert time.time() - problem.since == pytest.approx(limit + 1, abs=10)
+    assert "scheduler history job" in problem.remedy
+    take(shop, run)
+    assert found() == []
+
+
+def test_a_queue_without_a_worker_names_the_schedules_that_are_stuck_in_it(
+    shop: Shop, found: Any, store: Store, settings: Settings
+) -> None:
+    for number in range(12):
+        wait(shop, 400 - number, f"job-{number:02}", queue="reports")
+    (problem,) = found()
+    names = ", ".join(f"job-{number:02}" for number in range(10))
+    assert problem.sentence == (f"No worker takes from queue 'reports', where 12 runs wait (stuck: {names}, 2 more)")
+    assert {it.state for it in Facts(store, settings).unstarted.schedules} == {"stuck"}
+
+
+def test_a_schedule_whose_run_expired_is_stuck_until_a_worker_takes_the_next(shop: Shop, found: Any) -> None:
+    first = wait(shop, 0)
+    shop.ledger.close(first.id, "skipped", unclaimed=True, reason=Reason.EXPIRED)
+    for minute in (1, 2):
+        shop.tick(minute)
+        (problem,) = found()
+        assert problem.sentence == "schedule 'job' is stuck: its last run expired before a worker took it"
+        assert problem.since == first.due, "since the first, not the last"
+        newest = shop.ledger.runs("job")[0]
+        if minute == 1:
+            shop.ledger.close(newest.id, "skipped", unclaimed=True, reason=Reason.EXPIRED)
+    take(shop, newest)
+    assert found() == []
+
+
+def test_those_that_wait_longest_are_named_and_the_others_counted(shop: Shop, found: Any) -> None:
+    for number in range(13):
+        wait(shop, 400 + number, f"job-{number:02}")
+    said = sentences(found())
+    assert [line.split("'")[1] for line in said[:10]] == [f"job-{number:02}" for number in range(12, 2, -1)]
+    assert said[10:] == ["3 more schedules are late"]
+
+
+def test_a_removed_schedule_is_neither_late_nor_stuck(
+    shop: Shop, found: Any, store: Store, client: Client, keys: Keys
+) -> None:
+    wait(shop, 400)
+    shop.ledger.close(wait(shop, 0, "other").id, "skipped", unclaimed=True, reason=Reason.EXPIRED)
+    assert len(found()) == 2
+    store.write([Write(name, store.get(name), None) for name in ("job", "other")])
+    assert not any(problem.subject in ("job", "other") for problem in found())
+    assert health.stuck(client, keys, 10) == {}
