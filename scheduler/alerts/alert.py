@@ -15,7 +15,7 @@ class Alert:
     """What changed, since when, why and what to do. Times are epoch seconds; a sink shows them in UTC."""
 
     id: str  #: the same when a message is sent again, so that a receiver can drop the second
-    event: str  #: ``failing``, ``lost``, ``recovered``, ``problem`` or ``test``
+    event: str  #: ``failing``, ``lost``, ``late``, ``stuck``, ``recovered``, ``problem`` or ``test``
     severity: str  #: ``critical``, ``warning`` or ``ok``
     subject: str  #: the name of a schedule, or a part of the service: ``beat``, ``workers``, ``redis``, ``file``
     at: float  #: when it changed
@@ -83,10 +83,19 @@ class Alert:
         ]
 
 
-VERBS = {"failing": "failed", "lost": "lost a run", "recovered": "is well again", "test": "works"}
+VERBS = {
+    "failing": "failed",
+    "lost": "lost a run",
+    "late": "is late",
+    "stuck": "is stuck",
+    "recovered": "is well again",
+    "test": "works",
+}
 GROUPS = {
     "failing": "schedules are failing",
     "lost": "schedules lost a run",
+    "late": "schedules are late",
+    "stuck": "schedules are stuck",
     "recovered": "are well again",
     "problem": "problems of the service",
 }

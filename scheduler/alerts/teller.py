@@ -17,6 +17,7 @@ from scheduler.storage.alerts import HealthChange
 from scheduler.storage.records import loads, read_or, record
 
 PROBLEM_LASTS_S = 20.0  #: seconds for which a problem of the service must be there, or gone, before it is said
+UNSTARTED = "unstarted:"  #: what the keys of late and stuck schedules begin with
 MAX_SINGLE = 3  #: alerts of one event for one sink in one look; more become one message
 REMEDY = "see `scheduler history {name}`; the next run that succeeds ends this"
 
@@ -40,7 +41,7 @@ class ServiceProblem(Protocol):
 class Told:
     """What the last alert about a schedule or problem said. Times are epoch seconds."""
 
-    state: str = "ok"  #: or ``failing``
+    state: str = "ok"  #: or ``failing``, ``late``, ``stuck``
     at: float = 0.0  #: when it was said
     since: float = 0.0  #: when it began to fail
     reason: str = ""
@@ -55,6 +56,7 @@ class Teller:
         found = {key: read_or(None, lambda text: record(Told, loads(text)), text) for key, text in stored.items()}
         self.told = {key: told for key, told in found.items() if told and not key.startswith(":")}
         self.differs_since: dict[str, float] = {}  #: problems that are there, or gone, contrary to what was said
+        self.unstarted_since: dict[tuple[str, str], float] = {}  #: the same of schedules, by key and state
         self.alerts: list[tuple[str, Alert]] = []
         self.said: dict[str, str] = {}
 
@@ -80,11 +82,11 @@ class Teller:
         for key, told in list(self.told.items()):
             if told.pending:
                 self.say_pending(key, self.rules.of(key.removeprefix("schedule:")), now)
-            elif told.state == "ok" and key.startswith("schedule:") and self.cooled(told, key, now):
+            elif told.state == "ok" and key.startswith(("schedule:", UNSTARTED)) and self.cooled(told, key, now):
                 self.note(key, None)
 
     def cooled(self, told: Told, key: str, now: float) -> bool:
-        return now - told.at >= self.rules.of(key.removeprefix("schedule:")).cooldown
+        return now - told.at >= self.rules.of(key.partition(":")[2]).cooldown
 
     def reminders(self, now: float) -> list[str]:
         """The schedules that still fail as far as was said, and of which their rule wants to be reminded now."""
@@ -152,6 +154,48 @@ class Teller:
         """Say something about the service, if the rule for all wants to hear it."""
         if alert.event in self.rules.rule.events:
             self.add(self.rules.rule, alert)
+
+    # schedules whose runs do not start
+
+    def unstarted(
+        self, found: Mapping[str, tuple[str, ServiceProblem]], now: float, *, is_complete: bool = True
+    ) -> None:
+        """Compare the schedules that are late or stuck, each with that word, with those of which it was said.
+
+        If these are not all, no other is well for that.
+        """
+        said = {key: told.state for key, told in self.told.items() if key.startswith(UNSTARTED)}
+        there = {UNSTARTED + name: state for name, (state, _) in found.items()}
+        well = [key for key in said if key not in there] if is_complete else []
+        states = {**dict.fromkeys(well, "ok"), **there}
+        differing = {(key, state) for key, state in states.items() if said.get(key, "ok") != state}
+        self.unstarted_since = {it: self.unstarted_since.get(it, now) for it in differing}
+        for (key, state), since in self.unstarted_since.items():
+            if now - since >= PROBLEM_LASTS_S:
+                name = key.removeprefix(UNSTARTED)
+                self.say_unstarted(name, state, found[name][1] if state != "ok" else None, now)
+        for name, (state, problem) in found.items():
+            reminder = self.rules.of(name).reminder
+            if said.get(UNSTARTED + name) == state and reminder and now - self.told[UNSTARTED + name].at >= reminder:
+                self.say_unstarted(name, state, problem, now)
+
+    def say_unstarted(self, name: str, state: str, problem: ServiceProblem | None, now: float) -> None:
+        """Say that a schedule is late, stuck or well, unless its rule's cooldown or silence forbids it."""
+        key, rule = UNSTARTED + name, self.rules.of(name)
+        told = self.told.get(key, Told())
+        if rule.off:
+            return self.note(key, None)
+        if told.at and now - told.at < rule.cooldown:
+            return
+        if problem:
+            since, why = problem.since or now, problem.sentence
+            alert = Alert(new_id(), state, problem.severity, name, now, since, None, why, problem.remedy)
+            self.note(key, Told(state, now, since, why))
+        else:
+            alert = Alert(new_id(), "recovered", "ok", name, now, told.since, reason=told.reason)
+            self.note(key, Told("ok", now) if rule.cooldown else None)
+        if alert.event in rule.events:
+            self.add(rule, alert)
 
     def add(self, rule: Rule, alert: Alert) -> None:
         self.alerts += [(sink, alert) for sink in rule.sinks if sink in self.rules.sinks]

@@ -16,6 +16,7 @@ from scheduler.beat.deliveries import Deliveries
 from scheduler.events import emit
 from scheduler.settings import Settings
 from scheduler.status import problems
+from scheduler.status.problems import unstarted
 from scheduler.status.problems.facts import Facts
 from scheduler.storage import alerts, health
 from scheduler.storage.client import Client, connect
@@ -29,7 +30,8 @@ GROUP_INTERVAL_S = 30.0  #: seconds between two looks while many change: so that
 MAX_PER_MINUTE = 5  #: alerts in a minute that are said at once
 MAX_CHANGES = 10_000  #: that one look reads
 NEW_S = 60  #: seconds that a change may be old when alerts are switched on
-TOLD_OTHERWISE = ("failing", "alerts")  #: kinds of problems: one is told by changes, the other to the sinks that fail
+#: Kinds that are not told as `problem`: two are told under the name of each schedule; a sink that fails is not told.
+TOLD_OTHERWISE = ("failing", "unstarted", "alerts")
 
 
 class Alerts:
@@ -96,8 +98,10 @@ class Look:
         self._remind(teller, now)
         if time.monotonic() - self.problems_at >= PROBLEMS_INTERVAL_S:
             self.problems_at = time.monotonic()
-            found = problems.with_kinds(Facts(self.store, self.settings))
+            facts = Facts(self.store, self.settings)
+            found = problems.with_kinds(facts)
             teller.problems([it for it in found if it[0] not in TOLD_OTHERWISE], now)
+            self._unstarted(teller, facts, now)
         waiting, said = teller.take()
         position = changes[-1][0] if changes else self.position
         if waiting or said or position != self.position:
@@ -119,6 +123,10 @@ class Look:
         elif text != self.text:
             self.teller.rules, self.text = Rules.from_json(text), text
         return self.teller
+
+    def _unstarted(self, teller: Teller, facts: Facts, now: float) -> None:
+        found = {it.name: (it.state, unstarted.problem(it)) for it in facts.unstarted.schedules}
+        teller.unstarted(found, now, is_complete=facts.unstarted.is_complete)
 
     def _remind(self, teller: Teller, now: float) -> None:
         if names := teller.reminders(now):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
+from scheduler.alerts import teller
 from scheduler.alerts.alert import Alert
 from scheduler.alerts.rules import Rules
 from scheduler.alerts.sinks import KINDS
@@ -29,6 +31,7 @@ from scheduler.storage.lock import LostLock
 from scheduler.storage.store import Store, Write
 from tests.support.polling import until
 from tests.support.schedules import MINUTE, NOON, declared, entry_of
+from tests.support.workers import seem_to_work
 
 TOKEN = "the leader"
 
@@ -120,6 +123,26 @@ def test_nothing_is_written_while_all_is_well(look: Look, ledger: Ledger, client
     end(ledger, 0, "succeeded")
     look.look()
     assert not client.exists(keys.health_changes, keys.told, keys.alert_outbox("ops"))
+
+
+def test_a_schedule_that_no_worker_takes_is_said_under_its_name_until_one_does(
+    look: Look, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teller, "PROBLEM_LASTS_S", 0.0)
+    seem_to_work(client, keys, every=3600.0)
+    client.hset(keys.file, "alerts", json.dumps(sinks("ops") | {"rule": {"events": ["late", "stuck", "recovered"]}}))
+    for name, queue, age in (("job", "celery", 400), ("other", "reports", 60)):
+        client.sadd(keys.queues, queue)
+        client.zadd(keys.sent(queue), {run_id(name, NOON): time.time() - age})
+    look.look()
+    assert sorted(waiting(client, keys)) == ["job is late", "other is stuck"]
+    for queue in ("celery", "reports"):
+        client.delete(keys.sent(queue))
+    for _ in range(2):
+        look.problems_at = float("-inf")
+        look.look()
+    solved = [line for line in waiting(client, keys) if line.startswith("Solved: schedule ")]
+    assert [line.split("'")[1] for line in sorted(solved)] == ["job", "other"]
 
 
 def test_the_next_leader_says_what_the_one_before_had_no_time_for_and_nothing_twice(

@@ -153,6 +153,71 @@ def test_a_schedule_that_was_removed_while_it_failed_and_made_again_is_said_agai
     assert events(made) == ["failing", "failing"]
 
 
+def unstarted(state: str, name: str = "job") -> dict[str, tuple[str, ServiceProblem]]:
+    return {name: (state, ServiceProblem(f"schedule '{name}' is {state}: why", "do this", subject=name, since=50.0))}
+
+
+def test_a_schedule_that_is_late_then_stuck_then_well_is_said_at_each_change() -> None:
+    made = teller()
+    for at, found in ((100, unstarted("late")), (200, unstarted("stuck")), (300, {})):
+        for wait in (0.0, PROBLEM_LASTS_S - 1, PROBLEM_LASTS_S, PROBLEM_LASTS_S + 5):
+            made.unstarted(found, at + wait)
+    said = alerts(made)
+    assert [(it.event, it.subject, it.since) for it in said] == [
+        ("late", "job", 50.0),
+        ("stuck", "job", 50.0),
+        ("recovered", "job", 50.0),
+    ]
+    assert (said[0].title(), said[0].remedy) == ("job is late", "do this")
+    assert said[2].title() == "Solved: schedule 'job' is stuck: why"
+    assert not made.told
+
+
+def test_a_schedule_that_is_late_for_a_moment_is_not_said_and_the_next_leader_says_nothing_twice() -> None:
+    first = teller()
+    first.unstarted(unstarted("late"), 100)
+    first.unstarted({}, 100 + PROBLEM_LASTS_S)
+    assert events(first) == []
+    first.unstarted(unstarted("late"), 200)
+    first.unstarted(unstarted("late"), 200 + PROBLEM_LASTS_S)
+    waiting, said = first.take()
+    assert len(waiting) == 1
+    second = teller(said)
+    for at in (300, 400):
+        second.unstarted(unstarted("late"), at)
+    assert events(second) == []
+
+
+def test_a_schedule_that_was_not_read_this_time_is_not_called_well() -> None:
+    made = teller()
+    for at in (100, 100 + PROBLEM_LASTS_S):
+        made.unstarted(unstarted("stuck"), at)
+    for at in (200, 200 + PROBLEM_LASTS_S):
+        made.unstarted({}, at, is_complete=False)
+    assert events(made) == ["stuck"]
+
+
+def test_the_rule_of_a_schedule_holds_for_late_and_stuck_too() -> None:
+    for schedule, wanted in (({"off": True}, []), ({"events": ["stuck"]}, []), ({"reminder": 60}, ["late", "late"])):
+        made = teller(schedules={"job": schedule})
+        for at in (100, 100 + PROBLEM_LASTS_S, 110 + PROBLEM_LASTS_S, 170 + PROBLEM_LASTS_S):
+            made.unstarted(unstarted("late"), at)
+        assert events(made) == wanted, schedule
+
+
+def test_a_schedule_that_is_late_again_and_again_is_said_after_the_cooldown() -> None:
+    made = teller(cooldown=1000)
+    for at in range(100, 500, 50):
+        made.unstarted(unstarted("late") if at % 100 == 0 else {}, at)
+        made.unstarted(unstarted("late") if at % 100 == 0 else {}, at + PROBLEM_LASTS_S)
+    assert events(made) == ["late"]
+    made.unstarted({}, 1200)
+    made.unstarted({}, 1200 + PROBLEM_LASTS_S)
+    assert events(made) == ["recovered"]
+    made.later(3000)
+    assert not made.told
+
+
 def test_a_problem_of_the_service_is_said_when_it_lasts_and_when_it_is_solved() -> None:
     made, problem = teller(), ServiceProblem("No worker takes from 'celery'", "start one", "critical", "workers", 50.0)
     made.problems([("workers", problem)], 100)
