@@ -106,8 +106,8 @@ class Dispatcher:
 
     def run_now(self, entry: Entry, by: str) -> str:
         """Send a manual run at once; returns its id. Raises RefusedChange when the run before still goes on."""
-        now = time.time()
-        requested = from_seconds(now)
+        requested = from_seconds(time.time())
+        now = to_seconds(requested)  # to the microsecond, as in the run's identity
         identity = run_id(entry.name, requested, manual=True)
         try:
             job = entries.job(entry)

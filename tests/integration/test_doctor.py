@@ -232,7 +232,7 @@ def is_same(shell: Shell, page: Browser, patterns: list[str]) -> None:
     assert ready.status_code == 503
     sentences = [problem["sentence"] for problem in problems]
     assert len(sentences) == len(patterns), sentences
-    assert all(map(re.match, patterns, sentences)), sentences
+    assert [it for it in zip(patterns, sentences, strict=True) if not re.match(*it)] == []
     shown = text(page.get("/schedules"))
     assert all(" ".join(problem["sentence"].split()) in shown for problem in problems)
     assert f"<title>({len(problems)}) Schedules" in page.get("/schedules").text

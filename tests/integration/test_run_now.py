@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
 
 from scheduler.errors import RefusedChange
-from scheduler.model import Entry, Pause
+from scheduler.model import Entry, Pause, read_run_id
 from scheduler.sending.headers import task_id
 from scheduler.storage.client import Client
+from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Write
 from tests.support.beats import arguments, runs_sent, sent
+from tests.support.schedules import NOON
 from tests.support.shop import TASK, Shop
 
 
@@ -81,3 +84,12 @@ def test_run_now_of_a_schedule_that_was_edited_meanwhile_is_refused(shop: Shop, 
 def test_run_now_of_a_damaged_schedule_says_why_not(shop: Shop) -> None:
     with pytest.raises(RefusedChange, match=r"^schedule 'job' cannot be sent: KeyError: 'task'$"):
         shop.dispatcher.run_now(Entry("job", "redbeat", {}), "ann")
+
+
+def test_a_manual_run_is_due_at_the_microsecond_of_its_identity(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise its schedule's line among the failing has no error."""
+    finest = (NOON.timestamp() + part / 2**22 for part in range(1000))
+    between = next(at for at in finest if from_seconds(float(f"{at:.6f}")) != from_seconds(at))
+    monkeypatch.setattr(time, "time", lambda: between)
+    identity = shop.dispatcher.run_now(shop.add(), "ann")
+    assert from_seconds(float(f"{shop.ledger.get(identity).due:.6f}")) == from_seconds(read_run_id(identity)[1])
