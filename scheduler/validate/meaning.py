@@ -12,6 +12,7 @@ from typing import Any
 
 from scheduler import references, timing
 from scheduler.model import TIMING_KINDS, Declared, Schedule, read_instant
+from scheduler.schedule_file import printable
 from scheduler.validate.terms import MAX_FINDINGS, Finding, Path, near, shown
 
 Tasks = Mapping[str, inspect.Signature | None]
@@ -92,7 +93,7 @@ def excluded_days(names: tuple[str, ...], calendars: Calendars) -> tuple[tuple[s
 
 def listed(names: Mapping[str, object]) -> str:
     """The first ten names in a sentence."""
-    return ", ".join(sorted(names)[:10]) or "none yet"
+    return ", ".join(map(printable, sorted(names)[:10])) or "none yet"
 
 
 def task_findings(schedule: Schedule, tasks: Tasks) -> Iterator[Finding]:
