@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-EVENTS = ("failing", "lost", "late", "stuck", "recovered", "problem")
+from scheduler.model.alerts import EVENTS
 
 
 @dataclass(frozen=True)

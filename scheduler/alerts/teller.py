@@ -89,7 +89,7 @@ class Teller:
         return now - told.at >= self.rules.of(key.partition(":")[2]).cooldown
 
     def reminders(self, now: float) -> list[str]:
-        """The schedules that still fail as far as was said, and of which their rule wants to be reminded now."""
+        """The schedules whose last alert said that they fail, and whose `reminder` is due."""
         names = []
         for key, told in self.told.items():
             name = key.removeprefix("schedule:")
@@ -160,9 +160,9 @@ class Teller:
     def unstarted(
         self, found: Mapping[str, tuple[str, ServiceProblem]], now: float, *, is_complete: bool = True
     ) -> None:
-        """Compare the schedules that are late or stuck, each with that word, with those of which it was said.
+        """Compare the schedules that are late or stuck, each with that word, with what the last alerts said.
 
-        If these are not all, no other is well for that.
+        Unless ``is_complete``, a schedule that is not among them counts as unchanged, not as well.
         """
         said = {key: told.state for key, told in self.told.items() if key.startswith(UNSTARTED)}
         there = {UNSTARTED + name: state for name, (state, _) in found.items()}

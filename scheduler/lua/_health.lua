@@ -49,7 +49,7 @@ end
 
 -- Say that a schedule began to fail, failed once more, or is well again: the leader sends the alerts, see storage/alerts.py.
 -- pcall: another program's key in the place of the stream must not end a script halfway.
-local MAX_COUNTED = 20 -- failures in a row of which each is said; the largest `failures:` of an alert
+local MAX_COUNTED = 20 -- failures in a row that are noted one by one: MAX_FAILURES in model/alerts.py
 local MAX_CHANGES = 10000
 local CHANGES_TTL_S = 7 * 86400
 

@@ -40,7 +40,7 @@ class Counters:
 
     @property
     def started(self) -> int:
-        """Runs of which a first attempt started."""
+        """Runs that a worker began, each counted once."""
         return self.lateness.counts.total()
 
     def add(self, name: str, by: int) -> None:

@@ -206,6 +206,7 @@ def test_an_alert_that_no_sink_took_for_a_day_is_given_up_visibly(
     client: Client, keys: Keys, settings: Settings, store: Store, receivers: dict[str, Receiver]
 ) -> None:
     client.set(keys.lock, TOKEN)
+    client.hset(keys.file, "alerts", json.dumps(sinks("ops")))
     client.rpush(keys.alert_outbox("ops"), Alert("1", "failing", "warning", "job", 0.0).to_json())
     receivers["ops"].refuses = True
     with Deliveries(settings, keys, TOKEN) as running:
@@ -214,6 +215,8 @@ def test_an_alert_that_no_sink_took_for_a_day_is_given_up_visibly(
         until(lambda: alerts.sink_states(client, keys)["ops"].given_up == 1, 10, "it counts")
     (problem,) = alert_problems.look(Facts(store, settings))
     assert "1 alert was given up" in problem.sentence
+    client.hset(keys.file, "alerts", json.dumps(sinks("second")))
+    assert not list(alert_problems.look(Facts(store, settings))), "of a sink that left the file nothing is said"
 
 
 def test_alerts_go_out_when_redis_drops_every_connection(

@@ -296,7 +296,7 @@ def test_what_somebody_else_wrote_over_its_memory_stops_nobody(clock: Clock, cel
 def test_a_step_is_told(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     clock.set(HOUR)
     clock.set(-HOUR)
-    # The steady clock goes on while the wall clock of the test stands still.
+    # Between the two steps, real time passes and the wall clock of the test does not move.
     [ahead] = re.findall(r"The system clock jumped ahead (\d+) s", caplog.text)
     [back] = re.findall(r"The system clock jumped back (\d+) s", caplog.text)
     assert 3500 < int(ahead) <= 3600 <= int(back) < 3700

@@ -13,6 +13,7 @@ import pytest
 
 import scheduler
 from scheduler.model import Outcome, Run
+from scheduler.model.alerts import MAX_FAILURES
 from scheduler.sending.dispatch import opened
 from scheduler.sending.headers import RUN_HEADER
 from scheduler.sending.message import Message
@@ -136,3 +137,7 @@ def test_apply_lua_knows_the_operations_that_python_packs() -> None:
     operations = set(get_args(get_type_hints(Packed)["operation"]))
     compared = set(re.findall(r"(?:operation|list\[at \+ 2\]) == '(\w+)'", LUA["apply"]))
     assert {"add", "remove"} <= compared <= operations
+
+
+def test_lua_notes_as_many_failures_in_a_row_as_the_file_may_ask_for() -> None:
+    assert re.findall(r"MAX_COUNTED = (\d+)", LUA["_health"]) == [str(MAX_FAILURES)]

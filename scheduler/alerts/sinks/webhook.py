@@ -118,7 +118,7 @@ def teams(alert: Alert) -> str:
 
 
 def discord(alert: Alert) -> str:
-    """Discord's form; mentions in the text call nobody."""
+    """Discord's form; a mention in the text notifies no one."""
     return json.dumps({"content": alert.text()[:MAX_DISCORD_CHARACTERS], "allowed_mentions": {"parse": []}})
 
 

@@ -84,7 +84,7 @@ def test_a_schedule_that_became_expected_to_fail_after_its_alert_is_said_no_more
 
 
 def test_the_rule_of_a_schedule_comes_before_the_one_of_all() -> None:
-    made = teller(schedules={"job": {"failures": 3, "sinks": ["nobody"]}, "other": {"failures": 1}}, failures=2)
+    made = teller(schedules={"job": {"failures": 3, "sinks": ["removed"]}, "other": {"failures": 1}}, failures=2)
     for name in ("job", "other", "third"):
         made.change(failed(1, name), 101)
     assert [alert.subject for alert in alerts(made)] == ["other"]
