@@ -12,7 +12,7 @@ from scheduler.storage.records import loads, mapping, read_or
 
 def look(facts: Facts) -> Iterator[ServiceProblem]:
     """Name each sink of the file whose last delivery failed."""
-    declared = read_or(frozenset(), sinks, facts.file.get("alerts", ""))
+    declared = read_or(frozenset[str](), sinks, facts.file.get("alerts", ""))
     for name, state in sorted(sink_states(facts.client, facts.keys).items()):
         if state.since and name in declared:
             many = "1 alert was" if state.given_up == 1 else f"{state.given_up} alerts were"
