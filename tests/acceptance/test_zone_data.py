@@ -87,7 +87,7 @@ def test_stored_instants_follow_new_zone_rules_at_the_next_start_and_people_are_
         assert all(site.due(name) >= before[name] for name in ("hourly", "every"))
         assert site.due("hourly").minute == 0
         assert site.due("elsewhere") == before["elsewhere"]
-        [notice] = site.store.news()
+        [notice] = until(site.store.news, 60, "people are told, after it moved")
         assert notice.startswith("New time zone data moved the next run of 1 schedule (UTC): yearly (")
         assert 0 < site.client.ttl(site.keys.notice("zones")) <= 7 * 86_400
         score = site.client.zscore(site.keys.schedule, site.keys.entry("yearly"))
