@@ -1,6 +1,7 @@
 """gunicorn's worker with threads, which gives a thread only to a request that has arrived whole.
 
 gunicorn's own lets a thread wait for the request of a connection, so a few slow clients hold every thread.
+``/healthz`` has a thread of its own, so that it answers while slow requests hold all others.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import re
 import socket
 import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from selectors import EVENT_READ
 from typing import Any
@@ -19,14 +22,36 @@ MAX_ARRIVING = 200  #: connections that are waited for; for each further one, th
 MAX_HEAD_BYTES = 64 * 1024
 MAX_BODY_BYTES = 256 * 1024  #: of a form, as Flask is told in admin/__init__.py
 LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+HEALTH = re.compile(rb"(GET|HEAD) /healthz[ ?]")
 CHUNKED = re.compile(rb"^transfer-encoding:", re.IGNORECASE | re.MULTILINE)
 REFUSAL = "HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 NO_LENGTH = REFUSAL.format("411 Length Required").encode()
 TOO_LARGE = REFUSAL.format("413 Content Too Large").encode()
 
 
+class Threads(ThreadPoolExecutor):
+    """The page's threads, and one more for ``/healthz``."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.health = ThreadPoolExecutor(1)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        """Run gunicorn's ``handle(conn)`` in a thread."""
+        if HEALTH.match(peek(args[0])):
+            return self.health.submit(fn, *args, **options)
+        return super().submit(fn, *args, **options)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self.health.shutdown(wait, cancel_futures=cancel_futures)
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+
 class WholeRequests(ThreadWorker):
     """The worker class in ``serving``."""
+
+    def get_thread_pool(self) -> Threads:
+        return Threads(self.cfg.threads)
 
     def init_process(self) -> None:
         for listener in self.sockets:  # what it accepts inherits this: a whole form must fit into the kernel's buffer
@@ -35,7 +60,7 @@ class WholeRequests(ThreadWorker):
 
     def enqueue_req(self, conn: Any) -> None:
         """Give a connection with a request to a thread, or wait for the rest of its request."""
-        if self.cfg.is_ssl or conn.sock.family == socket.AF_UNIX or self.has_arrived(conn):
+        if self.cfg.is_ssl or self.has_arrived(conn):
             self.give_to_thread(conn)
             return
         if len(self.pending_conns) >= MAX_ARRIVING:
@@ -59,14 +84,15 @@ class WholeRequests(ThreadWorker):
 
     def has_arrived(self, conn: Any) -> bool:
         """Whether a thread can read the request, or see that there is none, without a wait."""
-        # With the request before, gunicorn may have read the beginning of this one.
-        data = conn.parser.unreader.buf.getvalue() if conn.parser else b""
+        data = read_ahead(conn)
         conn.sock.setblocking(False)
         try:
             here = conn.sock.recv(MAX_HEAD_BYTES + MAX_BODY_BYTES, socket.MSG_PEEK)
         except BlockingIOError:
             return is_request(data)
         except OSError:
+            return True
+        if conn.sock.family == socket.AF_UNIX:  # has no low-water mark; the web server behind it sends whole requests
             return True
         if answer := refusal(data + here):
             conn.sock.send(answer)
@@ -77,6 +103,22 @@ class WholeRequests(ThreadWorker):
         # Only bytes beyond those that were looked at make it readable again; a thread reads any.
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1 if is_whole else len(here) + 1)
         return is_whole
+
+
+def read_ahead(conn: Any) -> bytes:
+    """The beginning of this request, which gunicorn may have read together with the request before."""
+    data: bytes = conn.parser.unreader.buf.getvalue() if conn.parser else b""
+    return data
+
+
+def peek(conn: Any) -> bytes:
+    """The beginning of the request as far as it is here."""
+    data = read_ahead(conn)
+    try:
+        here: bytes = conn.sock.recv(MAX_HEAD_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        return data + here
+    except (OSError, ValueError):  # nothing is here, or it is encrypted
+        return data
 
 
 def is_request(data: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.admin import whole_requests
+from scheduler.admin import serving, whole_requests
 from scheduler.errors import Exit
 from tests.integration.admin.test_start import GOOD, ROOT
 from tests.support.notify_socket import NotifySocket
@@ -133,6 +134,45 @@ def ask(address: tuple[str, int], request: bytes, *more: bytes) -> str:
         for part in more:
             connection.sendall(part)
         return connection.makefile("rb").readline().decode().strip()
+
+
+def listen(family: str, directory: Path) -> socket.socket:
+    if family == "tcp":
+        return socket.create_server(("127.0.0.1", 0))
+    return socket.create_server(f"{directory}/page.sock", family=socket.AF_UNIX)
+
+
+def call(listener: socket.socket, path: str) -> socket.socket:
+    """A connection to the page that has asked for this path."""
+    connection = socket.socket(listener.family)
+    connection.settimeout(60)
+    connection.connect(listener.getsockname())
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return connection
+
+
+@pytest.mark.parametrize("family", ["tcp", "unix"])
+def test_its_health_answers_while_slow_requests_hold_every_thread(tmp_path: Path, family: str) -> None:
+    waiting = 6 * serving.threads
+    with ExitStack() as stack:
+        redis = stack.enter_context(redis_server())
+        listener = stack.enter_context(listen(family, tmp_path))
+        os.set_inheritable(listener.fileno(), True)
+        command = [*GUNICORN, f"--bind=fd://{listener.fileno()}", f"--pid={tmp_path}/admin.pid"]
+        environ = {**os.environ, **GOOD, "SCHEDULER_REDIS_URL": redis.url}
+        page = stack.enter_context(subprocess.Popen(command, cwd=ROOT, env=environ, pass_fds=(listener.fileno(),)))
+        stack.callback(page.terminate)
+        with call(listener, "/readyz") as first:
+            assert first.recv(1), "the page has started"
+        assert redis.process
+        redis.process.send_signal(signal.SIGSTOP)
+        stack.callback(redis.process.send_signal, signal.SIGCONT)
+        slow = [stack.enter_context(call(listener, "/readyz")) for _ in range(waiting)]
+        for connection in (call(listener, "/healthz"), call(listener, "/healthz?from=balancer")):
+            with connection:
+                assert connection.recv(15) == b"HTTP/1.1 200 OK"
+        # Behind the slow requests, it would be answered after all but those that hold the threads.
+        assert len(select.select(slow, [], [], 0)[0]) < waiting - serving.threads
 
 
 @pytest.mark.parametrize("begin", SLOW.values(), ids=SLOW)
