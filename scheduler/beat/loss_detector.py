@@ -74,7 +74,10 @@ class LossDetector:
             client.set(keys.marker, marker)  # after the entries: a crash in between repeats the step
             if lost_all:
                 path = backup.snapshot.path
-                self._report(f"all its data: {restored} schedules are back from {path}, the file's are loaded again")
+                self._report(
+                    f"all its data: {restored} schedules are back from {path}, the file's are loaded again; the runs "
+                    "that waited in queues and the history of all runs are gone"
+                )
         if marker != known:
             self.memory.revision = self.memory.commits = 0  # other data counts from its own beginning
         self._hear_commits(client.get(keys.commits))

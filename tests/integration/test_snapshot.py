@@ -103,6 +103,7 @@ def test_everything_is_back_after_flushall_without_a_restart(
     assert is_as_before(store)
     (told,) = [record for record in caplog.records if record.name == "scheduler"]
     assert told.getMessage().startswith("Redis lost all its data: 3 schedules are back from ")
+    assert told.getMessage().endswith("the runs that waited in queues and the history of all runs are gone")
     assert told.levelno == logging.ERROR
 
 
