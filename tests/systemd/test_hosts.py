@@ -61,11 +61,12 @@ def telling(hosts: list[Host]) -> Iterator[None]:
 def accounted(hosts: Trio, *, torn_from: float = 0) -> None:
     """Every due instant has its line in the Redis that is in charge in the end, and those of ``each`` have run.
 
-    A Redis that lost its replicas may have taken writes for some seconds, which nobody else knows of.
+    A Redis that lost its replicas may have taken writes for some seconds, which nobody else knows of; before that, busy
+    replicas may have been as far behind as ``min-replicas-max-lag`` allows.
     """
     now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
     until(lambda: any(body.run_id > f"each@{now}" for body in bodies(hosts.workers, "each")), 60, "all was caught up")
-    torn = (torn_from - 1, torn_from + LAG + 2) if torn_from else (0, 0)
+    torn = (torn_from - LAG - 1, torn_from + LAG + 2) if torn_from else (0, 0)
     for name, outcomes in (("tick", {"succeeded", "lost", "skipped"}), ("each", {"succeeded", "lost"})):
         with telling(hosts.workers):
             settles(hosts["two"], name)
