@@ -18,7 +18,9 @@ REFERENCE = re.compile(r"\$(?P<literal>\$\{)|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9
 STRAY = re.compile(r"\$\{[^}]*\}?")
 MAX_FILE_BYTES = 65_536
 MIN_HIDDEN_LENGTH = 4  #: characters; shorter values occur in many texts by chance
-KEYS = ("args", "kwargs")
+#: Fields of a schedule that may hold references. In ``shell`` a ``$`` is the shell's.
+KEYS = ("args", "kwargs", "command", "environment", "directory", "stdin")
+RECEIVERS = ("task", "command", "shell")  #: fields that say who gets the values
 Path = tuple[str | int, ...]
 
 
@@ -60,7 +62,7 @@ def added(fields: Mapping[str, Any], base: Mapping[str, Any]) -> list[Path]:
     Editing on the page must not give access to the worker's files and variables. Passing the file's own secret to
     another task or argument could reveal it too.
     """
-    is_same = fields.get("task") == base.get("task")
+    is_same = all(fields.get(key) == base.get(key) for key in RECEIVERS)
     known = {key: dict(marked(base.get(key))) if is_same else {} for key in KEYS}
     referring = [(key, path, text) for key in KEYS for path, text in marked(fields.get(key)) if refers(text)]
     return [(key, *path) for key, path, text in referring if known[key].get(path) != text]

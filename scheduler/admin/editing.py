@@ -18,6 +18,7 @@ from scheduler.admin.service import USER, service
 from scheduler.changes import Invalid, clock
 from scheduler.errors import Conflict, NotFound, RefusedChange
 from scheduler.model import Entry
+from scheduler.model.what_runs import FILE_ONLY
 from scheduler.storage.instants import from_seconds
 from scheduler.timing import TimingError, parse_instant, zone_names
 
@@ -136,7 +137,7 @@ def form(
         "theirs": theirs or {},
         "tasks": sorted(set(service().tasks or ()) - service().file_only),
         "zones": zone_names(),
-        "fixed": values["task"] in service().file_only,
+        "fixed": values["task"] in {*service().file_only, *FILE_ONLY},
         "described": described,
     }
     return page("edit.html", status, **context)

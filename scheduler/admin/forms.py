@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scheduler.model import TIMING_KINDS, Entry, Problem
+from scheduler.model.what_runs import kind_of
 
 Errors = dict[str, list[str]]
 TEXTS = ("timezone", "description", "overlap", "catch_up")
@@ -31,7 +32,7 @@ def of_entry(entry: Entry) -> dict[str, str]:
     return {
         **texts,
         **data,
-        "task": str(fields.get("task", "")),
+        "task": str(fields.get("task") or (kind_of(fields) if entry.name else "")),
         "kind": kind,
         "timing": str(fields.get(kind, "")),
         "enabled": "on" if fields.get("enabled", True) else "",

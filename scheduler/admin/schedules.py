@@ -12,6 +12,7 @@ from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.listing import Search, find
 from scheduler.admin.service import service
 from scheduler.model import TIMING_KINDS, Entry, Overlaid, Policies, Schedule
+from scheduler.model.what_runs import kind_of
 from scheduler.status.as_json import detail_json
 from scheduler.status.read_model import Detail, read_job
 
@@ -59,9 +60,10 @@ def definition(entry: Entry) -> Iterator[Line]:
     if entry.origin == "redbeat":
         yield from (Line(name, value) for name, value in entry.fields.items())
         return
+    without = () if kind_of(entry.fields) == "task" else ("args", "kwargs")
     for name in ORDER:
         overlaid = entry.overlay.get(name)
-        if name in entry.fields or overlaid or name in ALWAYS_SHOWN:
+        if name in entry.fields or overlaid or (name in ALWAYS_SHOWN and name not in without):
             yield line(entry, name, overlaid)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from scheduler import timing
 from scheduler.model import TIMING_KINDS, Entry, Overlaid
+from scheduler.model.what_runs import kind_of
 from scheduler.sending.decide import GRACE
 from scheduler.storage import entries
 from scheduler.storage.entries import DamagedEntry
@@ -76,6 +77,8 @@ def changed_fields(entry: Entry, definition: dict[str, Any], zone: str) -> dict[
     """The fields, in the file's words, in which the definition differs from what we last wrote; None takes one away."""
     expected = json.loads(entries.definition(entry, entries.job(entry)))
     names = [key for key in ("task", "args", "kwargs", "enabled") if definition.get(key) != expected[key]]
+    if kind_of(entry.fields) != "task" and not {"task", "args", "kwargs"}.isdisjoint(names):
+        raise ValueError("only the schedule file can change what a command runs")
     changed: dict[str, Any] = {key: None if definition[key] == DEFAULTS.get(key) else definition[key] for key in names}
     chosen, was = definition.get("options") or {}, expected["options"]
     changed |= {key: chosen.get(key) for key in ("queue", "priority") if chosen.get(key) != was.get(key)}

@@ -23,6 +23,7 @@ from scheduler.model.fields import (
     ShortText,
     Text,
 )
+from scheduler.model.what_runs import OF_PROGRAMS, Argv, Call, Environment, ExitCodes, Verbatim, program, shell_line
 
 KEEP_RESULT = timedelta(hours=1)
 
@@ -82,11 +83,37 @@ class Policies(Noun):
 
 
 class Schedule(Policies):
-    """One schedule: what runs when. Exactly one of cron, every, at, rrule and solar."""
+    """One schedule: what runs when. Exactly one of task, command and shell; one of cron, every, at, rrule and solar."""
 
-    task: Annotated[str, Field(min_length=1, max_length=200)] = Field(
-        description="Registered name of the Celery task to run.", examples=["scheduler.tasks.log_it"]
+    task: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="Registered name of the Celery task to run.", examples=["scheduler.tasks.log_it"]
     )
+    command: Argv | None = Field(
+        None,
+        description="A program and its arguments, as a list that no shell reads; `${VAR}` and `${file:/path}` are "
+        "filled in by the worker.",
+        examples=[["pg_dump", "-Fc", "app"]],
+    )
+    shell: Annotated[Verbatim, Field(min_length=1)] | None = Field(
+        None,
+        description="A line for `/bin/sh`, or for the `SHELL` in `environment`. Each `$` in it is the shell's.",
+        examples=["cd /srv/shop && ./report.sh > report-$(date +%F).txt"],
+    )
+    environment: Environment = Field(
+        {},
+        description="Environment variables of `command` or `shell`, beside the worker's; `${VAR}` and `${file:/path}` "
+        "are filled in by the worker.",
+        examples=[{"PGPASSWORD": "${file:/run/credentials/celery-worker.service/db}"}],
+    )
+    directory: Annotated[Verbatim, Field(min_length=1, max_length=4096)] = Field(
+        "/", description="Where `command` or `shell` starts; an absolute path.", examples=["/srv/shop"]
+    )
+    success_codes: ExitCodes = Field(
+        (0,),
+        description="Exit codes of `command` or `shell` that mean success.",
+        examples=[[0, 1]],
+    )
+    stdin: Verbatim | None = Field(None, description="Standard input of `command` or `shell`; empty if left out.")
     description: Annotated[str, Field(max_length=1000)] = Field(
         "", description="What the schedule is for, in a sentence; shown on the page."
     )
@@ -156,13 +183,25 @@ class Schedule(Policies):
         """The value of its timing key, as ``30 2 * * *``."""
         return str(getattr(self, self.kind))
 
+    @property
+    def call(self) -> Call:
+        """The task that it runs, with its arguments; raises ValueError if it names nothing to run."""
+        if self.task is not None:
+            return Call(self.task, self.args, self.kwargs)
+        given = self.model_dump(mode="json", include=set(OF_PROGRAMS), exclude_defaults=True)
+        if self.command is not None:
+            return program(self.command, given)
+        if self.shell is not None:
+            return shell_line(self.shell, given)
+        raise ValueError("it names nothing to run — write task, command or shell")
+
     @classmethod
     def default(cls, name: str) -> Any:
         """A field's default as the file would write it; None for one that has none."""
         field = cls.model_fields["except_" if name == "except" else name]
         if field.is_required():
             return None
-        return cls.model_construct(task="-").model_dump(mode="json", by_alias=True, warnings=False)[name]
+        return cls.model_construct().model_dump(mode="json", by_alias=True, warnings=False)[name]
 
     def fields(self) -> dict[str, Any]:
         """The set fields as JSON values under the names that the file uses; a changed field compares unequal."""

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from scheduler import timing
 from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Policies, Schedule, ScheduleFile
 from scheduler.model.alerts import Alerts, Email, ScheduleAlerts, Sink, Webhook
+from scheduler.model.what_runs import KINDS
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 TITLE = "Schedules of Celery Beat"
@@ -25,7 +26,7 @@ def schema() -> dict[str, Any]:
     """The schema as plain data."""
     raw = ScheduleFile.model_json_schema(ref_template="#/definitions/{model}")
     definitions = {noun.__name__: _object(raw["$defs"][noun.__name__], noun) for noun in NOUNS}
-    one_timing(definitions["Schedule"])
+    one_each(definitions["Schedule"])
     top = _object(raw, ScheduleFile)
     names(top["properties"]["schedules"])
     rest = {key: value for key, value in top.items() if key not in ("$defs", "title")}
@@ -37,9 +38,10 @@ def render() -> str:
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def one_timing(schedule: dict[str, Any]) -> None:
-    """Require exactly one timing key."""
+def one_each(schedule: dict[str, Any]) -> None:
+    """Require exactly one timing key, and exactly one key that says what runs."""
     schedule["oneOf"] = [{"required": [kind]} for kind in TIMING_KINDS]
+    schedule["allOf"] = [{"oneOf": [{"required": [kind]} for kind in KINDS]}]
 
 
 def names(schedules: dict[str, Any]) -> None:

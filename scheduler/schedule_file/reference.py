@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scheduler.model import TIMING_KINDS, Policies
+from scheduler.model import TIMING_KINDS, Policies, what_runs
 from scheduler.schedule_file import json_schema
 
 HEADING = "## Every key\n"
@@ -33,10 +33,14 @@ def tables() -> str:
     policies = made["definitions"]["Policies"]["properties"]
     own = {key: value for key, value in schedule.items() if key not in policies}
     when = {key: own.pop(key) for key in TIMING_KINDS}
+    runs = {key: own.pop(key) for key in what_runs.KINDS}
+    programs = {key: own.pop(key) for key in what_runs.OF_PROGRAMS}
     parts = {
         "At the top of the file": made["properties"],
         "In a schedule: when (exactly one of these)": when,
-        "In a schedule: what, and within which limits": own,
+        "In a schedule: what runs (exactly one of these)": runs,
+        "Beside `command` and `shell`": programs,
+        "In a schedule: the rest": own,
         "In a schedule, and in `defaults:`": policies,
         "In `alerts:` of a schedule": made["definitions"]["ScheduleAlerts"]["properties"],
         "In `alerts:` at the top of the file": made["definitions"]["Alerts"]["properties"],
@@ -70,8 +74,6 @@ def kind(value: Mapping[str, Any]) -> str:
 
 def default(key: str, value: Mapping[str, Any]) -> str:
     """What holds without the key; a dash for nothing."""
-    if key == "task":
-        return "*required*"
     if "default" not in value:
         return "`none`" if {"const": "none"} in value.get("anyOf", ()) else "–"
     return f"`{json.dumps(value['default']).strip(chr(34))}`"

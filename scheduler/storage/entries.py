@@ -74,17 +74,18 @@ def declared_job(entry: Entry) -> Job:
     schedule = declared.schedule
     if wrong := references.added(entry.fields, entry.base if entry.is_declared else {}):
         raise DamagedEntry(f"{wrong[0][0]}: {FROM_FILE}")
+    call = schedule.call
     return Job(
         name=entry.name,
-        task=schedule.task,
-        args=schedule.args,
-        kwargs=schedule.kwargs,
+        task=call.task,
+        args=call.args,
+        kwargs=call.kwargs,
         options=options(schedule) | schedule.celery_options,
         timing=declared.timing(),
         policies=schedule,
         enabled=schedule.enabled,
         max_runs=schedule.max_runs,
-        references=references.digest(schedule.task, schedule.args, schedule.kwargs),
+        references=references.digest(*call),
     )
 
 

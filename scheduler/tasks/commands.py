@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from celery import shared_task
@@ -14,17 +15,24 @@ from scheduler.tasks.programs import Program
 
 
 @shared_task(name="scheduler.tasks.run_command", file_only=True)
-def run_command(argv: list[str], timeout: float = 300, directory: str = "/") -> dict[str, Any]:
+def run_command(
+    argv: list[str],
+    timeout: float | None = 300,
+    directory: str = "/",
+    environment: Mapping[str, str] | None = None,
+    success_codes: Sequence[int] = (0,),
+    stdin: str = "",
+) -> dict[str, Any]:
     """Run a program with these arguments, without a shell; fails if the program fails or exceeds ``timeout`` seconds.
 
-    Returns the end of its output, or fails with it. The program gets the worker's environment without ``SCHEDULER_*``.
-    It ends with the task, and so does every process that it started, however the task ends: SIGTERM first, SIGKILL ten
-    seconds later.
+    Returns the end of its output, or fails with it; any exit code but the ``success_codes`` is a failure. The program
+    gets the worker's environment without ``SCHEDULER_*``, and ``environment``. It ends with the task, and so does every
+    process that it started, however the task ends: SIGTERM first, SIGKILL ten seconds later.
     """
     if not is_argument_list(argv):
         raise TaskFailed("argv must be a list of texts, such as [ls, -l, /tmp], because no shell splits it")
     started = time.monotonic()
-    program = Program(argv, directory)
+    program = Program(argv, directory, environment or {}, stdin)
     try:
         code = program.wait(timeout)
     except SoftTimeLimitExceeded:
@@ -32,10 +40,10 @@ def run_command(argv: list[str], timeout: float = 300, directory: str = "/") -> 
     if code is None:
         how = f"was stopped: it exceeded its timeout of {timeout:g} s"
         raise TimedOut(sentence(program, how), program.output)
-    if code:
+    if code not in success_codes:
         raise TaskFailed(sentence(program, ending(code)), program.output)
     seconds = round(time.monotonic() - started, 3)
-    return {"exit_code": 0, "seconds": seconds, "output": program.output, "output_bytes": program.output_bytes}
+    return {"exit_code": code, "seconds": seconds, "output": program.output, "output_bytes": program.output_bytes}
 
 
 def is_argument_list(value: object) -> bool:

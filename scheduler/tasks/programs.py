@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scheduler.tasks.errors import TaskFailed
@@ -27,46 +27,47 @@ SUPERVISOR = str(Path(__file__).with_name("supervisor.py"))
 class Program:
     """A program that runs, with the end of its output."""
 
-    def __init__(self, argv: list[str], directory: str) -> None:
-        """Start it; raises TaskFailed where that is impossible."""
+    def __init__(self, argv: list[str], directory: str, environment: Mapping[str, str], stdin: str) -> None:
+        """Start it with these variables beside the worker's; raises TaskFailed where that is impossible."""
         self.name = argv[0]
         self.tail = b""
         self.output_bytes = 0
         self.report = b""
         watched, self.lifeline = os.pipe()
         self.reports, report = os.pipe()
+        standard_input = in_memory(stdin)
         command = [sys.executable, "-I", "-S", SUPERVISOR, *map(str, (watched, report, os.getpid(), GRACE_S)), *argv]
         try:
             self.supervisor = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=standard_input,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 cwd=directory,
-                env={name: value for name, value in os.environ.items() if not OF_THE_WORKER.match(name)},
+                env={**of_the_program(os.environ), **environment},
                 pass_fds=(watched, report),
                 start_new_session=True,
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             close(self.lifeline, self.reports)
             where = f" in '{directory}'" if getattr(error, "filename", None) == directory else ""
             raise self.cannot_start(getattr(error, "strerror", None) or error, where) from None
         finally:
-            close(watched, report)
+            close(watched, report, standard_input)
 
     @property
     def output(self) -> str:
         return self.tail.decode("utf-8", "replace")
 
-    def wait(self, timeout: float) -> int | None:
+    def wait(self, timeout: float | None) -> int | None:
         """Its exit code, negative for a signal; None if it took longer than ``timeout`` seconds and was stopped."""
         try:
-            in_time = self.read(("exit", *LAST_WORDS), time.monotonic() + timeout)
+            in_time = self.read(("exit", *LAST_WORDS), None if timeout is None else time.monotonic() + timeout)
         finally:
             self.end()
         return self.exit_code() if in_time else None
 
-    def read(self, words: Sequence[str], deadline: float) -> bool:
+    def read(self, words: Sequence[str], deadline: float | None) -> bool:
         """Read its output until one of these is reported; False when the deadline (monotonic seconds) comes first."""
         assert self.supervisor.stdout is not None
         output = self.supervisor.stdout.fileno()
@@ -74,7 +75,7 @@ class Program:
             selector.register(self.reports, selectors.EVENT_READ)
             selector.register(output, selectors.EVENT_READ)
             while not any(word in self.reported() for word in words):
-                ready = selector.select(max(deadline - time.monotonic(), 0))
+                ready = selector.select(None if deadline is None else max(deadline - time.monotonic(), 0))
                 if not ready:
                     return False
                 for key, _ in ready:
@@ -130,6 +131,22 @@ class Program:
 
     def cannot_start(self, reason: object, where: str = "") -> TaskFailed:
         return TaskFailed(f"'{self.name}' cannot be started{where}: {reason}")
+
+
+def of_the_program(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables of the worker that a program may see."""
+    return {name: value for name, value in variables.items() if not OF_THE_WORKER.match(name)}
+
+
+def in_memory(text: str) -> int:
+    """A descriptor that reads the text from memory: it may be a secret, and a pipe may be too small for it."""
+    if not text:
+        return os.open(os.devnull, os.O_RDONLY)
+    descriptor = os.memfd_create("stdin")
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(text.encode("utf-8", "replace"))
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 def close(*descriptors: int) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 from scheduler import references, timing
 from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Declared, Policies, Schedule, ScheduleFile
 from scheduler.model.alerts import Alerts
-from scheduler.validate import elsewhere, meaning
+from scheduler.model.what_runs import KINDS
+from scheduler.validate import elsewhere, meaning, what_runs
 from scheduler.validate.meaning import KEYS, Calendars, Tasks
 from scheduler.validate.terms import MAX_FINDINGS, NAME_RULE, Finding, Path, check, near, shown
 
 Outcome = tuple[Declared | None, list[Finding]]
 NAME = re.compile(NAME_PATTERN)
-CALL = ("task", "args", "kwargs")
+CALL = frozenset({"task", "args", "kwargs"})
 OPTIONAL = [name for name, field in Schedule.model_fields.items() if field.default is None and name not in TIMING_KINDS]
 TIMED_BY = frozenset({*TIMING_KINDS, "timezone"})
 NO_TIMING = "it has no timing"
@@ -41,6 +42,7 @@ class Gate:
             what = f"a schedule must be a mapping with keys such as task: and cron:, not {shown(data)}"
             return None, [*findings, Finding((), what, "indent its keys below its name")]
         findings += timing_key_findings(data)
+        findings += what_runs.key_findings(data)
         findings += empty_findings(data)
         fields = {**self.inherited, **data}
         schedule, wrong = check(Schedule, fields)
@@ -59,16 +61,19 @@ class Gate:
         declared = Declared(name, schedule, excluded)
         if broken.isdisjoint(TIMED_BY) and not schedule.model_fields_set.isdisjoint(TIMING_KINDS):
             findings += meaning.timing_findings(declared)
-        for key in ("args", "kwargs", "celery_options"):
+        for key in ("celery_options", *references.KEYS):
             if key in schedule.model_fields_set:
                 findings += islice(meaning.json_findings(getattr(schedule, key), (key,)), MAX_FINDINGS)
+        findings += what_runs.value_findings(schedule)
         if self.tasks is not None and broken.isdisjoint(CALL):
             findings += self.call(schedule, self.tasks)
             findings += meaning.link_findings(schedule, self.tasks)
         return declared, findings
 
     def call(self, schedule: Schedule, tasks: Tasks) -> list[Finding]:
-        """Findings about the task and its arguments."""
+        """Findings about the task and its arguments; none for a command, which needs no task of yours."""
+        if schedule.task is None:
+            return []
         key = (schedule.task, len(schedule.args), tuple(schedule.kwargs))
         if key not in self.calls:
             self.calls[key] = [*meaning.task_findings(schedule, tasks)]
@@ -103,7 +108,7 @@ def without_answered(findings: list[Finding], data: Mapping[str, Any]) -> list[F
     answered = [
         finding
         for finding in missing
-        if (finding.path and "task" in given) or (finding.what == NO_TIMING and "timing" in given)
+        if (finding.path and given & {*KINDS}) or (finding.what == NO_TIMING and "timing" in given)
     ]
     return [finding for finding in findings if finding not in answered] if answered else findings
 
@@ -125,7 +130,7 @@ def salvage(fields: Mapping[str, Any], wrong: list[Finding]) -> Schedule | None:
     """The schedule without its broken keys, so that the others can be checked too."""
     broken = {finding.path[0] for finding in wrong if finding.path}
     kept = {key: value for key, value in fields.items() if key not in broken}
-    return check(Schedule, {"task": "-", **kept})[0]
+    return check(Schedule, kept)[0]
 
 
 def top(data: Mapping[str, Any]) -> tuple[ScheduleFile, list[Finding]]:
@@ -183,7 +188,7 @@ def unknown_sinks(path: Path, to: Iterable[str] | None, alerts: Alerts) -> list[
 def misplaced(finding: Finding, rest: Mapping[str, Any]) -> Finding:
     """Give a better remedy for a schedule at the top level than for any unknown key."""
     value = rest.get(str(finding.path[0])) if len(finding.path) == 1 else None
-    if finding.at_key and isinstance(value, dict) and "task" in value:
+    if finding.at_key and isinstance(value, dict) and not value.keys().isdisjoint(KINDS):
         return finding._replace(remedy="put schedules below `schedules:`, indented")
     return finding
 

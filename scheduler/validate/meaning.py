@@ -12,12 +12,14 @@ from typing import Any
 
 from scheduler import references, timing
 from scheduler.model import TIMING_KINDS, Declared, Schedule, read_instant
+from scheduler.model.what_runs import FILE_ONLY, kind_of
 from scheduler.schedule_file import printable
 from scheduler.validate.terms import MAX_FINDINGS, Finding, Path, near, shown
 
 Tasks = Mapping[str, inspect.Signature | None]
 Calendars = Mapping[str, tuple[str, ...]]
 MAX_DEPTH = 32
+CALL = ("task", "args", "kwargs")
 SCALARS = frozenset({str, int, bool, type(None)})
 KEYS = frozenset({*Schedule.model_fields, "except"})
 REFERENCES = "write ${NAME} or ${file:/path}, and $${ for a literal ${"
@@ -98,20 +100,21 @@ def listed(names: Mapping[str, object]) -> str:
 
 def task_findings(schedule: Schedule, tasks: Tasks) -> Iterator[Finding]:
     """Findings if the task is not registered or does not accept these arguments."""
-    if schedule.task not in tasks:
-        hint = near(schedule.task, tasks)
+    name = schedule.task or ""
+    if name not in tasks:
+        hint = near(name, tasks)
         remedy = f"{hint} T{SOURCE[1:]}" if hint else SOURCE
-        yield Finding(("task",), f"{UNKNOWN_TASK} {shown(schedule.task)}", remedy)
+        yield Finding(("task",), f"{UNKNOWN_TASK} {shown(name)}", remedy)
         return
-    if serializer := getattr(tasks, "refused", {}).get(schedule.task):
-        what = f"task {shown(schedule.task)} sends its messages as {shown(serializer)}, and workers accept JSON only"
+    if serializer := getattr(tasks, "refused", {}).get(name):
+        what = f"task {shown(name)} sends its messages as {shown(serializer)}, and workers accept JSON only"
         yield Finding(("task",), what, "remove serializer= from the task")
-    signature = tasks[schedule.task]
+    signature = tasks[name]
     if signature is None:
         return
     unexpected = unexpected_arguments(schedule, signature)
     for key in unexpected:
-        what = f"task {shown(schedule.task)} takes no argument {shown(key)}"
+        what = f"task {shown(name)} takes no argument {shown(key)}"
         remedy = f"{near(key, signature.parameters)} {takes(signature)}".strip()
         yield Finding(("kwargs", key), what, remedy, at_key=True)
     try:
@@ -119,7 +122,7 @@ def task_findings(schedule: Schedule, tasks: Tasks) -> Iterator[Finding]:
             signature.bind(*schedule.args, **schedule.kwargs)
     except TypeError as error:
         key = "args" if schedule.args else "kwargs" if schedule.kwargs else "task"
-        yield Finding((key,), f"the arguments do not match task {shown(schedule.task)}: {error}", takes(signature))
+        yield Finding((key,), f"the arguments do not match task {shown(name)}: {error}", takes(signature))
 
 
 def link_findings(schedule: Schedule, tasks: Tasks) -> Iterator[Finding]:
@@ -153,21 +156,24 @@ class Reserved:
 
     def findings(self, fields: Mapping[str, Any]) -> list[Finding]:
         """What these fields of a schedule set of such a task."""
-        task = fields.get("task")
         options = fields.get("celery_options", {})
         if options and not any(options == kept.get("celery_options") for kept in self.kept):
             what = "celery_options can start any task, so only the schedule file or the application may set them"
             return [Finding(("celery_options",), what, "declare it there")]
-        if task not in self.tasks:
+        kind, task = kind_of(fields), fields.get("task")
+        if kind == "task" and task not in self.tasks and fields.keys().isdisjoint(FILE_ONLY):
             return []
-        what = f"task {shown(task)} acts on the machine by its arguments, which only the schedule file may set"
+        what = (
+            f"task {shown(task)} acts on the machine by its arguments" if kind == "task" else f"{kind} runs a program"
+        )
+        what += ", which only the schedule file may set"
         empty: dict[str, Any] = {"args": [], "kwargs": {}}
         changed = [
             key
-            for key in ("task", "args", "kwargs")
+            for key in (*CALL, *FILE_ONLY)
             if not any(fields.get(key, empty.get(key)) == kept.get(key, empty.get(key)) for kept in self.kept)
         ]
-        return [Finding((key,), what, "declare it there") for key in (changed if self.kept else ["task"])]
+        return [Finding((key,), what, "declare it there") for key in (changed if self.kept else [kind])]
 
 
 def unexpected_arguments(schedule: Schedule, signature: inspect.Signature) -> list[str]:

@@ -30,12 +30,13 @@ TERMS = {
     "string_too_short": ("is empty", "write at least one character"),
     "string_pattern_mismatch": ("{input} is not a valid name", NAME_RULE),
     "control_characters": ("{input} contains a line break or another control character", "remove it"),
+    "too_short": ("is empty", "write at least {min_length}"),
     "too_long": ("has {actual_length} entries", "use at most {max_length}"),
     "tuple_type": ("must be a list, not {input}", "write [a, b], or one '- item' per line"),
     "dict_type": ("must be a mapping, not {input}", "write key: value lines, or {{}} for none"),
     "model_type": ("must be a mapping, not {input}", "write key: value lines, or {{}} for none"),
 }
-UNITS = {"every": "write it with a unit, such as 30s, 10m or 1h30m"}
+UNITS = {"every": "write it with a unit, such as 30s, 10m or 1h30m", "shell": "write command: for a list"}
 
 
 class Finding(NamedTuple):
@@ -84,6 +85,9 @@ def translate(noun: type[BaseModel], details: Any) -> Finding:
     if kind == "string_type" and key in TIMING_KINDS and isinstance(details["input"], (dict, list)):
         what = f"{key} must be text, not {shown(details['input'])}"
         return Finding(path, what, elsewhere.timing_remedy(details["input"]) or UNITS.get(key, "quote it"))
+    if kind == "tuple_type" and key == "command":
+        what = f"command must be a list, not {shown(details['input'])}"
+        return Finding(path, what, elsewhere.command_remedy(details["input"]) or "write [program, argument]")
     what, remedy = TERMS.get(kind, (f"is invalid: {details['msg']}", "see the JSON Schema"))
     words = {**context, "key": key, "input": shown(details["input"]), "text": UNITS.get(key, "quote it")}
     return Finding(path, f"{key} {what.format(**words)}", remedy.format(**words), details["type"] == "missing")

@@ -330,6 +330,19 @@ def test_a_program_that_exceeds_the_timeout_of_its_run_keeps_its_output(shop: Sh
     assert run.result == "TimedOut: 'sh' was stopped: its run exceeded its timeout: working\nworking\n"
 
 
+def test_a_shell_line_runs_as_it_is_written_with_its_variables_directory_and_input(shop: Shop, directory: Path) -> None:
+    line = 'for part in a b; do echo "${part}${NONE:-!} $$ $(pwd) $WHO"; done | sed s/[0-9][0-9]*/PID/; cat; exit 3'
+    given: dict[str, Any] = {"environment": {"WHO": "ann"}, "stdin": "typed\n", "directory": str(directory)}
+    run = shop.run(None, shell=line, success_codes=[0, 3], **given)
+    assert (run.outcome, run.task) == ("succeeded", "scheduler.tasks.run_command")
+    assert f"a! PID {directory} ann\nb! PID {directory} ann\ntyped\n" in run.result.replace("\\n", "\n")
+
+
+def test_a_program_of_a_schedule_is_limited_by_the_timeout_of_the_schedule_alone(shop: Shop) -> None:
+    run = shop.run(None, command=["sh", "-c", "echo working; exec sleep 60"], timeout="1s")
+    assert (run.outcome, run.reason) == ("failed", "time limit")
+
+
 def test_a_call_from_a_program_runs_and_leaves_its_result_in_redis(shop: Shop) -> None:
     from scheduler.tasks import log_it
 

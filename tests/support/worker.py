@@ -44,13 +44,13 @@ class Shop:
         self.dispatcher = Dispatcher(app, client, self.keys, settings)
         self.bodies = directory / "bodies"
 
-    def add(self, task: str, *args: Any, **fields: Any) -> Entry:
+    def add(self, task: str | None, *args: Any, **fields: Any) -> Entry:
         name = f"s{next(NUMBERS)}"
         wanted = declared(name, **{"task": task, "args": list(args), "every": "1h", "overlap": "allow"} | fields)
         self.store.write([Write(name, None, entry_of(wanted, "admin", now=from_seconds(time.time())))])
         return self.store.get(name)
 
-    def send(self, task: str, *args: Any, **fields: Any) -> str:
+    def send(self, task: str | None, *args: Any, **fields: Any) -> str:
         """A manual run of a new schedule; returns its id."""
         return self.dispatcher.run_now(self.add(task, *args, **fields), "ann")
 
@@ -65,7 +65,7 @@ class Shop:
             print(self.ledger.get(identity), self.worker.output())
             raise
 
-    def run(self, task: str, *args: Any, **fields: Any) -> Run:
+    def run(self, task: str | None, *args: Any, **fields: Any) -> Run:
         return self.ended(self.send(task, *args, **fields))
 
     def began(self, name: str) -> int:

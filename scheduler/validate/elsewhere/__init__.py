@@ -8,7 +8,7 @@ from collections.abc import Collection
 from scheduler.model import TIMING_KINDS, Policies
 from scheduler.printable import printable
 from scheduler.schedule_file.write_back.yaml_text import Unwritable, render
-from scheduler.validate.elsewhere.values import Fields, timing_fields
+from scheduler.validate.elsewhere.values import Fields, command, timing_fields
 from scheduler.validate.elsewhere.words import LISTS, WORDS
 
 MAX_LINE = 300  #: characters of a line worth pasting
@@ -34,6 +34,12 @@ def remedy(key: str, value: object, allowed: Collection[str]) -> str | None:
 def timing_remedy(value: object) -> str | None:
     """The line for a timing given as a mapping or a list, such as ``{minute: 0, hour: 9}``."""
     fields = timing_fields(value)
+    return f"write {written(fields)}" if fields else None
+
+
+def command_remedy(value: object) -> str | None:
+    """The line for a command that is given as text."""
+    fields = command(value)
     return f"write {written(fields)}" if fields else None
 
 

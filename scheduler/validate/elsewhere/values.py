@@ -114,17 +114,19 @@ def instances(value: object) -> Fields | None:
 
 
 def command(value: object) -> Fields | None:
-    """A command line, or an argument list; one that may hold a secret is not repeated in a message."""
+    """A line or a list as ``shell`` or ``command``; one that may hold a secret is not repeated in a message."""
     if SECRET.search(str(value)):
         return None
     if isinstance(value, str):
         try:
-            value = ["/bin/sh", "-c", value] if SHELL_SIGNS.search(value) else shlex.split(value)
+            if SHELL_SIGNS.search(value):
+                return {"shell": value}
+            value = shlex.split(value)
         except ValueError:
             return None
     if not isinstance(value, (list, tuple)) or not value or not all(isinstance(word, str) for word in value):
         return None
-    return {"task": "scheduler.tasks.run_command", "kwargs": {"argv": list(value)}}
+    return {"command": list(value)}
 
 
 def options(value: object) -> Fields | None:

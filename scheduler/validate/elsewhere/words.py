@@ -38,7 +38,7 @@ EVENT = Word(("cron", "every", "timezone"), calendar_event, 'cron: "30 2 * * *"'
 AT = Word(("at", "cron", "timezone"), timing_fields, "at: 2026-12-24 18:00")
 ZONE = Word(("timezone",), text("timezone"), "timezone: Europe/Berlin")
 TASK = Word(("task",), text("task"), "task: with the name of a Celery task")
-COMMAND = Word(("task", "kwargs"), command, "task: scheduler.tasks.run_command and kwargs: {argv: [/usr/bin/program]}")
+COMMAND = Word(("command", "shell"), command, "command: [/usr/bin/program, argument], or shell: with the line")
 NAME = Word((), unclear, "leave it out: a schedule's name is the key above its own keys")
 QUEUE = Word(("queue",), text("queue"), "queue: with the queue's name")
 EXPIRES = Word(("expires",), seconds("expires"), "expires: 1h")
@@ -73,7 +73,7 @@ WORDS: dict[str, Word] = {
     **dict.fromkeys(("clocked", "clockedtime", "rundate", "runat", "eta", "once"), AT),
     **dict.fromkeys(("timezone", "tz", "crontz", "zone", "zoneinfo", "timezoneinfo"), ZONE),
     **dict.fromkeys(("class", "klass", "worker", "job", "jobclass", "func", "function", "taskname", "regtask"), TASK),
-    **dict.fromkeys(("command", "cmd", "execstart", "exec", "run", "script", "shell", "argv"), COMMAND),
+    **dict.fromkeys(("cmd", "execstart", "exec", "run", "script", "argv"), COMMAND),
     **dict.fromkeys(("name", "id", "title", "jobname"), NAME),
     **dict.fromkeys(("queuename", "routingkey"), QUEUE),
     **dict.fromkeys(("expireseconds", "expire", "expiration", "ttl"), EXPIRES),

@@ -207,6 +207,22 @@ def test_a_command_of_the_file_cannot_be_changed_here(
     assert store.get("sync").fields["every"] == "2h"
 
 
+@pytest.mark.parametrize("runs", ["command: [/bin/true]", "shell: /bin/true"])
+def test_a_program_of_the_file_is_timed_here_and_changed_only_there(
+    admin: Browser, store: Store, load: Callable[[str], None], runs: str
+) -> None:
+    load(f"schedules: {{sync: {{{runs}, every: 1h, environment: {{A: b}}}}}}")
+    before = store.get("sync").fields
+    answer = admin.submit("/schedules/sync/edit", kwargs='{"argv": ["/bin/rm", "-rf", "/"]}')
+    assert (answer.status_code, store.get("sync").fields) == (422, before)
+    assert "kwargs belongs to task" in text(answer)
+    assert admin.submit("/schedules/sync/edit", timing="2h").status_code == 200
+    assert store.get("sync").fields == before | {"every": "2h"}
+    assert "set its arguments in the schedule file" in text(admin.get("/schedules/sync/edit"))
+    kind = runs.partition(":")[0]
+    assert admin.submit("/schedules/new", name="mine", task=kind, timing="@daily").status_code == 422
+
+
 @pytest.fixture
 def own_task(celery: Celery) -> None:
     @celery.task(name="reports.purge", file_only=True, shared=False)

@@ -184,3 +184,28 @@ def test_a_command_leaves_no_open_files() -> None:
         with pytest.raises(TaskFailed, match=r"^'true' cannot be started in '/no/such': No such file"):
             tasks.run_command(["true"], directory="/no/such")
     assert open_files() <= before
+
+
+def test_a_command_gets_its_variables_beside_the_worker_s_and_its_path_finds_the_program(tmp_path: Path) -> None:
+    (tmp_path / "own-tool").write_text('#!/bin/sh\necho "$HOME $GREETING"\n')
+    (tmp_path / "own-tool").chmod(0o755)
+    environment = {"GREETING": "hello world", "PATH": f"{tmp_path}:/bin:/usr/bin"}
+    assert tasks.run_command(["own-tool"], environment=environment)["output"] == f"{os.environ['HOME']} hello world\n"
+
+
+def test_a_command_reads_its_standard_input_however_long() -> None:
+    text = "x" * 200_000 + "\nend"
+    assert tasks.run_command(["wc", "-c"], stdin=text)["output"].split() == [str(len(text))]
+    assert tasks.run_command(["cat"])["output"] == ""
+
+
+def test_a_command_succeeds_with_the_exit_codes_that_its_schedule_names() -> None:
+    assert tasks.run_command(["sh", "-c", "exit 1"], success_codes=[0, 1])["exit_code"] == 1
+    with pytest.raises(TaskFailed, match="failed with exit code 2"):
+        tasks.run_command(["sh", "-c", "exit 2"], success_codes=[0, 1])
+    with pytest.raises(TaskFailed, match="failed with exit code 0"):
+        tasks.run_command(["true"], success_codes=[1])
+
+
+def test_a_command_without_a_timeout_runs_to_its_end() -> None:
+    assert tasks.run_command(["sh", "-c", "sleep 0.1; echo done"], timeout=None)["output"] == "done\n"

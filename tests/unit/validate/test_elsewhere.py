@@ -38,7 +38,10 @@ TIMINGS = [
 ]
 OTHERS = [
     ("class: HardJob", "task: HardJob"),
-    ("command: /usr/bin/backup all", "task: scheduler.tasks.run_command and kwargs: {argv: [/usr/bin/backup, all]}"),
+    ("ExecStart: /usr/bin/backup all", "command: [/usr/bin/backup, all]"),
+    ("cmd: 'backup | gzip > /srv/b.gz'", 'shell: "backup | gzip > /srv/b.gz"'),
+    ("command: /usr/bin/backup all", "command: [/usr/bin/backup, all]"),
+    ("command: backup > /srv/b", 'shell: "backup > /srv/b"'),
     ("options: {queue: reports, expires: 60}", "queue: reports and expires: 1m"),
     ("one_off: true", "max_runs: 1"),
     ("expire_seconds: 60", "expires: 1m"),
@@ -76,7 +79,7 @@ def test_a_timing_of_another_scheduler_is_one_error_with_the_lines_to_paste(thei
 
 @pytest.mark.parametrize(("theirs", "ours"), OTHERS)
 def test_any_other_key_is_one_error_with_the_lines_to_paste(theirs: str, ours: str) -> None:
-    task = [] if "task:" in ours else ["task: a.b"]
+    task = [] if ours.startswith(("task:", "command:", "shell:")) else ["task: a.b"]
     assert told(schedule(*task, "every: 5m", theirs)) == [f"write {ours}"]
     assert told(schedule(*task, "every: 5m", *ours.split(" and "))) == []
 
@@ -98,8 +101,8 @@ def test_a_whole_schedule_of_another_scheduler_has_one_error_for_each_of_its_key
         ("options: {eta: x}", "write its queue, priority, expires and timeout"),
         ("concurrencyPolicy: Replace", "write overlap: skip, since a running run is never replaced"),
         (
-            "command: mysqldump --password=hunter2",
-            "write task: scheduler.tasks.run_command and kwargs: {argv: [/usr/bin/program]}",
+            "cmd: mysqldump --password=hunter2",
+            "write command: [/usr/bin/program, argument], or shell: with the line",
         ),
     ],
 )

@@ -202,8 +202,10 @@ def test_file_and_form_answer_a_timing_of_another_scheduler_with_ours(timing: di
     assert str(in_form).endswith(f" — write {lines}")
 
 
-def test_a_schedule_without_a_task_says_so_at_its_name() -> None:
-    assert told("schedules:\n  x:\n    every: 5m\n") == ["s.yaml:2:3: schedule 'x': task is missing — add task:"]
+def test_a_schedule_that_runs_nothing_says_so_at_its_name() -> None:
+    assert told("schedules:\n  x:\n    every: 5m\n") == [
+        "s.yaml:2:3: schedule 'x': it names nothing to run — write exactly one of task, command and shell"
+    ]
 
 
 @pytest.mark.parametrize(

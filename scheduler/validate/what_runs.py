@@ -1,0 +1,60 @@
+"""Checks of what a schedule runs: a task, a program or a shell line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from scheduler.model import Schedule
+from scheduler.model.what_runs import FILE_ONLY, KINDS, OF_PROGRAMS
+from scheduler.validate.terms import MAX_FINDINGS, Finding, Path, shown
+
+ONE_KIND = "write exactly one of task, command and shell"
+VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+
+
+def key_findings(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Errors unless exactly one key says what runs, and for keys that belong to another one."""
+    given = [kind for kind in KINDS if kind in data]
+    if not given:
+        yield Finding(("task",), "it names nothing to run", ONE_KIND, at_key=True)
+        return
+    if len(given) > 1:
+        what = f"{', '.join(given[:-1])} and {given[-1]} are {'both' if len(given) == 2 else 'all'} given"
+        yield Finding((given[-1],), what, ONE_KIND, at_key=True)
+    runs_program = not {"command", "shell"}.isdisjoint(given)
+    for key in () if runs_program else OF_PROGRAMS:
+        if key in data:
+            yield Finding((key,), f"{key} belongs to command and shell", "delete it", at_key=True)
+    for key in () if "task" in given else ("args", "kwargs"):
+        if data.get(key):
+            yield Finding((key,), f"{key} belongs to task", f"write the arguments into {given[0]}", at_key=True)
+
+
+def value_findings(schedule: Schedule) -> Iterator[Finding]:
+    """Errors for values that no program can get."""
+    if schedule.model_fields_set.isdisjoint(FILE_ONLY):
+        return
+    if schedule.command is not None and not schedule.command[0].strip():
+        yield Finding(("command", 0), "command begins with an empty text", "write the program first")
+    if schedule.shell is not None and not schedule.shell.strip():
+        yield Finding(("shell",), "shell is empty", "write a line for the shell")
+    if not schedule.directory.startswith(("/", "${")):
+        what = f"directory must be an absolute path, not {shown(schedule.directory)}"
+        yield Finding(("directory",), what, "begin it with /")
+    wrong = [name for name in schedule.environment if not VARIABLE.fullmatch(name)]
+    for name in wrong[:MAX_FINDINGS]:
+        what = f"{shown(name)} cannot be the name of an environment variable"
+        yield Finding(("environment", name), what, "use letters, digits and _, and no digit first", at_key=True)
+    for path, text in texts(schedule):
+        if "\0" in text:
+            yield Finding(path, "it contains a NUL character, which no program can get", "delete it")
+
+
+def texts(schedule: Schedule) -> Iterator[tuple[Path, str]]:
+    """The texts that a program gets, with their paths."""
+    yield from ((("command", index), text) for index, text in enumerate(schedule.command or ()))
+    yield from ((("environment", name), text) for name, text in schedule.environment.items())
+    yield ("shell",), schedule.shell or ""
+    yield ("directory",), schedule.directory
