@@ -15,7 +15,7 @@ class Alert:
     """What changed, since when, why and what to do. Times are epoch seconds; a sink shows them in UTC."""
 
     id: str  #: the same when a message is sent again, so that a receiver can drop the second
-    event: str  #: ``failing``, ``lost``, ``late``, ``stuck``, ``recovered``, ``problem`` or ``test``
+    event: str  #: one of ``EVENTS`` in model/alerts.py, or ``test``
     severity: str  #: ``critical``, ``warning`` or ``ok``
     subject: str  #: the name of a schedule, or a part of the service: ``beat``, ``workers``, ``redis``, ``file``
     at: float  #: when it changed
@@ -25,7 +25,7 @@ class Alert:
     remedy: str = ""  #: what to do
     output: str = ""  #: the last lines that the run printed
     link: str = ""  #: the schedule on the page, where the page's address is known
-    count: int = 1  #: how many in a row failed; of a group: how many subjects changed
+    count: int = 1  #: how many in a row failed, or were missed; of a group: how many subjects changed
     subjects: tuple[str, ...] = ()  #: of a group: the first MAX_SUBJECTS
 
     def to_json(self) -> str:
@@ -59,6 +59,8 @@ class Alert:
             return f"Solved: {self.reason}"
         if self.event == "failing" and self.count > 1:
             return f"{self.subject} is failing: {self.count} runs in a row"
+        if self.event == "missed" and self.count > 1:
+            return f"{self.subject} missed {self.count} runs"
         return f"{self.subject} {VERBS.get(self.event, self.event)}"
 
     def text(self) -> str:
@@ -88,6 +90,8 @@ VERBS = {
     "lost": "lost a run",
     "late": "is late",
     "stuck": "is stuck",
+    "missed": "missed a run",
+    "slow": "is slow",
     "recovered": "is well again",
     "test": "works",
 }
@@ -96,6 +100,8 @@ GROUPS = {
     "lost": "schedules lost a run",
     "late": "schedules are late",
     "stuck": "schedules are stuck",
+    "missed": "schedules missed runs",
+    "slow": "schedules are slow",
     "recovered": "are well again",
     "problem": "problems of the service",
 }

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import shlex
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
-from scheduler.alerts.alert import MAX_SUBJECTS, Alert
+from scheduler.alerts.alert import Alert
+from scheduler.alerts.messages import because, grouped, new_id, of_change, remedy
 from scheduler.alerts.rules import Rule, Rules
-from scheduler.command_name import with_command_name
-from scheduler.model import Reason
 from scheduler.storage.alerts import HealthChange
 from scheduler.storage.records import loads, read_or, record
 
 PROBLEM_LASTS_S = 20.0  #: seconds for which a problem of the service must be there, or gone, before it is said
 UNSTARTED = "unstarted:"  #: what the keys of late and stuck schedules begin with
-MAX_SINGLE = 3  #: alerts of one event for one sink in one look; more become one message
-REMEDY = "see `scheduler history {name}`; the next run that succeeds ends this"
+PROBLEM = "problem:"
+#: What the keys of schedules begin with, by the event; each kind has its own state, cooldown and reminder.
+PREFIXES = {"missed": "missed:", "slow": "slow:", "in time": "slow:"}
+SCHEDULE = "schedule:"
 
 
 class ServiceProblem(Protocol):
@@ -41,7 +40,7 @@ class ServiceProblem(Protocol):
 class Told:
     """What the last alert about a schedule or problem said. Times are epoch seconds."""
 
-    state: str = "ok"  #: or ``failing``, ``late``, ``stuck``
+    state: str = "ok"  #: or ``failing``, ``late``, ``stuck``, ``slow``
     at: float = 0.0  #: when it was said
     since: float = 0.0  #: when it began to fail
     reason: str = ""
@@ -70,10 +69,12 @@ class Teller:
 
     def change(self, change: HealthChange, now: float) -> None:
         """Take a change of health into account; it is said at once, or after the cooldown."""
-        key, rule = f"schedule:{change.name}", self.rules.of(change.name)
+        key, rule = PREFIXES.get(change.event, SCHEDULE) + change.name, self.rules.of(change.name)
         told = self.told.get(key, Told())
-        if change.event != "recovered" and change.count == 1 and told.state == "failing" and not told.pending:
+        if change.event in ("failing", "lost") and change.count == 1 and told.state == "failing" and not told.pending:
             told = Told()  # the schedule of that name which failed before was removed
+        if change.event == "missed" and (earlier := pending(told)):
+            change = replace(change, since=earlier.since, count=earlier.count + change.count)
         self.note(key, replace(told, pending=json.dumps(asdict(change))))
         self.say_pending(key, rule, now)
 
@@ -81,34 +82,31 @@ class Teller:
         """Say what waited for the end of a cooldown."""
         for key, told in list(self.told.items()):
             if told.pending:
-                self.say_pending(key, self.rules.of(key.removeprefix("schedule:")), now)
-            elif told.state == "ok" and key.startswith(("schedule:", UNSTARTED)) and self.cooled(told, key, now):
+                self.say_pending(key, self.rule_of(key), now)
+            elif told.state == "ok" and now - told.at >= self.rule_of(key).cooldown:
                 self.note(key, None)
 
-    def cooled(self, told: Told, key: str, now: float) -> bool:
-        return now - told.at >= self.rules.of(key.partition(":")[2]).cooldown
+    def rule_of(self, key: str) -> Rule:
+        """The rule of a schedule; of the service, because no schedule has a colon in its name."""
+        return self.rules.of(key.partition(":")[2])
 
-    def reminders(self, now: float) -> list[str]:
-        """The schedules whose last alert said that they fail, and whose `reminder` is due."""
-        names = []
+    def reminders(self, now: float) -> dict[str, str]:
+        """The schedules whose last alert said that they are failing or slow and whose `reminder` is due, by key."""
+        due = {}
         for key, told in self.told.items():
-            name = key.removeprefix("schedule:")
-            rule = self.rules.of(name)
-            wait = rule.reminder if name != key and told.state == "failing" and not rule.off else 0.0
-            if wait and not told.pending and now - told.at >= wait:
-                names.append(name)
-        return names
+            is_theirs = key.startswith((SCHEDULE, PREFIXES["slow"])) and told.state != "ok" and not told.pending
+            if is_theirs and not self.rule_of(key).off and is_reminded(self.rule_of(key), told, now):
+                due[key] = key.partition(":")[2]
+        return due
 
-    def remind(self, name: str, count: int, now: float) -> None:
-        """Say again that this schedule fails, ``count`` times in a row by now; 0 says nothing and forgets it."""
-        key, rule = f"schedule:{name}", self.rules.of(name)
-        told = self.told[key]
+    def remind(self, key: str, count: int, now: float) -> None:
+        """Say again that this schedule fails, ``count`` times in a row by now, or is slow; 0 forgets it instead."""
+        name, told = key.partition(":")[2], self.told[key]
         if not count:
             return self.note(key, None)
-        self.add(
-            rule,
-            Alert(new_id(), "failing", "warning", name, now, told.since, None, told.reason, remedy(name), count=count),
-        )
+        why, what = told.reason, remedy(name, told.state)
+        alert = Alert(new_id(), told.state, "warning", name, now, told.since, None, why, what, count=count)
+        self.add(self.rule_of(key), alert)
         self.note(key, replace(told, at=now))
 
     def say_pending(self, key: str, rule: Rule, now: float) -> None:
@@ -117,38 +115,44 @@ class Teller:
             return self.note(key, None)
         if told is None or not told.pending or (told.at and now - told.at < rule.cooldown):
             return
-        change = read_or(None, lambda text: HealthChange(**loads(text)), told.pending)
+        change = pending(told)
         event = change and due_event(change, rule, told)
         told = replace(told, pending="")
         if not change or not event:
             return self.note(key, told if told.at else None)
         if event in rule.events:
             self.add(rule, of_change(change, event, now))
-        if event == "recovered" and not rule.cooldown:
+        state = {"recovered": "ok", "missed": "ok", "slow": "slow"}.get(event, "failing")
+        if state == "ok" and not rule.cooldown:
             return self.note(key, None)
-        self.note(key, Told("ok" if event == "recovered" else "failing", now, change.since, because(change)))
+        self.note(key, Told(state, now, change.since, because(change)))
 
     # the service
 
     def problems(self, found: Iterable[tuple[str, ServiceProblem]], now: float) -> None:
         """Compare the problems that are there, each with its kind, with those that were said."""
-        there = {f"problem:{kind}:{problem.subject}": problem for kind, problem in found}
-        known = {key for key in self.told if key.startswith("problem:")}
+        there = {f"{PROBLEM}{kind}:{problem.subject}": problem for kind, problem in found}
+        known = {key for key, told in self.told.items() if key.startswith(PROBLEM) and told.state != "ok"}
         differing = there.keys() ^ known
         self.differs_since = {key: self.differs_since.get(key, now) for key in differing}
-        for key in [key for key, since in self.differs_since.items() if now - since >= PROBLEM_LASTS_S]:
-            subject = key.split(":", 2)[2]
-            if problem := there.get(key):
-                since = problem.since or self.differs_since[key]
-                alert = Alert(
-                    new_id(), "problem", problem.severity, subject, now, since, None, problem.sentence, problem.remedy
-                )
-                self.note(key, Told("failing", now, since, problem.sentence))
-            else:
-                told = self.told[key]
-                alert = Alert(new_id(), "recovered", "ok", subject, now, told.since, reason=told.reason)
-                self.note(key, None)
-            self.say(alert)
+        lasting = [key for key, since in self.differs_since.items() if now - since >= PROBLEM_LASTS_S]
+        reminded = [key for key in there.keys() & known if is_reminded(self.rules.rule, self.told[key], now)]
+        for key in lasting + reminded:
+            told = self.told.get(key, Told())
+            if not told.at or now - told.at >= self.rules.rule.cooldown:
+                self.say_problem(key, there.get(key), told, now)
+
+    def say_problem(self, key: str, problem: ServiceProblem | None, told: Told, now: float) -> None:
+        """Say that a problem is there, or solved."""
+        subject = key.split(":", 2)[2]
+        if problem:
+            since, why = told.since or problem.since or self.differs_since[key], problem.sentence
+            alert = Alert(new_id(), "problem", problem.severity, subject, now, since, None, why, problem.remedy)
+            self.note(key, Told("failing", now, since, why))
+        else:
+            alert = Alert(new_id(), "recovered", "ok", subject, now, told.since, reason=told.reason)
+            self.note(key, Told("ok", now) if self.rules.rule.cooldown else None)
+        self.say(alert)
 
     def say(self, alert: Alert) -> None:
         """Say something about the service, if the rule for all wants to hear it."""
@@ -175,8 +179,8 @@ class Teller:
                 name = key.removeprefix(UNSTARTED)
                 self.say_unstarted(name, state, found[name][1] if state != "ok" else None, now)
         for name, (state, problem) in found.items():
-            reminder = self.rules.of(name).reminder
-            if said.get(UNSTARTED + name) == state and reminder and now - self.told[UNSTARTED + name].at >= reminder:
+            key = UNSTARTED + name
+            if said.get(key) == state and is_reminded(self.rules.of(name), self.told[key], now):
                 self.say_unstarted(name, state, problem, now)
 
     def say_unstarted(self, name: str, state: str, problem: ServiceProblem | None, now: float) -> None:
@@ -213,8 +217,10 @@ class Teller:
 
 def due_event(change: HealthChange, rule: Rule, told: Told) -> str:
     """What is to be said of a change; empty for nothing, because it was said, or too few runs failed."""
-    if change.event == "recovered":
-        return "recovered" if told.state == "failing" else ""
+    if change.event in ("recovered", "in time"):
+        return "recovered" if told.state != "ok" else ""
+    if change.event in ("missed", "slow"):
+        return change.event if told.state == "ok" else ""
     if told.state == "failing":
         return ""
     if change.event == "lost" and "lost" in rule.events:
@@ -222,52 +228,11 @@ def due_event(change: HealthChange, rule: Rule, told: Told) -> str:
     return "failing" if change.count >= rule.failures else ""
 
 
-def of_change(change: HealthChange, event: str, now: float) -> Alert:
-    """The alert about a schedule. What the successful run printed is nothing to tell."""
-    well = event == "recovered"
-    return Alert(
-        new_id(),
-        event,
-        "ok" if well else "warning",
-        change.name,
-        now,
-        change.since or None,
-        change.due or None,
-        "" if well else because(change),
-        "" if well else remedy(change.name),
-        "" if well else change.output,
-        count=change.count,
-    )
+def pending(told: Told) -> HealthChange | None:
+    """The change that waits for the end of the cooldown."""
+    return read_or(None, lambda text: HealthChange(**loads(text)), told.pending) if told.pending else None
 
 
-def because(change: HealthChange) -> str:
-    """Why the run failed or was lost, in a sentence."""
-    sentence = next((known.sentence for known in Reason if known.value == change.reason), "")
-    return ": ".join(part for part in (sentence, " ".join(change.detail.split())) if part)
-
-
-def remedy(name: str) -> str:
-    return with_command_name(REMEDY.format(name=shlex.quote(name)))
-
-
-def new_id() -> str:
-    return uuid.uuid4().hex
-
-
-def grouped(alerts: Iterable[tuple[str, Alert]]) -> list[tuple[str, Alert]]:
-    """The same, but where a sink gets more than MAX_SINGLE of one event, one message with the first subjects."""
-    by_event: dict[tuple[str, str], list[Alert]] = {}
-    for sink, alert in alerts:
-        by_event.setdefault((sink, alert.event), []).append(alert)
-    made = []
-    for (sink, event), several in by_event.items():
-        made += [(sink, alert) for alert in ([group(event, several)] if len(several) > MAX_SINGLE else several)]
-    return made
-
-
-def group(event: str, alerts: list[Alert]) -> Alert:
-    """One alert about many."""
-    worst = next((level for level in ("critical", "warning") if any(it.severity == level for it in alerts)), "ok")
-    subjects = tuple(alert.title() if event == "problem" else alert.subject for alert in alerts[:MAX_SUBJECTS])
-    since = min((alert.since for alert in alerts if alert.since), default=None)
-    return Alert(new_id(), event, worst, "", alerts[0].at, since, None, "", "", count=len(alerts), subjects=subjects)
+def is_reminded(rule: Rule, told: Told, now: float) -> bool:
+    """Whether it is time to repeat the last alert."""
+    return bool(rule.reminder) and now - told.at >= rule.reminder

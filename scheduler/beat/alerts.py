@@ -11,7 +11,7 @@ import redis
 from scheduler import faults
 from scheduler.alerts.alert import Alert
 from scheduler.alerts.rules import Rules
-from scheduler.alerts.teller import Teller
+from scheduler.alerts.teller import PREFIXES, Teller
 from scheduler.beat.deliveries import Deliveries
 from scheduler.events import emit
 from scheduler.settings import Settings
@@ -88,6 +88,7 @@ class Look:
     def look(self, gap: Alert | None = None) -> float:
         """Returns the seconds until the next look; says ``gap`` too. Raises LostLock, or what redis-py raises."""
         teller, now = self._teller(), time.time()
+        alerts.note_slow(self.client, self.keys, self.token, now)
         changes = alerts.changes_after(self.client, self.keys, self.position, MAX_CHANGES)
         for _, change in changes:
             if change:
@@ -129,7 +130,9 @@ class Look:
         teller.unstarted(found, now, is_complete=facts.unstarted.is_complete)
 
     def _remind(self, teller: Teller, now: float) -> None:
-        if names := teller.reminders(now):
+        if due := teller.reminders(now):
             counts = {one.name: one.count for one in health.failing(self.client, self.keys).worst}
-            for name in names:
-                teller.remind(name, counts.get(name, 0), now)
+            slow = health.slow(self.client, self.keys, due.values())
+            for key, name in due.items():
+                is_slow = key.startswith(PREFIXES["slow"])
+                teller.remind(key, int(name in slow) if is_slow else counts.get(name, 0), now)

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from scheduler.alerts.alert import Alert, moment
+from scheduler.alerts.messages import new_id
 from scheduler.alerts.rules import Rules
 from scheduler.alerts.sinks.sink import SinkFailed
-from scheduler.alerts.teller import new_id
 from scheduler.beat.deliveries import GIVE_UP_S, PAUSES_S, Attempt
 from scheduler.command_name import with_command_name
 from scheduler.events import emit

@@ -54,7 +54,7 @@ local MAX_CHANGES = 10000
 local CHANGES_TTL_S = 7 * 86400
 
 local function note_change(prefix, ledger, event, health, run)
-  if event ~= 'recovered' and health.count > MAX_COUNTED then return end
+  if (event == 'failing' or event == 'lost') and health.count > MAX_COUNTED then return end
   local error = run.detail or ''
   if error == '' then error = run.result or '' end
   local added = redis.pcall('XADD', health_changes_key(prefix), 'MAXLEN', '~', MAX_CHANGES, '*', 'name', name_of(prefix, ledger),
@@ -137,4 +137,29 @@ local function note_end(prefix, ledger, run)
   write_health(ledger, health)
   index_health(prefix, ledger, health)
   note_change(prefix, ledger, run.outcome == 'lost' and 'lost' or 'failing', health, run)
+end
+
+-- Say that due instants were missed; once for a stretch, however often it grows.
+local function note_missed(prefix, ledger, skip)
+  local missed = {due = skip.last}
+  because(missed, skip.reason, skip.detail)
+  note_change(prefix, ledger, 'missed', {since = tonumber(skip.due) or 0, count = tonumber(skip.times)}, missed)
+end
+
+-- Say that a run takes longer than its schedule's `slow_after`; once, until a run is in time again.
+local function note_slow(prefix, ledger, run)
+  if redis.call('HSETNX', ledger, ':slow', run.started) == 0 then return end
+  local slow = {due = run.due, detail = run.slow_after}
+  note_change(prefix, ledger, 'slow', {since = tonumber(run.started) or 0, count = 1}, slow)
+end
+
+-- Compare how long a run took that is over; call it after the row is written.
+local function note_duration(prefix, ledger, id, run)
+  local limit, started, finished = tonumber(run.slow_after), tonumber(run.started), tonumber(run.finished)
+  if limit then redis.call('ZREM', slow_key(prefix), id) end
+  if limit and started and finished and finished - started > limit then
+    note_slow(prefix, ledger, run)
+  elseif run.outcome == 'succeeded' and redis.call('HDEL', ledger, ':slow') == 1 then
+    note_change(prefix, ledger, 'in time', {since = 0, count = 1}, {due = run.due})
+  end
 end

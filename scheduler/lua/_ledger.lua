@@ -2,9 +2,11 @@
 -- <prefix>:ledger:<name> is a hash: a schedule's runs, each a JSON object of texts under its id, and beside them
 --   ':last' the id of the row that was added last, ':open' the runs that are queued or running (lines 'deadline id' or 'running id';
 --   after its deadline a queued run counts as gone), ':waiting' the run that `overlap: queue` holds back,
---   ':floor' the latest due instant of an ended run that was trimmed, ':health' what its ended runs say, see _health.lua.
+--   ':floor' the latest due instant of an ended run that was trimmed, ':health' what its ended runs say and ':slow' since when
+--   they take too long, see _health.lua.
 -- <prefix>:failing holds the failing schedules; its score is since when.
 -- <prefix>:stuck holds the schedules whose newest run expired before a worker took it; its score is the first due instant of these.
+-- <prefix>:slow holds the id of every running run whose schedule has `slow_after`; its score is when the run becomes slow.
 -- <prefix>:sent:<queue> holds the id of every run whose message was pushed there and that no worker claimed yet; its score is the
 --   time of the push by Redis's clock. <prefix>:queues holds those queues.
 -- <prefix>:leases holds the id of every running run; its score is the end of its worker's lease. Before a worker claims it, a run that
@@ -18,6 +20,7 @@ local SENT_TTL_S = 30 * 86400 -- longer than any message waits in a queue
 local function ledger_key(prefix, name) return prefix .. ':ledger:' .. name end
 local function failing_key(prefix) return prefix .. ':failing' end
 local function stuck_key(prefix) return prefix .. ':stuck' end
+local function slow_key(prefix) return prefix .. ':slow' end
 local function health_changes_key(prefix) return prefix .. ':health_changes' end
 local function told_key(prefix) return prefix .. ':told' end
 local function alert_outbox_key(prefix, sink) return prefix .. ':alerts:' .. sink end
@@ -178,7 +181,7 @@ end
 -- Bound a ledger by age and by number. It may grow to twice the number, because trimming reads every row.
 local function bound(limits, ledger)
   if redis.call('PTTL', ledger) < limits.ttl / 2 then redis.call('PEXPIRE', ledger, limits.ttl) end
-  if redis.call('HLEN', ledger) <= 2 * limits.runs + 5 then return end
+  if redis.call('HLEN', ledger) <= 2 * limits.runs + 6 then return end
   local rows = redis.call('HGETALL', ledger)
   local runs = {}
   for i = 1, #rows, 2 do
@@ -200,6 +203,7 @@ local function bound(limits, ledger)
 end
 
 -- Add a stretch of instants that do not run to a ledger. It joins the row before where that is the same kind, so that a long pause is one row.
+-- Returns whether it is a row of its own.
 local function record_skip(limits, name, id, due, last, count, reason, detail)
   local ledger = ledger_key(limits.prefix, name)
   local latest = redis.call('HGET', ledger, ':last')
@@ -216,6 +220,7 @@ local function record_skip(limits, name, id, due, last, count, reason, detail)
     redis.call('HSET', ledger, id, cjson.encode(run), ':last', id)
   end
   bound(limits, ledger)
+  return run.count == tostring(count)
 end
 
 -- Push the run that `overlap: queue` held back, once no other run of the schedule is queued or running.

@@ -24,6 +24,10 @@ run.started = run.started or ARGV[5]
 run.attempt = tostring(tonumber(run.attempt or '0') + 1)
 write_run(ledger, id, run)
 if run.attempt == '1' then count_start(counters_key(limits.prefix), run) end
+if run.attempt == '1' and tonumber(run.slow_after) then
+  redis.call('ZADD', slow_key(limits.prefix), tonumber(run.started) + tonumber(run.slow_after), id)
+  redis.call('EXPIRE', slow_key(limits.prefix), LEASES_TTL_S)
+end
 set_open(ledger, id, 'running')
 was_claimed(limits.prefix, run, id)
 note_taken(limits.prefix, ledger)

@@ -24,6 +24,7 @@ if is_open then note_end(prefix, ledger, run) else recount(prefix, ledger) end
 note_expired(prefix, ledger, run)
 -- A run that no worker began keeps its place there: it still expires, also while a worker holds its message back.
 if outcome ~= 'queued' or run.attempt then redis.call('ZREM', leases_key(prefix), id) end
+if outcome ~= 'queued' then note_duration(prefix, ledger, id, run) end
 if outcome == 'queued' then
   set_open(ledger, id, ARGV[6])
   if run.queue then note_sent(prefix, run.queue, {ARGV[5], id}) end

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scheduler.model.fields import NAME_PATTERN, WHOLE, Duration, Text
 
-Event = Literal["failing", "lost", "late", "stuck", "recovered", "problem"]
-EVENTS: tuple[Event, ...] = ("failing", "lost", "late", "stuck", "recovered", "problem")
+Event = Literal["failing", "lost", "late", "stuck", "missed", "slow", "recovered", "problem"]
+EVENTS: tuple[Event, ...] = ("failing", "lost", "late", "stuck", "missed", "slow", "recovered", "problem")
 SINK_KINDS = ("email", "webhook", "command")
 MAX_FAILURES = 20  #: the ledger notes no more in a row, see ``_health.lua``
 SENDMAIL = "/usr/sbin/sendmail"

@@ -56,6 +56,9 @@ class Policies(Noun):
         description="Report the schedule as late if a run waits longer than this in its queue; `none` for as long as "
         "`expires`, or 5 minutes without it.",
     )
+    slow_after: Annotated[Duration | None, NONE] = Field(
+        None, description="Send an alert if a run takes longer than this; `none` for never. The run goes on."
+    )
     timeout: Annotated[Duration | None, NONE] = Field(
         None, description="Stop a run that takes longer; it has failed, as `time limit`. `none` for no limit."
     )

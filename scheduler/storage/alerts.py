@@ -18,15 +18,18 @@ SINKS_TTL_S = 7 * 86_400
 
 @dataclass(frozen=True)
 class HealthChange:
-    """A schedule began to fail, failed once more or is well again. Times are epoch seconds."""
+    """A schedule began to fail, failed once more, is well again, or a due instant was missed or a run slow.
+
+    Times are epoch seconds.
+    """
 
     name: str
-    event: str  #: ``failing``, ``lost`` or ``recovered``
-    since: float  #: when it began to fail
-    count: int  #: how many failed or were lost in a row
-    due: float  #: of the run that made the change
+    event: str  #: ``failing``, ``lost``, ``recovered``, ``missed``, ``slow`` or ``in time``
+    since: float  #: when it began to fail or the slow run started; the first missed due instant
+    count: int  #: how many failed or were lost in a row; how many were missed
+    due: float  #: of the run that made the change; the last missed due instant
     reason: str = ""  #: a word of model/reasons.py
-    detail: str = ""
+    detail: str = ""  #: of a slow run: after how many seconds it counts as slow
     output: str = ""  #: the last lines
 
 
@@ -52,6 +55,12 @@ def changes_after(client: Client, keys: Keys, position: str, limit: int) -> list
     """The changes after this position, oldest first, each with its own; None for one that cannot be read."""
     rows = client.xrange(keys.health_changes, min=f"({position}", count=limit)
     return [(str(at), read_or(None, read_change, found)) for at, found in rows]
+
+
+def note_slow(client: Client, keys: Keys, token: str, now: float) -> None:
+    """Make a change of each run that has become slow by now (epoch seconds); raises LostLock."""
+    if not script(client, "slow")(keys=[keys.lock, keys.slow], args=[token, now, keys.prefix]):
+        raise LostLock
 
 
 def told(client: Client, keys: Keys) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import NamedTuple
@@ -70,6 +70,17 @@ def read_health(health: object) -> tuple[int, float]:
 def stuck(client: Client, keys: Keys, limit: int) -> dict[str, float]:
     """The first due instant (epoch seconds) whose run expired untaken, of each stuck schedule; ``limit`` at most."""
     return dict(client.zrange(keys.stuck, 0, limit - 1, withscores=True))
+
+
+def slow(client: Client, keys: Keys, names: Iterable[str]) -> set[str]:
+    """Those of these schedules whose newest run that was in time came before one that was slow."""
+    wanted = list(names)
+    with client.pipeline(transaction=False) as pipe:
+        for name in wanted:
+            pipe.exists(keys.entry(name))
+            pipe.hexists(keys.ledger(name), ":slow")
+        answers = iter(pipe.execute(raise_on_error=False))
+    return {name for name in wanted if [next(answers), next(answers)] == [1, True]}
 
 
 def is_fresh(client: Client, keys: Keys) -> bool:

@@ -51,6 +51,11 @@ class Keys:
         return f"{self.prefix}:stuck"
 
     @property
+    def slow(self) -> str:
+        """Sorted set of the running runs whose schedule has `slow_after`, by when they become slow."""
+        return f"{self.prefix}:slow"
+
+    @property
     def health_changes(self) -> str:
         """Stream of the schedules that began to fail or are well again, see ``_health.lua``."""
         return f"{self.prefix}:health_changes"

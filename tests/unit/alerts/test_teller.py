@@ -80,7 +80,7 @@ def test_a_schedule_that_became_expected_to_fail_after_its_alert_is_said_no_more
     made.take()
     made.rules = teller(schedules={"job": {"off": True}}, reminder=10, cooldown=30).rules
     made.later(200)
-    assert (made.reminders(200), alerts(made), made.told) == ([], [], {})
+    assert (made.reminders(200), alerts(made), made.told) == ({}, [], {})
 
 
 def test_the_rule_of_a_schedule_comes_before_the_one_of_all() -> None:
@@ -118,12 +118,12 @@ def test_what_flaps_is_said_again_after_the_cooldown_and_only_if_it_differs_then
 def test_a_reminder_comes_while_it_fails() -> None:
     made = teller(reminder=60)
     made.change(failed(), 100)
-    assert made.reminders(159) == []
-    assert made.reminders(160) == ["job"]
-    made.remind("job", 7, 160)
+    assert made.reminders(159) == {}
+    assert made.reminders(160) == {"schedule:job": "job"}
+    made.remind("schedule:job", 7, 160)
     assert [alert.count for alert in alerts(made)] == [1, 7]
-    assert made.reminders(161) == []
-    made.remind("job", 0, 230)
+    assert made.reminders(161) == {}
+    made.remind("schedule:job", 0, 230)
     assert (events(made), made.told) == ([], {})
 
 
@@ -151,6 +151,90 @@ def test_a_schedule_that_was_removed_while_it_failed_and_made_again_is_said_agai
     made.change(failed(), 101)
     made.change(failed(), 200)
     assert events(made) == ["failing", "failing"]
+
+
+def missed(count: int = 9, name: str = "job") -> HealthChange:
+    return HealthChange(name, "missed", 100.0, count, 640.0, "missed", "beat was down 02:00–02:11 UTC")
+
+
+def test_what_was_missed_is_said_with_the_count_and_the_reason() -> None:
+    made = teller()
+    made.change(missed(), 700)
+    (alert,) = alerts(made)
+    assert (alert.title(), alert.reason) == ("job missed 9 runs", "beat was down 02:00–02:11 UTC")
+    assert (alert.since, alert.due, alert.count) == (100.0, 640.0, 9)
+    assert "catch_up" in alert.remedy
+    assert not made.told
+
+
+def test_what_was_missed_in_the_cooldown_is_one_message_after_it() -> None:
+    made = teller(cooldown=60)
+    made.change(missed(), 700)
+    made.change(missed(2), 710)
+    made.change(missed(1), 720)
+    made.change(failed(), 720)
+    assert [(alert.event, alert.count) for alert in alerts(made)] == [("missed", 9), ("failing", 1)]
+    made.later(761)
+    assert [(alert.event, alert.count) for alert in alerts(made)] == [("missed", 3)]
+    made.later(830)
+    assert list(made.told) == ["schedule:job"]
+
+
+def test_missed_runs_of_a_failing_schedule_do_not_hide_that_it_fails() -> None:
+    made = teller()
+    made.change(failed(), 100)
+    made.change(missed(1), 101)
+    made.change(failed(2), 102)
+    made.change(RECOVERED, 103)
+    assert events(made) == ["failing", "missed", "recovered"]
+
+
+SLOW = HealthChange("job", "slow", 100.0, 1, 90.0, detail="600.0")
+IN_TIME = HealthChange("job", "in time", 0.0, 1, 95.0)
+
+
+def test_a_slow_schedule_is_said_once_and_when_a_run_is_in_time_again() -> None:
+    made = teller(reminder=60)
+    made.change(SLOW, 700)
+    made.change(SLOW, 710)
+    (alert,) = alerts(made)
+    assert (alert.title(), alert.reason, alert.since) == ("job is slow", "a run takes longer than 10m", 100.0)
+    assert "slow_after" in alert.remedy
+    assert made.reminders(760) == {"slow:job": "job"}
+    made.remind("slow:job", 1, 760)
+    assert events(made) == ["slow"]
+    made.change(IN_TIME, 800)
+    assert [alert.title() for alert in alerts(made)] == ["Solved: job is slow"]
+    assert not made.told
+
+
+def test_events_leaves_out_missed_and_slow() -> None:
+    made = teller(events=["failing"])
+    for change in (missed(), SLOW, IN_TIME):
+        made.change(change, 700)
+    assert events(made) == []
+
+
+PROBLEM = ServiceProblem("No worker takes from 'celery'", "start one", "critical", "workers", 50.0)
+
+
+def test_a_problem_of_the_service_is_repeated_while_it_lasts() -> None:
+    made = teller(reminder=100)
+    for at in range(0, 300, 10):
+        made.problems([("workers", PROBLEM)], at)
+    assert events(made) == ["problem"] * 3
+
+
+def test_a_problem_of_the_service_that_flaps_is_said_after_the_cooldown() -> None:
+    made = teller(cooldown=600)
+    for at in range(0, 600, 10):
+        made.problems([("workers", PROBLEM)] if at % 100 < 50 else [], at)
+    assert events(made) == ["problem"]
+    for at in range(600, 700, 10):
+        made.problems([], at)
+    assert events(made) == ["recovered"]
+    made.later(1300)
+    assert not made.told
 
 
 def unstarted(state: str, name: str = "job") -> dict[str, tuple[str, ServiceProblem]]:
