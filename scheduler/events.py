@@ -68,6 +68,7 @@ EVENTS: dict[str, tuple[int, str]] = {
     "alert.sent": (INFO, "Told {sink}: {title}"),
     "alert.failed": (WARNING, "Cannot tell {sink}, will try again in {pause:.0f} s: {error}"),
     "alert.given_up": (ERROR, "Gave up telling {sink}: {title}"),
+    "ping.failed": (WARNING, "Cannot ping for {subject}, will try again: {error}"),
     "flask.failed": (ERROR, "{problem}"),
     "redis.open": (
         WARNING,

@@ -39,6 +39,7 @@ class Rules:
     sinks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: name → {kind: options}
     rule: Rule = Rule()
     schedules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: fields that differ, by schedule
+    pings: Mapping[str, str] = field(default_factory=dict)  #: addresses by schedule, and that of SERVICE
 
     def of(self, schedule: str) -> Rule:
         """The rule of a schedule."""
@@ -56,4 +57,4 @@ class Rules:
             raise ValueError("alerts are not an object")
         sinks = body.get("sinks", {})
         rule = Rule(sinks=tuple(sinks)).with_fields(body.get("rule", {}))
-        return cls(sinks, rule, body.get("schedules", {}))
+        return cls(sinks, rule, body.get("schedules", {}), body.get("pings", {}))

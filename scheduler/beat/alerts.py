@@ -13,6 +13,7 @@ from scheduler.alerts.alert import Alert
 from scheduler.alerts.rules import Rules
 from scheduler.alerts.teller import PREFIXES, Teller
 from scheduler.beat.deliveries import Deliveries
+from scheduler.beat.pings import Pings
 from scheduler.events import emit
 from scheduler.settings import Settings
 from scheduler.status import problems
@@ -35,7 +36,7 @@ TOLD_OTHERWISE = ("failing", "unstarted", "alerts")
 
 
 class Alerts:
-    """One for each term as leader. Without sinks in the schedule file it starts nothing."""
+    """One for each term as leader. Without sinks and pings in the schedule file it starts nothing."""
 
     def __init__(self, settings: Settings, keys: Keys, token: str) -> None:
         self.settings = settings
@@ -45,9 +46,9 @@ class Alerts:
         self.closed = threading.Event()
         self.thread: threading.Thread | None = None
 
-    def follow(self, *, has_sinks: bool) -> None:
-        """Start if the last good schedule file names sinks; call it after a load of the file."""
-        if not self.thread and has_sinks:
+    def follow(self, *, has_rules: bool) -> None:
+        """Start if the last good schedule file names sinks or pings; call it after a load of the file."""
+        if not self.thread and has_rules:
             self.thread = threading.Thread(target=self._run, name="alerts", daemon=True)
             self.thread.start()
 
@@ -56,14 +57,17 @@ class Alerts:
         self.closed.set()
 
     def _run(self) -> None:
-        with connect(self.settings) as client, Deliveries(self.settings, self.keys, self.token) as deliveries:
+        own = self.settings, self.keys, self.token
+        with connect(self.settings) as client, Deliveries(*own) as deliveries, Pings(*own) as pings:
             look, wait = None, 0.0
             while not self.closed.wait(wait):
-                look = look or Look(client, self.settings, self.keys, self.token)
+                look = look or Look(client, *own)
                 try:
                     wait = look.look(self.gap)
                     self.gap = None
-                    deliveries.follow(look.teller.rules if look.teller else Rules())
+                    rules = look.teller.rules if look.teller else Rules()
+                    deliveries.follow(rules)
+                    pings.follow(rules, is_well=look.is_well)
                 except LostLock:
                     return
                 except (redis.RedisError, OSError):
@@ -82,6 +86,7 @@ class Look:
         self.position = ""
         self.teller: Teller | None = None
         self.text = ""
+        self.is_well = False  #: whether no problem was critical when it looked last
         self.problems_at = float("-inf")
         self.sent_at: deque[float] = deque(maxlen=MAX_PER_MINUTE)
 
@@ -101,6 +106,7 @@ class Look:
             self.problems_at = time.monotonic()
             facts = Facts(self.store, self.settings)
             found = problems.with_kinds(facts)
+            self.is_well = all(problem.severity != "critical" for _, problem in found)
             teller.problems([it for it in found if it[0] not in TOLD_OTHERWISE], now)
             self._unstarted(teller, facts, now)
         waiting, said = teller.take()

@@ -130,7 +130,7 @@ class Leading:
             backup.copy_imports()
         if is_loaded or not self.has_begun:
             self.context.watch.rules_text = self.context.client.hget(self.context.keys.file, "alerts") or ""
-            self.alerts.follow(has_sinks=bool(self.context.watch.rules_text))
+            self.alerts.follow(has_rules=bool(self.context.watch.rules_text))
             self.has_begun = True
         if backup.has_file_schedules != bool(file.wrong):
             backup.has_file_schedules = bool(file.wrong)

@@ -20,6 +20,7 @@ from scheduler.changes.plan import Change, Plan
 from scheduler.errors import Conflict, Exit, RefusedChange
 from scheduler.events import emit
 from scheduler.model import Declared, Problem
+from scheduler.model.alerts import SERVICE
 from scheduler.schedule_file.watch import FileWatch
 from scheduler.storage.store import Store, Write
 from scheduler.validate import Validated, validate, validate_beside
@@ -208,11 +209,14 @@ def note_applied(store: Store, checked: Checked, done: Plan, *, is_leaders: bool
 
 def alert_facts(checked: Checked) -> dict[str, str]:
     """Who is told of what, and which schedules are expected to fail: the list of problems needs these without sinks."""
-    alerts = checked.validated.alerts
-    own = {name: it.schedule.alerts for name, it in checked.declared.items() if it.schedule.alerts}
+    alerts, declared = checked.validated.alerts, checked.declared.items()
+    pings = {name: it.schedule.ping for name, it in declared if it.schedule.ping}
+    if checked.validated.ping:
+        pings[SERVICE] = checked.validated.ping
+    own = {name: it.schedule.alerts for name, it in declared if it.schedule.alerts}
     expected = sorted(name for name, alerts_of_it in own.items() if alerts_of_it.off)
     return {
-        "alerts": json.dumps(alerts.stored(own)) if alerts.sinks else "",
+        "alerts": json.dumps(alerts.stored(own, pings)) if alerts.sinks or pings else "",
         "expected_to_fail": json.dumps(expected) if expected else "",
     }
 

@@ -117,6 +117,7 @@ end
 -- Take the end of a run into the counters and its schedule's health; call it after the row is written.
 local function note_end(prefix, ledger, run)
   count_end(counters_key(prefix), run)
+  note_ping(prefix, name_of(prefix, ledger), run, PING_ENDS[run.outcome])
   local is_bad = run.outcome == 'failed' or run.outcome == 'lost'
   if not is_bad and run.outcome ~= 'succeeded' then return end
   local health, due = read_health(ledger), tonumber(run.due) or 0

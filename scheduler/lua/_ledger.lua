@@ -20,6 +20,7 @@ local SENT_TTL_S = 30 * 86400 -- longer than any message waits in a queue
 local function ledger_key(prefix, name) return prefix .. ':ledger:' .. name end
 local function failing_key(prefix) return prefix .. ':failing' end
 local function stuck_key(prefix) return prefix .. ':stuck' end
+local function pings_key(prefix) return prefix .. ':pings' end
 local function slow_key(prefix) return prefix .. ':slow' end
 local function health_changes_key(prefix) return prefix .. ':health_changes' end
 local function told_key(prefix) return prefix .. ':told' end

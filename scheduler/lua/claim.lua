@@ -24,6 +24,7 @@ run.started = run.started or ARGV[5]
 run.attempt = tostring(tonumber(run.attempt or '0') + 1)
 write_run(ledger, id, run)
 if run.attempt == '1' then count_start(counters_key(limits.prefix), run) end
+if run.attempt == '1' then note_ping(limits.prefix, name_of(limits.prefix, ledger), run, 'start') end
 if run.attempt == '1' and tonumber(run.slow_after) then
   redis.call('ZADD', slow_key(limits.prefix), tonumber(run.started) + tonumber(run.slow_after), id)
   redis.call('EXPIRE', slow_key(limits.prefix), LEASES_TTL_S)

@@ -20,7 +20,12 @@ for i = 8, #ARGV, 2 do run[ARGV[i]] = ARGV[i + 1] end
 if run.reason == 'expired' then expire(run, run.finished) end
 write_run(ledger, id, run)
 -- One that counted as lost must not count twice.
-if is_open then note_end(prefix, ledger, run) else recount(prefix, ledger) end
+if is_open then
+  note_end(prefix, ledger, run)
+else
+  recount(prefix, ledger)
+  note_ping(prefix, name_of(prefix, ledger), run, PING_ENDS[run.outcome])
+end
 note_expired(prefix, ledger, run)
 -- A run that no worker began keeps its place there: it still expires, also while a worker holds its message back.
 if outcome ~= 'queued' or run.attempt then redis.call('ZREM', leases_key(prefix), id) end

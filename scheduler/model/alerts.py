@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from scheduler.model.fields import NAME_PATTERN, WHOLE, Duration, Text
 
@@ -14,8 +14,19 @@ Event = Literal["failing", "lost", "late", "stuck", "missed", "slow", "recovered
 EVENTS: tuple[Event, ...] = ("failing", "lost", "late", "stuck", "missed", "slow", "recovered", "problem")
 SINK_KINDS = ("email", "webhook", "command")
 MAX_FAILURES = 20  #: the ledger notes no more in a row, see ``_health.lua``
+SERVICE = ""  #: the name of the service itself among those that ping
 SENDMAIL = "/usr/sbin/sendmail"
 Filled = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+def read_address(text: str) -> str:
+    """Refuse what is no web address; a reference at its start may still make one."""
+    if not text.startswith(("http://", "https://", "${")):
+        raise ValueError("it is no web address — begin it with https:// or a reference such as ${PING_URL}")
+    return text
+
+
+Address = Annotated[Filled, AfterValidator(read_address)]
 
 
 class Options(BaseModel):
@@ -77,8 +88,8 @@ class Alerts(Options):
     cooldown: Duration = Field(timedelta(0), description="No second alert about the same schedule within this time.")
     reminder: Duration = Field(timedelta(0), description="Repeat the alert this often while the schedule fails.")
 
-    def stored(self, schedules: Mapping[str, ScheduleAlerts]) -> dict[str, Any]:
-        """As the leader reads it, with what differs by schedule.
+    def stored(self, schedules: Mapping[str, ScheduleAlerts], pings: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """As the leader reads it, with what differs by schedule, and the addresses to ping, by schedule.
 
         Durations are in seconds, references are not filled in, a command is under ``argv``.
         """
@@ -96,6 +107,7 @@ class Alerts(Options):
             "sinks": sinks,
             "rule": rule if self.to is None else {**rule, "sinks": list(self.to)},
             "schedules": {name: own.stored() for name, own in schedules.items()},
+            "pings": dict(pings or {}),
         }
 
 

@@ -38,6 +38,7 @@ class Run:
     attempt: int = 0
     count: int = 1
     until: float = 0.0
+    ping: bool = False  #: whether its schedule has a `ping`
     slow_after: float = 0.0  #: seconds after which it counts as slow; 0 for never
     references: str = ""  #: digest of the references that the schedule file declared in its arguments
 

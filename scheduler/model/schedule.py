@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from scheduler.model.alerts import Alerts, ScheduleAlerts
+from scheduler.model.alerts import Address, Alerts, ScheduleAlerts
 from scheduler.model.celery_options import read_options
 from scheduler.model.fields import (
     NAME_PATTERN,
@@ -171,6 +171,12 @@ class Schedule(Policies):
     alerts: ScheduleAlerts | None = Field(
         None, description="What differs for this schedule from `alerts:` at the top of the file."
     )
+    ping: Address | None = Field(
+        None,
+        description="Address of a service such as healthchecks.io that waits for this schedule: `/start`, the address "
+        "itself on success, `/fail`.",
+        examples=["https://hc-ping.com/${PING_KEY}/nightly"],
+    )
     enabled: bool = Field(True, strict=True, description="`false` keeps the schedule but never sends it.")
     renamed_from: Annotated[str, StringConstraints(strip_whitespace=False, pattern=NAME_PATTERN)] | None = Field(
         None, description="Former name of the schedule: its history moves over."
@@ -237,6 +243,12 @@ class ScheduleFile(Noun):
         examples=[{"holidays": ["2026-12-25"]}],
     )
     alerts: Alerts = Field(Alerts(), description="Who is told of what, and by which means.")
+    ping: Address | None = Field(
+        None,
+        description="Address that the leader asks once a minute while no problem is critical: a service such as "
+        "healthchecks.io notices when this one is gone.",
+        examples=["https://hc-ping.com/${PING_KEY}/scheduler"],
+    )
     schedules: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Schedule] = Field(
         {}, description="Every schedule under its name."
     )

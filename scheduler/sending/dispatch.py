@@ -256,8 +256,9 @@ def opened(job: Job, sent: Message, due: float, now: float, by: str = "", expire
     ends = f',"expires":"{expires!r}"' if expires else ""
     refers = f',"references":"{job.references}"' if job.references else ""
     slow_after = job.policies.slow_after
+    pings = ',"ping":"1"' if job.pings else ""
     slow = f',"slow_after":"{slow_after.total_seconds()!r}"' if slow_after else ""
     return (
         f'{{"due":"{due!r}","outcome":"queued","task":{ESCAPED(job.task)},"task_id":"{sent.task_id}",'
-        f'"queue":{ESCAPED(sent.queue)},"sent":"{now!r}"{manual}{ends}{slow}{refers}}}'
+        f'"queue":{ESCAPED(sent.queue)},"sent":"{now!r}"{manual}{ends}{slow}{pings}{refers}}}'
     )

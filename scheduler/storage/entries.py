@@ -48,6 +48,7 @@ class Job:
     policies: Policies
     enabled: bool = True
     max_runs: int | None = None
+    pings: bool = False
     references: str = ""  #: digest of the references that the file has in the arguments, empty if there are none
 
 
@@ -85,6 +86,7 @@ def declared_job(entry: Entry) -> Job:
         policies=schedule,
         enabled=schedule.enabled,
         max_runs=schedule.max_runs,
+        pings=schedule.ping is not None,
         references=references.digest(*call),
     )
 

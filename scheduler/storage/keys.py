@@ -51,6 +51,16 @@ class Keys:
         return f"{self.prefix}:stuck"
 
     @property
+    def pings(self) -> str:
+        """List of the pings that wait, oldest first, see ``_pings.lua``."""
+        return f"{self.prefix}:pings"
+
+    @property
+    def failed_pings(self) -> str:
+        """Hash of the schedules whose pings do not arrive, each with a SinkState as JSON."""
+        return f"{self.prefix}:failed_pings"
+
+    @property
     def slow(self) -> str:
         """Sorted set of the running runs whose schedule has `slow_after`, by when they become slow."""
         return f"{self.prefix}:slow"

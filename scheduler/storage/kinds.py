@@ -43,10 +43,10 @@ def fixed(keys: Keys) -> dict[str, str]:
         "hash": [keys.file, keys.leader, keys.workers, keys.standby_files, keys.zones, keys.told, keys.sinks],
         "zset": [keys.schedule, keys.leases, keys.standbys, keys.failing, keys.stuck, keys.slow],
         "set": [keys.queues, keys.changed],
-        "list": [keys.outbox, keys.set_aside],
+        "list": [keys.outbox, keys.set_aside, keys.pings],
         "stream": [keys.audit, keys.health_changes],
     }
-    kinds["hash"].append(keys.counters)
+    kinds["hash"] += [keys.counters, keys.failed_pings]
     kinds["string"] += [keys.indexed, *map(keys.notice, (*NOTICES, *NEWS))]
     return {key: kind for kind, several in kinds.items() for key in several}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scheduler.model import Declared, Position, Problem
+from scheduler.model import Declared, Position, Problem, ScheduleFile
 from scheduler.model.alerts import Alerts
 from scheduler.schedule_file import Document, owner, printable
 from scheduler.validate import gate, meaning
@@ -27,6 +27,7 @@ class Validated:
     declared: dict[str, Declared]
     problems: tuple[Problem, ...]
     alerts: Alerts = field(default_factory=Alerts)
+    ping: str = ""  #: that of the service
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -46,7 +47,7 @@ def validate(document: Document, *, tasks: Tasks | None) -> Validated:
     """Validate a whole file. ``tasks`` maps task names to signatures (None: unknown); None skips the check of tasks."""
     if document.problems and not document.data:
         return Validated({}, document.problems)
-    declared, alerts, findings = _everything(document.data, tasks)
+    declared, top, findings = _everything(document.data, tasks)
     findings += meaning.import_findings(document.imports, tasks)
     if document.incomplete:  # the unread part may declare the calendar
         findings = [finding for finding in findings if not finding.what.startswith(UNKNOWN_CALENDAR)]
@@ -54,7 +55,8 @@ def validate(document: Document, *, tasks: Tasks | None) -> Validated:
     reported = {problem.position for problem in document.problems}
     problems = [_placed(finding, document) for finding in findings]
     more = [problem for problem in problems if problem.position not in reported]
-    return Validated(declared, tuple(sorted([*document.problems, *more], key=_place(document))), alerts)
+    in_order = tuple(sorted([*document.problems, *more], key=_place(document)))
+    return Validated(declared, in_order, top.alerts, top.ping or "")
 
 
 def validate_beside(
@@ -98,13 +100,15 @@ def validate_fields(
     return declared, tuple(problems)
 
 
-def _everything(data: Mapping[str, Any], tasks: Tasks | None) -> tuple[dict[str, Declared], Alerts, list[Finding]]:
+def _everything(
+    data: Mapping[str, Any], tasks: Tasks | None
+) -> tuple[dict[str, Declared], ScheduleFile, list[Finding]]:
     top, findings = gate.top(data)
     schedules = data.get("schedules", {})
     if not isinstance(schedules, dict):
         what = "schedules is empty" if schedules is None else f"schedules must be a mapping, not {shown(schedules)}"
         findings.append(Finding(("schedules",), what, "write name: below it and indent each schedule, or {} for none"))
-        return {}, top.alerts, findings
+        return {}, top, findings
     check = Gate(tasks, top.calendars, gate.inherited(top))
     declared: dict[str, Declared] = {}
     errors = 0
@@ -117,9 +121,9 @@ def _everything(data: Mapping[str, Any], tasks: Tasks | None) -> tuple[dict[str,
             errors += len(wrong)
         if errors > MAX_FINDINGS:
             what = "the schedules from here on were not checked"
-            return declared, top.alerts, [*findings, Finding(("schedules", name), what, "fix the errors above first")]
+            return declared, top, [*findings, Finding(("schedules", name), what, "fix the errors above first")]
     findings += gate.schedule_sink_findings(declared, top.alerts)
-    return declared, top.alerts, findings + gate.rename_findings(declared, schedules)
+    return declared, top, findings + gate.rename_findings(declared, schedules)
 
 
 def _placed(finding: Finding, document: Document) -> Problem:

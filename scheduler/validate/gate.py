@@ -61,6 +61,7 @@ class Gate:
         declared = Declared(name, schedule, excluded)
         if broken.isdisjoint(TIMED_BY) and not schedule.model_fields_set.isdisjoint(TIMING_KINDS):
             findings += meaning.timing_findings(declared)
+        findings += reference_findings(("ping",), schedule.ping)
         for key in ("celery_options", *references.KEYS):
             if key in schedule.model_fields_set:
                 findings += islice(meaning.json_findings(getattr(schedule, key), (key,)), MAX_FINDINGS)
@@ -147,6 +148,7 @@ def top(data: Mapping[str, Any]) -> tuple[ScheduleFile, list[Finding]]:
         findings.append(Finding(("timezone",), error.problem, error.remedy))
         checked = checked.model_copy(update={"timezone": "UTC"})
     findings += sink_findings(checked.alerts)
+    findings += reference_findings(("ping",), checked.ping)
     return calendars(checked, findings), findings
 
 
@@ -154,12 +156,16 @@ def sink_findings(alerts: Alerts) -> list[Finding]:
     """Errors for names of sinks that the file does not declare, and for malformed references."""
     findings = unknown_sinks(("alerts", "to"), alerts.to, alerts)
     sinks = alerts.model_dump(mode="json", by_alias=True, exclude_unset=True).get("sinks", {})
-    for path, text in references.marked(sinks):
-        if stray := references.malformed(text):
-            findings.append(
-                Finding(("alerts", "sinks", *path), f"invalid reference {shown(stray)}", meaning.REFERENCES)
-            )
-    return findings
+    return findings + reference_findings(("alerts", "sinks"), sinks)
+
+
+def reference_findings(place: Path, value: object) -> list[Finding]:
+    """Errors for malformed references inside a value."""
+    return [
+        Finding((*place, *path), f"invalid reference {shown(stray)}", meaning.REFERENCES)
+        for path, text in references.marked(value)
+        if (stray := references.malformed(text))
+    ]
 
 
 def schedule_sink_findings(declared: Mapping[str, Declared], alerts: Alerts) -> list[Finding]:

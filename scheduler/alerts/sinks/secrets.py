@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel
 
@@ -19,8 +19,12 @@ class Resolved(Filled):
 
     def options(self, options: Options) -> Options:
         """The options with every ``${VAR}`` and ``${file:/path}`` filled in; raises SinkFailed."""
+        return options.model_copy(update=self.filled(options.model_dump(mode="json")))
+
+    def filled(self, value: Any) -> Any:
+        """A value with every reference in it filled in; raises SinkFailed."""
         try:
-            return options.model_copy(update=self.fill(options.model_dump(mode="json")))
+            return self.fill(value)
         except CannotFill as error:
             reference = str(error).partition(" in the arguments")[0]
             remedy = "set the variable, or let the leader's user read the file"

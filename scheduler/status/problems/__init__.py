@@ -14,6 +14,7 @@ from scheduler.status.problems import (
     leader,
     memory,
     notices,
+    pings,
     quarantined,
     queues,
     refusal,
@@ -47,6 +48,7 @@ KINDS = (
     unstarted,
     failing,
     alerts,
+    pings,
 )
 
 

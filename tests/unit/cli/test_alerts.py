@@ -77,7 +77,7 @@ def test_the_leader_reads_sinks_with_their_references_and_durations_in_seconds(t
     stored = checked.validated.alerts.stored({})
     assert stored["sinks"]["pager"]["command"]["argv"][-1] == "${PAGER_KEY}"
     assert stored["rule"] == {
-        "events": ["failing", "lost", "late", "stuck", "recovered", "problem"],
+        "events": ["failing", "lost", "late", "stuck", "missed", "slow", "recovered", "problem"],
         "failures": 2,
         "cooldown": 600.0,
         "reminder": 0.0,

@@ -12,6 +12,7 @@ from celery import Celery
 from scheduler import schedule_file
 from scheduler.registry import signatures
 from scheduler.validate import Validated, validate, validate_fields
+from scheduler.validate.meaning import REFERENCES
 
 
 def add(a: int, b: int) -> int:
@@ -414,3 +415,39 @@ def test_a_file_made_to_exhaust_the_gate_is_refused(text: str) -> None:
 def test_a_schedule_of_many_unknown_keys_is_cut_short() -> None:
     text = "schedules:\n  x:\n" + "".join(f"    corn{n}: 1\n" for n in range(100_000))
     assert len(check(text).problems) < 1_000
+
+
+NO_ADDRESS = "it is no web address — begin it with https:// or a reference such as ${PING_URL}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "ping: ftp://host/x\nschedules: {}\n",
+            f"s.yaml:1:7: ping: {NO_ADDRESS}",
+        ),
+        (
+            schedule("every: 1h\n    ping: hc-ping.com/x"),
+            f"s.yaml:5:11: schedule 'x': ping: {NO_ADDRESS}",
+        ),
+        (
+            schedule("every: 1h\n    ping: 'https://hc-ping.com/${KEY'"),
+            f"s.yaml:5:11: schedule 'x': invalid reference '${{KEY' — {REFERENCES}",
+        ),
+        (
+            schedule("every: 1h\n    slow_after: 10"),
+            "s.yaml:5:17: schedule 'x': slow_after: 10 has no unit — write a duration such as 30s, 10m, 1h30m or 2d",
+        ),
+    ],
+)
+def test_a_wrong_ping_or_slow_after_is_said_with_its_place(text: str, said: str) -> None:
+    assert told(text) == [said]
+
+
+def test_slow_after_of_the_defaults_holds_for_each_schedule_that_has_none() -> None:
+    text = "defaults: {slow_after: 10m}\nschedules:\n" + "".join(
+        f"  {name}: {{task: old.task, every: 1h{own}}}\n" for name, own in (("x", ""), ("y", ", slow_after: none"))
+    )
+    declared = check(text).declared
+    assert [declared[name].schedule.slow_after for name in "xy"] == [timedelta(minutes=10), None]
