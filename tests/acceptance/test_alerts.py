@@ -25,6 +25,7 @@ FILE = """
 alerts:
   sinks:
     chat: {webhook: {url: "URL", secret: "${CHAT_KEY}"}}
+  events: [failing, recovered]
 schedules:
   job: {task: TASK, args: ARGS, every: 1s}
 """
