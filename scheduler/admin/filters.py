@@ -24,7 +24,7 @@ TONES = {
     "good": ("ok", "succeeded"),
     "bad": ("failed", "lost", "quarantined", "overdue", "unreadable"),
     "busy": ("running", "queued"),
-    "held": ("paused", "skipped"),
+    "held": ("paused", "skipped", "stopped"),
 }
 
 

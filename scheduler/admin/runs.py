@@ -9,6 +9,7 @@ from flask import Blueprint, Response, redirect, url_for
 from kombu.exceptions import OperationalError
 from werkzeug.wrappers import Response as AnyResponse
 
+from scheduler import changes
 from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.schedules import zone_of
 from scheduler.admin.service import USER, service
@@ -29,6 +30,13 @@ def run_now(name: str) -> AnyResponse:
     return redirect(url_for("runs.show", name=name, run_id=identity), 303)
 
 
+@pages.post("/schedules/<segment:name>/runs/<segment:run_id>/stop")
+def stop(name: str, run_id: str) -> AnyResponse:
+    """Stop a run that is queued or running."""
+    changes.stop(service().ledger, find(name, run_id).id, by=USER)
+    return redirect(url_for("runs.show", name=name, run_id=run_id), 303)
+
+
 @pages.get("/schedules/<segment:name>/runs/<segment:run_id>")
 def show(name: str, run_id: str) -> Response:
     """One run: due, sent, started, finished, and its result."""
@@ -37,7 +45,9 @@ def show(name: str, run_id: str) -> Response:
     if wants_json():
         return as_json(run_json(run) | {"progress": progress})
     zone = zone_of(next(service().store.read([name]), None))
-    return page("run.html", run=run, zone=zone, progress=progress, unfinished=run.outcome in UNFINISHED)
+    unfinished = run.outcome in UNFINISHED
+    stopping = service().ledger.stops([run.id]).get(run.id) if unfinished else None
+    return page("run.html", run=run, zone=zone, progress=progress, unfinished=unfinished, stopping=stopping)
 
 
 def find(name: str, run_id: str) -> Run:

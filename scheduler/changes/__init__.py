@@ -5,6 +5,7 @@ from __future__ import annotations
 from scheduler.changes.acts import Restored, create, edit, gate, give_back, pause, remove, resume, skip, unskip
 from scheduler.changes.common import Invalid, Tasks, clock
 from scheduler.changes.file import Checked, apply, check, load_for_beat, plan_for
+from scheduler.changes.runs import stop
 
 __all__ = [
     "Checked",
@@ -24,5 +25,6 @@ __all__ = [
     "remove",
     "resume",
     "skip",
+    "stop",
     "unskip",
 ]

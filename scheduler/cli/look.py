@@ -154,7 +154,7 @@ def history(service: Service, name: str, count: int, json_: bool) -> int:
 def history_line(run: Run) -> tuple[str, ...]:
     """A run as a row of ``history``; of its result, the first 100 characters."""
     times = f" × {run.count}" if run.count > 1 else ""
-    outcome_text = run.detail if run.outcome in ("skipped", "lost") else run.result or run.detail
+    outcome_text = run.detail if run.outcome in ("skipped", "lost", "stopped") else run.result or run.detail
     first = outcome_text.splitlines()[0] if outcome_text else ""
     return (local(run.due), run.outcome + times, seconds(run.lateness), seconds(run.duration), first[:100])
 

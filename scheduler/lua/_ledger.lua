@@ -22,6 +22,7 @@ local function failing_key(prefix) return prefix .. ':failing' end
 local function stuck_key(prefix) return prefix .. ':stuck' end
 local function pings_key(prefix) return prefix .. ':pings' end
 local function slow_key(prefix) return prefix .. ':slow' end
+local function stops_key(prefix) return prefix .. ':stops' end
 local function health_changes_key(prefix) return prefix .. ':health_changes' end
 local function told_key(prefix) return prefix .. ':told' end
 local function alert_outbox_key(prefix, sink) return prefix .. ':alerts:' .. sink end
@@ -96,6 +97,18 @@ local function expire(run, now)
     run.outcome = 'skipped'
     because(run, 'expired')
   end
+end
+
+-- Who asked to stop this running run, and why; nil if nobody did. pcall: the key may be another program's.
+local function asked_to_stop(prefix, id)
+  local why = redis.pcall('HGET', stops_key(prefix), id)
+  return type(why) == 'string' and why
+end
+
+-- End a run that a person stopped. Its error is only how the body was stopped; what it printed is kept.
+local function stop_run(run, why, now)
+  run.outcome, run.finished, run.result = 'stopped', now, nil
+  because(run, 'stopped', why)
 end
 
 -- Take the oldest messages out of a queue as long as they are of expired runs: without a worker, they would only pile up.
@@ -233,6 +246,17 @@ local function release_waiting(prefix, ledger)
   set_open(ledger, held.id, held.deadline)
   push(prefix, held.queue, held.id, held.payload)
   return true
+end
+
+-- Let go a run that ended before a worker took it; returns whether `overlap: queue` held it back until now.
+local function let_go(prefix, ledger, id, run)
+  was_claimed(prefix, run, id)
+  local text = redis.call('HGET', ledger, ':waiting')
+  local is_held = text and cjson.decode(text).id == id
+  if is_held then redis.call('HDEL', ledger, ':waiting') end
+  set_open(ledger, id, nil)
+  release_waiting(prefix, ledger)
+  return is_held
 end
 
 -- Close a run whose record was trimmed while it was open: otherwise the run that waits for it would never be sent.

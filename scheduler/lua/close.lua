@@ -1,7 +1,8 @@
 -- Write how a run ended, and let go what waits for it.
 -- KEYS: none. ARGV: prefix, id, outcome, claim's token, when, until, 1 to write it only while no worker runs it, then field, value…
 -- 'queued' means that it will be tried again when it says, and counts as waiting in its queue until then. Returns 1 if it was written:
--- an ended run keeps its end, but one that was given up as lost takes the word of the worker that held it.
+-- an ended run keeps its end, but one that was given up as lost takes the word of the worker that held it. A run that a person asked
+-- to stop has stopped however its body took that, unless it succeeded.
 local prefix, id, outcome = ARGV[1], ARGV[2], ARGV[3]
 local ledger = home(prefix, id)
 local run = read_run(ledger, id)
@@ -17,6 +18,11 @@ local is_open = run.outcome == 'queued' or run.outcome == 'running'
 if not is_open and not (run.outcome == 'lost' and ARGV[4] ~= '' and run.claim == ARGV[4]) then return 0 end
 run.outcome = outcome
 for i = 8, #ARGV, 2 do run[ARGV[i]] = ARGV[i + 1] end
+local why = outcome ~= 'succeeded' and asked_to_stop(prefix, id)
+if why then
+  outcome = 'stopped'
+  stop_run(run, why, tonumber(run.finished or '0') > 0 and run.finished or redis_time())
+end
 if run.reason == 'expired' then expire(run, run.finished) end
 write_run(ledger, id, run)
 -- One that counted as lost must not count twice.

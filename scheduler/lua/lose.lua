@@ -2,7 +2,7 @@
 -- before they expired are skipped.
 -- KEYS: lock, leases. ARGV: token, now, prefix, then for each run: id, queue, payload ('' for none), until, why
 --   it is lost.
--- Returns nil when the lock is not ours, else for each run 'lost', 'sent', 'skipped' or 'alive'.
+-- Returns nil when the lock is not ours, else for each run 'lost', 'stopped', 'sent', 'skipped' or 'alive'.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local now, prefix = tonumber(ARGV[2]), ARGV[3]
 
@@ -10,15 +10,8 @@ local function settle_expired(ledger, id, run)
   expire(run, ARGV[2])
   write_run(ledger, id, run)
   note_end(prefix, ledger, run)
-  was_claimed(prefix, run, id)
-  local held = redis.call('HGET', ledger, ':waiting')
-  if held and cjson.decode(held).id == id then
-    redis.call('HDEL', ledger, ':waiting')
-  else
-    note_expired(prefix, ledger, run) -- one that another run held back never was in a queue
-  end
-  set_open(ledger, id, nil)
-  release_waiting(prefix, ledger)
+  -- One that another run held back never was in a queue.
+  if not let_go(prefix, ledger, id, run) then note_expired(prefix, ledger, run) end
   drop_expired(prefix, run.queue)
 end
 
@@ -38,7 +31,8 @@ local function settle(id, queue, payload, ends, reason)
     if run then drop_expired(prefix, run.queue) end
     return 'alive'
   end
-  if payload ~= '' then
+  local why = asked_to_stop(prefix, id)
+  if payload ~= '' and not why then
     -- In parentheses, because list_of returns two values.
     run.outcome, run.queue = 'queued', (list_of(queue))
     because(run, 'rerun')
@@ -49,10 +43,12 @@ local function settle(id, queue, payload, ends, reason)
   end
   run.outcome, run.finished = 'lost', ARGV[2]
   because(run, reason)
+  if why then stop_run(run, why, ARGV[2]) end
   write_run(ledger, id, run)
   note_end(prefix, ledger, run)
   set_open(ledger, id, nil)
   release_waiting(prefix, ledger)
+  if why then return 'stopped' end
   return 'lost'
 end
 

@@ -50,7 +50,9 @@ class Reason(StrEnum):
     UNREADABLE = "message unreadable", "failed", "the worker could not read its message", "worker/intake.py"
     UNSENDABLE = "unsendable", "failed", "its message could not be published", "beat/outbox.py"
 
-    LOST = "lost", "lost", "its worker stopped answering", "beat/lost_runs.py", "worker/signals.py"
+    STOPPED = "stopped", "stopped", "a person stopped it", "lua/_ledger.lua"
+
+    LOST = "lost", "lost", "its worker stopped answering", "beat/lost_runs.py", "worker/signals.py", "worker/stops.py"
     FORGOTTEN = (
         "forgotten",
         "lost",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-Outcome = Literal["queued", "running", "succeeded", "failed", "lost", "skipped", "unreadable"]
+Outcome = Literal["queued", "running", "succeeded", "failed", "stopped", "lost", "skipped", "unreadable"]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from scheduler.storage.counters import Counters, counters
 from scheduler.storage.store import Store
 
 MAX_QUEUES = 100  #: queues that get series of their own: those in which most runs wait
-OUTCOMES = ("succeeded", "failed", "lost")
+OUTCOMES = ("succeeded", "failed", "stopped", "lost")
 SKIPS = tuple(reason.value for reason in Reason if reason.outcome == "skipped")
 SEVERITIES = ("critical", "warning")
 

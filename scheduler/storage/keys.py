@@ -167,6 +167,11 @@ class Keys:
         return f"{self.prefix}:forgotten"
 
     @property
+    def stops(self) -> str:
+        """Hash of the running runs that a person asked to stop: who and why, by id."""
+        return f"{self.prefix}:stops"
+
+    @property
     def clock(self) -> str:
         """Which stretches of the wall clock were led through."""
         return f"{self.prefix}:clock"

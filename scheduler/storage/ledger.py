@@ -7,7 +7,7 @@ and closes them here. The end of a run is written once; a later one changes noth
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from scheduler.errors import NotFound
@@ -36,6 +36,7 @@ class Ledger:
         self.lease = settings.run_lease
         self._claim = script(client, "claim")
         self._close = script(client, "close")
+        self._stop = script(client, "stop")
 
     def claim(self, run: Run, worker: str, token: str, *, redelivered: bool = False) -> str:
         """Take a run before its body starts; 'claimed', or the outcome that it has already.
@@ -88,6 +89,21 @@ class Ledger:
         now = time.time()
         until = now + NO_EXPIRY.total_seconds()
         return self.close(run_id, "queued", when=now, until=until, reason=Reason.HANDED_BACK)
+
+    def stop(self, run_id: str, why: str) -> str:
+        """Stop a run: 'stopped' if no worker ran it, 'asked' if one shall stop it, or the outcome that it had already.
+
+        Raises NotFound.
+        """
+        answer = self._stop(args=[self.keys.prefix, run_id, time.time(), why])
+        if answer is None:
+            raise NotFound(f"no run is called {run_id!r}, or it is older than the ledger keeps")
+        return str(answer)
+
+    def stops(self, run_ids: Sequence[str]) -> dict[str, str]:
+        """Those of these runs that a person asked to stop: who and why."""
+        answers = self.client.hmget(self.keys.stops, run_ids) if run_ids else []
+        return {run_id: why for run_id, why in zip(run_ids, answers, strict=True) if why is not None}
 
     def get(self, run_id: str) -> Run:
         """The run of that identity; raises NotFound."""

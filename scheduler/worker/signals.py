@@ -26,6 +26,7 @@ from scheduler.worker.presence import Presence
 from scheduler.worker.recorded_task import MAX_RETRY_PAUSE_S
 from scheduler.worker.recorder import UNLIMITED_ATTEMPTS, NoFlaskApp, Recorder
 from scheduler.worker.requests import context_of
+from scheduler.worker.stops import Stopper
 
 
 def connect_recorder(app: Celery, settings: Settings) -> None:
@@ -63,6 +64,7 @@ class Signals:
         """In the worker's main process, which is free while a task keeps its child busy."""
         settings = self.recorder.settings
         LeaseRenewer(settings, Presence(settings, sender)).start()
+        Stopper(settings).start()
 
     def succeeded(self, sender: Task, result: Any, **_: Any) -> None:
         """In the child, after the body returned."""

@@ -77,6 +77,18 @@ def test_a_run_that_nobody_answers_for_is_lost_but_not_at_the_first_look(beat: S
     until(lambda: is_lost(beat, ledger), 60, "lost")
 
 
+def test_a_run_that_a_person_asked_to_stop_is_stopped_when_its_worker_dies(beat: Scheduler, ledger: Ledger) -> None:
+    assert ledger.stop(ID, "stopped by ann") == "asked"
+
+    def has_ended() -> bool:
+        tick(beat)
+        return ledger.get(ID).outcome != "running"
+
+    until(has_ended, 60, "given up")
+    run = ledger.get(ID)
+    assert (run.outcome, run.detail) == ("stopped", "stopped by ann")
+
+
 def test_time_in_which_redis_was_away_does_not_count_against_a_worker(
     beat: Scheduler, ledger: Ledger, redis_server: RedisServer
 ) -> None:

@@ -29,7 +29,7 @@ from tests.support.schedules import declared, entry_of
 from tests.support.service import Program, Service, service
 
 NUMBERS = itertools.count()
-ENDED = ("succeeded", "failed", "lost", "skipped")
+ENDED = ("succeeded", "failed", "stopped", "lost", "skipped")
 
 
 class Shop:

@@ -17,7 +17,7 @@ LUA = sorted((HERE / "lua").glob("*.lua"))
 PYTHON = [path for path in sorted(HERE.rglob("*.py")) if path != HERE / TABLE]
 TEMPLATES = sorted((HERE / "admin/templates").glob("*.html"))
 #: Words that name something else in the code too: policies, modes, outcomes, columns of Redis.
-ALSO_OTHER_WORDS = {"missed", "overlap", "paused", "excluded", "error", "lost", "removed", "rerun"}
+ALSO_OTHER_WORDS = {"missed", "overlap", "paused", "excluded", "error", "lost", "removed", "rerun", "stopped"}
 #: What Lua writes and a Python file logs.
 LOGGED = {
     "sending/dispatch.py": {Reason.OVERLAP, Reason.NO_QUEUE},

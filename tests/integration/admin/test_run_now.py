@@ -50,6 +50,22 @@ def test_a_paused_schedule_can_be_run_by_hand(admin: Browser, nightly: Entry) ->
     assert admin.post("/schedules/nightly/runs").status_code == 200
 
 
+def test_a_run_that_is_under_way_can_be_stopped(admin: Browser, service: Service, nightly: Entry) -> None:
+    queued = run(service, "nightly", clock() - timedelta(minutes=9), "queued")
+    page = admin.post(f"/schedules/nightly/runs/{queued}/stop")
+    assert "stopped by admin" in text(page)
+    assert "Stop" not in Document(page.text).texts
+    ended = run(service, "nightly", clock() - timedelta(minutes=5), "succeeded")
+    answer = admin.post(f"/schedules/nightly/runs/{ended}/stop")
+    assert answer.status_code == 409
+    assert f"{ended} is not under way: it is succeeded" in text(answer)
+    running = run(service, "nightly", clock() - timedelta(seconds=3), "running")
+    assert "Stop" in Document(admin.get(f"/schedules/nightly/runs/{running}").text).texts
+    page = admin.post(f"/schedules/nightly/runs/{running}/stop")
+    assert "It is being stopped by admin. What does not end within 15 seconds is killed." in text(page)
+    assert "Stop" not in Document(page.text).texts
+
+
 def test_a_run_that_goes_on_shows_its_progress(admin: Browser, service: Service, make: Declare) -> None:
     make("count", task="scheduler.tasks.count_to", args=[])
     identity = run(service, "count", clock() - timedelta(seconds=3), "running")

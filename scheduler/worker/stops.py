@@ -1,0 +1,66 @@
+"""Stops the runs of this worker that a person asked to stop: the body is asked first, then its process is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import Any
+
+from redis import RedisError
+
+from scheduler.events import emit
+from scheduler.model import Reason
+from scheduler.sending.headers import run_of
+from scheduler.settings import Settings
+from scheduler.storage.client import connect
+from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
+from scheduler.worker import limits
+from scheduler.worker.native_thread import start_thread
+from scheduler.worker.requests import active_requests, context_of
+
+LOOK_INTERVAL_S = 1.0
+ASK = signal.SIGUSR1  #: billiard raises SoftTimeLimitExceeded in a process of the pool that gets it
+
+
+class Stopper:
+    """Looks once a second, while runs are under way, in a thread, until the process ends."""
+
+    def __init__(self, settings: Settings) -> None:
+        # A client of its own: the pool may fork again while this thread uses it.
+        self.ledger = Ledger(connect(settings), Keys(settings.key_prefix), settings)
+        self.asked: dict[str, float] = {}  #: when each run was asked or killed last (monotonic)
+
+    def start(self) -> None:
+        start_thread(self.run)
+
+    def run(self) -> None:
+        while True:
+            time.sleep(LOOK_INTERVAL_S)
+            with suppress(RedisError):  # the worker itself says when Redis is away
+                self.look()
+
+    def look(self) -> None:
+        """Stop what is to be stopped; raises the errors of an absent Redis."""
+        under_way = {run_id: it for it in active_requests() if (run_id := run_of(context_of(it))) is not None}
+        for run_id in [*self.asked.keys() - under_way.keys()]:
+            # Celery returns the message of a killed process, and says nothing of its run; any other has ended already.
+            self.ledger.close(run_id, "lost", reason=Reason.LOST)
+            del self.asked[run_id]
+        for run_id, why in self.ledger.stops([*under_way]).items():
+            self.stop(run_id, under_way[run_id], why)
+
+    def stop(self, run_id: str, request: Any, why: str) -> None:
+        """Ask the body, or kill its process when the grace is over."""
+        asked, now = self.asked.get(run_id), time.monotonic()
+        if not limits.LimitedRequest.asks_first:
+            if asked is None:
+                emit("run.unstoppable", run=run_id, pool=limits.LimitedRequest.pool)
+                self.asked[run_id] = now
+        elif request.worker_pid and (asked is None or now - asked >= limits.GRACE_S):
+            emit("run.stopping", run=run_id, why=why)
+            with suppress(ProcessLookupError):
+                os.kill(request.worker_pid, ASK if asked is None else signal.SIGKILL)
+            self.asked[run_id] = now
