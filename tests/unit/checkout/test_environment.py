@@ -24,6 +24,8 @@ from scheduler.checkout.environment import RUN_LOCK, STAMP, TEST_LOCK, Environme
 from scheduler.errors import Exit
 from tests.support import need
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(environment.__file__).resolve().parent.parent.parent
 PYTHON = Path(sys.executable).resolve()  # outside every virtual environment
 EARLIEST = ("__init__.py", "__main__.py")  # what an old Python reads before it is told off

@@ -48,6 +48,7 @@ def ran(checkout: Path, *arguments: str) -> list[str]:
     return sorted({line.rstrip("0123456789") for line in lines})
 
 
+@pytest.mark.slow
 def test_quick_leaves_out_slow_tests_and_runs_the_checks_beside_them(checkout: Path) -> None:
     assert ran(checkout, "--quick") == ["fast gw"]
 

@@ -17,6 +17,8 @@ from scheduler.installation.release import FILES, Release
 from scheduler.installation.upgrade import Upgrade
 from tests.support.polling import until
 
+pytestmark = pytest.mark.slow
+
 UNIT = "celery-worker.service"
 #: What a release does to its services, what is wrong in one of its files, and what the refusal says.
 BROKEN = {
