@@ -85,7 +85,7 @@ def all_pass(checks: dict[str, subprocess.Popen[bytes]]) -> bool:
 def pytest(arguments: Sequence[str]) -> int:
     """Run pytest in several processes, or in one for single tests and for what needs the terminal."""
     alone = any(argument in ONE_PROCESS or "::" in argument for argument in arguments)
-    processes = min(4, 1 + (os.cpu_count() or 2))  # one more than cores, because half of the time the tests wait
+    processes = min(4, 2 * (os.cpu_count() or 2))  # more than cores, because the tests wait for half of the time
     spread = [] if alone else ["-n", str(processes), "--dist", "loadgroup"]  # a -n of the user's comes later and wins
     done = subprocess.run([sys.executable, "-m", "pytest", *spread, *arguments], cwd=CHECKOUT, check=False)
     return Exit.PROBLEMS if done.returncode else Exit.OK
