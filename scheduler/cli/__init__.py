@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from scheduler import __version__
-from scheduler.cli import act, alerts, audit, doctor, export, file, imports, look, service
+from scheduler.cli import act, alerts, audit, doctor, export, file, imports, look, runs, service
 from scheduler.cli.common import REFUSAL_WAIT_S, say
 from scheduler.command_name import command_name
 from scheduler.errors import Exit, SchedulerError
@@ -57,6 +57,7 @@ for command in (
     *service.COMMANDS,
     *file.COMMANDS,
     *look.COMMANDS,
+    *runs.COMMANDS,
     *act.COMMANDS,
     *export.COMMANDS,
     *audit.COMMANDS,

@@ -6,13 +6,14 @@ import getpass
 import re
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from scheduler import changes
 from scheduler.command_name import as_typed
 from scheduler.errors import Exit
-from scheduler.model import Reason, Run, run_id
+from scheduler.model import Outcome, Reason, Run, run_id
 from scheduler.storage.client import Client
 from scheduler.storage.entries import NEVER
 from scheduler.storage.instants import from_seconds
@@ -20,6 +21,7 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
 from tests.support.beats import runs_sent
+from tests.support.polling import until
 from tests.support.schedules import HOUR
 from tests.support.shell import Shell, add
 from tests.support.workers import seem_to_work
@@ -213,6 +215,23 @@ def test_run_sends_at_once_and_says_where_the_result_will_be(shell: Shell, store
     assert again.err == (
         "scheduler: the run before of 'job' is still queued or running: wait for it, or set overlap: allow\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "more"), [("succeeded", Exit.OK, ""), ("failed", Exit.PROBLEMS, ": it ended with an error")]
+)
+def test_run_can_wait_for_the_end_of_the_run_and_ends_like_it(
+    shell: Shell, store: Store, ledger: Ledger, outcome: Outcome, code: Exit, more: str
+) -> None:
+    add(store)
+    with ThreadPoolExecutor(1) as pool:
+        said = pool.submit(shell.apart, "run", "job", "--wait")
+        (identity,) = until(lambda: runs_sent(store.client), 60, "it is sent")
+        ledger.claim(Run(identity, "job", 0.0, "running"), "host:1", "token")
+        reason = Reason.ERROR if outcome == "failed" else None
+        ledger.close(identity, outcome, token="token", reason=reason, result="what it\nprinted")
+        assert said.result(60).out == f"{identity} {outcome}{more}\nwhat it\nprinted\n"
+        assert said.result().code == code
 
 
 def test_run_of_a_schedule_that_cannot_be_sent_says_why(shell: Shell, store: Store) -> None:

@@ -1,0 +1,96 @@
+"""Commands that act on one run: run, stop."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from scheduler import changes
+from scheduler.cli.common import Service, as_json, print_json, say, with_service
+from scheduler.command_name import with_command_name
+from scheduler.errors import Exit
+from scheduler.model import Run
+from scheduler.sending.dispatch import Dispatcher
+from scheduler.status.as_json import run_json
+from scheduler.storage.client import take_a_write
+
+UNDER_WAY = ("queued", "running")
+LOOK_INTERVAL_S = 0.2
+MAX_SEARCHED = 10_000  #: rows of a ledger, among which `stop` looks for a run under way
+
+
+@click.command()
+@click.argument("name")
+@click.option("--wait", is_flag=True, help="Wait until the run has ended; exit with 1 unless it succeeded.")
+@as_json
+@with_service
+def run(service: Service, name: str, wait: bool, json_: bool) -> int:
+    """Run a schedule now, outside its timing.
+
+    The ledger records that the run is manual, and who asked for it.
+    """
+    take_a_write(service.store.client, service.store.keys)  # waits for Redis, which kombu does not
+    dispatcher = Dispatcher(service.celery, service.store.client, service.store.keys, service.settings)
+    identity = dispatcher.run_now(service.store.get(name), service.user)
+    if wait:
+        return tell_end(end_of(service, identity), json_)
+    if json_:
+        print_json({"run": identity})
+    else:
+        say(with_command_name(f"sent {identity}; `scheduler history {name}` shows its result"))
+    return Exit.OK
+
+
+def end_of(service: Service, identity: str) -> Run:
+    """The run, as soon as it has ended."""
+    while (found := service.ledger.get(identity)).outcome in UNDER_WAY:
+        time.sleep(LOOK_INTERVAL_S)
+    return found
+
+
+def tell_end(ended: Run, json_: bool) -> int:
+    """Print how a run ended, with what its body printed or returned."""
+    if json_:
+        print_json(run_json(ended))
+    else:
+        say(f"{ended.id} {ended.outcome}" + (f": {ended.detail}" if ended.detail else ""))
+        for line in (ended.traceback or ended.result).splitlines():
+            say(line)
+    return Exit.OK if ended.outcome == "succeeded" else Exit.PROBLEMS
+
+
+@click.command()
+@click.argument("run")
+@click.option("--note", default="", help="Reason; recorded in the ledger and the audit log.")
+@as_json
+@with_service
+def stop(service: Service, run: str, note: str, json_: bool) -> int:
+    """Stop a run that is queued or running.
+
+    RUN is its ID, or the name of a schedule with one run under way. A queued run ends at once. A running one gets
+    SoftTimeLimitExceeded, a program SIGTERM; what does not end within 15 seconds is killed.
+    """
+    identity = run if "@" in run else under_way(service, run)
+    has_ended = changes.stop(service.ledger, identity, by=service.user, note=note)
+    found = service.ledger.get(identity)
+    if json_:
+        print_json(run_json(found))
+    elif has_ended:
+        say(f"stopped {identity}, which no worker had started")
+    else:
+        end = f"`scheduler history {found.schedule}` shows its end"
+        say(with_command_name(f"asked {found.worker} to stop {identity}; {end}"))
+    return Exit.OK
+
+
+def under_way(service: Service, name: str) -> str:
+    """The only run of a schedule that is queued or running; raises UsageError if there is not just one."""
+    service.store.get(name)
+    open_ = [run.id for run in service.ledger.runs(name, MAX_SEARCHED) if run.outcome in UNDER_WAY]
+    if len(open_) == 1:
+        return open_[0]
+    raise click.UsageError(f"'{name}' has {len(open_)} runs under way: {', '.join(open_[:5]) or 'nothing to stop'}")
+
+
+COMMANDS = (run, stop)
