@@ -111,7 +111,8 @@ class Layout:
         shipped = self.source / "systemd"
         files = {self.units / name: shipped / name for name in (*UNITS, TEMPLATE, HARDENING)}
         files |= {self.account: shipped / "celery.sysusers.conf", self.command: shipped / INSTALLED_COMMAND}
-        pages = [*DOCUMENTS, *(f"docs/{path.name}" for path in sorted((self.source / "docs").glob("*.*")))]
+        docs = sorted((self.source / "docs").rglob("*.*"))
+        pages = [*DOCUMENTS, *(str(path.relative_to(self.source)) for path in docs)]
         files[self.schema] = self.source / "scheduler" / SCHEMA
         return files | {self.program / page: self.source / page for page in pages}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -12,15 +13,13 @@ from scheduler.model.reasons import Reason
 from scheduler.settings import Settings
 from scheduler.status import problems
 from scheduler.status.problems.facts import Facts
-from scheduler.status.problems.quarantined import errors_by_name
-from scheduler.status.problems.queues import oldest
 from scheduler.status.unstarted import PRIORITY
-from scheduler.storage import health
 from scheduler.storage.client import AWAY, REFUSED
 from scheduler.storage.counters import Counters, counters
 from scheduler.storage.store import Store
 
 MAX_QUEUES = 100  #: queues that get series of their own: those in which most runs wait
+MAX_SINKS = 100  #: sinks that get series of their own
 OUTCOMES = ("succeeded", "failed", "stopped", "lost")
 SKIPS = tuple(reason.value for reason in Reason if reason.outcome == "skipped")
 SEVERITIES = ("critical", "warning")
@@ -55,6 +54,7 @@ class Metrics(Collector):
         yield from queues(facts)
         yield from schedules(facts)
         yield from file(facts)
+        yield from alerts(facts)
         found = Counter(problem.severity for problem in problems.look(facts))
         yield by_label("problems", "Problems that `status` names.", "severity", {it: found[it] for it in SEVERITIES})  # type: ignore[index]
 
@@ -117,12 +117,15 @@ def workers(facts: Facts) -> Iterator[Metric]:
     live, known = len(facts.live_workers), len(facts.workers)
     states: dict[str, float] = {"live": live, "silent": known - live}
     yield by_label("workers", "Workers that report, and those that stopped without a word.", "state", states)
+    slots, busy = (sum(getattr(it, name) for it in facts.live_workers) for name in ("slots", "busy"))
+    yield gauge("worker_slots", "Tasks that the live workers can run at once.", slots)
+    yield gauge("worker_slots_busy", "Tasks that they ran when each reported last.", busy)
 
 
 def queues(facts: Facts) -> Iterator[Metric]:
     """Runs that wait for a worker, by queue; priorities count as one queue."""
     waiting, since = Counter[str](), dict[str, float]()
-    for key, first, number in oldest(facts):
+    for key, first, number in facts.queues:
         queue = key.partition(PRIORITY)[0]
         waiting[queue] += number
         since[queue] = min(first, since.get(queue, first))
@@ -135,8 +138,8 @@ def queues(facts: Facts) -> Iterator[Metric]:
 def schedules(facts: Facts) -> Iterator[Metric]:
     yield gauge("schedules", "Stored schedules.", facts.client.zcard(facts.keys.schedule))
     unwell: dict[str, float] = {
-        "failing": health.failing(facts.client, facts.keys, 1, facts.expected_to_fail).total,
-        "quarantined": len(errors_by_name(facts)),
+        "failing": facts.failing.total,
+        "quarantined": len(facts.quarantined),
         **{state: sum(it.state == state for it in facts.unstarted.schedules) for state in ("late", "stuck")},
     }
     yield by_label("schedules_unhealthy", "Schedules with this health.", "health", unwell)
@@ -153,3 +156,15 @@ def file(facts: Facts) -> Iterator[Metric]:
     for fact, text in (("read", "When the leader read the file last."), ("applied", "When it took effect last.")):
         if at := float(stored.get(fact) or 0):
             yield gauge(f"schedule_file_{fact}_timestamp_seconds", text, at)
+
+
+def alerts(facts: Facts) -> Iterator[Metric]:
+    """What became of alerts, by sink of the schedule file."""
+    sent = CounterMetricFamily("scheduler_alerts_sent", "Alerts that a sink took.", labels=["sink"])
+    failed = CounterMetricFamily("scheduler_alert_attempts_failed", "Attempts that failed.", labels=["sink"])
+    given_up = CounterMetricFamily("scheduler_alerts_given_up", "Alerts that a sink never took.", labels=["sink"])
+    for sink, state in islice(facts.sinks.items(), MAX_SINKS):
+        sent.add_metric([sink], state.sent)
+        failed.add_metric([sink], state.failed)
+        given_up.add_metric([sink], state.given_up)
+    yield from (sent, failed, given_up)

@@ -42,12 +42,14 @@ class AllUnstarted(NamedTuple):
     is_complete: bool
 
 
-def unstarted(store: Store, taken: frozenset[str], now: float) -> AllUnstarted:
+def unstarted(store: Store, queues: tuple[str, ...], taken: frozenset[str], now: float) -> AllUnstarted:
     """What is late or stuck while live workers take from the queues ``taken``; ``now`` is in epoch seconds.
+
+    ``queues`` are the keys of all that runs were sent to.
 
     Its cost grows with what waits, up to MAX_READ runs a queue, and not with what is stored.
     """
-    oldest, is_complete = waiting(store, now - UNTAKEN_S)
+    oldest, is_complete = waiting(store, queues, now - UNTAKEN_S)
     expired = health.stuck(store.client, store.keys, MAX_READ)
     made = []
     for name, limit in late_after(store, {**oldest, **expired}):
@@ -63,9 +65,8 @@ def unstarted(store: Store, taken: frozenset[str], now: float) -> AllUnstarted:
     return AllUnstarted(tuple(made), is_complete and len(expired) < MAX_READ)
 
 
-def waiting(store: Store, before: float) -> tuple[dict[str, Waiting], bool]:
+def waiting(store: Store, queues: tuple[str, ...], before: float) -> tuple[dict[str, Waiting], bool]:
     """The oldest run of each schedule that was sent before then, and whether these are all."""
-    queues = sorted(store.client.smembers(store.keys.queues))
     with store.client.pipeline(transaction=False) as pipe:
         for queue in queues:
             pipe.zrangebyscore(store.keys.sent(queue), "-inf", before, 0, MAX_READ, withscores=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from scheduler.storage.client import Client, script
 from scheduler.storage.keys import Keys
 from scheduler.storage.lock import LostLock
-from scheduler.storage.records import loads, mapping, read_or
+from scheduler.storage.records import loads, read_or, record
 
 POSITION = ":position"  #: in what was said: the last change of health that was read
 SINKS_TTL_S = 7 * 86_400
@@ -101,5 +100,4 @@ def sink_states(client: Client, keys: Keys) -> dict[str, SinkState]:
 
 def read_state(text: str) -> SinkState:
     """Raises ValueError or TypeError."""
-    body: dict[str, Any] = mapping(loads(text))
-    return SinkState(**{field.name: body[field.name] for field in fields(SinkState) if field.name in body})
+    return record(SinkState, loads(text))

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
-from scheduler.storage.records import loads, mapping, read_or, seconds
+from scheduler.storage.records import loads, mapping, read_or, seconds, whole
 
 GRACE_S = 4.0  #: seconds that a report may come later than promised, as on a busy machine
 KEPT_S = 3600.0  #: a worker that ended without a word is named for so long
@@ -24,6 +24,8 @@ class Worker:
     every: float  #: seconds between two reports
     queues: tuple[str, ...] = ()  #: from which it takes
     tasks: tuple[str, ...] = ()  #: that it has
+    slots: int = 0  #: tasks that it can run at once; 0 if it does not report that
+    busy: int = 0  #: tasks that it runs
 
     def is_silent(self, now: float) -> bool:
         """Whether its next report is overdue: it hangs, was killed, or cannot reach Redis."""
@@ -55,7 +57,9 @@ def read(item: tuple[str, str]) -> Worker:
     """A worker from its name and report; raises ValueError or TypeError."""
     name, body = item[0], mapping(loads(item[1]))
     queues, tasks = (tuple(map(str, body.get(key) or ())) for key in ("queues", "tasks"))
-    return Worker(name, seconds(body.get("seen")), float(body.get("every") or 0), queues, tasks)
+    slots, busy = (whole(body.get(key)) for key in ("slots", "busy"))
+    times = seconds(body.get("seen")), float(body.get("every") or 0)
+    return Worker(name, *times, queues, tasks, slots, busy)
 
 
 def reported_tasks(client: Client, keys: Keys) -> frozenset[str]:

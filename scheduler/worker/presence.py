@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from celery import signals
+from celery.worker import state
 from redis import RedisError
 
 from scheduler.settings import Settings
@@ -31,7 +32,9 @@ class Presence:
             return
         app, now = self.consumer.app, time.time()
         tasks = tuple(name for name in list(app.tasks) if not name.startswith("celery."))
-        worker = Worker(self.consumer.hostname, now, self.every, tuple(app.amqp.queues.consume_from), tasks)
+        queues, busy = tuple(app.amqp.queues.consume_from), len(state.active_requests)
+        slots = int(self.consumer.pool.num_processes)
+        worker = Worker(self.consumer.hostname, now, self.every, queues, tasks, slots, busy)
         modules = report(self.client, self.keys, worker)
         if modules is not None:
             app.scheduler_modules.want(modules)

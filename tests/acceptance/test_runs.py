@@ -21,6 +21,7 @@ from scheduler.sending.dispatch import Due
 from scheduler.sending.headers import task_id
 from scheduler.storage import entries
 from scheduler.storage.instants import from_seconds
+from scheduler.storage.workers import workers
 from tests.support.alive import is_alive
 from tests.support.polling import until
 from tests.support.schedules import SECOND
@@ -90,6 +91,12 @@ TASKS = """
     def nap(seconds):
         begin("nap")
         time.sleep(seconds)
+
+
+    @shared_task(name="runs.wait_for")
+    def wait_for(file):
+        while not pathlib.Path(file).exists():
+            time.sleep(0.05)
 
 
     @shared_task(name="runs.stubborn")
@@ -293,6 +300,18 @@ def test_a_run_that_no_worker_took_before_it_expired_is_skipped_as_expired(shop:
     assert (run.outcome, run.reason) == ("skipped", "expired")
     assert run.detail == "no worker started it in time"
     assert shop.began("add") == before
+
+
+def test_a_worker_reports_how_many_tasks_it_runs_and_can_run(shop: Shop, tmp_path: Path) -> None:
+    def reported() -> tuple[int, int]:
+        [worker] = workers(shop.client, shop.keys)
+        return worker.slots, worker.busy
+
+    until(lambda: reported() == (2, 0), 90, "an idle worker with two slots")
+    identity = shop.send("runs.wait_for", str(tmp_path / "go"))
+    until(lambda: reported() == (2, 1), 60, "a worker with one of two slots busy")
+    (tmp_path / "go").touch()
+    shop.ended(identity)
 
 
 def test_a_run_that_waits_for_a_rate_limit_says_so(shop: Shop) -> None:

@@ -5,22 +5,34 @@ from __future__ import annotations
 import socket
 import time
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 
 from scheduler.command_name import start_command
 from scheduler.settings import Settings
 from scheduler.status.unstarted import AllUnstarted, unstarted
-from scheduler.storage import lock
+from scheduler.storage import health, lock
+from scheduler.storage.alerts import SinkState, sink_states
 from scheduler.storage.client import Client, refusal_of_writes
+from scheduler.storage.entries import NEVER
+from scheduler.storage.health import AllFailing
 from scheduler.storage.keys import Keys
-from scheduler.storage.records import loads, read_or
+from scheduler.storage.records import loads, mapping, read_or
 from scheduler.storage.store import Store
 from scheduler.storage.workers import Worker
 from scheduler.storage.workers import workers as known_workers
 
 STANDBY_S = 30.0  #: a standby that was not heard of for so long has gone
+MAX_NAMED = 10  #: failing schedules that get a line each; the others are counted
+
+
+class Queue(NamedTuple):
+    """A queue in which runs wait; a priority is a queue of its own."""
+
+    key: str
+    since: float  #: epoch seconds: when the run that waits longest was sent
+    waiting: int  #: runs
 
 
 class Facts:
@@ -84,7 +96,49 @@ class Facts:
     @cached_property
     def unstarted(self) -> AllUnstarted:
         """The schedules that are late or stuck."""
-        return unstarted(self.store, self.taken_queues, self.now)
+        return unstarted(self.store, self.queue_keys, self.taken_queues, self.now)
+
+    @cached_property
+    def failing(self) -> AllFailing:
+        """How many schedules are failing, and the MAX_NAMED worst; without those that are expected to fail."""
+        return health.failing(self.client, self.keys, MAX_NAMED, self.expected_to_fail)
+
+    @cached_property
+    def quarantined(self) -> dict[str, str]:
+        """Why each was set aside. Only what beat never sends is read: what is quarantined, paused or disabled."""
+        keys = self.client.zrangebyscore(self.keys.schedule, NEVER, NEVER)
+        with self.client.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hget(key, "error")
+            found = zip(keys, pipe.execute(raise_on_error=False), strict=True)
+        return {self.keys.name(key): error for key, error in found if isinstance(error, str) and error}
+
+    @cached_property
+    def queue_keys(self) -> tuple[str, ...]:
+        """The keys of all queues that runs were sent to."""
+        return tuple(sorted(self.client.smembers(self.keys.queues)))
+
+    @cached_property
+    def queues(self) -> tuple[Queue, ...]:
+        """Each queue in which runs wait."""
+        keys = self.queue_keys
+        with self.client.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.zrange(self.keys.sent(key), 0, 0, withscores=True)
+                pipe.zcard(self.keys.sent(key))
+            answers = pipe.execute(raise_on_error=False)
+        return tuple(
+            Queue(key, first[0][1], waiting)
+            for key, first, waiting in zip(keys, answers[::2], answers[1::2], strict=True)
+            if isinstance(first, list) and first and isinstance(waiting, int)
+        )
+
+    @cached_property
+    def sinks(self) -> dict[str, SinkState]:
+        """How deliveries go, by sink of the last good schedule file; one that never got an alert has an empty state."""
+        states = sink_states(self.client, self.keys)
+        declared = read_or(frozenset[str](), sink_names, self.file.get("alerts", ""))
+        return {name: states.get(name, SinkState()) for name in sorted(declared)}
 
     @property
     def taken_queues(self) -> frozenset[str]:
@@ -108,3 +162,8 @@ def names(text: str) -> frozenset[str]:
     if not isinstance(found, list):
         raise ValueError("names are a list")
     return frozenset(map(str, found))
+
+
+def sink_names(text: str) -> frozenset[str]:
+    """The sinks of the stored ``alerts``; raises ValueError or TypeError."""
+    return frozenset(mapping(mapping(loads(text)).get("sinks", {})))

@@ -10,18 +10,16 @@ from scheduler.model import run_id
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.named import rest
 from scheduler.status.problems.problem import ServiceProblem
-from scheduler.storage import health
 from scheduler.storage.health import Failing
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.ledger import read_run
 
-MAX_NAMED = 10  #: schedules that get a line each; the others are counted
 MAX_REASON = 100  #: characters of an error
 
 
 def look(facts: Facts) -> Iterator[ServiceProblem]:
     """Name those that have failed longest, each with its newest error, and count the rest; none that is expected to."""
-    total, worst = health.failing(facts.client, facts.keys, MAX_NAMED, facts.expected_to_fail)
+    total, worst = facts.failing
     for it, reason in zip(worst, reasons(facts, worst), strict=True):
         runs = "run failed or was lost" if it.count == 1 else f"{it.count} runs failed or were lost"
         sentence = f"schedule '{it.name}' is failing: its last {runs}{f' ({reason})' if reason else ''}"

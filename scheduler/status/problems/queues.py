@@ -17,7 +17,7 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
     if not facts.live_workers:
         return
     late = {it.queue for it in facts.unstarted.schedules if it.is_served}
-    for key, since, waiting in sorted(oldest(facts)):
+    for key, since, waiting in facts.queues:
         queue, age = key.partition(PRIORITY)[0], facts.now - since
         runs = "a run waits" if waiting == 1 else f"{waiting} runs wait"
         if queue not in facts.taken_queues and age > UNTAKEN_S:
@@ -36,16 +36,3 @@ def stuck(facts: Facts, queue: str) -> str:
         return ""
     more = [f"{len(names) - MAX_NAMED} more"] if len(names) > MAX_NAMED else []
     return f" (stuck: {', '.join(names[:MAX_NAMED] + more)})"
-
-
-def oldest(facts: Facts) -> Iterator[tuple[str, float, int]]:
-    """Each queue in which runs wait: its key, since when the oldest waits, and how many there are."""
-    queues = list(facts.client.smembers(facts.keys.queues))
-    with facts.client.pipeline(transaction=False) as pipe:
-        for queue in queues:
-            pipe.zrange(facts.keys.sent(queue), 0, 0, withscores=True)
-            pipe.zcard(facts.keys.sent(queue))
-        answers = pipe.execute(raise_on_error=False)
-    for queue, first, waiting in zip(queues, answers[::2], answers[1::2], strict=True):
-        if isinstance(first, list) and first and isinstance(waiting, int):
-            yield queue, first[0][1], waiting

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import takewhile
 
 import pytest
 from celery import Celery
@@ -15,9 +19,11 @@ from scheduler import celeryapp
 from scheduler.admin import create_app
 from scheduler.errors import ConfigurationError
 from scheduler.settings import Settings
+from scheduler.storage.alerts import SinkState, settle
 from scheduler.storage.client import Client, lua_text
 from scheduler.storage.counters import BOUNDS_S
 from scheduler.storage.keys import Keys
+from scheduler.storage.workers import Worker, report
 from tests.integration.admin.browser import Browser
 from tests.support import need
 from tests.support.schedules import MINUTE
@@ -139,6 +145,42 @@ def test_many_schedules_and_reasons_of_another_version_add_no_series(
     after = scrape()
     assert after.count("\n") == before.count("\n")
     assert value(after, 'due_instants_skipped_total{reason="other"}') == 3
+
+
+def test_slots_are_those_of_the_workers_that_still_report(
+    scrape: Callable[[], str], client: Client, keys: Keys
+) -> None:
+    for name, seen, slots, busy in (("a", 0, 4, 3), ("b", 0, 2, 0), ("hangs", 600, 8, 8)):
+        report(client, keys, Worker(name, time.time() - seen, 10, ("celery",), slots=slots, busy=busy))
+    text = scrape()
+    assert value(text, "worker_slots") == 6
+    assert value(text, "worker_slots_busy") == 3
+    assert value(text, 'workers{state="silent"}') == 1
+
+
+def test_alerts_are_counted_for_each_sink_of_the_file(scrape: Callable[[], str], client: Client, keys: Keys) -> None:
+    client.hset(keys.file, "alerts", json.dumps({"sinks": {"ops": {}, "never": {}}}))
+    settle(client, keys, "ops", None, SinkState(sent=3, failed=5, given_up=1))
+    settle(client, keys, "left the file", None, SinkState(sent=7))
+    client.hset(keys.sinks, "never", '{"sent": "no number"}')
+    text = scrape()
+    assert value(text, 'alerts_sent_total{sink="ops"}') == 3
+    assert value(text, 'alert_attempts_failed_total{sink="ops"}') == 5
+    assert value(text, 'alerts_given_up_total{sink="ops"}') == 1
+    assert value(text, 'alerts_sent_total{sink="never"}') == 0
+    assert "left the file" not in text
+
+
+def test_a_scrape_asks_redis_nothing_twice(shop: Shop, scrape: Callable[[], str], client: Client) -> None:
+    shop.add()
+    shop.commit()
+    scrape()  # what is read once for each process
+    with client.monitor() as monitor:
+        scrape()
+        client.echo("end")
+        asked = [*takewhile(lambda command: command != "ECHO end", (it["command"] for it in monitor.listen()))]
+    assert len(asked) > 10
+    assert [command for command, times in Counter(asked).items() if times > 1] == []
 
 
 def test_without_redis_the_metrics_say_so(settings: Settings) -> None:
