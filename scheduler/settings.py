@@ -42,6 +42,7 @@ class Settings:
     run_lease: float = 30.0  #: seconds without renewal by its worker after which a run is lost
     drain: float = 60.0  #: seconds that a stopping worker gives its runs to finish
     log_file: str = ""  #: additional log file of beat and workers
+    log_format: str = "text"  #: of log lines: text, or json
     keep_runs: int = 100  #: runs in the ledger per schedule
     keep_days: float = 30.0  #: days to keep a run in the ledger
     admin_password_hash: str = field(default="", repr=False)
@@ -72,6 +73,7 @@ class Settings:
             run_lease=env.number("SCHEDULER_RUN_LEASE", 30.0, 2.0, 45.0),
             drain=env.number("SCHEDULER_DRAIN", 60.0, 0.0, 86_400.0),
             log_file=env.text("SCHEDULER_LOG_FILE", ""),
+            log_format=env.word("SCHEDULER_LOG_FORMAT", "text", "json"),
             keep_runs=int(env.number("SCHEDULER_KEEP_RUNS", 100, 1, 100_000)),
             keep_days=env.number("SCHEDULER_KEEP_DAYS", 30.0, 0.01, 3660.0),
             admin_password_hash=env.secret("SCHEDULER_ADMIN_PASSWORD_HASH", ""),
@@ -155,6 +157,13 @@ class Environment:
 
     def text(self, name: str, default: str) -> str:
         return self.get(name).strip() or default
+
+    def word(self, name: str, *valid: str) -> str:
+        """One of the valid words, the first of which is the default; raises ConfigurationError."""
+        text = self.text(name, valid[0])
+        if text not in valid:
+            raise ConfigurationError(f"{name}={text!r} is not valid: use {' or '.join(valid)}")
+        return text
 
     def words(self, name: str) -> tuple[str, ...]:
         """The words of a value, separated by commas or white space."""

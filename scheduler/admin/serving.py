@@ -5,14 +5,18 @@ The names in this module are gunicorn's settings; command-line options override 
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterable
 from typing import Any
 
-from gunicorn import arbiter
+from gunicorn import arbiter, glogging
 
+from scheduler.errors import SchedulerError
 from scheduler.process import notify
+from scheduler.process.ending import give_up
+from scheduler.process.json_lines import JsonLines
 from scheduler.process.pidfile import PidFile
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, connect, take_a_write
@@ -26,6 +30,25 @@ worker_class = "scheduler.admin.whole_requests.WholeRequests"
 threads = 8
 preload_app = True
 control_socket_disable = True
+logger_class = "scheduler.admin.serving.PageLog"
+
+
+class PageLog(glogging.Logger):
+    """gunicorn's log, with a JSON object for each line if SCHEDULER_LOG_FORMAT says so."""
+
+    def setup(self, cfg: Any) -> None:
+        """Also after a reload of gunicorn's configuration, which replaces the handlers."""
+        super().setup(cfg)
+        try:
+            is_json = Settings.from_environ().log_format == "json"
+        except SchedulerError as error:
+            give_up(error)
+        if is_json:
+            root = logging.getLogger()  # for Flask and for our own lines
+            if not root.handlers:
+                root.addHandler(logging.StreamHandler())
+            for handler in (*root.handlers, *self.error_log.handlers, *self.access_log.handlers):
+                handler.setFormatter(JsonLines())
 
 
 class AdminPidFile(PidFile):

@@ -14,10 +14,10 @@ import sys
 from logging.handlers import WatchedFileHandler
 from typing import Any
 
-from celery import current_task, signals
+from celery import signals
+from celery.utils.log import get_multiprocessing_logger
 
-from scheduler.model import read_run_id
-from scheduler.sending.headers import run_of
+from scheduler.process.json_lines import JsonLines, subject_of
 from scheduler.settings import Settings
 
 SOCKET = "/run/systemd/journal/socket"
@@ -26,7 +26,10 @@ SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_S
 
 
 def log_to_journal(settings: Settings) -> None:
-    """Let Celery's loggers write to the journal where standard error goes there, and to SCHEDULER_LOG_FILE."""
+    """Let Celery's loggers write to the journal where standard error goes there, and to SCHEDULER_LOG_FILE.
+
+    With SCHEDULER_LOG_FORMAT=json, each of their lines is a JSON object.
+    """
 
     def redirect(logger: logging.Logger, format: str, **_: Any) -> None:
         for handler in [it for it in logger.handlers if type(it) is logging.StreamHandler and is_at_hand()]:
@@ -36,6 +39,10 @@ def log_to_journal(settings: Settings) -> None:
             file = WatchedFileHandler(settings.log_file, encoding="utf-8")
             file.setFormatter(logging.Formatter(format))
             logger.addHandler(file)
+        if settings.log_format == "json":
+            # The pool says by the second one how a child ended; Celery sends no signal for it.
+            for handler in (*logger.handlers, *get_multiprocessing_logger().handlers):
+                handler.setFormatter(JsonLines())
 
     signals.after_setup_logger.connect(redirect, weak=False)
     signals.after_setup_task_logger.connect(redirect, weak=False)
@@ -70,10 +77,8 @@ class JournalHandler(logging.Handler):
             self.handleError(record)
 
     def fields(self, record: logging.LogRecord) -> dict[str, str]:
-        """What a record says: an event's own fields, else the run in whose body it was logged."""
-        given = getattr(record, "fields", {})
-        run = given.get("run") or run_of(current_task.request if current_task else None)
-        schedule = given.get("schedule") or (read_run_id(str(run))[0] if run else "")
+        """What a record says."""
+        subject = subject_of(record)
         named = {
             "MESSAGE": self.format(record),
             "PRIORITY": str(next((level for least, level in PRIORITIES if record.levelno >= least), 7)),
@@ -82,11 +87,9 @@ class JournalHandler(logging.Handler):
             "CODE_FILE": record.pathname,
             "CODE_LINE": str(record.lineno),
             "CODE_FUNC": record.funcName or "",
-            "EVENT": getattr(record, "event", ""),
-            "SCHEDULE": schedule,
-            "RUN": run,
+            **{name.upper(): subject.get(name, "") for name in ("event", "schedule", "run")},
         }
-        return {name: str(value) for name, value in named.items() if value}
+        return {name: value for name, value in named.items() if value}
 
     def send(self, entry: bytes) -> None:
         """Send an entry as a datagram, or as a file if it is too large for one."""
