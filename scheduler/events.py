@@ -80,6 +80,7 @@ EVENTS: dict[str, tuple[int, str]] = {
     "worker.redis_back": (INFO, "Redis answers again after {seconds:.0f} s"),
     "worker.redis_refuses": (ERROR, "Waiting for Redis until this is fixed: {problem}"),
     "worker.returned": (WARNING, "Returned messages to their queues, because their worker disappeared: {count}"),
+    "check_in.failed": (WARNING, "Cannot tell Sentry that {run} starts: {error}"),
     "ledger.away": (ERROR, "Cannot record {run} as {outcome}: {error}"),
     "application.note": (WARNING, "{problem}"),
     "imports.failed": (ERROR, "Runs of its tasks wait until this is fixed: {problem}"),

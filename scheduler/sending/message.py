@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from celery import Celery, signals
+from celery import Celery, Task, signals
 from celery.result import denied_join_result
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
@@ -259,5 +259,9 @@ def cut(text: str, gaps: Mapping[str, str]) -> str:
 
 
 def has_signal_receivers() -> bool:
-    """Whether Celery's publish signals have receivers: these must see each message, and may change it."""
-    return bool(signals.before_task_publish.receivers or signals.after_task_publish.receivers)
+    """Whether something must see each message, and may change it: receivers of Celery's publish signals, or a tracer.
+
+    sentry-sdk and others wrap ``apply_async``, to give each message its trace and the time at which it was sent.
+    """
+    is_wrapped = hasattr(Task.apply_async, "__wrapped__")
+    return bool(is_wrapped or signals.before_task_publish.receivers or signals.after_task_publish.receivers)

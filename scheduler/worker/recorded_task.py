@@ -13,6 +13,7 @@ from scheduler import faults, references
 from scheduler.references import CannotFill, Filled
 from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, header, run_of
 from scheduler.worker import endings
+from scheduler.worker.check_ins import open_check_in
 from scheduler.worker.limits import CannotKeepLimit, as_limit, limited, refuse_unkept
 from scheduler.worker.recorder import GivenUp, NoFlaskApp, Recorder
 
@@ -66,6 +67,7 @@ class RecordedTask(Task):
             with self.scheduler_recorder.context:
                 if run_id is not None:
                     refuse_unkept(request)
+                    open_check_in(request, run_id, self.scheduler_recorder.ledger)
                 if run_id is not None and header(request, REFERENCES_HEADER):
                     refuse_undeclared(self, run_id, args, kwargs)
                     args, kwargs = filled.fill([*args]), filled.fill(kwargs)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import wraps
 from typing import Any
 
 import pytest
@@ -272,6 +273,17 @@ def test_receivers_of_the_publish_signals_hear_of_every_message_and_may_change_i
     made = message.compose(celery, make(), RUN, None)
     assert heard == [("before", RUN), ("after", RUN)]
     assert json.loads(made.payload)["headers"]["seen"] == "yes"
+
+
+def test_a_tracer_that_wraps_apply_async_sees_every_message(celery: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Task.apply_async
+
+    @wraps(original)
+    def traced(*arguments: Any, **options: Any) -> Any:
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(Task, "apply_async", traced)
+    assert message.has_signal_receivers()
 
 
 def test_nobody_listens_by_default(celery: Celery) -> None:
