@@ -10,7 +10,7 @@ import uuid
 
 from redis import ResponseError
 
-from scheduler import faults
+from scheduler import __version__, faults
 from scheduler.process import notify
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, Client, connect
@@ -71,7 +71,7 @@ class Lease:
     def renew(self, client: Client) -> bool:
         """Hold the lock for another lease; False, and no longer leader, if it is not ours any more."""
         now = time.time()
-        facts = ["name", self.name, "since", self.since, "seen", now, "lease", self.seconds]
+        facts = ["name", self.name, "since", self.since, "seen", now, "lease", self.seconds, "version", __version__]
         arguments = [self.token, int(self.seconds * 1000), now, LAST_LED_TTL_S, *facts]
         keys = [self.keys.lock, self.keys.leader, self.keys.last_led]
         faults.reach("lease.before_renew")

@@ -17,6 +17,7 @@ class Holder:
     name: str
     remaining: float
     since: float = 0.0
+    version: str = ""  #: its release
 
 
 class LostLock(Exception):
@@ -32,7 +33,7 @@ def holder(client: Client, keys: Keys) -> Holder | None:
     if remaining == -2:
         return None
     since = read_or(0.0, seconds, facts.get("since"))
-    return Holder(facts.get("name", "a beat without a name"), remaining / 1000, since)
+    return Holder(facts.get("name", "a beat without a name"), remaining / 1000, since, facts.get("version", ""))
 
 
 def last_led(client: Client, keys: Keys) -> float | None:

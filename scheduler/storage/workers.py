@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
-from scheduler.storage.records import loads, mapping, read_or, seconds, whole
+from scheduler.storage.records import loads, mapping, read_or, seconds, text, whole
 
 GRACE_S = 4.0  #: seconds that a report may come later than promised, as on a busy machine
 KEPT_S = 3600.0  #: a worker that ended without a word is named for so long
@@ -26,6 +26,7 @@ class Worker:
     tasks: tuple[str, ...] = ()  #: that it has
     slots: int = 0  #: tasks that it can run at once; 0 if it does not report that
     busy: int = 0  #: tasks that it runs
+    version: str = ""  #: its release
 
     def is_silent(self, now: float) -> bool:
         """Whether its next report is overdue: it hangs, was killed, or cannot reach Redis."""
@@ -59,7 +60,7 @@ def read(item: tuple[str, str]) -> Worker:
     queues, tasks = (tuple(map(str, body.get(key) or ())) for key in ("queues", "tasks"))
     slots, busy = (whole(body.get(key)) for key in ("slots", "busy"))
     times = seconds(body.get("seen")), float(body.get("every") or 0)
-    return Worker(name, *times, queues, tasks, slots, busy)
+    return Worker(name, *times, queues, tasks, slots, busy, text(body.get("version") or ""))
 
 
 def reported_tasks(client: Client, keys: Keys) -> frozenset[str]:

@@ -10,6 +10,7 @@ from celery import signals
 from celery.worker import state
 from redis import RedisError
 
+from scheduler import __version__
 from scheduler.settings import Settings
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
@@ -34,7 +35,7 @@ class Presence:
         tasks = tuple(name for name in list(app.tasks) if not name.startswith("celery."))
         queues, busy = tuple(app.amqp.queues.consume_from), len(state.active_requests)
         slots = int(self.consumer.pool.num_processes)
-        worker = Worker(self.consumer.hostname, now, self.every, queues, tasks, slots, busy)
+        worker = Worker(self.consumer.hostname, now, self.every, queues, tasks, slots, busy, __version__)
         modules = report(self.client, self.keys, worker)
         if modules is not None:
             app.scheduler_modules.want(modules)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from scheduler.settings import Settings
 from scheduler.status.problems import (
     alerts,
+    behind,
     clocks,
     disk,
     failing,
@@ -23,6 +24,7 @@ from scheduler.status.problems import (
     standbys,
     unfit,
     unstarted,
+    versions,
     workers,
     zones,
 )
@@ -39,7 +41,9 @@ KINDS = (
     clocks,
     zones,
     leader,
+    behind,
     workers,
+    versions,
     queues,
     notices,
     schedule_file,

@@ -1,0 +1,26 @@
+"""A leader that is slow, or hangs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scheduler.status.problems.facts import Facts
+from scheduler.status.problems.problem import ServiceProblem
+
+BEHIND_S = 60.0  #: seconds that a leader may take to send what is due, also after it took over
+
+
+def look(facts: Facts) -> Iterator[ServiceProblem]:
+    """Count what should have been sent BEHIND_S ago. Redis that refuses writes is named already."""
+    leader, limit = facts.leader, facts.now - BEHIND_S
+    if leader is None or leader.since > limit or facts.refusal:
+        return
+    with facts.client.pipeline(transaction=False) as pipe:
+        pipe.zrangebyscore(facts.keys.schedule, 0, limit, 0, 1, withscores=True)
+        pipe.zcount(facts.keys.schedule, 0, limit)
+        first, number = pipe.execute()
+    if first:
+        schedules = "1 schedule was" if number == 1 else f"{number} schedules were"
+        sentence = f"Beat is behind: {schedules} due more than a minute ago and not sent yet"
+        remedy = f"see the log of {leader.name}, and restart it if it hangs"
+        yield ServiceProblem(sentence, remedy, "critical", "beat", first[0][1])
