@@ -15,13 +15,20 @@ from celery.apps.beat import Beat
 
 from scheduler.application import settings_table
 from scheduler.application.beat_schedule import zone_of
+from scheduler.application.target import (
+    FailedHandlers,
+    celery_target,
+    importing,
+    misnamed_settings,
+    move_to_trial,
+    refuse_other_broker,
+)
 from scheduler.errors import ConfigurationError, SchedulerError
 from scheduler.events import emit
 from scheduler.process import journal, pidfile
 from scheduler.process.ending import give_up, must_succeed
 from scheduler.process.modules import TaskModules
 from scheduler.redis_url import SOCKET_TIMEOUT, amqp_url, parse
-from scheduler.registry import import_target
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, connect, refuse_unfit
 from scheduler.storage.refusals import explain
@@ -45,6 +52,7 @@ PROMISED = (
     "worker_consumer",
     "worker_prefetch_multiplier",
 )
+BROKER_VARIABLES = {"CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"}
 MIN_VISIBILITY_TIMEOUT_S = 60  #: a worker must renew its messages more often than that
 #: Celery's classes for results by the scheme of their URL, with the time that a schedule keeps its results.
 RESULT_BACKENDS = {
@@ -57,35 +65,28 @@ LASTING = {"additional_connection_errors": ("redis.exceptions:ResponseError",)} 
 
 def build(settings: Settings) -> Celery:
     """The user's Celery application, or a fresh one, configured so that the promises hold."""
+    failed = FailedHandlers()
     if settings.celery_app:
-        app = import_target(settings.celery_app, "SCHEDULER_CELERY_APP")
-        if not isinstance(app, Celery):
-            raise ConfigurationError(f"SCHEDULER_CELERY_APP={settings.celery_app} is no Celery application")
+        app = celery_target(settings.celery_app)
         refuse_other_broker(app, settings)
+        app.loader.import_default_modules = must_succeed(importing(app, settings.celery_app))
     else:
         app = Celery("scheduler")
+    said = [*misnamed_settings(app), *move_to_trial(app, settings)]
     app.scheduler_zone = zone_of(app)
     ours = configuration(settings, app.scheduler_zone)
-    app.scheduler_differences = tuple(settings_table.differences(app.conf, ours))
+    app.scheduler_differences = (*said, *settings_table.differences(app.conf, ours))
     app.scheduler_keep_result = None if settings_table.is_set(app.conf, "result_expires") else KEEP_RESULT_S
     app.conf.update(settings_table.chosen(app.conf, ours))
+    for name in BROKER_VARIABLES & os.environ.keys():
+        os.environ[name] = ours["broker_url"]  # Celery reads these before its settings
     app.loader.override_backends = {**app.loader.override_backends, **RESULT_BACKENDS}
+    app.scheduler_failed_handlers = failed.lines
     app.scheduler_settings = settings
     app.scheduler_modules = TaskModules(settings)
     worker_signals.connect_recorder(app, settings)
     app.set_default()
     return app
-
-
-def refuse_other_broker(app: Celery, settings: Settings) -> None:
-    """Refuse a user's application that publishes to another broker: no worker here would run its calls."""
-    theirs = app.conf.broker_url
-    if theirs and not settings.is_broker(theirs):
-        variable = "SCHEDULER_BROKER_URL" if settings.broker else "SCHEDULER_REDIS_URL"
-        raise ConfigurationError(
-            f"SCHEDULER_CELERY_APP={settings.celery_app} has a broker_url of its own, other than {variable}: "
-            "set both to the same, or SCHEDULER_BROKER_URL to its broker"
-        )
 
 
 def configuration(settings: Settings, zone: str = "UTC") -> dict[str, Any]:
@@ -169,15 +170,13 @@ def complete_modules(app: Celery) -> None:
 
 
 def refuse_changed_settings(app: Celery) -> None:
-    """End this process if a setting was changed so that runs would be lost, doubled or held up."""
+    """Raise ConfigurationError if a setting was changed so that runs would be lost, doubled or held up."""
     wanted = promised(configuration(app.scheduler_settings, app.scheduler_zone))
     for name, value in promised(app.conf).items():
         if value != wanted[name]:
-            give_up(
-                ConfigurationError(
-                    f"Celery's {name} is {value!r}, and one run per due instant needs {wanted[name]!r}: "
-                    "take it out of your modules and of the command line"
-                )
+            raise ConfigurationError(
+                f"Celery's {name} is {value!r}, and one run per due instant needs {wanted[name]!r}: "
+                "take it out of your modules and of the command line"
             )
 
 
@@ -236,7 +235,7 @@ def name_unknown_settings(settings: Settings) -> None:
 
 def name_differences(app: Celery) -> None:
     """Log each setting of the application that the service changes or does not use."""
-    for difference in (*app.scheduler_differences, *settings_table.unused(app.conf)):
+    for difference in (*app.scheduler_differences, *settings_table.unused(app.conf), *app.scheduler_failed_handlers):
         emit("settings.differ", difference=difference)
 
 

@@ -45,12 +45,17 @@ def import_module(name: str, variable: str) -> Any:
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        place = "" if "importlib" in last.filename else f" at {last.filename}:{last.lineno}"
         raise CannotImport(
-            f"{variable}: {CANNOT_IMPORT} {name!r}: {type(error).__name__}: {error}{place} — "
+            f"{variable}: {CANNOT_IMPORT} {name!r}: {with_place(error)} — "
             "fix it, or check its name and that the working directory or PYTHONPATH leads to it"
         ) from error
+
+
+def with_place(error: BaseException) -> str:
+    """An error in one line, with the file and line that raised it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = "" if "importlib" in last.filename else f" at {last.filename}:{last.lineno}"
+    return " ".join(f"{type(error).__name__}: {error}".split()) + place
 
 
 class Registered(dict[str, "inspect.Signature | None"]):

@@ -116,6 +116,11 @@ class Settings:
             raise ConfigurationError(str(error).replace("SCHEDULER_REDIS_URL", "SCHEDULER_BROKER_URL")) from None
 
     @property
+    def is_trial(self) -> bool:
+        """Whether Redis is the one that ``up`` starts itself, and the broker too."""
+        return not self.broker and self.redis_url == socket_url(private_socket(self.state_dir))
+
+    @property
     def speaks_amqp(self) -> bool:
         """Whether the broker is RabbitMQ."""
         return self.broker.partition("://")[0] in AMQP_SCHEMES
@@ -137,10 +142,19 @@ class Settings:
         return self.place.shown
 
 
+def private_socket(state_dir: Path) -> Path:
+    """The socket of the Redis that ``up`` starts with this state directory."""
+    return state_dir.absolute() / "run" / "redis.sock"
+
+
 def private_redis(state_dir: Path) -> str:
     """URL of the Redis that ``up`` runs in this checkout, so that a second terminal finds it; empty without one."""
-    path = state_dir.absolute() / "run" / "redis.sock"
-    return f"unix://{quote(str(path))}" if path.exists() else ""
+    return socket_url(path) if (path := private_socket(state_dir)).exists() else ""
+
+
+def socket_url(path: Path) -> str:
+    """The URL of a socket of Redis for redis-py and kombu."""
+    return f"unix://{quote(str(path))}"
 
 
 class Environment:

@@ -122,7 +122,7 @@ def is_set(conf: Any, name: str) -> bool:
     """Whether the application sets this; ``conf`` is its ``app.conf``, before the service's settings are in it."""
     if name == "result_backend":
         return bool(conf.result_backend)  # it may also come from a variable
-    return name in conf.without_defaults() or conf.get(name) != DEFAULTS.get(name)
+    return bool(conf.value_set_for(name)) or conf.get(name) != DEFAULTS.get(name)
 
 
 def chosen(conf: Any, ours: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,6 +135,8 @@ def chosen(conf: Any, ours: Mapping[str, Any]) -> dict[str, Any]:
 def differences(conf: Any, ours: Mapping[str, Any]) -> Iterator[str]:
     """A line for each setting of the application that the service changes: name, values and reason."""
     for name, reason in CHANGED.items():
+        if name == "broker_url":
+            continue  # another one is refused, or said by itself
         if name in ours and is_set(conf, name) and not is_same(theirs := conf.get(name), value := ours[name]):
             values = f" is {value!r} here, not {theirs!r}" if is_harmless(name, theirs, value) else " is set here"
             yield f"The application's {name}{values}: {reason}"

@@ -14,7 +14,6 @@ import click
 from celery import Celery
 
 from scheduler.application.brought import Brought
-from scheduler.model import Problem
 from scheduler.printable import is_unsafe, printable
 from scheduler.registry import Registered
 from scheduler.settings import Settings
@@ -65,12 +64,12 @@ class Service:
         return brought(self.celery)
 
     @property
-    def differences(self) -> Iterator[Problem]:
-        """A warning for each setting of the application that the service changes or does not use."""
+    def differences(self) -> Iterator[str]:
+        """A line for each setting that the service changes or does not use, and for each signal handler that failed."""
         from scheduler.application.settings_table import unused
 
-        for line in (*self.celery.scheduler_differences, *unused(self.celery.conf)):
-            yield Problem(line, severity="warning")
+        yield from (*self.celery.scheduler_differences, *unused(self.celery.conf))
+        yield from self.celery.scheduler_failed_handlers
 
     @cached_property
     def store(self) -> Store:

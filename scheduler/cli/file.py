@@ -16,6 +16,7 @@ from scheduler.changes import Checked, Invalid
 from scheduler.changes.followed import CONFIRM, refuse_other_file, replaced_file
 from scheduler.changes.plan import Change, Plan
 from scheduler.cli.common import Service, as_json, counted, print_json, say, with_service
+from scheduler.cli.start import start_problems
 from scheduler.command_name import schema_path
 from scheduler.errors import Exit, RefusedChange, SchedulerError
 from scheduler.registry import flask_target
@@ -59,12 +60,14 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
 
     FILE is SCHEDULER_FILE if left out. Needs neither Redis nor a running service.
     """
+    checked = judge(service, path)
     if service.settings.flask_app:
         flask_target(service.settings.flask_app)
-    checked = judge(service, path)
     valid = checked.validated
     unloadable = tuple(note for note in checked.notes() if note.severity == "error")
-    warnings = valid.warnings + tuple(service.differences)
+    start = tuple(start_problems(service, checked.declared))
+    unloadable += tuple(it for it in start if it.severity == "error")
+    warnings = valid.warnings + tuple(it for it in start if it.severity == "warning")
     warnings += tuple(note for note in checked.notes() if note.severity == "warning") + checked.advice()
     errors = valid.errors + unloadable
     if json_:

@@ -9,11 +9,11 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 from werkzeug.security import generate_password_hash
 
 from scheduler.errors import AlreadyRunning, CannotWrite, ConfigurationError
+from scheduler.settings import private_socket, socket_url
 
 MAX_SOCKET_PATH_BYTES = 107  # sun_path has 108, the last for its end
 READABLE_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # without 0, 1, l and o, which look alike
@@ -27,7 +27,7 @@ class StateDirectory:
         self.run = self.path / "run"  #: pidfiles, the socket and the password; empty while the service is down
         self.password = self.run / "admin-password"  #: for its owner, who can read the socket beside it too
         self.redis_data = self.path / "redis"
-        self.redis_socket = self.run / "redis.sock"
+        self.redis_socket = private_socket(path)
         self.secret_key = self.path / "secret-key"
         self.password_hash = self.path / "admin-password-hash"
 
@@ -99,7 +99,7 @@ class StateDirectory:
                 f"the path of the Redis socket, {self.redis_socket}, has {length} bytes, but at most "
                 f"{MAX_SOCKET_PATH_BYTES} are allowed: set SCHEDULER_STATE_DIR to a directory with a shorter path"
             )
-        return f"unix://{quote(str(self.redis_socket))}"
+        return socket_url(self.redis_socket)
 
     def make_secret_key(self) -> None:
         """A key that outlives restarts, so that a restart logs no one out."""

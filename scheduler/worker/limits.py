@@ -75,6 +75,11 @@ def prepare(worker: Any, settings: Settings) -> None:
         refuse_limits(worker.app, settings)
 
 
+def refused_pool(name: str) -> bool:
+    """Whether the pool of this name or path cannot stop a body."""
+    return ALIASES.get(name, name).partition(":")[0] in POOLS_WITHOUT_LIMITS
+
+
 def refuse_limits(app: Celery, settings: Settings) -> None:
     """Raise ConfigurationError if this worker would run schedules with a time limit."""
     try:

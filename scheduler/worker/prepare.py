@@ -23,11 +23,17 @@ def prepare(app: Celery) -> None:
         flask_target(settings.flask_app)
     app.finalize()
     complete_in_children(app)
+    refuse_unreadable_limits(app)
+    for task in app.tasks.values():
+        if not isinstance(task, RecordedTask) and not task.name.startswith("celery."):
+            RecordedTask.record(task, app.scheduler_recorder)
+
+
+def refuse_unreadable_limits(app: Celery) -> None:
+    """Raise ConfigurationError for a task with a time limit that no worker can read."""
     for task in app.tasks.values():
         for limit in LIMITS:
             if not is_limit(getattr(task, limit)):
                 raise ConfigurationError(
                     f"task {task.name} has {limit}={getattr(task, limit)!r}: give it a number of seconds"
                 )
-        if not isinstance(task, RecordedTask) and not task.name.startswith("celery."):
-            RecordedTask.record(task, app.scheduler_recorder)

@@ -1,8 +1,9 @@
 """README and ``docs/``: their pages, and the fenced blocks in them.
 
 The words behind ``` say how a block is tested: ``console`` is run beside ``up``, ``console host`` on a host with the
-service installed, ``yaml`` passes the check of schedule files, ``python`` compiles, ``nginx``, ``caddyfile`` and
-``ini`` are compared with the units and the command line. ``text`` is a sample that nobody types.
+service installed, ``console flask`` in a developer's directory, ``console moving`` in that of a Celery application,
+``yaml`` passes the check of schedule files, ``python`` compiles, ``nginx``, ``caddyfile`` and ``ini`` are compared with
+the units and the command line. ``text`` is a sample that nobody types.
 """
 
 from __future__ import annotations
@@ -12,7 +13,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md"))}
-KINDS = ("console", "console host", "yaml", "python", "text", "ini", "nginx", "caddyfile")
+KINDS = (
+    "console",
+    "console host",
+    "console flask",
+    "console moving",
+    "yaml",
+    "python",
+    "text",
+    "ini",
+    "nginx",
+    "caddyfile",
+)
 
 
 def blocks(page: str) -> list[tuple[str, str]]:

@@ -25,12 +25,12 @@ CELERY = [sys.executable, "-m", "celery", "-A", "scheduler.celeryapp"]
 class Program:
     """One of our processes, its output in a file."""
 
-    def __init__(self, name: str, directory: Path, environ: dict[str, str], *arguments: str) -> None:
+    def __init__(self, name: str, directory: Path, environ: dict[str, str], *arguments: str, cwd: Path = ROOT) -> None:
         self.log = directory / f"{name}.log"
         pidfile = f"--pidfile={directory}/{name}.pid"
         with self.log.open("ab") as log:
             command = [*CELERY, name.rstrip("0123456789"), "--loglevel=INFO", pidfile, *arguments]
-            self.popen = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
+            self.popen = subprocess.Popen(command, cwd=cwd, env=environ, stdout=log, stderr=log)
 
     @property
     def pid(self) -> int:
@@ -89,9 +89,10 @@ class Service:
             **environ,
         }
         self.programs: list[Program] = []
+        self.cwd = ROOT  #: where they start
 
     def start(self, name: str, *arguments: str) -> Program:
-        program = Program(name, self.directory, self.environ, *arguments)
+        program = Program(name, self.directory, self.environ, *arguments, cwd=self.cwd)
         self.programs.append(program)
         return program
 

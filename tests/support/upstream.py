@@ -32,6 +32,7 @@ ALLOWED = {
     "message": "Celery: of Retry",
     "nowfun": "Celery: of a schedule",
     "replaced_by": "ours, on Celery's request",
+    "scheduler_failed_handlers": "ours, on Celery's application",
     "scheduler_modules": "ours, on Celery's application",
     "scheduler_recorder": "ours, on Celery's application",
     "scheduler_differences": "ours, on Celery's application",

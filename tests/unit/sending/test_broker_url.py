@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from scheduler.celeryapp import configuration, promised, refuse_other_broker
+from scheduler.application.target import refuse_other_broker
+from scheduler.celeryapp import configuration, promised
 from scheduler.errors import ConfigurationError
 from scheduler.settings import Settings
 
