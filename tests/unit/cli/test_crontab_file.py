@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
+import time
 
 import pytest
 
-from scheduler.cli.crontab_file import ImportedJob, read_crontab
+from scheduler.cli.crontab.reader import Job, Owner, names, read_crontab
+from scheduler.cli.crontab.text import file_lines
+
+ANN = Owner("ann", "/home/ann")
 
 USERS = """\
 # Edit this file to introduce tasks to be run by cron.
@@ -39,20 +42,24 @@ HOME=/var/tmp
 """
 
 
-def job(text: str, line: int, *, system: bool = False) -> ImportedJob:
-    jobs, _ = read_crontab(text, system=system)
+def job(text: str, line: int, *, system: bool = False) -> Job:
+    jobs, _ = read_crontab(text, ANN, system=system)
     return next(found for found in jobs if found.line == line)
 
 
 def reasons(text: str, *, system: bool = False) -> dict[int, str]:
-    return {found.line: found.reason for found in read_crontab(text, system=system)[1]}
+    return {found.line: found.reason for found in read_crontab(text, ANN, system=system)[1]}
 
 
-def test_a_plain_command_becomes_an_argument_list() -> None:
-    found = job(USERS, 9)
-    assert found.argv == ("/usr/local/bin/backup", "--all", "my files")
-    assert not found.shell
-    assert (found.cron, found.timezone, found.name) == ("30 2 * * 1-5", None, "backup")
+def name_of(*commands: str) -> list[str]:
+    text = "".join(f"0 1 * * * {command}\n" for command in commands)
+    return [*names(read_crontab(text, ANN)[0]).values()]
+
+
+def test_a_line_is_the_shell_s_as_it_is() -> None:
+    found = job(USERS, 11)
+    assert found.command == "cd /srv/shop && ./report.sh > /tmp/report 2>&1"
+    assert (found.when, found.timezone, found.stdin) == ("0 9 1 * *", "America/New_York", "")
 
 
 def test_the_comment_above_becomes_the_description() -> None:
@@ -64,54 +71,107 @@ def test_the_head_of_a_new_crontab_describes_nothing() -> None:
     assert job("# Edit this file\n# m h  dom mon dow   command\n0 1 * * * a\n", 3).description == ""
 
 
-def test_settings_reach_the_commands_below_them() -> None:
-    assert job(USERS, 9).run == [
-        "/usr/bin/env",
-        "PATH=/usr/local/bin:/usr/bin:/bin",
-        "GREETING=hello world",
-        "/usr/local/bin/backup",
-        "--all",
-        "my files",
-    ]
-    assert job("0 1 * * * a b\nX=1\n", 1).run == ["a", "b"]
-
-
-def test_a_shell_command_keeps_its_shell_and_says_so() -> None:
-    found = job(USERS, 11)
-    assert found.argv == ("/bin/sh", "-c", "cd /srv/shop && ./report.sh > /tmp/report 2>&1")
-    assert found.shell
-    assert found.timezone == "America/New_York"
+def test_a_job_has_the_environment_and_directory_that_cron_gives_it() -> None:
+    assert job("0 1 * * * a\nX=1\n", 1).environment == {
+        "SHELL": "/bin/sh",
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/home/ann",
+        "LOGNAME": "ann",
+    }
+    found = job("SHELL=/bin/bash\nHOME=/srv/shop\nPATH=\nX = '$Y ${Z} '\nLOGNAME=bob\n0 1 * * * a\n", 6)
+    assert found.environment == {
+        "SHELL": "/bin/bash",
+        "PATH": "",
+        "HOME": "/srv/shop",
+        "X": "$Y ${Z} ",
+        "LOGNAME": "ann",
+    }
+    assert found.directory == "/srv/shop"
 
 
 @pytest.mark.parametrize(
-    "command",
-    ["a | b", "a; b", "a > b", "a $X", "a `b`", "a *.txt", "a ~/b", "X=1 a", "a 'b", "cd /tmp", ". ./a", "a # b"],
+    ("line", "command", "stdin"),
+    [
+        ("cat -%first%%third 'quoted' 5\\%", "cat -", "first\n\nthird 'quoted' 5%\n"),
+        ("date +\\%F", "date +%F", ""),
+        ("cat%", "cat", ""),
+        ("cat%a%", "cat", "a\n"),
+    ],
 )
-def test_whatever_a_shell_would_act_on_needs_one(command: str) -> None:
-    assert job(f"0 1 * * * {command}", 1).argv == ("/bin/sh", "-c", command)
+def test_a_percent_sign_begins_standard_input(line: str, command: str, stdin: str) -> None:
+    found = job(f"0 1 * * * {line}", 1)
+    assert (found.command, found.stdin) == (command, stdin)
 
 
-@pytest.mark.parametrize("command", ["a b", "a 'b c' \"d e\"", "a --x=1", "/usr/bin/a -b +c @d %"])
-def test_whatever_a_shell_would_leave_alone_needs_none(command: str) -> None:
-    assert not job("0 1 * * * " + command.replace("%", "\\%"), 1).shell
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("cd /srv/shop && /usr/bin/python3 manage.py clearsessions >/dev/null 2>&1", "manage.py"),
+        ('flock -n /tmp/lock -c "/usr/bin/backup --full"', "backup"),
+        ("sudo -u www-data php -d memory_limit=1G /srv/cron.php", "cron.php"),
+        ("nice -n 19 ionice -c2 -n7 /usr/local/bin/reindex all", "reindex"),
+        ("docker exec -i web php artisan schedule:run", "artisan"),
+        ("sleep $((RANDOM\\%60)); curl -fsS https://example.org/", "curl"),
+        ("if [ -x /usr/bin/a ] && [ -d /x ]; then /usr/bin/a; fi", "a"),
+        ("bash -lc 'cd /app && bundle exec rake stats:daily'", "rake"),
+        ("timeout 5m python3 -m reports.daily", "reports.daily"),
+        ("X=1 java -Xmx1g -jar /opt/report.jar", "report.jar"),
+        ("[ -x /sbin/tool ] && /sbin/tool", "tool"),
+        ('echo "a; b && c"', "echo"),
+        ("echo a | /usr/bin/loader", "loader"),
+        (": ", "job"),
+    ],
+)
+def test_a_name_is_that_of_the_program_that_really_runs(command: str, name: str) -> None:
+    assert name_of(command) == [name]
 
 
-def test_a_percent_sign_begins_standard_input() -> None:
-    found = job("0 1 * * * cat -%first%%third 'quoted' 5\\%", 1)
-    assert found.shell
-    output = subprocess.run(found.argv, capture_output=True, text=True, check=True).stdout
-    assert output == "first\n\nthird 'quoted' 5%\n"
+def test_jobs_of_one_program_are_told_apart_by_a_word() -> None:
+    commands = ("backup --full /srv", "backup --home /srv", "backup /srv", "/opt/other")
+    assert name_of(*commands) == ["backup-full", "backup-home", "backup", "other"]
+    assert name_of("a", "a", "a", "a-2") == ["a", "a-2", "a-3", "a-2-2"]
+    assert name_of("curl -u a:b x", "curl --token=c0ffee y") == ["curl", "curl-2"], "no secret in a name"
 
 
-def test_names_are_unique_and_come_from_the_program() -> None:
-    jobs, _ = read_crontab(USERS)
-    assert [found.name for found in jobs] == ["backup", "report.sh", "backup-2", "mail"]
-    assert [found.name for found in read_crontab(SYSTEM, system=True)[0]] == ["run-parts", "run-parts-2", "php"]
+@pytest.mark.parametrize(
+    ("command", "guards"),
+    [
+        ("[ -x /sbin/tool ] && /sbin/tool --daily", True),
+        ("test -x /bin/a -a \\! -d /run/b && perl -e 'sleep 1' && /bin/a", True),
+        ("cd / && [ -x /bin/a ] && /bin/a > /dev/null 2>&1", True),
+        ("command -v a >/dev/null && a", True),
+        ("[ -d '/a && b' ] && { a; b; }", False),
+        ("x=1; [ -f /a ] && /bin/a", True),
+        ("[ -x /bin/a ] && /bin/a; b", False),
+        ("[ -x /bin/a ] && /bin/a || true", False),
+        ("test -x /usr/sbin/anacron || ( cd / && run-parts /etc/cron.daily )", False),
+        ("if [ -a ] && [ -b ]; then c; fi", False),
+        ("cd /srv && ./a", False),
+        ("echo '[ a ] && b'", False),
+    ],
+)
+def test_a_test_that_finds_nothing_to_do_is_no_failure(command: str, guards: bool) -> None:
+    found = job(f"0 1 * * * {command}", 1)
+    assert found.success_codes == ((0, 1) if guards else (0,))
+    assert bool(found.notes) == guards
+
+
+@pytest.mark.parametrize(
+    ("when", "read", "notes"),
+    [
+        ("*/90 * * * *", "*/60 * * * *", 1),
+        ("0 */36 */40 1-6/20 *", "0 */24 */31 1-6/12 *", 3),
+        ("*/60 */24 */31 */12 */7", "*/60 */24 */31 */12 */7", 0),
+        ("*/5,30/99 * * * *", "*/5,30/60 * * * *", 1),
+    ],
+)
+def test_a_step_larger_than_its_field_means_what_cron_means(when: str, read: str, notes: int) -> None:
+    found = job(f"{when} a", 1)
+    assert (found.when, len(found.notes)) == (read, notes)
 
 
 def test_nothing_is_dropped_without_a_word() -> None:
     assert reasons(USERS) == {
-        3: "no mail is sent: the output is kept with each run",
         13: "it is commented out",
         14: "@reboot has no due instants — make it a systemd unit that starts with the machine",
         15: "minute '30-10' runs backwards — write 30-59,0-10, or swap the two",
@@ -122,9 +182,9 @@ def test_nothing_is_dropped_without_a_word() -> None:
 
 
 def test_every_line_is_a_job_a_setting_a_comment_or_listed() -> None:
-    jobs, left = read_crontab(USERS)
+    jobs, left = read_crontab(USERS, ANN)
     told = {found.line for found in jobs} | {found.line for found in left}
-    quiet = {1, 2, 4, 5, 6, 7, 8, 10, 18}
+    quiet = {1, 2, 3, 4, 5, 6, 7, 8, 10, 18}
     assert told | quiet == set(range(1, len(USERS.splitlines()) + 1))
 
 
@@ -132,28 +192,85 @@ def test_an_empty_cron_tz_ends_the_one_before() -> None:
     assert job(USERS, 19).timezone is None
 
 
+def test_a_zone_before_one_line_is_that_line_s() -> None:
+    text = "CRON_TZ=Europe/Berlin 0 9 * * * a\n0 9 * * * b\nTZ=Mars/Olympus @daily c\n"
+    assert (job(text, 1).timezone, job(text, 1).when, job(text, 2).timezone) == ("Europe/Berlin", "0 9 * * *", None)
+    assert reasons(text)[3].startswith("unknown time zone 'Mars/Olympus'")
+
+
 def test_tz_is_only_for_the_commands_as_in_cron() -> None:
     text = "TZ=Asia/Tokyo\n0 1 * * * a\n"
     assert job(text, 2).timezone is None
-    assert job(text, 2).run == ["/usr/bin/env", "TZ=Asia/Tokyo", "a"]
+    assert job(text, 2).environment["TZ"] == "Asia/Tokyo"
     assert reasons(text) == {1: "only the commands see it, as in cron: set `timezone` for when they run"}
-
-
-def test_an_empty_mailto_is_what_happens_anyway() -> None:
-    assert reasons('MAILTO=""\n0 1 * * * a\n') == {}
 
 
 def test_a_system_crontab_names_a_user() -> None:
     found = job(SYSTEM, 3, system=True)
-    assert found.user == "root"
-    assert found.argv == ("/bin/bash", "-c", "cd / && run-parts --report /etc/cron.hourly")
-    assert found.directory == "/var/tmp"
-    assert job(SYSTEM, 5, system=True).argv == ("/usr/bin/php", "/srv/cron.php")
+    assert found.owner == Owner("root", "/root")
+    assert found.command == "cd / && run-parts --report /etc/cron.hourly"
+    assert (found.directory, found.environment["LOGNAME"]) == ("/var/tmp", "root")
     assert reasons(SYSTEM, system=True)[5] == "cron runs it as www-data: here it runs as the worker's user"
+    lost = job("0 1 * * * no-such-user a b\n", 1, system=True)
+    assert (lost.command, lost.directory) == ("a b", "")
+    assert "in the home of no-such-user" in lost.notes[0]
 
 
 def test_a_user_without_a_command_is_no_job() -> None:
     assert reasons("0 1 * * * root\n", system=True) == {1: "it is neither a setting nor a job"}
+
+
+def test_a_system_crontab_read_as_a_user_s_is_said_and_the_other_way_round() -> None:
+    text = "1 * * * * root cd /\n2 * * * * deploy run-it now\n"
+    assert list(reasons(text).values()) == [
+        f"its command begins with the user {user}: is this a system crontab? Read it with --system"
+        for user in ("root", "deploy")
+    ]
+    assert reasons("1 * * * * backup all\n2 * * * * /bin/ls -l\n") == {}
+    assert reasons("1 * * * * /bin/ls -l\n", system=True) == {
+        1: "'/bin/ls' is no user's name: is this a user's crontab? Read it without --system"
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("*/6 * * * * * echo six", "its command begins with *: is this a crontab with seconds?"),
+        ("0 0 9 * * 1-5 * open", "its command begins with 1-5: is this a crontab with seconds?"),
+        ("0 30 2 * * MON-FRI open", "its command begins with MON-FRI: is this a crontab with seconds?"),
+        ("0 0 12 1 * ? open", "its command begins with ?: is this a crontab with seconds?"),
+        ("H 3 * * * build", "H is Jenkins' word for a time chosen by the job's name: write ~ for it"),
+        ("&bootrun 0 1 * * * a", "it begins with &, which only fcron reads: write its timing by hand"),
+        ("ID=x 0 1 * * * a", "ID=x is dcron's: write its timing by hand"),
+        ("0 1 * * * -n a", "its command begins with -n, an option of BSD's cron: delete it"),
+    ],
+)
+def test_a_line_of_another_cron_is_recognised(line: str, reason: str) -> None:
+    assert reasons(line) == {1: reason}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0 1 * * * mysqldump -uroot -ps3cret shop",
+        "0 1 * * * curl -u ann:s3cret https://example.org/",
+        "0 1 * * * PGPASSWORD=s3cret pg_dump shop",
+        "0 1 * * * backup --password s3cret",
+        "0 1 * * * wget https://ann:s3cret@example.org/",
+        "DB_PASSWORD=s3cret",
+    ],
+)
+def test_a_password_in_a_line_is_pointed_out_and_not_repeated(line: str) -> None:
+    (found,) = read_crontab(line, ANN)[1]
+    assert "everyone who can read this file sees" in found.reason
+    assert "s3cret" not in found.text + found.reason
+
+
+@pytest.mark.parametrize(
+    "command", ["a --password-file=/x", "PGPASSFILE=/x a", "a --password=$PASS", "mkdir -p /a", "ssh a -p 22", "cd x"]
+)
+def test_what_holds_no_password_is_left_alone(command: str) -> None:
+    assert reasons(f"0 1 * * * {command}") == {}
 
 
 def test_control_characters_in_a_command_are_refused() -> None:
@@ -161,4 +278,15 @@ def test_control_characters_in_a_command_are_refused() -> None:
 
 
 def test_an_empty_crontab_is_no_error() -> None:
-    assert read_crontab("") == ([], [])
+    assert read_crontab("", ANN) == ([], [])
+
+
+def test_four_thousand_lines_take_no_longer_than_a_person_waits() -> None:
+    line = "{0} 1 * * * [ -x /opt/tool ] && /opt/tool --job=job{1} && python3 manage.py work{1} > /var/log/{1} 2>&1\n"
+    text = "".join(line.format(number % 60, number) for number in range(4000))
+    begun = time.process_time()
+    jobs, left = read_crontab(text, ANN)
+    lines = [*file_lines(jobs, "UTC", "ann")]
+    assert time.process_time() - begun < 10, "about 0.7 s on an idle machine"
+    assert (len(jobs), left) == (4000, [])
+    assert len(lines) > 4000 * 6

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scheduler.cli.crontab_file import read_crontab
+from scheduler.cli.crontab.reader import Owner, read_crontab
 from scheduler.timing import TimingError, build, from_redbeat, from_words, parse_duration, parse_instant
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -133,5 +133,5 @@ def test_any_duration_instant_or_crontab(text: str) -> None:
             read(text)
         except TimingError:
             continue
-    jobs, left = read_crontab(text)
+    jobs, left = read_crontab(text, Owner("ann", "/"))
     assert len(jobs) + len(left) <= 2 * len(text.splitlines())

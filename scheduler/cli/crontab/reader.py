@@ -1,0 +1,280 @@
+"""Reads a crontab as cron does, with what cron gives each job: environment, directory, standard input, mail."""
+
+from __future__ import annotations
+
+import pwd
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from scheduler.cli.crontab.kinds import INLINE_ZONE, as_cron_reads, foreign, is_system, other_prefix
+from scheduler.cli.crontab.shell_words import has_guard, has_password, named
+from scheduler.timing.builder import build
+from scheduler.timing.errors import TimingError
+from scheduler.timing.zones import get_zone
+
+SETTING = re.compile(r"""\s*(["']?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)\1\s*=\s*(?P<value>.*)""")
+ENTRY = re.compile(r"\s*-?(?P<when>@every\s+\S+|@\w+|(?:\S+\s+){4}\S+)\s+(?P<rest>\S.*)")
+TITLE = re.compile(r"#\s*m(in(ute)?)?\s+h", re.IGNORECASE)
+EVERY = "@every "
+PATH = "/usr/bin:/bin"  #: what Debian's cron gives to jobs
+GIVEN = ("SHELL", "HOME", "LOGNAME")  #: never empty in a job
+MAX_LINE = 60_000  #: characters of a command
+MAX_VALUES = 1000  #: settings above a job; cron has no limit, and no crontab so many
+EXPOSED = (
+    "it seems to hold a password, which everyone who can read this file sees: put it into a file, and write "
+    'environment: {NAME: "${file:/path}"}'
+)
+#: settings that do nothing here
+REPORTED = {
+    "RANDOM_DELAY": "set `jitter` on its schedules instead",
+    "START_HOURS_RANGE": "it belongs to anacron: write the hours into the expressions",
+    "LOGNAME": "cron sets LOGNAME itself, to the owner's name",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose crontab it is, or as whom a line runs; ``home`` is empty where this machine does not know the user."""
+
+    name: str
+    home: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One line of a crontab."""
+
+    line: int
+    when: str
+    timezone: str | None  #: from CRON_TZ; None is the zone of that machine
+    description: str  #: the comment above the line
+    command: str
+    stdin: str
+    environment: dict[str, str]
+    directory: str  #: empty where it is not known
+    mail: str | None  #: MAILTO; None without one
+    owner: Owner
+    notes: tuple[str, ...] = ()  #: for a person, beside the schedule
+    success_codes: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """A line, or a part of one, that is not carried over as it is."""
+
+    line: int
+    text: str
+    reason: str
+
+
+def owner_named(name: str) -> Owner:
+    """The user with their home on this machine."""
+    try:
+        return Owner(name, pwd.getpwnam(name).pw_dir)
+    except (KeyError, ValueError):
+        return Owner(name, "")
+
+
+def read_crontab(text: str, owner: Owner, *, system: bool = False) -> tuple[list[Job], list[Unsupported]]:
+    """The jobs of a crontab and everything that is not carried over; ``system`` ones have a user in each line."""
+    reader = Reader(owner, system, not system and is_system(text))
+    for number, line in enumerate(text.split("\n"), start=1):
+        reader.read(number, line.rstrip("\r"))
+    return reader.jobs, reader.unsupported
+
+
+def names(jobs: list[Job]) -> dict[int, str]:
+    """A name by line: that of the program, and, where several run it, a word that only one of them has."""
+    told = {job.line: named(job.command) for job in jobs}
+    shared: dict[str, Counter[str]] = {}
+    for name, words in told.values():
+        shared.setdefault(name, Counter()).update({"": 1} | dict.fromkeys(words, 1))
+    taken: set[str] = set()
+    number: Counter[str] = Counter()
+    given: dict[int, str] = {}
+    for line, (name, words) in told.items():
+        others = shared[name]
+        word = next((word for word in words if others[word] == 1), "") if others[""] > 1 else ""
+        chosen = f"{name}-{word}" if word else name
+        while chosen in taken:
+            number[name] += 1
+            chosen = f"{name}-{number[name] + 1}"
+        taken.add(chosen)
+        given[line] = chosen
+    return given
+
+
+@dataclass
+class Reader:
+    """Goes through the lines with what is above: settings and the comment."""
+
+    owner: Owner
+    system: bool
+    seems_system: bool
+    jobs: list[Job] = field(default_factory=list)
+    unsupported: list[Unsupported] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+    comment: list[str] = field(default_factory=list)
+    timezone: str | None = None
+    lost_zone: str = ""  #: a CRON_TZ that does not exist: the lines below it would run at the wrong time
+    owners: dict[str, Owner] = field(default_factory=dict)
+    find: Callable[[str], Owner] = owner_named
+
+    def read(self, number: int, line: str) -> None:
+        """Take in one line."""
+        stripped = line.strip()
+        if stripped.startswith("#"):
+            self.read_comment(number, stripped)
+            return
+        if inline := INLINE_ZONE.fullmatch(line):
+            self.read_zoned(number, stripped, inline["zone"], inline["entry"])
+        elif stripped and (foreign_mark := other_prefix(stripped)):
+            self.leave_out(number, stripped, foreign_mark)
+        elif setting := SETTING.fullmatch(line):
+            self.set(number, line, setting["name"], _unquoted(setting["value"].strip()))
+        elif stripped:
+            self.read_entry(number, stripped)
+        self.comment = []
+
+    def read_comment(self, number: int, line: str) -> None:
+        """Keep it for the next job; a job that was commented out is listed."""
+        words = line.lstrip("#").strip()
+        entry = ENTRY.fullmatch(words)
+        if entry is not None and _is_cron(entry["when"]):
+            self.leave_out(number, line, "it is commented out")
+        elif TITLE.match(line):
+            self.comment = []
+        elif words:
+            self.comment.append(words)
+
+    def set(self, number: int, line: str, name: str, value: str) -> None:
+        """One ``NAME = value``, which the jobs below get as cron gives it: nothing in it is replaced."""
+        if not value.isprintable() or "\t" in value:
+            self.leave_out(number, line, "its value holds control characters")
+            return
+        if len(self.settings) >= MAX_VALUES or len(value) > MAX_LINE:
+            self.leave_out(number, line, "it is longer than a schedule file allows")
+            return
+        self.settings[name] = value
+        if name == "CRON_TZ":
+            self.set_zone(number, line, value)
+        elif name in REPORTED and value:
+            self.leave_out(number, line, REPORTED[name])
+        elif name == "TZ":
+            self.leave_out(number, line, "only the commands see it, as in cron: set `timezone` for when they run")
+        elif name == "HOME" and not value.startswith("/"):
+            self.leave_out(number, line, "it is no absolute path: write directory: on its schedules")
+        if has_password(f"{name}={value}"):
+            self.leave_out(number, f"{name}=…", EXPOSED)
+
+    def set_zone(self, number: int, line: str, name: str) -> None:
+        """CRON_TZ for the jobs below; those of an unknown zone are left out."""
+        self.lost_zone, self.timezone = "", name or None
+        try:
+            get_zone(name or "UTC")
+        except TimingError as error:
+            self.lost_zone = name
+            self.leave_out(number, line, str(error))
+
+    def read_zoned(self, number: int, line: str, zone: str, entry: str) -> None:
+        """A job with its own zone before it, as robfig/cron reads it."""
+        before = self.timezone, self.lost_zone
+        self.set_zone(number, line, zone)
+        if not self.lost_zone:
+            self.read_entry(number, entry)
+        self.timezone, self.lost_zone = before
+
+    def read_entry(self, number: int, line: str) -> None:
+        """One job."""
+        entry = ENTRY.fullmatch(line)
+        user, rest = "", "" if entry is None else entry["rest"].strip()
+        if self.system:
+            user, rest = [*rest.split(None, 1), "", ""][:2]
+        if entry is None or not rest:
+            self.leave_out(number, line, "it is neither a setting nor a job")
+            return
+        when = " ".join(entry["when"].split())
+        reason = foreign(when, user, rest, system=self.system, seems_system=self.seems_system)
+        if reason:
+            self.leave_out(number, line, reason)
+        elif self.lost_zone:
+            self.leave_out(number, line, f"its CRON_TZ {self.lost_zone[:40]!r} does not exist")
+        elif not rest.replace("\t", " ").isprintable():
+            self.leave_out(number, line, "its command holds control characters")
+        elif len(rest) > MAX_LINE:
+            self.leave_out(number, line, "it is longer than a schedule file allows")
+        else:
+            self.add(number, line, when, user, rest)
+
+    def add(self, number: int, line: str, when: str, user: str, rest: str) -> None:
+        """Add a job; one that names a user is also listed, because it will run as the worker's."""
+        when, notes = as_cron_reads(when)
+        try:
+            build("cron", when, zone=self.timezone or "UTC")
+        except TimingError as error:
+            self.leave_out(number, line, str(error))
+            return
+        command, stdin = _command(rest)
+        if not command:
+            self.leave_out(number, line, "it has no command before its %")
+            return
+        guard = has_guard(command)
+        if guard:
+            notes.append("its test ends with 1 when there is nothing to do, which cron ignores: so 1 is a success")
+        owner = self.owner_of(user)
+        directory = self.settings.get("HOME") or owner.home
+        if not directory:
+            notes.append(f"cron ran it in the home of {owner.name}, whom this machine does not know: write directory:")
+        environment = {"SHELL": "/bin/sh", "PATH": PATH} | self.settings | {"HOME": directory, "LOGNAME": owner.name}
+        job = Job(
+            number,
+            when,
+            self.timezone,
+            " ".join(self.comment),
+            command,
+            stdin,
+            {name: value for name, value in environment.items() if value or name not in GIVEN},
+            directory if directory.startswith("/") else "",
+            self.settings.get("MAILTO"),
+            owner,
+            tuple(notes),
+            (0, 1) if guard else (0,),
+        )
+        self.jobs.append(job)
+        if user:
+            self.leave_out(number, line, f"cron runs it as {user}: here it runs as the worker's user")
+        if has_password(rest):
+            self.leave_out(number, f"schedule of {named(command)[0]}", EXPOSED)
+
+    def owner_of(self, user: str) -> Owner:
+        """As whom cron runs a job; the crontab's owner without a user in its line."""
+        if not user:
+            return self.owner
+        if user not in self.owners:
+            self.owners[user] = self.find(user)
+        return self.owners[user]
+
+    def leave_out(self, number: int, line: str, reason: str) -> None:
+        """List a line that needs a person, with the reason."""
+        self.unsupported.append(Unsupported(number, line.strip(), reason))
+
+
+def _is_cron(when: str) -> bool:
+    try:
+        build("cron", when)
+    except TimingError:
+        return when == "@reboot"
+    return True
+
+
+def _unquoted(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value
+
+
+def _command(text: str) -> tuple[str, str]:
+    """The command and its standard input: a % that is not escaped ends the one and separates lines of the other."""
+    command, *lines = re.split(r"(?<!\\)%", text)
+    stdin = "\n".join(line.replace(r"\%", "%") for line in lines)
+    return command.replace(r"\%", "%").strip(), stdin + "\n" if stdin and not stdin.endswith("\n") else stdin

@@ -1,0 +1,178 @@
+"""What is in a shell line: its simple commands, its program, its guard, its passwords."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+TOKEN = re.compile(
+    r"""(?P<word>(?:\$\(\([^)]*\)\)|\$\([^()]*\)|`[^`]*`|[^\s;&|()<>'"\\`]|'[^']*'|"(?:[^"\\]|\\.)*"|\\.|&?[<>]+&?)+)|(?P<end>\|\||&&|[;&|()`])|\S""",
+    re.DOTALL,
+)
+QUOTES = re.compile(r"""["']|\\(?=.)""")
+ASSIGNMENT = re.compile(r"\w+=")
+KEYWORDS = frozenset({"!", "{", "}", "do", "done", "elif", "else", "fi", "then", "time", "exec", "command"})
+#: simple commands that only prepare the program that counts
+PREPARING = frozenset({
+    ".", ":", "[", "[[", "alias", "cd", "eval", "exit", "export", "false", "for", "if", "read", "set", "source", "test",
+    "trap", "true", "type", "ulimit", "umask", "unset", "until", "wait", "which", "while", "case", "hash", "pgrep",
+})  # fmt: skip
+#: programs that name a job only if it has no other
+COMMON = frozenset({"cat", "date", "echo", "grep", "logger", "mail", "mailx", "printf", "sleep", "tee", "xargs"})
+#: programs that start another one: their options that take a value, and how many words come before that program
+WRAPPERS = {
+    "bundle": ("", 1), "chronic": ("", 0), "chrt": ("", 1), "cronic": ("", 0), "env": ("uSC", 0), "flock": ("wEo", 1),
+    "ionice": ("cnp", 0), "nice": ("n", 0), "nohup": ("", 0), "npx": ("", 0), "pipenv": ("", 1), "poetry": ("", 1),
+    "runuser": ("ugs", 0), "setsid": ("", 0), "stdbuf": ("ioe", 0), "su": ("gs", 1), "sudo": ("ugCp", 0),
+    "systemd-cat": ("tp", 0), "taskset": ("c", 1), "timeout": ("ks", 1),
+}  # fmt: skip
+INTERPRETER = re.compile(r"(python|php|perl|ruby|node|bash|dash|ksh|zsh|sh|java|pypy|lua|tclsh|Rscript)[0-9.]*")
+IS_CODE = {"php": "-r", "perl": "-e", "ruby": "-e", "node": "-e", "lua": "-e"}
+GUARDS = frozenset({"[", "[[", "test", "which", "type", "hash", "pgrep", "pidof", "grep"})
+NO_WORD = re.compile(r"[$`]|[0-9&]*[<>]|[0-9]+$")
+SECRET = re.compile(r"pass|pwd|secret|token|key|[:@]|^-p", re.IGNORECASE)
+PASSWORD = re.compile(
+    r"""--?(?:password|passwd|pass|pwd|token|secret|api[-_]?key)(?:=|\s+)(?!['"]?\$)[^\s-]"""
+    r"""|\b(?!\w*file=)\w*(?:password|passwd|pass|token|secret|api_?key)\w*=['"]?[^\s$'"]"""
+    r"""|://[^/\s:@$]+:[^/\s@$]+@|\b(?:mysql|mariadb)[\w-]*\s[^|;&]*(?<=\s)-p[^\s$]|\bsshpass\s+-p\s*[^\s$]"""
+    r"""|\bcurl\s[^|;&]*(?<=\s)(?:-u|--user)[\s=]['"]?[^\s:$]+:[^\s$]|\bauthorization:\s*\w+\s+[^\s$"']""",
+    re.IGNORECASE,
+)
+
+
+class Simple(NamedTuple):
+    """One simple command, and what comes behind it: ``&&``, ``||``, ``;``, ``|``, a bracket, or nothing."""
+
+    words: list[str]
+    end: str
+
+
+@lru_cache(maxsize=16)
+def simple_commands(line: str) -> list[Simple]:
+    """The simple commands of a line; quotes keep their text together."""
+    commands, words = [], list[str]()
+    for token in TOKEN.finditer(line):
+        if token["end"]:
+            commands.append(Simple(words, token["end"]))
+            words = []
+        elif token[0].startswith("#") and token["word"]:
+            break
+        else:
+            words.append(token[0])
+    return [command for command in (*commands, Simple(words, "")) if command.words]
+
+
+def programs(line: str, depth: int = 0) -> Iterator[tuple[str, list[str]]]:
+    """The programs that a line starts, without their paths, each with the words behind it."""
+    for command in simple_commands(line):
+        words = [word for quoted in command.words if (word := QUOTES.sub("", quoted))]
+        while words and (words[0] in KEYWORDS or ASSIGNMENT.match(words[0])):
+            words.pop(0)
+        if not words or words[0] in PREPARING or words[0][0] in "<>0123456789":
+            continue
+        inner = quoted_line(words)
+        if inner and depth < 3 and (found := [*programs(inner, depth + 1)]):
+            yield from found
+        else:
+            yield unwrapped(words)
+
+
+def quoted_line(words: Sequence[str]) -> str:
+    """The line behind ``-c`` of a shell, ``su`` or ``flock``; empty without one."""
+    name = base(words[0])
+    if name not in ("flock", "su", "runuser", "sudo", "bash", "sh", "dash", "ksh", "zsh"):
+        return ""
+    for index, word in enumerate(words[1:-1], start=1):
+        if re.fullmatch("-[a-z]*c", word) or word == "--command":
+            return words[index + 1]
+    return ""
+
+
+def unwrapped(words: list[str]) -> tuple[str, list[str]]:
+    """The program behind ``sudo``, ``flock`` and the like, and the script of an interpreter."""
+    rest = list(words)
+    while len(rest) > 1 and (wrapper := WRAPPERS.get(base(rest[0]))):
+        behind = behind_options(rest, *wrapper)
+        if not behind:
+            break
+        rest = behind
+    name = base(rest[0])
+    if (interpreter := INTERPRETER.fullmatch(name)) and (script := script_of(interpreter[1], rest)):
+        rest = script
+    if name == "docker" and len(rest) > 3 and "exec" in rest:
+        return unwrapped(behind_options(rest[rest.index("exec") :], "uwe", 1) or ["docker"])
+    return base(rest[0]), rest[1:]
+
+
+def behind_options(words: list[str], valued: str, skip: int) -> list[str]:
+    """The words behind a wrapper's own options and its first ``skip`` words."""
+    index = 1
+    while index < len(words) and (words[index].startswith("-") or "=" in words[index]):
+        takes_next = len(words[index]) == 2 and words[index][0] == "-" and words[index][1] in valued
+        index += 2 if takes_next else 1
+    return words[index + skip :]
+
+
+def script_of(interpreter: str, words: list[str]) -> list[str]:
+    """The script that an interpreter runs, with its arguments; empty for code on the command line."""
+    index = 1
+    while index < len(words) and words[index].startswith("-"):
+        if words[index] in ("-m", "-jar", "-f"):
+            return words[index + 1 :]
+        if words[index] in ("-c", IS_CODE.get(interpreter)):
+            return []
+        index += 2 if words[index] in ("-d", "-W", "-X", "-I", "-cp", "-o") else 1
+    return words[index:]
+
+
+def base(word: str) -> str:
+    """A word without its path."""
+    return word.rstrip("/").rpartition("/")[2]
+
+
+def named(line: str) -> tuple[str, list[str]]:
+    """A name for the job, from the program that counts, and words that may tell it apart from others of that name."""
+    found = [(name, words) for program, words in programs(line) if (name := clean(program))]
+    chosen = next((one for one in found if one[0] not in COMMON), found[0] if found else ("job", []))
+    others = [word for one in found if one is not chosen for word in (one[0], *one[1])]
+    return chosen[0], [word for given in (*chosen[1], *others) if (word := telling(given))]
+
+
+def clean(word: str) -> str:
+    """The word as part of a schedule's name; empty if nothing of it can be."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", word).strip("-._")[:50].rstrip("-._")
+    return plain if re.match("[A-Za-z]", plain) else ""
+
+
+def telling(word: str) -> str:
+    """A word that may tell two jobs apart; empty for one that says nothing."""
+    if not word or NO_WORD.match(word) or SECRET.search(word):
+        return ""
+    plain = clean(base(word.lstrip("-")))
+    return plain if len(plain) > 1 and plain not in ("null", "dev-null") else ""
+
+
+def has_guard(line: str) -> bool:
+    """Whether the line ends with 1 when a test such as ``[ -x tool ] && tool`` does not hold."""
+    if "&&" not in line:
+        return False
+    commands = [command for command in simple_commands(line) if command.words != ["}"]]
+    starts = [index + 1 for index, command in enumerate(commands[:-1]) if command.end in (";", "&")]
+    last = commands[starts[-1] if starts else 0 :]
+    guarded = False
+    for command in last:
+        words = [word for word in command.words if word not in ("!", "{")]
+        guarded |= command.end == "&&" and bool(words) and is_guard(words)
+        guarded &= command.end != "||"
+    return guarded
+
+
+def is_guard(words: Sequence[str]) -> bool:
+    return base(words[0]) in GUARDS or (words[0] == "command" and "-v" in words[1:2])
+
+
+def has_password(text: str) -> bool:
+    """Whether the text seems to have a password or token in it."""
+    return PASSWORD.search(text) is not None
