@@ -189,13 +189,14 @@ def unskip(name: str) -> AnyResponse:
 
 @pages.post("/schedules/<segment:name>/overlay/delete")
 def revert(name: str) -> AnyResponse:
-    """Drop the overlay of one field, or of all fields if none is named: the file's value applies again."""
+    """Drop the overlay of one field, or of all fields if none is named: the declared value applies again."""
     entry = editable(name)
+    source = "application" if entry.origin == "app" else "file"
     field = request.form.get("field", "")
     if not (field in entry.overlay if field else entry.overlay):
-        raise NotFound(f"'{name}' does not differ from the file: there is nothing to revert")
-    change(entry, forms.reverted(entry, field), entry.revision, f"reverted {field or 'all'} to the file")
-    return done(name, f"Reverted to the file. {next_run(name, 'Next')}")
+        raise NotFound(f"'{name}' does not differ from the {source}: there is nothing to revert")
+    change(entry, forms.reverted(entry, field), entry.revision, f"reverted {field or 'all'} to the {source}")
+    return done(name, f"Reverted to the {source}. {next_run(name, 'Next')}")
 
 
 @pages.post("/schedules/<segment:name>/delete")

@@ -62,7 +62,8 @@ class Gate:
         if broken.isdisjoint(TIMED_BY) and not schedule.model_fields_set.isdisjoint(TIMING_KINDS):
             findings += meaning.timing_findings(declared)
         findings += reference_findings(("ping",), schedule.ping)
-        for key in ("celery_options", *references.KEYS):
+        findings += islice(meaning.literal_findings(schedule.celery_options), MAX_FINDINGS)
+        for key in references.KEYS:
             if key in schedule.model_fields_set:
                 findings += islice(meaning.json_findings(getattr(schedule, key), (key,)), MAX_FINDINGS)
         findings += what_runs.value_findings(schedule)

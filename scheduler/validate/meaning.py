@@ -190,6 +190,16 @@ def takes(signature: inspect.Signature) -> str:
     return f"it takes {signature.replace(parameters=bare, return_annotation=inspect.Signature.empty)}"[:200]
 
 
+def literal_findings(options: Mapping[str, Any]) -> Iterator[Finding]:
+    """Findings for options of Celery that JSON cannot represent, and for texts that look like references."""
+    for finding in json_findings(options, ("celery_options",)):
+        if finding.remedy != REFERENCES:
+            yield finding
+    for path, text in references.marked(options, ("celery_options",)):
+        what = f"{shown(text)} stays as it is: the worker fills in no references here"
+        yield Finding(path, what, "put a reference into args or kwargs", severity="warning")
+
+
 def json_findings(value: object, path: Path) -> Iterator[Finding]:
     """Findings for parts of an argument that JSON cannot represent, and for malformed references."""
     if type(value) in SCALARS:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from scheduler.model import Entry
-from scheduler.storage.store import Store
+from scheduler.storage.store import Store, Write
 from tests.integration.admin.browser import Browser, text
+from tests.support.schedules import declared, entry_of
 
 REVERT = "/schedules/nightly/overlay/delete"
 
@@ -30,6 +31,17 @@ def test_one_field_goes_back_and_the_others_stay(admin: Browser, store: Store, e
 def test_a_field_that_the_file_leaves_out_goes_back_to_its_default(admin: Browser, store: Store, edited: Entry) -> None:
     admin.post(REVERT, field="overlap")
     assert "overlap" not in store.get("nightly").fields
+
+
+def test_the_page_says_application_where_that_declares_the_schedule(admin: Browser, store: Store) -> None:
+    declared_by_app = entry_of(declared("warm-up", task="scheduler.tasks.log_it", every="5m", args=[1, 2]), "app")
+    store.write([Write("warm-up", None, declared_by_app)])
+    admin.submit("/schedules/warm-up/edit", overlap="allow")
+    page = text(admin.get("/schedules/warm-up"))
+    assert "Application value" in page
+    assert "File value" not in page
+    reverted = text(admin.post("/schedules/warm-up/overlay/delete", field="overlap"))
+    assert "Reverted to the application. Next run: " in reverted
 
 
 @pytest.mark.parametrize("field", ["every", "cron"])

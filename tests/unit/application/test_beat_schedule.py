@@ -169,6 +169,17 @@ def test_a_link_a_countdown_and_headers_are_handed_on_to_celery() -> None:
     assert [problem.what for problem in unknown] == ["link: unknown task 'mail.tell'"]
 
 
+def test_a_text_in_them_that_looks_like_a_reference_stays_as_it_is_with_a_warning() -> None:
+    fields = {"task": "t", "every": "5s", "celery_options": {"headers": {"home": "${HOME}", "odd": "${"}}}
+    declared, problems = validate_fields("job", fields, tasks=None)
+    assert declared is not None
+    assert declared.schedule.celery_options["headers"] == {"home": "${HOME}", "odd": "${"}
+    assert [(problem.severity, problem.what) for problem in problems] == [
+        ("warning", "'${HOME}' stays as it is: the worker fills in no references here"),
+        ("warning", "'${' stays as it is: the worker fills in no references here"),
+    ]
+
+
 def test_only_the_file_and_the_application_set_what_follows_a_run() -> None:
     linked = {"task": "t", "every": "5s", "celery_options": {"link": "scheduler.tasks.run_command"}}
     declared, _ = validate_fields("job", linked, tasks=None)
