@@ -38,7 +38,7 @@ def create() -> AnyResponse:
     name = values["name"]
     fields, errors = forms.to_fields(values)
     fields["task"] = values["task"]
-    if name in service().store.names():
+    if service().store.indexed([name]):
         errors["name"] = [f"there is already a schedule '{name}' — choose another name"]
     errors = attempt(lambda: make(name, fields), name, fields, errors)
     return form(None, values, errors, 422) if errors else done(name, f"Created. {next_run(name, 'First')}")

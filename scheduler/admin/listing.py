@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scheduler.model import Entry
 from scheduler.status.as_json import overview_json
-from scheduler.status.read_model import STATES, Overview, Status
+from scheduler.status.catalogue import Catalogue
+from scheduler.status.read_model import Overview, Status
+from scheduler.status.states import all_states
 
 PAGE_SIZE = 50  #: schedules
-MAX_COUNTED = 500  #: schedules; with more, the list does not count them by state
 MAX_QUERY_LENGTH = 200  #: characters
 
 
@@ -48,13 +47,6 @@ class Search:
         parts = (self.q and f"'{self.q}'", self.state and f"state {self.state}", self.tag and f"tag {self.tag}")
         return ", ".join(filter(None, parts))
 
-    def matches(self, entry: Entry) -> bool:
-        """Whether the entry has the tag, and the text in its name, task, description or tags."""
-        if self.tag and self.tag not in entry.tags:
-            return False
-        texts = (entry.name, entry.fields.get("task"), entry.fields.get("description"), *entry.tags)
-        return self.q.casefold() in " ".join(str(text) for text in texts if text).casefold()
-
 
 @dataclass(frozen=True)
 class Listing:
@@ -63,7 +55,7 @@ class Listing:
     search: Search
     overview: Overview
     matched: int
-    counts: Mapping[str, int]  #: schedules by state, worst first; empty if there are more than MAX_COUNTED
+    counts: Mapping[str, int]  #: all schedules by state, worst first
 
     @property
     def pages(self) -> int:
@@ -80,18 +72,12 @@ class Listing:
         return overview_json(self.overview) | paging | {"counts": dict(self.counts)}
 
 
-def find(status: Status, search: Search) -> Listing:
-    """Run the search. Without one, read only the rows of the page (and the states, up to MAX_COUNTED)."""
-    names = status.store.names()
-    counts: dict[str, int] = {}
-    states: dict[str, str] = {}
-    if search.state or len(names) <= MAX_COUNTED:
-        states = {row.name: row.state for row in status.rows(names)}
-        tally = Counter(states.values())
-        counts = {state: tally[state] for state in STATES if tally[state]}
-    if search.q or search.tag:
-        names = [entry.name for entry in status.store.read(names) if search.matches(entry)]
+def find(status: Status, catalogue: Catalogue, search: Search) -> Listing:
+    """Run the search over what the catalogue keeps and the indexes say; only the rows of the page are read."""
+    view = catalogue.look()
+    states = all_states(status.store, view)
+    names = view.matching(search.q, search.tag)
     if search.state:
-        names = [name for name in names if states.get(name) == search.state]
+        names = states.only(names, search.state)
     start = (search.page - 1) * PAGE_SIZE
-    return Listing(search, status.overview(names[start : start + PAGE_SIZE]), len(names), counts)
+    return Listing(search, status.overview(names[start : start + PAGE_SIZE]), len(names), states.counts())

@@ -37,7 +37,7 @@ class Line:
 @pages.get("/schedules")
 def index() -> Response:
     """The list; filters: ``?q=`` (text), ``?state=``, ``?tag=``, ``?page=``."""
-    listing = find(service().status, Search.read(request.args))
+    listing = find(service().status, service().catalogue, Search.read(request.args))
     return as_json(listing.json()) if wants_json() else page("schedules.html", listing=listing)
 
 

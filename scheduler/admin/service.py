@@ -12,6 +12,7 @@ from scheduler.changes import Tasks
 from scheduler.registry import file_only, signatures
 from scheduler.sending.dispatch import Dispatcher
 from scheduler.settings import Settings
+from scheduler.status.catalogue import Catalogue
 from scheduler.status.read_model import Status
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
@@ -33,6 +34,7 @@ class Service:
     ledger: Ledger
     status: Status
     dispatcher: Dispatcher
+    catalogue: Catalogue
     throttle: Throttle = field(default_factory=Throttle)
 
     @classmethod
@@ -42,7 +44,8 @@ class Service:
         client, keys = connect(settings), Keys(settings.key_prefix)
         store, ledger = Store(client, keys), Ledger(client, keys, settings)
         status, dispatcher = Status(store, ledger), Dispatcher(celery, client, keys, settings)
-        return cls(celery, settings, signatures(celery), file_only(celery), store, ledger, status, dispatcher)
+        tasks, theirs = signatures(celery), file_only(celery)
+        return cls(celery, settings, tasks, theirs, store, ledger, status, dispatcher, Catalogue(store))
 
 
 def service() -> Service:

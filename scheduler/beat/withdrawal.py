@@ -48,7 +48,7 @@ class Withdrawal:
                 kept = (at for at in decided(row, job, due, covered) if run_id(name, at) not in others)
                 left = part(row, stored[key], kept)
                 last = left[0] or max(others, key=lambda other: others[other], default="")
-                arguments = [self.token, key, stored[key], *left, last]
+                arguments = [self.token, key, stored[key], *left, last, self.keys.prefix]
                 self._withdraw(keys=[self.keys.lock, ledger], args=arguments)
         self.looked_at.add(name)
 

@@ -37,7 +37,7 @@ def doctor(service: Service, json_: bool) -> int:
 @click.command()
 @with_service
 def rebuild(service: Service) -> int:
-    """Work out from the ledgers again which schedules are failing.
+    """Write the indexes again: which schedules are failing, stuck or quarantined, and how each ran last.
 
     The leader does so every hour by itself, and nothing has to be stopped for it.
     """

@@ -136,18 +136,32 @@ def later(service: Service, name: str, begin: datetime, count: int) -> list[date
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--failed", is_flag=True, help="The runs of all schedules that failed or were lost, in place of NAME.")
+@click.option("--since", callback=read_instant, help='With --failed: from this time on, as "2026-12-24 18:00" (UTC).')
 @click.option("-n", "count", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Number of runs.")
 @as_json
 @with_service
-def history(service: Service, name: str, count: int, json_: bool) -> int:
-    """Show a schedule's newest runs, and what did not run and why."""
-    service.store.get(name)
-    runs = service.ledger.runs(name, count)
+def history(service: Service, name: str | None, failed: bool, since: datetime | None, count: int, json_: bool) -> int:
+    """Show a schedule's newest runs, and what did not run and why.
+
+    With --failed, what failed in the last 30 days, also of schedules that are well again.
+    """
+    if (name is not None) == failed or (since and not failed):
+        raise click.UsageError("give a schedule's name, or --failed with or without --since TIME")
+    if name is None:
+        runs = service.ledger.went_wrong(since.timestamp() if since else 0.0, clock().timestamp(), count)
+    else:
+        service.store.get(name)
+        runs = service.ledger.runs(name, count)
     if json_:
         print_json([run_json(run) for run in runs])
         return Exit.OK
-    print_table(("DUE", "OUTCOME", "LATE", "TOOK", "RESULT"), [history_line(run) for run in runs])
+    head: tuple[str, ...] = ("DUE", "OUTCOME", "LATE", "TOOK", "RESULT")
+    lines = [history_line(run) for run in runs]
+    if name is None:
+        head, lines = ("SCHEDULE", *head), [(run.schedule, *line) for run, line in zip(runs, lines, strict=True)]
+    print_table(head, lines)
     return Exit.OK
 
 
@@ -173,9 +187,9 @@ def status(service: Service, json_: bool) -> int:
     """
     from scheduler.up.state import StateDirectory  # no other command here needs it
 
-    overview = service.status.overview(None if json_ else ())
+    overview = service.status.overview(())
     if json_:
-        print_json(overview_json(overview))
+        print_json({name: part for name, part in overview_json(overview).items() if name != "schedules"})
         return Exit.PROBLEMS if overview.problems else Exit.OK
     leader = overview.leader
     say(f"leader    {leader.name} since {local(leader.since)}" if leader else "leader    none")

@@ -2,7 +2,6 @@
 -- It is 'well newest since count': `well` is the newest due instant that succeeded; after it, `count` failed or were
 -- lost, `newest` is the newest of these, and the first of them ended at `since`. A skip says nothing about health.
 -- A schedule stays failing after its ledger has expired: it still waits for a run that succeeds.
-local FAILING_TTL_S = 366 * 86400
 local HEALTH_FORMAT = '%.6f %.6f %.6f %d'
 local NO_INSTANT = -1e12 -- before any due instant
 
@@ -16,8 +15,6 @@ local function read_health(ledger)
   }
 end
 
-local function name_of(prefix, ledger) return string.sub(ledger, #ledger_key(prefix, '') + 1) end
-
 -- pcall: another program's key in the place of the index must not end a script halfway.
 local function leave_index(prefix, ledger) redis.pcall('ZREM', failing_key(prefix), name_of(prefix, ledger)) end
 
@@ -25,10 +22,46 @@ local function index_health(prefix, ledger, health)
   local name = name_of(prefix, ledger)
   if health.count > 0 and redis.call('EXISTS', prefix .. name) == 1 then
     redis.pcall('ZADD', failing_key(prefix), health.since, name)
-    redis.pcall('EXPIRE', failing_key(prefix), FAILING_TTL_S)
+    redis.pcall('EXPIRE', failing_key(prefix), INDEX_TTL_S)
   else
     leave_index(prefix, ledger)
   end
+end
+
+-- What a ledger's last row says: an outcome, or 'new' where there is none.
+local function last_outcome(ledger)
+  local id = redis.pcall('HGET', ledger, ':last')
+  if type(id) ~= 'string' then return 'new' end
+  if redis.call('HEXISTS', ledger, id) == 0 then return 'new' end -- it was trimmed
+  local run = read_run(ledger, id)
+  return run and run.outcome or 'unreadable'
+end
+
+local function index_quarantine(prefix, name, is_new)
+  local error = redis.call('HGET', prefix .. name, 'error')
+  if error and error ~= '' then
+    redis.pcall('ZADD', quarantined_key(prefix), 0, name)
+    redis.pcall('EXPIRE', quarantined_key(prefix), INDEX_TTL_S)
+  elseif not is_new then
+    redis.pcall('ZREM', quarantined_key(prefix), name)
+  end
+end
+
+local function leave_indexes(prefix, name)
+  for _, index in ipairs({failing_key(prefix), stuck_key(prefix), outcomes_key(prefix), quarantined_key(prefix)}) do
+    redis.pcall('ZREM', index, name)
+  end
+end
+
+local MAX_WENT_WRONG = 10000
+local WENT_WRONG_TTL_S = 30 * 86400
+local function note_went_wrong(prefix, dues_and_ids)
+  if #dues_and_ids == 0 then return end
+  local index = went_wrong_key(prefix)
+  pcall(in_parts, 'ZADD', index, dues_and_ids)
+  redis.pcall('ZREMRANGEBYRANK', index, 0, -MAX_WENT_WRONG - 1)
+  redis.pcall('ZREMRANGEBYSCORE', index, '-inf', tonumber(redis_time()) - WENT_WRONG_TTL_S)
+  redis.pcall('EXPIRE', index, WENT_WRONG_TTL_S)
 end
 
 -- A schedule is stuck from the first run that expired before a worker took it until a worker takes one.
@@ -36,7 +69,7 @@ local function note_expired(prefix, ledger, run)
   local name = name_of(prefix, ledger)
   if run.outcome == 'skipped' and run.reason == 'expired' and redis.call('EXISTS', prefix .. name) == 1 then
     redis.pcall('ZADD', stuck_key(prefix), 'NX', tonumber(run.due) or 0, name)
-    redis.pcall('EXPIRE', stuck_key(prefix), FAILING_TTL_S)
+    redis.pcall('EXPIRE', stuck_key(prefix), INDEX_TTL_S)
   end
 end
 
@@ -78,7 +111,9 @@ local function ended_rows(ledger)
     if due and outcome == 'succeeded' then well = math.max(well, due) end
     if due and (outcome == 'failed' or outcome == 'lost') then
       local last = tonumber(field('until')) or due
-      ended[#ended + 1] = {due = last, at = ended_at(field('finished'), due), count = tonumber(field('count')) or 1}
+      ended[#ended + 1] = {
+        id = rows[i], first = due, due = last, at = ended_at(field('finished'), due), count = tonumber(field('count')) or 1,
+      }
     end
   end
   return ended, well
@@ -95,12 +130,15 @@ local function recount(prefix, ledger)
   local floor = tonumber(redis.call('HGET', ledger, ':floor') or 0)
   if before.well <= floor then well = math.max(well, before.well) end
   local health = {well = well, newest = NO_INSTANT, since = 0, count = 0}
+  local went_wrong = {}
   for _, bad in ipairs(ended) do
+    went_wrong[#went_wrong + 1], went_wrong[#went_wrong + 2] = bad.first, bad.id
     if bad.due > well then
       health.newest, health.count = math.max(health.newest, bad.due), health.count + bad.count
       health.since = health.since == 0 and bad.at or math.min(health.since, bad.at)
     end
   end
+  note_went_wrong(prefix, went_wrong)
   if before.count > 0 and health.count > 0 and before.well == well and floor > well then
     health.since, health.count = math.min(health.since, before.since), math.max(health.count, before.count)
   end
@@ -115,10 +153,11 @@ local function recount(prefix, ledger)
 end
 
 -- Take the end of a run into the counters and its schedule's health; call it after the row is written.
-local function note_end(prefix, ledger, run)
+local function note_end(prefix, ledger, id, run)
   count_end(counters_key(prefix), run)
   note_ping(prefix, name_of(prefix, ledger), run, PING_ENDS[run.outcome])
   local is_bad = run.outcome == 'failed' or run.outcome == 'lost'
+  if is_bad then note_went_wrong(prefix, {tonumber(run.due) or 0, id}) end
   if not is_bad and run.outcome ~= 'succeeded' then return end
   local health, due = read_health(ledger), tonumber(run.due) or 0
   if due <= health.well then return end

@@ -5,6 +5,10 @@
 --   ':floor' the latest due instant of an ended run that was trimmed, ':health' what its ended runs say and ':slow' since when
 --   they take too long, see _health.lua.
 -- <prefix>:failing holds the failing schedules; its score is since when.
+-- <prefix>:outcomes holds every schedule; its score is the number in OUTCOMES of the row that was added last to its ledger.
+-- <prefix>:went_wrong holds the ids of the runs that failed or were lost; the score is the due instant.
+-- <prefix>:quarantined holds the entries with an error.
+-- <prefix>:revised holds the names that were changed last; its score is the revision counter, for readers that keep something of each.
 -- <prefix>:stuck holds the schedules whose newest run expired before a worker took it; its score is the first due instant of these.
 -- <prefix>:slow holds the id of every running run whose schedule has `slow_after`; its score is when the run becomes slow.
 -- <prefix>:sent:<queue> holds the id of every run whose message was pushed there and that no worker claimed yet; its score is the
@@ -23,6 +27,10 @@ local function stuck_key(prefix) return prefix .. ':stuck' end
 local function pings_key(prefix) return prefix .. ':pings' end
 local function slow_key(prefix) return prefix .. ':slow' end
 local function stops_key(prefix) return prefix .. ':stops' end
+local function outcomes_key(prefix) return prefix .. ':outcomes' end
+local function went_wrong_key(prefix) return prefix .. ':went_wrong' end
+local function quarantined_key(prefix) return prefix .. ':quarantined' end
+local function revised_key(prefix) return prefix .. ':revised' end
 local function health_changes_key(prefix) return prefix .. ':health_changes' end
 local function told_key(prefix) return prefix .. ':told' end
 local function alert_outbox_key(prefix, sink) return prefix .. ':alerts:' .. sink end
@@ -42,8 +50,28 @@ local function changed_key(prefix) return prefix .. ':changed' end
 -- One counter for all entries: a name that was removed and created again never meets its old revision.
 local function next_revision(prefix) return redis.call('INCR', revision_key(prefix)) end
 
+-- Call a command with all of these arguments, 1000 at a time: Lua's stack holds about 8000.
+local function in_parts(command, key, arguments)
+  for at = 1, #arguments, 1000 do
+    redis.call(command, key, unpack(arguments, at, math.min(at + 999, #arguments)))
+  end
+end
+
+-- Note for readers that keep something of each entry that these were changed; see storage/revised.py.
+-- pcall: another program's key in the place of an index must not end a script halfway.
+local MAX_REVISED = 10000 -- a reader that is further behind reads every entry again
+local INDEX_TTL_S = 366 * 86400
+local function note_revised(prefix, names)
+  local revised, revision, members = revised_key(prefix), next_revision(prefix), {}
+  for i, name in ipairs(names) do members[2 * i - 1], members[2 * i] = revision, name end
+  pcall(in_parts, 'ZADD', revised, members)
+  redis.pcall('ZREMRANGEBYRANK', revised, 0, -MAX_REVISED - 1)
+  redis.pcall('EXPIRE', revised, INDEX_TTL_S)
+end
+
 -- Tell the leader that these entries were changed.
 local function note_changed(prefix, names)
+  note_revised(prefix, names)
   redis.call('SADD', changed_key(prefix), unpack(names))
   redis.call('EXPIRE', changed_key(prefix), CHANGED_TTL_S)
 end
@@ -123,19 +151,39 @@ local function drop_expired(prefix, queue)
   end
 end
 
-local function write_run(ledger, id, run) redis.call('HSET', ledger, id, cjson.encode(run)) end
+local function name_of(prefix, ledger) return string.sub(ledger, #ledger_key(prefix, '') + 1) end
+
+-- The numbers by which :outcomes is sorted, as in storage/outcomes.py; a schedule that has no row yet is new.
+local OUTCOMES = {new = 0, queued = 1, running = 2, succeeded = 3, failed = 4, lost = 5, skipped = 6, stopped = 7, unreadable = 8}
+local function number_of(outcome) return OUTCOMES[outcome] or OUTCOMES.unreadable end
+
+-- Write a run's record, and its outcome into the index if it is the row that was added last.
+-- XX: a schedule that was removed meanwhile must not come back into the index.
+local function write_run(prefix, ledger, id, run)
+  redis.call('HSET', ledger, id, cjson.encode(run))
+  if redis.call('HGET', ledger, ':last') == id then
+    redis.pcall('ZADD', outcomes_key(prefix), 'XX', number_of(run.outcome), name_of(prefix, ledger))
+  end
+end
+
+-- For a step with many entries: the outcome of each one's last row is written at its end, in one command.
+local last_outcomes = {}
+local function note_outcome(name, outcome)
+  last_outcomes[#last_outcomes + 1] = number_of(outcome)
+  last_outcomes[#last_outcomes + 1] = name
+end
+
+local function write_outcomes(prefix)
+  if #last_outcomes == 0 then return end
+  pcall(in_parts, 'ZADD', outcomes_key(prefix), last_outcomes)
+  redis.pcall('EXPIRE', outcomes_key(prefix), INDEX_TTL_S)
+  last_outcomes = {}
+end
 
 -- Which of two messages is older can only be told by one clock, and beats on several hosts have several.
 local function redis_time()
   local time = redis.call('TIME')
   return string.format('%d.%06d', time[1], time[2])
-end
-
--- Call a command with all of these arguments, 1000 at a time: Lua's stack holds about 8000.
-local function in_parts(command, key, arguments)
-  for at = 1, #arguments, 1000 do
-    redis.call(command, key, unpack(arguments, at, math.min(at + 999, #arguments)))
-  end
 end
 
 -- Remember that no worker has claimed these runs yet: time, id…
@@ -227,12 +275,13 @@ local function record_skip(limits, name, id, due, last, count, reason, detail)
   if run and run.outcome == outcome and run.reason == reason and run.detail == detail then
     run.count = tostring(tonumber(run.count or '1') + count)
     run['until'] = last
-    write_run(ledger, latest, run)
+    write_run(limits.prefix, ledger, latest, run)
   else
     run = {due = due, outcome = outcome, reason = reason, detail = detail, count = tostring(count)}
     run['until'] = last
     redis.call('HSET', ledger, id, cjson.encode(run), ':last', id)
   end
+  note_outcome(name, outcome)
   bound(limits, ledger)
   return run.count == tostring(count)
 end

@@ -50,7 +50,7 @@ local function drop_waiting(ledger)
     if run.outcome ~= 'queued' then return end
     run.outcome, run.finished = 'skipped', redis_time()
     because(run, 'removed')
-    write_run(ledger, id, run)
+    write_run(prefix, ledger, id, run)
     count_end(counters_key(prefix), run)
   end)
 end
@@ -59,7 +59,8 @@ end
 local function index_stored(name)
   local ledger = ledger_key(prefix, name)
   local ok, health = pcall(read_health, ledger)
-  if ok then index_health(prefix, ledger, health) end
+  if ok and not health.is_new then index_health(prefix, ledger, health) end
+  note_outcome(name, last_outcome(ledger))
 end
 
 local REMOVED_TTL_S = 30 * 86400 -- for whoever restores it
@@ -75,8 +76,7 @@ local function remove(key, name, heir)
     redis.call('RENAME', ledger, ledger_key(prefix, heir))
     redis.call('SET', moved_key(prefix, name), heir, 'EX', MOVED_TTL_S)
   end
-  redis.pcall('ZREM', failing_key(prefix), name)
-  redis.pcall('ZREM', stuck_key(prefix), name)
+  leave_indexes(prefix, name)
   if heir then index_stored(heir) end
   local history = history_key(prefix, name)
   if heir and redis.call('EXISTS', history) == 1 then redis.call('RENAMENX', history, history_key(prefix, heir)) end
@@ -104,6 +104,7 @@ each_change(function(list, at, count)
       if operation == 'add' then redis.call('DEL', key) end
       redis.call('HSET', key, 'revision', next_revision(prefix), unpack(list, at + 6, at + 5 + count))
     end
+    index_quarantine(prefix, name, operation == 'add')
     if operation == 'add' then index_stored(name) end -- it may be one that was removed while it failed
     if score ~= '' then
       scores[#scores + 1] = score
@@ -116,5 +117,6 @@ each_change(function(list, at, count)
 end)
 if summary ~= '' then redis.call('XADD', KEYS[3], 'MAXLEN', '~', length, '*', 'change', summary) end
 if #names > 0 then flush() end
+write_outcomes(prefix)
 redis.call('PUBLISH', channel, '1')
 return {}

@@ -22,7 +22,7 @@ end
 run.outcome, run.worker, run.claim = 'running', ARGV[6], ARGV[11]
 run.started = run.started or ARGV[5]
 run.attempt = tostring(tonumber(run.attempt or '0') + 1)
-write_run(ledger, id, run)
+write_run(limits.prefix, ledger, id, run)
 if run.attempt == '1' then count_start(counters_key(limits.prefix), run) end
 if run.attempt == '1' then note_ping(limits.prefix, name_of(limits.prefix, ledger), run, 'start') end
 if run.attempt == '1' and tonumber(run.slow_after) then

@@ -24,11 +24,12 @@ if why then
   stop_run(run, why, tonumber(run.finished or '0') > 0 and run.finished or redis_time())
 end
 if run.reason == 'expired' then expire(run, run.finished) end
-write_run(ledger, id, run)
+write_run(prefix, ledger, id, run)
 -- One that counted as lost must not count twice.
 if is_open then
-  note_end(prefix, ledger, run)
+  note_end(prefix, ledger, id, run)
 else
+  redis.pcall('ZREM', went_wrong_key(prefix), id)
   recount(prefix, ledger)
   note_ping(prefix, name_of(prefix, ledger), run, PING_ENDS[run.outcome])
 end

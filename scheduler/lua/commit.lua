@@ -29,8 +29,8 @@ local function still_open(ledger, text)
       local gone = read_run(ledger, run.id)
       if gone and gone.outcome == 'queued' then
         expire(gone, step.now)
-        write_run(ledger, run.id, gone)
-        note_end(limits.prefix, ledger, gone)
+        write_run(limits.prefix, ledger, run.id, gone)
+        note_end(limits.prefix, ledger, run.id, gone)
         note_expired(limits.prefix, ledger, gone)
         drop_expired(limits.prefix, gone.queue)
       end
@@ -78,12 +78,14 @@ local function send(name, ledger, overlap, manual, run)
   if record then return 'sent' end
   if overlap == 'allow' then
     redis.call('HSET', ledger, run.id, run.record, ':last', run.id)
+    note_outcome(name, 'queued')
     push_at_end(run)
     return 'sent'
   end
   local open = still_open(ledger, open_text_now)
   if #open == 0 and not waiting then
     redis.call('HSET', ledger, run.id, run.record, ':last', run.id, ':open', run.deadline .. ' ' .. run.id)
+    note_outcome(name, 'queued')
     push_at_end(run)
     return 'sent'
   end
@@ -93,6 +95,7 @@ local function send(name, ledger, overlap, manual, run)
   if overlap == 'queue' and (released or not waiting) then
     local held = {id = run.id, queue = run.queue, payload = run.payload, deadline = run.deadline}
     redis.call('HSET', ledger, run.id, run.record, ':last', run.id, ':waiting', cjson.encode(held))
+    note_outcome(name, 'queued')
     note_expiry(run)
     return 'waiting'
   end
@@ -113,10 +116,11 @@ local function advance(key, entry, due, score, count)
   moved[#moved + 1] = key
 end
 
-local function end_pause(key, definition)
+local function end_pause(key, name, definition)
   redis.call('HDEL', key, 'pause')
   if definition ~= '' then redis.call('HSET', key, 'definition', definition, 'seen', redis.sha1hex(definition)) end
   redis.call('HSET', key, 'revision', next_revision(limits.prefix))
+  note_revised(limits.prefix, {name})
 end
 
 -- Whether the entry is as beat read it when it decided. A manual run has no part in what beat decides: only edits matter to it.
@@ -148,7 +152,7 @@ local function carry_out(key, ledger, entry, count, manual)
       due, score = unusual.due_if_unsent, unusual.score_if_unsent
     end
     advance(key, entry, due, score, count + sent)
-    if unusual and unusual.resumed == '1' then end_pause(key, unusual.definition) end
+    if unusual and unusual.resumed == '1' then end_pause(key, entry.name, unusual.definition) end
   end
   tally('sent', sent)
   if #entry.runs > 0 then bound(limits, ledger) end
@@ -189,4 +193,5 @@ if #expiring > 0 then
 end
 if #moved > 0 then in_parts('ZADD', KEYS[2], moved) end
 write_tallies(counters_key(limits.prefix))
+write_outcomes(limits.prefix)
 return answer

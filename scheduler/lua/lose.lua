@@ -8,10 +8,11 @@ local now, prefix = tonumber(ARGV[2]), ARGV[3]
 
 local function settle_expired(ledger, id, run)
   expire(run, ARGV[2])
-  write_run(ledger, id, run)
-  note_end(prefix, ledger, run)
-  -- One that another run held back never was in a queue.
-  if not let_go(prefix, ledger, id, run) then note_expired(prefix, ledger, run) end
+  local was_held = let_go(prefix, ledger, id, run)
+  if was_held then run.sent = nil end -- it never was in a queue
+  write_run(prefix, ledger, id, run)
+  note_end(prefix, ledger, id, run)
+  if not was_held then note_expired(prefix, ledger, run) end
   drop_expired(prefix, run.queue)
 end
 
@@ -36,7 +37,7 @@ local function settle(id, queue, payload, ends, reason)
     -- In parentheses, because list_of returns two values.
     run.outcome, run.queue = 'queued', (list_of(queue))
     because(run, 'rerun')
-    write_run(ledger, id, run)
+    write_run(prefix, ledger, id, run)
     set_open(ledger, id, ends)
     push(prefix, queue, id, payload)
     return 'sent'
@@ -44,8 +45,8 @@ local function settle(id, queue, payload, ends, reason)
   run.outcome, run.finished = 'lost', ARGV[2]
   because(run, reason)
   if why then stop_run(run, why, ARGV[2]) end
-  write_run(ledger, id, run)
-  note_end(prefix, ledger, run)
+  write_run(prefix, ledger, id, run)
+  note_end(prefix, ledger, id, run)
   set_open(ledger, id, nil)
   release_waiting(prefix, ledger)
   if why then return 'stopped' end

@@ -12,13 +12,13 @@ local function settle(id, queue)
   if run and run.outcome ~= 'queued' then return end
   if run and outcome == 'queued' then
     run.sent, run.queue = now, queue ~= '' and queue or nil
-    write_run(ledger, id, run)
+    write_run(prefix, ledger, id, run)
     if run.queue then note_sent(prefix, queue, {redis_time(), id}) end
   elseif run then
     run.outcome, run.finished = outcome, now
     because(run, ARGV[5], ARGV[6])
-    write_run(ledger, id, run)
-    note_end(prefix, ledger, run)
+    write_run(prefix, ledger, id, run)
+    note_end(prefix, ledger, id, run)
   end
   if outcome ~= 'queued' then
     set_open(ledger, id, nil)

@@ -16,8 +16,12 @@ while at <= #ARGV do
     redis.call('HSET', key, 'seen', redis.sha1hex(redis.call('HGET', key, 'definition')))
     redis.call('HSET', key, 'revision', next_revision(prefix))
     redis.call('ZADD', KEYS[2], score, key)
+    index_quarantine(prefix, name)
+    note_outcome(name, last_outcome(ledger_key(prefix, name)))
     answer[#answer + 1] = name
   end
   at = at + 3 + count
 end
+write_outcomes(prefix)
+if #answer > 0 then note_revised(prefix, answer) end
 return answer

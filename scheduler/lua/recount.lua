@@ -1,4 +1,49 @@
--- Work out the health of schedules from the rows of their ledgers.
+-- Write the places of schedules in every index again, from the rows of their ledgers and from their entries.
 -- KEYS: none. ARGV: prefix, then names.
-for at = 2, #ARGV do pcall(recount, ARGV[1], ledger_key(ARGV[1], ARGV[at])) end
+local prefix = ARGV[1]
+
+-- When a worker took a run of the schedule last, and the first due instant of those that expired untaken since.
+local function unstarted(ledger)
+  local rows, taken, expired = redis.call('HGETALL', ledger), 0, {}
+  for i = 1, #rows, 2 do
+    local function field(name) return string.match(rows[i + 1], '"' .. name .. '": ?"([^"]*)"') end
+    local started = tonumber(field('started') or '')
+    if started then
+      -- Only the first start is in the row.
+      local is_later = (tonumber(field('attempt') or '') or 1) > 1
+      taken = math.max(taken, is_later and (tonumber(field('finished') or '') or tonumber(redis_time())) or started)
+    elseif field('reason') == 'expired' and field('outcome') == 'skipped' and field('sent') then
+      expired[#expired + 1] = {due = tonumber(field('due')) or 0, at = tonumber(field('finished')) or 0}
+    end
+  end
+  local first
+  for _, one in ipairs(expired) do
+    if one.at > taken then first = math.min(first or one.due, one.due) end
+  end
+  return taken, first
+end
+
+local function index_stuck(name, ledger)
+  local taken, first = unstarted(ledger)
+  if first then
+    redis.pcall('ZADD', stuck_key(prefix), 'NX', first, name)
+    redis.pcall('EXPIRE', stuck_key(prefix), INDEX_TTL_S)
+  elseif taken > 0 or redis.call('EXISTS', ledger) == 0 then -- else its rows may have been trimmed
+    redis.pcall('ZREM', stuck_key(prefix), name)
+  end
+end
+
+for at = 2, #ARGV do
+  local name = ARGV[at]
+  local ledger = ledger_key(prefix, name)
+  pcall(recount, prefix, ledger)
+  if redis.call('TYPE', prefix .. name).ok == 'hash' then
+    pcall(index_stuck, name, ledger)
+    index_quarantine(prefix, name)
+    note_outcome(name, last_outcome(ledger))
+  else
+    leave_indexes(prefix, name)
+  end
+end
+write_outcomes(prefix)
 return #ARGV - 1

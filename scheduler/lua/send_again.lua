@@ -15,15 +15,15 @@ local function settle(id, queue, pushed, queue_now, payload, ends, outcome, reas
   if payload ~= '' then
     run.queue = list_of(queue_now)
     because(run, 'resent')
-    write_run(ledger, id, run)
+    write_run(prefix, ledger, id, run)
     set_open(ledger, id, ends)
     push(prefix, queue_now, id, payload)
     return 'sent'
   end
   run.outcome, run.finished = outcome, ARGV[2]
   because(run, reason)
-  write_run(ledger, id, run)
-  note_end(prefix, ledger, run)
+  write_run(prefix, ledger, id, run)
+  note_end(prefix, ledger, id, run)
   note_expired(prefix, ledger, run)
   set_open(ledger, id, nil)
   release_waiting(prefix, ledger)

@@ -13,8 +13,8 @@ if run.outcome == 'running' then
 end
 if run.outcome ~= 'queued' then return run.outcome end
 stop_run(run, ARGV[4], ARGV[3])
-write_run(ledger, id, run)
-note_end(prefix, ledger, run)
+write_run(prefix, ledger, id, run)
+note_end(prefix, ledger, id, run)
 redis.call('ZREM', leases_key(prefix), id)
 let_go(prefix, ledger, id, run)
 return 'stopped'

@@ -1,11 +1,13 @@
 -- Take back a stretch of skips, or a part of it, because its instants are ahead again.
 -- KEYS: lock, ledger. ARGV: token, the row's id and record as they were read, the id and record of what is left ('' for nothing), the
---   id for ':last' if the row was that ('' for none). Returns 1 if it was done; the row may have been changed or the lock lost.
+--   id for ':last' if the row was that ('' for none), prefix. Returns 1 if it was done; the row may have been changed or the lock lost.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('HGET', KEYS[2], ARGV[2]) ~= ARGV[3] then return 0 end
 redis.call('HDEL', KEYS[2], ARGV[2])
 if ARGV[4] ~= '' then redis.call('HSET', KEYS[2], ARGV[4], ARGV[5]) end
 if redis.call('HGET', KEYS[2], ':last') == ARGV[2] then
   redis.call('HDEL', KEYS[2], ':last')
   if ARGV[6] ~= '' then redis.call('HSET', KEYS[2], ':last', ARGV[6]) end
+  note_outcome(name_of(ARGV[7], KEYS[2]), last_outcome(KEYS[2]))
+  write_outcomes(ARGV[7])
 end
 return 1

@@ -139,7 +139,7 @@ def schedules(facts: Facts) -> Iterator[Metric]:
     yield gauge("schedules", "Stored schedules.", facts.client.zcard(facts.keys.schedule))
     unwell: dict[str, float] = {
         "failing": facts.failing.total,
-        "quarantined": len(facts.quarantined),
+        "quarantined": facts.quarantined[0],
         **{state: sum(it.state == state for it in facts.unstarted.schedules) for state in ("late", "stuck")},
     }
     yield by_label("schedules_unhealthy", "Schedules with this health.", "health", unwell)

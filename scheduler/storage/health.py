@@ -1,4 +1,4 @@
-"""The health of schedules, from the index that is written in the same steps as the ledger. See ``_health.lua``."""
+"""The health of schedules, from the indexes that are written in the same steps as the ledger. See ``_health.lua``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from scheduler.storage.client import Client, script
 from scheduler.storage.keys import Keys
 
-INDEX_VERSION = "1"  #: of what Lua writes; a leader that meets another one rebuilds
+INDEX_VERSION = "2"  #: of what Lua writes; a leader that meets another one rebuilds
 REBUILD_INTERVAL_S = 3600  #: for so long the index may miss what an older release, which keeps none, wrote
 NAMES_PER_STEP = 10  #: ledgers that one step of the rebuild reads, which holds up Redis for some ms
 
@@ -83,13 +83,25 @@ def slow(client: Client, keys: Keys, names: Iterable[str]) -> set[str]:
     return {name for name in wanted if [next(answers), next(answers)] == [1, True]}
 
 
+def quarantined(client: Client, keys: Keys, limit: int) -> tuple[int, dict[str, str]]:
+    """How many entries beat set aside, and why, by name; ``limit``, at least 1, bounds the names."""
+    with client.pipeline(transaction=False) as pipe:
+        pipe.zcard(keys.quarantined)
+        pipe.zrange(keys.quarantined, 0, limit - 1)
+        total, names = pipe.execute()
+        for name in names:
+            pipe.hget(keys.entry(name), "error")
+        errors = pipe.execute(raise_on_error=False)
+    return total, {name: str(error or "") for name, error in zip(names, errors, strict=True)}
+
+
 def is_fresh(client: Client, keys: Keys) -> bool:
     """Whether this version rebuilt the indexes within the last REBUILD_INTERVAL_S."""
     return bool(client.get(keys.indexed) == INDEX_VERSION)
 
 
 def rebuild(client: Client, keys: Keys) -> int:
-    """Work out the health of every schedule from its ledger again, while the service runs; returns how many."""
+    """Write every index again from the ledgers and the entries, while the service runs; returns how many schedules."""
     return sum(rebuild_steps(client, keys))
 
 
@@ -97,7 +109,8 @@ def rebuild_steps(client: Client, keys: Keys) -> Iterator[int]:
     """The same in steps of some ms: after each, how many schedules it did. A schedule that is gone leaves the index."""
     recount = script(client, "recount")
     stored = {keys.name(key) for key, _ in client.zscan_iter(keys.schedule, count=1000)}
-    names = iter(stored | {*client.zrange(keys.failing, 0, -1)})
+    indexed = (client.zrange(index, 0, -1) for index in (keys.failing, keys.stuck, keys.outcomes, keys.quarantined))
+    names = iter(stored.union(*indexed))
     while step := list(islice(names, NAMES_PER_STEP)):
         recount(args=[keys.prefix, *step])
         yield len(step)

@@ -66,6 +66,26 @@ class Keys:
         return f"{self.prefix}:slow"
 
     @property
+    def outcomes(self) -> str:
+        """Sorted set of the schedules by the outcome of the row that was added last, see ``storage/outcomes.py``."""
+        return f"{self.prefix}:outcomes"
+
+    @property
+    def went_wrong(self) -> str:
+        """Sorted set of the runs that failed or were lost, by due instant, see ``_health.lua``."""
+        return f"{self.prefix}:went_wrong"
+
+    @property
+    def quarantined(self) -> str:
+        """Sorted set of the entries that beat set aside, by name."""
+        return f"{self.prefix}:quarantined"
+
+    @property
+    def revised(self) -> str:
+        """Sorted set of the names that were changed last, by the counter of changes, see ``storage/revised.py``."""
+        return f"{self.prefix}:revised"
+
+    @property
     def health_changes(self) -> str:
         """Stream of the schedules that began to fail or are well again, see ``_health.lua``."""
         return f"{self.prefix}:health_changes"

@@ -7,8 +7,9 @@ and closes them here. The end of a run is written once; a later one changes noth
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from itertools import islice
 
 from scheduler.errors import NotFound
 from scheduler.model import Outcome, Reason, Run, read_run_id
@@ -22,6 +23,7 @@ from scheduler.storage.records import loads, mapping, record
 UNTAKEN = timedelta(hours=1)  #: how long after its expiry a queued run still counts as waiting in its queue
 NO_EXPIRY = timedelta(days=7)  #: the same for a run that never expires
 MAX_ATTEMPTS = 3  #: a body whose worker process died so often is not run again
+RUNS_PER_READ = 200
 MAX_RESULT_CHARS = 4_000  #: characters of a result or traceback that the ledger keeps
 
 
@@ -130,6 +132,30 @@ class Ledger:
                 pipe.hget(self.keys.ledger(name), run_id)
             rows = zip(last.items(), pipe.execute(), strict=True)
         return {name: read_run(run_id, text, name) for (name, run_id), text in rows if text}
+
+    def went_wrong(self, since: float, until: float, limit: int) -> list[Run]:
+        """The runs of all schedules that failed or were lost and fell due in ``[since, until]``, newest first.
+
+        Instants are epoch seconds. Also those of schedules that are well again; the index holds the newest 10,000 of
+        the last 30 days.
+        """
+        ids = iter(self.client.zrevrangebyscore(self.keys.went_wrong, until, since))
+        runs: list[Run] = []
+        while len(runs) < limit and (step := list(islice(ids, RUNS_PER_READ))):
+            runs += [run for run in self._read(step) if run.outcome in ("failed", "lost")]
+        return runs[:limit]
+
+    def _read(self, run_ids: Sequence[str]) -> Iterator[Run]:
+        """Those of these runs that have a row."""
+        names = [run_id.rpartition("@")[0] for run_id in run_ids]
+        with self.client.pipeline(transaction=False) as pipe:
+            for name, run_id in zip(names, run_ids, strict=True):
+                pipe.hget(self.keys.ledger(name), run_id)
+            texts = pipe.execute(raise_on_error=False)
+        for name, run_id, text in zip(names, run_ids, texts, strict=True):
+            stored = text if isinstance(text, str) else self._moved(name, run_id)
+            if stored:
+                yield read_run(run_id, stored, name)
 
     def _moved(self, name: str, run_id: str) -> str | None:
         """A run whose schedule was renamed since."""

@@ -120,7 +120,7 @@ class Store:
         """
         keys = [self.keys.lock, self.keys.schedule, self.keys.entry(name)]
         faults.reach("store.before_set_aside")
-        done = self._set_aside(keys=keys, args=[token, revision or "0", error, entries.NEVER])
+        done = self._set_aside(keys=keys, args=[token, revision or "0", error, entries.NEVER, self.keys.prefix])
         faults.reach("store.after_set_aside")
         return bool(done)
 

@@ -15,12 +15,12 @@ from scheduler.command_name import as_typed
 from scheduler.errors import Exit
 from scheduler.model import Outcome, Reason, Run, run_id
 from scheduler.storage.client import Client
-from scheduler.storage.entries import NEVER
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
 from tests.support.beats import runs_sent
+from tests.support.health import quarantine
 from tests.support.polling import until
 from tests.support.schedules import HOUR
 from tests.support.shell import Shell, add
@@ -153,14 +153,32 @@ def test_status_with_a_leader_and_nothing_wrong_is_fine(shell: Shell, client: Cl
     assert shell("status", "--json").json["leader"]["name"] == "host:7"
 
 
+def test_history_shows_what_failed_last_night_in_all_schedules(shell: Shell, store: Store, ledger: Ledger) -> None:
+    last_night = time.time() - 8 * 3600
+    add(store, "a")
+    add(store, "b")
+    for name, outcome, after in (("a", "failed", 0), ("b", "lost", 60), ("a", "succeeded", 120)):
+        due = from_seconds(last_night + after)
+        run = Run(run_id(name, due), name, due.timestamp(), "running", task="t")
+        ledger.claim(run, "host:1", "token")
+        ledger.close(run.id, outcome, token="token", result="OSError: no disk")  # type: ignore[arg-type]
+    head, newest, oldest = shell("history", "--failed").out.splitlines()
+    assert head.split()[:3] == ["SCHEDULE", "DUE", "OUTCOME"]
+    assert (newest.split()[0], oldest.split()[0]) == ("b", "a")
+    assert oldest.endswith("OSError: no disk")
+    since = from_seconds(last_night + 30).replace(microsecond=0).isoformat()
+    assert [run["schedule"] for run in shell("history", "--failed", "--since", since, "--json").json] == ["b"]
+    assert shell("history").code == shell("history", "a", "--failed").code == Exit.USAGE
+    assert shell("history", "a", "--since", since).code == Exit.USAGE
+
+
 def test_status_shows_a_rejected_file_and_a_quarantined_schedule(
     shell: Shell, store: Store, client: Client, keys: Keys
 ) -> None:
     client.set(keys.lock, "token", px=60_000)
     seem_to_work(client, keys)
     add(store)
-    client.hset(keys.entry("job"), "error", "it is broken")
-    client.zadd(keys.schedule, {keys.entry("job"): NEVER})
+    quarantine(store, "job", "it is broken")
     store.note_file({"problems": "s.yaml:1:1: one\ns.yaml:2:1: two"})
     said = shell("status")
     assert said.code == Exit.PROBLEMS

@@ -22,10 +22,10 @@ from scheduler.settings import Settings
 from scheduler.status.problems import problems
 from scheduler.storage import workers
 from scheduler.storage.client import connect
-from scheduler.storage.entries import NEVER
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
 from tests.integration.admin.browser import PASSWORD, Browser, text
+from tests.support.health import quarantine
 from tests.support.polling import until
 from tests.support.redis_kinds import Server, running, sentinel_url, sentinels, servers
 from tests.support.service import ROOT, service
@@ -204,8 +204,7 @@ def test_status_doctor_page_and_readiness_name_the_same_faults(
             for queue, age in sent.items():
                 client.zadd(keys.sent(queue), {f"job@{queue}": time.time() - age})
             seem_to_work(client, keys, "celery@other", every=60.0)
-            client.hset(keys.entry("job"), "error", "it is broken")
-            client.zadd(keys.schedule, {keys.entry("job"): NEVER})
+            quarantine(Store(client, keys), "job", "it is broken")
             until(lambda: "does not report" in shell("status").out, 60, "the frozen worker is named")
             assert settings.run_lease / 3 + workers.GRACE_S < 15, "a worker that hangs is named within 15 s"
             is_same(shell, page, FROZEN)

@@ -7,6 +7,8 @@ from scheduler.storage.client import Client
 from scheduler.storage.health import Failing
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
+from scheduler.storage.outcomes import OUTCOMES
+from scheduler.storage.store import Store
 
 BAD = ("failed", "lost")
 
@@ -30,3 +32,27 @@ def assert_index_is_the_scan(client: Client, keys: Keys, ledger: Ledger) -> int:
     for one in every:  # the index has microseconds, the rows have what Python's clock gives
         assert abs(indexed[one.name].since - one.since) < 0.001, (indexed[one.name], one)
     return len(every)
+
+
+def assert_every_index_is_the_scan(client: Client, keys: Keys, ledger: Ledger, store: Store) -> None:
+    """Compare all indexes with what the entries and the ledgers say."""
+    assert_index_is_the_scan(client, keys, ledger)
+    stored = store.all()
+    runs = {name: ledger.latest([name]).get(name) for name in stored}
+    outcomes = {name: OUTCOMES.index(run.outcome if run else "new") for name, run in runs.items()}
+    assert dict(client.zrange(keys.outcomes, 0, -1, withscores=True)) == outcomes
+    assert set(client.zrange(keys.quarantined, 0, -1)) == {name for name, entry in stored.items() if entry.error}
+    bad = {run.id: run.due for name in stored for run in ledger.runs(name, 10_000) if run.outcome in BAD}
+    found = {run.id: run.due for run in ledger.went_wrong(0, 9e12, 10_000) if run.schedule in stored}
+    assert found == bad
+
+
+def quarantine(store: Store, name: str, error: str) -> None:
+    """Set an entry aside as a beat does that leads; whoever led before leads after it."""
+    lock = store.client.get(store.keys.lock)
+    store.client.set(store.keys.lock, "ours", keepttl=True)
+    assert store.set_aside(name, str(store.get(name).revision), error, "ours")
+    if lock is None:
+        store.client.delete(store.keys.lock)
+    else:
+        store.client.set(store.keys.lock, lock, keepttl=True)

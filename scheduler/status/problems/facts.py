@@ -15,7 +15,6 @@ from scheduler.status.unstarted import AllUnstarted, unstarted
 from scheduler.storage import health, lock
 from scheduler.storage.alerts import SinkState, sink_states
 from scheduler.storage.client import Client, refusal_of_writes
-from scheduler.storage.entries import NEVER
 from scheduler.storage.health import AllFailing
 from scheduler.storage.keys import Keys
 from scheduler.storage.records import loads, mapping, read_or
@@ -24,7 +23,7 @@ from scheduler.storage.workers import Worker
 from scheduler.storage.workers import workers as known_workers
 
 STANDBY_S = 30.0  #: a standby that was not heard of for so long has gone
-MAX_NAMED = 10  #: failing schedules that get a line each; the others are counted
+MAX_NAMED = 10  #: failing or quarantined schedules that get a line each; the others are counted
 
 
 class Queue(NamedTuple):
@@ -104,14 +103,9 @@ class Facts:
         return health.failing(self.client, self.keys, MAX_NAMED, self.expected_to_fail)
 
     @cached_property
-    def quarantined(self) -> dict[str, str]:
-        """Why each was set aside. Only what beat never sends is read: what is quarantined, paused or disabled."""
-        keys = self.client.zrangebyscore(self.keys.schedule, NEVER, NEVER)
-        with self.client.pipeline(transaction=False) as pipe:
-            for key in keys:
-                pipe.hget(key, "error")
-            found = zip(keys, pipe.execute(raise_on_error=False), strict=True)
-        return {self.keys.name(key): error for key, error in found if isinstance(error, str) and error}
+    def quarantined(self) -> tuple[int, dict[str, str]]:
+        """How many schedules were set aside, and why, of the first MAX_NAMED by name."""
+        return health.quarantined(self.client, self.keys, MAX_NAMED)
 
     @cached_property
     def queue_keys(self) -> tuple[str, ...]:

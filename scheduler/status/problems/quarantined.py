@@ -8,16 +8,14 @@ from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.named import rest
 from scheduler.status.problems.problem import ServiceProblem
 
-MAX_NAMED = 10  #: schedules that get a line each; the others are counted
-
 
 def look(facts: Facts) -> Iterator[ServiceProblem]:
     """Name the first schedules and count the rest."""
-    errors = facts.quarantined
-    for name in sorted(errors)[:MAX_NAMED]:
+    total, errors = facts.quarantined
+    for name, error in errors.items():
         yield ServiceProblem(
-            f"schedule '{name}' is quarantined: {errors[name]}",
+            f"schedule '{name}' is quarantined: {error}",
             "change it in the schedule file or on the page",
             subject=name,
         )
-    yield from rest(len(errors) - MAX_NAMED, "quarantined")
+    yield from rest(total - len(errors), "quarantined")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from scheduler.errors import Exit
 from scheduler.model import Run, run_id
-from scheduler.storage.entries import NEVER
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store, Write
 from tests.integration.admin.browser import Browser, text
+from tests.support.health import quarantine
 from tests.support.schedules import MINUTE, NOON, declared, entry_of
 from tests.support.shell import Shell, add
 
@@ -66,8 +66,7 @@ def test_of_ten_thousand_schedules_the_worst_ten_are_named_and_all_that_fail_are
             pipe.copy(store.keys.entry("zzz"), store.keys.entry(name))
         pipe.zadd(store.keys.schedule, {store.keys.entry(name): NOON.timestamp() for name in names})
         pipe.execute()
-    store.client.hset(store.keys.entry("zzz"), "error", "it is broken")
-    store.client.zadd(store.keys.schedule, {store.keys.entry("zzz"): NEVER})
+    quarantine(store, "zzz", "it is broken")
     for minute, name in enumerate(reversed(names[:FAILING])):
         fail(ledger, name, minute)
     found = sentences(shell, admin)

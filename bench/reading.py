@@ -1,0 +1,155 @@
+"""What reading costs with many schedules: the page's list with each filter, `status`, `doctor` and the metrics.
+
+    python bench/reading.py [--schedules 50000 100000] [--rounds 30] [--server PATH]
+
+Prints a Markdown table. The page is a process of its own, whose memory is measured.
+The first request reads every schedule once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from flask.testing import FlaskClient
+from werkzeug.security import generate_password_hash
+
+from bench.senders import TASK, private_redis
+from scheduler.admin import create_app
+from scheduler.celeryapp import build
+from scheduler.model import Entry, run_id
+from scheduler.settings import Settings
+from scheduler.status import problems
+from scheduler.storage import health
+from scheduler.storage.client import connect
+from scheduler.storage.instants import from_seconds, to_seconds
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Store, Write
+from scheduler.up.redis_server import find_server
+
+HOUR = timedelta(hours=1)
+FAILING = 313
+QUERIES = (
+    "",
+    "q=report",
+    "q=00&tag=etl",
+    "tag=etl",
+    "state=ok",
+    "state=failed",
+    "state=new",
+    "state=ok&q=report&page=9",
+)
+PASSWORD = "bench"
+
+
+def page_settings(url: str, directory: str) -> Settings:
+    hashed = generate_password_hash(PASSWORD, method="pbkdf2:sha256:1")
+    state = Path(directory)
+    file = state / "schedules.yaml"
+    return Settings(
+        redis_url=url, file=file, state_dir=state, admin_password_hash=hashed, secret_key="0123456789abcdef" * 4
+    )
+
+
+def fill(settings: Settings, count: int) -> None:
+    """So many schedules; one in ten is new, FAILING failed, the others are well."""
+    client, keys = connect(settings), Keys(settings.key_prefix)
+    client.flushall()
+    now = from_seconds(float(int(time.time())))
+    Store(client, keys).write([Write(entry.name, None, entry) for entry in entries(count, now + HOUR)])
+    due = now - HOUR
+    with client.pipeline(transaction=False) as pipe:
+        for number in range(count):
+            if number % 10 == 0:
+                continue
+            name = f"job-{number:06}"
+            ended = "failed" if number % (count // FAILING) == 1 else "succeeded"
+            row = {"due": repr(to_seconds(due)), "outcome": ended, "finished": repr(to_seconds(due) + 1), "result": "3"}
+            identity = run_id(name, due)
+            pipe.hset(keys.ledger(name), mapping={identity: json.dumps(row), ":last": identity})
+            if number % 10_000 == 0:
+                pipe.execute()
+        pipe.execute()
+    health.rebuild(client, keys)
+
+
+def entries(count: int, due: object) -> Iterator[Entry]:
+    """Their descriptions and tags differ, as in a real file."""
+    for number in range(count):
+        fields = {
+            "task": TASK,
+            "args": [number, 20],
+            "cron": f"{number % 60} {number % 24} * * *",
+            "description": f"Report {number % 997} of customer {number}",
+            "tags": ["etl", f"team-{number % 20}"] if number % 3 else ["billing"],
+        }
+        yield Entry(f"job-{number:06}", "file", fields, base=fields, due=due)  # type: ignore[arg-type]
+
+
+def timed(work: Callable[[], object], rounds: int) -> tuple[float, float]:
+    """The median and the 95th percentile, in ms."""
+    took = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        work()
+        took.append((time.perf_counter() - began) * 1000)
+    return statistics.median(took), statistics.quantiles(took, n=20)[-1]
+
+
+def measure(settings: Settings, rounds: int) -> None:
+    """Print a row for each thing that is read."""
+    app = create_app(build(settings))
+    page, service = app.test_client(), app.extensions["scheduler"]
+    log_in(page)
+    began = time.perf_counter()
+    page.get("/schedules")
+    row("page, first request", time.perf_counter() * 1000 - began * 1000, 0.0)
+    for query in QUERIES:
+        row(f"page, `/schedules?{query}`", *timed(lambda query=query: page.get(f"/schedules?{query}"), rounds))  # type: ignore[misc]
+    row("`status`", *timed(lambda: service.status.overview(()), rounds))
+    row("problems of `doctor` and `/readyz`", *timed(lambda: problems.problems(service.store, settings), rounds))
+    row("`/metrics`", *timed(lambda: page.get("/metrics"), rounds))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    print(f"| MB of the page's process, most | {peak:.0f} | |", flush=True)
+
+
+def log_in(page: FlaskClient) -> None:
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    assert page.post("/login", data={"password": PASSWORD}, headers=headers).location == "/schedules"
+
+
+def row(name: str, median: float, slowest: float) -> None:
+    print(f"| {name} | {median:,.0f} | {f'{slowest:,.0f}' if slowest else ''} |", flush=True)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--schedules", type=int, nargs="+", default=[50_000, 100_000])
+    options.add_argument("--rounds", type=int, default=30)
+    options.add_argument("--server", default="")
+    options.add_argument("--measure", default="", help=argparse.SUPPRESS)
+    chosen = options.parse_args()
+    logging.getLogger("scheduler").setLevel(logging.ERROR)
+    with TemporaryDirectory(prefix="bench-") as directory:
+        if chosen.measure:
+            return measure(page_settings(chosen.measure, directory), chosen.rounds)
+        with private_redis(chosen.server or find_server(Path())) as url:
+            for count in chosen.schedules:
+                fill(page_settings(url, directory), count)
+                print(f"\n{count:,} schedules\n\n| what | median ms | p95 ms |\n|---|---|---|", flush=True)
+                command = [sys.executable, __file__, "--measure", url, "--rounds", str(chosen.rounds)]
+                subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()

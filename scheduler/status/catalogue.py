@@ -1,0 +1,140 @@
+"""What a search needs of every schedule: kept once in each process, read again when the revision counter says so."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from sys import intern
+from typing import Any
+
+from scheduler.model import Pause
+from scheduler.storage.client import script
+from scheduler.storage.entries import ORIGINS
+from scheduler.storage.records import loads, mapping, record
+from scheduler.storage.revised import Position, position, revised_since
+from scheduler.storage.store import Store
+
+MAX_AGE_S = 3600.0  #: then everything is read again, for what other programs and older releases changed
+NAMES_PER_STEP = 1000  #: that one command reads, which holds up Redis for some ms
+FIELDS = ("definition", "fields", "origin", "pause", "error")
+FOREVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A schedule without what each run changes."""
+
+    text: str  #: that a search looks in, casefolded
+    tags: tuple[str, ...] = ()
+    is_quarantined: bool = False
+    paused_until: float = 0.0  #: epoch seconds; FOREVER until a person resumes it
+    is_enabled: bool = True
+
+    @property
+    def is_held(self) -> bool:
+        """Whether something other than its runs may decide its state."""
+        return self.is_quarantined or self.paused_until > 0 or not self.is_enabled
+
+
+@dataclass(frozen=True)
+class View:
+    """Every schedule at one moment; it is never changed, so that threads can share it."""
+
+    names: tuple[str, ...] = ()  #: sorted
+    kept: dict[str, Kept] = field(default_factory=dict)
+
+    def matching(self, text: str, tag: str) -> list[str]:
+        """The names of those that have the tag, and the text in their name, task, description or tags."""
+        wanted, kept = text.casefold(), self.kept
+        return [name for name in self.names if wanted in kept[name].text and (not tag or tag in kept[name].tags)]
+
+    def held(self) -> Iterator[tuple[str, Kept]]:
+        """Those that are quarantined, paused or off."""
+        return ((name, kept) for name, kept in self.kept.items() if kept.is_held)
+
+
+class Catalogue:
+    """One for each process; ``look`` costs two commands while no schedule changes."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.view = View()
+        self._lock = threading.Lock()
+        self._position: Position | None = None
+        self._read_at = 0.0
+        self._strays = 0  # members of the index without an entry
+        self._fields = script(store.client, "fields")
+
+    def look(self) -> View:
+        """Every schedule as it is now. What another program changed in one is seen when the leader takes it over."""
+        with self._lock:
+            now = position(self.store.client, self.store.keys)
+            if now != self._position:
+                self.view = self._renewed(now)
+                self._position = now
+            return self.view
+
+    def _renewed(self, now: Position) -> View:
+        """What is kept with the changes up to ``now``."""
+        changed = self._changed(now)
+        if changed is None:
+            self._read_at = time.monotonic()
+            made = self._with({}, self.store.names())
+            self._strays = now.total - len(made.names)
+            return made
+        made = self._with({name: it for name, it in self.view.kept.items() if name not in changed}, changed)
+        if len(made.names) + self._strays == now.total:
+            return made
+        names = set(self.store.names())  # another program added or removed some
+        left = {name: it for name, it in made.kept.items() if name in names}
+        made = self._with(left, names - left.keys())
+        self._strays = now.total - len(made.names)
+        return made
+
+    def _changed(self, now: Position) -> set[str] | None:
+        """The names that were changed since the last look; None if all have to be read."""
+        before = self._position
+        if before is None or now.revision < before.revision or time.monotonic() - self._read_at > MAX_AGE_S:
+            return None
+        return revised_since(self.store.client, self.store.keys, before.revision)
+
+    def _with(self, kept: dict[str, Kept], names: Iterable[str]) -> View:
+        """A view of ``kept`` and of those of these names that have an entry."""
+        tags: dict[tuple[str, ...], tuple[str, ...]] = {}
+        wanted = list(names)
+        for start in range(0, len(wanted), NAMES_PER_STEP):
+            step = wanted[start : start + NAMES_PER_STEP]
+            rows = self._fields(args=[len(FIELDS), *FIELDS, *map(self.store.keys.entry, step)])
+            for name, row in zip(step, rows, strict=True):
+                if row and row[0] is not None:
+                    kept[name] = read(name, dict(zip(FIELDS, row, strict=True)), tags)
+        return View(tuple(sorted(kept)), kept)
+
+
+def read(name: str, stored: dict[str, Any], known_tags: dict[tuple[str, ...], tuple[str, ...]]) -> Kept:
+    """What is kept of an entry. One whose frame cannot be read is quarantined, and found by its name."""
+    try:
+        origin = stored["origin"] or "redbeat"
+        if origin not in ORIGINS:
+            raise ValueError("no origin")
+        fields = mapping(loads(stored["definition" if origin == "redbeat" else "fields"] or "{}"))
+        pause = record(Pause, loads(stored["pause"])) if stored["pause"] else None
+    except (ValueError, TypeError, OverflowError):
+        return Kept(name.casefold(), is_quarantined=True)
+    tags = fields.get("tags")
+    tags = tuple(intern(str(tag)) for tag in tags) if isinstance(tags, list) else ()
+    return Kept(
+        searched(name, fields, tags),
+        known_tags.setdefault(tags, tags),
+        bool(stored["error"]),
+        0.0 if pause is None else FOREVER if pause.until is None else pause.until,
+        bool(fields.get("enabled", True)),
+    )
+
+
+def searched(name: str, fields: dict[str, Any], tags: Iterable[str]) -> str:
+    """The text that a search looks in."""
+    texts = (name, fields.get("task"), fields.get("description"), *tags)
+    return " ".join(str(text) for text in texts if text).casefold()

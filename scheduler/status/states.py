@@ -1,0 +1,72 @@
+"""The state of every schedule from the indexes, as ``read_model.state`` finds it from an entry and its last run."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from scheduler.status.catalogue import View
+from scheduler.status.read_model import OVERDUE_AFTER_S, STATES, State
+from scheduler.storage.entries import NEVER
+from scheduler.storage.outcomes import last_outcomes
+from scheduler.storage.store import Store
+
+OF_OUTCOMES: dict[str, State] = {
+    "new": "new",
+    "queued": "queued",
+    "running": "running",
+    "succeeded": "ok",
+    "failed": "failed",
+    "lost": "lost",
+    "skipped": "skipped",
+    "stopped": "stopped",
+    "unreadable": "unreadable",
+}
+OPEN = ("queued", "running")  #: before `finished` and `overdue`
+
+
+@dataclass(frozen=True)
+class AllStates:
+    """The states of all schedules of a view."""
+
+    view: View
+    usual: State  #: of those that are not in ``others``
+    others: dict[str, State]
+
+    def only(self, names: list[str], state: str) -> list[str]:
+        """Those of these names that have this state."""
+        others, usual = self.others, self.usual
+        return [name for name in names if others.get(name, usual) == state]
+
+    def counts(self) -> dict[str, int]:
+        """How many have each state, worst first; without the states that none has."""
+        tally = Counter(self.others.values())
+        tally[self.usual] += len(self.view.names) - len(self.others)
+        return {state: tally[state] for state in STATES if tally[state]}
+
+
+def all_states(store: Store, view: View) -> AllStates:
+    """The states now. Reads at most half of the names, and none of the entries."""
+    client, keys, now = store.client, store.keys, time.time()
+    usual_outcome, listed = last_outcomes(client, keys, len(view.names))
+    usual = OF_OUTCOMES[usual_outcome]
+    others: dict[str, State] = {}
+    for outcome, names in listed.items():
+        others |= dict.fromkeys(names, OF_OUTCOMES[outcome])
+    with client.pipeline(transaction=False) as pipe:
+        pipe.zrangebyscore(keys.schedule, 0, f"({now - OVERDUE_AFTER_S}")
+        pipe.zrangebyscore(keys.schedule, NEVER, NEVER)
+        overdue, finished = pipe.execute()
+    ended: tuple[tuple[list[str], State], ...] = ((overdue, "overdue"), (finished, "finished"))
+    for members, state in ended:
+        others |= {name: state for name in map(keys.name, members) if others.get(name, usual) not in OPEN}
+    for name, kept in view.held():
+        if kept.is_quarantined:
+            others[name] = "quarantined"
+        elif kept.paused_until > now:
+            others[name] = "paused"
+        elif not kept.is_enabled:
+            others[name] = "disabled"
+    stored = view.kept
+    return AllStates(view, usual, {name: state for name, state in others.items() if name in stored})
