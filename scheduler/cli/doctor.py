@@ -37,9 +37,9 @@ def doctor(service: Service, json_: bool) -> int:
 @click.command()
 @with_service
 def rebuild(service: Service) -> int:
-    """Write the indexes again: which schedules are failing, stuck or quarantined, and how each ran last.
+    """Work out again which schedules are failing, stuck or quarantined.
 
-    The leader does so every hour by itself, and nothing has to be stopped for it.
+    It reads every ledger. The leader does so every hour by itself, and nothing has to be stopped for it.
     """
     client, keys = service.store.client, service.store.keys
     with answering(service.settings):

@@ -2,6 +2,7 @@
 -- It is 'well newest since count': `well` is the newest due instant that succeeded; after it, `count` failed or were
 -- lost, `newest` is the newest of these, and the first of them ended at `since`. A skip says nothing about health.
 -- A schedule stays failing after its ledger has expired: it still waits for a run that succeeds.
+local FAILING_TTL_S = 366 * 86400
 local HEALTH_FORMAT = '%.6f %.6f %.6f %d'
 local NO_INSTANT = -1e12 -- before any due instant
 
@@ -22,7 +23,7 @@ local function index_health(prefix, ledger, health)
   local name = name_of(prefix, ledger)
   if health.count > 0 and redis.call('EXISTS', prefix .. name) == 1 then
     redis.pcall('ZADD', failing_key(prefix), health.since, name)
-    redis.pcall('EXPIRE', failing_key(prefix), INDEX_TTL_S)
+    redis.pcall('EXPIRE', failing_key(prefix), FAILING_TTL_S)
   else
     leave_index(prefix, ledger)
   end
@@ -69,7 +70,7 @@ local function note_expired(prefix, ledger, run)
   local name = name_of(prefix, ledger)
   if run.outcome == 'skipped' and run.reason == 'expired' and redis.call('EXISTS', prefix .. name) == 1 then
     redis.pcall('ZADD', stuck_key(prefix), 'NX', tonumber(run.due) or 0, name)
-    redis.pcall('EXPIRE', stuck_key(prefix), INDEX_TTL_S)
+    redis.pcall('EXPIRE', stuck_key(prefix), FAILING_TTL_S)
   end
 end
 

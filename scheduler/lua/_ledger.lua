@@ -60,7 +60,7 @@ end
 -- Note for readers that keep something of each entry that these were changed; see storage/revised.py.
 -- pcall: another program's key in the place of an index must not end a script halfway.
 local MAX_REVISED = 10000 -- a reader that is further behind reads every entry again
-local INDEX_TTL_S = 366 * 86400
+local INDEX_TTL_S = 30 * 86400 -- the leader writes the others again every hour
 local function note_revised(prefix, names)
   local revised, revision, members = revised_key(prefix), next_revision(prefix), {}
   for i, name in ipairs(names) do members[2 * i - 1], members[2 * i] = revision, name end

@@ -27,7 +27,7 @@ local function index_stuck(name, ledger)
   local taken, first = unstarted(ledger)
   if first then
     redis.pcall('ZADD', stuck_key(prefix), 'NX', first, name)
-    redis.pcall('EXPIRE', stuck_key(prefix), INDEX_TTL_S)
+    redis.pcall('EXPIRE', stuck_key(prefix), FAILING_TTL_S)
   elseif taken > 0 or redis.call('EXISTS', ledger) == 0 then -- else its rows may have been trimmed
     redis.pcall('ZREM', stuck_key(prefix), name)
   end

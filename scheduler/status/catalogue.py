@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from sys import intern
 from typing import Any
 
@@ -45,14 +46,23 @@ class View:
     names: tuple[str, ...] = ()  #: sorted
     kept: dict[str, Kept] = field(default_factory=dict)
 
-    def matching(self, text: str, tag: str) -> list[str]:
-        """The names of those that have the tag, and the text in their name, task, description or tags."""
-        wanted, kept = text.casefold(), self.kept
-        return [name for name in self.names if wanted in kept[name].text and (not tag or tag in kept[name].tags)]
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The text of each name, in their order."""
+        return tuple(self.kept[name].text for name in self.names)
 
-    def held(self) -> Iterator[tuple[str, Kept]]:
+    @cached_property
+    def held(self) -> dict[str, Kept]:
         """Those that are quarantined, paused or off."""
-        return ((name, kept) for name, kept in self.kept.items() if kept.is_held)
+        return {name: it for name, it in self.kept.items() if it.is_held}
+
+    def matching(self, text: str, tag: str) -> Sequence[str]:
+        """The names of those that have the tag, and the text in their name, task, description or tags."""
+        names: Sequence[str] = self.names
+        wanted, kept = text.casefold(), self.kept
+        if wanted:
+            names = [name for name, its in zip(names, self.texts, strict=True) if wanted in its]
+        return [name for name in names if tag in kept[name].tags] if tag else names
 
 
 class Catalogue:

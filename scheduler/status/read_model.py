@@ -171,7 +171,7 @@ def row(entry: Entry, last: Run | None) -> Row:
         task=job.task if job else str(entry.fields.get("task", "?")),
         timing=job.timing.words() if job else "unreadable",
         zone=job.timing.zone if job else "UTC",
-        next=next(upcoming_instants(entry, 1), None),
+        next=next(upcoming.due_instants(entry, job, from_seconds(time.time())), None) if job else None,
         last=last,
         origin=entry.origin,
         description=str(entry.fields.get("description", "")),

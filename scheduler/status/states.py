@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scheduler.status.catalogue import View
@@ -34,10 +35,12 @@ class AllStates:
     usual: State  #: of those that are not in ``others``
     others: dict[str, State]
 
-    def only(self, names: list[str], state: str) -> list[str]:
+    def only(self, names: Iterable[str], state: str) -> list[str]:
         """Those of these names that have this state."""
-        others, usual = self.others, self.usual
-        return [name for name in names if others.get(name, usual) == state]
+        if state == self.usual:
+            return [name for name in names if name not in self.others]
+        wanted = {name for name, other in self.others.items() if other == state}
+        return [name for name in names if name in wanted]
 
     def counts(self) -> dict[str, int]:
         """How many have each state, worst first; without the states that none has."""
@@ -61,7 +64,7 @@ def all_states(store: Store, view: View) -> AllStates:
     ended: tuple[tuple[list[str], State], ...] = ((overdue, "overdue"), (finished, "finished"))
     for members, state in ended:
         others |= {name: state for name in map(keys.name, members) if others.get(name, usual) not in OPEN}
-    for name, kept in view.held():
+    for name, kept in view.held.items():
         if kept.is_quarantined:
             others[name] = "quarantined"
         elif kept.paused_until > now:
@@ -69,4 +72,4 @@ def all_states(store: Store, view: View) -> AllStates:
         elif not kept.is_enabled:
             others[name] = "disabled"
     stored = view.kept
-    return AllStates(view, usual, {name: state for name, state in others.items() if name in stored})
+    return AllStates(view, usual, {name: it for name, it in others.items() if it != usual and name in stored})

@@ -121,7 +121,7 @@ def act(chance: random.Random, shop: Shop, later: Any, name: str) -> None:
         case 0 | 1 | 2 if not store.get(name).pause and not store.get(name).error:
             send(shop, name)
         case 3 | 4 | 5 if newest and newest[0].outcome in ("queued", "running"):
-            end(shop, name, chance.choice(["succeeded", "failed", "lost", "queued", None]))
+            end(shop, name, chance.choice(["succeeded", "failed", "lost", "stopped", "queued", None]))
         case 6 if newest and newest[0].outcome == "queued":
             shop.ledger.close(newest[0].id, "skipped", reason="expired")  # type: ignore[arg-type]
         case 7:
