@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
 
-BEHIND_S = 60.0  #: seconds that a leader may take to send what is due, also after it took over
+BEHIND_S = 60.0  #: seconds that a leader may take to send what is due, besides its longest sleep
 
 
 def look(facts: Facts) -> Iterator[ServiceProblem]:
-    """Count what should have been sent BEHIND_S ago. Redis that refuses writes is named already."""
-    leader, limit = facts.leader, facts.now - BEHIND_S
+    """Count what should have been sent by now. Redis that refuses writes is named already."""
+    leader, limit = facts.leader, facts.now - BEHIND_S - facts.settings.max_interval
     if leader is None or leader.since > limit or facts.refusal:
         return
     with facts.client.pipeline(transaction=False) as pipe:
