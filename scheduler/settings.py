@@ -47,6 +47,7 @@ class Settings:
     keep_days: float = 30.0  #: days to keep a run in the ledger
     admin_password_hash: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
+    admin_url: str = ""  #: of the page, without a slash at its end, for links in alerts
     metrics_token: str = field(default="", repr=False)  #: lets a program read /metrics; empty: only a login does
     trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     proxies: tuple[str, ...] = ()  #: addresses and networks of proxies that name the page's visitors
@@ -78,6 +79,7 @@ class Settings:
             keep_days=env.number("SCHEDULER_KEEP_DAYS", 30.0, 0.01, 3660.0),
             admin_password_hash=env.secret("SCHEDULER_ADMIN_PASSWORD_HASH", ""),
             secret_key=env.secret("SCHEDULER_SECRET_KEY", ""),
+            admin_url=env.address("SCHEDULER_ADMIN_URL"),
             metrics_token=env.secret("SCHEDULER_METRICS_TOKEN", ""),
             trusted_hosts=env.words("SCHEDULER_TRUSTED_HOSTS") or cls.trusted_hosts,
             proxies=env.networks("SCHEDULER_PROXIES"),
@@ -214,6 +216,13 @@ class Environment:
         if not low <= value <= high:
             raise ConfigurationError(f"{name}={text} is out of range: use {low:g} to {high:g}")
         return value
+
+    def address(self, name: str) -> str:
+        """A web address without the slash at its end, or empty; raises ConfigurationError."""
+        text = self.text(name, "").rstrip("/")
+        if text and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", text):
+            raise ConfigurationError(f"{name}={text!r} is not a web address: write it like https://jobs.example.com")
+        return text
 
     def target(self, name: str) -> str:
         """A ``module:attribute``, or empty; raises ConfigurationError."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shlex
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 from scheduler.alerts.alert import MAX_SUBJECTS, Alert
 from scheduler.command_name import with_command_name
-from scheduler.model import Reason
+from scheduler.model import Reason, run_id
+from scheduler.model.page import schedule_path
 from scheduler.model.reasons import explain
 from scheduler.storage.alerts import HealthChange
+from scheduler.storage.instants import from_seconds
 from scheduler.storage.records import read_or
 from scheduler.timing import format_duration
 
@@ -37,8 +40,28 @@ def of_change(change: HealthChange, event: str, now: float) -> Alert:
         solved(change) if well else because(change),
         "" if well else remedy(change.name, event),
         "" if well else change.output,
+        link=schedule_path(change.name, run_of(change)),
         count=change.count,
     )
+
+
+def run_of(change: HealthChange) -> str:
+    """The id of the run that made the change; empty where it is about several."""
+    if change.event == "missed" or not change.due:
+        return ""
+    return run_id(change.name, from_seconds(change.due), manual=change.manual == "1")
+
+
+def linked(alert: Alert, page: str) -> Alert:
+    """The alert with its link on the page: a run's, where its path is known, else its schedule's, or the list."""
+    if not page:
+        return replace(alert, link="")
+    return replace(alert, link=page + (alert.link or schedule_path(alert.subject)))
+
+
+def of_service(alert: Alert) -> Alert:
+    """The alert about the service, with the path of the page that lists its problems."""
+    return replace(alert, link=schedule_path())
 
 
 def because(change: HealthChange) -> str:
@@ -65,14 +88,16 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def grouped(alerts: Iterable[tuple[str, Alert]]) -> list[tuple[str, Alert]]:
+def grouped(alerts: Iterable[tuple[str, Alert]], page: str = "") -> list[tuple[str, Alert]]:
     """The same, but where a sink gets more than MAX_SINGLE of one event, one message with the first subjects."""
     by_event: dict[tuple[str, str], list[Alert]] = {}
     for sink, alert in alerts:
         by_event.setdefault((sink, alert.event), []).append(alert)
     made = []
     for (sink, event), several in by_event.items():
-        made += [(sink, alert) for alert in ([group(event, several)] if len(several) > MAX_SINGLE else several)]
+        if len(several) > MAX_SINGLE:
+            several = [linked(group(event, several), page)]
+        made += [(sink, alert) for alert in several]
     return made
 
 

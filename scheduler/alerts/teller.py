@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from scheduler.alerts.alert import Alert
-from scheduler.alerts.messages import because, grouped, new_id, of_change, remedy
+from scheduler.alerts.messages import because, grouped, linked, new_id, of_change, of_service, remedy
 from scheduler.alerts.rules import Rule, Rules
 from scheduler.storage.alerts import HealthChange
 from scheduler.storage.records import loads, read_or, record
@@ -50,8 +50,9 @@ class Told:
 class Teller:
     """Collects in one look the ``alerts`` for each sink, and in ``said`` what to store with them."""
 
-    def __init__(self, rules: Rules, stored: Mapping[str, str]) -> None:
+    def __init__(self, rules: Rules, stored: Mapping[str, str], page: str = "") -> None:
         self.rules = rules
+        self.page = page  #: its address, for links; empty for none
         found = {key: read_or(None, lambda text: record(Told, loads(text)), text) for key, text in stored.items()}
         self.told = {key: told for key, told in found.items() if told and not key.startswith(":")}
         self.differs_since: dict[str, float] = {}  #: problems that are there, or gone, contrary to what was said
@@ -61,7 +62,7 @@ class Teller:
 
     def take(self) -> tuple[list[tuple[str, str]], dict[str, str]]:
         """The alerts since the last call, grouped, as (sink, JSON), and what to store with them."""
-        alerts = [(sink, alert.to_json()) for sink, alert in grouped(self.alerts)]
+        alerts = [(sink, alert.to_json()) for sink, alert in grouped(self.alerts, self.page)]
         said, self.alerts, self.said = self.said, [], {}
         return alerts, said
 
@@ -157,7 +158,7 @@ class Teller:
     def say(self, alert: Alert) -> None:
         """Say something about the service, if the rule for all wants to hear it."""
         if alert.event in self.rules.rule.events:
-            self.add(self.rules.rule, alert)
+            self.add(self.rules.rule, of_service(alert))
 
     # schedules whose runs do not start
 
@@ -202,6 +203,7 @@ class Teller:
             self.add(rule, alert)
 
     def add(self, rule: Rule, alert: Alert) -> None:
+        alert = linked(alert, self.page)
         self.alerts += [(sink, alert) for sink in rule.sinks if sink in self.rules.sinks]
 
     def note(self, key: str, told: Told | None) -> None:

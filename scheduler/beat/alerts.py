@@ -126,7 +126,7 @@ class Look:
         if self.teller is None:
             stored = alerts.told(self.client, self.keys)
             self.position = stored.get(alerts.POSITION) or f"{int(time.time() - NEW_S) * 1000}-0"
-            self.teller, self.text = Teller(Rules.from_json(text), stored), text
+            self.teller, self.text = Teller(Rules.from_json(text), stored, self.settings.admin_url), text
         elif text != self.text:
             self.teller.rules, self.text = Rules.from_json(text), text
         return self.teller

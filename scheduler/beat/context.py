@@ -39,4 +39,5 @@ class Context:
         client, keys, lease = connect(settings), Keys(settings.key_prefix), Lease(settings)
         store = Store(client, keys)
         file, backup = FollowedFile(app, store, lease), Backup(store, settings)
-        return cls(app, settings, client, keys, store, lease, file, backup, Memory(), LeaderWatch(lease.name))
+        watch = LeaderWatch(lease.name, settings.admin_url)
+        return cls(app, settings, client, keys, store, lease, file, backup, Memory(), watch)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from scheduler.alerts.alert import Alert, moment
-from scheduler.alerts.messages import new_id
+from scheduler.alerts.messages import linked, new_id, of_service
 from scheduler.alerts.rules import Rules
 from scheduler.alerts.sinks.sink import SinkFailed
 from scheduler.beat.deliveries import GIVE_UP_S, PAUSES_S, Attempt
@@ -27,8 +27,9 @@ GAP_REMEDY = "nothing now: what fell due in that time follows the `catch_up` of 
 class LeaderWatch:
     """One in each beat, whichever role it has. It keeps who is to be told, as Redis said last."""
 
-    def __init__(self, beat: str) -> None:
+    def __init__(self, beat: str, page: str = "") -> None:
         self.beat = beat
+        self.page = page  #: its address, for links
         self.rules_text = ""  #: ``alerts`` of the last good schedule file
         self.led_at = time.monotonic()
         self.since = time.time()  #: the same instant in epoch seconds
@@ -64,6 +65,7 @@ class LeaderWatch:
     def tell(self, alert: Alert) -> None:
         """Hand the alert to every sink that gets alerts about the service; does not wait for them."""
         rules = read_or(Rules(), Rules.from_json, self.rules_text)
+        alert = linked(of_service(alert), self.page)
         for sink in rules.rule.sinks if alert.event in rules.rule.events else ():
             if sink in rules.sinks:
                 self.senders.setdefault(sink, Sender(sink)).send(alert, rules.sinks[sink])

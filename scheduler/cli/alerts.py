@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import click
 
 from scheduler import schedule_file
 from scheduler.alerts.alert import Alert
+from scheduler.alerts.messages import linked, of_service
 from scheduler.alerts.sinks import KINDS
 from scheduler.alerts.sinks.sink import SinkFailed
 from scheduler.changes import Invalid
@@ -44,7 +46,9 @@ def test(service: Service, sink: str | None, path: Path | None, json_: bool) -> 
         raise NotFound(f"there is no sink '{sink}' (declared: {known})" if sink else "the file declares no sinks")
     chosen = {name: kind for name, kind in sinks.items() if sink in (None, name)}
     with ThreadPoolExecutor(max_workers=min(len(chosen), 20)) as pool:
-        answers = dict(zip(chosen, pool.map(send, chosen.values()), strict=True))
+        answers = dict(
+            zip(chosen, pool.map(partial(send, page=service.settings.admin_url), chosen.values()), strict=True)
+        )
     if json_:
         print_json([{"sink": name, "ok": not error, "error": error} for name, error in answers.items()])
     else:
@@ -53,13 +57,13 @@ def test(service: Service, sink: str | None, path: Path | None, json_: bool) -> 
     return Exit.PROBLEMS if any(answers.values()) else Exit.OK
 
 
-def send(sink: dict[str, Any]) -> str:
-    """What went wrong; empty if the sink took the alert."""
+def send(sink: dict[str, Any], page: str) -> str:
+    """What went wrong; empty if the sink took the alert, which links to the page at this address."""
     [(kind, options)] = sink.items()
     reason = "a person asked for a test with `scheduler alerts test`"
     alert = Alert(uuid.uuid4().hex, "test", "ok", "scheduler", time.time(), reason=reason)
     try:
-        KINDS[kind].send(alert, KINDS[kind].Options.model_validate(options))
+        KINDS[kind].send(linked(of_service(alert), page), KINDS[kind].Options.model_validate(options))
     except SinkFailed as error:
         return str(error)
     return ""

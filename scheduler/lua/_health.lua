@@ -93,7 +93,7 @@ local function note_change(prefix, ledger, event, health, run)
   if error == '' then error = run.result or '' end
   local added = redis.pcall('XADD', health_changes_key(prefix), 'MAXLEN', '~', MAX_CHANGES, '*', 'name', name_of(prefix, ledger),
     'event', event, 'since', string.format('%.6f', health.since), 'count', health.count, 'due', run.due or '',
-    'reason', run.reason or '', 'detail', string.sub(error, 1, 500), 'output', string.sub(run.traceback or '', -1000))
+    'manual', run.manual or '', 'reason', run.reason or '', 'detail', string.sub(error, 1, 500), 'output', string.sub(run.traceback or '', -1000))
   if type(added) == 'string' then redis.call('EXPIRE', health_changes_key(prefix), CHANGES_TTL_S) end
 end
 
@@ -190,7 +190,7 @@ end
 -- Say that a run takes longer than its schedule's `slow_after`; once, until a run is in time again.
 local function note_slow(prefix, ledger, run)
   if redis.call('HSETNX', ledger, ':slow', run.started) == 0 then return end
-  local slow = {due = run.due, detail = run.slow_after}
+  local slow = {due = run.due, manual = run.manual, detail = run.slow_after}
   note_change(prefix, ledger, 'slow', {since = tonumber(run.started) or 0, count = 1}, slow)
 end
 
@@ -201,6 +201,6 @@ local function note_duration(prefix, ledger, id, run)
   if limit and started and finished and finished - started > limit then
     note_slow(prefix, ledger, run)
   elseif run.outcome == 'succeeded' and redis.call('HDEL', ledger, ':slow') == 1 then
-    note_change(prefix, ledger, 'in time', {since = 0, count = 1}, {due = run.due})
+    note_change(prefix, ledger, 'in time', {since = 0, count = 1}, {due = run.due, manual = run.manual})
   end
 end

@@ -30,6 +30,7 @@ class HealthChange:
     reason: str = ""  #: a word of model/reasons.py
     detail: str = ""  #: of a slow run: after how many seconds it counts as slow
     output: str = ""  #: the last lines
+    manual: str = ""  #: ``1`` if that run was a manual one
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class SinkState:
 
 def read_change(found: Mapping[str, str]) -> HealthChange:
     """A change from its fields; raises ValueError or KeyError."""
-    texts = (found.get(name, "") for name in ("reason", "detail", "output"))
+    texts = (found.get(name, "") for name in ("reason", "detail", "output", "manual"))
     numbers = float(found["since"]), int(found["count"]), float(found["due"] or 0)
     return HealthChange(found["name"], found["event"], *numbers, *texts)
 

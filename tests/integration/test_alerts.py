@@ -6,7 +6,9 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from pydantic import BaseModel
@@ -108,6 +110,22 @@ def test_a_failure_and_the_recovery_wait_in_the_outbox_once(
     assert waiting(client, keys) == ["job failed", "job is well again"]
     first = Alert.from_json(client.lindex(keys.alert_outbox("ops"), 0) or "")
     assert (first.reason, first.due) == (f"{Reason.ERROR.sentence}: ValueError: no rows", NOON.timestamp())
+
+
+def test_an_alert_links_to_the_run_that_failed_and_one_of_many_to_the_list(
+    look: Look, ledger: Ledger, client: Client, keys: Keys
+) -> None:
+    look.settings = replace(look.settings, admin_url="https://jobs.example")
+    end(ledger, 0, "failed", name="job")
+    look.look()
+    for name in ("a", "b", "c/d", "e"):
+        end(ledger, 0, "lost", name=name)
+    look.look()
+    links = [Alert.from_json(text).link for text in client.lrange(keys.alert_outbox("ops"), 0, -1)]
+    assert links == [
+        f"https://jobs.example/schedules/job/runs/{quote(run_id('job', NOON), safe='')}",
+        "https://jobs.example/schedules",
+    ]
 
 
 def test_a_run_that_fails_and_one_that_succeeds_between_two_looks_are_both_said(

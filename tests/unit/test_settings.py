@@ -45,6 +45,7 @@ def test_a_variable_that_is_set_to_nothing_counts_as_not_set() -> None:
         ("RUN_LEASE", "5", "run_lease", 5.0),
         ("KEEP_RUNS", "7", "keep_runs", 7),
         ("KEEP_DAYS", "0.5", "keep_days", 0.5),
+        ("ADMIN_URL", "https://jobs.example.com/cron/", "admin_url", "https://jobs.example.com/cron"),
         ("TRUSTED_HOSTS", "a.example b.example", "trusted_hosts", ("a.example", "b.example")),
     ],
 )
@@ -68,6 +69,10 @@ def test_settings_cannot_be_changed_afterwards() -> None:
             {"LEASE": "5"},
             "SCHEDULER_LEASE=5 is less than three times SCHEDULER_MAX_INTERVAL=2: "
             "raise the lease or lower the interval",
+        ),
+        (
+            {"ADMIN_URL": "jobs.example.com"},
+            "SCHEDULER_ADMIN_URL='jobs.example.com' is not a web address: write it like https://jobs.example.com",
         ),
         (
             {"CELERY_APP": "project.celery"},

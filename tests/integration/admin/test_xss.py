@@ -10,9 +10,9 @@ from celery.schedules import schedule as interval
 from redbeat import RedBeatSchedulerEntry
 
 from scheduler import changes
-from scheduler.admin.addresses import escape
 from scheduler.admin.service import Service
 from scheduler.changes import clock
+from scheduler.model.page import escape
 from scheduler.sending.headers import task_id
 from tests.integration.admin.browser import Browser, Document
 from tests.integration.admin.conftest import Declare

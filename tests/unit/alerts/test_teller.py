@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from scheduler.alerts.alert import Alert
@@ -235,6 +236,20 @@ def test_a_problem_of_the_service_that_flaps_is_said_after_the_cooldown() -> Non
     assert events(made) == ["recovered"]
     made.later(1300)
     assert not made.told
+
+
+def test_an_alert_links_to_the_page_of_its_schedule_of_its_run_or_of_all() -> None:
+    made = Teller(teller().rules, {}, "https://jobs.example")
+    made.change(failed(), 101)
+    made.change(replace(failed(name="by-hand"), manual="1"), 101)
+    made.change(missed(name="a/b"), 101)
+    made.say(Alert("1", "problem", "critical", "beat", 101))
+    assert [alert.link for alert in alerts(made)] == [
+        "https://jobs.example/schedules/job/runs/job%401970-01-01T00%3A01%3A30Z",
+        "https://jobs.example/schedules/by-hand/runs/by-hand%40manual-1970-01-01T00%3A01%3A30Z",
+        "https://jobs.example/schedules/a~2Fb",
+        "https://jobs.example/schedules",
+    ]
 
 
 def unstarted(state: str, name: str = "job") -> dict[str, tuple[str, ServiceProblem]]:
