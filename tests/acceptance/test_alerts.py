@@ -6,18 +6,24 @@ import hashlib
 import hmac
 import json
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scheduler.alerts.sinks.sink import SEND_TIMEOUT_S
+from scheduler.model import Run, run_id
 from scheduler.settings import Settings
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
 from tests.support.polling import until
-from tests.support.receivers import Web, serving
+from tests.support.receivers import Post, Web, serving
 from tests.support.redis_server import redis_server
+from tests.support.schedules import NOON
 from tests.support.service import Service, service
 
 SECRET = "squirrel-7"
@@ -27,7 +33,7 @@ alerts:
     chat: {webhook: {url: "URL", secret: "${CHAT_KEY}"}}
   events: [failing, recovered]
 schedules:
-  job: {task: TASK, args: ARGS, every: 1s}
+  job: {task: TASK, args: ARGS, every: EVERY}
 """
 
 
@@ -46,9 +52,9 @@ def running(tmp_path: Path, chat: Web) -> Iterator[Service]:
             yield made
 
 
-def write(settings: Settings, chat: Web, task: str, args: list[Any]) -> None:
+def write(settings: Settings, chat: Web, task: str, args: list[Any], every: str = "1s") -> None:
     text = FILE.replace("URL", chat.url).replace("TASK", task).replace("ARGS", json.dumps(args))
-    settings.file.write_text(text)
+    settings.file.write_text(text.replace("EVERY", every))
 
 
 def taken(chat: Web) -> list[dict[str, Any]]:
@@ -89,3 +95,77 @@ def everything_kept(running: Service) -> str:
     assert "${CHAT_KEY}" in stored[0]["alerts"]
     files = [path.read_text(errors="replace") for path in running.directory.iterdir() if path.is_file()]
     return json.dumps(stored) + "".join(files)
+
+
+def test_leaders_that_are_killed_before_and_after_a_delivery_lose_no_alert_and_repeat_it_once(
+    tmp_path: Path, chat: Web
+) -> None:
+    with redis_server(durable=True) as redis:
+        settings = Settings(
+            redis_url=redis.url,
+            file=tmp_path / "schedules.yaml",
+            state_dir=tmp_path / "state",
+            lease=3,
+            max_interval=1,
+        )
+        write(settings, chat, "scheduler.tasks.log_it", [1, 2], every="1d")
+        with service(settings, CHAT_KEY=SECRET, SCHEDULER_FAULTS="alerts.after_tell:kill") as running:
+            beat = running.start("beat")
+            beat.says("Loaded ")
+            fail_once(settings)
+            assert beat.ends() == -signal.SIGKILL
+            running.environ["SCHEDULER_FAULTS"] = "alerts.after_send:kill"
+            assert running.start("beat2").ends() == -signal.SIGKILL
+            running.environ["SCHEDULER_FAULTS"] = ""
+            running.start("beat3").says("Told chat: job failed")
+    ids = [body["id"] for body in taken(chat)]
+    assert len(ids) in (1, 2), "the first one may have got no further than the outbox"
+    assert len(set(ids)) == 1
+
+
+def fail_once(settings: Settings) -> None:
+    """A run fails, as a worker writes it down."""
+    with connect(settings) as client:
+        ledger = Ledger(client, Keys(settings.key_prefix), settings)
+        run = Run(run_id("job", NOON), "job", NOON.timestamp(), "running", task="t")
+        ledger.claim(run, "host:1", "token")
+        ledger.close(run.id, "failed", token="token", result="no rows")
+
+
+FOUR_SINKS = """
+alerts:
+  sinks:
+    hangs: {webhook: {url: "URL"}}
+    refuses: {email: {to: [a@example.org], from: b@example.org, server: 127.0.0.1, port: REFUSING, security: none}}
+    post: {email: {to: [a@example.org], from: b@example.org, server: 127.0.0.1, port: TAKING, security: none}}
+  events: [failing]
+schedules:
+  bad: {task: scheduler.tasks.fail, args: [no rows], every: 1s}
+  good: {task: scheduler.tasks.log_it, args: [1, 2], every: 1s, overlap: allow}
+"""
+
+
+def test_a_webhook_that_hangs_and_a_mail_server_that_refuses_delay_no_other_sink_and_no_run(
+    tmp_path: Path, chat: Web
+) -> None:
+    chat.slow = threading.Event()
+    refusing, taking = Post("550 no such user"), Post()
+    with redis_server(durable=True) as redis, serving(refusing), serving(taking):
+        settings = Settings(redis_url=redis.url, file=tmp_path / "schedules.yaml", state_dir=tmp_path / "state")
+        ports = FOUR_SINKS.replace("REFUSING", str(refusing.port)).replace("TAKING", str(taking.port))
+        settings.file.write_text(ports.replace("URL", chat.url))
+        with service(settings) as running, connect(settings) as client:
+            beat, _ = running.start_both()
+            until(lambda: chat.taken, 60, "the webhook hangs")
+            ends = time.time() + SEND_TIMEOUT_S
+            until(lambda: taking.mails, 60, "one mail arrives")
+            beat.says("Cannot tell refuses, .*550 no such user")
+            ledger = Ledger(client, Keys(settings.key_prefix), settings)
+
+            def meanwhile() -> list[Run]:
+                return [run for run in ledger.runs("good") if ends - SEND_TIMEOUT_S < run.due < run.sent < ends]
+
+            until(lambda: [run.outcome for run in meanwhile()].count("succeeded") >= 5, 60, "runs go on meanwhile")
+            chat.slow.set()
+    assert b"Subject: bad failed" in taking.mails[0]
+    assert refusing.mails == []

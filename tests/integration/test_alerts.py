@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import time_machine
 from pydantic import BaseModel
 
 from scheduler.alerts import teller
@@ -135,6 +136,24 @@ def test_a_run_that_fails_and_one_that_succeeds_between_two_looks_are_both_said(
     end(ledger, 1, "succeeded")
     look.look()
     assert waiting(client, keys) == ["job lost a run", "job is well again"]
+
+
+def test_a_thousand_schedules_that_fail_within_a_minute_are_a_handful_of_messages(
+    look: Look, ledger: Ledger, client: Client, keys: Keys
+) -> None:
+    client.hset(keys.file, "alerts", json.dumps(sinks("ops") | {"rule": {"events": ["failing"]}}))
+    next_look = 0.0
+    with time_machine.travel(time.time(), tick=False) as clock:
+        for second in range(100):
+            for number in range(20) if second < 50 else ():
+                end(ledger, 0, "failed", name=f"job-{second}-{number}")
+            if second >= next_look:
+                next_look = second + look.look()
+            clock.shift(1)
+    said = [Alert.from_json(text) for text in client.lrange(keys.alert_outbox("ops"), 0, -1)]
+    assert sum(alert.count for alert in said) == 1000
+    assert len(said) <= 10
+    assert any(alert.title().endswith(" schedules are failing") and len(alert.subjects) == 10 for alert in said)
 
 
 def test_nothing_is_written_while_all_is_well(look: Look, ledger: Ledger, client: Client, keys: Keys) -> None:
