@@ -9,10 +9,10 @@ from collections import deque
 import redis
 
 from scheduler import faults
-from scheduler.alerts.alert import Alert
 from scheduler.alerts.rules import Rules
 from scheduler.alerts.teller import PREFIXES, Teller
 from scheduler.beat.deliveries import Deliveries
+from scheduler.beat.leader_watch import gap_alert
 from scheduler.beat.pings import Pings
 from scheduler.events import emit
 from scheduler.settings import Settings
@@ -42,7 +42,7 @@ class Alerts:
         self.settings = settings
         self.keys = keys
         self.token = token
-        self.gap: Alert | None = None  #: about the time before this term, until it is stored
+        self.tells_gap = True  #: whether a time without a leader before this term is news: this beat told of none
         self.closed = threading.Event()
         self.thread: threading.Thread | None = None
 
@@ -61,10 +61,9 @@ class Alerts:
         with connect(self.settings) as client, Deliveries(*own) as deliveries, Pings(*own) as pings:
             look, wait = None, 0.0
             while not self.closed.wait(wait):
-                look = look or Look(client, *own)
+                look = look or Look(client, *own, tells_gap=self.tells_gap)
                 try:
-                    wait = look.look(self.gap)
-                    self.gap = None
+                    wait = look.look()
                     rules = look.teller.rules if look.teller else Rules()
                     deliveries.follow(rules)
                     pings.follow(rules, is_well=look.is_well)
@@ -80,18 +79,20 @@ class Alerts:
 class Look:
     """Reads what changed, decides, and stores the alerts with what they said and up to where it read, in one step."""
 
-    def __init__(self, client: Client, settings: Settings, keys: Keys, token: str) -> None:
+    def __init__(self, client: Client, settings: Settings, keys: Keys, token: str, *, tells_gap: bool = True) -> None:
         self.client, self.settings, self.keys, self.token = client, settings, keys, token
         self.store = Store(client, keys)
+        self.tells_gap = tells_gap
         self.position = ""
+        self.gap = ""  #: the time without a leader that was noted
         self.teller: Teller | None = None
         self.text = ""
         self.is_well = False  #: whether no problem was critical when it looked last
         self.problems_at = float("-inf")
         self.sent_at: deque[float] = deque(maxlen=MAX_PER_MINUTE)
 
-    def look(self, gap: Alert | None = None) -> float:
-        """Returns the seconds until the next look; says ``gap`` too. Raises LostLock, or what redis-py raises."""
+    def look(self) -> float:
+        """Returns the seconds until the next look. Raises LostLock, or what redis-py raises."""
         teller, now = self._teller(), time.time()
         alerts.note_slow(self.client, self.keys, self.token, now)
         changes = alerts.changes_after(self.client, self.keys, self.position, MAX_CHANGES)
@@ -99,7 +100,7 @@ class Look:
             if change:
                 teller.change(change, now)
         teller.later(now)
-        if gap:
+        if self.gap and self.tells_gap and (gap := gap_alert(self.gap, now)):
             teller.say(gap)
         self._remind(teller, now)
         if time.monotonic() - self.problems_at >= PROBLEMS_INTERVAL_S:
@@ -110,12 +111,13 @@ class Look:
             teller.problems([it for it in found if it[0] not in TOLD_OTHERWISE], now)
             self._unstarted(teller, facts, now)
         waiting, said = teller.take()
+        said |= {alerts.GAP: ""} if self.gap else {}
         position = changes[-1][0] if changes else self.position
         if waiting or said or position != self.position:
             faults.reach("alerts.before_tell")
             alerts.tell(self.client, self.keys, self.token, {**said, alerts.POSITION: position}, waiting)
             faults.reach("alerts.after_tell")
-        self.position = position
+        self.position, self.gap = position, ""
         self.sent_at.extend([now] * len(waiting))
         is_busy = len(self.sent_at) == MAX_PER_MINUTE and now - self.sent_at[0] < 60
         return GROUP_INTERVAL_S if is_busy else LOOK_INTERVAL_S
@@ -125,6 +127,7 @@ class Look:
         text = self.client.hget(self.keys.file, "alerts") or ""
         if self.teller is None:
             stored = alerts.told(self.client, self.keys)
+            self.gap = stored.get(alerts.GAP, "")
             self.position = stored.get(alerts.POSITION) or f"{int(time.time() - NEW_S) * 1000}-0"
             self.teller, self.text = Teller(Rules.from_json(text), stored, self.settings.admin_url), text
         elif text != self.text:

@@ -6,7 +6,6 @@ import queue
 import threading
 import time
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from scheduler.alerts.alert import Alert, moment
@@ -14,13 +13,14 @@ from scheduler.alerts.messages import linked, new_id, of_service
 from scheduler.alerts.rules import Rules
 from scheduler.alerts.sinks.sink import SinkFailed
 from scheduler.beat.deliveries import GIVE_UP_S, PAUSES_S, Attempt
+from scheduler.beat.lease import LEADERLESS_S
 from scheduler.command_name import with_command_name
 from scheduler.events import emit
 from scheduler.storage.records import read_or
 
-LEADERLESS_S = 20.0  #: seconds without a leader at work after which people are told
 REMEDY = "run `scheduler doctor` on that host"
 
+MAX_GAP_AGE_S = 86_400.0  #: a time without a leader that ended longer ago is no news
 GAP_REMEDY = "nothing now: what fell due in that time follows the `catch_up` of each schedule"
 
 
@@ -54,14 +54,6 @@ class LeaderWatch:
         self.told = Alert(new_id(), "problem", "critical", "beat", time.time(), self.since, None, reason, remedy)
         self.tell(self.told)
 
-    def gap_before(self, at: datetime, last_led: float | None) -> Alert | None:
-        """The alert about a time without a leader before this beat took over, unless this beat told of it already."""
-        now = at.timestamp()
-        if self.told or last_led is None or now - last_led < LEADERLESS_S:
-            return None
-        reason = f"No beat led from {moment(last_led)} to {moment(now)}"
-        return Alert(new_id(), "problem", "warning", "beat", now, last_led, None, reason, GAP_REMEDY)
-
     def tell(self, alert: Alert) -> None:
         """Hand the alert to every sink that gets alerts about the service; does not wait for them."""
         rules = read_or(Rules(), Rules.from_json, self.rules_text)
@@ -69,6 +61,18 @@ class LeaderWatch:
         for sink in rules.rule.sinks if alert.event in rules.rule.events else ():
             if sink in rules.sinks:
                 self.senders.setdefault(sink, Sender(sink)).send(alert, rules.sinks[sink])
+
+
+def gap_alert(noted: str, now: float) -> Alert | None:
+    """The alert about a time without a leader, which ``lease.py`` noted: two instants in epoch seconds."""
+    try:
+        since, until = map(float, noted.split())
+    except ValueError:
+        return None
+    if now - until > MAX_GAP_AGE_S:
+        return None
+    reason = f"No beat led from {moment(since)} to {moment(until)}"
+    return Alert(new_id(), "problem", "warning", "beat", until, since, None, reason, GAP_REMEDY)
 
 
 class Sender:

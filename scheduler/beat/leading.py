@@ -49,7 +49,7 @@ class Leading:
         self.swept_at = 0.0
         self.indexes = Indexes(client, keys)
         self.alerts = Alerts(settings, keys, context.lease.token)
-        self.alerts.gap = context.watch.gap_before(takeover.at, takeover.last_led)
+        self.alerts.tells_gap = context.watch.told is None
         self.has_begun = False
         # Of what fell due before, this beat sends nothing but what catch_up says.
         context.memory.note_sent(takeover.led_until or context.memory.sent_all or takeover.at, everything=True)

@@ -18,12 +18,23 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.lock import LostLock
 
 HUNG_AFTER_S = 60.0  #: seconds without progress after which a beat gives up its lock
+LEADERLESS_S = 20.0  #: seconds without a leader at work after which people are told
 LAST_LED_TTL_S = 30 * 86_400  #: seconds for which Redis knows when a beat led last
 
+#: A beat that takes the lock writes down how long none led in the step that overwrites when one led last: it may die
+#: before it can tell. pcall: another program's key in the place of what was told must not keep beat from leading.
 RENEW = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local last = tonumber(redis.call('GET', KEYS[3]) or '')
+if ARGV[5] ~= '' and last and tonumber(ARGV[3]) - last >= tonumber(ARGV[5]) then
+  local noted = redis.pcall('HGET', KEYS[4], ':gap')
+  local from, to = string.match(type(noted) == 'string' and noted or '', '^(%S+) (%S+)$')
+  local is_same = to and last - tonumber(to) < tonumber(ARGV[5])
+  redis.pcall('HSET', KEYS[4], ':gap', (is_same and from or string.format('%.6f', last)) .. ' ' .. ARGV[3])
+  redis.pcall('EXPIRE', KEYS[4], ARGV[4])
+end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('HSET', KEYS[2], unpack(ARGV, 5))
+redis.call('HSET', KEYS[2], unpack(ARGV, 6))
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 redis.call('SET', KEYS[3], ARGV[3], 'EX', ARGV[4])
 return 1
@@ -63,17 +74,21 @@ class Lease:
             faults.reach("lease.after_take")
             self.since = time.time()
             self.progress()
-            if self.renew(client) and (self._renewer is None or not self._renewer.is_alive()):
+            if self.renew(client, is_new=True) and (self._renewer is None or not self._renewer.is_alive()):
                 self._renewer = threading.Thread(target=self._keep, name="lease", daemon=True)
                 self._renewer.start()
         return self.held
 
-    def renew(self, client: Client) -> bool:
-        """Hold the lock for another lease; False, and no longer leader, if it is not ours any more."""
+    def renew(self, client: Client, *, is_new: bool = False) -> bool:
+        """Hold the lock for another lease; False, and no longer leader, if it is not ours any more.
+
+        ``is_new`` says that it was taken just now.
+        """
         now = time.time()
         facts = ["name", self.name, "since", self.since, "seen", now, "lease", self.seconds, "version", __version__]
-        arguments = [self.token, int(self.seconds * 1000), now, LAST_LED_TTL_S, *facts]
-        keys = [self.keys.lock, self.keys.leader, self.keys.last_led]
+        gap = LEADERLESS_S if is_new else ""
+        arguments = [self.token, int(self.seconds * 1000), now, LAST_LED_TTL_S, gap, *facts]
+        keys = [self.keys.lock, self.keys.leader, self.keys.last_led, self.keys.told]
         faults.reach("lease.before_renew")
         self.held = bool(client.eval(RENEW, len(keys), *keys, *(str(argument) for argument in arguments)))
         faults.reach("lease.after_renew")

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 from celery import Celery
 
-from scheduler.alerts.alert import moment
+from scheduler.alerts.alert import Alert, moment
 from scheduler.beat import leader_watch
-from scheduler.beat.leader_watch import LeaderWatch
+from scheduler.beat.alerts import Look
+from scheduler.beat.leader_watch import gap_alert
+from scheduler.beat.lease import Lease
 from scheduler.beat.scheduler import Scheduler
 from scheduler.settings import Settings
+from scheduler.storage import alerts
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from tests.support.beats import leads, running_beat, write_file
@@ -69,7 +71,62 @@ def test_the_next_leader_tells_of_a_time_in_which_no_beat_ran(
     assert (alert["event"], alert["since"]) == ("problem", pytest.approx(began, abs=0.01))
 
 
-def test_neither_a_restart_nor_the_first_start_is_a_gap() -> None:
-    watch, now = LeaderWatch("web1:12"), datetime.now(UTC)
-    assert watch.gap_before(now, now.timestamp() - 5) is None
-    assert watch.gap_before(now, None) is None
+def test_a_leader_that_dies_before_it_can_tell_of_the_gap_leaves_it_to_the_next(
+    settings: Settings, client: Client, keys: Keys
+) -> None:
+    client.hset(keys.file, "alerts", json.dumps({"sinks": {"ops": {"webhook": {}}}}))
+    began = round(time.time() - 60, 3)
+    client.set(keys.last_led, began)
+    dies, follows = Lease(settings), Lease(settings)
+    assert dies.campaign(client)
+    client.delete(keys.lock)
+    assert follows.campaign(client)
+    for _ in range(2):
+        Look(client, settings, keys, follows.token).look()
+    (text,) = client.lrange(keys.alert_outbox("ops"), 0, -1)
+    alert = Alert.from_json(text)
+    assert (alert.since, alert.reason.partition(" to ")[0]) == (began, f"No beat led from {moment(began)}")
+    assert not client.hexists(keys.told, alerts.GAP)
+    for lease in (dies, follows):
+        lease.held = False
+
+
+def test_a_gap_that_this_beat_told_of_itself_is_not_told_again(settings: Settings, client: Client, keys: Keys) -> None:
+    client.hset(keys.file, "alerts", json.dumps({"sinks": {"ops": {"webhook": {}}}}))
+    client.set(keys.lock, "ours")
+    client.hset(keys.told, alerts.GAP, f"{time.time() - 60} {time.time()}")
+    Look(client, settings, keys, "ours", tells_gap=False).look()
+    assert not client.exists(keys.alert_outbox("ops"))
+    assert not client.hexists(keys.told, alerts.GAP)
+
+
+@pytest.mark.parametrize("last_led", [None, 5.0])
+def test_neither_a_restart_nor_the_first_start_is_a_gap(
+    settings: Settings, client: Client, keys: Keys, last_led: float | None
+) -> None:
+    if last_led:
+        client.set(keys.last_led, time.time() - last_led)
+    lease = Lease(settings)
+    assert lease.campaign(client)
+    lease.held = False
+    assert not client.exists(keys.told)
+
+
+@pytest.mark.parametrize(("led_s", "is_one"), [(2.0, True), (600.0, False)])
+def test_two_gaps_are_one_unless_a_beat_led_between_them(
+    settings: Settings, client: Client, keys: Keys, led_s: float, is_one: bool
+) -> None:
+    last_led = round(time.time() - 60, 3)
+    client.hset(keys.told, alerts.GAP, f"1000.0 {last_led - led_s}")
+    client.set(keys.last_led, last_led)
+    lease = Lease(settings)
+    assert lease.campaign(client)
+    lease.held = False
+    since = float((client.hget(keys.told, alerts.GAP) or "").split()[0])
+    assert since == (1000.0 if is_one else last_led)
+
+
+def test_a_gap_of_long_ago_is_no_news() -> None:
+    assert gap_alert("1000.0 2000.0", 90_000) is None
+    assert gap_alert("no instants", 90_000) is None
+    assert gap_alert("1000.0 2000.0", 2001.0) is not None
