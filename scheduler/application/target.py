@@ -11,6 +11,7 @@ from celery import Celery
 from celery.app.defaults import DEFAULTS
 from celery.exceptions import ImproperlyConfigured
 
+from scheduler.application.settings_table import CHANGED
 from scheduler.errors import ConfigurationError, SchedulerError
 from scheduler.redis_url import SCHEMES
 from scheduler.registry import CannotImport, import_target, with_place
@@ -81,6 +82,8 @@ def misnamed_settings(app: Celery) -> Iterator[str]:
     for source in (app.loader.conf or {}, app.conf.changes):
         for name in sorted(name for name in source if isinstance(name, str) and name.startswith(PREFIX)):
             read = name.removeprefix(PREFIX).lower()
+            if read in CHANGED and read != "broker_url":
+                continue  # the service sets it in any case
             if read in DEFAULTS and app.conf.get(read) != source[name] and not app.namespace:
                 remedy = f"rename it to {read}, or give config_from_object namespace='CELERY'"
                 yield f"Celery does not read the application's setting {name}: {remedy}"

@@ -312,3 +312,29 @@ DECLARES = """
     app.add_periodic_task(1.0, chain(add.s(1, 1), write.s("chained")), name="in turn")
     app.add_periodic_task(1.0, chord([add.s(0, 1), add.s(1, 1)], write.s("chord")), name="together")
 """
+
+
+def test_celerys_own_commands_and_events_see_the_worker_and_its_runs(tmp_path: Path) -> None:
+    with (
+        running_worker(tmp_path, "--task-events") as (running, worker),
+        open_shop(running, worker, tmp_path) as shop,
+        shop.app.connection_for_read() as connection,
+    ):
+        control, task = shop.app.control, "scheduler.tasks.log_it"
+        answers = until(lambda: control.inspect().ping(), 60, "a worker that answers")
+        assert [*answers.values()] == [{"ok": "pong"}]
+        registered = until(lambda: control.inspect().registered(), 60, "an answer")
+        assert task in next(iter(registered.values()))
+        limited = until(lambda: control.rate_limit(task, "10/s", reply=True), 60, "an answer")
+        assert [*limited[0].values()] == [{"ok": "new rate limit set successfully"}]
+        sent: list[str] = []
+
+        def note(event: dict[str, str]) -> None:
+            """Send a run once events arrive, and stop when one says that a task succeeded."""
+            if not sent:
+                sent.append(shop.send(task, 1, 2))
+            receiver.should_stop = event["type"] == "task-succeeded"
+
+        receiver = shop.app.events.Receiver(connection, handlers={"*": note})
+        receiver.capture(limit=None, timeout=60)
+        assert shop.ended(sent[0]).outcome == "succeeded"

@@ -95,7 +95,7 @@ def test_a_setting_that_celery_reads_under_another_name_is_named_with_that_name(
     django.config_from_object(
         {"CELERYBEAT_SCHEDULE": {"a": 1}, "CELERY_TIMEZONE": "UTC", "DEBUG": 1}, namespace="CELERY"
     )
-    plain.config_from_object({"CELERY_BROKER_URL": "redis://h", "CELERY_TIMEZONE": "UTC"})
+    plain.config_from_object({"CELERY_BROKER_URL": "redis://h", "CELERY_ENABLE_UTC": False, "CELERY_TIMEZONE": "UTC"})
     update.conf.update(CELERY_BEAT_SCHEDULE={"a": 1}, CELERY_RESULT_BACKEND="rpc://", SECRET_KEY="x")
     assert [app.conf.enable_utc for app in (django, plain, update)] == [True] * 3  # which reads the settings
     hint = ", or give config_from_object namespace='CELERY'"
