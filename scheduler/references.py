@@ -19,8 +19,8 @@ STRAY = re.compile(r"\$\{[^}]*\}?")
 MAX_FILE_BYTES = 65_536
 MIN_HIDDEN_LENGTH = 4  #: characters; shorter values occur in many texts by chance
 #: Fields of a schedule that may hold references. In ``shell`` a ``$`` is the shell's.
-KEYS = ("args", "kwargs", "command", "environment", "directory", "stdin")
-RECEIVERS = ("task", "command", "shell")  #: fields that say who gets the values
+KEYS = ("args", "kwargs", "command", "environment", "directory", "stdin", "http")
+RECEIVERS = ("task", "command", "shell", "http")  #: fields that say who gets the values
 Path = tuple[str | int, ...]
 
 

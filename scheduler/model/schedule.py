@@ -23,7 +23,17 @@ from scheduler.model.fields import (
     ShortText,
     Text,
 )
-from scheduler.model.what_runs import OF_PROGRAMS, Argv, Call, Environment, ExitCodes, Verbatim, program, shell_line
+from scheduler.model.what_runs import (
+    OF_PROGRAMS,
+    Argv,
+    Call,
+    Environment,
+    ExitCodes,
+    Http,
+    Verbatim,
+    program,
+    shell_line,
+)
 
 KEEP_RESULT = timedelta(hours=1)
 
@@ -86,7 +96,7 @@ class Policies(Noun):
 
 
 class Schedule(Policies):
-    """One schedule: what runs when. Exactly one of task, command and shell; one of cron, every, at, rrule and solar."""
+    """One schedule: exactly one of task, command, shell and http, and one of cron, every, at, rrule and solar."""
 
     task: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         None, description="Registered name of the Celery task to run.", examples=["scheduler.tasks.log_it"]
@@ -102,6 +112,7 @@ class Schedule(Policies):
         description="A line for `/bin/sh`, or for the `SHELL` in `environment`. Each `$` in it is the shell's.",
         examples=["cd /srv/shop && ./report.sh > report-$(date +%F).txt"],
     )
+    http: Http | None = Field(None, description="An HTTP request.")
     environment: Environment = Field(
         {},
         description="Environment variables of `command` or `shell`, beside the worker's; `${VAR}` and `${file:/path}` "
@@ -197,12 +208,14 @@ class Schedule(Policies):
         """The task that it runs, with its arguments; raises ValueError if it names nothing to run."""
         if self.task is not None:
             return Call(self.task, self.args, self.kwargs)
+        if self.http is not None:
+            return self.http.call()
         given = self.model_dump(mode="json", include=set(OF_PROGRAMS), exclude_defaults=True)
         if self.command is not None:
             return program(self.command, given)
         if self.shell is not None:
             return shell_line(self.shell, given)
-        raise ValueError("it names nothing to run — write task, command or shell")
+        raise ValueError("it names nothing to run — write task, command, shell or http")
 
     @classmethod
     def default(cls, name: str) -> Any:

@@ -40,6 +40,7 @@ def tables() -> str:
         "In a schedule: when (exactly one of these)": when,
         "In a schedule: what runs (exactly one of these)": runs,
         "Beside `command` and `shell`": programs,
+        "In `http:`": made["definitions"]["Http"]["properties"],
         "In a schedule: the rest": own,
         "In a schedule, and in `defaults:`": policies,
         "In `alerts:` of a schedule": made["definitions"]["ScheduleAlerts"]["properties"],
@@ -69,7 +70,7 @@ def kind(value: Mapping[str, Any]) -> str:
         return "duration"
     if "minimum" in value and "maximum" in value:
         return f"{value['minimum']} to {value['maximum']}"
-    return "mapping" if "allOf" in value else KINDS[value["type"]]
+    return "mapping" if "allOf" in value else KINDS[value["type"]] if "type" in value else "any JSON"
 
 
 def default(key: str, value: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from scheduler.tasks.commands import run_command
 from scheduler.tasks.errors import TaskFailed
 from scheduler.tasks.examples import count_to, fail, log_it
 from scheduler.tasks.files import clean_up, disk_usage
+from scheduler.tasks.http import http_request
 from scheduler.tasks.machine import system_report
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "count_to",
     "disk_usage",
     "fail",
+    "http_request",
     "log_it",
     "run_command",
     "start_canvas",

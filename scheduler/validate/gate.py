@@ -11,7 +11,7 @@ from typing import Any
 from scheduler import references, timing
 from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Declared, Policies, Schedule, ScheduleFile
 from scheduler.model.alerts import Alerts
-from scheduler.model.what_runs import KINDS
+from scheduler.model.what_runs import KINDS, Http
 from scheduler.validate import elsewhere, meaning, what_runs
 from scheduler.validate.meaning import KEYS, Calendars, Tasks
 from scheduler.validate.terms import MAX_FINDINGS, NAME_RULE, Finding, Path, check, near, shown
@@ -65,7 +65,7 @@ class Gate:
         findings += islice(meaning.literal_findings(schedule.celery_options), MAX_FINDINGS)
         for key in references.KEYS:
             if key in schedule.model_fields_set:
-                findings += islice(meaning.json_findings(getattr(schedule, key), (key,)), MAX_FINDINGS)
+                findings += islice(meaning.json_findings(plain(getattr(schedule, key)), (key,)), MAX_FINDINGS)
         findings += what_runs.value_findings(schedule)
         if self.tasks is not None and broken.isdisjoint(CALL):
             findings += self.call(schedule, self.tasks)
@@ -80,6 +80,11 @@ class Gate:
         if key not in self.calls:
             self.calls[key] = [*meaning.task_findings(schedule, tasks)]
         return self.calls[key]
+
+
+def plain(value: object) -> object:
+    """A field as the file has it; of a request, what may be any JSON or refer to something."""
+    return value.open_values() if isinstance(value, Http) else value
 
 
 def name_findings(name: str) -> list[Finding]:

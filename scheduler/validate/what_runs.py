@@ -1,16 +1,19 @@
-"""Checks of what a schedule runs: a task, a program or a shell line."""
+"""Checks of what a schedule runs: a task, a program, a shell line or an HTTP request."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from scheduler.model import Schedule
-from scheduler.model.what_runs import FILE_ONLY, KINDS, OF_PROGRAMS
+from scheduler.model.what_runs import FILE_ONLY, KINDS, OF_PROGRAMS, Http
 from scheduler.validate.terms import MAX_FINDINGS, Finding, Path, shown
 
-ONE_KIND = "write exactly one of task, command and shell"
+ONE_KIND = "write exactly one of task, command, shell and http"
+HEADER = re.compile("[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -47,6 +50,8 @@ def value_findings(schedule: Schedule) -> Iterator[Finding]:
     for name in wrong[:MAX_FINDINGS]:
         what = f"{shown(name)} cannot be the name of an environment variable"
         yield Finding(("environment", name), what, "use letters, digits and _, and no digit first", at_key=True)
+    if schedule.http is not None:
+        yield from http_findings(schedule.http)
     for path, text in texts(schedule):
         if "\0" in text:
             yield Finding(path, "it contains a NUL character, which no program can get", "delete it")
@@ -58,3 +63,42 @@ def texts(schedule: Schedule) -> Iterator[tuple[Path, str]]:
     yield from ((("environment", name), text) for name, text in schedule.environment.items())
     yield ("shell",), schedule.shell or ""
     yield ("directory",), schedule.directory
+
+
+def http_findings(http: Http) -> Iterator[Finding]:
+    """Errors for a request that cannot be sent, and for an address that is not public."""
+    if "${" not in http.url:
+        yield from url_findings(http)
+    for name, value in http.headers.items():
+        if not HEADER.fullmatch(name):
+            what = f"{shown(name)} cannot be the name of a header"
+            yield Finding(("http", "headers", name), what, "use letters, digits and -", at_key=True)
+        if not value.isprintable():
+            yield Finding(("http", "headers", name), "a header cannot hold control characters", "remove them")
+
+
+def url_findings(http: Http) -> Iterator[Finding]:
+    """Errors for an address without references."""
+    path: Path = ("http", "url")
+    try:
+        parts = urlsplit(http.url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as error:
+        yield Finding(path, f"url is not an address: {error}", "write one such as https://example.org/jobs")
+        return
+    if parts.scheme not in ("http", "https") or not host or not http.url.isprintable() or " " in http.url:
+        yield Finding(path, f"url {shown(http.url)} is not an address", "write one such as https://example.org/jobs")
+    elif parts.username is not None or parts.password is not None:
+        yield Finding(path, "url holds a user name", 'write headers: {Authorization: "${file:/path}"}')
+    elif not http.allow_private and is_private(host):
+        yield Finding(path, f"{shown(host)} is not a public address", "write allow_private: true if that is meant")
+
+
+def is_private(host: str) -> bool:
+    """Whether a host is written as an address that is not public; a name is looked up when the job runs."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return False

@@ -6,7 +6,9 @@ import json
 import os
 import re
 import signal
+import socket
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -355,6 +357,25 @@ def test_a_shell_line_runs_as_it_is_written_with_its_variables_directory_and_inp
     run = shop.run(None, shell=line, success_codes=[0, 3], **given)
     assert (run.outcome, run.task) == ("succeeded", "scheduler.tasks.run_command")
     assert f"a! PID {directory} ann\nb! PID {directory} ann\ntyped\n" in run.result.replace("\\n", "\n")
+
+
+def test_a_request_of_the_file_is_sent_and_its_answer_is_the_result(shop: Shop) -> None:
+    answered = b"HTTP/1.1 404 Gone\r\nContent-Length: 5\r\n\r\nthere"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connected, _ = server.accept()
+            with connected:
+                connected.recv(65_536)
+                connected.sendall(answered)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x"
+        run = shop.run(None, http={"url": url, "allow_private": True})
+        thread.join()
+    assert (run.outcome, run.task) == ("failed", "scheduler.tasks.http_request")
+    assert run.result == f"TaskFailed: GET {url} answered 404 Gone, and not 200-299\nthere"
 
 
 def test_a_program_of_a_schedule_is_limited_by_the_timeout_of_the_schedule_alone(shop: Shop) -> None:

@@ -19,7 +19,7 @@ DAY = timedelta(days=1)
 def declared(name: str = "job", calendars: Mapping[str, tuple[str, ...]] | None = None, **fields: Any) -> Declared:
     """A valid schedule: `every: 1m` of a task that needs no registration, unless told otherwise."""
     given = {key.rstrip("_"): value for key, value in fields.items()}
-    if given.keys().isdisjoint(("task", "command", "shell")):
+    if given.keys().isdisjoint(("task", "command", "shell", "http")):
         given["task"] = "reports.build"
     if not {"cron", "every", "at", "rrule", "solar"} & given.keys():
         given["every"] = "1m"

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "scheduler"
-LIBRARIES = ("amqp", "billiard", "celery", "gunicorn", "kombu", "redbeat", "redis", "vine")
+LIBRARIES = ("amqp", "billiard", "celery", "gunicorn", "kombu", "redbeat", "redis", "urllib3", "vine")
 OF_PYTHON = {"_asdict", "_exit", "_fields", "_make", "_replace"}  #: of named tuples and of ``os``
 DOCUMENTED = {"_type"}  #: of redis-py's ``scan_iter``, whose documentation has it
 BY_NAME = ("delattr", "getattr", "hasattr", "setattr")

@@ -205,7 +205,7 @@ def test_file_and_form_answer_a_timing_of_another_scheduler_with_ours(timing: di
 
 def test_a_schedule_that_runs_nothing_says_so_at_its_name() -> None:
     assert told("schedules:\n  x:\n    every: 5m\n") == [
-        "s.yaml:2:3: schedule 'x': it names nothing to run — write exactly one of task, command and shell"
+        "s.yaml:2:3: schedule 'x': it names nothing to run — write exactly one of task, command, shell and http"
     ]
 
 

@@ -73,6 +73,19 @@ def test_any_shell_line_arrives_as_it_was_written(line: str) -> None:
     assert Filled().fill(declared.schedule.call.kwargs)["argv"] == ["/bin/sh", "-c", line]
 
 
+def test_a_request_is_kept_as_written_and_sent_as_the_builtin_task() -> None:
+    request = {"url": "https://example.org/${ID}", "json": {"a": [1, None]}, "expect": 204, "timeout": "1m"}
+    declared, problems = validate_fields("x", {"http": request, "every": "1m"}, tasks={})
+    assert declared is not None
+    assert problems == ()
+    assert declared.fields()["http"] == request | {"expect": "204"}
+    call = declared.schedule.call
+    assert call.task == "scheduler.tasks.http_request"
+    assert call.kwargs == request | {"expect": "204", "timeout": 60.0}
+    assert digest(*call) != ""
+    assert added(declared.fields(), {}) == [("http", "url")]
+
+
 def test_the_shell_in_the_environment_reads_the_line() -> None:
     fields = {"shell": "a", "every": "1m", "environment": {"SHELL": "/bin/bash"}}
     declared, _ = validate_fields("x", fields, tasks=None)
@@ -103,6 +116,32 @@ def test_the_shell_in_the_environment_reads_the_line() -> None:
         (["shell: a", "success_codes: 1"], "5:20: schedule 'x': success_codes must be a list, not 1"),
         (["shell: a", "success_codes: [0, 256]"], "5:24: schedule 'x': success_codes[1] is 256, which is too large — "),
         (["shell: a", "success_codes: []"], "5:20: schedule 'x': success_codes is empty — write at least 1"),
+        (
+            ["http: {url: example.org}"],
+            "4:17: schedule 'x': url 'example.org' is not an address — write one such as htt",
+        ),
+        (["http: {url: 'ftp://a.b'}"], "4:17: schedule 'x': url 'ftp://a.b' is not an address — write one such as"),
+        (["http: {url: 'http://a.b:x'}"], "4:17: schedule 'x': url is not an address: Port could not be cast to int"),
+        (
+            ["http: {url: 'http://u:p@a.b'}"],
+            "4:17: schedule 'x': url holds a user name — write headers: {Authorization:",
+        ),
+        (
+            ["http: {url: 'http://127.0.0.1/x'}"],
+            "4:17: schedule 'x': '127.0.0.1' is not a public address — write allow",
+        ),
+        (
+            ["http: {url: 'http://[fe80::1]/'}"],
+            "4:17: schedule 'x': 'fe80::1' is not a public address — write allow_pr",
+        ),
+        (["http: {url: 'https://a.b', method: get}"], "4:40: schedule 'x': http.method cannot be 'get' — write 'GET'"),
+        (["http: {url: 'https://a.b', expect: 2xx}"], "4:40: schedule 'x': http.expect: cannot be '2xx' — write statu"),
+        (["http: {url: 'https://a.b', headers: {A b: c}}"], "4:42: schedule 'x': 'A b' cannot be the name of a header"),
+        (["http: {url: 'https://a.b', timeout: 10}"], "4:41: schedule 'x': http.timeout: 10 has no unit — write a dur"),
+        (["http: {url: 'https://a.b', json: {a: ['${']}}"], "4:43: schedule 'x': '${' is not a valid reference — writ"),
+        (["http: {url: 'https://a.b', body: x}"], "4:32: schedule 'x': unknown key 'body' — delete it"),
+        (["http: {method: GET}"], "4:5: schedule 'x': http.url is missing — add"),
+        (["http: {url: 'https://a.b'}", "stdin: a"], "5:5: schedule 'x': stdin belongs to command and shell — del"),
         (["shell: a", "stdin: 1"], "5:12: schedule 'x': stdin must be text, not 1 — quote it"),
     ],
 )
@@ -121,7 +160,13 @@ def test_what_belongs_to_programs_is_refused_for_a_task() -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"command": ["/bin/sh"]}, {"shell": "id"}, {"task": "t", "environment": {"A": "b"}}, {"shell": "id", "stdin": ""}],
+    [
+        {"command": ["/bin/sh"]},
+        {"http": {"url": "https://example.org/"}},
+        {"shell": "id"},
+        {"task": "t", "environment": {"A": "b"}},
+        {"shell": "id", "stdin": ""},
+    ],
 )
 def test_only_the_file_can_declare_a_program(fields: dict[str, Any]) -> None:
     declared, problems = validate_fields("x", {**fields, "every": "1h"}, tasks=None, reserved=Reserved(()))
