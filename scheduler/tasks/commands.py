@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from celery import shared_task
+from celery import current_task, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
 from scheduler.tasks.errors import TaskFailed, TimedOut
@@ -26,13 +26,13 @@ def run_command(
     """Run a program with these arguments, without a shell; fails if the program fails or exceeds ``timeout`` seconds.
 
     Returns the end of its output, or fails with it; any exit code but the ``success_codes`` is a failure. The program
-    gets the worker's environment without ``SCHEDULER_*``, and ``environment``. It ends with the task, and so does every
-    process that it started, however the task ends: SIGTERM first, SIGKILL ten seconds later.
+    gets the worker's environment without ``SCHEDULER_*``, facts of its run, and ``environment``. It ends with the task,
+    and so does every process that it started, however the task ends: SIGTERM first, SIGKILL ten seconds later.
     """
     if not is_argument_list(argv):
         raise TaskFailed("argv must be a list of texts, such as [ls, -l, /tmp], because no shell splits it")
     started = time.monotonic()
-    program = Program(argv, directory, environment or {}, stdin)
+    program = Program(argv, directory, {**of_the_run(), **(environment or {})}, stdin)
     try:
         code = program.wait(timeout)
     except SoftTimeLimitExceeded:
@@ -44,6 +44,12 @@ def run_command(
         raise TaskFailed(sentence(program, ending(code)), program.output)
     seconds = round(time.monotonic() - started, 3)
     return {"exit_code": code, "seconds": seconds, "output": program.output, "output_bytes": program.output_bytes}
+
+
+def of_the_run() -> dict[str, str]:
+    """``SCHEDULE``, ``RUN``, ``DUE`` and the like, if a worker of this service runs the task for a schedule."""
+    known = getattr(current_task, "scheduler_environment", None) if current_task else None
+    return known() if known else {}
 
 
 def is_argument_list(value: object) -> bool:

@@ -14,6 +14,7 @@ from scheduler.timing.errors import TimingError
 from scheduler.timing.instants import parse_instant
 from scheduler.timing.meant import meant_fields
 from scheduler.timing.notes import clock_changes, uneven_every
+from scheduler.timing.previous import previous_due
 from scheduler.timing.redbeat import from_redbeat, to_redbeat
 from scheduler.timing.segments import LATEST
 from scheduler.timing.zones import get_zone, zone_names
@@ -34,6 +35,7 @@ __all__ = [
     "meant_fields",
     "parse_duration",
     "parse_instant",
+    "previous_due",
     "to_redbeat",
     "uneven_every",
     "zone_names",

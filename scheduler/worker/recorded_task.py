@@ -14,6 +14,7 @@ from scheduler.references import CannotFill, Filled
 from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, header, run_of
 from scheduler.worker import endings
 from scheduler.worker.check_ins import open_check_in
+from scheduler.worker.current import current_run
 from scheduler.worker.limits import CannotKeepLimit, as_limit, limited, refuse_unkept
 from scheduler.worker.recorder import GivenUp, NoFlaskApp, Recorder
 
@@ -91,6 +92,11 @@ class RecordedTask(Task):
             self.scheduler_recorder.count_delivery(self)
         elif not self.scheduler_recorder.claim(self, run_id):
             raise Ignore
+
+    def scheduler_environment(self) -> dict[str, str]:
+        """What a program of this run may know of it, as environment variables; nothing in a plain call."""
+        run = current_run()
+        return run.environment() if run is not None else {}
 
     def end_early(self, run_id: str | None, ended: Exception) -> None:
         """Close the run of a body that ended in a way for which Celery sends no signal."""

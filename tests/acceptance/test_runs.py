@@ -11,6 +11,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,13 @@ TASKS = """
     def add(a, b):
         begin("add")
         return a + b
+
+
+    @shared_task(name="runs.who")
+    def who():
+        import scheduler
+        run = scheduler.current_run()
+        return run.environment() | {"zone": str(run.due.tzinfo), "manual": run.manual}
 
 
     @shared_task(name="runs.fail")
@@ -376,6 +384,33 @@ def test_a_request_of_the_file_is_sent_and_its_answer_is_the_result(shop: Shop) 
         thread.join()
     assert (run.outcome, run.task) == ("failed", "scheduler.tasks.http_request")
     assert run.result == f"TaskFailed: GET {url} answered 404 Gone, and not 200-299\nthere"
+
+
+def test_a_body_knows_its_run_in_the_zone_of_its_schedule(shop: Shop) -> None:
+    fields: dict[str, Any] = {"every": None, "cron": "30 2 * * *", "timezone": "Asia/Tokyo", "timeout": "5m"}
+    entry = shop.add("runs.who", **fields)
+    due = datetime(2026, 1, 5, 17, 30, tzinfo=UTC)
+    shop.client.set(shop.keys.lock, "ours")
+    commit(shop.dispatcher, [Due(entry, entries.job(entry), Decision((due,), due=entry.due), entry.due)])
+    run = shop.ended(run_id(entry.name, due))
+    told = json.loads(run.result)
+    assert told.pop("DEADLINE").endswith("+09:00")
+    assert told == {
+        "SCHEDULE": entry.name,
+        "RUN": run.id,
+        "DUE": "2026-01-06T02:30:00+09:00",
+        "PREVIOUS_DUE": "2026-01-05T02:30:00+09:00",
+        "ATTEMPT": "1",
+        "zone": "Asia/Tokyo",
+        "manual": False,
+    }
+
+
+def test_a_program_knows_its_run_from_its_environment(shop: Shop) -> None:
+    run = shop.run(None, shell='echo "$SCHEDULE" "$RUN" "$ATTEMPT" "$MORE" "${DUE%T*}"', environment={"MORE": "own"})
+    day = from_seconds(run.due).date().isoformat()
+    assert f"{run.schedule} {run.id} 1 own {day}\\n" in run.result
+    assert run.manual
 
 
 def test_a_program_of_a_schedule_is_limited_by_the_timeout_of_the_schedule_alone(shop: Shop) -> None:

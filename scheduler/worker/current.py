@@ -1,0 +1,85 @@
+"""What the body of a task may know of its run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from celery import current_task
+
+from scheduler.errors import NotFound
+from scheduler.sending.headers import run_of
+from scheduler.storage import entries
+from scheduler.storage.entries import DamagedEntry
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.ledger import Ledger
+from scheduler.storage.store import Store
+from scheduler.timing import Timing, previous_due
+
+
+@dataclass(frozen=True)
+class CurrentRun:
+    """The run that the calling task belongs to; instants are in the schedule's time zone."""
+
+    name: str  #: of the schedule
+    run_id: str
+    due: datetime  #: also of a run that is caught up; of a manual run, when it was asked for
+    previous_due: datetime | None  #: the due instant before; None for the first
+    attempt: int  #: 1 for the first, more for a retry and after a lost worker
+    deadline: datetime | None  #: when its `timeout` ends it; None without one
+    manual: bool  #: whether a person asked for it
+
+    def environment(self) -> dict[str, str]:
+        """The same for a program, as environment variables; what there is none of is left out."""
+        values = {
+            "SCHEDULE": self.name,
+            "RUN": self.run_id,
+            "DUE": self.due.isoformat(),
+            "PREVIOUS_DUE": self.previous_due.isoformat() if self.previous_due else "",
+            "ATTEMPT": str(self.attempt),
+            "DEADLINE": self.deadline.isoformat() if self.deadline else "",
+        }
+        return {name: value for name, value in values.items() if value}
+
+
+def current_run() -> CurrentRun | None:
+    """The run of a schedule that the calling task belongs to; None in a plain call, and outside of tasks.
+
+    Reads the ledger and the schedule, so that a body which does not ask costs nothing.
+    """
+    request = current_task.request if current_task else None
+    identity = run_of(request)
+    recorder = getattr(current_task, "scheduler_recorder", None) if identity else None
+    return None if recorder is None else read(recorder.ledger, str(identity), request)
+
+
+def read(ledger: Ledger, identity: str, request: Any) -> CurrentRun | None:
+    """The run as the ledger and the schedule have it; None if the ledger lost it."""
+    try:
+        run = ledger.get(identity)
+    except NotFound:
+        return None
+    timing = timing_of(ledger, run.schedule)
+    zone = ZoneInfo(timing.zone) if timing else UTC
+    due = from_seconds(run.due)
+    before = previous_due(timing, due) if timing else None
+    limit = (getattr(request, "timelimit", None) or (None,))[0]
+    return CurrentRun(
+        name=run.schedule,
+        run_id=identity,
+        due=due.astimezone(zone),
+        previous_due=before.astimezone(zone) if before else None,
+        attempt=run.attempt,
+        deadline=from_seconds(run.started + limit).astimezone(zone) if limit and run.started else None,
+        manual=run.manual,
+    )
+
+
+def timing_of(ledger: Ledger, name: str) -> Timing | None:
+    """The timing of the schedule; None if it is gone or cannot be read."""
+    try:
+        return entries.job(Store(ledger.client, ledger.keys).get(name)).timing
+    except (NotFound, DamagedEntry):
+        return None
