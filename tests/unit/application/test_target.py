@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
+from celery.app import app_or_default
 
 from scheduler import celeryapp
 from scheduler.application.target import celery_target, misnamed_settings
@@ -22,6 +23,7 @@ Module = Callable[[str], str]
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Module]:
     """Makes the module `theirs` of a text."""
     monkeypatch.syspath_prepend(tmp_path)
+    before = app_or_default()
 
     def made(text: str) -> str:
         (tmp_path / "theirs.py").write_text("from celery import Celery\n" + textwrap.dedent(text))
@@ -29,6 +31,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Module]:
 
     yield made
     sys.modules.pop("theirs", None)
+    before.set_current()  # each Celery() of a test has made itself the current one
 
 
 NAMED = {
