@@ -72,10 +72,10 @@ def untaken_queues(service: Service, declared: Mapping[str, Declared]) -> Iterat
 
 def queue_of(app: Celery, declared: Declared) -> str:
     """The queue that a schedule's runs go to."""
-    schedule = declared.schedule
-    queue = schedule.queue or getattr(app.tasks.get(schedule.task), "queue", None)
+    task = declared.schedule.call.task
+    queue = declared.schedule.queue or getattr(app.tasks.get(task), "queue", None)
     try:
-        return str(queue or app.amqp.router.route({}, schedule.task)["queue"].name)
+        return str(queue or app.amqp.router.route({}, task)["queue"].name)
     except QueueNotFound as error:
         return str(error).rpartition(" ")[2]
 
