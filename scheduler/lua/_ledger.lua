@@ -133,9 +133,9 @@ local function asked_to_stop(prefix, id)
   return type(why) == 'string' and why
 end
 
--- End a run that a person stopped. Its error is only how the body was stopped; what it printed is kept.
+-- End a run that a person stopped. The first line of its error only says how the body was stopped; what it printed follows.
 local function stop_run(run, why, now)
-  run.outcome, run.finished, run.result = 'stopped', now, nil
+  run.outcome, run.finished, run.result = 'stopped', now, string.match(run.result or '', '^[^\n]*\n(.*)$')
   because(run, 'stopped', why)
 end
 

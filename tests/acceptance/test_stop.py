@@ -103,14 +103,13 @@ def test_a_body_that_does_not_end_is_killed_and_its_process_replaced(shop: Shop,
     assert shop.began("deaf") == 1
 
 
-def test_a_program_ends_with_all_that_it_started(shop: Shop, tmp_path: Path) -> None:
+def test_a_program_ends_with_all_that_it_started_and_its_output_is_kept(shop: Shop, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    entry = shop.add(
-        "scheduler.tasks.run_command", ["sh", "-c", f"sleep 600 & echo $! > {pid}.new; mv {pid}.new {pid}; wait"]
-    )
-    identity = shop.dispatcher.run_now(entry, "ann")
+    line = f"echo half done; sleep 600 & echo $! > {pid}.new; mv {pid}.new {pid}; wait"
+    identity = shop.send("scheduler.tasks.run_command", ["sh", "-c", line])
     until(pid.exists, 60, "the program runs")
-    assert stop(shop, identity).outcome == "stopped"
+    run = stop(shop, identity)
+    assert (run.outcome, run.result) == ("stopped", "half done\n")
     until(lambda: not is_alive(int(pid.read_text())), 60, "the program's child is gone")
 
 
