@@ -34,7 +34,7 @@ class Presence:
         app, now = self.consumer.app, time.time()
         tasks = tuple(name for name in list(app.tasks) if not name.startswith("celery."))
         queues, busy = tuple(app.amqp.queues.consume_from), len(state.active_requests)
-        slots = int(self.consumer.pool.num_processes)
+        slots = slots_of(self.consumer.pool)
         worker = Worker(self.consumer.hostname, now, self.every, queues, tasks, slots, busy, __version__)
         modules = report(self.client, self.keys, worker)
         if modules is not None:
@@ -45,3 +45,11 @@ class Presence:
         self.has_left = True
         with suppress(RedisError):
             leave(self.client, self.keys, self.consumer.hostname)
+
+
+def slots_of(pool: Any) -> int:
+    """How many bodies a pool of Celery's can run at once; 0 when it has ended, which it does before its worker."""
+    try:
+        return int(pool.num_processes)
+    except AttributeError:
+        return 0
