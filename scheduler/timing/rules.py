@@ -65,15 +65,10 @@ class AfterLast:
         due = instant + self.step
         if self.clock is None:
             return due
-        wall = self.clock.wall(due).replace(microsecond=0)
-        # As Celery's own: a step of days is due at midnight, one of hours at the full hour.
-        if self.step >= timedelta(days=1):
-            wall = wall.replace(hour=0, minute=0, second=0)
-        elif self.step >= timedelta(hours=1):
-            wall = wall.replace(minute=0, second=0)
-        elif self.step >= timedelta(minutes=1):
-            wall = wall.replace(second=0)
-        rounded = due - (self.clock.wall(due) - wall)
+        from celery.utils.time import remaining  # not for every import: only other programs' entries need it
+
+        start = instant.astimezone(self.clock.zone)
+        rounded: datetime = instant + remaining(start, self.step, start, relative=True)
         if rounded > instant:
             return rounded
         # Celery runs a step below a second at once, and again one step later.

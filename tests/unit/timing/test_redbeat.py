@@ -78,6 +78,27 @@ def test_a_relative_interval_of_seconds_is_rounded_as_celery_does(every: float, 
     assert began + rest == due or rest <= timedelta(0)
 
 
+@pytest.mark.parametrize(
+    ("zone", "every", "last", "expected"),
+    [
+        ("Europe/Berlin", timedelta(days=1), "2026-10-25T00:00", ["2026-10-26T00:00", "2026-10-27T00:00"]),
+        ("Europe/Berlin", timedelta(days=7), "2026-10-24T00:00", ["2026-10-31T00:00", "2026-11-07T00:00"]),
+        ("America/New_York", timedelta(days=1), "2026-03-07T23:30", ["2026-03-08T00:00", "2026-03-09T00:00"]),
+        ("Australia/Lord_Howe", timedelta(hours=1), "2026-10-04T01:15", ["2026-10-04T02:30", "2026-10-04T03:00"]),
+    ],
+)
+def test_a_relative_interval_keeps_to_the_wall_through_clock_changes(
+    zone: str, every: timedelta, last: str, expected: list[str]
+) -> None:
+    def instant(text: str) -> datetime:
+        return datetime.fromisoformat(text).replace(tzinfo=get_zone(zone)).astimezone(UTC)
+
+    timing = from_redbeat(written(schedule(run_every=every, relative=True)), zone)
+    first = timing.next_due(instant(last))
+    assert first is not None
+    assert [first, timing.next_due(first)] == [instant(text) for text in expected]
+
+
 def test_a_crontab_ands_its_day_fields() -> None:
     timing = from_redbeat(written(crontab(minute="0", hour="9", day_of_month="13", day_of_week="fri")), "UTC")
     assert timing.next_due(JANUARY) == datetime(2026, 2, 13, 9, tzinfo=UTC)
