@@ -127,14 +127,15 @@ local function expire(run, now)
   end
 end
 
--- Who asked to stop this running run, and why; nil if nobody did. pcall: the key may be another program's.
+-- Who asked to stop this run, and why; false without such a request. pcall: the key may be another program's.
 local function asked_to_stop(prefix, id)
   local why = redis.pcall('HGET', stops_key(prefix), id)
   return type(why) == 'string' and why
 end
 
 -- End a run that a person stopped. The first line of its error only says how the body was stopped; what it printed follows.
-local function stop_run(run, why, now)
+local function stop_run(prefix, id, run, why, now)
+  redis.pcall('HDEL', stops_key(prefix), id)
   run.outcome, run.finished, run.result = 'stopped', now, string.match(run.result or '', '^[^\n]*\n(.*)$')
   because(run, 'stopped', why)
 end

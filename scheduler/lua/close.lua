@@ -21,7 +21,7 @@ for i = 8, #ARGV, 2 do run[ARGV[i]] = ARGV[i + 1] end
 local why = outcome ~= 'succeeded' and asked_to_stop(prefix, id)
 if why then
   outcome = 'stopped'
-  stop_run(run, why, tonumber(run.finished or '0') > 0 and run.finished or redis_time())
+  stop_run(prefix, id, run, why, tonumber(run.finished or '0') > 0 and run.finished or redis_time())
 end
 if run.reason == 'expired' then expire(run, run.finished) end
 write_run(prefix, ledger, id, run)

@@ -44,7 +44,7 @@ local function settle(id, queue, payload, ends, reason)
   end
   run.outcome, run.finished = 'lost', ARGV[2]
   because(run, reason)
-  if why then stop_run(run, why, ARGV[2]) end
+  if why then stop_run(prefix, id, run, why, ARGV[2]) end
   write_run(prefix, ledger, id, run)
   note_end(prefix, ledger, id, run)
   set_open(ledger, id, nil)

@@ -12,7 +12,7 @@ if run.outcome == 'running' then
   return 'asked'
 end
 if run.outcome ~= 'queued' then return run.outcome end
-stop_run(run, ARGV[4], ARGV[3])
+stop_run(prefix, id, run, ARGV[4], ARGV[3])
 write_run(prefix, ledger, id, run)
 note_end(prefix, ledger, id, run)
 redis.call('ZREM', leases_key(prefix), id)

@@ -72,6 +72,7 @@ def test_however_its_body_ends_it_is_stopped_and_its_schedule_is_as_well_as_befo
     ended = shop.ledger.get(run.id)
     assert (ended.outcome, ended.detail, ended.result, ended.traceback) == ("stopped", WHY, "", "half done")
     assert abs(ended.finished - time.time()) < 60
+    assert not client.exists(keys.stops), "nothing is left to stop"
     assert failing(client, keys, 10)[0] == 0
 
 
