@@ -17,12 +17,11 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from scheduler.events import emit
 from scheduler.model import read_run_id
-from scheduler.storage import entries
 from scheduler.storage.ledger import Ledger
-from scheduler.storage.store import Store
 from scheduler.timing import Timing
 from scheduler.timing.cron.expression import Cron
 from scheduler.timing.rules import AfterLast, Every, OnTheClock
+from scheduler.worker.current import timing_of
 
 UNITS = {"day": timedelta(days=1), "hour": timedelta(hours=1), "minute": timedelta(minutes=1)}
 
@@ -40,8 +39,8 @@ def open_check_in(request: Context, run_id: str, ledger: Ledger) -> None:
     try:
         if sys.modules["sentry_sdk.utils"].match_regex_list(name, integration.exclude_beat_tasks):
             return
-        monitor = monitor_of(entries.job(Store(ledger.client, ledger.keys).get(name)).timing)
-        if monitor is not None:
+        timing = timing_of(ledger, name)
+        if timing and (monitor := monitor_of(timing)):
             request.headers.pop("headers", None)  # sentry-sdk's own, from the sending: they would win over these
             request.headers.update(opened(sys.modules["sentry_sdk.crons"], name, monitor))
     except SoftTimeLimitExceeded:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from celery import current_task
 
@@ -16,7 +15,7 @@ from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
-from scheduler.timing import Timing, previous_due
+from scheduler.timing import Timing, get_zone, previous_due
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def read(ledger: Ledger, identity: str, request: Any) -> CurrentRun | None:
     except NotFound:
         return None
     timing = timing_of(ledger, run.schedule)
-    zone = ZoneInfo(timing.zone) if timing else UTC
+    zone = get_zone(timing.zone) if timing else UTC
     due = from_seconds(run.due)
     before = previous_due(timing, due) if timing else None
     limit = (getattr(request, "timelimit", None) or (None,))[0]

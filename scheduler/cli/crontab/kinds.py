@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
-SURE_USERS = frozenset({"root", "www-data", "nobody", "daemon", "apache", "_www"})  #: no program has such a name
+SURE_USERS = frozenset({"root", "www-data", "nobody", "daemon", "apache", "_www"})  #: names of users that no program has
 USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?")
 USER_TITLE = re.compile(r"#.*\b(dow|dayofweek|command)\b", re.IGNORECASE)
 NAMES = "sun|mon|tue|wed|thu|fri|sat|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
@@ -57,6 +58,7 @@ def foreign(when: str, user: str, rest: str, *, system: bool, seems_system: bool
 
 
 def at_most(size: int, step: re.Match[str]) -> str:
+    """A step as it is written, or that of the whole field if it is larger."""
     return f"/{min(int(step[1][:9]), size)}"
 
 
@@ -72,5 +74,5 @@ def as_cron_reads(when: str) -> tuple[str, list[str]]:
             notes.append(
                 f"the step of the {name} {fields[index]} is larger than the field: it has its first value only"
             )
-            fields[index] = STEP.sub(lambda step, size=size: f"/{min(int(step[1][:9]), size)}", fields[index])  # type: ignore[misc]
+            fields[index] = STEP.sub(partial(at_most, size), fields[index])
     return " ".join(fields), notes
