@@ -175,7 +175,7 @@ class Environment:
         return self.get(name).strip() or default
 
     def word(self, name: str, *valid: str) -> str:
-        """One of the valid words, the first of which is the default; raises ConfigurationError."""
+        """One of the valid words; the first is the default. Raises ConfigurationError."""
         text = self.text(name, valid[0])
         if text not in valid:
             raise ConfigurationError(f"{name}={text!r} is not valid: use {' or '.join(valid)}")

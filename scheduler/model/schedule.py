@@ -67,7 +67,7 @@ class Policies(Noun):
         "`expires`, or 5 minutes without it.",
     )
     slow_after: Annotated[Duration | None, NONE] = Field(
-        None, description="Send an alert if a run takes longer than this; `none` for never. The run goes on."
+        None, description="Send an alert if a run takes longer than this; `none` for never. The run is not stopped."
     )
     timeout: Annotated[Duration | None, NONE] = Field(
         None, description="Stop a run that takes longer; it has failed, as `time limit`. `none` for no limit."

@@ -165,7 +165,7 @@ def test_a_webhook_that_hangs_and_a_mail_server_that_refuses_delay_no_other_sink
             def meanwhile() -> list[Run]:
                 return [run for run in ledger.runs("good") if ends - SEND_TIMEOUT_S < run.due < run.sent < ends]
 
-            until(lambda: [run.outcome for run in meanwhile()].count("succeeded") >= 5, 60, "runs go on meanwhile")
+            until(lambda: [run.outcome for run in meanwhile()].count("succeeded") >= 5, 60, "runs succeed meanwhile")
             chat.slow.set()
     assert b"Subject: bad failed" in taking.mails[0]
     assert refusing.mails == []
