@@ -81,7 +81,7 @@ class Catalogue:
         """Every schedule as it is now. What another program changed in one is seen when the leader takes it over."""
         with self._lock:
             now = position(self.store.client, self.store.keys)
-            if now != self._position:
+            if now != self._position or self._is_old():
                 self.view = self._renewed(now)
                 self._position = now
             return self.view
@@ -106,9 +106,12 @@ class Catalogue:
     def _changed(self, now: Position) -> set[str] | None:
         """The names that were changed since the last look; None if all have to be read."""
         before = self._position
-        if before is None or now.revision < before.revision or time.monotonic() - self._read_at > MAX_AGE_S:
+        if before is None or now.revision < before.revision or self._is_old():
             return None
         return revised_since(self.store.client, self.store.keys, before.revision)
+
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._read_at > MAX_AGE_S
 
     def _with(self, kept: dict[str, Kept], names: Iterable[str]) -> View:
         """A view of ``kept`` and of those of these names that have an entry."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from scheduler import changes
-from scheduler.status.catalogue import FOREVER, Catalogue
+from scheduler.status.catalogue import FOREVER, MAX_AGE_S, Catalogue
 from scheduler.storage import health
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
@@ -83,6 +85,19 @@ def test_a_reader_that_is_too_far_behind_reads_everything(
     edit(store, "b", description="second")
     client.zrem(keys.revised, "a")  # as if ten thousand others had pushed it out
     assert catalogue.look().matching("first", "") == ["a"]
+
+
+def test_everything_is_read_again_after_an_hour_for_what_others_changed_without_a_word(
+    catalogue: Catalogue, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.hset(keys.entry("a"), "error", "set aside by an older release")
+    assert not catalogue.look().held
+    later = time.monotonic() + MAX_AGE_S + 1
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert list(catalogue.look().held) == ["a"]
+    reads(client)
+    catalogue.look()
+    assert reads(client) == 0, "the next hour begins"
 
 
 def test_a_redis_that_lost_its_data_is_read_again(catalogue: Catalogue, store: Store, client: Client) -> None:

@@ -131,8 +131,15 @@ class Facts:
     def sinks(self) -> dict[str, SinkState]:
         """How deliveries go, by sink of the last good schedule file; one that never got an alert has an empty state."""
         states = sink_states(self.client, self.keys)
-        declared = read_or(frozenset[str](), sink_names, self.file.get("alerts", ""))
-        return {name: states.get(name, SinkState()) for name in sorted(declared)}
+        return {name: states.get(name, SinkState()) for name in sorted(self.declared("sinks"))}
+
+    def declared(self, part: str) -> frozenset[str]:
+        """The names in ``sinks`` or ``pings`` of the last good schedule file."""
+
+        def names(text: str) -> frozenset[str]:
+            return frozenset(mapping(mapping(loads(text)).get(part, {})))
+
+        return read_or(frozenset[str](), names, self.file.get("alerts", ""))
 
     @property
     def taken_queues(self) -> frozenset[str]:
@@ -156,8 +163,3 @@ def names(text: str) -> frozenset[str]:
     if not isinstance(found, list):
         raise ValueError("names are a list")
     return frozenset(map(str, found))
-
-
-def sink_names(text: str) -> frozenset[str]:
-    """The sinks of the stored ``alerts``; raises ValueError or TypeError."""
-    return frozenset(mapping(mapping(loads(text)).get("sinks", {})))
