@@ -138,6 +138,7 @@ def test_the_real_command_line_names_itself() -> None:
 NO_MESSAGES = ("command_name.py", "__main__.py", "environment.py")  #: the name itself, old Pythons, a script
 
 
+@pytest.mark.slow
 def test_no_message_holds_the_name_of_one_way_to_start() -> None:
     literals = [
         f"{path.relative_to(ROOT)}: {text}"

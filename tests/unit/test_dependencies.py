@@ -8,6 +8,8 @@ import sys
 import tomllib
 from importlib.metadata import packages_distributions
 
+import pytest
+
 from tests.support.upstream import LIBRARIES, PACKAGE, ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -38,6 +40,7 @@ REQUIRED = declared(PROJECT["dependencies"])
 OPTIONAL = declared([line for extra in PROJECT["optional-dependencies"].values() for line in extra])
 
 
+@pytest.mark.slow
 def test_every_import_is_declared_and_every_dependency_is_imported() -> None:
     distributions = packages_distributions()
     needed = {

@@ -114,6 +114,7 @@ def test_every_key_has_a_description() -> None:
         assert all(value.get("description") for value in noun["properties"].values())
 
 
+@pytest.mark.slow
 def test_examples_pass_their_own_schema_and_defaults_read_as_the_file_writes_them() -> None:
     schema = json_schema.schema()
     for noun in (Schedule, Policies):

@@ -89,6 +89,7 @@ def test_ten_thousand_expressions_are_due_when_a_walk_minute_by_minute_says(
         assert list(due_between(timing, begin - timedelta(seconds=1), end)) == expected, (zone, text)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(MOMENTS), EXPRESSIONS, st.integers(0, HOURS * 3600 - 1), st.sampled_from([0, 1, 500_000]))
 def test_next_from_any_instant_is_the_neighbour_on_the_walk(
