@@ -1,4 +1,4 @@
--- Counters of all schedules together, for metrics: one hash of whole numbers that only grow. This is put in front of _ledger.lua.
+-- Counters of all schedules together, for metrics: one hash of whole numbers that only grow. This is put behind _keys.lua.
 -- Its fields, which storage/counters.py reads:
 --   'due', 'sent', 'skipped:<reason>'
 --   'started:<bucket>' by how late a first attempt began, 'late_ms' the sum of it

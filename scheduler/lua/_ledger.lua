@@ -1,61 +1,10 @@
--- What several scripts share: key names, the ledger, queues. It is put in front of each of them.
--- <prefix>:ledger:<name> is a hash: a schedule's runs, each a JSON object of texts under its id, and beside them
---   ':last' the id of the row that was added last, ':open' the runs that are queued or running (lines 'deadline id' or 'running id';
---   after its deadline a queued run counts as gone), ':waiting' the run that `overlap: queue` holds back,
---   ':floor' the latest due instant of an ended run that was trimmed, ':health' what its ended runs say and ':slow' since when
---   they take too long, see _health.lua.
--- <prefix>:failing holds the failing schedules; its score is since when.
--- <prefix>:outcomes holds every schedule; its score is the number in OUTCOMES of the row that was added last to its ledger.
--- <prefix>:went_wrong holds the ids of the runs that failed or were lost; the score is the due instant.
--- <prefix>:quarantined holds the entries with an error.
--- <prefix>:revised holds the names that were changed last; its score is the revision counter, for readers that keep something of each.
--- <prefix>:stuck holds the schedules whose newest run expired before a worker took it; its score is the first due instant of these.
--- <prefix>:slow holds the id of every running run whose schedule has `slow_after`; its score is when the run becomes slow.
--- <prefix>:sent:<queue> holds the id of every run whose message was pushed there and that no worker claimed yet; its score is the
---   time of the push by Redis's clock. <prefix>:queues holds those queues.
--- <prefix>:leases holds the id of every running run; its score is the end of its worker's lease. Before a worker claims it, a run that
---   expires is there too; its score is the time when it does.
-
+-- What several scripts share: the ledger and the queues. This is put behind _keys.lua and _counters.lua.
 local CHANGED_TTL_S = 86400 -- the leader reads the names within seconds; without a leader they must not pile up
 local LEASES_TTL_S = 30 * 86400
 local SENT_TTL_S = 30 * 86400 -- longer than any message waits in a queue
 
--- Key names, as in storage/keys.py; a test compares them.
-local function ledger_key(prefix, name) return prefix .. ':ledger:' .. name end
-local function failing_key(prefix) return prefix .. ':failing' end
-local function stuck_key(prefix) return prefix .. ':stuck' end
-local function pings_key(prefix) return prefix .. ':pings' end
-local function slow_key(prefix) return prefix .. ':slow' end
-local function stops_key(prefix) return prefix .. ':stops' end
-local function outcomes_key(prefix) return prefix .. ':outcomes' end
-local function went_wrong_key(prefix) return prefix .. ':went_wrong' end
-local function quarantined_key(prefix) return prefix .. ':quarantined' end
-local function revised_key(prefix) return prefix .. ':revised' end
-local function health_changes_key(prefix) return prefix .. ':health_changes' end
-local function told_key(prefix) return prefix .. ':told' end
-local function alert_outbox_key(prefix, sink) return prefix .. ':alerts:' .. sink end
-local function leases_key(prefix) return prefix .. ':leases' end
-local function sent_key(prefix, queue) return prefix .. ':sent:' .. queue end
-local function queues_key(prefix) return prefix .. ':queues' end
-local function history_key(prefix, name) return prefix .. ':history:' .. name end
-local function moved_key(prefix, name) return prefix .. ':moved:' .. name end
-local function outbox_key(prefix) return prefix .. ':outbox' end
-local function wake_key(prefix) return prefix .. ':wake' end
-local function forgotten_key(prefix) return prefix .. ':forgotten' end
-local function commits_key(prefix) return prefix .. ':commits' end
-local function counters_key(prefix) return prefix .. ':counters' end
-local function revision_key(prefix) return prefix .. ':revision' end
-local function changed_key(prefix) return prefix .. ':changed' end
-
 -- One counter for all entries: a name that was removed and created again never meets its old revision.
 local function next_revision(prefix) return redis.call('INCR', revision_key(prefix)) end
-
--- Call a command with all of these arguments, 1000 at a time: Lua's stack holds about 8000.
-local function in_parts(command, key, arguments)
-  for at = 1, #arguments, 1000 do
-    redis.call(command, key, unpack(arguments, at, math.min(at + 999, #arguments)))
-  end
-end
 
 -- Note for readers that keep something of each entry that these were changed; see storage/revised.py.
 -- pcall: another program's key in the place of an index must not end a script halfway.
@@ -152,8 +101,6 @@ local function drop_expired(prefix, queue)
   end
 end
 
-local function name_of(prefix, ledger) return string.sub(ledger, #ledger_key(prefix, '') + 1) end
-
 -- The numbers by which :outcomes is sorted, as in storage/outcomes.py; a schedule that has no row yet is new.
 local OUTCOMES = {new = 0, queued = 1, running = 2, succeeded = 3, failed = 4, lost = 5, skipped = 6, stopped = 7, unreadable = 8}
 local function number_of(outcome) return OUTCOMES[outcome] or OUTCOMES.unreadable end
@@ -179,12 +126,6 @@ local function write_outcomes(prefix)
   pcall(in_parts, 'ZADD', outcomes_key(prefix), last_outcomes)
   redis.pcall('EXPIRE', outcomes_key(prefix), INDEX_TTL_S)
   last_outcomes = {}
-end
-
--- Which of two messages is older can only be told by one clock, and beats on several hosts have several.
-local function redis_time()
-  local time = redis.call('TIME')
-  return string.format('%d.%06d', time[1], time[2])
 end
 
 -- Remember that no worker has claimed these runs yet: time, id…

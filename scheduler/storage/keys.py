@@ -33,7 +33,7 @@ class Keys:
         return entry_key.removeprefix(self.prefix)
 
     def ledger(self, name: str) -> str:
-        """Hash of a schedule's runs, see ``_ledger.lua``."""
+        """Hash of a schedule's runs, see ``_keys.lua``."""
         return f"{self.prefix}:ledger:{name}"
 
     def moved(self, name: str) -> str:
@@ -126,11 +126,11 @@ class Keys:
 
     @property
     def queues(self) -> str:
-        """Queues of runs that no worker claimed yet, see ``_ledger.lua``."""
+        """Queues of runs that no worker claimed yet, see ``_keys.lua``."""
         return f"{self.prefix}:queues"
 
     def sent(self, queue: str) -> str:
-        """Sorted set of the runs that no worker claimed yet, by when they were pushed, see ``_ledger.lua``."""
+        """Sorted set of the runs that no worker claimed yet, by when they were pushed, see ``_keys.lua``."""
         return f"{self.prefix}:sent:{queue}"
 
     @property

@@ -36,10 +36,10 @@ def python(*names: str) -> ast.Module:
 
 def test_lua_and_python_build_the_same_key_names(client: Client) -> None:
     keys = Keys("some:prefix:")
-    functions = re.findall(r"^local function (\w+)_key\(prefix(, \w+)?\)", LUA["_ledger"], re.MULTILINE)
+    functions = re.findall(r"^local function (\w+)_key\(prefix(, \w+)?\)", LUA["_keys"], re.MULTILINE)
     assert len(functions) > 5
     for name, argument in functions:
-        text = LUA["_ledger"] + f"return {name}_key(ARGV[1]{', ARGV[2]' if argument else ''})"
+        text = LUA["_keys"] + f"return {name}_key(ARGV[1]{', ARGV[2]' if argument else ''})"
         built = Script(client, text)(args=[keys.prefix, "a name"])
         assert built == (getattr(keys, name)("a name") if argument else getattr(keys, name))
 

@@ -1,0 +1,59 @@
+-- What the keys hold, their names, and what every other part needs. This is put in front of each script, before _counters.lua.
+-- <prefix>:ledger:<name> is a hash: a schedule's runs, each a JSON object of texts under its id, and beside them
+--   ':last' the id of the row that was added last, ':open' the runs that are queued or running (lines 'deadline id' or 'running id';
+--   after its deadline a queued run counts as gone), ':waiting' the run that `overlap: queue` holds back,
+--   ':floor' the latest due instant of an ended run that was trimmed, ':health' what its ended runs say and ':slow' since when
+--   they take too long, see _health.lua.
+-- <prefix>:failing holds the failing schedules; its score is since when.
+-- <prefix>:outcomes holds every schedule; its score is the number in OUTCOMES of the row that was added last to its ledger.
+-- <prefix>:went_wrong holds the ids of the runs that failed or were lost; the score is the due instant.
+-- <prefix>:quarantined holds the entries with an error.
+-- <prefix>:revised holds the names that were changed last; its score is the revision counter, for readers that keep something of each.
+-- <prefix>:stuck holds the schedules whose newest run expired before a worker took it; its score is the first due instant of these.
+-- <prefix>:slow holds the id of every running run whose schedule has `slow_after`; its score is when the run becomes slow.
+-- <prefix>:sent:<queue> holds the id of every run whose message was pushed there and that no worker claimed yet; its score is the
+--   time of the push by Redis's clock. <prefix>:queues holds those queues.
+-- <prefix>:leases holds the id of every running run; its score is the end of its worker's lease. Before a worker claims it, a run that
+--   expires is there too; its score is the time when it does.
+
+-- Key names, as in storage/keys.py; a test compares them.
+local function ledger_key(prefix, name) return prefix .. ':ledger:' .. name end
+local function failing_key(prefix) return prefix .. ':failing' end
+local function stuck_key(prefix) return prefix .. ':stuck' end
+local function pings_key(prefix) return prefix .. ':pings' end
+local function slow_key(prefix) return prefix .. ':slow' end
+local function stops_key(prefix) return prefix .. ':stops' end
+local function outcomes_key(prefix) return prefix .. ':outcomes' end
+local function went_wrong_key(prefix) return prefix .. ':went_wrong' end
+local function quarantined_key(prefix) return prefix .. ':quarantined' end
+local function revised_key(prefix) return prefix .. ':revised' end
+local function health_changes_key(prefix) return prefix .. ':health_changes' end
+local function told_key(prefix) return prefix .. ':told' end
+local function alert_outbox_key(prefix, sink) return prefix .. ':alerts:' .. sink end
+local function leases_key(prefix) return prefix .. ':leases' end
+local function sent_key(prefix, queue) return prefix .. ':sent:' .. queue end
+local function queues_key(prefix) return prefix .. ':queues' end
+local function history_key(prefix, name) return prefix .. ':history:' .. name end
+local function moved_key(prefix, name) return prefix .. ':moved:' .. name end
+local function outbox_key(prefix) return prefix .. ':outbox' end
+local function wake_key(prefix) return prefix .. ':wake' end
+local function forgotten_key(prefix) return prefix .. ':forgotten' end
+local function commits_key(prefix) return prefix .. ':commits' end
+local function counters_key(prefix) return prefix .. ':counters' end
+local function revision_key(prefix) return prefix .. ':revision' end
+local function changed_key(prefix) return prefix .. ':changed' end
+
+local function name_of(prefix, ledger) return string.sub(ledger, #ledger_key(prefix, '') + 1) end
+
+-- Call a command with all of these arguments, 1000 at a time: Lua's stack holds about 8000.
+local function in_parts(command, key, arguments)
+  for at = 1, #arguments, 1000 do
+    redis.call(command, key, unpack(arguments, at, math.min(at + 999, #arguments)))
+  end
+end
+
+-- Which of two messages is older can only be told by one clock, and beats on several hosts have several.
+local function redis_time()
+  local time = redis.call('TIME')
+  return string.format('%d.%06d', time[1], time[2])
+end
