@@ -51,7 +51,7 @@ def test_a_call_that_kills_its_process_is_given_up_after_three_times_and_everyon
     assert f"task plain.die, id {call}" in problem
     assert shop.worker.count(f"Gave up the call {call} of plain.die: its worker process died 3 times") == 1
     assert shop.run("scheduler.tasks.log_it", 1, 2).outcome == "succeeded"
-    until(lambda: not shop.client.hlen("unacked"), 10, "its message is gone")
+    until(lambda: not shop.client.hlen("unacked"), 30, "its message is gone")
 
 
 def test_calls_that_redis_delivers_again_are_not_counted_among_the_dead(shop: Shop) -> None:
@@ -60,4 +60,5 @@ def test_calls_that_redis_delivers_again_are_not_counted_among_the_dead(shop: Sh
     shop.client.incrby(shop.keys.deliveries(call), 2)
     shop.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     until(lambda: not shop.client.exists(shop.keys.deliveries(call)), 30, "the worker said that it returned them")
-    shop.app.control.revoke(call, terminate=True)
+    until(lambda: shop.app.control.revoke(call, terminate=True, reply=True), 30, "the worker that is back ends the call")
+    until(lambda: not shop.client.hlen("unacked"), 30, "its message is gone")
