@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Any, cast
 
 import click
 
 from scheduler import __version__
-from scheduler.cli import act, alerts, audit, doctor, export, file, imports, look, runs, service
-from scheduler.cli.common import REFUSAL_WAIT_S, say
+from scheduler.cli.printing import REFUSAL_WAIT_S, say
 from scheduler.command_name import command_name
 from scheduler.errors import Exit, SchedulerError
-from scheduler.settings import Settings
-from scheduler.storage.client import AWAY, REFUSED
-from scheduler.storage.refusals import explain
 
 EPILOG = f"""\b
 examples of COMMAND and its arguments:
@@ -47,25 +45,46 @@ exit codes:
 """
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+#: The modules of this package with the commands that each has.
+MODULES = {
+    "service": ("up", "reload", "test", "password", "install", "uninstall"),
+    "file": ("check", "plan", "apply", "schema"),
+    "look": ("list", "next", "history", "status"),
+    "runs": ("run", "stop"),
+    "act": ("pause", "resume", "skip"),
+    "export": ("export",),
+    "audit": ("audit", "undo"),
+    "imports": ("import",),
+    "doctor": ("doctor", "rebuild"),
+    "alerts": ("alerts",),
+}
+
+
+class Commands(Mapping[str, click.Command]):
+    """Every command by its name, imported when it is asked for: most need neither Celery nor all of the others."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        for module, names in MODULES.items():
+            if name in names:
+                commands: tuple[click.Command, ...] = import_module(f"scheduler.cli.{module}").COMMANDS
+                return next(command for command in commands if command.name == name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for names in MODULES.values() for name in names)
+
+    def __len__(self) -> int:
+        return sum(map(len, MODULES.values()))
+
+
+@click.group(
+    commands=cast("Any", Commands()),
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
 @click.version_option(__version__, prog_name="scheduler")
 def cli() -> None:
     """Scheduled jobs on Celery Beat: declared in schedules.yaml, accounted for in a ledger."""
-
-
-for command in (
-    *service.COMMANDS,
-    *file.COMMANDS,
-    *look.COMMANDS,
-    *runs.COMMANDS,
-    *act.COMMANDS,
-    *export.COMMANDS,
-    *audit.COMMANDS,
-    *imports.COMMANDS,
-    *doctor.COMMANDS,
-    *alerts.COMMANDS,
-):
-    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,13 +99,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.USAGE
     except click.Abort:
         return 130
-    except (*AWAY, *REFUSED) as error:
-        return complain(explain(error, Settings.from_environ()))
-    except SchedulerError as error:
-        return complain(error)
     except BrokenPipeError:
         sys.stderr.close()
         return Exit.OK
+    except Exception as error:
+        known = of_redis(error) or error
+        if not isinstance(known, SchedulerError):
+            raise
+        return complain(known)
+
+
+def of_redis(error: Exception) -> SchedulerError | None:
+    """What to say of a Redis that is away or refuses; None for any other error."""
+    # Only now: importing the client takes longer than most commands that do without it.
+    from scheduler.settings import Settings
+    from scheduler.storage.client import AWAY, REFUSED
+    from scheduler.storage.refusals import explain
+
+    return explain(error, Settings.from_environ()) if isinstance(error, (*AWAY, *REFUSED)) else None
 
 
 def complain(error: SchedulerError) -> int:

@@ -7,8 +7,9 @@ from datetime import datetime
 import click
 
 from scheduler import changes
-from scheduler.cli.common import Service, as_json, local, print_json, say, with_service
+from scheduler.cli.common import Service, as_json, local, with_service
 from scheduler.cli.look import read_instant
+from scheduler.cli.printing import print_json, say
 from scheduler.command_name import with_command_name
 from scheduler.errors import Exit
 from scheduler.status.as_json import detail_json

@@ -17,7 +17,8 @@ from scheduler.alerts.messages import linked, of_service
 from scheduler.alerts.sinks import KINDS
 from scheduler.alerts.sinks.sink import SinkFailed
 from scheduler.changes import Invalid
-from scheduler.cli.common import Service, as_json, print_json, say, with_service
+from scheduler.cli.common import Service, as_json, with_service
+from scheduler.cli.printing import print_json, say
 from scheduler.errors import Exit, NotFound
 from scheduler.validate import validate
 

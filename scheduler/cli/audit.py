@@ -9,7 +9,8 @@ import click
 
 from scheduler.changes import undo as undoing
 from scheduler.changes.plan import compare
-from scheduler.cli.common import Service, as_json, local, print_json, say, with_service
+from scheduler.cli.common import Service, as_json, local, with_service
+from scheduler.cli.printing import print_json, say
 from scheduler.errors import Exit
 
 

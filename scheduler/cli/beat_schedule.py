@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from scheduler.cli.common import Service, counted, say, with_service
+from scheduler.cli.common import Service, with_service
+from scheduler.cli.printing import counted, say
 from scheduler.command_name import schema_comment
 from scheduler.errors import Exit
 from scheduler.printable import printable

@@ -1,10 +1,8 @@
-"""What the commands share: the service's parts, made when first used, and the two ways to print."""
+"""What the commands share: the service's parts, made when first used."""
 
 from __future__ import annotations
 
 import getpass
-import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,7 +12,7 @@ import click
 from celery import Celery
 
 from scheduler.application.brought import Brought
-from scheduler.printable import is_unsafe, printable
+from scheduler.cli.printing import REFUSAL_WAIT_S, say
 from scheduler.registry import Registered
 from scheduler.settings import Settings
 from scheduler.status.problems.problem import ServiceProblem
@@ -24,8 +22,6 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
 from scheduler.timing import get_zone
-
-REFUSAL_WAIT_S = 10.0  #: seconds for which a command waits for a Redis that refuses for now; a failover takes less
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for programs.")
 
@@ -102,36 +98,11 @@ def with_service(command: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def counted(number: int, noun: str) -> str:
-    """``1 warning``, ``2 warnings``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def say(line: str, *, err: bool = False) -> None:
-    """Print one line, whatever text of other people is in it."""
-    click.echo(printable(line), err=err)
-
-
 def say_problems(problems: Iterable[ServiceProblem]) -> None:
     """A line for each problem of the service."""
     for problem in problems:
         since = f" (since {local(problem.since)})" if problem.since else ""
         say(f"{'unknown' if problem.severity == 'unknown' else 'problem'}   {problem}{since}")
-
-
-def print_json(body: object) -> None:
-    """JSON, indented; what a terminal would act on is escaped as JSON escapes it."""
-    text = json.dumps(body, indent=2, ensure_ascii=False)
-    click.echo(re.sub(r"[^ -~\n]", lambda found: json.dumps(found[0])[1:-1] if is_unsafe(found[0]) else found[0], text))
-
-
-def print_table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
-    """Columns as wide as their widest value; the last one as long as it is."""
-    lines = [head, *(tuple(printable(str(cell)) for cell in row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    for line in lines:
-        cells = [cell.ljust(width) for cell, width in zip(line[:-1], widths[:-1], strict=True)]
-        say("  ".join([*cells, line[-1]]).rstrip())
 
 
 def local(instant: datetime | float | None, zone: str = "UTC") -> str:

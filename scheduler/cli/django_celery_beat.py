@@ -12,7 +12,8 @@ import click
 from scheduler.application import django_celery_beat as theirs
 from scheduler.application.brought import Brought
 from scheduler.cli.beat_schedule import schedule_lines
-from scheduler.cli.common import Service, counted, say, with_service
+from scheduler.cli.common import Service, with_service
+from scheduler.cli.printing import counted, say
 from scheduler.command_name import schema_comment
 from scheduler.errors import Exit
 from scheduler.validate import validate_fields

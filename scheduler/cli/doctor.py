@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from scheduler.cli.common import Service, as_json, print_json, say, say_problems, with_service
+from scheduler.cli.common import Service, as_json, say_problems, with_service
+from scheduler.cli.printing import print_json, say
 from scheduler.errors import Exit
 from scheduler.status.as_json import problem_json
 from scheduler.storage import health

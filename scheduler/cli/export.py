@@ -6,7 +6,8 @@ import click
 
 from scheduler.changes import export as exporting
 from scheduler.changes.export import Proposal
-from scheduler.cli.common import Service, as_json, print_json, say, with_service
+from scheduler.cli.common import Service, as_json, with_service
+from scheduler.cli.printing import print_json, say
 from scheduler.errors import CannotWrite, Exit
 
 

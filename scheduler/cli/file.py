@@ -17,7 +17,8 @@ from scheduler.alerts.sinks.sink import SinkFailed
 from scheduler.changes import Checked, Invalid
 from scheduler.changes.followed import CONFIRM, refuse_other_file, replaced_file
 from scheduler.changes.plan import Change, Plan
-from scheduler.cli.common import Service, as_json, counted, print_json, say, with_service
+from scheduler.cli.common import Service, as_json, with_service
+from scheduler.cli.printing import counted, print_json, say
 from scheduler.cli.start import start_problems
 from scheduler.command_name import schema_path
 from scheduler.errors import Exit, RefusedChange, SchedulerError

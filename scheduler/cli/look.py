@@ -11,7 +11,8 @@ import click
 
 from scheduler import timing as timings
 from scheduler.changes import clock
-from scheduler.cli.common import Service, as_json, local, print_json, print_table, say, say_problems, with_service
+from scheduler.cli.common import Service, as_json, local, say_problems, with_service
+from scheduler.cli.printing import print_json, print_table, say
 from scheduler.command_name import is_installed
 from scheduler.errors import Exit
 from scheduler.installation.layout import Layout

@@ -7,7 +7,8 @@ import time
 import click
 
 from scheduler import changes
-from scheduler.cli.common import Service, as_json, print_json, say, with_service
+from scheduler.cli.common import Service, as_json, with_service
+from scheduler.cli.printing import print_json, say
 from scheduler.command_name import with_command_name
 from scheduler.errors import Exit
 from scheduler.model import Run

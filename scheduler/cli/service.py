@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from scheduler import installation
-from scheduler.cli.common import Service, say, with_service
+from scheduler.cli.common import Service, with_service
+from scheduler.cli.printing import say
 from scheduler.errors import Exit
 from scheduler.process import reload as reloading
 

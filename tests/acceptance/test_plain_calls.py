@@ -60,5 +60,5 @@ def test_calls_that_redis_delivers_again_are_not_counted_among_the_dead(shop: Sh
     shop.client.incrby(shop.keys.deliveries(call), 2)
     shop.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     until(lambda: not shop.client.exists(shop.keys.deliveries(call)), 30, "the worker said that it returned them")
-    until(lambda: shop.app.control.revoke(call, terminate=True, reply=True), 30, "the worker that is back ends the call")
+    until(lambda: shop.app.control.revoke(call, terminate=True, reply=True), 30, "the worker is back and ends the call")
     until(lambda: not shop.client.hlen("unacked"), 30, "its message is gone")

@@ -10,9 +10,9 @@ from typing import TextIO
 import click
 from tzlocal import get_localzone_name
 
-from scheduler.cli.common import counted, say
 from scheduler.cli.crontab.reader import Owner, owner_named, read_crontab
 from scheduler.cli.crontab.text import file_lines
+from scheduler.cli.printing import counted, say
 from scheduler.errors import Exit
 from scheduler.timing import get_zone
 from scheduler.timing.errors import TimingError

@@ -18,7 +18,7 @@ from kombu.asynchronous.timer import Timer
 from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
 
-from scheduler.cli import common
+from scheduler.cli import common, printing
 from scheduler.errors import Exit
 from scheduler.sending import message
 from scheduler.settings import Settings
@@ -157,8 +157,8 @@ def test_a_refusal_that_lasts_is_waited_for_as_long_as_the_help_says(shell: Shel
     lack_replicas(own_redis)
     began = time.monotonic()
     assert shell("pause", "job").code == Exit.UNAVAILABLE
-    assert time.monotonic() - began > common.REFUSAL_WAIT_S - 1
-    promise = f"waits up to {common.REFUSAL_WAIT_S:.0f} s"
+    assert time.monotonic() - began > printing.REFUSAL_WAIT_S - 1
+    promise = f"waits up to {printing.REFUSAL_WAIT_S:.0f} s"
     assert f"a command {promise}, and then exits with 69" in " ".join(shell("--help").out.split())
     assert f"A command {promise} for a Redis that refuses for now" in (ROOT / "docs/operations.md").read_text()
 

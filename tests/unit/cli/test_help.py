@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from importlib import import_module
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from scheduler import installation
-from scheduler.cli import EPILOG, cli
+from scheduler.cli import EPILOG, MODULES, cli
+from tests.support.documents import ROOT
 
 COLUMNS = 80
 
@@ -57,3 +61,17 @@ def test_the_examples_are_commands_that_exist() -> None:
     names = {line.split()[0] for line in examples if line.startswith("  ")}
     assert len(names) > 8
     assert names <= set(cli.commands)
+
+
+def test_every_command_of_a_module_is_in_the_table_of_commands() -> None:
+    for module, names in MODULES.items():
+        assert {it.name for it in import_module(f"scheduler.cli.{module}").COMMANDS} == set(names)
+    modules = {path.stem for path in (ROOT / "scheduler/cli").glob("*.py") if "\nCOMMANDS = " in path.read_text()}
+    assert modules == set(MODULES)
+
+
+def test_the_version_is_told_without_loading_redis_celery_or_the_model() -> None:
+    code = "import sys; from scheduler.cli import main; main(['--version']); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "click" in loaded
+    assert not {"redis", "celery", "pydantic", "scheduler.model"} & set(loaded)
