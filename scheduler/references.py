@@ -1,6 +1,7 @@
 """References ``${VAR}`` and ``${file:/path}`` in arguments: stored as written, filled in by the worker.
 
-``$${`` is a literal ``${``. References are found in values at any depth, never in the keys of mappings.
+``$${`` is a literal ``${``. References are found in values at any depth, never in the keys of mappings. Words of the
+run, such as ``${due}``, are written the same way, and win over a variable of the worker with that name.
 """
 
 from __future__ import annotations
@@ -11,10 +12,16 @@ import os
 import re
 import stat
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-REFERENCE = re.compile(r"\$(?P<literal>\$\{)|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|file:(?P<file>/[^{}\0]*))\}")
+from scheduler.run_words import INSTANTS, WORDS, wrong_format
+
+REFERENCE = re.compile(
+    r"\$(?P<literal>\$\{)|\$\{(?:"
+    rf"(?P<instant>{'|'.join(INSTANTS)}):(?P<format>[^{{}}\0]+)"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|file:(?P<file>/[^{}\0]*))\}"
+)
 STRAY = re.compile(r"\$\{[^}]*\}?")
 MAX_FILE_BYTES = 65_536
 MIN_HIDDEN_LENGTH = 4  #: characters; shorter values occur in many texts by chance
@@ -22,6 +29,7 @@ MIN_HIDDEN_LENGTH = 4  #: characters; shorter values occur in many texts by chan
 KEYS = ("args", "kwargs", "command", "environment", "directory", "stdin", "http")
 RECEIVERS = ("task", "command", "shell", "http")  #: fields that say who gets the values
 Path = tuple[str | int, ...]
+Word = Callable[[str, str], str]  #: the text of a word of the run, in this format; raises CannotFill
 
 
 class CannotFill(Exception):
@@ -32,10 +40,18 @@ class Hidden(Exception):
     """Replaces an error whose text would show a secret even after its arguments were cleaned."""
 
 
-def malformed(text: str) -> str:
-    """The first malformed reference, from its ``${`` on; empty if there is none."""
-    stray = STRAY.search(REFERENCE.sub("", text))
+def malformed(text: str, *, in_run: bool = True) -> str:
+    """The first malformed reference, from its ``${`` on; empty if there is none.
+
+    Outside of a run, as in the options of a sink, there are no words of the run.
+    """
+    stray = STRAY.search(REFERENCE.sub(lambda match: "" if is_sound(match, in_run=in_run) else match[0], text))
     return stray[0] if stray else ""
+
+
+def is_sound(reference: re.Match[str], *, in_run: bool) -> bool:
+    """Whether the worker can fill it in: an instant of the run needs a run, and a format that can be meant."""
+    return not reference["instant"] or (in_run and not wrong_format(reference["format"]))
 
 
 def marked(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -52,8 +68,13 @@ def marked(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 
 def refers(text: str) -> bool:
-    """Whether the text has a reference, not only a literal ``$${``."""
-    return any(match["literal"] is None for match in REFERENCE.finditer(text))
+    """Whether the text has a reference to what only this worker has: no literal ``$${``, and no word of the run."""
+    return any(match["file"] or (match["name"] or WORDS[0]) not in WORDS for match in REFERENCE.finditer(text))
+
+
+def variables(text: str) -> Iterator[str]:
+    """The variables of the worker that a text refers to."""
+    return (name for match in REFERENCE.finditer(text) if (name := match["name"]) and name not in WORDS)
 
 
 def added(fields: Mapping[str, Any], base: Mapping[str, Any]) -> list[Path]:
@@ -77,7 +98,8 @@ def digest(task: str, args: object, kwargs: object) -> str:
 class Filled:
     """Fills in the references of one run, and hides their values in its results and errors."""
 
-    def __init__(self) -> None:
+    def __init__(self, word: Word | None = None) -> None:
+        self.word = word
         self.values: dict[str, str] = {}  #: secret to the reference that replaces it
 
     def fill(self, value: Any) -> Any:
@@ -91,6 +113,8 @@ class Filled:
     def _value(self, reference: re.Match[str]) -> str:
         if reference["literal"]:
             return "${"
+        if self.word and (reference["instant"] or reference["name"] in WORDS):
+            return self.word(reference["instant"] or reference["name"], reference["format"] or "")
         value = variable(reference["name"]) if reference["name"] else content(reference["file"])
         # Errors and results may show the value escaped.
         for shape in (value, repr(value)[1:-1], value.encode("unicode_escape").decode()):

@@ -61,11 +61,13 @@ class Gate:
         declared = Declared(name, schedule, excluded)
         if broken.isdisjoint(TIMED_BY) and not schedule.model_fields_set.isdisjoint(TIMING_KINDS):
             findings += meaning.timing_findings(declared)
-        findings += reference_findings(("ping",), schedule.ping)
+        findings += meaning.reference_findings(("ping",), schedule.ping, in_run=False)
         findings += islice(meaning.literal_findings(schedule.celery_options), MAX_FINDINGS)
         for key in references.KEYS:
             if key in schedule.model_fields_set:
-                findings += islice(meaning.json_findings(plain(getattr(schedule, key)), (key,)), MAX_FINDINGS)
+                value = plain(getattr(schedule, key))
+                findings += islice(meaning.json_findings(value, (key,)), MAX_FINDINGS)
+                findings += islice(meaning.reference_findings((key,), value, in_run=True), MAX_FINDINGS)
         findings += what_runs.value_findings(schedule)
         if self.tasks is not None and broken.isdisjoint(CALL):
             findings += self.call(schedule, self.tasks)
@@ -154,7 +156,7 @@ def top(data: Mapping[str, Any]) -> tuple[ScheduleFile, list[Finding]]:
         findings.append(Finding(("timezone",), error.problem, error.remedy))
         checked = checked.model_copy(update={"timezone": "UTC"})
     findings += sink_findings(checked.alerts)
-    findings += reference_findings(("ping",), checked.ping)
+    findings += meaning.reference_findings(("ping",), checked.ping, in_run=False)
     return calendars(checked, findings), findings
 
 
@@ -162,16 +164,7 @@ def sink_findings(alerts: Alerts) -> list[Finding]:
     """Errors for names of sinks that the file does not declare, and for malformed references."""
     findings = unknown_sinks(("alerts", "to"), alerts.to, alerts)
     sinks = alerts.model_dump(mode="json", by_alias=True, exclude_unset=True).get("sinks", {})
-    return findings + reference_findings(("alerts", "sinks"), sinks)
-
-
-def reference_findings(place: Path, value: object) -> list[Finding]:
-    """Errors for malformed references inside a value."""
-    return [
-        Finding((*place, *path), f"invalid reference {shown(stray)}", meaning.REFERENCES)
-        for path, text in references.marked(value)
-        if (stray := references.malformed(text))
-    ]
+    return [*findings, *meaning.reference_findings(("alerts", "sinks"), sinks, in_run=False)]
 
 
 def schedule_sink_findings(declared: Mapping[str, Declared], alerts: Alerts) -> list[Finding]:

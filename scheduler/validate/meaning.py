@@ -13,6 +13,7 @@ from typing import Any
 from scheduler import references, timing
 from scheduler.model import TIMING_KINDS, Declared, Schedule, read_instant
 from scheduler.model.what_runs import FILE_ONLY, kind_of
+from scheduler.run_words import INSTANTS, WORDS, wrong_format
 from scheduler.schedule_file import printable
 from scheduler.validate.terms import MAX_FINDINGS, Finding, Path, near, shown
 
@@ -23,6 +24,7 @@ CALL = ("task", "args", "kwargs")
 SCALARS = frozenset({str, int, bool, type(None)})
 KEYS = frozenset({*Schedule.model_fields, "except"})
 REFERENCES = "write ${NAME} or ${file:/path}, and $${ for a literal ${"
+DIRECTIVES = "write directives of `date`, such as ${due:%Y-%m-%d %H:%M}"
 UNKNOWN_CALENDAR = "unknown calendar"
 UNKNOWN_TASK = "unknown task"
 SOURCE = "tasks come from SCHEDULER_IMPORTS and `imports:`"
@@ -192,19 +194,42 @@ def takes(signature: inspect.Signature) -> str:
 
 def literal_findings(options: Mapping[str, Any]) -> Iterator[Finding]:
     """Findings for options of Celery that JSON cannot represent, and for texts that look like references."""
-    for finding in json_findings(options, ("celery_options",)):
-        if finding.remedy != REFERENCES:
-            yield finding
+    yield from json_findings(options, ("celery_options",))
     for path, text in references.marked(options, ("celery_options",)):
         what = f"{shown(text)} stays as it is: the worker fills in no references here"
         yield Finding(path, what, "put a reference into args or kwargs", severity="warning")
 
 
+def reference_findings(place: Path, value: object, *, in_run: bool) -> Iterator[Finding]:
+    """Findings for malformed references inside a value, and for words of the run that seem to be misspelt."""
+    for path, text in references.marked(value, place):
+        if wrong := references.malformed(text, in_run=in_run):
+            yield malformed_reference(path, wrong, in_run=in_run)
+            continue
+        for name in references.variables(text) if in_run else ():
+            if name.islower() and (meant := near(name, WORDS)):
+                what = f"'${{{name}}}' is an environment variable of the worker"
+                yield Finding(path, what, meant, severity="warning")
+
+
+def malformed_reference(path: Path, wrong: str, *, in_run: bool) -> Finding:
+    """The error for a malformed reference, from its ``${`` on."""
+    word, colon, form = wrong.removeprefix("${").removesuffix("}").partition(":")
+    if not in_run and word in INSTANTS and colon:
+        return Finding(path, f"{shown(wrong)} is no reference here: no run belongs to this place", REFERENCES)
+    if word in INSTANTS and colon and "}" in wrong:
+        return Finding(path, f"{shown(wrong)} is not a valid reference: {wrong_format(form)}", DIRECTIVES)
+    if word in WORDS and colon:
+        return Finding(
+            path, f"{shown(wrong)} is not a valid reference", f"write ${{{word}}}: only an instant has a format"
+        )
+    meant = near(word, INSTANTS) if in_run and "%" in form else ""
+    return Finding(path, f"{shown(wrong)} is not a valid reference", meant or REFERENCES)
+
+
 def json_findings(value: object, path: Path) -> Iterator[Finding]:
-    """Findings for parts of an argument that JSON cannot represent, and for malformed references."""
+    """Findings for parts of an argument that JSON cannot represent."""
     if type(value) in SCALARS:
-        if type(value) is str and "${" in value and (wrong := references.malformed(value)):
-            yield Finding(path, f"{shown(wrong)} is not a valid reference", REFERENCES)
         return
     if len(path) > MAX_DEPTH:
         yield Finding(path, f"{path[0]} is nested more than {MAX_DEPTH} levels deep", "nest less")

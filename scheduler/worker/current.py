@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from celery import current_task
 
 from scheduler.errors import NotFound
+from scheduler.references import CannotFill
+from scheduler.run_words import INSTANTS, in_format
 from scheduler.sending.headers import run_of
 from scheduler.storage import entries
 from scheduler.storage.entries import DamagedEntry
@@ -29,6 +32,14 @@ class CurrentRun:
     attempt: int  #: 1 for the first, more for a retry and after a lost worker
     deadline: datetime | None  #: when its `timeout` ends it; None without one
     manual: bool  #: whether a person asked for it
+    args: tuple[Any, ...] = ()  #: as the schedule has them: references and words of the run are not filled in
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    is_removed: bool = False  #: whether its schedule is gone, so that instants are in UTC
+
+    @property
+    def window(self) -> tuple[datetime | None, datetime]:
+        """The time that a report of this run is about: from the due instant before up to its own."""
+        return self.previous_due, self.due
 
     def environment(self) -> dict[str, str]:
         """The same for a program, as environment variables; what there is none of is left out."""
@@ -73,12 +84,36 @@ def read(ledger: Ledger, identity: str, request: Any) -> CurrentRun | None:
         attempt=run.attempt,
         deadline=from_seconds(run.started + limit).astimezone(zone) if limit and run.started else None,
         manual=run.manual,
+        args=tuple(getattr(request, "args", None) or ()),
+        kwargs=dict(getattr(request, "kwargs", None) or {}),
+        is_removed=timing is None,
     )
 
 
 def timing_of(ledger: Ledger, name: str) -> Timing | None:
-    """The timing of the schedule; None if it is gone or cannot be read."""
+    """The timing of the schedule, also under its new name; None if it is gone or cannot be read."""
+    present = ledger.client.get(ledger.keys.moved(name)) or name
     try:
-        return entries.job(Store(ledger.client, ledger.keys).get(name)).timing
+        return entries.job(Store(ledger.client, ledger.keys).get(present)).timing
     except (NotFound, DamagedEntry):
         return None
+
+
+class Words:
+    """The words of the calling run, for its arguments; the run is read when the first one is needed."""
+
+    @cached_property
+    def run(self) -> CurrentRun | None:
+        return current_run()
+
+    def __call__(self, word: str, form: str) -> str:
+        """The text of a word in this format; raises CannotFill."""
+        run = self.run
+        if run is None:
+            raise CannotFill(f"${{{word}}} in the arguments: Redis has lost the record of this run — run it again")
+        if word not in INSTANTS:
+            return {"run": run.run_id, "attempt": str(run.attempt), "schedule": run.name}[word]
+        if run.is_removed:
+            what = f"${{{word}}} in the arguments: the schedule was removed, and its time zone with it"
+            raise CannotFill(f"{what} — restore the schedule, then run it again")
+        return in_format(run.due if word == "due" else run.previous_due, form)

@@ -14,7 +14,7 @@ from scheduler.references import CannotFill, Filled
 from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, header, run_of
 from scheduler.worker import endings
 from scheduler.worker.check_ins import open_check_in
-from scheduler.worker.current import current_run
+from scheduler.worker.current import Words, current_run
 from scheduler.worker.limits import CannotKeepLimit, as_limit, limited, refuse_unkept
 from scheduler.worker.recorder import GivenUp, NoFlaskApp, Recorder
 
@@ -63,7 +63,7 @@ class RecordedTask(Task):
             self.take_delivery(run_id)
         if self.scheduler_tells_start:
             tell_started(self)
-        filled = Filled()
+        filled = Filled(Words())
         try:
             with self.scheduler_recorder.context:
                 if run_id is not None:

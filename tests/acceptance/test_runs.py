@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -24,6 +25,7 @@ from scheduler.sending.dispatch import Due
 from scheduler.sending.headers import task_id
 from scheduler.storage import entries
 from scheduler.storage.instants import from_seconds
+from scheduler.storage.store import Write
 from scheduler.storage.workers import workers
 from tests.support.alive import is_alive
 from tests.support.polling import until
@@ -64,7 +66,8 @@ TASKS = """
     def who():
         import scheduler
         run = scheduler.current_run()
-        return run.environment() | {"zone": str(run.due.tzinfo), "manual": run.manual}
+        window = [at and at.isoformat() for at in run.window] + [run.args, run.kwargs]
+        return run.environment() | {"zone": str(run.due.tzinfo), "manual": run.manual, "window": window}
 
 
     @shared_task(name="runs.fail")
@@ -403,7 +406,34 @@ def test_a_body_knows_its_run_in_the_zone_of_its_schedule(shop: Shop) -> None:
         "ATTEMPT": "1",
         "zone": "Asia/Tokyo",
         "manual": False,
+        "window": ["2026-01-05T02:30:00+09:00", "2026-01-06T02:30:00+09:00", [], {}],
     }
+
+
+def test_arguments_have_the_due_instant_of_their_own_run_and_the_number_of_the_attempt(shop: Shop) -> None:
+    fields: dict[str, Any] = {"every": None, "cron": "30 2 * * *", "timezone": "Asia/Tokyo", "retries": 1}
+    words = "${schedule} ${run} ${attempt} ${due:%Y-%m-%d %H:%M} ${previous_due} ${due:%s}"
+    entry = shop.add("runs.fail", words, **fields)
+    due = datetime(2026, 1, 5, 17, 30, tzinfo=UTC)  # long ago, as a run is that is caught up
+    shop.client.set(shop.keys.lock, "ours")
+    commit(shop.dispatcher, [Due(entry, entries.job(entry), Decision((due,), due=entry.due), entry.due)])
+    run = shop.ended(run_id(entry.name, due))
+    told = f"{entry.name} {run.id} 2 2026-01-06 02:30 2026-01-05T02:30:00+09:00 {due.timestamp():.0f}"
+    assert run.result == f"ValueError: {told}"
+
+
+def test_the_shell_keeps_its_dollars_and_gets_words_of_the_run_through_its_environment(shop: Shop) -> None:
+    line = 'due=mine; echo "${due} $DAY"; cat'
+    run = shop.run(None, shell=line, environment={"DAY": "${due:%F}"}, stdin="${attempt}", timezone="Asia/Tokyo")
+    day = from_seconds(run.due).astimezone(ZoneInfo("Asia/Tokyo")).date().isoformat()
+    assert f"mine {day}\\n1" in run.result
+
+
+def test_a_run_whose_schedule_was_removed_says_that_it_cannot_know_its_zone(shop: Shop) -> None:
+    entry = shop.add("runs.fail", "${due}", celery_options={"countdown": 1})
+    identity = shop.dispatcher.run_now(entry, "ann")
+    shop.store.write([Write(entry.name, entry, None)])
+    assert "${due} in the arguments: the schedule was removed" in shop.ended(identity).result
 
 
 def test_a_program_knows_its_run_from_its_environment(shop: Shop) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from scheduler import schedule_file
 from scheduler.references import CannotFill, Filled, Hidden, added, malformed
+from scheduler.run_words import in_format
 from scheduler.validate import validate
 
 
@@ -61,6 +64,12 @@ def test_a_file_that_is_no_secret_is_refused(filled: Filled, tmp_path: Path, raw
         ("x ${file:relative} y", "${file:relative}"),
         ("${A} ${env:A}", "${env:A}"),
         ("${A:-default}", "${A:-default}"),
+        ("${due} ${due:%Y-%m-%dT%H:%M:%S%z %-d %s %%} ${previous_due:%F} ${run} ${attempt} ${schedule}", ""),
+        ("${due:tomorrow}", "${due:tomorrow}"),
+        ("${due:%Y-%Q}", "${due:%Y-%Q}"),
+        ("${due:%}", "${due:%}"),
+        ("${due:}", "${due:}"),
+        ("${run:%Y}", "${run:%Y}"),
     ],
 )
 def test_what_begins_like_a_reference_and_is_none_is_found(text: str, wrong: str) -> None:
@@ -74,6 +83,58 @@ def test_check_refuses_it_at_its_place() -> None:
         "s.yaml:5:25: schedule 'a': '${PW' is not a valid reference "
         "— write ${NAME} or ${file:/path}, and $${ for a literal ${"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("${due:%Y-%Q}", "error: '${due:%Y-%Q}' is not a valid reference: %Q is no directive — write directives"),
+        ("${due:-now}", "error: '${due:-now}' is not a valid reference: it has no directive such as %Y — write"),
+        ("${deu:%Y}", "error: '${deu:%Y}' is not a valid reference — did you mean 'due'?"),
+        ("${run:%Y}", "error: '${run:%Y}' is not a valid reference — write ${run}: only an instant has a format"),
+        ("${deu}", "warning: '${deu}' is an environment variable of the worker — did you mean 'due'?"),
+        ("${run_id}", "warning: '${run_id}' is an environment variable of the worker — did you mean 'run'?"),
+    ],
+)
+def test_check_knows_a_word_of_the_run_that_is_misspelt(text: str, said: str) -> None:
+    file = f'schedules:\n  a: {{task: t, every: 5m, args: ["{text}"]}}\n'
+    (problem,) = validate(schedule_file.parse(file, "s.yaml"), tasks=None).problems
+    place, _, sentence = str(problem).partition(" schedule 'a': ")
+    assert (place.startswith("s.yaml:2:34:"), problem.severity in said) == (True, True)
+    assert sentence.startswith(said.partition(": ")[2])
+
+
+def test_a_sink_and_a_ping_belong_to_no_run() -> None:
+    text = 'ping: "https://hc.example/${due:%Y}"\nschedules: {a: {task: t, every: 5m}}\n'
+    (problem,) = validate(schedule_file.parse(text, "s.yaml"), tasks=None).problems
+    assert "'${due:%Y}' is no reference here: no run belongs to this place" in str(problem)
+
+
+def test_a_word_of_the_run_wins_over_a_variable_and_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("schedule", "a variable")
+    filled = Filled(lambda word, form: f"<{word} {form}>")
+    assert filled.fill(["${schedule}", "a ${due:%F}", "$${due}"]) == ["<schedule >", "a <due %F>", "${due}"]
+    assert filled.hide("<schedule >") == "<schedule >"
+    assert Filled().fill("${schedule}") == "a variable"
+
+
+def test_the_page_may_write_words_of_the_run_but_no_variables() -> None:
+    assert added({"task": "t", "args": ["${due} ${previous_due:%F} ${run}"]}, {}) == []
+    assert added({"task": "t", "args": ["${due} ${SECRET}"]}, {}) == [("args", 0)]
+    assert added({"task": "t", "args": ["${due:%F}${file:/etc/shadow}"]}, {}) == [("args", 0)]
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("", "2026-03-29T03:30:00+02:00"),
+        ("%Y-%m-%d %H:%M", "2026-03-29 03:30"),
+        ("%s", "1774747800"),
+        ("%%s %-d %Z", "%s 29 CEST"),
+    ],
+)
+def test_an_instant_is_shown_in_its_own_zone(form: str, text: str) -> None:
+    assert in_format(datetime(2026, 3, 29, 3, 30, tzinfo=ZoneInfo("Europe/Berlin")), form) == text
 
 
 BASE = {"task": "t", "args": ["${A}", "plain"], "kwargs": {"dsn": {"password": "${B}"}}}

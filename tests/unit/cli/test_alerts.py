@@ -40,7 +40,7 @@ def test_a_test_alert_goes_to_every_sink_and_each_answer_is_said(
     [
         ("sinks: {ops: {email: {to: [a@b.c], from: a@b.c, srver: x}}}", "unknown key 'srver' — did you mean 'server'?"),
         ("sinks: {ops: {webhook: {url: x}, command: [x]}}", "write exactly one of email, webhook, command and apprise"),
-        ("sinks: {ops: {webhook: {url: '${URL'}}}", "invalid reference '${URL'"),
+        ("sinks: {ops: {webhook: {url: '${URL'}}}", "'${URL' is not a valid reference"),
         ("to: [ops]", "unknown sink 'ops'"),
         ("events: [failed]", "cannot be 'failed'"),
         ("cooldown: 10", "has no unit"),

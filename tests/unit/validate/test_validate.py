@@ -433,7 +433,7 @@ NO_ADDRESS = "it is no web address — begin it with https:// or a reference suc
         ),
         (
             schedule("every: 1h\n    ping: 'https://hc-ping.com/${KEY'"),
-            f"s.yaml:5:11: schedule 'x': invalid reference '${{KEY' — {REFERENCES}",
+            f"s.yaml:5:11: schedule 'x': '${{KEY' is not a valid reference — {REFERENCES}",
         ),
         (
             schedule("every: 1h\n    slow_after: 10"),
