@@ -20,6 +20,7 @@ if not run then
   redis.call('HSET', ledger, ':last', id)
 end
 run.outcome, run.worker, run.claim = 'running', ARGV[6], ARGV[11]
+if run.reason == 'retrying' then because(run) end -- it waits no longer
 run.started = run.started or ARGV[5]
 run.attempt = tostring(tonumber(run.attempt or '0') + 1)
 write_run(limits.prefix, ledger, id, run)

@@ -64,6 +64,7 @@ class Reason(StrEnum):
 
     RERUN = "rerun", "queued", "sent again because its worker stopped answering", "lua/lose.lua"
     RESENT = "resent", "queued", "sent again because its message was lost", "lua/send_again.lua"
+    RETRYING = "retrying", "queued", "waits for its next attempt", "worker/signals.py"
     RATE_LIMITED = (
         "rate limited",
         "queued",

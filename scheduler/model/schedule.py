@@ -23,6 +23,7 @@ from scheduler.model.fields import (
     ShortText,
     Text,
 )
+from scheduler.model.retry import BACKOFF, Failure, RetryBackoff, RetryDelay, Retrying
 from scheduler.model.what_runs import (
     OF_PROGRAMS,
     Argv,
@@ -73,7 +74,31 @@ class Policies(Noun):
         None, description="Stop a run that takes longer; it has failed, as `time limit`. `none` for no limit."
     )
     retries: Annotated[int, Field(ge=0, le=100, strict=True), WHOLE] = Field(
-        0, description="How often a failed run is retried, after pauses of 1, 2, 4 … up to 600 s."
+        0,
+        description="How often a failed run is retried, after pauses of 1, 2, 4 … up to 600 s if the next four keys do "
+        "not say otherwise.",
+    )
+    retry_delay: RetryDelay = Field(
+        timedelta(seconds=1), description="How long after a failure the first retry starts; at most `1d`."
+    )
+    retry_backoff: RetryBackoff = Field(
+        BACKOFF,
+        description="Double the pause with each retry, up to this. `true` is `10m`; with `false` or `none`, every "
+        "pause is as long as `retry_delay`.",
+        examples=["1h"],
+    )
+    retry_jitter: bool = Field(
+        False,
+        strict=True,
+        description="Make each pause a random part of its length, so that runs that failed together do not start "
+        "together.",
+    )
+    retry_for: tuple[Failure, ...] = Field(
+        (),
+        max_length=50,
+        description="Retry only these failures: names of exceptions or of their base classes, and exit codes of "
+        "`command` and `shell`. Every failure, if left out.",
+        examples=[["ConnectionError", 75]],
     )
     overlap: Literal["skip", "queue", "allow"] = Field(
         "skip", description="If the previous run has not ended: skip the new one, let one wait, or run both."
@@ -93,6 +118,12 @@ class Policies(Noun):
         description="How long Redis keeps a run's result for programs that ask Celery for it; `none` keeps none. The "
         "ledger keeps its own copy. Left out, an application's own `result_expires` comes before the hour.",
     )
+
+    @property
+    def retrying(self) -> Retrying:
+        """When a failed run is retried, for the worker."""
+        backoff = None if self.retry_backoff is None else self.retry_backoff.total_seconds()
+        return Retrying(self.retry_delay.total_seconds(), backoff, self.retry_jitter, self.retry_for)
 
 
 class Schedule(Policies):

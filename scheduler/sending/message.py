@@ -24,11 +24,13 @@ from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 
 from scheduler.model import KEEP_RESULT
+from scheduler.model.retry import Retrying
 from scheduler.sending import readable
 from scheduler.sending.headers import (
     KEEP_RESULT_HEADER,
     REFERENCES_HEADER,
     RETRIES_HEADER,
+    RETRYING_HEADER,
     RUN_HEADER,
     task_id,
     uuid_text,
@@ -141,6 +143,8 @@ def call(job: Job, run_id: str, expires: datetime | None, task: str) -> Call:
     headers = {**job.options.get("headers", {}), "celery_beat_task": True, RUN_HEADER: run_id}
     if job.policies.retries:
         headers[RETRIES_HEADER] = job.policies.retries
+        if job.policies.retrying != Retrying():  # most messages need no such header
+            headers[RETRYING_HEADER] = [*job.policies.retrying]
     if job.policies.keep_result != KEEP_RESULT:
         headers[KEEP_RESULT_HEADER] = -(-(job.policies.keep_result or NOTHING) // SECOND)  # part of one is a whole one
     if job.references:

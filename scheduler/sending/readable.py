@@ -82,6 +82,7 @@ def run_identity(value: Any) -> Any:
 Seconds = Annotated[float, Field(strict=True, ge=0, le=MAX_LIMIT_S, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=MAX_TIMES)] | None
 KeptFor = Annotated[int, Field(ge=0, le=MAX_DURATION // timedelta(seconds=1))] | None
+Retrying = Annotated[tuple[Seconds, Seconds | None, bool, list[str | int]], Field(strict=False)] | None
 Signature = Annotated[Any, BeforeValidator(signature)]
 
 
@@ -125,6 +126,7 @@ class Headers(Strict):
     correlation_id: str | None = None
     scheduler_run: Annotated[Any, BeforeValidator(run_identity)] = None
     scheduler_retries: Count = None
+    scheduler_retrying: Retrying = None
     scheduler_keep_result: KeptFor = None
 
 

@@ -41,7 +41,7 @@ def run_command(
         how = f"was stopped: it exceeded its timeout of {timeout:g} s"
         raise TimedOut(sentence(program, how), program.output)
     if code not in success_codes:
-        raise TaskFailed(sentence(program, ending(code)), program.output)
+        raise TaskFailed(sentence(program, ending(code)), program.output).ended_with(code)
     seconds = round(time.monotonic() - started, 3)
     return {"exit_code": code, "seconds": seconds, "output": program.output, "output_bytes": program.output_bytes}
 

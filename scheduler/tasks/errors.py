@@ -6,8 +6,15 @@ from __future__ import annotations
 class TaskFailed(Exception):
     """A built-in task failed: a sentence that says what is wrong and what to do, and what its program printed."""
 
+    exit_code: int | None = None  #: of its program, as a shell has it
+
     def __init__(self, sentence: str, output: str = "") -> None:
         super().__init__(*([sentence, output] if output else [sentence]))  # args alone pass through a result backend
+
+    def ended_with(self, code: int) -> TaskFailed:
+        """The same error, with the exit code of its program; negative for a signal, which is 128 and more here."""
+        self.exit_code = code if code >= 0 else 128 - code
+        return self
 
     @property
     def output(self) -> str:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, get_args
 
 from scheduler import references, timing
 from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Declared, Policies, Schedule, ScheduleFile
 from scheduler.model.alerts import Alerts
+from scheduler.model.retry import OF_RETRIES
 from scheduler.model.what_runs import KINDS, Http
 from scheduler.validate import elsewhere, meaning, what_runs
 from scheduler.validate.meaning import KEYS, Calendars, Tasks
@@ -19,7 +20,11 @@ from scheduler.validate.terms import MAX_FINDINGS, NAME_RULE, Finding, Path, che
 Outcome = tuple[Declared | None, list[Finding]]
 NAME = re.compile(NAME_PATTERN)
 CALL = frozenset({"task", "args", "kwargs"})
-OPTIONAL = [name for name, field in Schedule.model_fields.items() if field.default is None and name not in TIMING_KINDS]
+OPTIONAL = [
+    name
+    for name, field in Schedule.model_fields.items()
+    if type(None) in get_args(field.annotation) and name not in TIMING_KINDS
+]
 TIMED_BY = frozenset({*TIMING_KINDS, "timezone"})
 NO_TIMING = "it has no timing"
 ONE_TIMING = "write exactly one of cron, every, at, rrule and solar"
@@ -43,6 +48,7 @@ class Gate:
             return None, [*findings, Finding((), what, "indent its keys below its name")]
         findings += timing_key_findings(data)
         findings += what_runs.key_findings(data)
+        findings += retry_findings({**self.inherited, **data}, data)
         findings += empty_findings(data)
         fields = {**self.inherited, **data}
         schedule, wrong = check(Schedule, fields)
@@ -108,6 +114,17 @@ def timing_key_findings(data: Mapping[str, Any]) -> list[Finding]:
         what = f"{', '.join(given[:-1])} and {given[-1]} are {'both' if len(given) == 2 else 'all'} given"
         findings.append(Finding((given[-1],), what, ONE_TIMING, at_key=True))
     return findings
+
+
+def retry_findings(fields: Mapping[str, Any], data: Mapping[str, Any]) -> list[Finding]:
+    """Errors for keys of a schedule that say how to retry where nothing is retried."""
+    if fields.get("retries", 0) != 0 or "retries" in data:  # `retries: 0` is meant
+        return []
+    return [
+        Finding((key,), f"{key} has no effect without retries", "add retries: 3, or delete it", at_key=True)
+        for key in OF_RETRIES
+        if key in data
+    ]
 
 
 def without_answered(findings: list[Finding], data: Mapping[str, Any]) -> list[Finding]:

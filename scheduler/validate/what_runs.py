@@ -30,6 +30,11 @@ def key_findings(data: Mapping[str, Any]) -> Iterator[Finding]:
     for key in () if runs_program else OF_PROGRAMS:
         if key in data:
             yield Finding((key,), f"{key} belongs to command and shell", "delete it", at_key=True)
+    codes = data.get("retry_for") if isinstance(data.get("retry_for"), list) and not runs_program else ()
+    for index, code in enumerate(codes or ()):
+        if type(code) is int:
+            what = f"retry_for: {code} is an exit code, which only command and shell have"
+            yield Finding(("retry_for", index), what, "write the name of an exception")
     for key in () if "task" in given else ("args", "kwargs"):
         if data.get(key):
             yield Finding((key,), f"{key} belongs to task", f"write the arguments into {given[0]}", at_key=True)

@@ -10,15 +10,14 @@ from celery.exceptions import Ignore, Reject, Retry
 from celery.states import STARTED
 
 from scheduler import faults, references
+from scheduler.model.retry import Retrying
 from scheduler.references import CannotFill, Filled
-from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, header, run_of
+from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, RETRYING_HEADER, header, run_of
 from scheduler.worker import endings
 from scheduler.worker.check_ins import open_check_in
 from scheduler.worker.current import Words, current_run
 from scheduler.worker.limits import CannotKeepLimit, as_limit, limited, refuse_unkept
 from scheduler.worker.recorder import GivenUp, NoFlaskApp, Recorder
-
-MAX_RETRY_PAUSE_S = 600  #: seconds between two attempts at most
 
 
 class OutOfMemory(Exception):
@@ -140,18 +139,21 @@ def raise_for_celery(task: Task, run_id: str | None, error: Exception, filled: F
     hidden = filled.hide_error(error)
     if isinstance(hidden, MemoryError):
         hidden = OutOfMemory(f"MemoryError: {hidden}").with_traceback(error.__traceback__)
-    raise_retry(task, run_id, hidden)
+    raise_retry(task, run_id, hidden, error)
     if hidden is not error:
         raise hidden from None
 
 
-def raise_retry(task: Task, run_id: str | None, error: Exception) -> None:
-    """Raise Celery's Retry while the schedule's ``retries`` are not used up."""
+def raise_retry(task: Task, run_id: str | None, error: Exception, cause: Exception) -> None:
+    """Raise Celery's Retry while the schedule's ``retries`` are not used up; ``error`` is the cause without secrets."""
     retries = int(getattr(task.request, RETRIES_HEADER, 0) or 0)
     is_expected = isinstance(error, tuple(task.throws or ())) and not isinstance(error, NoFlaskApp)
     if run_id is None or task.request.retries >= retries or is_expected:
         return
     if type(error).__module__ == "celery.exceptions":  # Ignore, Reject and Retry are no failures
         return
-    pause = min(2**task.request.retries, MAX_RETRY_PAUSE_S)
+    retrying = Retrying(*(header(task.request, RETRYING_HEADER) or ()))
+    if not retrying.is_for(cause):
+        return
+    pause = retrying.pause(task.request.retries + 1)
     raise task.retry(exc=error, countdown=pause, max_retries=retries)

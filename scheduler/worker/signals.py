@@ -13,17 +13,20 @@ from celery.app.task import Context
 from celery.exceptions import WorkerLostError
 from celery.worker import state
 
+from scheduler.errors import NotFound
 from scheduler.model import Reason
 from scheduler.process.ending import must_succeed
 from scheduler.references import CannotFill, Hidden
 from scheduler.sending.headers import run_of
 from scheduler.settings import Settings
-from scheduler.storage.ledger import UNTAKEN
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.ledger import UNTAKEN, Ledger
 from scheduler.tasks import TaskFailed
+from scheduler.timing import get_zone
+from scheduler.worker.current import timing_of
 from scheduler.worker.leases import LeaseRenewer
 from scheduler.worker.limits import TIME_LIMITS, sentence
 from scheduler.worker.presence import Presence
-from scheduler.worker.recorded_task import MAX_RETRY_PAUSE_S
 from scheduler.worker.recorder import UNLIMITED_ATTEMPTS, NoFlaskApp, Recorder
 from scheduler.worker.requests import context_of
 from scheduler.worker.stops import Stopper
@@ -88,8 +91,17 @@ class Signals:
     def retried(self, request: Context, reason: Any, **_: Any) -> None:
         """The run is queued again; it is given up if no worker starts the next attempt until ``until``."""
         when = next_attempt(reason)
-        until = when + MAX_RETRY_PAUSE_S + UNTAKEN.total_seconds()
-        self.recorder.close(request, "queued", when=when, until=until, result=f"tried again after: {reason}")
+        until = when + UNTAKEN.total_seconds()
+        detail = waiting(self.recorder.ledger, str(run_of(request)), when) if run_of(request) else ""
+        self.recorder.close(
+            request,
+            "queued",
+            when=when,
+            until=until,
+            reason=Reason.RETRYING,
+            detail=detail,
+            result=f"tried again after: {reason}",
+        )
 
     def revoked(self, request: Any, expired: bool, **_: Any) -> None:
         """In the main process: the message expired, or a person revoked its task."""
@@ -106,6 +118,24 @@ def next_attempt(retry: Any) -> float:
     if isinstance(when, datetime):
         return when.timestamp()
     return time.time() + float(when or 0)
+
+
+def waiting(ledger: Ledger, run_id: str, when: float) -> str:
+    """How long the run waits for which attempt, in the time zone of its schedule; empty if the ledger lost the run."""
+    try:
+        run = ledger.get(run_id)
+    except NotFound:
+        return ""
+    timing = timing_of(ledger, run.schedule)
+    zone = timing.zone if timing else "UTC"
+    until = from_seconds(when).astimezone(get_zone(zone))
+    return f"waits for its {ordinal(run.attempt + 1)} attempt until {until:%Y-%m-%d %H:%M:%S} {zone}"
+
+
+def ordinal(number: int) -> str:
+    """``2nd`` for 2."""
+    last = 0 if 10 <= number % 100 <= 20 else number % 10
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(last, 'th') }"
 
 
 def shown(result: Any) -> str:
