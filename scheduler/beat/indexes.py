@@ -1,4 +1,4 @@
-"""Rebuilds the indexes beside the ledgers while a beat leads: after an update, and every hour.
+"""Bounds the indexes beside the ledgers while a beat leads, and rebuilds them: after an update, and every hour.
 
 A beat or worker of an older release that works beside this one writes ledgers and no indexes. So what it leaves wrong
 is right again within an hour, and at once with ``rebuild``.
@@ -30,10 +30,11 @@ class Indexes:
         self.thread: threading.Thread | None = None
 
     def keep(self) -> None:
-        """Start a rebuild if the indexes are old or of another version; raises what redis-py raises."""
+        """Bound the indexes, and rebuild them if they are old or of another version; raises what redis-py raises."""
         if time.monotonic() - self.looked_at < LOOK_INTERVAL_S or (self.thread and self.thread.is_alive()):
             return
         self.looked_at = time.monotonic()
+        health.bound(self.client, self.keys)
         if not health.is_fresh(self.client, self.keys):
             self.thread = threading.Thread(target=self._rebuild, name="indexes", daemon=True)
             self.thread.start()

@@ -24,6 +24,8 @@ from scheduler.status.problems import refusal
 from scheduler.status.problems.facts import Facts
 from scheduler.timing import TimingError
 
+MAX_ROWS = 1_000_000  #: more than any ledger has
+
 
 @click.command(name="list")
 @as_json
@@ -138,23 +140,33 @@ def later(service: Service, name: str, begin: datetime, count: int) -> list[date
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--failed", is_flag=True, help="The runs of all schedules that failed or were lost, in place of NAME.")
-@click.option("--since", callback=read_instant, help='With --failed: from this time on, as "2026-12-24 18:00" (UTC).')
+@click.option("--failed", is_flag=True, help="Only the runs that failed or were lost.")
+@click.option("--since", callback=read_instant, help='Only from this time on, as "2026-12-24 18:00" (UTC).')
+@click.option("--until", callback=read_instant, help="Only up to this time, written the same way.")
 @click.option("-n", "count", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Number of runs.")
 @as_json
 @with_service
-def history(service: Service, name: str | None, failed: bool, since: datetime | None, count: int, json_: bool) -> int:
-    """Show a schedule's newest runs, and what did not run and why.
+def history(
+    service: Service,
+    name: str | None,
+    failed: bool,
+    since: datetime | None,
+    until: datetime | None,
+    count: int,
+    json_: bool,
+) -> int:
+    """Show the newest runs, and what did not run and why.
 
-    With --failed, what failed in the last 30 days, also of schedules that are well again.
+    Without NAME, those of all schedules, also of schedules that are well again. A stretch of skips counts at its end.
     """
-    if (name is not None) == failed or (since and not failed):
-        raise click.UsageError("give a schedule's name, or --failed with or without --since TIME")
+    begin, end = (since.timestamp() if since else 0.0), (until.timestamp() if until else float("inf"))
     if name is None:
-        runs = service.ledger.went_wrong(since.timestamp() if since else 0.0, clock().timestamp(), count)
+        runs = service.ledger.between(begin, end, count, failed=failed)
     else:
         service.store.get(name)
-        runs = service.ledger.runs(name, count)
+        every = service.ledger.runs(name, MAX_ROWS)
+        shown = (run for run in every if begin <= (run.until or run.due) <= end and (run.went_wrong or not failed))
+        runs = list(islice(shown, count))
     if json_:
         print_json([run_json(run) for run in runs])
         return Exit.OK

@@ -54,17 +54,6 @@ local function leave_indexes(prefix, name)
   end
 end
 
-local MAX_WENT_WRONG = 10000
-local WENT_WRONG_TTL_S = 30 * 86400
-local function note_went_wrong(prefix, dues_and_ids)
-  if #dues_and_ids == 0 then return end
-  local index = went_wrong_key(prefix)
-  pcall(in_parts, 'ZADD', index, dues_and_ids)
-  redis.pcall('ZREMRANGEBYRANK', index, 0, -MAX_WENT_WRONG - 1)
-  redis.pcall('ZREMRANGEBYSCORE', index, '-inf', tonumber(redis_time()) - WENT_WRONG_TTL_S)
-  redis.pcall('EXPIRE', index, WENT_WRONG_TTL_S)
-end
-
 -- A schedule is stuck from the first run that expired before a worker took it until a worker takes one.
 local function note_expired(prefix, ledger, run)
   local name = name_of(prefix, ledger)
@@ -102,22 +91,22 @@ local function ended_at(finished, due)
   return instant > 0 and instant or due
 end
 
+-- The rows that failed or were lost, the newest due instant that succeeded, and every row as an index takes it.
 -- By pattern, because decoding every row would hold up Redis.
 local function ended_rows(ledger)
-  local rows, ended, well = redis.call('HGETALL', ledger), {}, NO_INSTANT
+  local rows, ended, well, every = redis.call('HGETALL', ledger), {}, NO_INSTANT, {}
   for i = 1, #rows, 2 do
     local function field(name) return string.match(rows[i + 1], '"' .. name .. '": ?"([^"]*)"') end
     local outcome = string.sub(rows[i], 1, 1) ~= ':' and field('outcome')
     local due = tonumber(outcome and field('due'))
+    local last = due and (tonumber(field('until')) or due)
+    if due then every[#every + 1], every[#every + 2] = last, rows[i] end
     if due and outcome == 'succeeded' then well = math.max(well, due) end
     if due and (outcome == 'failed' or outcome == 'lost') then
-      local last = tonumber(field('until')) or due
-      ended[#ended + 1] = {
-        id = rows[i], first = due, due = last, at = ended_at(field('finished'), due), count = tonumber(field('count')) or 1,
-      }
+      ended[#ended + 1] = {id = rows[i], due = last, at = ended_at(field('finished'), due), count = tonumber(field('count')) or 1}
     end
   end
-  return ended, well
+  return ended, well, every
 end
 
 -- Work out a schedule's health from every row of its ledger.
@@ -126,20 +115,21 @@ local function recount(prefix, ledger)
     if redis.call('EXISTS', prefix .. name_of(prefix, ledger)) == 0 then leave_index(prefix, ledger) end
     return
   end
-  local before, ended, well = read_health(ledger), ended_rows(ledger)
+  local before, ended, well, every = read_health(ledger), ended_rows(ledger)
   -- Rows up to the floor may have been trimmed; what was counted of them then still counts.
   local floor = tonumber(redis.call('HGET', ledger, ':floor') or 0)
   if before.well <= floor then well = math.max(well, before.well) end
   local health = {well = well, newest = NO_INSTANT, since = 0, count = 0}
   local went_wrong = {}
   for _, bad in ipairs(ended) do
-    went_wrong[#went_wrong + 1], went_wrong[#went_wrong + 2] = bad.first, bad.id
+    went_wrong[#went_wrong + 1], went_wrong[#went_wrong + 2] = bad.due, bad.id
     if bad.due > well then
       health.newest, health.count = math.max(health.newest, bad.due), health.count + bad.count
       health.since = health.since == 0 and bad.at or math.min(health.since, bad.at)
     end
   end
-  note_went_wrong(prefix, went_wrong)
+  add_to_index(runs_key(prefix), every)
+  add_to_index(went_wrong_key(prefix), went_wrong)
   if before.count > 0 and health.count > 0 and before.well == well and floor > well then
     health.since, health.count = math.min(health.since, before.since), math.max(health.count, before.count)
   end
@@ -158,7 +148,7 @@ local function note_end(prefix, ledger, id, run)
   count_end(counters_key(prefix), run)
   note_ping(prefix, name_of(prefix, ledger), run, PING_ENDS[run.outcome])
   local is_bad = run.outcome == 'failed' or run.outcome == 'lost'
-  if is_bad then note_went_wrong(prefix, {tonumber(run.due) or 0, id}) end
+  if is_bad then add_to_index(went_wrong_key(prefix), {tonumber(run['until'] or run.due) or 0, id}) end
   if not is_bad and run.outcome ~= 'succeeded' then return end
   local health, due = read_health(ledger), tonumber(run.due) or 0
   if due <= health.well then return end

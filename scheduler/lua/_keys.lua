@@ -6,7 +6,8 @@
 --   they take too long, see _health.lua.
 -- <prefix>:failing holds the failing schedules; its score is since when.
 -- <prefix>:outcomes holds every schedule; its score is the number in OUTCOMES of the row that was added last to its ledger.
--- <prefix>:went_wrong holds the ids of the runs that failed or were lost; the score is the due instant.
+-- <prefix>:runs holds the id of every row of every ledger; its score is the due instant, of a stretch of skips the last one.
+-- <prefix>:went_wrong holds those that failed or were lost, with the same scores. The leader bounds both, see storage/health.py.
 -- <prefix>:quarantined holds the entries with an error.
 -- <prefix>:revised holds the names that were changed last; its score is the revision counter, for readers that keep something of each.
 -- <prefix>:stuck holds the schedules whose newest run expired before a worker took it; its score is the first due instant of these.
@@ -24,6 +25,7 @@ local function pings_key(prefix) return prefix .. ':pings' end
 local function slow_key(prefix) return prefix .. ':slow' end
 local function stops_key(prefix) return prefix .. ':stops' end
 local function outcomes_key(prefix) return prefix .. ':outcomes' end
+local function runs_key(prefix) return prefix .. ':runs' end
 local function went_wrong_key(prefix) return prefix .. ':went_wrong' end
 local function quarantined_key(prefix) return prefix .. ':quarantined' end
 local function revised_key(prefix) return prefix .. ':revised' end

@@ -121,11 +121,23 @@ local function note_outcome(name, outcome)
   last_outcomes[#last_outcomes + 1] = name
 end
 
-local function write_outcomes(prefix)
-  if #last_outcomes == 0 then return end
-  pcall(in_parts, 'ZADD', outcomes_key(prefix), last_outcomes)
-  redis.pcall('EXPIRE', outcomes_key(prefix), INDEX_TTL_S)
-  last_outcomes = {}
+-- The same for the rows that are new or whose due instant is another now: due instants by id.
+local new_rows = {}
+local function note_row(due, id) new_rows[id] = tonumber(due) or 0 end
+
+-- pcall: another program's key in the place of an index must not end a script halfway.
+local function add_to_index(index, scores_and_members)
+  if #scores_and_members == 0 then return end
+  pcall(in_parts, 'ZADD', index, scores_and_members)
+  redis.pcall('EXPIRE', index, INDEX_TTL_S)
+end
+
+local function write_indexes(prefix)
+  add_to_index(outcomes_key(prefix), last_outcomes)
+  local dues_and_ids = {}
+  for id, due in pairs(new_rows) do dues_and_ids[#dues_and_ids + 1], dues_and_ids[#dues_and_ids + 2] = due, id end
+  add_to_index(runs_key(prefix), dues_and_ids)
+  last_outcomes, new_rows = {}, {}
 end
 
 -- Remember that no worker has claimed these runs yet: time, id…
@@ -199,9 +211,15 @@ local function bound(limits, ledger)
   table.sort(runs, function(a, b) return a.due < b.due end)
   -- Whoever delivers a trimmed run again learns from the floor that it ended, see claim.lua.
   local floor = tonumber(redis.call('HGET', ledger, ':floor') or 0)
+  local trimmed = {}
   for i = 1, #runs - limits.runs do
-    redis.call('HDEL', ledger, runs[i].id)
+    trimmed[i] = runs[i].id
+    new_rows[runs[i].id] = nil
     if runs[i].ended then floor = math.max(floor, runs[i].due) end
+  end
+  if #trimmed > 0 then
+    in_parts('HDEL', ledger, trimmed)
+    for _, index in ipairs({runs_key(limits.prefix), went_wrong_key(limits.prefix)}) do pcall(in_parts, 'ZREM', index, trimmed) end
   end
   redis.call('HSET', ledger, ':floor', string.format('%.6f', floor))
 end
@@ -218,10 +236,12 @@ local function record_skip(limits, name, id, due, last, count, reason, detail)
     run.count = tostring(tonumber(run.count or '1') + count)
     run['until'] = last
     write_run(limits.prefix, ledger, latest, run)
+    note_row(last, latest)
   else
     run = {due = due, outcome = outcome, reason = reason, detail = detail, count = tostring(count)}
     run['until'] = last
     redis.call('HSET', ledger, id, cjson.encode(run), ':last', id)
+    note_row(last, id)
   end
   note_outcome(name, outcome)
   bound(limits, ledger)

@@ -14,5 +14,5 @@ if ARGV[5] ~= '' then note_line(ARGV[4], KEYS[4], ARGV[6], name, ARGV[5], false)
 note_changed(ARGV[4], {name})
 index_quarantine(ARGV[4], name)
 note_outcome(name, last_outcome(ledger_key(ARGV[4], name)))
-write_outcomes(ARGV[4])
+write_indexes(ARGV[4])
 return 1

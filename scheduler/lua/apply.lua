@@ -64,7 +64,7 @@ local function index_stored(name)
 end
 
 local REMOVED_TTL_S = 30 * 86400 -- for whoever restores it
-local MOVED_TTL_S = 7 * 86400 -- for runs that were sent under the old name and have not ended
+local MOVED_TTL_S = 366 * 86400 -- for runs that have not ended, and for the indexes of runs: ids keep the old name
 local function remove(key, name, heir)
   redis.call('DEL', key)
   redis.call('ZREM', KEYS[2], key)
@@ -117,6 +117,6 @@ each_change(function(list, at, count)
 end)
 if summary ~= '' then redis.call('XADD', KEYS[3], 'MAXLEN', '~', length, '*', 'change', summary) end
 if #names > 0 then flush() end
-write_outcomes(prefix)
+write_indexes(prefix)
 redis.call('PUBLISH', channel, '1')
 return {}

@@ -18,6 +18,7 @@ if older and tonumber(ARGV[8]) <= tonumber(older) then return 'forgotten' end
 if not run then
   run = {due = ARGV[8], task = ARGV[9], task_id = ARGV[10]}
   redis.call('HSET', ledger, ':last', id)
+  add_to_index(runs_key(limits.prefix), {tonumber(run.due) or 0, id})
 end
 run.outcome, run.worker, run.claim = 'running', ARGV[6], ARGV[11]
 if run.reason == 'retrying' then because(run) end -- it waits no longer

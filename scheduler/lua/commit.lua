@@ -67,6 +67,11 @@ local function push_at_end(run)
   batch.members[#batch.members + 1] = run.id
 end
 
+local function note_queued(name, run)
+  note_outcome(name, 'queued')
+  note_row(string.match(run.record, '"due":"([^"]+)"'), run.id)
+end
+
 -- Send one run, or say why not.
 local function send(name, ledger, overlap, manual, run)
   if not is_list(run.queue) then
@@ -78,14 +83,14 @@ local function send(name, ledger, overlap, manual, run)
   if record then return 'sent' end
   if overlap == 'allow' then
     redis.call('HSET', ledger, run.id, run.record, ':last', run.id)
-    note_outcome(name, 'queued')
+    note_queued(name, run)
     push_at_end(run)
     return 'sent'
   end
   local open = still_open(ledger, open_text_now)
   if #open == 0 and not waiting then
     redis.call('HSET', ledger, run.id, run.record, ':last', run.id, ':open', run.deadline .. ' ' .. run.id)
-    note_outcome(name, 'queued')
+    note_queued(name, run)
     push_at_end(run)
     return 'sent'
   end
@@ -95,7 +100,7 @@ local function send(name, ledger, overlap, manual, run)
   if overlap == 'queue' and (released or not waiting) then
     local held = {id = run.id, queue = run.queue, payload = run.payload, deadline = run.deadline}
     redis.call('HSET', ledger, run.id, run.record, ':last', run.id, ':waiting', cjson.encode(held))
-    note_outcome(name, 'queued')
+    note_queued(name, run)
     note_expiry(run)
     return 'waiting'
   end
@@ -193,5 +198,5 @@ if #expiring > 0 then
 end
 if #moved > 0 then in_parts('ZADD', KEYS[2], moved) end
 write_tallies(counters_key(limits.prefix))
-write_outcomes(limits.prefix)
+write_indexes(limits.prefix)
 return answer

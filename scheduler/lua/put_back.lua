@@ -22,6 +22,6 @@ while at <= #ARGV do
   end
   at = at + 3 + count
 end
-write_outcomes(prefix)
+write_indexes(prefix)
 if #answer > 0 then note_revised(prefix, answer) end
 return answer

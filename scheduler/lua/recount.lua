@@ -45,5 +45,5 @@ for at = 2, #ARGV do
     leave_indexes(prefix, name)
   end
 end
-write_outcomes(prefix)
+write_indexes(prefix)
 return #ARGV - 1

@@ -3,11 +3,15 @@
 --   id for ':last' if the row was that ('' for none), prefix. Returns 1 if it was done; the row may have been changed or the lock lost.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('HGET', KEYS[2], ARGV[2]) ~= ARGV[3] then return 0 end
 redis.call('HDEL', KEYS[2], ARGV[2])
-if ARGV[4] ~= '' then redis.call('HSET', KEYS[2], ARGV[4], ARGV[5]) end
+redis.pcall('ZREM', runs_key(ARGV[7]), ARGV[2])
+if ARGV[4] ~= '' then
+  redis.call('HSET', KEYS[2], ARGV[4], ARGV[5])
+  note_row(cjson.decode(ARGV[5])['until'], ARGV[4])
+end
 if redis.call('HGET', KEYS[2], ':last') == ARGV[2] then
   redis.call('HDEL', KEYS[2], ':last')
   if ARGV[6] ~= '' then redis.call('HSET', KEYS[2], ':last', ARGV[6]) end
   note_outcome(name_of(ARGV[7], KEYS[2]), last_outcome(KEYS[2]))
-  write_outcomes(ARGV[7])
 end
+write_indexes(ARGV[7])
 return 1

@@ -43,6 +43,11 @@ class Run:
     references: str = ""  #: digest of the references that the schedule file declared in its arguments
 
     @property
+    def went_wrong(self) -> bool:
+        """Whether it failed or was lost."""
+        return self.outcome in ("failed", "lost")
+
+    @property
     def lateness(self) -> float | None:
         """Seconds from the due instant to the start of the body."""
         return self.started - self.due if self.started else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -10,9 +11,12 @@ from typing import NamedTuple
 from scheduler.storage.client import Client, script
 from scheduler.storage.keys import Keys
 
-INDEX_VERSION = "2"  #: of what Lua writes; a leader that meets another one rebuilds
+INDEX_VERSION = "3"  #: of what Lua writes; a leader that meets another one rebuilds
 REBUILD_INTERVAL_S = 3600  #: for so long the index may miss what an older release, which keeps none, wrote
 NAMES_PER_STEP = 10  #: ledgers that one step of the rebuild reads, which holds up Redis for some ms
+MAX_RUNS = 1_000_000  #: rows that the index by due instant holds, the newest ones; 0.1 GB
+MAX_WENT_WRONG = 10_000  #: the same of the runs that failed or were lost
+MAX_AGE_S = 366 * 86_400  #: a row that was due longer ago is in neither
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,10 @@ def is_fresh(client: Client, keys: Keys) -> bool:
 
 
 def rebuild(client: Client, keys: Keys) -> int:
-    """Write every index again from the ledgers and the entries, while the service runs; returns how many schedules."""
+    """Write every index again from the ledgers and the entries, while the service runs; returns how many schedules.
+
+    Counters are not in it: the rows that they counted may be trimmed.
+    """
     return sum(rebuild_steps(client, keys))
 
 
@@ -114,4 +121,14 @@ def rebuild_steps(client: Client, keys: Keys) -> Iterator[int]:
     while step := list(islice(names, NAMES_PER_STEP)):
         recount(args=[keys.prefix, *step])
         yield len(step)
+    bound(client, keys)
     client.set(keys.indexed, INDEX_VERSION, ex=REBUILD_INTERVAL_S)
+
+
+def bound(client: Client, keys: Keys) -> None:
+    """Bound the indexes of runs; a row that its ledger trims leaves them at once, without this."""
+    with client.pipeline(transaction=False) as pipe:
+        for index, most in ((keys.runs, MAX_RUNS), (keys.went_wrong, MAX_WENT_WRONG)):
+            pipe.zremrangebyrank(index, 0, -most - 1)
+            pipe.zremrangebyscore(index, "-inf", time.time() - MAX_AGE_S)
+        pipe.execute()

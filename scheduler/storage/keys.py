@@ -71,8 +71,13 @@ class Keys:
         return f"{self.prefix}:outcomes"
 
     @property
+    def runs(self) -> str:
+        """Sorted set of the rows of all ledgers, by due instant, see ``_ledger.lua``."""
+        return f"{self.prefix}:runs"
+
+    @property
     def went_wrong(self) -> str:
-        """Sorted set of the runs that failed or were lost, by due instant, see ``_health.lua``."""
+        """The same of the runs that failed or were lost."""
         return f"{self.prefix}:went_wrong"
 
     @property

@@ -133,17 +133,24 @@ class Ledger:
             rows = zip(last.items(), pipe.execute(), strict=True)
         return {name: read_run(run_id, text, name) for (name, run_id), text in rows if text}
 
-    def went_wrong(self, since: float, until: float, limit: int) -> list[Run]:
-        """The runs of all schedules that failed or were lost and fell due in ``[since, until]``, newest first.
+    def between(self, since: float, until: float, limit: int, *, failed: bool = False) -> list[Run]:
+        """The rows of all schedules that fell due in ``[since, until]``, newest first; ``failed``: failed or lost.
 
-        Instants are epoch seconds. Also those of schedules that are well again; the index holds the newest 10,000 of
-        the last 30 days.
+        Instants are epoch seconds; a stretch of skips is found by its last one. Also rows of schedules that are well
+        again, or gone. The cost grows with ``limit``, not with what is stored; storage/health.py bounds the indexes.
         """
-        ids = iter(self.client.zrevrangebyscore(self.keys.went_wrong, until, since))
-        runs: list[Run] = []
-        while len(runs) < limit and (step := list(islice(ids, RUNS_PER_READ))):
-            runs += [run for run in self._read(step) if run.outcome in ("failed", "lost")]
-        return runs[:limit]
+        index = self.keys.went_wrong if failed else self.keys.runs
+        runs: dict[str, Run] = {}  # by id: rows that come in meanwhile move the others on, so one may be read twice
+        looked_at = 0
+        while len(runs) < limit and (step := self._ids(index, since, until, looked_at)):
+            looked_at += len(step)
+            runs |= {run.id: run for run in self._read(step) if run.went_wrong or not failed}
+        return list(islice(runs.values(), limit))
+
+    def _ids(self, index: str, since: float, until: float, offset: int) -> list[str]:
+        """The next RUNS_PER_READ ids of an index, newest first."""
+        ids: list[str] = self.client.zrevrangebyscore(index, until, since, start=offset, num=RUNS_PER_READ)
+        return ids
 
     def _read(self, run_ids: Sequence[str]) -> Iterator[Run]:
         """Those of these runs that have a row."""

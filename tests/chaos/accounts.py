@@ -11,7 +11,7 @@ from scheduler.storage import entries
 from scheduler.storage.instants import from_seconds
 from scheduler.timing import Timing
 from tests.chaos.service import Service
-from tests.support.health import assert_index_is_the_scan
+from tests.support.health import assert_every_index_is_the_scan
 
 Spans = Sequence[tuple[float, float]]  #: of time, in epoch seconds
 
@@ -46,7 +46,7 @@ def reckon(service: Service, *, torn: Spans = (), rows_lost: bool = False) -> Co
             check_bodies(row, bodies.pop(row.id, 0), retries=service.declared.get(entry.name, {}).get("retries", 0))
     theirs = {name for name in bodies if name.startswith("stock:")}
     assert not bodies.keys() - theirs - without_row, f"bodies of runs that the ledger does not know: {bodies}"
-    assert_index_is_the_scan(service.client, service.store.keys, service.ledger)
+    assert_every_index_is_the_scan(service.client, service.store.keys, service.ledger, service.store)
     return outcomes
 
 

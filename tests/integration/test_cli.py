@@ -168,8 +168,15 @@ def test_history_shows_what_failed_last_night_in_all_schedules(shell: Shell, sto
     assert oldest.endswith("OSError: no disk")
     since = from_seconds(last_night + 30).replace(microsecond=0).isoformat()
     assert [run["schedule"] for run in shell("history", "--failed", "--since", since, "--json").json] == ["b"]
-    assert shell("history").code == shell("history", "a", "--failed").code == Exit.USAGE
-    assert shell("history", "a", "--since", since).code == Exit.USAGE
+    every = shell("history", "--json").json
+    assert [(run["schedule"], run["outcome"]) for run in every] == [("a", "succeeded"), ("b", "lost"), ("a", "failed")]
+    assert shell("history", "--since", since, "--until", since, "--json").json == []
+    assert (
+        shell("history", "--until", since, "--json").json
+        == shell("history", "a", "--failed", "--json").json
+        == every[2:]
+    )
+    assert shell("history", "a", "--since", since, "--json").json == every[:1]
 
 
 def test_status_shows_a_rejected_file_and_a_quarantined_schedule(

@@ -154,7 +154,9 @@ def test_a_schedule_that_was_sent_more_often_than_the_ledger_keeps_is_not_repeat
 def accounted(ledger: Ledger) -> Counter[float]:
     """How often the ledger has each minute after noon, in whatever row."""
     counts: Counter[float] = Counter()
-    for row in ledger.runs("minutely", 1000):
+    rows = ledger.runs("minutely", 1000)
+    assert {row.id for row in ledger.between(0, 9e12, 10_000) if row.schedule == "minutely"} == {row.id for row in rows}
+    for row in rows:
         first, last = (round((at - NOON.timestamp()) / 60) for at in (row.due, row.until or row.due))
         assert row.count == last - first + 1
         counts.update(span(first, last))

@@ -214,6 +214,7 @@ def test_a_ledger_keeps_the_newest_runs_and_is_bounded(
     assert last is not None
     assert [run.due for run in runs] == [last.timestamp() - 60 * n for n in range(len(runs))]
     assert client.hlen(keys.ledger("job")) <= 2 * 5 + 5
+    assert client.zrange(keys.runs, 0, -1, desc=True) == [run.id for run in runs]
 
 
 LASTING = {"schedule", "audit", "file", "revision", "commits", "lock"}  # the lock of these tests is set by hand

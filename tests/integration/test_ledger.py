@@ -199,6 +199,7 @@ def test_the_ledger_of_a_schedule_is_bounded_by_number_also_when_runs_come_witho
     found = [one.id for one in few.runs("job", 1000)]
     assert 10 <= len(found) <= 2 * 10 + 3
     assert found == list(reversed(ids(100)))[: len(found)]
+    assert client.zrange(keys.runs, 0, -1, desc=True) == found
 
 
 def test_the_ledger_of_a_schedule_is_bounded_by_age(client: Client, keys: Keys, settings: Settings) -> None:

@@ -106,7 +106,7 @@ def test_states_and_indexes_stay_right_whatever_happens_in_whatever_order(
             assert_every_index_is_the_scan(client, keys, ledger, store)
     assert_states_are_those_of_the_rows(store, ledger)
     before = {key: client.zrange(key, 0, -1, withscores=True) for key in (keys.outcomes, keys.quarantined, keys.stuck)}
-    client.delete(keys.outcomes, keys.quarantined, keys.stuck, keys.failing, keys.went_wrong)
+    client.delete(keys.outcomes, keys.quarantined, keys.stuck, keys.failing, keys.went_wrong, keys.runs)
     client.zadd(keys.outcomes, {"gone": 3})
     health.rebuild(client, keys)
     assert {key: client.zrange(key, 0, -1, withscores=True) for key in before} == before
@@ -135,6 +135,17 @@ def act(chance: random.Random, shop: Shop, later: Any, name: str) -> None:
             store.set_aside(name, str(store.get(name).revision), "odd", "ours")
 
 
+def test_the_indexes_of_runs_are_bounded_by_number_and_age(
+    shop: Shop, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "MAX_RUNS", 3)
+    for index in (keys.runs, keys.went_wrong):
+        client.zadd(index, {f"job-{days}": time.time() - days * 86_400 for days in (1, 2, 3, 365, 367)})
+    health.bound(client, keys)
+    assert client.zrange(keys.runs, 0, -1, desc=True) == ["job-1", "job-2", "job-3"]
+    assert client.zrange(keys.went_wrong, 0, -1, desc=True) == ["job-1", "job-2", "job-3", "job-365"]
+
+
 def test_a_schedule_that_is_renamed_keeps_its_state(shop: Shop, later: Any, store: Store, ledger: Ledger) -> None:
     later("old")
     send(shop, "old")
@@ -152,19 +163,19 @@ def test_what_failed_is_found_by_time_although_all_is_well_again(
         later(name)
         send(shop, name)
         end(shop, name, "failed" if name == "a" else "lost")
-    failed = {run.id for run in ledger.went_wrong(0, time.time(), 10)}
+    failed = {run.id for run in ledger.between(0, time.time(), 10, failed=True)}
     assert {identity.partition("@")[0] for identity in failed} == {"a", "b"}
     lost = ledger.runs("b", 1)[0]
     assert ledger.close(lost.id, "succeeded", token="token")  # its worker lives after all
     shop.now += timedelta(seconds=60)
     send(shop, "a")
     end(shop, "a", "succeeded")
-    (run,) = ledger.went_wrong(0, time.time() + 60, 10)
+    (run,) = ledger.between(0, time.time() + 60, 10, failed=True)
     assert (run.schedule, run.outcome) == ("a", "failed")
-    assert ledger.went_wrong(run.due + 1, time.time() + 60, 10) == []
+    assert ledger.between(run.due + 1, time.time() + 60, 10, failed=True) == []
     renamed = [Write("a", store.get("a"), None, moved_to="c"), Write("c", None, entry_of(declared("c")))]
     store.write(renamed)
-    assert [found.id for found in ledger.went_wrong(0, time.time() + 60, 10)] == [run.id]
+    assert [found.id for found in ledger.between(0, time.time() + 60, 10, failed=True)] == [run.id]
 
 
 def test_an_index_of_an_older_release_is_whole_after_a_rebuild(
@@ -178,4 +189,4 @@ def test_an_index_of_an_older_release_is_whole_after_a_rebuild(
     assert indexed(store).counts() == {"new": 2}
     health.rebuild(client, keys)
     assert assert_states_are_those_of_the_rows(store, ledger) == {"a": "failed", "b": "new"}
-    assert from_seconds(ledger.went_wrong(0, time.time() + 60, 1)[0].due) == shop.now
+    assert from_seconds(ledger.between(0, time.time() + 60, 1, failed=True)[0].due) == shop.now

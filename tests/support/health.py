@@ -42,9 +42,15 @@ def assert_every_index_is_the_scan(client: Client, keys: Keys, ledger: Ledger, s
     outcomes = {name: OUTCOMES.index(run.outcome if run else "new") for name, run in runs.items()}
     assert dict(client.zrange(keys.outcomes, 0, -1, withscores=True)) == outcomes
     assert set(client.zrange(keys.quarantined, 0, -1)) == {name for name, entry in stored.items() if entry.error}
-    bad = {run.id: run.due for name in stored for run in ledger.runs(name, 10_000) if run.outcome in BAD}
-    found = {run.id: run.due for run in ledger.went_wrong(0, 9e12, 10_000) if run.schedule in stored}
-    assert found == bad
+    rows = {run.id: run for name in stored for run in ledger.runs(name, 10_000)}
+    for failed in (False, True):
+        found = {run.id: run for run in ledger.between(0, 9e12, 1_000_000, failed=failed) if run.schedule in stored}
+        assert found == {identity: run for identity, run in rows.items() if run.went_wrong or not failed}
+    scores = dict(client.zrange(keys.runs, 0, -1, withscores=True)) | dict(
+        client.zrange(keys.went_wrong, 0, -1, withscores=True)
+    )
+    for identity, run in rows.items():  # the index has microseconds
+        assert abs(scores[identity] - (run.until or run.due)) < 0.001, run
 
 
 def quarantine(store: Store, name: str, error: str) -> None:
