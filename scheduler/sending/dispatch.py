@@ -25,6 +25,7 @@ from scheduler.sending import commit_arguments, message
 from scheduler.sending.commit_arguments import KEEP, Words
 from scheduler.sending.decide import Decision, Skip, expiry
 from scheduler.sending.message import ESCAPED, CannotCompose, Message, Template
+from scheduler.sending.shapes import Shapes
 from scheduler.settings import Settings
 from scheduler.storage import entries
 from scheduler.storage.audit import Audit, audit_line
@@ -63,10 +64,12 @@ class Dispatcher:
         self.limits = (keys.prefix, settings.keep_runs, int(settings.keep_days * 86_400_000))
         self.outbox = keys.outbox if settings.has_outbox else ""
         self._commit = script(client, "_commit_arguments", "commit")
+        self._shapes = Shapes(app)
         self._templates: OrderedDict[tuple[str, int, bool], Template | None] = OrderedDict()
 
     def forget(self) -> None:
         """Drop every template, so that each message is built again."""
+        self._shapes.forget()
         self._templates.clear()
 
     def arguments(self, batch: Sequence[Due], token: str, commits: int = 0) -> Words:
@@ -192,7 +195,7 @@ class Dispatcher:
             return message.for_outbox(job, identity, expires, self.outbox)
         if message.has_signal_receivers() or self._announces:
             return message.compose(self.app, job, identity, expires)
-        cached = self._once(key, lambda: message.template(self.app, job, expiring=expires is not None))
+        cached = self._once(key, lambda: self._shapes.template(job, expiring=expires is not None))
         return cached.render(identity, expires, now) if cached else message.compose(self.app, job, identity, expires)
 
     def _once(self, key: tuple[str, int, bool], make: Callable[[], Template | None]) -> Template | None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
@@ -19,6 +20,7 @@ from scheduler.model import Entry
 from scheduler.sending import message
 from scheduler.sending.headers import RETRIES_HEADER, RUN_HEADER, task_id
 from scheduler.sending.message import CannotCompose, Message
+from scheduler.sending.shapes import Shapes
 from scheduler.storage import entries
 from scheduler.storage.client import Client
 from scheduler.storage.entries import Job
@@ -53,7 +55,11 @@ def foreign(**definition: Any) -> Job:
 
 
 def ours(app: Celery, job: Job, expires: datetime | None = None) -> Message:
-    template = message.template(app, job, expiring=expires is not None)
+    """The message as beat makes it after one with other arguments."""
+    shapes, expiring = Shapes(app), expires is not None
+    with suppress(CannotCompose):
+        shapes.template(replace(job, args=("%s", 7), kwargs={"other": "%(run)s"}), expiring=expiring)
+    template = shapes.template(job, expiring=expiring)
     assert template is not None
     return template.render(RUN, expires, NOW)
 
