@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import uuid
 from base64 import b64decode, b64encode
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from celery import Celery, Task
 from celery.app.amqp import AMQP
@@ -47,7 +47,7 @@ class Shapes:
 
     def __init__(self, app: Celery) -> None:
         self.app = app
-        self._shapes: dict[tuple[Any, ...], Shape | None] = {}
+        self._shapes: dict[tuple[str, str, bool], Shape | None] = {}
 
     def forget(self) -> None:
         """Drop every shape, so that Celery is asked again."""
@@ -55,8 +55,8 @@ class Shapes:
 
     def template(self, job: Job, *, expiring: bool) -> Template | None:
         """What `message.template` returns or raises; Celery is asked for the first entry of each shape only."""
-        policies, options = job.policies, json.dumps(job.options)
-        key = (job.task, options, policies.retries, policies.keep_result, bool(job.references), expiring)
+        call = message.call(job, "", None, "")
+        key = (call.task, json.dumps(call.options), expiring)
         if (shape := self._shapes.get(key)) and takes(self.app, job, begin := begin_of_body(job)):
             return shape.fill(self.app, job, begin)
         made = message.template(self.app, job, expiring=expiring)

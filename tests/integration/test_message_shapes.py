@@ -32,6 +32,15 @@ JSON = st.recursive(
 )
 
 
+OTHER_SHAPES: tuple[dict[str, Any], ...] = (
+    {"queue": "slow"},
+    {"retries": 2},
+    {"retries": 2, "retry_delay": "5s"},
+    {"keep_result": "2h"},
+    {"task": "tests.two", "args": [1, 2]},
+)
+
+
 @pytest.fixture(autouse=True)
 def tasks(celery: Celery) -> None:
     @celery.task(name="tests.echo", shared=False)
@@ -74,12 +83,12 @@ def test_celery_is_asked_once_for_entries_that_differ_only_in_their_arguments(ce
     for number in range(5):
         text(shapes, make(number))
     assert asked == [[0]]
-    for fields in ({"queue": "slow"}, {"retries": 2}, {"task": "tests.two", "args": [1, 2]}, {"keep_result": "2h"}):
+    for fields in OTHER_SHAPES:
         text(shapes, make(7, **fields))
-    assert len(asked) == 5
+    assert len(asked) == 1 + len(OTHER_SHAPES)
     shapes.forget()
     text(shapes, make(8))
-    assert len(asked) == 6
+    assert len(asked) == 2 + len(OTHER_SHAPES)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
