@@ -21,11 +21,13 @@ from scheduler.beat.zone_rules import ZoneRules
 from scheduler.errors import Conflict
 from scheduler.process import notify
 from scheduler.sending.dispatch import Dispatcher, OlderData
+from scheduler.storage import groups
 from scheduler.storage.client import take_a_write
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.lock import LostLock
 
+GROUPS_INTERVAL_S = 5.0  #: seconds between two looks after groups, which look after themselves but for older releases
 SWEEP_INTERVAL_S = 1.0  #: seconds between two looks for changes by other programs
 MAX_SENDING_S = 5.0  #: seconds of sending after which beat looks at everything else, although more is due
 
@@ -46,7 +48,7 @@ class Leading:
         elsewhere = self.outbox.broker if settings.has_outbox else None
         ledger = Ledger(client, keys, settings)
         self.lost_runs = LostRuns(app, context.store, ledger, context.memory, elsewhere)
-        self.swept_at = 0.0
+        self.swept_at = self.groups_at = 0.0
         self.indexes = Indexes(client, keys)
         self.alerts = Alerts(settings, keys, context.lease.token)
         self.alerts.tells_gap = context.watch.told is None
@@ -77,6 +79,7 @@ class Leading:
             self.losses.has_older_data = True
             return 0.0
         self.sweep()
+        self.look_after_groups()
         self.losses.missing |= self.context.backup.update(spare=self.losses.missing)
         if not self.lost_runs.settle(self.context.lease.token):
             raise LostLock
@@ -132,6 +135,7 @@ class Leading:
             self.context.watch.rules_text = self.context.client.hget(self.context.keys.file, "alerts") or ""
             self.alerts.follow(has_rules=bool(self.context.watch.rules_text))
             self.has_begun = True
+            self.groups_at = 0.0  # a group may have got more places
         if backup.has_file_schedules != bool(file.wrong):
             backup.has_file_schedules = bool(file.wrong)
             self.losses.marker = None  # compare everything again
@@ -156,6 +160,13 @@ class Leading:
             self.sender.look_around()
             take_a_write(self.context.client, self.context.keys)
             self.context.watch.led()  # a full Redis passes every tick that has nothing to write
+
+    def look_after_groups(self) -> None:
+        """Give free places of groups to the runs that wait; raises LostLock."""
+        if time.monotonic() - self.groups_at >= GROUPS_INTERVAL_S:
+            self.groups_at = time.monotonic()
+            if not groups.look_after(self.context.client, self.context.keys, self.context.lease.token):
+                raise LostLock
 
     def until_next(self, mended: Mended) -> tuple[float, bool]:
         """Ask for the next due instant and for signs of a loss, in one round trip; tell systemd.

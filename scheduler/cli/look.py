@@ -209,6 +209,9 @@ def status(service: Service, json_: bool) -> int:
     say(f"standbys  {', '.join(overview.standbys) or 'none'}")
     say(f"file      {overview.file.get('path', 'not loaded')}  {overview.file.get('digest', '')}")
     say(f"schedules {overview.total}")
+    for group in overview.groups:
+        waits = f", {len(group.waiting)} wait: {', '.join([*group.waiting][:3])}" if group.waiting else ""
+        say(f"group     {group.name}: {len(group.running)} of {group.places} places taken{waits}")
     if page := StateDirectory(service.settings.state_dir).page():
         say(f"page      {page}")
     if is_installed() and (trial := Layout(Path()).trial):

@@ -1,7 +1,7 @@
 -- What the keys hold, their names, and what every other part needs. This is put in front of each script, before _counters.lua.
 -- <prefix>:ledger:<name> is a hash: a schedule's runs, each a JSON object of texts under its id, and beside them
 --   ':last' the id of the row that was added last, ':open' the runs that are queued or running (lines 'deadline id' or 'running id';
---   after its deadline a queued run counts as gone), ':waiting' the run that `overlap: queue` holds back,
+--   after its deadline a queued run counts as gone), ':waiting' the runs that are held back, see _held.lua,
 --   ':floor' the latest due instant of an ended run that was trimmed, ':health' what its ended runs say and ':slow' since when
 --   they take too long, see _health.lua.
 -- <prefix>:failing holds the failing schedules; its score is since when.
@@ -14,6 +14,8 @@
 -- <prefix>:slow holds the id of every running run whose schedule has `slow_after`; its score is when the run becomes slow.
 -- <prefix>:sent:<queue> holds the id of every run whose message was pushed there and that no worker claimed yet; its score is the
 --   time of the push by Redis's clock. <prefix>:queues holds those queues.
+-- <prefix>:group:<group> holds the runs that have a place in a group, by when they got it, and <prefix>:group_queue:<group> those that
+--   only the group holds back, by since when, see _held.lua.
 -- <prefix>:leases holds the id of every running run; its score is the end of its worker's lease. Before a worker claims it, a run that
 --   expires is there too; its score is the time when it does.
 
@@ -44,6 +46,9 @@ local function commits_key(prefix) return prefix .. ':commits' end
 local function counters_key(prefix) return prefix .. ':counters' end
 local function revision_key(prefix) return prefix .. ':revision' end
 local function changed_key(prefix) return prefix .. ':changed' end
+local function file_key(prefix) return prefix .. ':file' end
+local function group_key(prefix, group) return prefix .. ':group:' .. group end
+local function group_queue_key(prefix, group) return prefix .. ':group_queue:' .. group end
 
 local function name_of(prefix, ledger) return string.sub(ledger, #ledger_key(prefix, '') + 1) end
 

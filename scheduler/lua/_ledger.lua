@@ -65,14 +65,14 @@ local function because(run, reason, detail)
 end
 
 -- End a run that no worker took in time: it is skipped only where no attempt of it began.
-local function expire(run, now)
+local function expire(run, now, detail)
   run.finished = now
   if tonumber(run.attempt or '0') > 0 then
     run.outcome = 'failed'
     because(run, 'no next attempt')
   else
     run.outcome = 'skipped'
-    because(run, 'expired')
+    because(run, 'expired', detail)
   end
 end
 
@@ -246,33 +246,4 @@ local function record_skip(limits, name, id, due, last, count, reason, detail)
   note_outcome(name, outcome)
   bound(limits, ledger)
   return run.count == tostring(count)
-end
-
--- Push the run that `overlap: queue` held back, once no other run of the schedule is queued or running.
-local function release_waiting(prefix, ledger)
-  local text = redis.call('HGET', ledger, ':waiting')
-  if not text or #open_runs(redis.call('HGET', ledger, ':open')) > 0 then return false end
-  local held = cjson.decode(text)
-  redis.call('HDEL', ledger, ':waiting')
-  set_open(ledger, held.id, held.deadline)
-  push(prefix, held.queue, held.id, held.payload)
-  return true
-end
-
--- Let go a run that ended before a worker took it; returns whether `overlap: queue` held it back until now.
-local function let_go(prefix, ledger, id, run)
-  was_claimed(prefix, run, id)
-  local text = redis.call('HGET', ledger, ':waiting')
-  local is_held = text and cjson.decode(text).id == id
-  if is_held then redis.call('HDEL', ledger, ':waiting') end
-  set_open(ledger, id, nil)
-  release_waiting(prefix, ledger)
-  return is_held
-end
-
--- Close a run whose record was trimmed while it was open: otherwise the run that waits for it would never be sent.
-local function forget_open(prefix, ledger, id)
-  if redis.call('HEXISTS', ledger, ':open') == 0 then return end
-  set_open(ledger, id, nil)
-  release_waiting(prefix, ledger)
 end

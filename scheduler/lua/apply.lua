@@ -38,20 +38,23 @@ end)
 if #conflicts > 0 then return conflicts end
 if seen ~= total then return 'gone' end
 
--- End the run that `overlap: queue` holds back: with its schedule gone, nothing would ever send it. The changes before this one
+-- End the runs that are held back: with their schedule gone, nothing would ever send them. The changes before this one
 -- are made already, so a damaged ledger must not end the script here.
-local function drop_waiting(ledger)
+local function drop_held(ledger)
   local text = redis.call('HGET', ledger, ':waiting')
   if not text then return end
   redis.call('HDEL', ledger, ':waiting')
   pcall(function()
-    local id = cjson.decode(text).id
-    local run = read_run(ledger, id)
-    if run.outcome ~= 'queued' then return end
-    run.outcome, run.finished = 'skipped', redis_time()
-    because(run, 'removed')
-    write_run(prefix, ledger, id, run)
-    count_end(counters_key(prefix), run)
+    for _, one in ipairs(held_runs(text)) do
+      if one.group then redis.pcall('ZREM', group_queue_key(prefix, one.group), one.id) end
+      local run = read_run(ledger, one.id)
+      if run and run.outcome == 'queued' then
+        run.outcome, run.finished = 'skipped', redis_time()
+        because(run, 'removed')
+        write_run(prefix, ledger, one.id, run)
+        count_end(counters_key(prefix), run)
+      end
+    end
   end)
 end
 
@@ -70,7 +73,7 @@ local function remove(key, name, heir)
   redis.call('ZREM', KEYS[2], key)
   local ledger = ledger_key(prefix, name)
   if not heir then
-    drop_waiting(ledger)
+    drop_held(ledger)
     if redis.call('TTL', ledger) < REMOVED_TTL_S then redis.call('EXPIRE', ledger, REMOVED_TTL_S) end
   elseif redis.call('EXISTS', ledger) == 1 then
     redis.call('RENAME', ledger, ledger_key(prefix, heir))

@@ -32,6 +32,7 @@ if run.attempt == '1' and tonumber(run.slow_after) then
   redis.call('EXPIRE', slow_key(limits.prefix), LEASES_TTL_S)
 end
 set_open(ledger, id, 'running')
+if run.group then take_place(limits.prefix, run.group, id) end -- one that was given up and runs all the same counts again
 was_claimed(limits.prefix, run, id)
 note_taken(limits.prefix, ledger)
 redis.call('ZADD', leases_key(limits.prefix), ARGV[7], id)

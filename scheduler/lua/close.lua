@@ -41,8 +41,7 @@ if outcome == 'queued' then
   set_open(ledger, id, ARGV[6])
   if run.queue then note_sent(prefix, run.queue, {ARGV[5], id}) end
 else
-  set_open(ledger, id, nil)
   was_claimed(prefix, run, id)
-  release_waiting(prefix, ledger)
+  make_way(prefix, ledger, id, run)
 end
 return 1

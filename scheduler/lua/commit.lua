@@ -14,6 +14,12 @@ end
 local now = tonumber(step.now)
 local limits = {prefix = step.prefix, runs = tonumber(step.runs_kept), ttl = tonumber(step.ttl_ms)}
 
+-- Which run keeps another from running, for a person.
+local function in_the_way(open, held)
+  local first, all = open[1] or held[1], #open + #held
+  return first.id .. (all > 1 and string.format(' and %d more', all - 1) or '') .. ' had not finished'
+end
+
 local function skip_run(name, run, reason, detail)
   local due = cjson.decode(run.record).due
   record_skip(limits, name, run.id, due, due, 1, reason, detail)
@@ -33,6 +39,7 @@ local function still_open(ledger, text)
         note_end(limits.prefix, ledger, run.id, gone)
         note_expired(limits.prefix, ledger, gone)
         drop_expired(limits.prefix, gone.queue)
+        if gone.group then leave_group(limits.prefix, gone.group, run.id) end
       end
     end
   end
@@ -67,13 +74,41 @@ local function push_at_end(run)
   batch.members[#batch.members + 1] = run.id
 end
 
-local function note_queued(name, run)
+-- Open a run's row. One without a deadline is not among the open runs before a worker takes it, as with `overlap: allow`.
+local function open_row(name, ledger, run, record, deadline)
+  if deadline then
+    redis.call('HSET', ledger, run.id, record, ':last', run.id, ':open', deadline .. ' ' .. run.id)
+  else
+    redis.call('HSET', ledger, run.id, record, ':last', run.id)
+  end
   note_outcome(name, 'queued')
   note_row(string.match(run.record, '"due":"([^"]+)"'), run.id)
 end
 
+-- Keep a run until what holds it back is over.
+local function hold(name, ledger, run, group, held, is_ready)
+  local one, record = {id = run.id, queue = run.queue, payload = run.payload, deadline = run.deadline, group = group}, run.record
+  if is_ready then
+    local row = cjson.decode(record)
+    one.since = pushed_at
+    wait_for_place(limits.prefix, one, row)
+    record = cjson.encode(row)
+  end
+  held[#held + 1] = one
+  open_row(name, ledger, run, record)
+  keep_held(ledger, held)
+  note_expiry(run)
+  return 'waiting'
+end
+
+-- An entry's overlap, how many of its runs may be held back, and its group if it has one: 'skip', 'queue 5', 'allow 1 warehouse'.
+local function rules_of(text)
+  local overlap, most, group = string.match(text, '^(%l+) ?(%d*) ?(.*)$')
+  return overlap, tonumber(most) or 1, group ~= '' and group or nil
+end
+
 -- Send one run, or say why not.
-local function send(name, ledger, overlap, manual, run)
+local function send(name, ledger, rules, manual, run)
   if not is_list(run.queue) then
     if not manual then skip_run(name, run, 'no queue', list_of(run.queue) .. ' is not a list in Redis') end
     return 'no queue'
@@ -81,30 +116,28 @@ local function send(name, ledger, overlap, manual, run)
   local record, open_text_now, waiting = unpack(redis.call('HMGET', ledger, run.id, ':open', ':waiting'))
   -- It was sent before the clock was set back: a due instant runs once, whatever the clock says.
   if record then return 'sent' end
-  if overlap == 'allow' then
-    redis.call('HSET', ledger, run.id, run.record, ':last', run.id)
-    note_queued(name, run)
-    push_at_end(run)
-    return 'sent'
+  local overlap, most, group = rules_of(rules)
+  local is_alone = overlap ~= 'allow'
+  local open, held = is_alone and still_open(ledger, open_text_now) or {}, waiting and held_runs(waiting) or {}
+  if #open == 0 and (#held == 0 or not is_alone) then
+    if not group or not must_wait(limits.prefix, group) then
+      if group then take_place(limits.prefix, group, run.id) end
+      open_row(name, ledger, run, run.record, is_alone and run.deadline)
+      push_at_end(run)
+      return 'sent'
+    end
+    if #held < most then return hold(name, ledger, run, group, held, true) end
   end
-  local open = still_open(ledger, open_text_now)
-  if #open == 0 and not waiting then
-    redis.call('HSET', ledger, run.id, run.record, ':last', run.id, ':open', run.deadline .. ' ' .. run.id)
-    note_queued(name, run)
-    push_at_end(run)
-    return 'sent'
+  if is_alone then
+    redis.call('HSET', ledger, ':open', open_text(open))
+    -- The run that waits comes first: it may go now, because an open one has just been given up.
+    if release_waiting(limits.prefix, ledger) then
+      open = open_runs(redis.call('HGET', ledger, ':open'))
+      held = held_runs(redis.call('HGET', ledger, ':waiting'))
+    end
   end
-  redis.call('HSET', ledger, ':open', open_text(open))
-  -- The run that waits comes first: it may go now, because an open one has just been given up.
-  local released = release_waiting(limits.prefix, ledger)
-  if overlap == 'queue' and (released or not waiting) then
-    local held = {id = run.id, queue = run.queue, payload = run.payload, deadline = run.deadline}
-    redis.call('HSET', ledger, run.id, run.record, ':last', run.id, ':waiting', cjson.encode(held))
-    note_queued(name, run)
-    note_expiry(run)
-    return 'waiting'
-  end
-  if not manual then skip_run(name, run, 'overlap', '') end
+  if overlap == 'queue' and #held < most then return hold(name, ledger, run, group, held) end
+  if not manual then skip_run(name, run, 'overlap', in_the_way(open, held)) end
   return 'overlap'
 end
 

@@ -9,7 +9,10 @@ local now, prefix = tonumber(ARGV[2]), ARGV[3]
 local function settle_expired(ledger, id, run)
   expire(run, ARGV[2])
   local was_held = let_go(prefix, ledger, id, run)
-  if was_held then run.sent = nil end -- it never was in a queue
+  if was_held then
+    run.sent = nil -- it never was in a queue
+    expire(run, ARGV[2], 'it expired while it was held back')
+  end
   write_run(prefix, ledger, id, run)
   note_end(prefix, ledger, id, run)
   if not was_held then note_expired(prefix, ledger, run) end
@@ -47,8 +50,7 @@ local function settle(id, queue, payload, ends, reason)
   if why then stop_run(prefix, id, run, why, ARGV[2]) end
   write_run(prefix, ledger, id, run)
   note_end(prefix, ledger, id, run)
-  set_open(ledger, id, nil)
-  release_waiting(prefix, ledger)
+  make_way(prefix, ledger, id, run)
   if why then return 'stopped' end
   return 'lost'
 end

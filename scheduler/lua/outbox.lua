@@ -20,10 +20,7 @@ local function settle(id, queue)
     write_run(prefix, ledger, id, run)
     note_end(prefix, ledger, id, run)
   end
-  if outcome ~= 'queued' then
-    set_open(ledger, id, nil)
-    release_waiting(prefix, ledger)
-  end
+  if outcome ~= 'queued' then make_way(prefix, ledger, id, run) end
 end
 
 for at = 7, #ARGV, 3 do

@@ -25,8 +25,7 @@ local function settle(id, queue, pushed, queue_now, payload, ends, outcome, reas
   write_run(prefix, ledger, id, run)
   note_end(prefix, ledger, id, run)
   note_expired(prefix, ledger, run)
-  set_open(ledger, id, nil)
-  release_waiting(prefix, ledger)
+  make_way(prefix, ledger, id, run)
   return 'ended'
 end
 

@@ -7,7 +7,7 @@ from scheduler.model.fields import NAME_PATTERN, NO_CONTROLS, NOTHING, TIMING_KI
 from scheduler.model.problem import Position, Problem
 from scheduler.model.reasons import Reason
 from scheduler.model.run import Outcome, Run, read_run_id, run_id
-from scheduler.model.schedule import KEEP_RESULT, TIMING_FIELDS, Policies, Schedule, ScheduleFile
+from scheduler.model.schedule import KEEP_RESULT, TIMING_FIELDS, Group, Policies, Schedule, ScheduleFile
 
 __all__ = [
     "KEEP_RESULT",
@@ -18,6 +18,7 @@ __all__ = [
     "TIMING_KINDS",
     "Declared",
     "Entry",
+    "Group",
     "Outcome",
     "Overlaid",
     "Pause",

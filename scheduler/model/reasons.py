@@ -65,6 +65,7 @@ class Reason(StrEnum):
     RERUN = "rerun", "queued", "sent again because its worker stopped answering", "lua/lose.lua"
     RESENT = "resent", "queued", "sent again because its message was lost", "lua/send_again.lua"
     RETRYING = "retrying", "queued", "waits for its next attempt", "worker/signals.py"
+    GROUP = "group full", "queued", "it had to wait for a place in its group", "lua/_held.lua"
     RATE_LIMITED = (
         "rate limited",
         "queued",

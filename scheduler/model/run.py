@@ -40,6 +40,7 @@ class Run:
     until: float = 0.0
     ping: bool = False  #: whether its schedule has a `ping`
     slow_after: float = 0.0  #: seconds after which it counts as slow; 0 for never
+    group: str = ""  #: in which it has a place, or waits for one
     references: str = ""  #: digest of the references that the schedule file declared in its arguments
 
     @property

@@ -103,6 +103,11 @@ class Policies(Noun):
     overlap: Literal["skip", "queue", "allow"] = Field(
         "skip", description="If the previous run has not ended: skip the new one, let one wait, or run both."
     )
+    max_queued: Annotated[int, Field(ge=1, le=100, strict=True), WHOLE] = Field(
+        1,
+        description="How many runs of the schedule wait at most: for the run before, with `overlap: queue`, or for a "
+        "place in their `group`. What falls due beyond is skipped.",
+    )
     catch_up: Literal["none", "latest", "all"] = Field(
         "latest",
         description="Which missed due instants run when a beat is back. Due instants in a pause are not caught up.",
@@ -209,6 +214,12 @@ class Schedule(Policies):
         "Celery starts when the run succeeds or fails), `countdown` (seconds) and `headers`.",
         examples=[{"link_error": {"task": "mail.tell", "args": ["ann"]}}],
     )
+    group: Annotated[str, Field(pattern=NAME_PATTERN)] | None = Field(
+        None,
+        description="Group from `groups:` at the top of the file: its schedules run at most `max_running` at once, the "
+        "others wait for their turn. A run that waits expires only with `expires`.",
+        examples=["warehouse"],
+    )
     tags: tuple[ShortText, ...] = Field((), description="Words to filter by on the page.")
     alerts: ScheduleAlerts | None = Field(
         None, description="What differs for this schedule from `alerts:` at the top of the file."
@@ -267,6 +278,16 @@ TIMING_FIELDS = frozenset(
 )
 
 
+class Group(Noun):
+    """A group: schedules that share what only so many runs may use at once."""
+
+    max_running: Annotated[int, Field(ge=1, le=1000, strict=True), WHOLE] = Field(
+        description="How many runs of its schedules are sent or running at once; the others wait, first come first "
+        "served.",
+        examples=[1],
+    )
+
+
 class ScheduleFile(Noun):
     """The top level of ``schedules.yaml``."""
 
@@ -285,6 +306,12 @@ class ScheduleFile(Noun):
         max_length=100,
         description="Named lists of dates and RRULEs, for `except`.",
         examples=[{"holidays": ["2026-12-25"]}],
+    )
+    groups: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Group] = Field(
+        {},
+        max_length=100,
+        description="Groups of schedules that may not all run at once, for `group`.",
+        examples=[{"warehouse": {"max_running": 1}}],
     )
     alerts: Alerts = Field(Alerts(), description="Who is told of what, and by which means.")
     ping: Address | None = Field(

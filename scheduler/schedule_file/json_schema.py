@@ -13,13 +13,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from scheduler import timing
-from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Policies, Schedule, ScheduleFile
+from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Group, Policies, Schedule, ScheduleFile
 from scheduler.model.alerts import Alerts, Email, ScheduleAlerts, Sink, Webhook
 from scheduler.model.what_runs import KINDS, Http
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 TITLE = "Schedules of Celery Beat"
-NOUNS: tuple[type[BaseModel], ...] = (Policies, Schedule, ScheduleAlerts, Alerts, Sink, Email, Webhook, Http)
+NOUNS: tuple[type[BaseModel], ...] = (Policies, Schedule, Group, ScheduleAlerts, Alerts, Sink, Email, Webhook, Http)
 
 
 def schema() -> dict[str, Any]:

@@ -43,6 +43,7 @@ def tables() -> str:
         "In `http:`": made["definitions"]["Http"]["properties"],
         "In a schedule: the rest": own,
         "In a schedule, and in `defaults:`": policies,
+        "In a group of `groups:`": made["definitions"]["Group"]["properties"],
         "In `alerts:` of a schedule": made["definitions"]["ScheduleAlerts"]["properties"],
         "In `alerts:` at the top of the file": made["definitions"]["Alerts"]["properties"],
         "In a sink of `alerts:` (exactly one of these)": made["definitions"]["Sink"]["properties"],

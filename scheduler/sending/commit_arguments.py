@@ -36,7 +36,8 @@ def entry(
 ) -> Words:
     """An entry as it was read and as it shall be: its due instants in epoch microseconds, its score in epoch seconds.
 
-    ``last_run`` is JSON for RedBeat's ``meta``; ``unusual`` is what few need; the words of so many ``runs`` follow.
+    ``overlap`` is ``Job.rules``; ``last_run`` is JSON for RedBeat's ``meta``; ``unusual`` is what few need; the words
+    of so many ``runs`` follow.
     """
     return [name, revision, due_before, due_after, score, last_run, overlap, len(unusual), *unusual, runs]
 

@@ -219,10 +219,13 @@ def expiry(job: Job, instant: datetime, following: datetime | None, now: datetim
 
     A run that is caught up counts from now: from its due instant, it could be expired before it is sent.
     With `overlap: queue` or `allow`, a late run does not keep the next one from running: it expires only on demand.
+    So does one of a group: it would lose its turn to those that came later.
     """
     if job.policies.expires is not None:
         sent_at = job.timing.send_at(instant)
         return (sent_at if now - sent_at <= GRACE else now) + job.policies.expires
+    if job.group is not None:
+        return None
     return following if job.policies.overlap == "skip" and following is not None and following > now else None
 
 

@@ -118,9 +118,9 @@ class Dispatcher:
         except (DamagedEntry, CannotCompose) as error:
             raise RefusedChange(f"schedule '{entry.name}' cannot be sent: {error}") from error
         deadline = now + NO_EXPIRY.total_seconds()
-        revision, overlap = str(entry.revision), job.policies.overlap
+        revision = str(entry.revision)
         arguments = commit_arguments.step("", now, *self.limits, 0)
-        arguments += commit_arguments.entry(entry.name, revision, "", KEEP, "", "", overlap, (), 1)
+        arguments += commit_arguments.entry(entry.name, revision, "", KEEP, "", "", job.rules, (), 1)
         arguments += commit_arguments.run(identity, opened(job, sent, now, now, by), sent.place, sent.payload, deadline)
         replies = self.commit(arguments)
         outcome, *wrong = replies.get(0, ["sent"])
@@ -148,7 +148,7 @@ class Dispatcher:
             to_micros(decision.due),
             self._score(due, decision.due),
             to_redbeat_json(decision.runs[-1]) if decision.runs else "",
-            job.policies.overlap,
+            job.rules,
             self._unusual(due) if decision.is_unusual else (),
             len(decision.runs),
         )
@@ -263,5 +263,5 @@ def opened(job: Job, sent: Message, due: float, now: float, by: str = "", expire
     slow = f',"slow_after":"{slow_after.total_seconds()!r}"' if slow_after else ""
     return (
         f'{{"due":"{due!r}","outcome":"queued","task":{ESCAPED(job.task)},"task_id":"{sent.task_id}",'
-        f'"queue":{ESCAPED(sent.queue)},"sent":"{now!r}"{manual}{ends}{slow}{pings}{refers}}}'
+        f'"queue":{ESCAPED(sent.queue)},"sent":"{now!r}"{manual}{ends}{slow}{pings}{refers}{job.row}}}'
     )

@@ -52,6 +52,7 @@ def overview_json(overview: Overview) -> dict[str, Any]:
         "file": overview.file,
         "problems": [problem_json(problem) for problem in overview.problems],
         "news": list(overview.news),
+        "groups": [group._asdict() for group in overview.groups],
         "total": overview.total,
         "schedules": [row_json(item) for item in overview.rows],
     }

@@ -10,7 +10,7 @@ from heapq import merge
 from itertools import islice, takewhile
 from typing import Literal
 
-from scheduler.model import Entry, Run
+from scheduler.model import Entry, Reason, Run
 from scheduler.sending import upcoming
 from scheduler.sending.upcoming import left_out
 from scheduler.status import problems
@@ -18,6 +18,7 @@ from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.storage import entries, lock
 from scheduler.storage.entries import DamagedEntry, Job
+from scheduler.storage.groups import Group
 from scheduler.storage.instants import from_seconds, to_seconds
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
@@ -79,6 +80,8 @@ class Row:
     @property
     def explanation(self) -> str:
         """The state in a sentence, without a full stop."""
+        if self.state == "queued" and self.last is not None and self.last.reason == Reason.GROUP:
+            return self.last.detail
         return f"paused by {self.paused_by}" if self.state == "paused" else STATES[self.state]
 
 
@@ -105,6 +108,7 @@ class Overview:
     file: dict[str, str] = field(default_factory=dict)
     found: tuple[ServiceProblem, ...] = ()  #: what ``status.problems`` found
     news: tuple[str, ...] = ()  #: what happened and needs no person
+    groups: tuple[Group, ...] = ()
 
     @property
     def problems(self) -> tuple[ServiceProblem, ...]:
@@ -129,7 +133,7 @@ class Status:
         rows, total = self.rows(names), self.store.client.zcard(self.store.keys.schedule)
         facts = Facts(self.store, self.ledger.settings)
         found, news = problems.look(facts), self.store.news()
-        return Overview(rows, total, facts.leader, facts.standbys, facts.file, found, news)
+        return Overview(rows, total, facts.leader, facts.standbys, facts.file, found, news, facts.groups)
 
     def rows(self, names: Iterable[str] | None = None) -> tuple[Row, ...]:
         """These schedules (default: all), each with its newest ledger row."""

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from scheduler.storage import entries, health
 from scheduler.storage.entries import DamagedEntry
+from scheduler.storage.groups import Group
 from scheduler.storage.store import Store
 
 MAX_READ = 1000  #: runs that are read of each queue, and stuck schedules
@@ -21,6 +22,7 @@ class Waiting(NamedTuple):
 
     queue: str
     since: float  #: epoch seconds
+    group: str = ""  #: in which it waits for a place; it is in no queue yet
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Unstarted:
     queue: str = ""  #: that its oldest run waits in; empty if none waits
     late_after: float = 0.0  #: seconds, of one that is late
     is_served: bool = True  #: whether a live worker takes from that queue
+    group: str = ""  #: in which its oldest run waits for a place
 
 
 class AllUnstarted(NamedTuple):
@@ -42,30 +45,34 @@ class AllUnstarted(NamedTuple):
     is_complete: bool
 
 
-def unstarted(store: Store, queues: tuple[str, ...], taken: frozenset[str], now: float) -> AllUnstarted:
+def unstarted(
+    store: Store, queues: tuple[str, ...], taken: frozenset[str], now: float, groups: Iterable[Group] = ()
+) -> AllUnstarted:
     """What is late or stuck while live workers take from the queues ``taken``; ``now`` is in epoch seconds.
 
     ``queues`` are the keys of all that runs were sent to.
 
     Its cost grows with what waits, up to MAX_READ runs a queue, and not with what is stored.
     """
-    oldest, is_complete = waiting(store, queues, now - UNTAKEN_S)
+    oldest, is_complete = waiting(store, queues, now - UNTAKEN_S, groups)
     expired = health.stuck(store.client, store.keys, MAX_READ)
     made = []
     for name, limit in late_after(store, {**oldest, **expired}):
-        queue, since = oldest.get(name, Waiting("", now))
+        queue, since, group = oldest.get(name, Waiting("", now))
         is_served = not queue or queue in taken
         if name in expired:
             made.append(Unstarted(name, "stuck", min(since, expired[name]), queue, is_served=is_served))
         elif not is_served:
             made.append(Unstarted(name, "stuck", since, queue, is_served=False))
         elif now - since > limit:
-            made.append(Unstarted(name, "late", since, queue, limit))
+            made.append(Unstarted(name, "late", since, queue, limit, group=group))
     made.sort(key=lambda it: (it.since, it.name))
     return AllUnstarted(tuple(made), is_complete and len(expired) < MAX_READ)
 
 
-def waiting(store: Store, queues: tuple[str, ...], before: float) -> tuple[dict[str, Waiting], bool]:
+def waiting(
+    store: Store, queues: tuple[str, ...], before: float, groups: Iterable[Group]
+) -> tuple[dict[str, Waiting], bool]:
     """The oldest run of each schedule that was sent before then, and whether these are all."""
     with store.client.pipeline(transaction=False) as pipe:
         for queue in queues:
@@ -74,9 +81,18 @@ def waiting(store: Store, queues: tuple[str, ...], before: float) -> tuple[dict[
     oldest: dict[str, Waiting] = {}
     for key, runs in zip(queues, answers, strict=True):
         for run_id, since in runs if isinstance(runs, list) else ():
-            name, queue = run_id.rpartition("@")[0], key.partition(PRIORITY)[0]
-            oldest[name] = min(oldest.get(name, Waiting(queue, since)), Waiting(queue, since), key=lambda it: it.since)
+            note(oldest, run_id, Waiting(key.partition(PRIORITY)[0], since))
+    for group in groups:
+        for run_id, since in group.waiting.items():
+            if since <= before:
+                note(oldest, run_id, Waiting("", since, group.name))
     return oldest, all(not isinstance(runs, list) or len(runs) < MAX_READ for runs in answers)
+
+
+def note(oldest: dict[str, Waiting], run_id: str, it: Waiting) -> None:
+    """Keep it if no other run of its schedule has waited longer."""
+    name = run_id.rpartition("@")[0]
+    oldest[name] = min(oldest.get(name, it), it, key=lambda one: one.since)
 
 
 def late_after(store: Store, names: Iterable[str]) -> Iterator[tuple[str, float]]:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from scheduler import references, timing
 from scheduler.errors import RefusedChange
-from scheduler.model import Entry, Overlaid, Pause, Policies, SkipNext
+from scheduler.model import Entry, Overlaid, Pause, Policies, Schedule, SkipNext
 from scheduler.model.celery_options import OWN_HEADERS
 from scheduler.model.entry import Origin
 from scheduler.storage.instants import from_micros, from_redbeat, from_seconds, to_micros, to_redbeat_json, to_seconds
@@ -50,6 +50,9 @@ class Job:
     max_runs: int | None = None
     pings: bool = False
     references: str = ""  #: digest of the references that the file has in the arguments, empty if there are none
+    rules: str = "skip"  #: what may hold a run back, see ``rules_of``
+    row: str = ""  #: the part of each run's row that only few schedules need, as JSON
+    group: str | None = None
 
 
 def job(entry: Entry) -> Job:
@@ -88,7 +91,17 @@ def declared_job(entry: Entry) -> Job:
         max_runs=schedule.max_runs,
         pings=schedule.ping is not None,
         references=references.digest(*call),
+        rules=rules_of(schedule),
+        row=f',"group":"{schedule.group}"' if schedule.group else "",
+        group=schedule.group,
     )
+
+
+def rules_of(schedule: Schedule) -> str:
+    """Overlap, how many runs may wait, and the group, as commit.lua reads them; most schedules have the first alone."""
+    if schedule.group is None and schedule.max_queued == 1:
+        return schedule.overlap
+    return f"{schedule.overlap} {schedule.max_queued} {schedule.group or ''}".strip()
 
 
 def foreign_job(entry: Entry) -> Job:
@@ -108,6 +121,7 @@ def foreign_job(entry: Entry) -> Job:
         kwargs=kwargs,
         options=chosen,
         timing=timing.from_redbeat(definition["schedule"], entry.zone),
+        rules="allow",
         policies=Policies(overlap="allow", expires=None if expires is None else timedelta(seconds=expires)),
         enabled=bool(definition.get("enabled", True)),
     )

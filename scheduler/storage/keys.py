@@ -124,6 +124,14 @@ class Keys:
         """Sorted set of running runs, by the end of their lease, and of those that wait, by when they expire."""
         return f"{self.prefix}:leases"
 
+    def group(self, name: str) -> str:
+        """Sorted set of the runs that have a place in a group, by when they got it."""
+        return f"{self.prefix}:group:{name}"
+
+    def group_queue(self, name: str) -> str:
+        """Sorted set of the runs that wait for a place in a group, by since when."""
+        return f"{self.prefix}:group_queue:{name}"
+
     @property
     def outbox(self) -> str:
         """List of the runs that wait for a broker other than this Redis, newest first."""

@@ -23,6 +23,8 @@ def set_aside_other_kinds(client: Client, keys: Keys, *, everywhere: bool) -> di
             keys.alert_outbox(""): "list",
             keys.sent(""): "zset",
             keys.ledger(""): "hash",
+            keys.group(""): "zset",
+            keys.group_queue(""): "zset",
             keys.moved(""): "string",
             keys.history(""): "stream",
         }

@@ -28,6 +28,7 @@ class Validated:
     problems: tuple[Problem, ...]
     alerts: Alerts = field(default_factory=Alerts)
     ping: str = ""  #: that of the service
+    groups: Mapping[str, int] = field(default_factory=dict)  #: how many runs of each group may be under way at once
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -56,7 +57,8 @@ def validate(document: Document, *, tasks: Tasks | None) -> Validated:
     problems = [_placed(finding, document) for finding in findings]
     more = [problem for problem in problems if problem.position not in reported]
     in_order = tuple(sorted([*document.problems, *more], key=_place(document)))
-    return Validated(declared, in_order, top.alerts, top.ping or "")
+    groups = {name: group.max_running for name, group in top.groups.items()}
+    return Validated(declared, in_order, top.alerts, top.ping or "", groups)
 
 
 def validate_beside(
@@ -123,6 +125,7 @@ def _everything(
             what = "the schedules from here on were not checked"
             return declared, top, [*findings, Finding(("schedules", name), what, "fix the errors above first")]
     findings += gate.schedule_sink_findings(declared, top.alerts)
+    findings += gate.group_findings(declared, schedules, top.groups)
     return declared, top, findings + gate.rename_findings(declared, schedules)
 
 

@@ -193,6 +193,35 @@ def schedule_sink_findings(declared: Mapping[str, Declared], alerts: Alerts) -> 
     return findings
 
 
+def group_findings(
+    declared: Mapping[str, Declared], schedules: Mapping[str, Any], groups: Iterable[str]
+) -> list[Finding]:
+    """Errors for groups that the file does not declare, and warnings for groups that no schedule is in."""
+    named = {name: group for name, item in declared.items() if (group := item.schedule.group)}
+    listed = ", ".join(groups) or "none"
+    findings = [
+        Finding(
+            ("schedules", name, "group"),
+            f"unknown group {shown(group)}",
+            near(group, groups) or f"declare it under groups: at the top (declared: {listed})",
+        )
+        for name, group in named.items()
+        if group not in groups
+    ]
+    used = {fields.get("group") for fields in schedules.values() if isinstance(fields, dict)}  # also those with errors
+    return findings + [
+        Finding(
+            ("groups", group),
+            f"no schedule is in group {shown(group)}",
+            f"write `group: {group}` in a schedule, or delete the group",
+            at_key=True,
+            severity="warning",
+        )
+        for group in groups
+        if group not in used
+    ]
+
+
 def unknown_sinks(path: Path, to: Iterable[str] | None, alerts: Alerts) -> list[Finding]:
     """Errors for names that are no sinks of the file."""
     declared = ", ".join(alerts.sinks) or "none"
@@ -221,7 +250,7 @@ def without(rest: Mapping[str, Any], wrong: list[Finding]) -> ScheduleFile | Non
     for finding in wrong:
         broken.setdefault(str(finding.path[0]), set()).update(finding.path[1:2])
     kept = {key: value for key, value in rest.items() if key in ScheduleFile.model_fields and key not in broken}
-    for key in ("defaults", "calendars"):
+    for key in ("defaults", "calendars", "groups"):
         if broken.get(key):
             kept[key] = {inner: value for inner, value in rest[key].items() if inner not in broken[key]}
     return check(ScheduleFile, kept)[0]

@@ -12,9 +12,10 @@ import redis
 from scheduler.command_name import start_command
 from scheduler.settings import Settings
 from scheduler.status.unstarted import AllUnstarted, unstarted
-from scheduler.storage import health, lock
+from scheduler.storage import groups, health, lock
 from scheduler.storage.alerts import SinkState, sink_states
 from scheduler.storage.client import Client, refusal_of_writes
+from scheduler.storage.groups import Group
 from scheduler.storage.health import AllFailing
 from scheduler.storage.keys import Keys
 from scheduler.storage.records import loads, mapping, read_or
@@ -93,9 +94,14 @@ class Facts:
         return tuple(worker for worker in self.workers if not worker.is_silent(self.now))
 
     @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups of the schedule file, with their runs."""
+        return groups.groups(self.client, self.keys)
+
+    @cached_property
     def unstarted(self) -> AllUnstarted:
         """The schedules that are late or stuck."""
-        return unstarted(self.store, self.queue_keys, self.taken_queues, self.now)
+        return unstarted(self.store, self.queue_keys, self.taken_queues, self.now, self.groups)
 
     @cached_property
     def failing(self) -> AllFailing:

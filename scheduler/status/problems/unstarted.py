@@ -40,10 +40,14 @@ def why(it: Unstarted) -> str:
     if it.state == "stuck":
         return "its last run expired before a worker took it"
     waits = format_duration(timedelta(seconds=it.late_after))
+    if it.group:
+        return f"its run waits for a place in group '{it.group}' for more than {waits}"
     return f"its run waits in queue '{it.queue}' for more than {waits}"
 
 
 def remedy(it: Unstarted) -> str:
     if not it.is_served:
         return f"start a worker for it, with `-Q {it.queue}`"
+    if it.group:
+        return with_command_name("see `scheduler status` for who has the places; raise `max_running` or `late_after`")
     return with_command_name(BUSY.format(name=shlex.quote(it.name)))
