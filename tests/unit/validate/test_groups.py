@@ -24,7 +24,7 @@ def test_a_schedule_may_be_in_a_group_that_the_file_declares() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (f"{GOOD}group: warehose}}", "s.yaml:3:47: schedule 'x': unknown group 'warehose' — did you mean 'warehouse'?"),
+        (f"{GOOD}group: warehose}}", "s.yaml:3:34: schedule 'x': unknown group 'warehose' — did you mean 'warehouse'?"),
         (
             "schedules:\n  x: {task: a, every: 5m, group: db}",
             "s.yaml:2:34: schedule 'x': unknown group 'db' — declare it under groups: at the top (declared: none)",
