@@ -82,11 +82,19 @@ local function asked_to_stop(prefix, id)
   return type(why) == 'string' and why
 end
 
--- End a run that a person stopped. The first line of its error only says how the body was stopped; what it printed follows.
+-- Ask the worker of a running run to stop it.
+local STOPS_TTL_S = 86400
+local REPLACED = 'replaced by ' -- what a request to stop begins with that no person made
+local function ask_to_stop(prefix, id, why)
+  redis.call('HSET', stops_key(prefix), id, why)
+  redis.call('EXPIRE', stops_key(prefix), STOPS_TTL_S)
+end
+
+-- End a run that was stopped. The first line of its error only says how the body was stopped; what it printed follows.
 local function stop_run(prefix, id, run, why, now)
   redis.pcall('HDEL', stops_key(prefix), id)
   run.outcome, run.finished, run.result = 'stopped', now, string.match(run.result or '', '^[^\n]*\n(.*)$')
-  because(run, 'stopped', why)
+  if string.sub(why, 1, #REPLACED) == REPLACED then because(run, 'replaced', why) else because(run, 'stopped', why) end
 end
 
 -- Take the oldest messages out of a queue as long as they are of expired runs: without a worker, they would only pile up.

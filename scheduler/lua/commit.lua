@@ -86,11 +86,11 @@ local function open_row(name, ledger, run, record, deadline)
 end
 
 -- Keep a run until what holds it back is over.
-local function hold(name, ledger, run, group, held, is_ready)
+local function hold(name, ledger, run, group, held, since)
   local one, record = {id = run.id, queue = run.queue, payload = run.payload, deadline = run.deadline, group = group}, run.record
-  if is_ready then
+  if since then -- only its group holds it back
     local row = cjson.decode(record)
-    one.since = pushed_at
+    one.since = since
     wait_for_place(limits.prefix, one, row)
     record = cjson.encode(row)
   end
@@ -107,6 +107,37 @@ local function rules_of(text)
   return overlap, tonumber(most) or 1, group ~= '' and group or nil
 end
 
+-- End what a newer run replaces, or ask its worker to stop it. Returns the runs that still go on, since when a run waited for
+-- its group whose turn the newer one gets, and whether it gets a place there.
+local function replace(ledger, open, held, newer, group)
+  local why, running, since, has_place = REPLACED .. newer, {}, nil, false
+  local function stop_or_ask(one)
+    local gone = read_run(ledger, one.id)
+    if gone and gone.outcome == 'running' then
+      ask_to_stop(limits.prefix, one.id, why)
+      running[#running + 1] = one
+    end
+    if not gone or gone.outcome ~= 'queued' then return end
+    stop_run(limits.prefix, one.id, gone, why, step.now)
+    write_run(limits.prefix, ledger, one.id, gone)
+    note_end(limits.prefix, ledger, one.id, gone)
+    redis.call('ZREM', leases_key(limits.prefix), one.id)
+    was_claimed(limits.prefix, gone, one.id)
+    if gone.group == group and group then
+      has_place = redis.call('ZREM', group_key(limits.prefix, group), one.id) == 1 or has_place
+      redis.call('ZREM', group_queue_key(limits.prefix, group), one.id)
+      since = since or one.since
+    elseif gone.group then
+      leave_group(limits.prefix, gone.group, one.id)
+    end
+  end
+  for _, one in ipairs(open) do stop_or_ask(one) end
+  for _, one in ipairs(held) do stop_or_ask(one) end
+  redis.call('HSET', ledger, ':open', open_text(running))
+  keep_held(ledger, {})
+  return running, since, has_place
+end
+
 -- Send one run, or say why not.
 local function send(name, ledger, rules, manual, run)
   if not is_list(run.queue) then
@@ -119,14 +150,19 @@ local function send(name, ledger, rules, manual, run)
   local overlap, most, group = rules_of(rules)
   local is_alone = overlap ~= 'allow'
   local open, held = is_alone and still_open(ledger, open_text_now) or {}, waiting and held_runs(waiting) or {}
+  local since, has_place
+  if overlap == 'replace' and #open + #held > 0 then
+    open, since, has_place = replace(ledger, open, held, run.id, group)
+    held = {}
+  end
   if #open == 0 and (#held == 0 or not is_alone) then
-    if not group or not must_wait(limits.prefix, group) then
+    if not group or has_place or not must_wait(limits.prefix, group) then
       if group then take_place(limits.prefix, group, run.id) end
       open_row(name, ledger, run, run.record, is_alone and run.deadline)
       push_at_end(run)
       return 'sent'
     end
-    if #held < most then return hold(name, ledger, run, group, held, true) end
+    if #held < most then return hold(name, ledger, run, group, held, since or pushed_at) end
   end
   if is_alone then
     redis.call('HSET', ledger, ':open', open_text(open))
@@ -136,6 +172,7 @@ local function send(name, ledger, rules, manual, run)
       held = held_runs(redis.call('HGET', ledger, ':waiting'))
     end
   end
+  if overlap == 'replace' then return hold(name, ledger, run, group, held) end
   if overlap == 'queue' and #held < most then return hold(name, ledger, run, group, held) end
   if not manual then skip_run(name, run, 'overlap', in_the_way(open, held)) end
   return 'overlap'

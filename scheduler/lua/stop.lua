@@ -1,14 +1,12 @@
 -- Stop a run because a person asks for it: at once if no worker runs it, else its worker reads that it shall.
 -- KEYS: none. ARGV: prefix, id, now, who asks and why.
 -- Returns nil where there is no such run, 'stopped', 'asked', or the outcome that it has already.
-local STOPS_TTL_S = 86400
 local prefix, id = ARGV[1], ARGV[2]
 local ledger = home(prefix, id)
 local run = read_run(ledger, id)
 if not run then return false end
 if run.outcome == 'running' then
-  redis.call('HSET', stops_key(prefix), id, ARGV[4])
-  redis.call('EXPIRE', stops_key(prefix), STOPS_TTL_S)
+  ask_to_stop(prefix, id, ARGV[4])
   return 'asked'
 end
 if run.outcome ~= 'queued' then return run.outcome end

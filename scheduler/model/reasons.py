@@ -52,6 +52,8 @@ class Reason(StrEnum):
 
     STOPPED = "stopped", "stopped", "a person stopped it", "lua/_ledger.lua"
 
+    REPLACED = "replaced", "stopped", "a newer run replaced it", "lua/_ledger.lua"
+
     LOST = "lost", "lost", "its worker stopped answering", "beat/lost_runs.py", "worker/signals.py", "worker/stops.py"
     FORGOTTEN = (
         "forgotten",

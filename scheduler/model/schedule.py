@@ -100,8 +100,10 @@ class Policies(Noun):
         "`command` and `shell`. Every failure, if left out.",
         examples=[["ConnectionError", 75]],
     )
-    overlap: Literal["skip", "queue", "allow"] = Field(
-        "skip", description="If the previous run has not ended: skip the new one, let one wait, or run both."
+    overlap: Literal["skip", "queue", "allow", "replace"] = Field(
+        "skip",
+        description="If the previous run has not ended: skip the new one, let it wait, run both, or stop the previous "
+        "one and start the new one when it has ended.",
     )
     max_queued: Annotated[int, Field(ge=1, le=100, strict=True), WHOLE] = Field(
         1,

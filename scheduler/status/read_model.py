@@ -50,7 +50,7 @@ STATES: dict[State, str] = {
     "running": "a run is in progress",
     "queued": "sent, waiting for a worker",
     "failed": "the last run failed",
-    "stopped": "a person stopped the last run",
+    "stopped": "the last run was stopped",
     "lost": "the last run was lost",
     "skipped": "the last due instant was skipped",
     "unreadable": "the record of the last run cannot be read",

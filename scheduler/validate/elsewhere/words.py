@@ -59,9 +59,13 @@ KEPT = Word((), unclear, "leave it out: the ledger keeps it")
 SENDING = Word((), unclear, "leave it out: queue: says where its runs go")
 NEEDLESS = Word((), unclear, "leave it out: it has no meaning here")
 POLICY = choice(
-    forbid={"overlap": "skip"}, allow={"overlap": "allow"}, skip={"overlap": "skip"}, queue={"overlap": "queue"}
+    forbid={"overlap": "skip"},
+    allow={"overlap": "allow"},
+    skip={"overlap": "skip"},
+    queue={"overlap": "queue"},
+    replace={"overlap": "replace"},
 )
-CONCURRENCY = Word(("overlap",), POLICY, "overlap: skip, since a running run is never replaced")
+CONCURRENCY = Word(("overlap",), POLICY, "overlap: skip, queue, allow or replace")
 #: Other schedulers' keys in small letters, without ``_`` and ``-``.
 WORDS: dict[str, Word] = {
     **dict.fromkeys(("schedule", "crontab", "cronexpression", "expression", "cronschedule", "trigger"), TIMING),
@@ -91,7 +95,7 @@ WORDS: dict[str, Word] = {
     **dict.fromkeys(("oneoff", "runonce"), ONCE),
     **dict.fromkeys(
         ("concurrencypolicy", "overlappolicy"),
-        Word(("overlap",), POLICY, "overlap: skip, since a running run is never replaced"),
+        CONCURRENCY,
     ),
     "maxinstances": Word(("overlap",), instances, "overlap: skip"),
     "coalesce": Word(("catch_up",), choice(true={"catch_up": "latest"}, false={"catch_up": "all"}), "catch_up: latest"),

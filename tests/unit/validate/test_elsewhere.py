@@ -99,7 +99,7 @@ def test_a_whole_schedule_of_another_scheduler_has_one_error_for_each_of_its_key
         ("user: root", "leave it out: tasks run as the worker's user"),
         ("relative: true", "leave it out, and write start: to choose the instant that every: counts from"),
         ("options: {eta: x}", "write its queue, priority, expires and timeout"),
-        ("concurrencyPolicy: Replace", "write overlap: skip, since a running run is never replaced"),
+        ("concurrencyPolicy: Replace", "write overlap: replace"),
         (
             "cmd: mysqldump --password=hunter2",
             "write command: [/usr/bin/program, argument], or shell: with the line",
