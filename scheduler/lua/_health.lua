@@ -49,7 +49,7 @@ local function index_quarantine(prefix, name, is_new)
 end
 
 local function leave_indexes(prefix, name)
-  for _, index in ipairs({failing_key(prefix), stuck_key(prefix), outcomes_key(prefix), quarantined_key(prefix)}) do
+  for _, index in ipairs({failing_key(prefix), stuck_key(prefix), outcomes_key(prefix), quarantined_key(prefix), paused_key(prefix)}) do
     redis.pcall('ZREM', index, name)
   end
 end
@@ -162,11 +162,15 @@ local function note_end(prefix, ledger, id, run)
     write_health(ledger, {well = due, newest = NO_INSTANT, since = 0, count = 0})
     -- A ledger that began again after it had expired does not know that its schedule was failing.
     if health.is_new or health.count > 0 then leave_index(prefix, ledger) end
-    if health.count > 0 then note_change(prefix, ledger, 'recovered', health, run) end
+    if health.count > 0 then
+      redis.call('HDEL', ledger, ':forgiven')
+      note_change(prefix, ledger, 'recovered', health, run)
+    end
     return
   end
   write_health(ledger, health)
   index_health(prefix, ledger, health)
+  if run.pause_after then pause_failing(prefix, ledger, run, health.count) end
   note_change(prefix, ledger, run.outcome == 'lost' and 'lost' or 'failing', health, run)
 end
 

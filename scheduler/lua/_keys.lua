@@ -2,7 +2,8 @@
 -- <prefix>:ledger:<name> is a hash: a schedule's runs, each a JSON object of texts under its id, and beside them
 --   ':last' the id of the row that was added last, ':open' the runs that are queued or running (lines 'deadline id' or 'running id';
 --   after its deadline a queued run counts as gone), ':waiting' the runs that are held back, see _held.lua,
---   ':floor' the latest due instant of an ended run that was trimmed, ':health' what its ended runs say and ':slow' since when
+--   ':floor' the latest due instant of an ended run that was trimmed, ':health' what its ended runs say, ':forgiven' how many failures in a row had been when `pause_after_failures` paused it last,
+--   and ':slow' since when
 --   they take too long, see _health.lua.
 -- <prefix>:failing holds the failing schedules; its score is since when.
 -- <prefix>:outcomes holds every schedule; its score is the number in OUTCOMES of the row that was added last to its ledger.
@@ -10,6 +11,7 @@
 -- <prefix>:went_wrong holds those that failed or were lost, with the same scores. The leader bounds both, see storage/health.py.
 -- <prefix>:quarantined holds the entries with an error.
 -- <prefix>:revised holds the names that were changed last; its score is the revision counter, for readers that keep something of each.
+-- <prefix>:paused holds the schedules that `pause_after_failures` paused, by when; some may have been resumed since.
 -- <prefix>:stuck holds the schedules whose newest run expired before a worker took it; its score is the first due instant of these.
 -- <prefix>:slow holds the id of every running run whose schedule has `slow_after`; its score is when the run becomes slow.
 -- <prefix>:sent:<queue> holds the id of every run whose message was pushed there and that no worker claimed yet; its score is the
@@ -46,6 +48,9 @@ local function commits_key(prefix) return prefix .. ':commits' end
 local function counters_key(prefix) return prefix .. ':counters' end
 local function revision_key(prefix) return prefix .. ':revision' end
 local function changed_key(prefix) return prefix .. ':changed' end
+local function schedule_key(prefix) return prefix .. ':schedule' end
+local function audit_key(prefix) return prefix .. ':audit' end
+local function paused_key(prefix) return prefix .. ':paused' end
 local function file_key(prefix) return prefix .. ':file' end
 local function group_key(prefix, group) return prefix .. ':group:' .. group end
 local function group_queue_key(prefix, group) return prefix .. ':group_queue:' .. group end

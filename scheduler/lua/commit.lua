@@ -193,6 +193,7 @@ end
 
 local function end_pause(key, name, definition)
   redis.call('HDEL', key, 'pause')
+  redis.pcall('ZREM', paused_key(limits.prefix), name)
   if definition ~= '' then redis.call('HSET', key, 'definition', definition, 'seen', redis.sha1hex(definition)) end
   redis.call('HSET', key, 'revision', next_revision(limits.prefix))
   note_revised(limits.prefix, {name})

@@ -41,6 +41,7 @@ class Run:
     ping: bool = False  #: whether its schedule has a `ping`
     slow_after: float = 0.0  #: seconds after which it counts as slow; 0 for never
     group: str = ""  #: in which it has a place, or waits for one
+    pause_after: int = 0  #: failures in a row after which its schedule is paused; 0 for never
     references: str = ""  #: digest of the references that the schedule file declared in its arguments
 
     @property

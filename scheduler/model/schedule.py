@@ -120,6 +120,12 @@ class Policies(Noun):
     on_lost: Literal["report", "rerun"] = Field(
         "report", description="If a run's worker disappears: only report the run as lost, or also run it again."
     )
+    pause_after_failures: Annotated[Annotated[int, Field(ge=1, le=1000, strict=True), WHOLE] | None, NONE] = Field(
+        None,
+        description="Pause the schedule after so many runs in a row that failed or were lost, until a person resumes "
+        "it; `none` for never. Then it counts again from 0.",
+        examples=[3],
+    )
     keep_result: Annotated[Duration | None, NONE] = Field(
         KEEP_RESULT,
         description="How long Redis keeps a run's result for programs that ask Celery for it; `none` keeps none. The "

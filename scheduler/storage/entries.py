@@ -92,9 +92,15 @@ def declared_job(entry: Entry) -> Job:
         pings=schedule.ping is not None,
         references=references.digest(*call),
         rules=rules_of(schedule),
-        row=f',"group":"{schedule.group}"' if schedule.group else "",
+        row=row_of(schedule),
         group=schedule.group,
     )
+
+
+def row_of(schedule: Schedule) -> str:
+    """What Lua needs in the rows of few schedules, as the end of a JSON object."""
+    group = f',"group":"{schedule.group}"' if schedule.group else ""
+    return group + (f',"pause_after":"{schedule.pause_after_failures}"' if schedule.pause_after_failures else "")
 
 
 def rules_of(schedule: Schedule) -> str:

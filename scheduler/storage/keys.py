@@ -46,6 +46,11 @@ class Keys:
         return f"{self.prefix}:failing"
 
     @property
+    def paused(self) -> str:
+        """Sorted set of the schedules that `pause_after_failures` paused, by when, see ``_pause.lua``."""
+        return f"{self.prefix}:paused"
+
+    @property
     def stuck(self) -> str:
         """Sorted set of the schedules whose newest run expired untaken, by since when, see ``_health.lua``."""
         return f"{self.prefix}:stuck"

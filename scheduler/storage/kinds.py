@@ -48,7 +48,7 @@ def fixed(keys: Keys) -> dict[str, str]:
         "list": [keys.outbox, keys.set_aside, keys.pings],
         "stream": [keys.audit, keys.health_changes],
     }
-    kinds["zset"] += [keys.outcomes, keys.quarantined, keys.revised, keys.runs, keys.went_wrong]
+    kinds["zset"] += [keys.outcomes, keys.quarantined, keys.paused, keys.revised, keys.runs, keys.went_wrong]
     kinds["hash"] += [keys.counters, keys.failed_pings, keys.stops]
     kinds["string"] += [keys.indexed, *map(keys.notice, (*NOTICES, *NEWS))]
     return {key: kind for kind, several in kinds.items() for key in several}

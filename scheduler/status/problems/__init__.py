@@ -15,6 +15,7 @@ from scheduler.status.problems import (
     leader,
     memory,
     notices,
+    paused,
     pings,
     quarantined,
     queues,
@@ -51,6 +52,7 @@ KINDS = (
     quarantined,
     unstarted,
     failing,
+    paused,
     alerts,
     pings,
 )
