@@ -17,6 +17,7 @@ from scheduler.alerts.sinks.sink import SinkFailed
 from scheduler.changes import Checked, Invalid
 from scheduler.changes.followed import CONFIRM, refuse_other_file, replaced_file
 from scheduler.changes.plan import Change, Plan
+from scheduler.cli.accounts import account_warnings
 from scheduler.cli.common import Service, as_json, with_service
 from scheduler.cli.printing import counted, print_json, say
 from scheduler.cli.start import start_problems
@@ -75,7 +76,7 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
     unloadable += tuple(it for it in start if it.severity == "error")
     warnings = valid.warnings + tuple(it for it in start if it.severity == "warning")
     warnings += tuple(note for note in checked.notes() if note.severity == "warning") + checked.advice()
-    warnings += tuple(apprise_warnings(checked))
+    warnings += (*apprise_warnings(checked), *account_warnings(checked))
     errors = valid.errors + unloadable
     if json_:
         reported = (*errors, *warnings)

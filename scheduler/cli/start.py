@@ -13,6 +13,7 @@ from redis import RedisError
 from scheduler.cli.common import Service
 from scheduler.errors import SchedulerError
 from scheduler.model import Declared, Problem
+from scheduler.model.accounts import account_of, start_worker
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.workers import workers
@@ -66,14 +67,15 @@ def untaken_queues(service: Service, declared: Mapping[str, Declared]) -> Iterat
             untaken -= {queue for worker in live for queue in worker.queues}
     for queue in sorted(untaken):
         what = f"no worker takes from queue {queue!r}, to which {listed(names[queue])} would go"
-        remedy = f"start one for it, celery-worker@{queue} for example, or name it in the application's task_queues"
+        other = f"start one for it, celery-worker@{queue} for example, or name it in the application's task_queues"
+        remedy = start_worker(queue) if account_of(queue) else other
         yield Problem(what, remedy, severity="warning")
 
 
 def queue_of(app: Celery, declared: Declared) -> str:
     """The queue that a schedule's runs go to."""
     task = declared.schedule.call.task
-    queue = declared.schedule.queue or getattr(app.tasks.get(task), "queue", None)
+    queue = declared.schedule.sent_to or getattr(app.tasks.get(task), "queue", None)
     try:
         return str(queue or app.amqp.router.route({}, task)["queue"].name)
     except QueueNotFound as error:

@@ -12,8 +12,10 @@ from scheduler.errors import Exit
 
 SERVICES = ("celery-beat", "celery-worker", "celery-admin")
 UNITS = (*(f"{name}.service" for name in SERVICES), "celery-admin.socket", "celery.target")
-TEMPLATE = "celery-worker@.service"
+ACCOUNT_WORKER = "celery-worker-as"  #: its instances run jobs as system accounts
+TEMPLATES = ("celery-worker@.service", f"{ACCOUNT_WORKER}@.service")
 HARDENING = "celery-.service.d/50-hardening.conf"
+DROP_INS = (HARDENING, f"{ACCOUNT_WORKER}@.service.d/60-account.conf", f"{ACCOUNT_WORKER}@root.service.d/70-root.conf")
 ACCOUNT = "celery-scheduler.conf"
 #: Pages for people, besides those in docs/; their links lead to each other.
 DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "bench/README.md")
@@ -109,7 +111,7 @@ class Layout:
     def files(self) -> dict[Path, Path]:
         """The source of each file. A Debian package itself puts those below the prefix there."""
         shipped = self.source / "systemd"
-        files = {self.units / name: shipped / name for name in (*UNITS, TEMPLATE, HARDENING)}
+        files = {self.units / name: shipped / name for name in (*UNITS, *TEMPLATES, *DROP_INS)}
         files |= {self.account: shipped / "celery.sysusers.conf", self.command: shipped / INSTALLED_COMMAND}
         docs = sorted((self.source / "docs").rglob("*.*"))
         pages = [*DOCUMENTS, *(str(path.relative_to(self.source)) for path in docs)]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from scheduler.errors import Exit
 from scheduler.installation import units
-from scheduler.installation.layout import HARDENING, SERVICES, UNITS, Layout, Step, take
+from scheduler.installation.layout import DROP_INS, SERVICES, UNITS, Layout, Step, take
 
-DROP_INS = Path("/etc/systemd/system")  #: where ``systemctl edit`` writes
+EDITED = Path("/etc/systemd/system")  #: where ``systemctl edit`` writes
 
 
 def uninstall(layout: Layout, dry_run: bool, purge: bool) -> int:
@@ -43,7 +43,7 @@ def purge_steps(layout: Layout) -> Iterator[Step]:
     """The operator's files, and those that the service wrote."""
     if layout.rotation.exists():
         yield Step(f"remove {layout.rotation}", layout.rotation.unlink)
-    edited = [path for name in SERVICES for path in DROP_INS.glob(f"{name}*.service.d")]
+    edited = [path for name in SERVICES for path in EDITED.glob(f"{name}*.service.d")]
     for path in (layout.configuration, *layout.state, *edited):
         if path.exists():
             yield Step(f"remove {path}", lambda path=path: shutil.rmtree(path))  # type: ignore[misc]
@@ -53,16 +53,21 @@ def purge_steps(layout: Layout) -> Iterator[Step]:
 
 
 def stop_and_disable(installed: list[str]) -> None:
-    """Stop the units that run and disable them, with the instances of ``celery-worker@``."""
+    """Stop the units that run and disable them, with the instances of the templates."""
     if units.is_booted():
         units.systemctl("stop", *installed, *(f"{name}.service" for name in units.running()))
-    instances = [path.name for path in (DROP_INS / "celery.target.wants").glob("celery-worker@*")]
+    instances = [path.name for path in (EDITED / "celery.target.wants").glob("celery-worker*@*")]
     units.systemctl("--quiet", "disable", *installed, *instances)
 
 
 def remove_empty_directories(layout: Layout) -> None:
     """Remove directories that hold nothing else, then let systemd read its units again."""
-    for directory in ((layout.units / HARDENING).parent, layout.units, layout.units.parent, layout.account.parent):
+    for directory in (
+        *((layout.units / name).parent for name in DROP_INS),
+        layout.units,
+        layout.units.parent,
+        layout.account.parent,
+    ):
         with suppress(OSError):
             directory.rmdir()
     if units.is_booted():

@@ -11,7 +11,7 @@ from pathlib import Path
 from scheduler.checkout.environment import PIP_WHEEL
 from scheduler.command_name import command_name
 from scheduler.errors import Exit
-from scheduler.installation import configuration, units
+from scheduler.installation import accounts, configuration, units
 from scheduler.installation.layout import SERVICES, Layout, Refused, take
 from scheduler.installation.release import Release
 from scheduler.installation.units import State
@@ -54,10 +54,16 @@ class Installation:
                 units.enable()
             print("systemd does not run here: the service starts at the next boot")
             return Exit.OK
-        if first:
-            return self.first_start()
         is_needed = files or self.release.before != self.release.home or self.release.others
-        return Upgrade(self.release, self.timeout_s).run() if is_needed else self.report(units.states(SERVICES))
+        if first:
+            code = self.first_start()
+        elif is_needed:
+            code = Upgrade(self.release, self.timeout_s).run()
+        else:
+            code = self.report(units.states(SERVICES))
+        for line in accounts.to_enable(self.layout):
+            print(line)
+        return code
 
     def first_start(self) -> int:
         """Enable and start the services for the first time; returns an exit code."""

@@ -8,11 +8,16 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduler.installation.layout import SERVICES, UNITS
+from scheduler.installation.layout import ACCOUNT_WORKER, UNITS
 
 START_TIMEOUT_S = 120.0  #: how long a service may take to do its work, from the end of its old process
 #: What the status of each service has while it does its work; that of the page has nothing of the kind.
-WORKS = {"celery-beat": ("leader since", "standby: "), "celery-worker": ("takes runs",), "celery-admin": ("",)}
+WORKS = {
+    "celery-beat": ("leader since", "standby: "),
+    "celery-worker": ("takes runs",),
+    ACCOUNT_WORKER: ("takes runs",),
+    "celery-admin": ("",),
+}
 WAITING = "waiting for Redis"  #: how the status of a process begins that is healthy but cannot work yet
 
 NO_PROCESS = "0"  #: MainPID of a unit that does not run
@@ -102,7 +107,7 @@ def running() -> list[str]:
     wanted = "--state=active,activating,reloading,failed"
     listed = systemctl("list-units", "--plain", "--no-legend", wanted, "celery-*.service")
     names = [line.split()[0].removesuffix(".service") for line in listed.splitlines()]
-    return [name for name in names if name.split("@")[0] in SERVICES]
+    return [name for name in names if name.split("@")[0] in WORKS]
 
 
 def shown(unit: str, properties: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from scheduler.model.accounts import Account, queue_of
 from scheduler.model.alerts import Address, Alerts, ScheduleAlerts
 from scheduler.model.celery_options import read_options
 from scheduler.model.fields import (
@@ -172,6 +173,12 @@ class Schedule(Policies):
         examples=[[0, 1]],
     )
     stdin: Verbatim | None = Field(None, description="Standard input of `command` or `shell`; empty if left out.")
+    user: Account | None = Field(
+        None,
+        description="System account as which it runs, instead of the worker's: its runs go to the account's own queue, "
+        "`as@backup`, from which the service `celery-worker-as@backup` takes them.",
+        examples=["backup"],
+    )
     description: Annotated[str, Field(max_length=1000)] = Field(
         "", description="What the schedule is for, in a sentence; shown on the page."
     )
@@ -252,6 +259,11 @@ class Schedule(Policies):
     def timing_text(self) -> str:
         """The value of its timing key, as ``30 2 * * *``."""
         return str(getattr(self, self.kind))
+
+    @property
+    def sent_to(self) -> str | None:
+        """The queue of its runs; None for that of its task."""
+        return queue_of(self.user) if self.user else self.queue
 
     @property
     def call(self) -> Call:

@@ -143,15 +143,15 @@ def refuse_our_headers(headers: Any) -> None:
         raise DamagedEntry(f"options.headers: {ours[0]!r} is a header that only beat sets: remove it, or rename yours")
 
 
-def options(policies: Policies) -> dict[str, Any]:
-    """The policies that Celery's ``apply_async`` understands."""
+def options(schedule: Schedule) -> dict[str, Any]:
+    """What Celery's ``apply_async`` understands of its policies."""
     chosen: dict[str, Any] = {}
-    if policies.queue is not None:
-        chosen["queue"] = policies.queue
-    if policies.priority is not None:
-        chosen["priority"] = policies.priority
-    if policies.timeout is not None:
-        chosen["time_limit"] = policies.timeout.total_seconds()
+    if schedule.sent_to is not None:
+        chosen["queue"] = schedule.sent_to
+    if schedule.priority is not None:
+        chosen["priority"] = schedule.priority
+    if schedule.timeout is not None:
+        chosen["time_limit"] = schedule.timeout.total_seconds()
     return chosen
 
 

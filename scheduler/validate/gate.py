@@ -51,6 +51,8 @@ class Gate:
         findings += retry_findings({**self.inherited, **data}, data)
         findings += empty_findings(data)
         fields = {**self.inherited, **data}
+        if "user" in data and "queue" not in data:
+            fields.pop("queue", None)  # that of defaults: an account has its own
         schedule, wrong = check(Schedule, fields)
         findings = without_answered([*findings, *wrong], data)
         broken = {finding.path[0] for finding in findings if finding.path}

@@ -165,9 +165,11 @@ class Reserved:
         kind, task = kind_of(fields), fields.get("task")
         if kind == "task" and task not in self.tasks and fields.keys().isdisjoint(FILE_ONLY):
             return []
-        what = (
-            f"task {shown(task)} acts on the machine by its arguments" if kind == "task" else f"{kind} runs a program"
-        )
+        what = f"task {shown(task)} acts on the machine by its arguments"
+        if kind != "task":
+            what = f"{kind} runs a program"
+        elif "user" in fields:
+            what = f"it runs as the account {shown(fields['user'])}"
         what += ", which only the schedule file may set"
         empty: dict[str, Any] = {"args": [], "kwargs": {}}
         changed = [

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scheduler.model import Schedule
+from scheduler.model.accounts import account_of
 from scheduler.model.what_runs import FILE_ONLY, KINDS, OF_PROGRAMS, Http
 from scheduler.validate.terms import MAX_FINDINGS, Finding, Path, shown
 
@@ -35,13 +36,19 @@ def key_findings(data: Mapping[str, Any]) -> Iterator[Finding]:
         if type(code) is int:
             what = f"retry_for: {code} is an exit code, which only command and shell have"
             yield Finding(("retry_for", index), what, "write the name of an exception")
+    if data.get("user") is not None and "queue" in data:
+        what = "user and queue are both given, and user has a queue of its own"
+        yield Finding(("queue",), what, "delete one of the two", at_key=True)
     for key in () if "task" in given else ("args", "kwargs"):
         if data.get(key):
             yield Finding((key,), f"{key} belongs to task", f"write the arguments into {given[0]}", at_key=True)
 
 
 def value_findings(schedule: Schedule) -> Iterator[Finding]:
-    """Errors for values that no program can get."""
+    """Errors for values that no program can get, and for the queue of an account."""
+    if account := account_of(schedule.queue or ""):
+        what = f"queue {shown(schedule.queue)} is that of the account {shown(account)}"
+        yield Finding(("queue",), what, f"write user: {account} instead")
     if schedule.model_fields_set.isdisjoint(FILE_ONLY):
         return
     if schedule.command is not None and not schedule.command[0].strip():

@@ -50,6 +50,19 @@ def test_check_of_a_missing_file_says_what_to_do(shell: Shell) -> None:
     )
 
 
+def test_check_warns_of_an_account_that_this_host_lacks_and_of_root(shell: Shell) -> None:
+    shell.file(*(f"{user}-{n}: {{shell: id, every: 1h, user: {user}}}" for user in ("no-one", "root") for n in (1, 2)))
+    said = shell("check")
+    assert said.code == Exit.OK
+    lines = [line.partition(": ")[2] for line in said.out.splitlines()[:-1]]
+    assert lines == [
+        "warning: schedule 'no-one-1': this host has no account 'no-one' — create it, unless its worker is on "
+        "another host",
+        "warning: schedule 'root-1': a job as root makes everyone who can write to this Redis root on its host — "
+        "give it an account that may do just this, or allow it, see docs/security.md",
+    ]
+
+
 def test_check_strict_fails_on_warnings(shell: Shell) -> None:
     shell.file("job: {task: scheduler.tasks.fail, cron: '0 0 13 * 5'}")
     assert (shell("check").code, shell("check", "--strict").code) == (Exit.OK, Exit.CHANGES)

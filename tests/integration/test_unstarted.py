@@ -42,7 +42,7 @@ def sentences(found: list[ServiceProblem]) -> list[str]:
 
 def wait(shop: Shop, seconds: float, name: str = "job", queue: str = "celery", **fields: Any) -> Run:
     """Send a run of a new schedule, which has waited for so long since."""
-    shop.add(name, **fields | ({} if queue == "celery" else {"queue": queue}))
+    shop.add(name, **fields | ({} if queue == "celery" or "user" in fields else {"queue": queue}))
     shop.commit(name)
     run = shop.ledger.runs(name)[0]
     age(shop, run, seconds, queue)
@@ -90,6 +90,13 @@ def test_a_queue_without_a_worker_names_the_schedules_that_are_stuck_in_it(
     names = ", ".join(f"job-{number:02}" for number in range(10))
     assert problem.sentence == (f"No worker takes from queue 'reports', where 12 runs wait (stuck: {names}, 2 more)")
     assert {it.state for it in Facts(store, settings).unstarted.schedules} == {"stuck"}
+
+
+def test_the_queue_of_an_account_without_its_worker_names_the_service_to_enable(shop: Shop, found: Any) -> None:
+    wait(shop, 400, queue="as@backup", user="backup")
+    (problem,) = found()
+    assert problem.sentence == "No worker takes from queue 'as@backup', where a run waits (stuck: job)"
+    assert problem.remedy == "run `systemctl enable --now celery-worker-as@backup` on its host"
 
 
 def test_a_schedule_whose_run_expired_is_stuck_until_a_worker_takes_the_next(shop: Shop, found: Any) -> None:

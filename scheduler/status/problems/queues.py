@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from scheduler.model.accounts import start_worker
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.unstarted import PRIORITY, UNTAKEN_S
@@ -21,7 +22,7 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
         queue, age = key.partition(PRIORITY)[0], facts.now - since
         runs = "a run waits" if waiting == 1 else f"{waiting} runs wait"
         if queue not in facts.taken_queues and age > UNTAKEN_S:
-            remedy = f"start a worker for it, with `-Q {queue}`"
+            remedy = start_worker(queue)
             sentence = f"No worker takes from queue '{queue}', where {runs}{stuck(facts, queue)}"
             yield ServiceProblem(sentence, remedy, subject=queue, since=since)
         elif age > OLD_S and queue not in late:  # otherwise the schedules that are late say it

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from scheduler.command_name import with_command_name
+from scheduler.model.accounts import start_worker
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.named import rest
 from scheduler.status.problems.problem import ServiceProblem
@@ -47,7 +48,7 @@ def why(it: Unstarted) -> str:
 
 def remedy(it: Unstarted) -> str:
     if not it.is_served:
-        return f"start a worker for it, with `-Q {it.queue}`"
+        return start_worker(it.queue)
     if it.group:
         return with_command_name("see `scheduler status` for who has the places; raise `max_running` or `late_after`")
     return with_command_name(BUSY.format(name=shlex.quote(it.name)))

@@ -53,7 +53,7 @@ ON = Word(("enabled",), choice(true={"enabled": True}, false={"enabled": False})
 LATE = Word(("catch_up",), choice(true={"catch_up": "latest"}, false={"catch_up": "none"}), "catch_up: latest")
 ALONE = Word(("overlap",), choice(true={"overlap": "skip"}, false={"overlap": "allow"}), "overlap: skip")
 ONCE = Word(("max_runs",), choice(true={"max_runs": 1}, false={}), "without it, it runs at each due instant")
-USER = Word((), unclear, "leave it out: tasks run as the worker's user")
+USER = Word(("user",), text("user"), "user: with the account's name")
 HISTORY = Word((), unclear, "leave it out: SCHEDULER_KEEP says how long runs are kept")
 KEPT = Word((), unclear, "leave it out: the ledger keeps it")
 SENDING = Word((), unclear, "leave it out: queue: says where its runs go")
@@ -108,7 +108,7 @@ WORDS: dict[str, Word] = {
     "comment": Word(("description",), text("description"), "description: with what it is for"),
     "parameters": Word(("kwargs",), unclear, "kwargs: with the same mapping"),
     "arguments": Word(("args",), unclear, "args: with the same list"),
-    **dict.fromkeys(("user", "runas", "username", "runasuser"), USER),
+    **dict.fromkeys(("runas", "username", "runasuser"), USER),
     **dict.fromkeys(("successfuljobshistorylimit", "failedjobshistorylimit", "ttlsecondsafterfinished"), HISTORY),
     **dict.fromkeys(("lastrunat", "totalruncount", "nextruntime", "datechanged", "lastrun"), KEPT),
     **{

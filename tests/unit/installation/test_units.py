@@ -9,6 +9,7 @@ import pytest
 
 from scheduler.beat.lease import HUNG_AFTER_S
 from scheduler.errors import Exit
+from scheduler.model import accounts
 from scheduler.process.notify import ALIVE_INTERVAL_S, EXTENSION_S
 from scheduler.settings import Environment, Settings
 from scheduler.worker.drain import ENDING_S
@@ -80,6 +81,23 @@ def test_a_worker_of_another_queue_differs_from_the_first_in_its_name_and_its_pl
     )
     keys = [theirs.split("=")[0] for ours, theirs in zip(first, other, strict=True) if ours != theirs]
     assert keys == ["Description", "RuntimeDirectory", "PIDFile", "ExecStart"]
+
+
+def test_the_worker_of_an_account_differs_from_the_first_in_its_user_its_names_and_its_places() -> None:
+    first, other = (
+        {line for line in (UNITS / name).read_text(encoding="utf-8").splitlines() if not line.startswith("#")}
+        for name in ("celery-worker.service", f"{accounts.UNIT}@.service")
+    )
+    assert {line.split("=")[0] for line in first - other} == {
+        "Description", "User", "Group", "RuntimeDirectory", "PIDFile", "ExecStart",
+        "StateDirectory", "StateDirectoryMode", "LogsDirectory", "LogsDirectoryMode",  # systemd would give them away
+    }  # fmt: skip
+    assert {line.split("=")[0] for line in other - first} == {
+        "Description", "User", "RuntimeDirectory", "PIDFile", "ExecStart", "UnsetEnvironment"
+    }  # fmt: skip
+    assert f"--queues={accounts.queue_of('%i')} " in setting("worker-as@", "ExecStart")[0]
+    root = (UNITS / "celery-worker-as@root.service.d/70-root.conf").read_text(encoding="utf-8")
+    assert f"AssertPathExists={accounts.ALLOW_ROOT}\n" in root
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -96,7 +96,7 @@ def test_a_whole_schedule_of_another_scheduler_has_one_error_for_each_of_its_key
     [
         ("schedule: sometimes", 'write cron: "30 2 * * *" or every: 10m'),
         ("one_off: false", "leave it out: without it, it runs at each due instant"),
-        ("user: root", "leave it out: tasks run as the worker's user"),
+        ("runAs: root", "write user: root"),
         ("relative: true", "leave it out, and write start: to choose the instant that every: counts from"),
         ("options: {eta: x}", "write its queue, priority, expires and timeout"),
         ("concurrencyPolicy: Replace", "write overlap: replace"),
