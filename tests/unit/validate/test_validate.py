@@ -112,7 +112,7 @@ schedules:
         "s.yaml:1:11: unknown time zone 'Mars/Olympus' — use an IANA name such as Europe/Berlin, "
         "America/New_York or UTC",
         "s.yaml:2:12: unknown key 'retris' — did you mean 'retries'?",
-        "s.yaml:2:32: defaults.overlap cannot be 'sometimes' — write 'skip', 'queue' or 'allow'",
+        "s.yaml:2:32: defaults.overlap cannot be 'sometimes' — write 'skip', 'queue', 'allow' or 'replace'",
         "s.yaml:5:11: schedule 'nightly': unknown task 'scheduler.tasks.log_itt' — did you mean "
         "'scheduler.tasks.log_it'? Tasks come from SCHEDULER_IMPORTS and `imports:`",
         "s.yaml:6:5: schedule 'nightly': unknown key 'corn' — did you mean 'cron'?",
