@@ -14,6 +14,11 @@ def printable(text: str) -> str:
     return "".join(letter.encode("unicode_escape").decode() if is_unsafe(letter) else letter for letter in text)
 
 
+def printable_output(line: str) -> str:
+    """The same for a line of a program's output, with the tabs of its tables."""
+    return "\t".join(map(printable, line.split("\t")))
+
+
 def is_unsafe(letter: str) -> bool:
     category = unicodedata.category(letter)
     return (category[0] == "C" and letter not in JOINERS) or category in ("Zl", "Zp")

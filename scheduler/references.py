@@ -134,6 +134,17 @@ class Filled:
         # Exactly these types: a subclass, such as a named tuple, may not take one iterable.
         return type(value)(map(self.hide, value)) if type(value) in (list, tuple) else value
 
+    def hide_bytes(self, data: bytes, *, is_end: bool = False) -> tuple[bytes, bytes]:
+        """A piece of an output with every secret replaced by its reference, and its end if a secret may begin there.
+
+        That end goes in front of the next piece; with ``is_end`` there is none.
+        """
+        secrets = {secret.encode(): name.encode() for secret, name in self.values.items()}
+        for secret in sorted(secrets, key=len, reverse=True):
+            data = data.replace(secret, secrets[secret])
+        cut = len(data) if is_end else min((possible_start(data, secret) for secret in secrets), default=len(data))
+        return data[:cut], data[cut:]
+
     def hide_error(self, error: Exception) -> Exception:
         """The error with its secrets hidden: the same object if its arguments were enough, else a Hidden error."""
         if not self.shows(error):
@@ -152,6 +163,14 @@ class Filled:
             return False
         text = "".join(traceback.format_exception(error)) + repr(error)
         return any(secret in text for secret in self.values)
+
+
+def possible_start(data: bytes, secret: bytes) -> int:
+    """Where at the end of the data a secret may begin that goes on behind it; the length of the data if nowhere."""
+    at = data.find(secret[:1], max(len(data) - len(secret) + 1, 0))
+    while at != -1 and not secret.startswith(data[at:]):
+        at = data.find(secret[:1], at + 1)
+    return len(data) if at == -1 else at
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

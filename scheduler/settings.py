@@ -45,6 +45,7 @@ class Settings:
     log_format: str = "text"  #: of log lines: text, or json
     keep_runs: int = 100  #: runs in the ledger per schedule
     keep_days: float = 30.0  #: days to keep a run in the ledger
+    output_bytes: int = 65_536  #: bytes to keep of each attempt's output; 0 for none
     admin_password_hash: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
     admin_url: str = ""  #: of the page, without a slash at its end, for links in alerts
@@ -77,6 +78,7 @@ class Settings:
             log_format=env.word("SCHEDULER_LOG_FORMAT", "text", "json"),
             keep_runs=int(env.number("SCHEDULER_KEEP_RUNS", 100, 1, 100_000)),
             keep_days=env.number("SCHEDULER_KEEP_DAYS", 30.0, 0.01, 3660.0),
+            output_bytes=int(env.number("SCHEDULER_OUTPUT_BYTES", 65_536, 0, 16_777_216)),
             admin_password_hash=env.secret("SCHEDULER_ADMIN_PASSWORD_HASH", ""),
             secret_key=env.secret("SCHEDULER_SECRET_KEY", ""),
             admin_url=env.address("SCHEDULER_ADMIN_URL"),

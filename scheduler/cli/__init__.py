@@ -25,6 +25,7 @@ examples of COMMAND and its arguments:
   import crontab my-crontab      print a crontab as a schedule file
   pause log-it --note "until the disk is replaced"
   history log-it --json          show what ran, what did not, and why
+  logs log-it --follow           show what a run prints, while it runs
   export --write                 write changes from the page into the file
   doctor                         check Redis, clocks, beat and workers
   undo 1766000000000-0           revert a change by its id in `audit`
@@ -51,6 +52,7 @@ MODULES = {
     "file": ("check", "plan", "apply", "schema"),
     "look": ("list", "next", "history", "status"),
     "runs": ("run", "stop"),
+    "logs": ("logs",),
     "act": ("pause", "resume", "skip"),
     "export": ("export",),
     "audit": ("audit", "undo"),

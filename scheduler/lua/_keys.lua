@@ -5,6 +5,7 @@
 --   ':floor' the latest due instant of an ended run that was trimmed, ':health' what its ended runs say, ':forgiven' how many failures in a row had been when `pause_after_failures` paused it last,
 --   and ':slow' since when
 --   they take too long, see _health.lua.
+-- <prefix>:output:<attempt>:<id> is a string: what an attempt of a run printed and logged, see storage/output.py.
 -- <prefix>:failing holds the failing schedules; its score is since when.
 -- <prefix>:outcomes holds every schedule; its score is the number in OUTCOMES of the row that was added last to its ledger.
 -- <prefix>:runs holds the id of every row of every ledger; its score is the due instant, of a stretch of skips the last one.
@@ -40,6 +41,7 @@ local function leases_key(prefix) return prefix .. ':leases' end
 local function sent_key(prefix, queue) return prefix .. ':sent:' .. queue end
 local function queues_key(prefix) return prefix .. ':queues' end
 local function history_key(prefix, name) return prefix .. ':history:' .. name end
+local function output_key(prefix, id, attempt) return prefix .. ':output:' .. attempt .. ':' .. id end
 local function moved_key(prefix, name) return prefix .. ':moved:' .. name end
 local function outbox_key(prefix) return prefix .. ':outbox' end
 local function wake_key(prefix) return prefix .. ':wake' end

@@ -213,7 +213,8 @@ local function bound(limits, ledger)
     local outcome = string.match(rows[i + 1], '"outcome":"(%l+)"')
     if string.sub(rows[i], 1, 1) ~= ':' and outcome ~= 'running' then
       local due = tonumber(string.match(rows[i + 1], '"due":"([^"]*)"')) or 0
-      runs[#runs + 1] = {id = rows[i], due = due, ended = outcome ~= 'queued'}
+      local attempts = tonumber(string.match(rows[i + 1], '"attempt":"(%d+)"')) or 0
+      runs[#runs + 1] = {id = rows[i], due = due, ended = outcome ~= 'queued', attempts = attempts}
     end
   end
   table.sort(runs, function(a, b) return a.due < b.due end)
@@ -223,6 +224,7 @@ local function bound(limits, ledger)
   for i = 1, #runs - limits.runs do
     trimmed[i] = runs[i].id
     new_rows[runs[i].id] = nil
+    for attempt = 1, runs[i].attempts do redis.call('DEL', output_key(limits.prefix, runs[i].id, attempt)) end
     if runs[i].ended then floor = math.max(floor, runs[i].due) end
   end
   if #trimmed > 0 then

@@ -48,6 +48,11 @@ def log_to_journal(settings: Settings) -> None:
     signals.after_setup_task_logger.connect(redirect, weak=False)
 
 
+def keeps_fields(settings: Settings) -> bool:
+    """Whether log lines go where their fields are kept: to the journal, or as JSON."""
+    return is_at_hand() or settings.log_format == "json"
+
+
 def is_at_hand() -> bool:
     """Whether our standard error is the journal's: systemd names its device and inode."""
     try:

@@ -42,5 +42,5 @@ class JsonLines(logging.Formatter):
             **subject_of(record),
         }
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            line["traceback"] = record.exc_text or self.formatException(record.exc_info)
         return json.dumps(line)

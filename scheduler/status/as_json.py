@@ -10,6 +10,7 @@ from scheduler.model import Run
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.read_model import Detail, Overview, Row
 from scheduler.storage.instants import from_seconds
+from scheduler.storage.output import Output
 
 
 def iso(instant: datetime | float | None) -> str | None:
@@ -27,6 +28,13 @@ def run_json(run: Run) -> dict[str, Any]:
     for name in ("due", "sent", "expires", "started", "finished", "until"):
         body[name] = iso(body[name])
     return body | {"lateness": run.lateness, "duration": run.duration}
+
+
+def output_json(output: Output) -> dict[str, Any]:
+    """The output of an attempt as JSON; what is not UTF-8 is escaped."""
+    head, tail = (part.decode("utf-8", "backslashreplace") for part in (output.head, output.tail))
+    sizes = {"written": output.written, "left_out": output.left_out}
+    return {"run": output.run_id, "attempt": output.attempt, **sizes, "head": head, "tail": tail}
 
 
 def row_json(item: Row) -> dict[str, Any]:

@@ -36,6 +36,15 @@ class Keys:
         """Hash of a schedule's runs, see ``_keys.lua``."""
         return f"{self.prefix}:ledger:{name}"
 
+    def output(self, run_id: str, attempt: int | str) -> str:
+        """What an attempt of a run printed and logged: a string, see ``storage/output.py``."""
+        return f"{self.outputs}{attempt}:{run_id}"
+
+    @property
+    def outputs(self) -> str:
+        """What the keys of all outputs begin with."""
+        return f"{self.prefix}:output:"
+
     def moved(self, name: str) -> str:
         """The present name of a schedule that was renamed."""
         return f"{self.prefix}:moved:{name}"

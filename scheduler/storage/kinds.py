@@ -27,6 +27,7 @@ def set_aside_other_kinds(client: Client, keys: Keys, *, everywhere: bool) -> di
             keys.group_queue(""): "zset",
             keys.moved(""): "string",
             keys.history(""): "stream",
+            keys.outputs: "string",
         }
         for begin, kind in kinds.items():
             wanted |= dict.fromkeys(client.scan_iter(match=f"{escaped(begin)}*", count=1000), kind)

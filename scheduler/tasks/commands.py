@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from celery import current_task, shared_task
@@ -32,7 +32,7 @@ def run_command(
     if not is_argument_list(argv):
         raise TaskFailed("argv must be a list of texts, such as [ls, -l, /tmp], because no shell splits it")
     started = time.monotonic()
-    program = Program(argv, directory, {**of_the_run(), **(environment or {})}, stdin)
+    program = Program(argv, directory, {**of_the_run(), **(environment or {})}, stdin, output_of_the_run())
     try:
         code = program.wait(timeout)
     except SoftTimeLimitExceeded:
@@ -50,6 +50,12 @@ def of_the_run() -> dict[str, str]:
     """``SCHEDULE``, ``RUN``, ``DUE`` and the like, if a worker of this service runs the task for a schedule."""
     known = getattr(current_task, "scheduler_environment", None) if current_task else None
     return known() if known else {}
+
+
+def output_of_the_run() -> Callable[[bytes], object] | None:
+    """What takes the program's output, if a worker of this service runs the task for a schedule."""
+    known = getattr(current_task, "scheduler_output", None) if current_task else None
+    return known() if known else None
 
 
 def is_argument_list(value: object) -> bool:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from scheduler.tasks.errors import TaskFailed
@@ -27,11 +27,19 @@ SUPERVISOR = str(Path(__file__).with_name("supervisor.py"))
 class Program:
     """A program that runs, with the end of its output."""
 
-    def __init__(self, argv: list[str], directory: str, environment: Mapping[str, str], stdin: str) -> None:
+    def __init__(
+        self,
+        argv: list[str],
+        directory: str,
+        environment: Mapping[str, str],
+        stdin: str,
+        take: Callable[[bytes], object] | None = None,
+    ) -> None:
         """Start it with these variables beside the worker's; raises TaskFailed where that is impossible."""
         self.name = argv[0]
         self.tail = b""
         self.output_bytes = 0
+        self.take = take  #: gets each piece of its output
         self.report = b""
         watched, self.lifeline = os.pipe()
         self.reports, report = os.pipe()
@@ -96,6 +104,8 @@ class Program:
         chunk = os.read(descriptor, 65_536)
         self.tail = (self.tail + chunk)[-MAX_OUTPUT_BYTES:]
         self.output_bytes += len(chunk)
+        if self.take is not None:
+            self.take(chunk)
         return bool(chunk)
 
     def reported(self) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from celery import Task
@@ -71,8 +72,9 @@ class RecordedTask(Task):
                 if run_id is not None and header(request, REFERENCES_HEADER):
                     refuse_undeclared(self, run_id, args, kwargs)
                     args, kwargs = filled.fill([*args]), filled.fill(kwargs)
-                # Task's own __call__ would push an empty request in front of this one.
-                result = super().__call__(*args, **kwargs) if self.scheduler_has_call else self.run(*args, **kwargs)
+                with self.scheduler_recorder.capture.of(request, run_id, filled):
+                    # Task's own __call__ would push an empty request in front of this one.
+                    result = super().__call__(*args, **kwargs) if self.scheduler_has_call else self.run(*args, **kwargs)
         except BaseException as error:
             ended = as_limit(error) or (error if request.called_directly else endings.as_failure(error, run_id))
             if not isinstance(ended, Exception):
@@ -96,6 +98,11 @@ class RecordedTask(Task):
         """What a program of this run may know of it, as environment variables; nothing in a plain call."""
         run = current_run()
         return run.environment() if run is not None else {}
+
+    def scheduler_output(self) -> Callable[[bytes], object] | None:
+        """What takes the output of a program of this run; None in a plain call."""
+        recording = getattr(self.request, "scheduler_recording", None)
+        return None if recording is None else recording.write
 
     def end_early(self, run_id: str | None, ended: Exception) -> None:
         """Close the run of a body that ended in a way for which Celery sends no signal."""

@@ -25,6 +25,7 @@ from scheduler.storage.aside import SHOWN_S, give_up
 from scheduler.storage.client import AWAY, REFUSED, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import MAX_ATTEMPTS, NO_EXPIRY, Ledger
+from scheduler.worker.output import Capture
 
 LEDGER_ATTEMPTS = 20  #: attempts of each command while Redis is away, with growing pauses up to 2 s
 UNLIMITED_ATTEMPTS = -1  #: the same in a child of the pool, where nothing else waits
@@ -45,6 +46,7 @@ class Recorder:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.attempts = LEDGER_ATTEMPTS
+        self.capture = Capture(settings)
         self._lock = threading.Lock()
         self._flask_app: Any = None
 

@@ -22,8 +22,12 @@ from scheduler.settings import Settings
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.ledger import UNTAKEN, Ledger
 from scheduler.tasks import TaskFailed
+<<<<<<< HEAD
 from scheduler.timing import get_zone
 from scheduler.worker.current import timing_of
+=======
+from scheduler.worker import streams
+>>>>>>> 4c1d551 (Keep what each attempt of a run prints and logs, since a job from cron could not be watched and its output was lost)
 from scheduler.worker.leases import LeaseRenewer
 from scheduler.worker.limits import TIME_LIMITS, sentence
 from scheduler.worker.presence import Presence
@@ -60,6 +64,7 @@ class Signals:
     def enter_child(self, **_: Any) -> None:
         """After the fork, so that no database connection is shared between children."""
         self.recorder.attempts = UNLIMITED_ATTEMPTS
+        streams.one_body_at_a_time()
         with suppress(NoFlaskApp), self.recorder.context:
             pass
 

@@ -188,3 +188,16 @@ def test_an_error_without_a_secret_is_left_alone(filled: Filled) -> None:
 def test_a_value_that_is_too_short_to_be_told_from_other_text_is_not_hidden(filled: Filled) -> None:
     filled.fill("${SHORT}")
     assert filled.hide("neutral") == "neutral"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_an_output_shows_no_secret_wherever_it_is_cut(size: int) -> None:
+    filled = Filled()
+    filled.values = {"pass-word": "${A}", "word": "${B}", "aaab": "${C}"}
+    written = b"a pass-word, pass-pass-word, aaaab aaa, pass-"
+    rest, shown = b"", b""
+    for begin in range(0, len(written), size):
+        data, rest = filled.hide_bytes(rest + written[begin : begin + size])
+        shown += data
+    shown += filled.hide_bytes(rest, is_end=True)[0]
+    assert shown == b"a ${A}, pass-${A}, a${C} aaa, pass-"

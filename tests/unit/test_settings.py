@@ -45,6 +45,7 @@ def test_a_variable_that_is_set_to_nothing_counts_as_not_set() -> None:
         ("RUN_LEASE", "5", "run_lease", 5.0),
         ("KEEP_RUNS", "7", "keep_runs", 7),
         ("KEEP_DAYS", "0.5", "keep_days", 0.5),
+        ("OUTPUT_BYTES", "0", "output_bytes", 0),
         ("ADMIN_URL", "https://jobs.example.com/cron/", "admin_url", "https://jobs.example.com/cron"),
         ("TRUSTED_HOSTS", "a.example b.example", "trusted_hosts", ("a.example", "b.example")),
     ],
