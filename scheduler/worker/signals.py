@@ -22,12 +22,9 @@ from scheduler.settings import Settings
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.ledger import UNTAKEN, Ledger
 from scheduler.tasks import TaskFailed
-<<<<<<< HEAD
 from scheduler.timing import get_zone
-from scheduler.worker.current import timing_of
-=======
 from scheduler.worker import streams
->>>>>>> 4c1d551 (Keep what each attempt of a run prints and logs, since a job from cron could not be watched and its output was lost)
+from scheduler.worker.current import timing_of
 from scheduler.worker.leases import LeaseRenewer
 from scheduler.worker.limits import TIME_LIMITS, sentence
 from scheduler.worker.presence import Presence

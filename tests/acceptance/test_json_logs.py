@@ -28,6 +28,7 @@ TASKS = """
     @shared_task(name="books.count")
     def count():
         getLogger("books").warning("counted\\n%d books", 3)
+        print("three\\tbooks")
 
 
     @shared_task(name="books.burn")
@@ -64,6 +65,8 @@ def test_beat_and_worker_write_a_json_object_a_line(tmp_path: Path) -> None:
         assert (counted["level"], counted["message"]) == ("WARNING", "counted\n3 books")
         assert (counted["schedule"], counted["run"]) == (run.schedule, run.id)
         assert counted["due"] == run.id.partition("@manual-")[2]
+        [printed] = of_logger(worker, "scheduler.output")
+        assert (printed["message"], printed["event"], printed["run"]) == ("three\tbooks", "run.output", run.id)
         shop.run("books.burn")
         worker.says('"traceback": ')
         assert any("ValueError: no matches" in it.get("traceback", "") for it in objects(worker.output()))

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from scheduler.changes import clock
 from scheduler.model import Run
+from scheduler.settings import Settings
 from scheduler.status import output
+from scheduler.storage.client import AWAY
 from scheduler.storage.store import Write
 from tests.support.polling import until
+from tests.support.redis_server import RedisServer, redis_server
 from tests.support.schedules import declared, entry_of
+from tests.support.service import ROOT, service
+from tests.support.shell import Shell
 from tests.support.worker import Shop, open_shop, running_worker
 
 TASKS = r"""
@@ -70,6 +79,14 @@ TASKS = r"""
         print(", but now")
 
 
+    @shared_task(name="printing.take_turns")
+    def take_turns(name):
+        for number in range(20):
+            print(f"{name} prints {number}")
+            logging.getLogger("turns").info("%s logs %d", name, number)
+            time.sleep(0.01)
+
+
     @shared_task(name="printing.flood")
     def flood(lines):
         for number in range(lines):
@@ -102,6 +119,26 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     environ = {"SCHEDULER_IMPORTS": "printing", "PRINTING_SECRET": SECRET}
     with running_worker(directory, **environ) as (running, worker), open_shop(running, worker, directory) as shop:
         yield shop
+
+
+@pytest.fixture
+def shell(shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.setenv("SCHEDULER_REDIS_URL", shop.running.settings.redis_url)
+    return Shell(shop.running.settings, capsys)
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Shop, RedisServer]]:
+    """A worker that runs bodies in threads, over a Redis that survives a kill."""
+    directory = tmp_path_factory.mktemp("threads")
+    (directory / "printing.py").write_text(textwrap.dedent(TASKS))
+    with redis_server(durable=True) as redis:
+        settings = Settings(redis_url=redis.url, file=directory / "schedules.yaml", state_dir=directory / "state")
+        with service(settings, PYTHONPATH=str(directory), SCHEDULER_IMPORTS="printing") as running:
+            worker = running.start("worker", "--concurrency=4", "--pool=threads")
+            worker.says(r" ready\.")
+            with open_shop(running, worker, directory) as shop:
+                yield shop, redis
 
 
 def lines_of(shop: Shop, run: Run, attempt: int = 0) -> list[str]:
@@ -200,3 +237,70 @@ def test_no_secret_is_in_the_output(shop: Shop) -> None:
     ]
     assert shop.worker.output().count("again ${PRINTING_SECRET}") == 1
     assert SECRET not in shop.worker.output()
+
+
+def test_runs_in_threads_of_one_process_are_not_mixed(crowded: tuple[Shop, RedisServer]) -> None:
+    shop, _ = crowded
+    runs = [shop.ended(identity) for identity in [shop.send("printing.take_turns", name) for name in "ab"]]
+    for run, name in zip(runs, "ab", strict=True):
+        assert [without_time(line) for line in lines_of(shop, run)] == [
+            line for number in range(20) for line in (f"{name} prints {number}", f"INFO {name} logs {number}")
+        ]
+
+
+def test_a_run_succeeds_while_redis_is_away_and_its_output_comes_later(crowded: tuple[Shop, RedisServer]) -> None:
+    shop, redis = crowded
+    gate = shop.bodies.with_name("gate")
+    identity = shop.send("printing.wait")
+    until(lambda: output.of_run(shop.ledger, shop.ledger.get(identity)), 30, "its output")
+    redis.write_to_disk()
+    redis.kill()
+    gate.touch()
+    shop.worker.says(", but now")
+    redis.start()
+    run = until(lambda: ended(shop, identity), 60, "its end")
+    gate.unlink()
+    assert run.outcome == "succeeded"
+    wanted = ["it runs", "a line that has not ended, but now"]
+    until(lambda: lines_of(shop, run) == wanted, 30, "the rest of its output")
+
+
+def ended(shop: Shop, identity: str) -> Run | None:
+    with suppress(*AWAY):
+        run = shop.ledger.get(identity)
+        return run if run.finished else None
+    return None
+
+
+def test_logs_shows_the_newest_run_that_started(shop: Shop, shell: Shell) -> None:
+    run = shop.run("printing.fail_twice")
+    assert shell("logs", run.schedule).out == "this is attempt 3\n"
+    assert shell("logs", run.id, "--attempt", "1").out == "this is attempt 1\n"
+    said = shell("logs", run.id, "--json").json
+    assert (said["run"], said["attempt"], said["outcome"], said["head"]) == (
+        run.id,
+        3,
+        "succeeded",
+        "this is attempt 3\n",
+    )
+    assert shell("logs", run.id, "--attempt", "4").err == f"scheduler: {run.id} has no attempt 4: its last is 3\n"
+    assert shell("logs", run.id, "--follow").out == "this is attempt 3\n"
+    silent = shop.run("printing.silent")
+    assert shell("logs", silent.id).err == f"no output of attempt 1 of {silent.id}\n"
+
+
+def test_logs_follows_a_run_to_its_end(shop: Shop) -> None:
+    gate = shop.bodies.with_name("gate")
+    identity = shop.send("printing.wait")
+    command = [sys.executable, "-m", "scheduler", "logs", identity.partition("@")[0], "--follow", "--json"]
+    environ = os.environ | {"SCHEDULER_REDIS_URL": shop.running.settings.redis_url}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ, cwd=ROOT) as following:
+        assert following.stdout is not None
+        first = json.loads(following.stdout.readline())
+        assert first == {"run": identity, "attempt": 1, "line": "it runs"}
+        assert shop.ledger.get(identity).outcome == "running"
+        gate.touch()
+        [last] = following.stdout.read().splitlines()
+        assert json.loads(last)["line"] == "a line that has not ended, but now"
+    gate.unlink()
+    assert following.returncode == 0
