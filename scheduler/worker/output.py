@@ -101,8 +101,12 @@ class Recording:
         if is_printed and self.is_logged:
             self.lines.add(data)
         if not self.is_waiting:
-            self.is_waiting = True
-            self.sender.wake(self)
+            self.wait()
+
+    def wait(self) -> None:
+        """Be sent in the next step."""
+        self.is_waiting = True
+        self.sender.wake(self)
 
     def end(self) -> None:
         """Send the rest: now or, if Redis is away, later."""
@@ -126,8 +130,7 @@ class Recording:
             if written > self.sent:
                 self.write_to_redis(pieces, written)
             if is_behind:
-                self.is_waiting = True
-                self.sender.wake(self)
+                self.wait()
 
     def write_to_redis(self, pieces: list[tuple[int, bytes]], written: int) -> None:
         """Write these pieces; all that is kept, if Redis has lost what it had. Raises RedisError."""
@@ -192,8 +195,7 @@ class Sender:
         try:
             recording.send()
         except AWAY:
-            recording.is_waiting = True
-            self.wake(recording)
+            recording.wait()
             self.drop_oldest()
             return False
         except RedisError:  # another program's key, or a user without the right: nothing to wait for
