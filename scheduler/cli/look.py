@@ -19,7 +19,7 @@ from scheduler.installation.layout import Layout
 from scheduler.model import Run
 from scheduler.sending.upcoming import each_after
 from scheduler.status import read_model
-from scheduler.status.as_json import iso, overview_json, row_json, run_json
+from scheduler.status.as_json import iso, minute_json, overview_json, row_json, run_json
 from scheduler.status.problems import refusal
 from scheduler.status.problems.facts import Facts
 from scheduler.timing import TimingError
@@ -196,13 +196,15 @@ def seconds(value: float | None) -> str:
 def status(service: Service, json_: bool) -> int:
     """Show the leader, the schedule file and every problem.
 
-    Exits with 1 if there is a problem.
+    Exits with 1 if there is a problem. --json also has what was due, started and failed in each minute of the last hour.
     """
     from scheduler.up.state import StateDirectory  # no other command here needs it
 
     overview = service.status.overview(())
     if json_:
-        print_json({name: part for name, part in overview_json(overview).items() if name != "schedules"})
+        shown = {name: part for name, part in overview_json(overview).items() if name != "schedules"}
+        last_hour = service.status.minutes(clock().timestamp() - 3600)
+        print_json(shown | {"minutes": [minute_json(minute) for minute in last_hour]})
         return Exit.PROBLEMS if overview.problems else Exit.OK
     leader = overview.leader
     say(f"leader    {leader.name} since {local(leader.since)}" if leader else "leader    none")

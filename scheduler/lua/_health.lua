@@ -145,7 +145,7 @@ end
 
 -- Take the end of a run into the counters and its schedule's health; call it after the row is written.
 local function note_end(prefix, ledger, id, run)
-  count_end(counters_key(prefix), run)
+  count_end(prefix, run)
   note_ping(prefix, name_of(prefix, ledger), run, PING_ENDS[run.outcome])
   local is_bad = run.outcome == 'failed' or run.outcome == 'lost'
   if is_bad then add_to_index(went_wrong_key(prefix), {tonumber(run['until'] or run.due) or 0, id}) end

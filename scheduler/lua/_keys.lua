@@ -48,6 +48,7 @@ local function wake_key(prefix) return prefix .. ':wake' end
 local function forgotten_key(prefix) return prefix .. ':forgotten' end
 local function commits_key(prefix) return prefix .. ':commits' end
 local function counters_key(prefix) return prefix .. ':counters' end
+local function minutes_key(prefix, hour) return prefix .. ':minutes:' .. hour end
 local function revision_key(prefix) return prefix .. ':revision' end
 local function changed_key(prefix) return prefix .. ':changed' end
 local function schedule_key(prefix) return prefix .. ':schedule' end

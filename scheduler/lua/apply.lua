@@ -52,7 +52,7 @@ local function drop_held(ledger)
         run.outcome, run.finished = 'skipped', redis_time()
         because(run, 'removed')
         write_run(prefix, ledger, one.id, run)
-        count_end(counters_key(prefix), run)
+        count_end(prefix, run)
       end
     end
   end)

@@ -25,7 +25,7 @@ if run.reason == 'retrying' then because(run) end -- it waits no longer
 run.started = run.started or ARGV[5]
 run.attempt = tostring(tonumber(run.attempt or '0') + 1)
 write_run(limits.prefix, ledger, id, run)
-if run.attempt == '1' then count_start(counters_key(limits.prefix), run) end
+if run.attempt == '1' then count_start(limits.prefix, run) end
 if run.attempt == '1' then note_ping(limits.prefix, name_of(limits.prefix, ledger), run, 'start') end
 if run.attempt == '1' and tonumber(run.slow_after) then
   redis.call('ZADD', slow_key(limits.prefix), tonumber(run.started) + tonumber(run.slow_after), id)

@@ -268,6 +268,6 @@ if #expiring > 0 then
   redis.call('EXPIRE', leases_key(limits.prefix), LEASES_TTL_S)
 end
 if #moved > 0 then in_parts('ZADD', KEYS[2], moved) end
-write_tallies(counters_key(limits.prefix))
+write_tallies(limits.prefix)
 write_indexes(limits.prefix)
 return answer

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scheduler.model import Run
+from scheduler.status.minutes import Minute
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.read_model import Detail, Overview, Row
 from scheduler.storage.instants import from_seconds
@@ -64,6 +65,11 @@ def overview_json(overview: Overview) -> dict[str, Any]:
         "total": overview.total,
         "schedules": [row_json(item) for item in overview.rows],
     }
+
+
+def minute_json(minute: Minute) -> dict[str, Any]:
+    """A minute as JSON."""
+    return asdict(minute) | {"at": iso(minute.at)}
 
 
 def detail_json(detail: Detail) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from scheduler.model import Entry, Reason, Run
 from scheduler.sending import upcoming
 from scheduler.sending.upcoming import left_out
 from scheduler.status import problems
+from scheduler.status.minutes import Minute, minutes
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.storage import entries, lock
@@ -134,6 +135,10 @@ class Status:
         facts = Facts(self.store, self.ledger.settings)
         found, news = problems.look(facts), self.store.news()
         return Overview(rows, total, facts.leader, facts.standbys, facts.file, found, news, facts.groups)
+
+    def minutes(self, since: float) -> list[Minute]:
+        """The minutes since then (epoch seconds) in which something was due, started or failed; 48 hours at most."""
+        return minutes(self.store.client, self.store.keys, since, time.time())
 
     def rows(self, names: Iterable[str] | None = None) -> tuple[Row, ...]:
         """These schedules (default: all), each with its newest ledger row."""

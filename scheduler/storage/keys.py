@@ -128,6 +128,10 @@ class Keys:
         """Hash of counters that only grow, of all schedules together, see ``_counters.lua``."""
         return f"{self.prefix}:counters"
 
+    def minutes(self, hour: int | str) -> str:
+        """Hash of the counters of each minute of an hour, which is counted from 1970, see ``_counters.lua``."""
+        return f"{self.prefix}:minutes:{hour}"
+
     @property
     def indexed(self) -> str:
         """Which version of the indexes was made from the ledgers that were there."""

@@ -25,6 +25,7 @@ def set_aside_other_kinds(client: Client, keys: Keys, *, everywhere: bool) -> di
             keys.ledger(""): "hash",
             keys.group(""): "zset",
             keys.group_queue(""): "zset",
+            keys.minutes(""): "hash",
             keys.moved(""): "string",
             keys.history(""): "stream",
             keys.outputs: "string",
