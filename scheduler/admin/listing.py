@@ -56,6 +56,8 @@ class Listing:
     overview: Overview
     matched: int
     counts: Mapping[str, int]  #: all schedules by state, worst first
+    modes: Mapping[str, int]  #: all schedules by mode
+    tags: Mapping[str, int]  #: how many schedules have each tag, in the order of the tags
 
     @property
     def pages(self) -> int:
@@ -69,7 +71,8 @@ class Listing:
 
     def json(self) -> dict[str, Any]:
         paging = {"matched": self.matched, "page": self.search.page, "pages": self.pages}
-        return overview_json(self.overview) | paging | {"counts": dict(self.counts)}
+        counts = {"counts": dict(self.counts), "modes": dict(self.modes), "tags": dict(self.tags)}
+        return overview_json(self.overview) | paging | counts
 
 
 def find(status: Status, catalogue: Catalogue, search: Search) -> Listing:
@@ -80,4 +83,5 @@ def find(status: Status, catalogue: Catalogue, search: Search) -> Listing:
     if search.state:
         names = states.only(names, search.state)
     start = (search.page - 1) * PAGE_SIZE
-    return Listing(search, status.overview(names[start : start + PAGE_SIZE]), len(names), states.counts())
+    shown, tags = names[start : start + PAGE_SIZE], dict(sorted(view.tags.items()))
+    return Listing(search, status.overview(shown), len(names), states.counts(), states.modes, tags)

@@ -196,7 +196,7 @@ def seconds(value: float | None) -> str:
 def status(service: Service, json_: bool) -> int:
     """Show the leader, the schedule file and every problem.
 
-    Exits with 1 if there is a problem. --json also has what was due, started and failed in each minute of the last hour.
+    Exits with 1 if there is a problem. --json also has what was due, started and failed in each minute of an hour.
     """
     from scheduler.up.state import StateDirectory  # no other command here needs it
 

@@ -1,9 +1,14 @@
-"""What a search needs of every schedule: kept once in each process, read again when the revision counter says so."""
+"""What a search needs of every schedule: kept once in each process, read again when the revision counter says so.
+
+So the counts by tag and by mode need no index in Redis: both change only with an entry, and an entry that changed is
+read again by the next look. Health and outcomes change with runs, so they have indexes.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,6 +38,10 @@ class Kept:
     paused_until: float = 0.0  #: epoch seconds; FOREVER until a person resumes it
     is_enabled: bool = True
 
+    def is_off(self, now: float) -> bool:
+        """Whether a person paused it, or switched it off, at ``now`` in epoch seconds."""
+        return self.paused_until > now or not self.is_enabled
+
     @property
     def is_held(self) -> bool:
         """Whether something other than its runs may decide its state."""
@@ -55,6 +64,11 @@ class View:
     def held(self) -> dict[str, Kept]:
         """Those that are quarantined, paused or off."""
         return {name: it for name, it in self.kept.items() if it.is_held}
+
+    @cached_property
+    def tags(self) -> Counter[str]:
+        """How many schedules have each tag."""
+        return Counter(tag for its in self.kept.values() for tag in its.tags)
 
     def matching(self, text: str, tag: str) -> Sequence[str]:
         """The names of those that have the tag, and the text in their name, task, description or tags."""

@@ -34,6 +34,7 @@ class AllStates:
     view: View
     usual: State  #: of those that are not in ``others``
     others: dict[str, State]
+    modes: dict[str, int]  #: how many are on, paused, off and finished: what a person decided, or the timing
 
     def only(self, names: Iterable[str], state: str) -> list[str]:
         """Those of these names that have this state."""
@@ -64,6 +65,8 @@ def all_states(store: Store, view: View) -> AllStates:
     ended: tuple[tuple[list[str], State], ...] = ((overdue, "overdue"), (finished, "finished"))
     for members, state in ended:
         others |= {name: state for name in map(keys.name, members) if others.get(name, usual) not in OPEN}
+    stored = view.kept
+    modes = count_modes(view, (name for name in map(keys.name, finished) if name in stored), now)
     for name, kept in view.held.items():
         if kept.is_quarantined:
             others[name] = "quarantined"
@@ -71,5 +74,13 @@ def all_states(store: Store, view: View) -> AllStates:
             others[name] = "paused"
         elif not kept.is_enabled:
             others[name] = "disabled"
-    stored = view.kept
-    return AllStates(view, usual, {name: it for name, it in others.items() if it != usual and name in stored})
+    return AllStates(view, usual, {name: it for name, it in others.items() if it != usual and name in stored}, modes)
+
+
+def count_modes(view: View, finished: Iterable[str], now: float) -> dict[str, int]:
+    """How many have each mode; paused comes before off, and both before finished. A quarantined one is not finished."""
+    modes = {
+        name: "paused" if kept.paused_until > now else "off" for name, kept in view.held.items() if kept.is_off(now)
+    }
+    tally = Counter([*modes.values(), *("finished" for name in finished if name not in view.held)])
+    return {mode: tally[mode] for mode in ("paused", "off", "finished")} | {"on": len(view.names) - tally.total()}

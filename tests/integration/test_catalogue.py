@@ -48,6 +48,18 @@ def test_a_change_is_seen_at_the_next_look_and_nothing_else_is_read(
     assert reads(client) == 0
 
 
+def test_the_counts_by_tag_follow_each_change_and_read_only_what_changed(
+    catalogue: Catalogue, store: Store, client: Client
+) -> None:
+    for name, tags in (("a", ["x", "y"]), ("b", ["x"])):
+        edit(store, name, tags=tags)
+    assert catalogue.look().tags == {"x": 2, "y": 1}
+    edit(store, "b", tags=["y"])
+    reads(client)
+    assert catalogue.look().tags == {"x": 1, "y": 2}
+    assert reads(client) == 1
+
+
 def test_schedules_come_and_go(catalogue: Catalogue, store: Store) -> None:
     store.write([Write("c", None, entry_of(declared("c"))), Write("a", store.get("a"), None)])
     assert catalogue.look().names == ("b", "c")

@@ -35,7 +35,7 @@ def test_each_minute_says_what_was_due_started_and_failed(shop: Shop, client: Cl
         run = claim(shop)
         shop.store.client.rpop("celery")
         assert shop.ledger.claim(run, "worker", "token") == "claimed"  # the same attempt, which counts once
-        assert shop.ledger.close(run.id, outcome)  # type: ignore[arg-type]
+        assert shop.ledger.close(run.id, outcome)
     found = last_hour(client, keys)
     assert total(found) == (5 + missed, 3, 2)
     assert all(began - 60 < minute.at <= time.time() and minute.at % 60 == 0 for minute in found)

@@ -40,6 +40,13 @@ def assert_states_are_those_of_the_rows(store: Store, ledger: Ledger) -> dict[st
     assert sum(counts.values()) == len(rows)
     for state, count in counts.items():
         assert count == len(states.only(list(rows), state)) == sum(it == state for it in rows.values())
+    every = {name: store.get(name) for name in rows}
+    pauses = {name: entry.pause.until for name, entry in every.items() if entry.pause}
+    paused = {name for name, until in pauses.items() if until is None or until > time.time()}
+    off = {name for name, entry in every.items() if not entry.fields.get("enabled", True)} - paused
+    finished = {name for name, state in rows.items() if state == "finished"}
+    expected = {"paused": len(paused), "off": len(off), "finished": len(finished)}
+    assert states.modes == expected | {"on": len(rows) - len(paused | off | finished)}
     return rows  # type: ignore[return-value]
 
 
