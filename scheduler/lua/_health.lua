@@ -188,6 +188,13 @@ local function note_slow(prefix, ledger, run)
   note_change(prefix, ledger, 'slow', {since = tonumber(run.started) or 0, count = 1}, slow)
 end
 
+-- Note when a run that has begun becomes slow.
+local function note_begun(prefix, id, run)
+  if not tonumber(run.slow_after) then return end
+  redis.call('ZADD', slow_key(prefix), tonumber(run.started) + tonumber(run.slow_after), id)
+  redis.call('EXPIRE', slow_key(prefix), LEASES_TTL_S)
+end
+
 -- Compare how long a run took that is over; call it after the row is written.
 local function note_duration(prefix, ledger, id, run)
   local limit, started, finished = tonumber(run.slow_after), tonumber(run.started), tonumber(run.finished)

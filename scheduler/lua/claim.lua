@@ -27,10 +27,7 @@ run.attempt = tostring(tonumber(run.attempt or '0') + 1)
 write_run(limits.prefix, ledger, id, run)
 if run.attempt == '1' then count_start(limits.prefix, run) end
 if run.attempt == '1' then note_ping(limits.prefix, name_of(limits.prefix, ledger), run, 'start') end
-if run.attempt == '1' and tonumber(run.slow_after) then
-  redis.call('ZADD', slow_key(limits.prefix), tonumber(run.started) + tonumber(run.slow_after), id)
-  redis.call('EXPIRE', slow_key(limits.prefix), LEASES_TTL_S)
-end
+if run.attempt == '1' then note_begun(limits.prefix, id, run) end
 set_open(ledger, id, 'running')
 if run.group then take_place(limits.prefix, run.group, id) end -- one that was given up and runs all the same counts again
 was_claimed(limits.prefix, run, id)

@@ -3,8 +3,8 @@
 local prefix = ARGV[1]
 
 -- When a worker took a run of the schedule last, and the first due instant of those that expired untaken since.
-local function unstarted(ledger)
-  local rows, taken, expired = redis.call('HGETALL', ledger), 0, {}
+local function unstarted(rows)
+  local taken, expired = 0, {}
   for i = 1, #rows, 2 do
     local function field(name) return string.match(rows[i + 1], '"' .. name .. '": ?"([^"]*)"') end
     local started = tonumber(field('started') or '')
@@ -23,8 +23,8 @@ local function unstarted(ledger)
   return taken, first
 end
 
-local function index_stuck(name, ledger)
-  local taken, first = unstarted(ledger)
+local function index_stuck(name, ledger, rows)
+  local taken, first = unstarted(rows)
   if first then
     redis.pcall('ZADD', stuck_key(prefix), 'NX', first, name)
     redis.pcall('EXPIRE', stuck_key(prefix), FAILING_TTL_S)
@@ -33,12 +33,26 @@ local function index_stuck(name, ledger)
   end
 end
 
+-- The runs under way that become slow; those of a schedule that is slow already were told.
+local function index_slow(ledger, rows)
+  if redis.call('HEXISTS', ledger, ':slow') == 1 then return end
+  for i = 1, #rows, 2 do
+    local run = string.find(rows[i + 1], '"slow_after"', 1, true) and read_run(ledger, rows[i])
+    local is_open = run and (run.outcome == 'running' or run.outcome == 'queued')
+    if is_open and run.started then note_begun(prefix, rows[i], run) end
+  end
+end
+
 for at = 2, #ARGV do
   local name = ARGV[at]
   local ledger = ledger_key(prefix, name)
   pcall(recount, prefix, ledger)
   if redis.call('TYPE', prefix .. name).ok == 'hash' then
-    pcall(index_stuck, name, ledger)
+    pcall(function()
+      local rows = redis.call('HGETALL', ledger)
+      index_stuck(name, ledger, rows)
+      index_slow(ledger, rows)
+    end)
     index_quarantine(prefix, name)
     note_outcome(name, last_outcome(ledger))
   else

@@ -104,7 +104,7 @@ def test_states_and_indexes_stay_right_whatever_happens_in_whatever_order(
 ) -> None:
     chance = random.Random(13)
     for name in NAMES:
-        later(name, overlap=chance.choice(["allow", "skip", "queue"]))
+        later(name, overlap=chance.choice(["allow", "skip", "queue"]), slow_after="1h")
     for step in range(150):
         name = chance.choice(store.names())
         act(chance, shop, later, name)
@@ -113,7 +113,7 @@ def test_states_and_indexes_stay_right_whatever_happens_in_whatever_order(
             assert_every_index_is_the_scan(client, keys, ledger, store)
     assert_states_are_those_of_the_rows(store, ledger)
     before = {key: client.zrange(key, 0, -1, withscores=True) for key in (keys.outcomes, keys.quarantined, keys.stuck)}
-    client.delete(keys.outcomes, keys.quarantined, keys.stuck, keys.failing, keys.went_wrong, keys.runs)
+    client.delete(keys.outcomes, keys.quarantined, keys.stuck, keys.failing, keys.went_wrong, keys.runs, keys.slow)
     client.zadd(keys.outcomes, {"gone": 3})
     health.rebuild(client, keys)
     assert {key: client.zrange(key, 0, -1, withscores=True) for key in before} == before

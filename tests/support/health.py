@@ -46,6 +46,10 @@ def assert_every_index_is_the_scan(client: Client, keys: Keys, ledger: Ledger, s
     for failed in (False, True):
         found = {run.id: run for run in ledger.between(0, 9e12, 1_000_000, failed=failed) if run.schedule in stored}
         assert found == {identity: run for identity, run in rows.items() if run.went_wrong or not failed}
+    begun = {run.id: run.started + run.slow_after for run in rows.values() if run.slow_after and run.started}
+    slow = {identity: at for identity, at in begun.items() if rows[identity].outcome in ("queued", "running")}
+    indexed = dict(client.zrange(keys.slow, 0, -1, withscores=True))
+    assert {identity: at for identity, at in indexed.items() if identity.rpartition("@")[0] in stored} == slow
     scores = dict(client.zrange(keys.runs, 0, -1, withscores=True)) | dict(
         client.zrange(keys.went_wrong, 0, -1, withscores=True)
     )
