@@ -38,7 +38,7 @@ def doctor(service: Service, json_: bool) -> int:
 @click.command()
 @with_service
 def rebuild(service: Service) -> int:
-    """Work out every index again: which schedules are failing, stuck or quarantined, and the runs by time.
+    """Work out every index again: health, states, runs by time.
 
     It reads every ledger. The leader does so every hour by itself, and nothing has to be stopped for it.
     """
