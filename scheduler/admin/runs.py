@@ -37,6 +37,14 @@ def stop(name: str, run_id: str) -> AnyResponse:
     return redirect(url_for("runs.show", name=name, run_id=run_id), 303)
 
 
+@pages.post("/schedules/<segment:name>/runs/<segment:run_id>/retry")
+def retry(name: str, run_id: str) -> AnyResponse:
+    """Run a run again that failed, was lost, stopped or skipped."""
+    its = service()
+    changes.retry(its.dispatcher, its.store, its.ledger, find(name, run_id).id, by=USER)
+    return redirect(url_for("runs.show", name=name, run_id=run_id), 303)
+
+
 @pages.get("/schedules/<segment:name>/runs/<segment:run_id>")
 def show(name: str, run_id: str) -> Response:
     """One run: due, sent, started, finished, and its result."""
@@ -47,7 +55,9 @@ def show(name: str, run_id: str) -> Response:
     zone = zone_of(next(service().store.read([name]), None))
     unfinished = run.outcome in UNFINISHED
     stopping = service().ledger.stops([run.id]).get(run.id) if unfinished else None
-    return page("run.html", run=run, zone=zone, progress=progress, unfinished=unfinished, stopping=stopping)
+    retryable = run.outcome in changes.RETRYABLE and run.count == 1
+    states = {"unfinished": unfinished, "stopping": stopping, "retryable": retryable}
+    return page("run.html", run=run, zone=zone, progress=progress, states=states)
 
 
 def find(name: str, run_id: str) -> Run:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from scheduler.changes.acts import Restored, create, edit, gate, give_back, pause, remove, resume, skip, unskip
 from scheduler.changes.common import Invalid, Tasks, clock
 from scheduler.changes.file import Checked, apply, check, load_for_beat, plan_for
-from scheduler.changes.runs import stop
+from scheduler.changes.runs import RETRYABLE, retry, stop
 
 __all__ = [
+    "RETRYABLE",
     "Checked",
     "Invalid",
     "Restored",
@@ -24,6 +25,7 @@ __all__ = [
     "plan_for",
     "remove",
     "resume",
+    "retry",
     "skip",
     "stop",
     "unskip",

@@ -51,7 +51,7 @@ MODULES = {
     "service": ("up", "reload", "test", "password", "install", "uninstall"),
     "file": ("check", "plan", "apply", "schema"),
     "look": ("list", "next", "history", "status"),
-    "runs": ("run", "stop"),
+    "runs": ("run", "stop", "retry"),
     "logs": ("logs",),
     "act": ("pause", "resume", "skip"),
     "export": ("export",),

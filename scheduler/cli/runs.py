@@ -1,4 +1,4 @@
-"""Commands that act on one run: run, stop."""
+"""Commands that act on one run: run, stop, retry."""
 
 from __future__ import annotations
 
@@ -31,9 +31,7 @@ def run(service: Service, name: str, wait: bool, json_: bool) -> int:
 
     The ledger records that the run is manual, and who asked for it.
     """
-    take_a_write(service.store.client, service.store.keys)  # waits for Redis, which kombu does not
-    dispatcher = Dispatcher(service.celery, service.store.client, service.store.keys, service.settings)
-    identity = dispatcher.run_now(service.store.get(name), service.user)
+    identity = dispatcher_of(service).run_now(service.store.get(name), service.user)
     if wait:
         return tell_end(end_of(service, identity), json_)
     if json_:
@@ -41,6 +39,12 @@ def run(service: Service, name: str, wait: bool, json_: bool) -> int:
     else:
         say(with_command_name(f"sent {identity}; `scheduler history {name}` shows its result"))
     return Exit.OK
+
+
+def dispatcher_of(service: Service) -> Dispatcher:
+    """What sends runs, once Redis takes writes."""
+    take_a_write(service.store.client, service.store.keys)  # waits for Redis, which kombu does not
+    return Dispatcher(service.celery, service.store.client, service.store.keys, service.settings)
 
 
 def end_of(service: Service, identity: str) -> Run:
@@ -85,6 +89,38 @@ def stop(service: Service, run: str, note: str, json_: bool) -> int:
     return Exit.OK
 
 
+@click.command()
+@click.argument("run")
+@click.option("--note", default="", help="Reason; recorded in the ledger and the audit log.")
+@click.option("--wait", is_flag=True, help="Wait until the run has ended; exit with 1 unless it succeeded.")
+@as_json
+@with_service
+def retry(service: Service, run: str, note: str, wait: bool, json_: bool) -> int:
+    """Run a run again that failed, was lost, stopped or skipped.
+
+    RUN is its ID, or the name of a schedule, for its newest run. It keeps its due instant and gets one more attempt,
+    with the arguments that its schedule has now.
+    """
+    identity = run if "@" in run else newest(service, run)
+    changes.retry(dispatcher_of(service), service.store, service.ledger, identity, by=service.user, note=note)
+    if wait:
+        return tell_end(end_of(service, identity), json_)
+    found = service.ledger.get(identity)
+    if json_:
+        print_json(run_json(found))
+    else:
+        say(with_command_name(f"sent {identity} again; `scheduler history {found.schedule}` shows its result"))
+    return Exit.OK
+
+
+def newest(service: Service, name: str) -> str:
+    """The run of a schedule with the latest due instant; raises UsageError if there is none."""
+    service.store.get(name)
+    if runs := service.ledger.runs(name, 1):
+        return runs[0].id
+    raise click.UsageError(f"'{name}' has no runs yet")
+
+
 def under_way(service: Service, name: str) -> str:
     """The only run of a schedule that is queued or running; raises UsageError if there is not just one."""
     service.store.get(name)
@@ -94,4 +130,4 @@ def under_way(service: Service, name: str) -> str:
     raise click.UsageError(f"'{name}' has {len(open_)} runs under way: {', '.join(open_[:5]) or 'nothing to stop'}")
 
 
-COMMANDS = (run, stop)
+COMMANDS = (run, stop, retry)

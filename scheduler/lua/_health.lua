@@ -102,6 +102,8 @@ local function ended_rows(ledger)
     local last = due and (tonumber(field('until')) or due)
     if due then every[#every + 1], every[#every + 2] = last, rows[i] end
     if due and outcome == 'succeeded' then well = math.max(well, due) end
+    -- One that is tried again counts as it ended before, until that attempt ends.
+    if outcome == 'queued' or outcome == 'running' then outcome = field('was') end
     if due and (outcome == 'failed' or outcome == 'lost') then
       ended[#ended + 1] = {id = rows[i], due = last, at = ended_at(field('finished'), due), count = tonumber(field('count')) or 1}
     end
@@ -145,6 +147,12 @@ end
 
 -- Take the end of a run into the counters and its schedule's health; call it after the row is written.
 local function note_end(prefix, ledger, id, run)
+  if run.was and run.was ~= 'skipped' then
+    -- It was counted when it ended before: only all rows together say what is true now.
+    redis.pcall('ZREM', went_wrong_key(prefix), id)
+    recount(prefix, ledger)
+    return note_ping(prefix, name_of(prefix, ledger), run, PING_ENDS[run.outcome])
+  end
   count_end(prefix, run)
   note_ping(prefix, name_of(prefix, ledger), run, PING_ENDS[run.outcome])
   local is_bad = run.outcome == 'failed' or run.outcome == 'lost'

@@ -68,6 +68,7 @@ class Reason(StrEnum):
     RESENT = "resent", "queued", "sent again because its message was lost", "lua/send_again.lua"
     RETRYING = "retrying", "queued", "waits for its next attempt", "worker/signals.py"
     GROUP = "group full", "queued", "it had to wait for a place in its group", "lua/_held.lua"
+    RETRIED = "retried", "queued", "a person ran it again", "lua/rerun.lua"
     RATE_LIMITED = (
         "rate limited",
         "queued",

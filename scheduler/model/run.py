@@ -36,6 +36,7 @@ class Run:
     traceback: str = ""
     by: str = ""
     attempt: int = 0
+    was: str = ""  #: the outcome that it had before a person retried it
     count: int = 1
     until: float = 0.0
     ping: bool = False  #: whether its schedule has a `ping`

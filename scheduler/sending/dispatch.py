@@ -20,7 +20,7 @@ from celery import Celery
 from scheduler import events, faults
 from scheduler.errors import RefusedChange
 from scheduler.events import emit
-from scheduler.model import Entry, Reason, run_id
+from scheduler.model import Entry, Reason, Run, run_id
 from scheduler.sending import commit_arguments, message
 from scheduler.sending.commit_arguments import KEEP, Words
 from scheduler.sending.decide import Decision, Skip, expiry
@@ -33,7 +33,7 @@ from scheduler.storage.client import AWAY, REFUSED, Client, Posted, script
 from scheduler.storage.entries import DamagedEntry, Job
 from scheduler.storage.instants import from_seconds, to_micros, to_redbeat_json, to_seconds
 from scheduler.storage.keys import Keys
-from scheduler.storage.ledger import NO_EXPIRY
+from scheduler.storage.ledger import NO_EXPIRY, Again
 from scheduler.storage.lock import LostLock
 
 MAX_TEMPLATES = 100_000  #: each is about as long as its message
@@ -112,11 +112,7 @@ class Dispatcher:
         requested = from_seconds(time.time())
         now = to_seconds(requested)  # to the microsecond, as in the run's identity
         identity = run_id(entry.name, requested, manual=True)
-        try:
-            job = entries.job(entry)
-            sent = self._message(entry, job, identity, None, requested)
-        except (DamagedEntry, CannotCompose) as error:
-            raise RefusedChange(f"schedule '{entry.name}' cannot be sent: {error}") from error
+        job, sent = self._manual(entry, identity, requested)
         deadline = now + NO_EXPIRY.total_seconds()
         revision = str(entry.revision)
         arguments = commit_arguments.step("", now, *self.limits, 0)
@@ -138,6 +134,19 @@ class Dispatcher:
         line = audit_line(by, requested, "run", None, None, identity, schedule=entry.name)
         Audit(self.client, self.keys).add(line)
         return identity
+
+    def again(self, entry: Entry, run: Run) -> Again:
+        """What sends a run that has its row already; raises RefusedChange for an entry that cannot be sent."""
+        now = time.time()
+        job, sent = self._manual(entry, run.id, from_seconds(now))
+        return Again(sent.place, sent.payload, job.policies.overlap, opened(job, sent, run.due, now))
+
+    def _manual(self, entry: Entry, identity: str, now: datetime) -> tuple[Job, Message]:
+        try:
+            job = entries.job(entry)
+            return job, self._message(entry, job, identity, None, now)
+        except (DamagedEntry, CannotCompose) as error:
+            raise RefusedChange(f"schedule '{entry.name}' cannot be sent: {error}") from error
 
     def _entry(self, due: Due) -> Words:
         entry, job, decision, before = due

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
+from typing import NamedTuple
 
 from scheduler.errors import NotFound
 from scheduler.model import Outcome, Reason, Run, read_run_id
@@ -27,6 +28,15 @@ RUNS_PER_READ = 200
 MAX_RESULT_CHARS = 4_000  #: characters of a result or traceback that the ledger keeps
 
 
+class Again(NamedTuple):
+    """What sends a run that has its row already."""
+
+    place: str  #: as in a message
+    payload: str
+    overlap: str
+    record: str  #: the row of a new run with the same identity
+
+
 class Ledger:
     """Runs of every schedule, bounded by count and by age."""
 
@@ -39,6 +49,7 @@ class Ledger:
         self._claim = script(client, "claim")
         self._close = script(client, "close")
         self._stop = script(client, "stop")
+        self._rerun = script(client, "rerun")
 
     def claim(self, run: Run, worker: str, token: str, *, redelivered: bool = False) -> str:
         """Take a run before its body starts; 'claimed', or the outcome that it has already.
@@ -98,6 +109,16 @@ class Ledger:
         Raises NotFound.
         """
         answer = self._stop(args=[self.keys.prefix, run_id, time.time(), why])
+        if answer is None:
+            raise NotFound(f"no run is called {run_id!r}, or it is older than the ledger keeps")
+        return str(answer)
+
+    def rerun(self, run_id: str, again: Again, why: str, by: str) -> str:
+        """Send a run again that has ended: 'sent', or why not, as rerun.lua says. Raises NotFound."""
+        now = time.time()
+        until = now + NO_EXPIRY.total_seconds()
+        sent = (again.place, again.payload, until, again.overlap, why, by, again.record)
+        answer = self._rerun(args=[self.keys.prefix, run_id, now, *sent])
         if answer is None:
             raise NotFound(f"no run is called {run_id!r}, or it is older than the ledger keeps")
         return str(answer)

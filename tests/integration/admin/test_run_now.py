@@ -66,6 +66,19 @@ def test_a_run_that_is_under_way_can_be_stopped(admin: Browser, service: Service
     assert "Stop" not in Document(page.text).texts
 
 
+def test_a_run_that_failed_can_be_retried(admin: Browser, service: Service, nightly: Entry) -> None:
+    good = run(service, "nightly", clock() - timedelta(minutes=9), "succeeded")
+    assert "Retry" not in Document(admin.get(f"/schedules/nightly/runs/{good}").text).texts
+    bad = run(service, "nightly", clock() - timedelta(minutes=5), "failed")
+    assert "Retry" in Document(admin.get(f"/schedules/nightly/runs/{bad}").text).texts
+    page = admin.post(f"/schedules/nightly/runs/{bad}/retry")
+    assert "retried by admin" in text(page)
+    assert service.ledger.get(bad).outcome == "queued"
+    answer = admin.post(f"/schedules/nightly/runs/{bad}/retry")
+    assert answer.status_code == 409
+    assert f"{bad} is not retried: it is queued already" in text(answer)
+
+
 def test_a_run_that_goes_on_shows_its_progress(admin: Browser, service: Service, make: Declare) -> None:
     make("count", task="scheduler.tasks.count_to", args=[])
     identity = run(service, "count", clock() - timedelta(seconds=3), "running")
