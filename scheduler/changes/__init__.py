@@ -5,12 +5,13 @@ from __future__ import annotations
 from scheduler.changes.acts import Restored, create, edit, gate, give_back, pause, remove, resume, skip, unskip
 from scheduler.changes.common import Invalid, Tasks, clock
 from scheduler.changes.file import Checked, apply, check, load_for_beat, plan_for
-from scheduler.changes.runs import RETRYABLE, retry, stop
+from scheduler.changes.runs import RETRYABLE, Known, retry, run, stop
 
 __all__ = [
     "RETRYABLE",
     "Checked",
     "Invalid",
+    "Known",
     "Restored",
     "Tasks",
     "apply",
@@ -26,6 +27,7 @@ __all__ = [
     "remove",
     "resume",
     "retry",
+    "run",
     "skip",
     "stop",
     "unskip",

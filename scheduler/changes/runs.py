@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from scheduler.changes.common import clock
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from scheduler import references
+from scheduler.changes.common import Tasks, clock
 from scheduler.errors import RefusedChange
-from scheduler.model import read_run_id
+from scheduler.model import Entry, Schedule, read_run_id
 from scheduler.sending.dispatch import Dispatcher
+from scheduler.storage import entries
 from scheduler.storage.audit import Audit, audit_line
+from scheduler.storage.entries import FROM_FILE
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
+from scheduler.validate.meaning import json_findings, task_findings
 
+MAX_ARGUMENT_CHARS = 16_384  #: of arguments that one run was given; its row keeps them
 RETRYABLE = ("failed", "lost", "stopped", "skipped")  #: outcomes of runs that can be retried
 #: Why a run is not retried, by the answer of rerun.lua.
 NOT_RETRIED = {
@@ -20,6 +30,55 @@ NOT_RETRIED = {
     "in the way": "another run of its schedule is queued or running: wait for it, or set overlap: allow",
     "no list": "its queue is not a list in Redis: give its schedule another queue",
 }
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the application's tasks are; without ``tasks``, no task is checked."""
+
+    tasks: Tasks
+    file_only: Collection[str]  #: those whose arguments only the schedule file may set
+
+
+def run(
+    dispatcher: Dispatcher,
+    store: Store,
+    name: str,
+    *,
+    by: str,
+    args: list[Any] | None = None,
+    kwargs: dict[str, Any] | None = None,
+    known: Known,
+) -> str:
+    """Run a schedule now, with these arguments in place of its own where they are given; returns the run's id.
+
+    Raises NotFound, or RefusedChange where another run is in its way or its task does not take the arguments.
+    """
+    entry = store.get(name)
+    arguments = "" if args is None and kwargs is None else checked(entry, args, kwargs, known)
+    return dispatcher.run_now(entry, by, arguments)
+
+
+def checked(entry: Entry, args: list[Any] | None, kwargs: dict[str, Any] | None, known: Known) -> str:
+    """The arguments of one run as its row has them; raises RefusedChange if they are wrong."""
+    job = entries.job(entry)
+    if job.task in known.file_only:
+        raise RefusedChange(f"'{entry.name}' acts on the machine by its arguments: only the schedule file may set them")
+    given = {key: value for key, value in (("args", args), ("kwargs", kwargs)) if value is not None}
+    if any(references.marked(given)):
+        raise RefusedChange(f"a run cannot be given ${{…}}: {FROM_FILE}")
+    whole: dict[str, Any] = {"args": list(job.args), "kwargs": job.kwargs} | given
+    findings = [finding for key in given for finding in json_findings(given[key], (key,))]
+    if known.tasks is not None:
+        findings += task_findings(Schedule.model_construct(task=job.task, **whole), known.tasks)
+    if findings:
+        raise RefusedChange(" — ".join(filter(None, findings[0][1:3])))
+    text = json.dumps([whole["args"], whole["kwargs"]])
+    if len(text) > MAX_ARGUMENT_CHARS:
+        raise RefusedChange(
+            f"the arguments have more than {MAX_ARGUMENT_CHARS} characters: give a file or a key instead"
+        )
+    return text
 
 
 def stop(ledger: Ledger, run_id: str, *, by: str, note: str = "") -> bool:

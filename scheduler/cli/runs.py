@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -12,6 +15,7 @@ from scheduler.cli.printing import print_json, say
 from scheduler.command_name import with_command_name
 from scheduler.errors import Exit
 from scheduler.model import Run
+from scheduler.registry import file_only
 from scheduler.sending.dispatch import Dispatcher
 from scheduler.status.as_json import run_json
 from scheduler.storage.client import take_a_write
@@ -21,17 +25,41 @@ LOOK_INTERVAL_S = 0.2
 MAX_SEARCHED = 10_000  #: rows of a ledger, among which `stop` looks for a run under way
 
 
+def read_json(kind: type[list[Any] | dict[str, Any]]) -> Callable[[Any, Any, str | None], Any]:
+    """A callback of click that reads JSON of this kind."""
+    example = "a list such as '[1, 2]'" if kind is list else """an object such as '{"format": "pdf"}'"""
+
+    def read(_: Any, parameter: click.Parameter, text: str | None) -> Any:
+        if text is None:
+            return None
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise click.BadParameter(f"not JSON ({error}): write {example}") from None
+        if not isinstance(value, kind):
+            raise click.BadParameter(f"write {example}")
+        return value
+
+    return read
+
+
 @click.command()
 @click.argument("name")
+@click.option("--args", metavar="JSON", callback=read_json(list), help="Positional arguments, in place of its own.")
+@click.option("--kwargs", metavar="JSON", callback=read_json(dict), help="Keyword arguments, in place of its own.")
 @click.option("--wait", is_flag=True, help="Wait until the run has ended; exit with 1 unless it succeeded.")
 @as_json
 @with_service
-def run(service: Service, name: str, wait: bool, json_: bool) -> int:
+def run(
+    service: Service, name: str, args: list[Any] | None, kwargs: dict[str, Any] | None, wait: bool, json_: bool
+) -> int:
     """Run a schedule now, outside its timing.
 
-    The ledger records that the run is manual, and who asked for it.
+    The ledger records that the run is manual, who asked for it, and the arguments that it was given.
     """
-    identity = dispatcher_of(service).run_now(service.store.get(name), service.user)
+    known = changes.Known(service.tasks, file_only(service.celery))
+    dispatcher = dispatcher_of(service)
+    identity = changes.run(dispatcher, service.store, name, by=service.user, args=args, kwargs=kwargs, known=known)
     if wait:
         return tell_end(end_of(service, identity), json_)
     if json_:

@@ -25,7 +25,14 @@ redis.call('ZREM', leases_key(prefix), id)
 local again = cjson.decode(ARGV[10])
 again.was, again.attempt, again.manual, again.by = run.outcome, run.attempt, run.manual, ARGV[9]
 because(again, 'retried', ARGV[8])
+local message = {id = id, queue = ARGV[4], payload = ARGV[5], deadline = ARGV[6], group = again.group}
+if again.group and must_wait(prefix, again.group) then
+  wait_for_place(prefix, message, again)
+  local held = held_runs(redis.call('HGET', ledger, ':waiting'))
+  held[#held + 1] = message
+  keep_held(ledger, held)
+else
+  send_held(prefix, ledger, message)
+end
 write_run(prefix, ledger, id, again)
-set_open(ledger, id, ARGV[6])
-push(prefix, ARGV[4], id, ARGV[5])
 return 'sent'

@@ -35,6 +35,7 @@ class Run:
     result: str = ""
     traceback: str = ""
     by: str = ""
+    arguments: str = ""  #: what a person gave instead of its schedule's arguments: JSON, a list of args and kwargs
     attempt: int = 0
     was: str = ""  #: the outcome that it had before a person retried it
     count: int = 1

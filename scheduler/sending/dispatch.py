@@ -107,18 +107,21 @@ class Dispatcher:
         """Send a batch, and wait for it; it is sent again as the client repeats its calls."""
         return read_replies(self._commit([self.keys.lock, self.keys.schedule], arguments))
 
-    def run_now(self, entry: Entry, by: str) -> str:
-        """Send a manual run at once; returns its id. Raises RefusedChange when the run before still goes on."""
+    def run_now(self, entry: Entry, by: str, arguments: str = "") -> str:
+        """Send a manual run at once; returns its id. Raises RefusedChange when the run before still goes on.
+
+        ``arguments`` are its own, as its row has them; those of the schedule if empty.
+        """
         requested = from_seconds(time.time())
         now = to_seconds(requested)  # to the microsecond, as in the run's identity
         identity = run_id(entry.name, requested, manual=True)
-        job, sent = self._manual(entry, identity, requested)
+        job, sent = self._manual(entry, identity, requested, arguments)
         deadline = now + NO_EXPIRY.total_seconds()
-        revision = str(entry.revision)
-        arguments = commit_arguments.step("", now, *self.limits, 0)
-        arguments += commit_arguments.entry(entry.name, revision, "", KEEP, "", "", job.rules, (), 1)
-        arguments += commit_arguments.run(identity, opened(job, sent, now, now, by), sent.place, sent.payload, deadline)
-        replies = self.commit(arguments)
+        record = opened(job, sent, now, now, by, arguments=arguments)
+        words = commit_arguments.step("", now, *self.limits, 0)
+        words += commit_arguments.entry(entry.name, str(entry.revision), "", KEEP, "", "", job.rules, (), 1)
+        words += commit_arguments.run(identity, record, sent.place, sent.payload, deadline)
+        replies = self.commit(words)
         outcome, *wrong = replies.get(0, ["sent"])
         if outcome == "broken":
             raise RefusedChange(f"schedule '{entry.name}' cannot be sent: {wrong[0]}; delete that key, then run it")
@@ -131,19 +134,23 @@ class Dispatcher:
                 f"the run before of '{entry.name}' is still queued or running: wait for it, or set overlap: allow"
             )
         emit("run.sent", run=identity, queue=sent.queue)
-        line = audit_line(by, requested, "run", None, None, identity, schedule=entry.name)
+        what = f"{identity} with {arguments}" if arguments else identity
+        line = audit_line(by, requested, "run", None, None, what, schedule=entry.name)
         Audit(self.client, self.keys).add(line)
         return identity
 
     def again(self, entry: Entry, run: Run) -> Again:
         """What sends a run that has its row already; raises RefusedChange for an entry that cannot be sent."""
         now = time.time()
-        job, sent = self._manual(entry, run.id, from_seconds(now))
-        return Again(sent.place, sent.payload, job.policies.overlap, opened(job, sent, run.due, now))
+        job, sent = self._manual(entry, run.id, from_seconds(now), run.arguments)
+        record = opened(job, sent, run.due, now, arguments=run.arguments)
+        return Again(sent.place, sent.payload, job.policies.overlap, record)
 
-    def _manual(self, entry: Entry, identity: str, now: datetime) -> tuple[Job, Message]:
+    def _manual(self, entry: Entry, identity: str, now: datetime, arguments: str) -> tuple[Job, Message]:
         try:
-            job = entries.job(entry)
+            job = entries.with_arguments(entries.job(entry), arguments)
+            if arguments:  # a template has those of the schedule
+                return job, message.build(self.app, job, identity, None)
             return job, self._message(entry, job, identity, None, now)
         except (DamagedEntry, CannotCompose) as error:
             raise RefusedChange(f"schedule '{entry.name}' cannot be sent: {error}") from error
@@ -262,9 +269,12 @@ def skip_words(name: str, skip: Skip) -> Words:
     return commit_arguments.skip(run_id(name, skip.first), first, last, skip.count, skip.reason, skip.detail)
 
 
-def opened(job: Job, sent: Message, due: float, now: float, by: str = "", expires: float = 0.0) -> str:
+def opened(
+    job: Job, sent: Message, due: float, now: float, by: str = "", expires: float = 0.0, arguments: str = ""
+) -> str:
     """A run's record as the ledger begins it, a JSON object of texts; ``by`` asked for a manual run."""
     manual = f',"manual":"1","by":{ESCAPED(by)}' if by else ""
+    given = f',"arguments":{ESCAPED(arguments)}' if arguments else ""
     ends = f',"expires":"{expires!r}"' if expires else ""
     refers = f',"references":"{job.references}"' if job.references else ""
     slow_after = job.policies.slow_after
@@ -272,5 +282,5 @@ def opened(job: Job, sent: Message, due: float, now: float, by: str = "", expire
     slow = f',"slow_after":"{slow_after.total_seconds()!r}"' if slow_after else ""
     return (
         f'{{"due":"{due!r}","outcome":"queued","task":{ESCAPED(job.task)},"task_id":"{sent.task_id}",'
-        f'"queue":{ESCAPED(sent.queue)},"sent":"{now!r}"{manual}{ends}{slow}{pings}{refers}{job.row}}}'
+        f'"queue":{ESCAPED(sent.queue)},"sent":"{now!r}"{manual}{given}{ends}{slow}{pings}{refers}{job.row}}}'
     )

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, get_args
 
@@ -61,6 +61,14 @@ def job(entry: Entry) -> Job:
         return foreign_job(entry) if entry.origin == "redbeat" else declared_job(entry)
     except Exception as error:  # stored values are anybody's, and their reader is not only ours
         raise DamagedEntry(one_line(error)) from error
+
+
+def with_arguments(job: Job, arguments: str) -> Job:
+    """The job of a run with arguments of its own, as its row has them; the same job for an empty text."""
+    if not arguments:
+        return job
+    args, kwargs = loads(arguments)
+    return replace(job, args=tuple(args), kwargs=kwargs, references=references.digest(job.task, args, kwargs))
 
 
 def one_line(error: Exception) -> str:
