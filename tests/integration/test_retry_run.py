@@ -127,3 +127,19 @@ def test_the_command_takes_an_id_or_a_name(shop: Shop, client: Client, shell: Sh
     answer = shell.apart("retry", identity)
     assert answer.code == Exit.PROBLEMS
     assert f"{identity} is not retried: it is queued already: `" in answer.err
+
+
+def test_one_of_a_full_group_waits_for_its_place(shop: Shop, client: Client, keys: Keys) -> None:
+    client.hset(keys.file, "groups", '{"warehouse": 1}')
+    identity = failed(shop, client, group="warehouse")
+    shop.tick(1)
+    other = claim(shop)
+    client.delete("celery")
+    retry(shop, identity)
+    run = shop.ledger.get(identity)
+    assert (run.outcome, run.reason, run.by) == ("queued", "group full", "ann")
+    assert runs_sent(client) == []
+    assert shop.ledger.close(other.id, "succeeded", token="token")
+    assert runs_sent(client) == [identity]
+    claim_and_close(shop)
+    assert shop.ledger.get(identity).outcome == "succeeded"
