@@ -53,6 +53,8 @@ EVENTS: dict[str, tuple[int, str]] = {
         "Cannot write the snapshot to {path}: {error}; set SCHEDULER_STATE_DIR to a writable directory",
     ),
     "snapshot.set_aside": (WARNING, "Ignored the snapshot and moved it to {path}: {reason}"),
+    "backfill.done": (INFO, "The backfill of {schedule} is done: sent {count}"),
+    "backfill.stopped": (WARNING, "The backfill of {schedule} stopped: {why}"),
     "run.sent": (INFO, "Sent {run} to {queue}"),
     "run.skipped": (DEBUG, "Skipped {count} × {schedule}: {reason}"),
     "run.duplicate": (WARNING, "Ignored a duplicate of {run}: it is already {outcome}"),

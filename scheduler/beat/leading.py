@@ -7,6 +7,7 @@ import time
 from functools import cached_property
 
 from scheduler.beat.alerts import Alerts
+from scheduler.beat.backfills import BackfillSender
 from scheduler.beat.context import Context
 from scheduler.beat.indexes import Indexes
 from scheduler.beat.loss_detector import LossDetector, Mended
@@ -44,6 +45,7 @@ class Leading:
         self.zone_rules = ZoneRules(context, roster, takeover)
         keep = self.zone_rules.keep
         self.sender = Sender(dispatcher, roster, context.lease, self.losses, takeover.leaderless, keep)
+        self.backfills = BackfillSender(dispatcher, context.store, context.lease, self.losses)
         self.outbox = Outbox(app, client, keys)
         elsewhere = self.outbox.broker if settings.has_outbox else None
         ledger = Ledger(client, keys, settings)
@@ -75,6 +77,7 @@ class Leading:
         self.deliver()
         try:
             is_done = self.send()
+            more_to_fill = self.backfills.send()
         except OlderData:
             self.losses.has_older_data = True
             return 0.0
@@ -87,7 +90,7 @@ class Leading:
         if has_all:  # if not, Redis may have lost what was due before it was asked, and this tick sent nothing of it
             until = self.sender.round_began if is_done else began  # in the last round, nothing was due any more
             self.context.memory.note_sent(until, everything=is_done)
-        return wait
+        return 0.0 if more_to_fill else wait
 
     def is_interrupted(self) -> bool:
         """Whether there is a reason to end the wait early."""

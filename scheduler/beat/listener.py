@@ -35,6 +35,8 @@ class Listener:
         while (rest := deadline - time.monotonic()) > 0:
             with self.stop.waiting():
                 message = self.pubsub.get_message(timeout=min(rest, LOOK_INTERVAL_S))
+            while message is not None and self.pubsub.get_message(timeout=0.0) is not None:
+                pass  # one tick looks at everything that was announced by now
             if message is not None or self.stop.asked_to_reload or is_interrupted():
                 return
 

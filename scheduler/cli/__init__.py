@@ -53,6 +53,7 @@ MODULES = {
     "look": ("list", "next", "history", "status"),
     "runs": ("run", "stop", "retry"),
     "logs": ("logs",),
+    "backfill": ("backfill",),
     "act": ("pause", "resume", "skip"),
     "export": ("export",),
     "audit": ("audit", "undo"),

@@ -13,15 +13,16 @@ from scheduler import timing as timings
 from scheduler.changes import clock
 from scheduler.cli.common import Service, as_json, local, say_problems, with_service
 from scheduler.cli.printing import print_json, print_table, say
-from scheduler.command_name import is_installed
+from scheduler.command_name import is_installed, with_command_name
 from scheduler.errors import Exit
 from scheduler.installation.layout import Layout
 from scheduler.model import Run
 from scheduler.sending.upcoming import each_after
 from scheduler.status import read_model
-from scheduler.status.as_json import iso, minute_json, overview_json, row_json, run_json
+from scheduler.status.as_json import backfill_json, iso, minute_json, overview_json, row_json, run_json
 from scheduler.status.problems import refusal
 from scheduler.status.problems.facts import Facts
+from scheduler.storage.backfills import Backfill
 from scheduler.timing import TimingError
 
 MAX_ROWS = 1_000_000  #: more than any ledger has
@@ -33,14 +34,27 @@ MAX_ROWS = 1_000_000  #: more than any ledger has
 def list_(service: Service, json_: bool) -> int:
     """List every schedule: state, timing, next and last run."""
     listed = service.status.rows()
+    backfills = {found.name: (found, ended) for found, ended in service.status.backfills()}
     if json_:
-        print_json([row_json(row) for row in listed])
+        fills = {name: backfill_json(*one) for name, one in backfills.items()}
+        print_json([row_json(row) | {"backfill": fills.get(row.name)} for row in listed])
         return Exit.OK
     rows = [(row.name, row.state, row.timing, local(row.next), last_word(row.last)) for row in listed]
     print_table(("NAME", "STATE", "TIMING", "NEXT", "LAST"), rows)
+    for one in backfills.values():
+        say(with_command_name(f"backfill of {progress(*one)}"))
     for problem in refusal.look(Facts(service.store, service.settings)):
         say(f"scheduler: {problem}", err=True)
     return Exit.OK
+
+
+def progress(found: Backfill, ended: dict[str, int]) -> str:
+    """How far it is, in a sentence."""
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(ended.items())) or "none ended"
+    text = f"{found.name}: {found.state}, {found.sent} of {found.total} sent, {outcomes}"
+    if found.state == "stopped":
+        return f"{text} — {found.why}; `scheduler backfill {found.name} --resume` lets it go on"
+    return text
 
 
 def last_word(run: Run | None) -> str:
@@ -219,6 +233,8 @@ def status(service: Service, json_: bool) -> int:
     if is_installed() and (trial := Layout(Path()).trial):
         say(f"release   {trial[0]} is on trial, {trial[1]} is kept: install again to accept the first")
     say_problems(overview.problems)
+    for one in overview.backfills:
+        say(with_command_name(f"backfill  of {progress(*one)}"))
     for news in overview.news:
         say(f"news      {news}")
     return Exit.PROBLEMS if overview.problems else Exit.OK

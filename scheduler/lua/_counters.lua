@@ -33,12 +33,13 @@ end
 local function milliseconds(from, to) return math.max(0, math.floor((to - from) * 1000 + 0.5)) end
 
 local function count_start(prefix, run)
+  count_minute(prefix, 'started', 1)
+  if run.backfill then return end -- how late it is says nothing of this service
   local counters = counters_key(prefix)
   local late = milliseconds(tonumber(run.due) or 0, tonumber(run.started) or 0)
   count(counters, 'started:' .. bucket_of(late / 1000), 1)
   count(counters, 'late_ms', late)
   redis.call('EXPIRE', counters, COUNTERS_TTL_S)
-  count_minute(prefix, 'started', 1)
 end
 
 local function count_end(prefix, run)

@@ -19,6 +19,8 @@
 --   time of the push by Redis's clock. <prefix>:queues holds those queues.
 -- <prefix>:group:<group> holds the runs that have a place in a group, by when they got it, and <prefix>:group_queue:<group> those that
 --   only the group holds back, by since when, see _held.lua.
+-- <prefix>:backfills holds the backfill of each schedule that has one, see storage/backfills.py; beside it, under the name, a line break and
+--   an outcome, how many of its runs ended so.
 -- <prefix>:leases holds the id of every running run; its score is the end of its worker's lease. Before a worker claims it, a run that
 --   expires is there too; its score is the time when it does.
 
@@ -50,6 +52,7 @@ local function commits_key(prefix) return prefix .. ':commits' end
 local function counters_key(prefix) return prefix .. ':counters' end
 local function minutes_key(prefix, hour) return prefix .. ':minutes:' .. hour end
 local function revision_key(prefix) return prefix .. ':revision' end
+local function backfills_key(prefix) return prefix .. ':backfills' end
 local function changed_key(prefix) return prefix .. ':changed' end
 local function schedule_key(prefix) return prefix .. ':schedule' end
 local function audit_key(prefix) return prefix .. ':audit' end

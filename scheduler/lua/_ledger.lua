@@ -202,30 +202,44 @@ local function set_open(ledger, id, deadline)
   return #left
 end
 
--- Bound a ledger by age and by number. It may grow to twice the number, because trimming reads every row.
+-- The same for a run whose row is at hand. One of a backfill has the backfill's own rule of overlap: it holds up no other run.
+local function set_open_run(ledger, id, run, deadline) return set_open(ledger, id, not run.backfill and deadline or nil) end
+
+-- Bound a ledger by age and by number. It may grow to twice the number, because trimming reads every row. As many rows of backfills are
+-- kept beside the others: their due instants are the oldest, and they would push each other out at once.
+local LATEST_S = 1e12 -- after every instant
 local function bound(limits, ledger)
   if redis.call('PTTL', ledger) < limits.ttl / 2 then redis.call('PEXPIRE', ledger, limits.ttl) end
   if redis.call('HLEN', ledger) <= 2 * limits.runs + 6 then return end
   local rows = redis.call('HGETALL', ledger)
-  local runs = {}
+  local runs, of_backfills = {}, {}
   for i = 1, #rows, 2 do
     -- By pattern, because decoding every row would hold up Redis; a running run is kept whatever its age, its end must find it.
     local outcome = string.match(rows[i + 1], '"outcome":"(%l+)"')
     if string.sub(rows[i], 1, 1) ~= ':' and outcome ~= 'running' then
       local due = tonumber(string.match(rows[i + 1], '"due":"([^"]*)"')) or 0
       local attempts = tonumber(string.match(rows[i + 1], '"attempt":"(%d+)"')) or 0
-      runs[#runs + 1] = {id = rows[i], due = due, ended = outcome ~= 'queued', attempts = attempts}
+      local row = {id = rows[i], due = due, rank = due, ended = outcome ~= 'queued', attempts = attempts}
+      if not string.find(rows[i + 1], '"backfill":"', 1, true) then
+        runs[#runs + 1] = row
+      elseif row.ended then
+        -- Of a backfill, what went wrong is kept longest.
+        if outcome ~= 'succeeded' then row.rank = due + LATEST_S end
+        of_backfills[#of_backfills + 1] = row
+      end
     end
   end
-  table.sort(runs, function(a, b) return a.due < b.due end)
   -- Whoever delivers a trimmed run again learns from the floor that it ended, see claim.lua.
   local floor = tonumber(redis.call('HGET', ledger, ':floor') or 0)
   local trimmed = {}
-  for i = 1, #runs - limits.runs do
-    trimmed[i] = runs[i].id
-    new_rows[runs[i].id] = nil
-    for attempt = 1, runs[i].attempts do redis.call('DEL', output_key(limits.prefix, runs[i].id, attempt)) end
-    if runs[i].ended then floor = math.max(floor, runs[i].due) end
+  for _, several in ipairs({runs, of_backfills}) do
+    table.sort(several, function(a, b) return a.rank < b.rank end)
+    for i = 1, #several - limits.runs do
+      trimmed[#trimmed + 1] = several[i].id
+      new_rows[several[i].id] = nil
+      for attempt = 1, several[i].attempts do redis.call('DEL', output_key(limits.prefix, several[i].id, attempt)) end
+      if several[i].ended then floor = math.max(floor, several[i].due) end
+    end
   end
   if #trimmed > 0 then
     in_parts('HDEL', ledger, trimmed)

@@ -28,7 +28,7 @@ write_run(limits.prefix, ledger, id, run)
 if run.attempt == '1' then count_start(limits.prefix, run) end
 if run.attempt == '1' then note_ping(limits.prefix, name_of(limits.prefix, ledger), run, 'start') end
 if run.attempt == '1' then note_begun(limits.prefix, id, run) end
-set_open(ledger, id, 'running')
+set_open_run(ledger, id, run, 'running')
 if run.group then take_place(limits.prefix, run.group, id) end -- one that was given up and runs all the same counts again
 was_claimed(limits.prefix, run, id)
 note_taken(limits.prefix, ledger)

@@ -38,7 +38,7 @@ note_expired(prefix, ledger, run)
 if outcome ~= 'queued' or run.attempt then redis.call('ZREM', leases_key(prefix), id) end
 if outcome ~= 'queued' then note_duration(prefix, ledger, id, run) end
 if outcome == 'queued' then
-  set_open(ledger, id, ARGV[6])
+  set_open_run(ledger, id, run, ARGV[6])
   if run.queue then note_sent(prefix, run.queue, {ARGV[5], id}) end
 else
   was_claimed(prefix, run, id)

@@ -41,7 +41,7 @@ local function settle(id, queue, payload, ends, reason)
     run.outcome, run.queue = 'queued', (list_of(queue))
     because(run, 'rerun')
     write_run(prefix, ledger, id, run)
-    set_open(ledger, id, ends)
+    set_open_run(ledger, id, run, ends)
     push(prefix, queue, id, payload)
     return 'sent'
   end

@@ -16,7 +16,7 @@ local function settle(id, queue, pushed, queue_now, payload, ends, outcome, reas
     run.queue = list_of(queue_now)
     because(run, 'resent')
     write_run(prefix, ledger, id, run)
-    set_open(ledger, id, ends)
+    set_open_run(ledger, id, run, ends)
     push(prefix, queue_now, id, payload)
     return 'sent'
   end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,7 @@ from scheduler.model import Run
 from scheduler.status.minutes import Minute
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.read_model import Detail, Overview, Row
+from scheduler.storage.backfills import Backfill
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.output import Output
 
@@ -38,6 +40,15 @@ def output_json(output: Output) -> dict[str, Any]:
     return {"run": output.run_id, "attempt": output.attempt, **sizes, "head": head, "tail": tail}
 
 
+def backfill_json(backfill: Backfill, ended: Mapping[str, int]) -> dict[str, Any]:
+    """A backfill as JSON, with the numbers of its runs that ended, by outcome."""
+    body = {
+        key: getattr(backfill, key) for key in ("name", "state", "why", "only", "max_running", "by", "total", "sent")
+    }
+    body |= {key: iso(getattr(backfill, key)) for key in ("first", "last", "at")}
+    return body | {"under_way": backfill.under_way, "ended": dict(ended)}
+
+
 def row_json(item: Row) -> dict[str, Any]:
     """A row as JSON."""
     shown = ("name", "state", "task", "timing", "zone", "origin", "description", "error")
@@ -62,6 +73,7 @@ def overview_json(overview: Overview) -> dict[str, Any]:
         "problems": [problem_json(problem) for problem in overview.problems],
         "news": list(overview.news),
         "groups": [group._asdict() for group in overview.groups],
+        "backfills": [backfill_json(*one) for one in overview.backfills],
         "total": overview.total,
         "schedules": [row_json(item) for item in overview.rows],
     }

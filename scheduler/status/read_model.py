@@ -18,6 +18,7 @@ from scheduler.status.minutes import Minute, minutes
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.storage import entries, lock
+from scheduler.storage.backfills import Backfill, Backfills
 from scheduler.storage.entries import DamagedEntry, Job
 from scheduler.storage.groups import Group
 from scheduler.storage.instants import from_seconds, to_seconds
@@ -110,6 +111,8 @@ class Overview:
     found: tuple[ServiceProblem, ...] = ()  #: what ``status.problems`` found
     news: tuple[str, ...] = ()  #: what happened and needs no person
     groups: tuple[Group, ...] = ()
+    #: those that are not done, each with the numbers of its runs that ended, by outcome
+    backfills: tuple[tuple[Backfill, dict[str, int]], ...] = ()
 
     @property
     def problems(self) -> tuple[ServiceProblem, ...]:
@@ -134,7 +137,12 @@ class Status:
         rows, total = self.rows(names), self.store.client.zcard(self.store.keys.schedule)
         facts = Facts(self.store, self.ledger.settings)
         found, news = problems.look(facts), self.store.news()
-        return Overview(rows, total, facts.leader, facts.standbys, facts.file, found, news, facts.groups)
+        return Overview(rows, total, facts.leader, facts.standbys, facts.file, found, news, facts.groups, self.backfills())
+
+    def backfills(self) -> tuple[tuple[Backfill, dict[str, int]], ...]:
+        """The backfills that are not done, each with the numbers of its runs that ended."""
+        every = Backfills(self.store.client, self.store.keys).all()
+        return tuple((found, ended) for found, ended in every if found.state != "done")
 
     def minutes(self, since: float) -> list[Minute]:
         """The minutes since then (epoch seconds) in which something was due, started or failed; 48 hours at most."""

@@ -233,6 +233,11 @@ class Keys:
         return f"{self.prefix}:zones"
 
     @property
+    def backfills(self) -> str:
+        """Hash of the schedules that have a backfill, see ``storage/backfills.py``."""
+        return f"{self.prefix}:backfills"
+
+    @property
     def changed(self) -> str:
         """Set of the names that were changed since the leader looked last."""
         return f"{self.prefix}:changed"
