@@ -31,6 +31,8 @@ POINTS = (
     "beat.after_decide",
     "dispatch.before_commit",
     "dispatch.after_commit",
+    "backfill.before_send",
+    "backfill.after_send",
     "lost_runs.before_settle",
     "lost_runs.after_settle",
     "lost_messages.before_settle",

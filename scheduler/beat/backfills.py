@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import islice, takewhile
 from typing import NamedTuple
 
+from scheduler import faults
 from scheduler.beat.lease import Lease
 from scheduler.beat.loss_detector import LossDetector
 from scheduler.errors import NotFound
@@ -156,7 +157,9 @@ class BackfillSender:
         """Send these runs, and note it; the answer of backfill.lua. Raises LostLock or OlderData."""
         commits, wanted = self.losses.memory.commits, f" {' '.join(sorted(WANTED[backfill.only]))} "
         arguments = [self.lease.token, *self.dispatcher.limits, commits, backfill.name, text, text_of(after), wanted]
+        faults.reach("backfill.before_send")
         answer = self._send(keys=[self.keys.lock], args=[*arguments, *divided, *words])
+        faults.reach("backfill.after_send")
         if answer is None:
             raise LostLock
         if answer == "older":

@@ -154,6 +154,7 @@ end
 
 -- Take the end of a run into the counters and its schedule's health; call it after the row is written.
 local function note_end(prefix, ledger, id, run)
+  note_backfilled(prefix, ledger, run)
   if run.was and run.was ~= 'skipped' then
     -- It was counted when it ended before: only all rows together say what is true now.
     redis.pcall('ZREM', went_wrong_key(prefix), id)
@@ -161,14 +162,12 @@ local function note_end(prefix, ledger, id, run)
     return note_ping(prefix, name_of(prefix, ledger), run, PING_ENDS[run.outcome])
   end
   count_end(prefix, run)
-  note_backfilled(prefix, ledger, run)
   note_ping(prefix, name_of(prefix, ledger), run, PING_ENDS[run.outcome])
   local is_bad = run.outcome == 'failed' or run.outcome == 'lost'
   if is_bad then add_to_index(went_wrong_key(prefix), {tonumber(run['until'] or run.due) or 0, id}) end
   if not is_bad and run.outcome ~= 'succeeded' then return end
   local health, due = read_health(ledger), tonumber(run.due) or 0
   if due <= health.well then return end
-  if run.again then return recount(prefix, ledger) end -- its failure before this one was counted
   if is_bad then
     local at = ended_at(run.finished, due)
     health.since = health.count == 0 and at or math.min(health.since, at)

@@ -56,8 +56,9 @@ for _, wanted in ipairs(runs) do
   local before, row = read_run(ledger, wanted.id), cjson.decode(wanted.record)
   if before then
     leave_rest(wanted, before)
-    row.attempt, row.again = before.attempt, (before.outcome == 'failed' or before.outcome == 'lost') and '1' or nil
-    redis.pcall('ZREM', went_wrong_key(limits.prefix), wanted.id)
+    row.attempt, row.was = before.attempt, before.outcome
+    redis.pcall('HDEL', stops_key(limits.prefix), wanted.id)
+    redis.call('ZREM', leases_key(limits.prefix), wanted.id)
   end
   write_run(limits.prefix, ledger, wanted.id, row)
   note_row(row.due, wanted.id)

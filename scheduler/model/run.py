@@ -37,11 +37,10 @@ class Run:
     by: str = ""
     arguments: str = ""  #: what a person gave instead of its schedule's arguments: JSON, a list of args and kwargs
     attempt: int = 0
-    was: str = ""  #: the outcome that it had before a person retried it
+    was: str = ""  #: the outcome that it had before a person retried it, or a backfill did
     count: int = 1
     until: float = 0.0
     backfill: bool = False  #: whether a person asked for its due instant once more; ``by`` says who
-    again: bool = False  #: whether it failed or was lost before the attempts that a backfill sent
     ping: bool = False  #: whether its schedule has a `ping`
     slow_after: float = 0.0  #: seconds after which it counts as slow; 0 for never
     group: str = ""  #: in which it has a place, or waits for one

@@ -17,8 +17,10 @@ from scheduler.storage.backfills import Backfills, Only
 from scheduler.storage.client import Client
 from scheduler.storage.instants import to_seconds
 from scheduler.storage.ledger import Ledger
+from scheduler.storage.outcomes import OUTCOMES
 from scheduler.storage.store import Store, Write
 from tests.support.beats import add_due, lead, runs_sent
+from tests.support.health import assert_every_index_is_the_scan
 from tests.support.schedules import HOUR
 from tests.support.shell import Shell
 
@@ -64,7 +66,12 @@ class Past:
         row = {"due": repr(to_seconds(self.hours_ago(first))), "outcome": "skipped", "reason": "missed"}
         row |= {"until": repr(to_seconds(self.hours_ago(first - count + 1))), "count": str(count), "detail": ""}
         key = self.ledger.keys.ledger("job")
+        self.ledger.client.zadd(self.ledger.keys.runs, {self.run_id(first): float(row["until"])})
+        self.ledger.client.zadd(self.ledger.keys.outcomes, {"job": OUTCOMES.index("skipped")})
         self.ledger.client.hset(key, mapping={self.run_id(first): json.dumps(row), ":last": self.run_id(first)})
+
+    def compare_indexes(self) -> None:
+        assert_every_index_is_the_scan(self.store.client, self.store.keys, self.ledger, self.store)
 
     def rows(self) -> list[tuple[str, int]]:
         """Outcome and count of each row, the oldest first."""
@@ -123,6 +130,7 @@ def test_a_stretch_of_skips_says_only_what_is_left_of_it(past: Past) -> None:
     assert past.rows() == [("skipped", 2), ("queued", 1), ("queued", 1), ("skipped", 1)]
     assert past.ledger.get(past.run_id(6)).until == to_seconds(past.hours_ago(5))
     assert past.ledger.client.hget(past.ledger.keys.ledger("job"), ":last") == past.run_id(2)
+    past.compare_indexes()
 
 
 def test_a_run_of_a_backfill_holds_up_no_run_of_its_schedule(past: Past, client: Client) -> None:
@@ -185,6 +193,7 @@ def test_a_failed_run_that_succeeds_in_a_backfill_makes_its_schedule_well(past: 
     past.end(identity)
     assert client.zscore(past.store.keys.failing, "job") is None
     assert past.ledger.get(identity).attempt == 2
+    past.compare_indexes()
 
 
 def test_rows_of_a_backfill_stay_until_they_have_ended_and_failures_longest(past: Past, client: Client) -> None:
@@ -198,6 +207,7 @@ def test_rows_of_a_backfill_stay_until_they_have_ended_and_failures_longest(past
     runs: list[Run] = keep.runs("job", 1000)
     assert sum(run.outcome == "queued" for run in runs) == 6
     assert past.run_id(20) in {run.id for run in runs}
+    past.compare_indexes()
 
 
 def test_the_command_line_shows_what_would_run_begins_it_and_shows_how_far_it_is(past: Past, shell: Shell) -> None:
