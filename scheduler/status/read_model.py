@@ -137,7 +137,9 @@ class Status:
         rows, total = self.rows(names), self.store.client.zcard(self.store.keys.schedule)
         facts = Facts(self.store, self.ledger.settings)
         found, news = problems.look(facts), self.store.news()
-        return Overview(rows, total, facts.leader, facts.standbys, facts.file, found, news, facts.groups, self.backfills())
+        return Overview(
+            rows, total, facts.leader, facts.standbys, facts.file, found, news, facts.groups, self.backfills()
+        )
 
     def backfills(self) -> tuple[tuple[Backfill, dict[str, int]], ...]:
         """The backfills that are not done, each with the numbers of its runs that ended."""

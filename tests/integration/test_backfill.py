@@ -173,6 +173,16 @@ def test_it_stops_goes_on_and_ends_with_its_schedule(past: Past) -> None:
     assert (found.state, "schedule" in found.why) == ("stopped", True)
 
 
+def test_a_backfill_takes_no_more_places_of_a_group_than_there_are(past: Past, client: Client) -> None:
+    client.hset(past.store.keys.file, "groups", json.dumps({"warehouse": 2}))
+    entry = past.store.get("job")
+    past.store.write([Write("job", entry, replace(entry, fields=entry.fields | {"group": "warehouse"}))])
+    assert past.fill(3) == [past.run_id(3), past.run_id(2)]
+    past.end(past.run_id(3))
+    assert past.tick() == [past.run_id(1)]
+    assert client.zcard(past.store.keys.group("warehouse")) == 2
+
+
 def test_a_redis_that_came_back_with_older_data_stops_it_and_runs_nothing_twice(past: Past, client: Client) -> None:
     backfills_ = Backfills(client, past.store.keys)
     (first,) = past.fill(3, at_once=1)
