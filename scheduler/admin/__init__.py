@@ -11,8 +11,21 @@ from jinja2 import StrictUndefined
 from werkzeug.wrappers import Response
 
 from scheduler import __version__
-from scheduler.admin import audit, editing, errors, export, filters, health, login, metrics, runs, schedules, security
+from scheduler.admin import (
+    audit,
+    editing,
+    errors,
+    export,
+    filters,
+    health,
+    login,
+    metrics,
+    runs,
+    schedules,
+    security,
+)
 from scheduler.admin.addresses import SegmentConverter
+from scheduler.admin.people import may, person
 from scheduler.admin.service import Service
 from scheduler.errors import ConfigurationError
 
@@ -24,7 +37,8 @@ BLUEPRINTS = tuple(it.pages for it in (login, schedules, editing, export, runs, 
 def create_app(celery: Celery) -> Flask:
     """The Flask application for this Celery application and its Redis; connects at the first request.
 
-    Raises ConfigurationError without a password hash or secret key, and with Flask's debugger on.
+    Raises ConfigurationError without a password hash or secret key, for a file of accounts with an error, and with
+    Flask's debugger on.
     """
     settings = celery.scheduler_settings
     security.require_credentials(settings)
@@ -43,7 +57,7 @@ def create_app(celery: Celery) -> Flask:
     )
     app.url_map.converters["segment"] = SegmentConverter
     app.extensions["scheduler"] = Service.over(celery)
-    app.jinja_env.globals["version"] = __version__
+    app.jinja_env.globals.update(version=__version__, may=may, person=person)
     filters.add_filters(app)
     security.add_checks(app)
     errors.add_error_pages(app)

@@ -9,7 +9,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.editing import done
-from scheduler.admin.service import USER, service
+from scheduler.admin.people import user
+from scheduler.admin.service import service
 from scheduler.changes import undo as undoing
 from scheduler.changes.plan import compare
 
@@ -38,7 +39,7 @@ def differences(line: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
 def undo(line_id: str) -> AnyResponse:
     """Undo one change."""
     tasks, file_only = service().tasks, service().file_only
-    undone = undoing.undo(service().store, line_id, tasks=tasks, by=USER, file_only=file_only)
+    undone = undoing.undo(service().store, line_id, tasks=tasks, by=user(), file_only=file_only)
     result = f"Undone: {undone}."
     if undone.kind != "remove":
         return done(undone.name, result)

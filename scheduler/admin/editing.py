@@ -13,8 +13,9 @@ from scheduler import changes
 from scheduler.admin import forms
 from scheduler.admin.answers import page
 from scheduler.admin.filters import absolute
+from scheduler.admin.people import user
 from scheduler.admin.schedules import described, shown, zone_of
-from scheduler.admin.service import USER, service
+from scheduler.admin.service import service
 from scheduler.changes import Invalid, clock
 from scheduler.errors import Conflict, NotFound, RefusedChange
 from scheduler.model import Entry
@@ -83,14 +84,14 @@ def attempt(write: Callable[[], object], name: str, fields: Mapping[str, Any], e
 def make(name: str, fields: Mapping[str, Any]) -> Entry:
     """Store a new schedule; raises Invalid or Conflict."""
     tasks, file_only = service().tasks, service().file_only
-    return changes.create(service().store, name, fields, tasks=tasks, by=USER, file_only=file_only)
+    return changes.create(service().store, name, fields, tasks=tasks, by=user(), file_only=file_only)
 
 
 def change(entry: Entry, fields: Mapping[str, Any], expected: int, why: str) -> Entry:
     """Save an entry's fields; raises Invalid, RefusedChange, or Conflict if it has another revision."""
     store, tasks, file_only = service().store, service().tasks, service().file_only
     return changes.edit(
-        store, entry.name, fields, tasks=tasks, by=USER, revision=expected, why=why, file_only=file_only
+        store, entry.name, fields, tasks=tasks, by=user(), revision=expected, why=why, file_only=file_only
     )
 
 
@@ -153,7 +154,7 @@ def pause(name: str) -> AnyResponse:
     except TimingError as error:
         errors = {"until": [str(error).removesuffix(" — ")]}
         return shown(service().status.detail(name), 422, pause=given, errors=errors)
-    changes.pause(service().store, name, by=USER, note=given["note"], until=until)
+    changes.pause(service().store, name, by=user(), note=given["note"], until=until)
     return done(name, f"Paused until {absolute(until, zone)}." if until else "Paused until resumed.")
 
 
@@ -168,14 +169,14 @@ def read_until(text: str, zone: str) -> datetime | None:
 @pages.post("/schedules/<segment:name>/pause/delete")
 def resume(name: str) -> AnyResponse:
     """End the pause."""
-    changes.resume(service().store, name, by=USER)
+    changes.resume(service().store, name, by=user())
     return done(name, f"Resumed. {next_run(name, 'Next')}")
 
 
 @pages.post("/schedules/<segment:name>/skip")
 def skip(name: str) -> AnyResponse:
     """Skip the next run, once."""
-    entry = changes.skip(service().store, name, by=USER, note=request.form.get("note", "").strip()[:1000])
+    entry = changes.skip(service().store, name, by=user(), note=request.form.get("note", "").strip()[:1000])
     due = from_seconds(entry.skip.due) if entry.skip else None
     return done(name, f"The run at {absolute(due, zone_of(entry))} will be skipped.")
 
@@ -183,7 +184,7 @@ def skip(name: str) -> AnyResponse:
 @pages.post("/schedules/<segment:name>/skip/delete")
 def unskip(name: str) -> AnyResponse:
     """Cancel the skip."""
-    changes.unskip(service().store, name, by=USER)
+    changes.unskip(service().store, name, by=user())
     return done(name, f"No longer skipped. {next_run(name, 'Next')}")
 
 
@@ -202,7 +203,7 @@ def revert(name: str) -> AnyResponse:
 @pages.post("/schedules/<segment:name>/delete")
 def delete(name: str) -> AnyResponse:
     """Delete a schedule of origin ``admin``."""
-    changes.remove(service().store, name, by=USER)
+    changes.remove(service().store, name, by=user())
     flash(f"Deleted {name}. Undo it in the audit log.")
     return redirect(url_for("schedules.index"), 303)
 

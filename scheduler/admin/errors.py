@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from scheduler.admin.answers import as_json, page, wants_json
-from scheduler.admin.security import is_logged_in
+from scheduler.admin.people import is_logged_in
 from scheduler.admin.service import service
 from scheduler.changes import Invalid
 from scheduler.command_name import log_of

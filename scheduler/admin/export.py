@@ -10,7 +10,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.editing import done, editable
-from scheduler.admin.service import USER, service
+from scheduler.admin.people import user
+from scheduler.admin.service import service
 from scheduler.changes import export
 from scheduler.changes.export import Proposal
 from scheduler.errors import CannotWrite, NotFound
@@ -37,7 +38,7 @@ def write(name: str) -> AnyResponse:
     if request.form.get("seen") != digest(made):
         return shown(name, field, made, 409, CHANGED)
     try:
-        export.write(service().store, made, by=USER)
+        export.write(service().store, made, by=user())
     except CannotWrite as error:
         return shown(name, field, made, 409, str(error))
     return done(name, f"Written to {made.path.name}. Beat loads it within a second.")

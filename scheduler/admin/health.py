@@ -7,7 +7,7 @@ from collections import Counter
 from flask import Blueprint, Response
 
 from scheduler.admin.answers import as_json
-from scheduler.admin.security import is_logged_in
+from scheduler.admin.people import is_logged_in
 from scheduler.admin.service import service
 from scheduler.status.as_json import problem_json
 from scheduler.status.problems import problems

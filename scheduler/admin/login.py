@@ -9,12 +9,14 @@ from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response as AnyResponse
 
+from scheduler.admin.accounts import OWNER, Account
 from scheduler.admin.answers import as_json, page, wants_json
-from scheduler.admin.security import begin_session, end_session, is_logged_in
+from scheduler.admin.people import begin_session, end_session, is_logged_in
 from scheduler.admin.service import service
 
 pages = Blueprint("login", __name__)
 one_at_a_time = threading.Lock()  # each check takes 32 MB
+NOBODYS_HASH = f"scrypt:32768:8:1$nobody${'0' * 128}"  # takes as long as a real one: time tells no names
 
 
 @pages.get("/login")
@@ -31,11 +33,12 @@ def enter() -> AnyResponse:
         response = form("Many wrong passwords come in, and others wait before you. Try again in a few seconds.", 429)
         response.headers["Retry-After"] = "3"
         return response
-    if not is_password(request.form.get("password", "")):
+    account = account_of(request.form.get("username", OWNER), request.form.get("password", ""))
+    if account is None:
         throttle.failed(address)
-        return form("Wrong password.", 401)
+        return form("Wrong name or password." if service().accounts.people else "Wrong password.", 401)
     throttle.succeeded(address)
-    begin_session()
+    begin_session(account)
     return as_json({"ok": True}) if wants_json() else redirect(destination(), 303)
 
 
@@ -63,17 +66,20 @@ def is_in(address: str, networks: tuple[str, ...]) -> bool:
         return False
 
 
-def is_password(given: str) -> bool:
-    """Whether this is the password; the hash is slow on purpose, so one check runs at a time."""
+def account_of(name: str, password: str) -> Account | None:
+    """The account with this name and password; the hash is slow on purpose, so one check runs at a time."""
+    account = service().accounts.find(name)
     with one_at_a_time:
-        return len(given) <= 1024 and check_password_hash(service().settings.admin_password_hash, given)
+        right = len(password) <= 1024 and check_password_hash(account.secret if account else NOBODYS_HASH, password)
+    return account if right else None
 
 
 def form(error: str = "", status: int = 200) -> Response:
     """The login page, or the error as JSON."""
     if error and wants_json():
         return as_json({"error": error}, status)
-    return page("login.html", status, error=error, next=request.values.get("next", ""))
+    values = {"username": request.form.get("username", ""), "next": request.values.get("next", "")}
+    return page("login.html", status, error=error, several=bool(service().accounts.people), **values)
 
 
 def destination() -> str:

@@ -11,8 +11,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler import changes
 from scheduler.admin.answers import as_json, page, wants_json
+from scheduler.admin.people import user
 from scheduler.admin.schedules import zone_of
-from scheduler.admin.service import USER, service
+from scheduler.admin.service import service
 from scheduler.errors import NotFound
 from scheduler.model import Run
 from scheduler.status.as_json import run_json
@@ -26,14 +27,14 @@ MAX_TASK_ID_LENGTH = 200  #: characters; a longer ID is not looked up
 @pages.post("/schedules/<segment:name>/runs")
 def run_now(name: str) -> AnyResponse:
     """Send a manual run now; the ledger records who requested it."""
-    identity = service().dispatcher.run_now(service().store.get(name), USER)
+    identity = service().dispatcher.run_now(service().store.get(name), user())
     return redirect(url_for("runs.show", name=name, run_id=identity), 303)
 
 
 @pages.post("/schedules/<segment:name>/runs/<segment:run_id>/stop")
 def stop(name: str, run_id: str) -> AnyResponse:
     """Stop a run that is queued or running."""
-    changes.stop(service().ledger, find(name, run_id).id, by=USER)
+    changes.stop(service().ledger, find(name, run_id).id, by=user())
     return redirect(url_for("runs.show", name=name, run_id=run_id), 303)
 
 
@@ -41,7 +42,7 @@ def stop(name: str, run_id: str) -> AnyResponse:
 def retry(name: str, run_id: str) -> AnyResponse:
     """Run a run again that failed, was lost, stopped or skipped."""
     its = service()
-    changes.retry(its.dispatcher, its.store, its.ledger, find(name, run_id).id, by=USER)
+    changes.retry(its.dispatcher, its.store, its.ledger, find(name, run_id).id, by=user())
     return redirect(url_for("runs.show", name=name, run_id=run_id), 303)
 
 

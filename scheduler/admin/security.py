@@ -1,27 +1,26 @@
-"""Checks on every request (trusted host, same site, login) and security headers on every response."""
+"""Checks on every request (trusted host, same site, role) and security headers on every response."""
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
-import secrets
-import time
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, Response, abort, current_app, redirect, request, session, url_for
+from flask import Flask, Request, Response, abort, current_app, redirect, request, url_for
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.wrappers import Response as AnyResponse
 
+from scheduler.admin import accounts
 from scheduler.admin.answers import as_json, wants_json
+from scheduler.admin.people import Person, person
+from scheduler.admin.roles import PUBLIC, allows, needed
 from scheduler.admin.service import service
+from scheduler.command_name import log_of
 from scheduler.errors import ConfigurationError
 from scheduler.settings import Settings
-from scheduler.storage.client import AWAY, REFUSED
 
-#: Endpoints that need no login.
-PUBLIC = frozenset({"login.show", "login.enter", "health.lives", "health.ready", "static"})
 METRICS = "metrics.show"
+LOGIN = "login.enter"
 NO_TOKEN = {"WWW-Authenticate": "Bearer", "Content-Type": "text/plain; charset=utf-8"}
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 MIN_KEY_BYTES = 32
@@ -41,13 +40,14 @@ HEADERS = {
 
 
 def require_credentials(settings: Settings) -> None:
-    """Raise ConfigurationError without a password hash or a good secret key."""
-    if not settings.admin_password_hash:
+    """Raise ConfigurationError if nobody could log in, without a good secret key, and for a wrong file of accounts."""
+    known = accounts.read(settings.accounts)
+    if not settings.admin_password_hash and all(it.is_token for it in known.values()):
         raise ConfigurationError(
             "no password is set for the admin page: make a hash with `scheduler password` "
             "and set SCHEDULER_ADMIN_PASSWORD_HASH, or SCHEDULER_ADMIN_PASSWORD_HASH_FILE to a file that holds it"
         )
-    if not re.fullmatch(r"(scrypt|pbkdf2)(:\w+)+\$[^$]+\$[0-9a-f]+", settings.admin_password_hash):
+    if settings.admin_password_hash and not accounts.PASSWORD_HASH.fullmatch(settings.admin_password_hash):
         raise ConfigurationError(
             "SCHEDULER_ADMIN_PASSWORD_HASH is not a password hash: make one with `scheduler password`"
         )
@@ -74,7 +74,7 @@ class Sessions(SecureCookieSessionInterface):
 def add_checks(app: Flask) -> None:
     """Add the checks before and the headers after each request."""
     app.session_interface = Sessions()
-    for check in (require_trusted_host, require_same_site, require_login):
+    for check in (require_trusted_host, require_same_site, require_right):
         app.before_request(check)
     app.after_request(add_headers)
 
@@ -107,10 +107,35 @@ def is_same_site(asked: Request) -> bool:
     return origin.scheme in ("http", "https") and origin.netloc.lower() == asked.host.lower()
 
 
-def require_login() -> AnyResponse | None:
-    """Send requests without a session to the login, except PUBLIC endpoints; unknown addresses need one too."""
-    if request.endpoint in PUBLIC or (request.endpoint == METRICS and has_token()) or is_logged_in():
+def require_right() -> AnyResponse | None:
+    """Send strangers to the login, and abort with 403 for a role that may not do this; see RIGHTS."""
+    is_public = needed(request.endpoint) == PUBLIC
+    if (is_public and request.endpoint != LOGIN) or (request.endpoint == METRICS and has_token()):
         return None
+    if service().accounts.error:
+        abort(503, f"The file of accounts has an error, so nobody can use the page: {log_of('celery-admin')}.")
+    if is_public:
+        return None
+    found = person()
+    if found is None:
+        return ask_for_login()
+    if not allows(found.role, request.endpoint):
+        abort(403, refusal(found))
+    return None
+
+
+def refusal(refused: Person) -> str:
+    """Why this person may not do this, and what to do."""
+    if service().settings.read_only:
+        return "Nothing was changed: the page is read-only, as SCHEDULER_READ_ONLY says."
+    return (
+        f"Nothing was changed: this needs the role {needed(request.endpoint)}, and {refused.name} is "
+        f"{refused.role}. Ask whoever runs the service for that role."
+    )
+
+
+def ask_for_login() -> AnyResponse:
+    """The login page, or 401 for a program."""
     if request.endpoint == METRICS:
         return Response("log in, or send SCHEDULER_METRICS_TOKEN as a bearer token\n", 401, NO_TOKEN)
     if wants_json() or request.endpoint == "runs.task":
@@ -125,46 +150,6 @@ def has_token() -> bool:
     if not token or given is None or given.type != "bearer":
         return False
     return hmac.compare_digest((given.token or "").encode(), token.encode())
-
-
-def is_logged_in() -> bool:
-    """Whether the session is recent enough and made with the current password."""
-    age = time.time() - float(session.get("since", 0))
-    fresh = 0 <= age < current_app.permanent_session_lifetime.total_seconds()
-    return fresh and hmac.compare_digest(str(session.get("seal", "")), seal()) and not has_ended()
-
-
-def begin_session() -> None:
-    """Start a session for the browser of the current request."""
-    session.clear()
-    session.permanent = True
-    session["since"] = time.time()
-    session["seal"] = seal()
-    session["id"] = secrets.token_urlsafe(16)
-
-
-def end_session() -> None:
-    """End the session of the current request; Redis remembers it until its cookie would have ended by itself."""
-    store = service().store
-    if identity := session.get("id"):
-        lifetime = int(current_app.permanent_session_lifetime.total_seconds())
-        store.client.set(store.keys.ended_session(str(identity)), "1", ex=lifetime)
-    session.clear()
-
-
-def has_ended() -> bool:
-    """Whether its user logged out of this session. While Redis is away, the page can show and change nothing anyway."""
-    store = service().store
-    try:
-        return bool(store.client.exists(store.keys.ended_session(str(session.get("id", "")))))
-    except (*AWAY, *REFUSED):
-        return False
-
-
-def seal() -> str:
-    """A digest of the password hash: a new password ends every older session."""
-    password_hash = current_app.extensions["scheduler"].settings.admin_password_hash
-    return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
 
 
 def add_headers(response: Response) -> Response:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from celery import Celery
 from flask import current_app
 
+from scheduler.admin.accounts import Accounts
 from scheduler.admin.throttle import Throttle
 from scheduler.changes import Tasks
 from scheduler.registry import file_only, signatures
@@ -18,8 +19,6 @@ from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
-
-USER = "admin"  #: the page's only user, as named in the audit log
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class Service:
     status: Status
     dispatcher: Dispatcher
     catalogue: Catalogue
+    accounts: Accounts
     throttle: Throttle = field(default_factory=Throttle)
 
     @classmethod
@@ -45,7 +45,8 @@ class Service:
         store, ledger = Store(client, keys), Ledger(client, keys, settings)
         status, dispatcher = Status(store, ledger), Dispatcher(celery, client, keys, settings)
         tasks, theirs = signatures(celery), file_only(celery)
-        return cls(celery, settings, tasks, theirs, store, ledger, status, dispatcher, Catalogue(store))
+        accounts = Accounts(settings.accounts, settings.admin_password_hash)
+        return cls(celery, settings, tasks, theirs, store, ledger, status, dispatcher, Catalogue(store), accounts)
 
 
 def service() -> Service:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -21,8 +22,9 @@ AS_IT_IS = {"ignore_unknown_options": True}  #: the arguments are parsed by anot
     "--port", type=click.IntRange(1, 65_535), help="Port of the page; by default the first free one from 8000."
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the page.")
+@click.option("--read-only", is_flag=True, help="Nobody changes anything on the page.")
 @with_service
-def up(service: Service, port: int | None, host: str) -> int:
+def up(service: Service, port: int | None, host: str, read_only: bool) -> int:
     """Run Redis, beat, a worker and the page in this terminal.
 
     Redis is a private one, unless SCHEDULER_REDIS_URL names another. Ctrl-C stops everything and gives running jobs
@@ -30,7 +32,8 @@ def up(service: Service, port: int | None, host: str) -> int:
     """
     from scheduler import up as runner  # starts processes; no other command needs it
 
-    return runner.run(service.settings, port=port, host=host)
+    settings = replace(service.settings, read_only=True) if read_only else service.settings
+    return runner.run(settings, port=port, host=host)
 
 
 @click.command()

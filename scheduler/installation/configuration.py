@@ -42,6 +42,7 @@ def steps(layout: Layout, python: Path) -> Iterator[Step]:
         "redis-url": lambda: REDIS_URL,
         "secret-key": lambda: secrets.token_urlsafe(48),
         "metrics-token": lambda: secrets.token_urlsafe(32),
+        "accounts": lambda: "# nobody yet: sudo celery-scheduler user add NAME",
     }
     for name, make in secret_makers.items():
         path = layout.credentials / name

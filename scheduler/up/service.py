@@ -65,6 +65,8 @@ class Service:
         environ[STARTED_AS] = command_name()
         if self.server:
             environ["SCHEDULER_REDIS_URL"] = self.settings.redis_url
+        if self.settings.read_only:
+            environ["SCHEDULER_READ_ONLY"] = "yes"
         if not self.settings.secret_key:
             environ["SCHEDULER_SECRET_KEY_FILE"] = str(self.state.secret_key)
         if not self.settings.admin_password_hash:

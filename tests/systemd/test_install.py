@@ -139,7 +139,7 @@ def comes(host: Host, package: str) -> None:
     assert "celery-worker  active: takes runs from celery" in said
     assert f"sudo cat {SECRETS}/admin-password" in said
     assert host.run("cat", f"{SECRETS}/admin-password") not in said
-    assert host.shell(f"stat -c '%U %a' {SECRETS} {SECRETS}/*").splitlines() == ["root 700", *["root 600"] * 5]
+    assert host.shell(f"stat -c '%U %a' {SECRETS} {SECRETS}/*").splitlines() == ["root 700", *["root 600"] * 6]
     assert logs_in(host) == 303
     for unit in (*UNITS, "celery.target"):
         assert (host.show(unit, "ActiveState"), host.show(unit, "UnitFileState")) == ("active", "enabled")

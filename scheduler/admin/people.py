@@ -1,0 +1,100 @@
+"""Who asks: the person of the session, or the program of the token, looked up once for each request."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from dataclasses import dataclass
+
+from flask import current_app, g, session
+
+from scheduler.admin.accounts import OWNER, Account
+from scheduler.admin.roles import ROLES, allows
+from scheduler.admin.service import service
+from scheduler.storage.client import AWAY, REFUSED
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who asks, as named in the audit log, and the role."""
+
+    name: str
+    role: str
+
+
+def person() -> Person | None:
+    """Who asks; None for a stranger."""
+    if "person" not in g:
+        account = of_session()
+        g.person = with_role(account.name, account) if account else None
+    found: Person | None = g.person
+    return found
+
+
+def with_role(name: str, account: Account) -> Person:
+    """The account under this name; a viewer while the whole page is read-only."""
+    return Person(name, ROLES[0] if service().settings.read_only else account.role)
+
+
+def user() -> str:
+    """The name for the audit log. Only for routes that need a login."""
+    found = person()
+    if found is None:
+        raise RuntimeError("a route without a login changes something")
+    return found.name
+
+
+def may(endpoint: str) -> bool:
+    """Whether who asks may use this endpoint, so whether a page shows the button for it."""
+    found = person()
+    return found is not None and allows(found.role, endpoint)
+
+
+def is_logged_in() -> bool:
+    """Whether somebody is known who asks."""
+    return person() is not None
+
+
+def of_session() -> Account | None:
+    """The account whose session this is, if it is recent enough and made with the account's present password."""
+    age = time.time() - float(session.get("since", 0))
+    if not 0 <= age < current_app.permanent_session_lifetime.total_seconds():
+        return None
+    account = service().accounts.find(str(session.get("user", OWNER)))
+    sealed = account is not None and hmac.compare_digest(str(session.get("seal", "")), seal(account))
+    return account if sealed and not has_ended() else None
+
+
+def begin_session(account: Account) -> None:
+    """Start a session of this account for the browser of the current request."""
+    session.clear()
+    session.permanent = True
+    session["user"] = account.name
+    session["since"] = time.time()
+    session["seal"] = seal(account)
+    session["id"] = secrets.token_urlsafe(16)
+
+
+def end_session() -> None:
+    """End the session of the current request; Redis remembers it until its cookie would have ended by itself."""
+    store = service().store
+    if identity := session.get("id"):
+        lifetime = int(current_app.permanent_session_lifetime.total_seconds())
+        store.client.set(store.keys.ended_session(str(identity)), "1", ex=lifetime)
+    session.clear()
+
+
+def has_ended() -> bool:
+    """Whether its user logged out of this session. While Redis is away, the page can show and change nothing anyway."""
+    store = service().store
+    try:
+        return bool(store.client.exists(store.keys.ended_session(str(session.get("id", "")))))
+    except (*AWAY, *REFUSED):
+        return False
+
+
+def seal(account: Account) -> str:
+    """A digest of the password hash: a new password ends every older session."""
+    return hashlib.sha256(account.secret.encode()).hexdigest()[:32]

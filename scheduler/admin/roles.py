@@ -1,0 +1,52 @@
+"""Who may do what: one table of the routes, for the check of each request and for the buttons on the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+ROLES = ("viewer", "operator", "editor", "admin")  #: each may do all that those before it may
+PUBLIC = ""  #: in the place of a role: needs no login
+
+OPEN = ("static", "login.show", "login.enter", "health.lives", "health.ready")
+LOOK = (
+    "home",
+    "login.leave",
+    "schedules.index",
+    "schedules.show",
+    "runs.show",
+    "runs.task",
+    "audit.index",
+    "metrics.show",
+)
+OPERATE = (
+    "runs.run_now",
+    "runs.stop",
+    "runs.retry",
+    "changes.pause",
+    "changes.resume",
+    "changes.skip",
+    "changes.unskip",
+)
+EDIT = (
+    *("changes.new", "changes.create", "changes.edit", "changes.save", "changes.revert", "changes.delete"),
+    *("export.show", "export.write", "audit.undo"),
+)
+
+#: The role that each endpoint needs. No endpoint both shows and changes something.
+RIGHTS: Mapping[str, str] = {
+    **dict.fromkeys(OPEN, PUBLIC),
+    **dict.fromkeys(LOOK, "viewer"),
+    **dict.fromkeys(OPERATE, "operator"),
+    **dict.fromkeys(EDIT, "editor"),
+}
+
+
+def needed(endpoint: str | None) -> str:
+    """The role for an endpoint; the lowest where there is no page, the highest for a page that the table lacks."""
+    return RIGHTS.get(endpoint, ROLES[-1]) if endpoint else ROLES[0]
+
+
+def allows(role: str, endpoint: str | None) -> bool:
+    """Whether this role may use the endpoint."""
+    right = needed(endpoint)
+    return right == PUBLIC or ROLES.index(role) >= ROLES.index(right)

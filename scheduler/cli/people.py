@@ -1,0 +1,126 @@
+"""Commands about who may use the page: user add, user list, user remove."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import click
+
+from scheduler.cli.common import Service, with_service
+from scheduler.cli.printing import print_table, say
+from scheduler.command_name import as_root, is_installed
+from scheduler.errors import ConfigurationError, Exit, NotFound, RefusedChange
+
+ROLES = ("viewer", "operator", "editor", "admin")  #: those of scheduler/admin/roles.py, which needs Flask to import
+role_option = click.option(
+    "--role", type=click.Choice(ROLES), help="What it may do on the page; the present role, or viewer, by default."
+)
+
+
+@click.group()
+def user() -> None:
+    """Let people use the page, each with a name and a role.
+
+    \b
+    viewer    sees everything, changes nothing
+    operator  also runs, stops, pauses and skips
+    editor    also creates, edits, deletes and undoes
+    admin     everything
+    """
+
+
+@user.command()
+@click.argument("name")
+@role_option
+@click.option("--generate", is_flag=True, help="Generate a password and print it.")
+@with_service
+def add(service: Service, name: str, role: str | None, generate: bool) -> int:
+    """Add a person, or change the role and password of one."""
+    from werkzeug.security import generate_password_hash
+
+    from scheduler.admin.accounts import Account
+
+    known = accounts_with(service, name)
+    refuse_kind(known, name, is_token=False)
+    chosen = secrets.token_urlsafe(16) if generate else ask_password()
+    role = role or (known[name].role if name in known else ROLES[0])
+    store(service, known | {name: Account(name, role, generate_password_hash(chosen))})
+    say(f"{name} is {role}{restart_hint()}")
+    if generate:
+        click.echo(f"password  {chosen}")
+    return Exit.OK
+
+
+@user.command("list")
+@with_service
+def list_users(service: Service) -> int:
+    """List the people and their roles."""
+    from scheduler.admin.accounts import read
+
+    people = [it for it in read(service.settings.accounts).values() if not it.is_token]
+    print_table(("NAME", "ROLE"), [(it.name, it.role) for it in people])
+    return Exit.OK
+
+
+@user.command()
+@click.argument("name")
+@with_service
+def remove(service: Service, name: str) -> int:
+    """Remove a person, whose sessions end at once."""
+    drop(service, name, is_token=False)
+    say(f"{name} is removed{restart_hint()}")
+    return Exit.OK
+
+
+def accounts_with(service: Service, name: str) -> dict[str, Any]:
+    """The accounts of the file, to which this name may be added; raises RefusedChange for a name that is not valid."""
+    from scheduler.admin.accounts import read, wrong_name
+
+    if wrong := wrong_name(name):
+        raise RefusedChange(f"{name!r}: {wrong}")
+    return read(service.settings.accounts)
+
+
+def refuse_kind(known: dict[str, Any], name: str, *, is_token: bool) -> None:
+    """Raise RefusedChange if the name is one of the other kind: people and tokens share their names."""
+    if name in known and known[name].is_token != is_token:
+        kind, command = ("person", "user") if is_token else ("token", "token")
+        raise RefusedChange(f"'{name}' is the name of a {kind}: choose another, or `scheduler {command} remove {name}`")
+
+
+def ask_password() -> str:
+    """A password, typed twice."""
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def drop(service: Service, name: str, *, is_token: bool) -> None:
+    """Remove an account; raises NotFound without one of this kind."""
+    from scheduler.admin.accounts import read
+
+    known = read(service.settings.accounts)
+    if name not in known or known[name].is_token != is_token:
+        command = "token" if is_token else "user"
+        raise NotFound(f"there is no {command} '{name}': `scheduler {command} list` lists them")
+    del known[name]
+    store(service, known)
+
+
+def store(service: Service, known: dict[str, Any]) -> None:
+    """Write the file of accounts; raises ConfigurationError if it cannot be written."""
+    from scheduler.admin.accounts import write
+
+    path = service.settings.accounts
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write(path, known.values())
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}: check the directory's owner and mode") from None
+
+
+def restart_hint() -> str:
+    """What is left to do: systemd gives the page its copy of the file when it starts."""
+    return f" after `{as_root('systemctl restart celery-admin')}`" if is_installed() else ""
+
+
+COMMANDS = (user,)
