@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from functools import partial
 
+from scheduler.model import accounts
+
 #: names of users that no program has
 SURE_USERS = frozenset({"root", "www-data", "nobody", "daemon", "apache", "_www"})
-USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?")
+USER = re.compile(accounts.PATTERN)
 USER_TITLE = re.compile(r"#.*\b(dow|dayofweek|command)\b", re.IGNORECASE)
 NAMES = "sun|mon|tue|wed|thu|fri|sat|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 FIELD = re.compile(rf"[?*][*?/\d-]*|(?:[\d*]|\b(?:{NAMES})\b)(?:[\d*/,#L-]|\b(?:{NAMES})\b)*", re.IGNORECASE)

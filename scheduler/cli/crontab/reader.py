@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pwd
 import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
 
+from scheduler.cli.crontab.jobs import Job, Owner, Unsupported, owner_named
 from scheduler.cli.crontab.kinds import INLINE_ZONE, as_cron_reads, foreign, is_system, other_prefix
 from scheduler.cli.crontab.shell_words import has_guard, has_password, named
 from scheduler.timing.builder import build
@@ -34,76 +34,15 @@ REPORTED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Whose crontab it is, or as whom a line runs; ``home`` is empty where this machine does not know the user."""
+def read_crontab(
+    text: str, owner: Owner, *, system: bool = False, named: bool = False
+) -> tuple[list[Job], list[Unsupported]]:
+    """The jobs of a crontab and everything that is not carried over.
 
-    name: str
-    home: str
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One line of a crontab."""
-
-    line: int
-    when: str
-    timezone: str | None  #: from CRON_TZ; None is the zone of that machine
-    description: str  #: the comment above the line
-    command: str
-    stdin: str
-    environment: dict[str, str]
-    directory: str  #: empty where it is not known
-    mail: str | None  #: MAILTO; None without one
-    owner: Owner
-    notes: tuple[str, ...] = ()  #: for a person, beside the schedule
-    success_codes: tuple[int, ...] = (0,)
-
-
-@dataclass(frozen=True, slots=True)
-class Unsupported:
-    """A line, or a part of one, that is not carried over as it is."""
-
-    line: int
-    text: str
-    reason: str
-
-
-def owner_named(name: str) -> Owner:
-    """The user with their home on this machine."""
-    try:
-        return Owner(name, pwd.getpwnam(name).pw_dir)
-    except (KeyError, ValueError):
-        return Owner(name, "")
-
-
-def read_crontab(text: str, owner: Owner, *, system: bool = False) -> tuple[list[Job], list[Unsupported]]:
-    """The jobs of a crontab and everything that is not carried over; ``system`` ones have a user in each line."""
-    reader = Reader(owner, system, not system and is_system(text))
-    for number, line in enumerate(text.split("\n"), start=1):
-        reader.read(number, line.rstrip("\r"))
+    A ``system`` one has a user in each line. ``named``: the schedules name the owner as their account.
+    """
+    reader = Reader(owner, system, not system and is_system(text), named).read_all(text)
     return reader.jobs, reader.unsupported
-
-
-def names(jobs: list[Job]) -> dict[int, str]:
-    """A name by line: that of the program, and, where several run it, a word that only one of them has."""
-    told = {job.line: named(job.command) for job in jobs}
-    shared: dict[str, Counter[str]] = {}
-    for name, words in told.values():
-        shared.setdefault(name, Counter()).update({"": 1} | dict.fromkeys(words, 1))
-    taken: set[str] = set()
-    number: Counter[str] = Counter()
-    given: dict[int, str] = {}
-    for line, (name, words) in told.items():
-        others = shared[name]
-        word = next((word for word in words if others[word] == 1), "") if others[""] > 1 else ""
-        chosen = f"{name}-{word}" if word else name
-        while chosen in taken:
-            number[name] += 1
-            chosen = f"{name}-{number[name] + 1}"
-        taken.add(chosen)
-        given[line] = chosen
-    return given
 
 
 @dataclass
@@ -113,6 +52,7 @@ class Reader:
     owner: Owner
     system: bool
     seems_system: bool
+    named: bool = False
     jobs: list[Job] = field(default_factory=list)
     unsupported: list[Unsupported] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)
@@ -121,6 +61,12 @@ class Reader:
     lost_zone: str = ""  #: a CRON_TZ that does not exist: the lines below it would run at the wrong time
     owners: dict[str, Owner] = field(default_factory=dict)
     find: Callable[[str], Owner] = owner_named
+
+    def read_all(self, text: str) -> Self:
+        """Take in a whole crontab."""
+        for number, line in enumerate(text.split("\n"), start=1):
+            self.read(number, line.rstrip("\r"))
+        return self
 
     def read(self, number: int, line: str) -> None:
         """Take in one line."""
@@ -209,7 +155,7 @@ class Reader:
             self.add(number, line, when, user, rest)
 
     def add(self, number: int, line: str, when: str, user: str, rest: str) -> None:
-        """Add a job; one that names a user is also listed, because it will run as the worker's."""
+        """Add a job."""
         when, notes = as_cron_reads(when)
         try:
             build("cron", when, zone=self.timezone or "UTC")
@@ -241,10 +187,9 @@ class Reader:
             owner,
             tuple(notes),
             (0, 1) if guard else (0,),
+            owner.name if user or self.named else "",
         )
         self.jobs.append(job)
-        if user:
-            self.leave_out(number, line, f"cron runs it as {user}: here it runs as the worker's user")
         if has_password(rest):
             self.leave_out(number, f"schedule of {named(command)[0]}", EXPOSED)
 

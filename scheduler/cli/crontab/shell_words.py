@@ -135,9 +135,14 @@ def base(word: str) -> str:
 def named(line: str) -> tuple[str, list[str]]:
     """A name for the job, from the program that counts, and words that may tell it apart from others of that name."""
     found = [(name, words) for program, words in programs(line) if (name := clean(program))]
-    chosen = next((one for one in found if one[0] not in COMMON), found[0] if found else ("job", []))
+    chosen = next((one for one in found if counts(one[0])), found[0] if found else ("job", []))
     others = [word for one in found if one is not chosen for word in (one[0], *one[1])]
     return chosen[0], [word for given in (*chosen[1], *others) if (word := telling(given))]
+
+
+def counts(program: str) -> bool:
+    """Whether a program names a job: not one that only prints or waits, nor code for an interpreter."""
+    return program not in COMMON and not INTERPRETER.fullmatch(program)
 
 
 def clean(word: str) -> str:

@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from scheduler.cli.crontab.reader import EVERY, Job, names
+from scheduler.cli.crontab.jobs import Job, names
+from scheduler.cli.crontab.reader import EVERY
 from scheduler.command_name import schema_comment
+from scheduler.model.accounts import enabling
 from scheduler.printable import printable
 from scheduler.schedule_file.write_back.yaml_text import escaped
 
@@ -25,7 +27,9 @@ def file_lines(jobs: Sequence[Job], timezone: str, owner: str) -> Iterator[str]:
     zone = most_common([job.timezone or timezone for job in jobs if not job.when.startswith(EVERY)]) or timezone
     yield schema_comment()
     if owner:
-        yield f"# cron ran these jobs as {printable(owner)}: here they run as the worker's user."
+        yield f"# cron ran these jobs as {printable(owner)}: here they run as the worker's user (you, under `up`)."
+        yield f"# For an installed service, import them with --user {printable(owner)}, which writes user: in each."
+    yield from enabling_lines(jobs)
     if zone != "UTC":
         yield f"timezone: {zone}"
     yield DEFAULTS
@@ -33,13 +37,23 @@ def file_lines(jobs: Sequence[Job], timezone: str, owner: str) -> Iterator[str]:
     yield from mail.lines()
     yield ""
     yield "schedules:" + ("" if jobs else " {}")
-    given = names(list(jobs))
-    for job in jobs:
-        yield from schedule_lines(job, given[job.line], job.timezone or timezone, zone, mail)
+    for job, name in zip(jobs, names(jobs), strict=True):
+        yield from schedule_lines(job, name, job.timezone or timezone, zone, mail.of(job))
 
 
-def schedule_lines(job: Job, name: str, zone: str, top: str, mail: Mail) -> Iterator[str]:
-    """One schedule."""
+def enabling_lines(jobs: Sequence[Job]) -> Iterator[str]:
+    """Comments with the command that starts the worker of each account; nothing without accounts."""
+    users = sorted({job.user for job in jobs} - {""})
+    if users:
+        yield "# Each account has a worker of its own. To start them, as root:"
+    for user in users:
+        yield f"#   {enabling(user)}"
+    if "root" in users:
+        yield "# A job as root makes everyone who can write to this Redis root, see docs/security.md."
+
+
+def schedule_lines(job: Job, name: str, zone: str, top: str, sinks: str = "") -> Iterator[str]:
+    """One schedule; ``top`` is the zone of the file, empty for an included one, and ``sinks`` who hears of failures."""
     every = job.when.removeprefix(EVERY)
     yield ""
     yield from (f"  # {printable(note)}" for note in job.notes)
@@ -50,6 +64,10 @@ def schedule_lines(job: Job, name: str, zone: str, top: str, mail: Mail) -> Iter
     yield f"    cron: {quoted(job.when)}" if every == job.when else f"    every: {every}"
     if zone != top and every == job.when:
         yield f"    timezone: {zone}"
+    if not top:
+        yield f"    overlap: allow\n    catch_up: {job.catch_up}"
+    if job.user:
+        yield f"    user: {literal(job.user)}"
     values = ", ".join(f"{name}: {literal(value)}" for name, value in job.environment.items())
     yield f"    environment: {{{values}}}"
     if job.directory:
@@ -58,8 +76,8 @@ def schedule_lines(job: Job, name: str, zone: str, top: str, mail: Mail) -> Iter
         yield f"    stdin: {literal(job.stdin)}"
     if job.success_codes != (0,):
         yield f"    success_codes: {json.dumps(job.success_codes)}"
-    if to := mail.of(job):
-        yield f"    alerts: {{to: {to}}}"
+    if sinks:
+        yield f"    alerts: {{to: {sinks}}}"
 
 
 class Mail:
@@ -87,13 +105,21 @@ class Mail:
         if not self.is_shared:
             yield "  to: []"
         yield "  sinks:"
+        yield from (f"    {line}" for line in self.sink_lines())
+
+    def sink_lines(self) -> Iterator[str]:
+        """Each sink with its addresses."""
         for value, name in self.sinks.items():
             to = ", ".join(quoted(address) for address in addresses(value))
-            yield f"    {name}: {{email: {{to: [{to}], from: {quoted(self.senders[value])}}}}}"
+            yield f"{name}: {{email: {{to: [{to}], from: {quoted(self.senders[value])}}}}}"
 
     def of(self, job: Job) -> str:
         """The sinks of one job; empty if those of the file are right."""
-        return f"[{self.sinks[job.mail]}]" if not self.is_shared and job.mail in self.sinks else ""
+        return "" if self.is_shared else self.named(job)
+
+    def named(self, job: Job) -> str:
+        """The sinks of one job as a list; empty without a MAILTO."""
+        return f"[{self.sinks[job.mail]}]" if job.mail in self.sinks else ""
 
 
 def addresses(value: str | None) -> list[str]:

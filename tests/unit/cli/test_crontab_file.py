@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from scheduler.cli.crontab.reader import Job, Owner, names, read_crontab
+from scheduler.cli.crontab.jobs import Job, Owner, names
+from scheduler.cli.crontab.reader import read_crontab
 from scheduler.cli.crontab.text import file_lines
 
 ANN = Owner("ann", "/home/ann")
@@ -53,7 +54,7 @@ def reasons(text: str, *, system: bool = False) -> dict[int, str]:
 
 def name_of(*commands: str) -> list[str]:
     text = "".join(f"0 1 * * * {command}\n" for command in commands)
-    return [*names(read_crontab(text, ANN)[0]).values()]
+    return names(read_crontab(text, ANN)[0])
 
 
 def test_a_line_is_the_shell_s_as_it_is() -> None:
@@ -119,6 +120,8 @@ def test_a_percent_sign_begins_standard_input(line: str, command: str, stdin: st
         ("[ -x /sbin/tool ] && /sbin/tool", "tool"),
         ('echo "a; b && c"', "echo"),
         ("echo a | /usr/bin/loader", "loader"),
+        ("test -x /a && perl -e 'sleep int(rand(3600))' && certbot -q renew", "certbot"),
+        ("perl -e 'print 1'", "perl"),
         (": ", "job"),
     ],
 )
@@ -210,7 +213,7 @@ def test_a_system_crontab_names_a_user() -> None:
     assert found.owner == Owner("root", "/root")
     assert found.command == "cd / && run-parts --report /etc/cron.hourly"
     assert (found.directory, found.environment["LOGNAME"]) == ("/var/tmp", "root")
-    assert reasons(SYSTEM, system=True)[5] == "cron runs it as www-data: here it runs as the worker's user"
+    assert (found.user, job(SYSTEM, 5, system=True).user, reasons(SYSTEM, system=True)) == ("root", "www-data", {})
     lost = job("0 1 * * * no-such-user a b\n", 1, system=True)
     assert (lost.command, lost.directory) == ("a b", "")
     assert "in the home of no-such-user" in lost.notes[0]

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from scheduler import schedule_file
 from scheduler.cli import main
-from scheduler.cli.crontab.reader import Owner, read_crontab
+from scheduler.cli.crontab.included import included_lines
+from scheduler.cli.crontab.jobs import Owner, names
+from scheduler.cli.crontab.reader import read_crontab
 from scheduler.cli.crontab.text import file_lines
 from scheduler.references import Filled
 from scheduler.tasks import run_command
@@ -75,11 +77,13 @@ def test_the_owner_and_their_home_can_be_named(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "crontab").write_text("0 1 * * * ./poll.sh\n")
     assert main(["import", "crontab", str(tmp_path / "crontab"), "--user", "bob", "--home", "/srv/bob"]) == 0
     schedule = validate(schedule_file.parse(capsys.readouterr().out, ""), tasks={}).declared["poll.sh"].schedule
-    assert (schedule.directory, schedule.environment["LOGNAME"], schedule.environment["HOME"]) == (
+    assert (schedule.directory, schedule.environment["LOGNAME"], schedule.environment["HOME"], schedule.user) == (
         "/srv/bob",
         "bob",
         "/srv/bob",
+        "bob",
     )
+    assert main(["import", "crontab", str(tmp_path / "crontab"), "--user", "a b"]) == 64
     assert main(["import", "crontab", str(tmp_path / "crontab"), "--home", "x"]) == 64
 
 
@@ -148,17 +152,20 @@ LINES = st.one_of(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(LINES, max_size=8), st.booleans(), st.sampled_from(["/home/ann", "", "/${x}"]))
+@given(st.lists(LINES, max_size=8), st.booleans(), st.sampled_from(["/home/ann", "", "/${x}"]), st.booleans())
 def test_whatever_a_crontab_holds_the_printed_file_passes_its_own_check(
-    lines: list[str], system: bool, home: str
+    lines: list[str], system: bool, home: str, named: bool
 ) -> None:
     text = "\n".join(lines)
-    jobs, _ = read_crontab(text, Owner("ann", home), system=system)
+    jobs, _ = read_crontab(text, Owner("ann", home), system=system, named=named)
     printed = "\n".join(file_lines(jobs, "UTC", "ann"))
+    alone = "\n".join(included_lines(jobs, names(jobs), "UTC"))
+    assert not jobs or validate(schedule_file.parse(alone, "included.yaml"), tasks={}).errors == (), alone
     found = validate(schedule_file.parse(printed, "imported.yaml"), tasks={})
     assert found.errors == (), printed
     by_name = {name: item.schedule for name, item in found.declared.items()}
     assert [schedule.shell for schedule in by_name.values()] == [job.command for job in jobs]
+    assert [schedule.user or "" for schedule in by_name.values()] == [job.user for job in jobs]
     assert all(
         Filled().fill(schedule.call.kwargs).get("stdin", "") == job.stdin
         and Filled().fill(schedule.call.kwargs)["environment"] == job.environment
