@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scheduler.cli.crontab.reader import Owner, read_crontab
+from scheduler.cli.crontab.jobs import Owner
+from scheduler.cli.crontab.reader import read_crontab
 from scheduler.timing import TimingError, build, from_redbeat, from_words, parse_duration, parse_instant
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
