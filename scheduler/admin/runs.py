@@ -16,7 +16,8 @@ from scheduler.admin.schedules import zone_of
 from scheduler.admin.service import service
 from scheduler.errors import NotFound
 from scheduler.model import Run
-from scheduler.status.as_json import run_json
+from scheduler.status import output
+from scheduler.status.as_json import output_json, run_json
 from scheduler.storage.client import AWAY, REFUSED
 
 pages = Blueprint("runs", __name__)
@@ -51,14 +52,16 @@ def show(name: str, run_id: str) -> Response:
     """One run: due, sent, started, finished, and its result."""
     run = find(name, run_id)
     progress = progress_of(run)
+    attempts = output.of_run(service().ledger, run)
     if wants_json():
-        return as_json(run_json(run) | {"progress": progress})
+        return as_json(run_json(run) | {"progress": progress, "outputs": [output_json(it) for it in attempts]})
     zone = zone_of(next(service().store.read([name]), None))
     unfinished = run.outcome in UNFINISHED
     stopping = service().ledger.stops([run.id]).get(run.id) if unfinished else None
     retryable = run.outcome in changes.RETRYABLE and run.count == 1
     states = {"unfinished": unfinished, "stopping": stopping, "retryable": retryable}
-    return page("run.html", run=run, zone=zone, progress=progress, states=states)
+    outputs = [(it.attempt, output.text(it)) for it in attempts]
+    return page("run.html", run=run, zone=zone, progress=progress, states=states, outputs=outputs)
 
 
 def find(name: str, run_id: str) -> Run:

@@ -26,8 +26,8 @@ REMEDIES = {
 }
 
 
-def of_change(change: HealthChange, event: str, now: float) -> Alert:
-    """The alert about a schedule. What the successful run printed is nothing to tell."""
+def of_change(change: HealthChange, event: str, now: float, printed: str = "") -> Alert:
+    """The alert about a schedule, with what its run printed. What a successful run printed is nothing to tell."""
     well = event == "recovered"
     return Alert(
         new_id(),
@@ -39,7 +39,7 @@ def of_change(change: HealthChange, event: str, now: float) -> Alert:
         change.due or None,
         solved(change) if well else because(change),
         "" if well else remedy(change.name, event),
-        "" if well else change.output,
+        "" if well else "\n".join(part for part in (printed, change.output) if part),
         link=schedule_path(change.name, run_of(change)),
         count=change.count,
     )

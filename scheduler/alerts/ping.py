@@ -28,11 +28,13 @@ class Ping:
     name: str  #: a schedule, or SERVICE
     kind: str  #: a key of ENDINGS
     at: float
-    id: str = ""  #: of the run, a UUID: it pairs start and end
+    run: str = ""  #: the id of the run
+    id: str = ""  #: of its task, a UUID: it pairs start and end
     reason: str = ""  #: a word of model/reasons.py
     detail: str = ""
     result: str = ""
     traceback: str = ""
+    printed: str = ""  #: the last lines of the output
 
     @classmethod
     def from_json(cls, text: str) -> Ping:
@@ -44,7 +46,7 @@ class Ping:
 
     def body(self) -> str:
         """The last lines: why it failed, what it returned."""
-        parts = (explain(self.reason, self.detail), self.result, self.traceback)
+        parts = (explain(self.reason, self.detail), self.result, self.traceback, self.printed)
         return "\n".join(part for part in parts if part)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from scheduler.alerts.alert import Alert
-from scheduler.alerts.messages import because, grouped, linked, new_id, of_change, of_service, remedy
+from scheduler.alerts.messages import because, grouped, linked, new_id, of_change, of_service, remedy, run_of
 from scheduler.alerts.rules import Rule, Rules
 from scheduler.storage.alerts import HealthChange
 from scheduler.storage.records import loads, read_or, record
@@ -50,8 +50,11 @@ class Told:
 class Teller:
     """Collects in one look the ``alerts`` for each sink, and in ``said`` what to store with them."""
 
-    def __init__(self, rules: Rules, stored: Mapping[str, str], page: str = "") -> None:
+    def __init__(
+        self, rules: Rules, stored: Mapping[str, str], page: str = "", output_of: Callable[[str], str] = lambda _: ""
+    ) -> None:
         self.rules = rules
+        self.output_of = output_of  #: the last lines that the run of this id printed
         self.page = page  #: its address, for links; empty for none
         found = {key: read_or(None, lambda text: record(Told, loads(text)), text) for key, text in stored.items()}
         self.told = {key: told for key, told in found.items() if told and not key.startswith(":")}
@@ -122,7 +125,8 @@ class Teller:
         if not change or not event:
             return self.note(key, told if told.at else None)
         if event in rule.events:
-            self.add(rule, of_change(change, event, now))
+            printed = self.output_of(run_of(change)) if event != "recovered" else ""
+            self.add(rule, of_change(change, event, now, printed))
         state = {"recovered": "ok", "missed": "ok", "slow": "slow"}.get(event, "failing")
         if state == "ok" and not rule.cooldown:
             return self.note(key, None)

@@ -17,11 +17,13 @@ from scheduler.beat.pings import Pings
 from scheduler.events import emit
 from scheduler.settings import Settings
 from scheduler.status import problems
+from scheduler.status.output import last_lines
 from scheduler.status.problems import unstarted
 from scheduler.status.problems.facts import Facts
 from scheduler.storage import alerts, health
 from scheduler.storage.client import Client, connect
 from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
 from scheduler.storage.lock import LostLock
 from scheduler.storage.store import Store
 
@@ -82,6 +84,7 @@ class Look:
     def __init__(self, client: Client, settings: Settings, keys: Keys, token: str, *, tells_gap: bool = True) -> None:
         self.client, self.settings, self.keys, self.token = client, settings, keys, token
         self.store = Store(client, keys)
+        self.ledger = Ledger(client, keys, settings)
         self.tells_gap = tells_gap
         self.position = ""
         self.gap = ""  #: the time without a leader that was noted
@@ -129,10 +132,14 @@ class Look:
             stored = alerts.told(self.client, self.keys)
             self.gap = stored.get(alerts.GAP, "")
             self.position = stored.get(alerts.POSITION) or f"{int(time.time() - NEW_S) * 1000}-0"
-            self.teller, self.text = Teller(Rules.from_json(text), stored, self.settings.admin_url), text
+            self.teller = Teller(Rules.from_json(text), stored, self.settings.admin_url, self._output_of)
+            self.text = text
         elif text != self.text:
             self.teller.rules, self.text = Rules.from_json(text), text
         return self.teller
+
+    def _output_of(self, run_id: str) -> str:
+        return last_lines(self.ledger, run_id) if run_id else ""
 
     def _unstarted(self, teller: Teller, facts: Facts, now: float) -> None:
         found = {it.name: (it.state, unstarted.problem(it)) for it in facts.unstarted.schedules}

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import redis
 
@@ -19,9 +19,11 @@ from scheduler.beat.deliveries import PAUSES_S, POLL_S
 from scheduler.events import emit
 from scheduler.model.alerts import SERVICE
 from scheduler.settings import Settings
+from scheduler.status.output import last_lines
 from scheduler.storage import pings
 from scheduler.storage.client import Client, connect
 from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
 from scheduler.storage.records import read_or
 
 SERVICE_PERIOD_S = 60.0  #: seconds between two pings of the service itself
@@ -121,7 +123,7 @@ class Pings:
         """Returns whether the next one may go."""
         failure = self.failures.get(name)
         try:
-            pinging.send(ping, self.rules.pings.get(name, ""))
+            pinging.send(self._with_output(client, ping), self.rules.pings.get(name, ""))
         except SinkFailed as error:
             count = failure.count if failure else 0
             self.failures[name] = Failure(count + 1, time.monotonic() + PAUSES_S[min(count, len(PAUSES_S) - 1)])
@@ -136,6 +138,12 @@ class Pings:
             del self.failures[name]
             pings.note_success(client, self.keys, name)
         return True
+
+    def _with_output(self, client: Client, ping: Ping) -> Ping:
+        """An end, with what the run printed last."""
+        if ping.kind == "start" or not ping.run:
+            return ping
+        return replace(ping, printed=last_lines(Ledger(client, self.keys, self.settings), ping.run))
 
 
 class Host:

@@ -159,10 +159,10 @@ local function note_end(prefix, ledger, id, run)
     -- It was counted when it ended before: only all rows together say what is true now.
     redis.pcall('ZREM', went_wrong_key(prefix), id)
     recount(prefix, ledger)
-    return note_ping(prefix, name_of(prefix, ledger), run, PING_ENDS[run.outcome])
+    return note_ping(prefix, name_of(prefix, ledger), id, run, PING_ENDS[run.outcome])
   end
   count_end(prefix, run)
-  note_ping(prefix, name_of(prefix, ledger), run, PING_ENDS[run.outcome])
+  note_ping(prefix, name_of(prefix, ledger), id, run, PING_ENDS[run.outcome])
   local is_bad = run.outcome == 'failed' or run.outcome == 'lost'
   if is_bad then add_to_index(went_wrong_key(prefix), {tonumber(run['until'] or run.due) or 0, id}) end
   if not is_bad and run.outcome ~= 'succeeded' then return end

@@ -6,10 +6,10 @@ local MAX_BYTES = 1000 -- of a result or traceback; whole characters, because th
 local PING_ENDS = {succeeded = 'success', failed = 'fail', lost = 'fail'}
 
 -- pcall: another program's key in the place of the list must not end a script halfway.
-local function note_ping(prefix, name, run, kind)
+local function note_ping(prefix, name, id, run, kind)
   if run.ping ~= '1' or not kind then return end
   local text = cjson.encode({
-    name = name, kind = kind, id = run.task_id or '', at = redis_time(),
+    name = name, kind = kind, run = id, id = run.task_id or '', at = redis_time(),
     reason = run.reason or '',
     detail = run.detail or '',
     result = string.gsub(string.sub(run.result or '', 1, MAX_BYTES), '[\192-\255][\128-\191]*$', ''),

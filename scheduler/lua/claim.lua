@@ -26,7 +26,7 @@ run.started = run.started or ARGV[5]
 run.attempt = tostring(tonumber(run.attempt or '0') + 1)
 write_run(limits.prefix, ledger, id, run)
 if run.attempt == '1' then count_start(limits.prefix, run) end
-if run.attempt == '1' then note_ping(limits.prefix, name_of(limits.prefix, ledger), run, 'start') end
+if run.attempt == '1' then note_ping(limits.prefix, name_of(limits.prefix, ledger), id, run, 'start') end
 if run.attempt == '1' then note_begun(limits.prefix, id, run) end
 set_open_run(ledger, id, run, 'running')
 if run.group then take_place(limits.prefix, run.group, id) end -- one that was given up and runs all the same counts again

@@ -31,7 +31,7 @@ if is_open then
 else
   redis.pcall('ZREM', went_wrong_key(prefix), id)
   recount(prefix, ledger)
-  note_ping(prefix, name_of(prefix, ledger), run, PING_ENDS[run.outcome])
+  note_ping(prefix, name_of(prefix, ledger), id, run, PING_ENDS[run.outcome])
 end
 note_expired(prefix, ledger, run)
 -- A run that no worker began keeps its place there: it still expires, also while a worker holds its message back.

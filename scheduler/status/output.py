@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scheduler.errors import NotFound
 from scheduler.model import Run
 from scheduler.printable import printable_output
 from scheduler.storage import output
@@ -9,6 +10,8 @@ from scheduler.storage.ledger import Ledger
 from scheduler.storage.output import Output
 
 MAX_ATTEMPTS_READ = 5
+LAST_LINES = 10  #: in a message to a person
+MAX_LAST_CHARS = 1_000
 
 
 def of_run(ledger: Ledger, run: Run) -> list[Output]:
@@ -28,9 +31,14 @@ def text(output: Output) -> str:
     return "\n".join(Lines().take(output, is_end=True))
 
 
-def last_lines(output: Output, count: int, size: int) -> str:
-    """The last lines, of so many characters at most."""
-    return "\n".join(Lines().take(output, is_end=True)[-count:])[-size:]
+def last_lines(ledger: Ledger, run_id: str) -> str:
+    """The end of what the last attempt of a run printed and logged, for a message; empty if it was silent."""
+    try:
+        attempt = ledger.get(run_id).attempt
+    except NotFound:
+        return ""
+    lines = Lines().take(of_attempt(ledger, run_id, attempt), is_end=True)
+    return "\n".join(lines[-LAST_LINES:])[-MAX_LAST_CHARS:]
 
 
 class Lines:

@@ -32,6 +32,7 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.lock import LostLock
 from scheduler.storage.store import Store, Write
+from tests.support.outputs import printed
 from tests.support.polling import until
 from tests.support.schedules import MINUTE, NOON, declared, entry_of
 from tests.support.workers import seem_to_work
@@ -111,6 +112,16 @@ def test_a_failure_and_the_recovery_wait_in_the_outbox_once(
     assert waiting(client, keys) == ["job failed", "job is well again"]
     first = Alert.from_json(client.lindex(keys.alert_outbox("ops"), 0) or "")
     assert (first.reason, first.due) == (f"{Reason.ERROR.sentence}: ValueError: no rows", NOON.timestamp())
+
+
+def test_an_alert_of_a_failure_has_the_last_lines_that_the_run_printed(
+    look: Look, ledger: Ledger, client: Client, keys: Keys
+) -> None:
+    printed(ledger, run_id("job", NOON), b"".join(b"line %d\n" % number for number in range(12)))
+    end(ledger, 0, "failed", reason=Reason.ERROR, result="ValueError: no rows", traceback="Traceback")
+    look.look()
+    alert = Alert.from_json(client.lindex(keys.alert_outbox("ops"), 0) or "")
+    assert alert.output == "\n".join([*(f"line {number}" for number in range(2, 12)), "Traceback"])
 
 
 def test_an_alert_links_to_the_run_that_failed_and_one_of_many_to_the_list(

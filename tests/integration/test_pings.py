@@ -20,6 +20,7 @@ from scheduler.status.problems.facts import Facts
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
+from tests.support.outputs import printed
 from tests.support.polling import until
 from tests.support.receivers import Web, serving
 from tests.support.schedules import MINUTE
@@ -66,6 +67,7 @@ def test_each_run_pings_its_start_and_its_end_with_the_run_and_the_last_lines(
     for minute, outcome in enumerate(outcomes):
         shop.commit(at=shop.now + minute * MINUTE, token=TOKEN)
         run = claim(shop, minute).id
+        printed(shop.ledger, run, b"one\ntwo\x1b\n")
         shop.ledger.close(run, outcome, reason=Reason.ERROR if minute else None, result="no rows", traceback="é" * 2000)
     ids = [shop.ledger.get(run.id).task_id for run in shop.ledger.runs("job")][::-1]
     pings.follow(rules(job=f"{outside.url}/{address}/job?a=1"), is_well=True)
@@ -78,6 +80,8 @@ def test_each_run_pings_its_start_and_its_end_with_the_run_and_the_last_lines(
     ]
     body = outside.taken[3][2].decode()
     assert body.startswith(f"{Reason.ERROR.sentence}\nno rows\né")
+    assert body.endswith("é\none\ntwo\\x1b")
+    assert outside.taken[0][2] == b""
     until(lambda: not client.exists(keys.pings), 10, "the outbox is empty")
 
 

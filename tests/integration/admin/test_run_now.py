@@ -15,6 +15,7 @@ from scheduler.storage.store import Store
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
 from tests.integration.admin.runs import run
+from tests.support.outputs import printed
 
 # Celery's Redis backend still calls what redis-py has renamed.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
@@ -132,6 +133,16 @@ def test_a_failed_run_shows_its_error_and_its_traceback(admin: Browser, service:
     )
     page = text(admin.get(f"/schedules/nightly/runs/{identity}"))
     assert "Error ValueError: no paper Traceback Traceback (most recent call last): ValueError: no paper" in page
+
+
+def test_a_run_shows_what_it_prints_while_it_runs(admin: Browser, service: Service, nightly: Entry) -> None:
+    identity = run(service, "nightly", clock(), "running")
+    printed(service.ledger, identity, b"<b>hello</b>\x1b[2J\x00\n" + b"x" * 64 + b"\nbye", size=64)
+    page = admin.get(f"/schedules/nightly/runs/{identity}").text
+    assert "&lt;b&gt;hello&lt;/b&gt;\\x1b[2J\\x00" in page
+    assert "left out …" in page
+    [shown] = admin.json(f"/schedules/nightly/runs/{identity}")["outputs"]
+    assert (shown["attempt"], shown["written"], shown["head"][:5]) == (1, 86, "<b>he")
 
 
 @pytest.mark.parametrize("name", ["nightly", "other"])
