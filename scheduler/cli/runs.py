@@ -102,7 +102,7 @@ def stop(service: Service, run: str, note: str, json_: bool) -> int:
     """Stop a run that is queued or running.
 
     RUN is its ID, or the name of a schedule with one run under way. A queued run ends at once. A running one gets
-    SoftTimeLimitExceeded, a program SIGTERM; what does not end within 15 seconds is killed.
+    SoftTimeLimitExceeded, a program SIGTERM; what does not end within its `kill_after` is killed.
     """
     identity = run if "@" in run else under_way(service, run)
     has_ended = changes.stop(service.ledger, identity, by=service.user, note=note)

@@ -7,10 +7,11 @@ from scheduler.model.fields import NAME_PATTERN, NO_CONTROLS, NOTHING, TIMING_KI
 from scheduler.model.problem import Position, Problem
 from scheduler.model.reasons import Reason
 from scheduler.model.run import Outcome, Run, read_run_id, run_id
-from scheduler.model.schedule import KEEP_RESULT, TIMING_FIELDS, Group, Policies, Schedule, ScheduleFile
+from scheduler.model.schedule import KEEP_RESULT, KILL_AFTER, TIMING_FIELDS, Group, Policies, Schedule, ScheduleFile
 
 __all__ = [
     "KEEP_RESULT",
+    "KILL_AFTER",
     "NAME_PATTERN",
     "NOTHING",
     "NO_CONTROLS",

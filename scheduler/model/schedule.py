@@ -38,6 +38,7 @@ from scheduler.model.what_runs import (
 )
 
 KEEP_RESULT = timedelta(hours=1)
+KILL_AFTER = timedelta(seconds=15)
 
 
 class Noun(BaseModel):
@@ -73,6 +74,11 @@ class Policies(Noun):
     )
     timeout: Annotated[Duration | None, NONE] = Field(
         None, description="Stop a run that takes longer; it has failed, as `time limit`. `none` for no limit."
+    )
+    kill_after: Duration = Field(
+        KILL_AFTER,
+        description="How long a run may take to end once `timeout` or a person asks it to; then it is killed, with all "
+        "that it started.",
     )
     retries: Annotated[int, Field(ge=0, le=100, strict=True), WHOLE] = Field(
         0,

@@ -23,11 +23,12 @@ from celery.result import denied_join_result
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 
-from scheduler.model import KEEP_RESULT
+from scheduler.model import KEEP_RESULT, KILL_AFTER
 from scheduler.model.retry import Retrying
 from scheduler.sending import readable
 from scheduler.sending.headers import (
     KEEP_RESULT_HEADER,
+    KILL_AFTER_HEADER,
     REFERENCES_HEADER,
     RETRIES_HEADER,
     RETRYING_HEADER,
@@ -145,6 +146,8 @@ def call(job: Job, run_id: str, expires: datetime | None, task: str) -> Call:
         headers[RETRIES_HEADER] = job.policies.retries
         if job.policies.retrying != Retrying():  # most messages need no such header
             headers[RETRYING_HEADER] = [*job.policies.retrying]
+    if job.policies.kill_after != KILL_AFTER:
+        headers[KILL_AFTER_HEADER] = job.policies.kill_after.total_seconds()
     if job.policies.keep_result != KEEP_RESULT:
         headers[KEEP_RESULT_HEADER] = -(-(job.policies.keep_result or NOTHING) // SECOND)  # part of one is a whole one
     if job.references:

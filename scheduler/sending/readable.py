@@ -127,6 +127,7 @@ class Headers(Strict):
     scheduler_run: Annotated[Any, BeforeValidator(run_identity)] = None
     scheduler_retries: Count = None
     scheduler_retrying: Retrying = None
+    scheduler_kill_after: Seconds | None = None
     scheduler_keep_result: KeptFor = None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from celery import current_task, shared_task
@@ -27,12 +27,14 @@ def run_command(
 
     Returns the end of its output, or fails with it; any exit code but the ``success_codes`` is a failure. The program
     gets the worker's environment without ``SCHEDULER_*``, facts of its run, and ``environment``. It ends with the task,
-    and so does every process that it started, however the task ends: SIGTERM first, SIGKILL ten seconds later.
+    and so does every process that it started, however the task ends: SIGTERM first, SIGKILL ten seconds later,
+    or as long as `kill_after` says.
     """
     if not is_argument_list(argv):
         raise TaskFailed("argv must be a list of texts, such as [ls, -l, /tmp], because no shell splits it")
     started = time.monotonic()
-    program = Program(argv, directory, {**of_the_run(), **(environment or {})}, stdin, output_of_the_run())
+    variables = {**(known("environment") or {}), **(environment or {})}
+    program = Program(argv, directory, variables, stdin, known("output"), known("kill_after"))
     try:
         code = program.wait(timeout)
     except SoftTimeLimitExceeded:
@@ -46,16 +48,10 @@ def run_command(
     return {"exit_code": code, "seconds": seconds, "output": program.output, "output_bytes": program.output_bytes}
 
 
-def of_the_run() -> dict[str, str]:
-    """``SCHEDULE``, ``RUN``, ``DUE`` and the like, if a worker of this service runs the task for a schedule."""
-    known = getattr(current_task, "scheduler_environment", None) if current_task else None
-    return known() if known else {}
-
-
-def output_of_the_run() -> Callable[[bytes], object] | None:
-    """What takes the program's output, if a worker of this service runs the task for a schedule."""
-    known = getattr(current_task, "scheduler_output", None) if current_task else None
-    return known() if known else None
+def known(what: str) -> Any:
+    """What a worker of this service says of the run that the task belongs to; None in a plain call."""
+    tell = getattr(current_task, f"scheduler_{what}", None) if current_task else None
+    return tell() if tell else None
 
 
 def is_argument_list(value: object) -> bool:

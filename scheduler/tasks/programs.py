@@ -34,17 +34,22 @@ class Program:
         environment: Mapping[str, str],
         stdin: str,
         take: Callable[[bytes], object] | None = None,
+        grace: float | None = None,
     ) -> None:
-        """Start it with these variables beside the worker's; raises TaskFailed where that is impossible."""
+        """Start it with these variables beside the worker's; raises TaskFailed where that is impossible.
+
+        ``grace`` are the seconds between SIGTERM and SIGKILL, GRACE_S if None.
+        """
         self.name = argv[0]
         self.tail = b""
         self.output_bytes = 0
         self.take = take  #: gets each piece of its output
         self.report = b""
+        self.grace = GRACE_S if grace is None else grace
         watched, self.lifeline = os.pipe()
         self.reports, report = os.pipe()
         standard_input = in_memory(stdin)
-        command = [sys.executable, "-I", "-S", SUPERVISOR, *map(str, (watched, report, os.getpid(), GRACE_S)), *argv]
+        command = [sys.executable, "-I", "-S", SUPERVISOR, *map(str, (watched, report, os.getpid(), self.grace)), *argv]
         try:
             self.supervisor = subprocess.Popen(
                 command,
@@ -118,7 +123,7 @@ class Program:
         try:
             with contextlib.suppress(OSError):
                 os.write(self.lifeline, b"x")
-            self.read(LAST_WORDS, time.monotonic() + GRACE_S + KILL_TIMEOUT_S)
+            self.read(LAST_WORDS, time.monotonic() + self.grace + KILL_TIMEOUT_S)
         finally:
             if "pid" in self.reported() and "exit" not in self.reported():  # someone killed the supervisor
                 with contextlib.suppress(OSError):

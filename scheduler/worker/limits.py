@@ -6,14 +6,15 @@ import sys
 from typing import Any, ClassVar
 
 from celery import Celery
+from celery.app.task import Context
 from celery.concurrency import ALIASES, get_implementation
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 from celery.worker.request import Request
 from kombu.utils.imports import symbol_by_name
 
 from scheduler.errors import ConfigurationError
-from scheduler.model import Entry
-from scheduler.sending.headers import run_of
+from scheduler.model import KILL_AFTER, Entry
+from scheduler.sending.headers import KILL_AFTER_HEADER, header, run_of
 from scheduler.settings import Settings
 from scheduler.storage import entries
 from scheduler.storage.client import AWAY, REFUSED, connect
@@ -22,8 +23,6 @@ from scheduler.storage.store import Store
 from scheduler.tasks.errors import TimedOut
 from scheduler.worker.requests import context_of
 
-#: Seconds between the error that a body can catch and the end of its process; a program takes 10 of them.
-GRACE_S = 15.0
 SOFT_POOLS = {"celery.concurrency.prefork"}
 POOLS_WITHOUT_LIMITS = {f"celery.concurrency.{name}" for name in ("thread", "solo", "eventlet")}
 TIME_LIMITS = (SoftTimeLimitExceeded, TimeLimitExceeded, TimedOut)
@@ -46,7 +45,7 @@ class LimitedRequest(Request):
         super().__init__(*arguments, **options)
         hard, soft = self.time_limits
         if hard and not soft and self.asks_first and run_of(context_of(self)) is not None:
-            self.time_limits = (hard + GRACE_S, min(hard, self.task.soft_time_limit or hard))
+            self.time_limits = (hard + kill_after(context_of(self)), min(hard, self.task.soft_time_limit or hard))
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Let the failure's signal see the request: on gevent nothing else does."""
@@ -55,6 +54,12 @@ class LimitedRequest(Request):
             super().on_timeout(soft, timeout)
         finally:
             self.task.pop_request()
+
+
+def kill_after(request: Context | None) -> float:
+    """Seconds between the error that the body of a run can catch and the end of its process."""
+    given = header(request, KILL_AFTER_HEADER)
+    return KILL_AFTER.total_seconds() if given is None else float(given)
 
 
 def limited(request: Any) -> type:

@@ -17,8 +17,10 @@ from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, RETRYIN
 from scheduler.worker import endings
 from scheduler.worker.check_ins import open_check_in
 from scheduler.worker.current import Words, current_run
-from scheduler.worker.limits import CannotKeepLimit, as_limit, limited, refuse_unkept
+from scheduler.worker.limits import CannotKeepLimit, as_limit, kill_after, limited, refuse_unkept
 from scheduler.worker.recorder import GivenUp, NoFlaskApp, Recorder
+
+REPORTING_S = 5.0  #: seconds between the end of a program and that of the process that runs it
 
 
 class OutOfMemory(Exception):
@@ -98,6 +100,12 @@ class RecordedTask(Task):
         """What a program of this run may know of it, as environment variables; nothing in a plain call."""
         run = current_run()
         return run.environment() if run is not None else {}
+
+    def scheduler_kill_after(self) -> float | None:
+        """Seconds that a program of this run has between SIGTERM and SIGKILL; None in a plain call."""
+        # The rest of the time is for the end of the run: its process is killed then, too.
+        seconds = kill_after(self.request)
+        return max(seconds - REPORTING_S, seconds / 2) if run_of(self.request) is not None else None
 
     def scheduler_output(self) -> Callable[[bytes], object] | None:
         """What takes the output of a program of this run; None in a plain call."""

@@ -59,7 +59,7 @@ class Stopper:
             if asked is None:
                 emit("run.unstoppable", run=run_id, pool=limits.LimitedRequest.pool)
                 self.asked[run_id] = now
-        elif request.worker_pid and (asked is None or now - asked >= limits.GRACE_S):
+        elif request.worker_pid and (asked is None or now - asked >= limits.kill_after(context_of(request))):
             emit("run.stopping", run=run_id, why=why)
             with suppress(ProcessLookupError):
                 os.kill(request.worker_pid, ASK if asked is None else signal.SIGKILL)

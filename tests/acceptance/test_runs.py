@@ -41,9 +41,7 @@ TASKS = """
     from celery import chord, shared_task
     from celery.exceptions import Ignore, Reject
     from celery.exceptions import SoftTimeLimitExceeded
-    from scheduler.worker import limits
 
-    limits.GRACE_S = 2.0
     BODIES = pathlib.Path(__file__).with_name("bodies")
 
 
@@ -348,11 +346,27 @@ def test_a_run_that_takes_too_long_is_stopped_and_failed(shop: Shop) -> None:
 
 def test_a_run_can_clean_up_at_its_timeout_and_is_killed_if_it_does_not_end(shop: Shop, directory: Path) -> None:
     begun = time.monotonic()
-    run = shop.run("runs.stubborn", timeout="1s")
+    run = shop.run("runs.stubborn", timeout="1s", kill_after="2s")
     assert (directory / "asked").exists()
     assert (run.outcome, run.reason) == ("failed", "time limit")
     assert run.result == "TimeLimitExceeded: it took longer than its timeout of 1 s"
     assert time.monotonic() - begun < 30
+
+
+def test_a_program_that_ignores_its_timeout_is_killed_with_its_grandchildren_and_its_slot_is_free(
+    shop: Shop, tmp_path: Path
+) -> None:
+    pid = tmp_path / "pid"
+    deaf = "trap '' TERM; while :; do sleep 1; done"
+    line = f'setsid sh -c "{deaf}" & echo $! > {pid}.new; mv {pid}.new {pid}; echo deaf; {deaf}'
+    run = shop.run(None, shell=line, timeout="1s", kill_after="2s")
+    assert (run.outcome, run.reason) == ("failed", "time limit")
+    assert run.result == "TimedOut: '/bin/sh' was stopped: its run exceeded its timeout: deaf\ndeaf\n"
+    assert run.duration
+    assert run.duration < 30
+    until(lambda: not is_alive(int(pid.read_text())), 10, "the grandchild, in a session of its own, is gone")
+    for _ in range(2):  # once in each process of the worker
+        assert shop.ended(shop.send("runs.add", 1, 2), 10).outcome == "succeeded"
 
 
 def test_a_program_that_exceeds_the_timeout_of_its_run_keeps_its_output(shop: Shop) -> None:

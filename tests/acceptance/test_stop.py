@@ -21,9 +21,7 @@ TASKS = """
     import pathlib, time
     from celery import shared_task
     from celery.exceptions import SoftTimeLimitExceeded
-    from scheduler.worker import limits
 
-    limits.GRACE_S = 1.0
     HERE = pathlib.Path(__file__).parent
 
 
@@ -96,7 +94,7 @@ def test_a_running_body_is_stopped_and_does_not_run_again(shop: Shop, more: dict
 
 
 def test_a_body_that_does_not_end_is_killed_and_its_process_replaced(shop: Shop, directory: Path) -> None:
-    run = stop(shop, begun(shop, "stop.deaf", on_lost="rerun"))
+    run = stop(shop, begun(shop, "stop.deaf", on_lost="rerun", kill_after="1s"))
     assert (directory / "asked").exists()
     assert (run.outcome, run.detail, run.attempt) == ("stopped", "stopped by ann: wrong month", 1)
     assert shop.run("stop.quick").outcome == "succeeded"

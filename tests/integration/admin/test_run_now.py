@@ -63,7 +63,7 @@ def test_a_run_that_is_under_way_can_be_stopped(admin: Browser, service: Service
     running = run(service, "nightly", clock() - timedelta(seconds=3), "running")
     assert "Stop" in Document(admin.get(f"/schedules/nightly/runs/{running}").text).texts
     page = admin.post(f"/schedules/nightly/runs/{running}/stop")
-    assert "It is being stopped by admin. What does not end within 15 seconds is killed." in text(page)
+    assert "It is being stopped by admin. What does not end within its kill_after is killed." in text(page)
     assert "Stop" not in Document(page.text).texts
 
 
