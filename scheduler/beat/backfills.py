@@ -14,7 +14,7 @@ from scheduler.beat.lease import Lease
 from scheduler.beat.loss_detector import LossDetector
 from scheduler.errors import NotFound
 from scheduler.events import emit
-from scheduler.model import Entry, Reason, run_id
+from scheduler.model import Entry, run_id
 from scheduler.sending.dispatch import Dispatcher, OlderData
 from scheduler.sending.message import CannotCompose
 from scheduler.sending.upcoming import each_after
@@ -94,7 +94,7 @@ class BackfillSender:
         answer = self.write(backfill, text, after, divided, words)
         if answer == "full":  # its group has fewer places; with none left, it is tried again in the next tick
             return len(ids) > 1 and self.send_next(backfill, text, entry, job, most=1)
-        if answer == Reason.NO_QUEUE:
+        if answer == "no list":
             return self.end(backfill, text, "its queue is not a list in Redis: give the schedule another queue")
         if answer == "done" and after.state == "done":
             emit("backfill.done", schedule=backfill.name, count=after.sent)

@@ -3,7 +3,7 @@
 --   shall be, outcomes of a row that may run once more (' skipped failed '), text of a stretch of skips to divide ('' for none), id of
 --   its first row, that row, id of its second row, that row, then for each run: id, record, queue, payload, id and due instant of the
 --   run after it ('' for none).
--- Returns nil when the lock is not ours, else 'older' as commit.lua does, 'changed' where something is not as it was read, 'no queue',
+-- Returns nil when the lock is not ours, else 'older' as commit.lua does, 'changed' where something is not as it was read, 'no list',
 --   'full' where their group has not so many places, or 'done'.
 local BACKFILLS_TTL_S = 366 * 86400
 local limits, name = {prefix = ARGV[2], runs = tonumber(ARGV[3]), ttl = tonumber(ARGV[4])}, ARGV[6]
@@ -17,7 +17,7 @@ local runs = {}
 for at = 15, #ARGV, 6 do
   local wanted = {id = ARGV[at], record = ARGV[at + 1], queue = ARGV[at + 2], payload = ARGV[at + 3], next_id = ARGV[at + 4], next_due = ARGV[at + 5]}
   local kind = redis.call('TYPE', (list_of(wanted.queue))).ok
-  if kind ~= 'list' and kind ~= 'none' then return 'no queue' end
+  if kind ~= 'list' and kind ~= 'none' then return 'no list' end
   local row = redis.call('HGET', ledger, wanted.id)
   local before = row and read_run(ledger, wanted.id)
   if row and not (before and string.find(ARGV[9], ' ' .. before.outcome .. ' ', 1, true)) then return 'changed' end
