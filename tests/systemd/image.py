@@ -77,6 +77,11 @@ def made(name: str, key: str, make: Callable[[Path], object]) -> Path:
     return path
 
 
+def downloaded(directory: Path, *packages: str) -> None:
+    """Packages of Debian that only one test needs."""
+    subprocess.run(["apt-get", "--quiet", "download", *packages], cwd=directory, check=True, capture_output=True)
+
+
 def output(*command: str, environ: dict[str, str] | None = None) -> str:
     done = subprocess.run(
         command,

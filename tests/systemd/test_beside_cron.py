@@ -1,0 +1,86 @@
+"""A crontab under Debian's cron, then imported: each job prints the same, from the same place, as the same user."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.polling import until
+from tests.systemd import image
+from tests.systemd.accounts import SCHEDULER
+from tests.systemd.host import Host, at_leisure
+
+#: Lines as people publish them; each writes what it did into a file of its number.
+CRONTAB = r"""
+PATH=/usr/local/bin:/usr/bin:/bin
+MAILTO=""
+GREETING="hello  world ${x}"
+* * * * * { id -un; id -Gn; pwd; umask; } > told/1 2>&1
+* * * * * for part in a b; do echo part-${part}; done > told/2; (exit 3); echo $? >> told/2
+* * * * * cat > told/3%first line%second \% line
+* * * * * echo "100\% of $HOME for $LOGNAME" > told/4
+* * * * * ./poll.sh now > told/5 2>&1; echo $? >> told/5
+* * * * * [ -x /usr/sbin/not-installed ] && /usr/sbin/not-installed --daily; echo $? > told/6
+* * * * * cd /tmp && pwd > ~/told/7 && ls /root 2>> ~/told/7; echo $? >> ~/told/7
+* * * * * flock -n told/lock -c 'echo "$GREETING" $((6*7)) `id -u` > told/8'
+SHELL=/bin/bash
+* * * * * [[ a == a ]] && echo ${BASH_VERSION:+bash} > told/9
+HOME=/tmp/cara-elsewhere
+* * * * * { pwd; env | sort; } > /home/cara/told/10
+* * * * * test -x /usr/sbin/not-installed && /usr/sbin/not-installed
+"""
+NUMBERS = range(1, 11)
+HOME = "/home/cara"
+ENVIRONMENT = "10"
+
+
+@pytest.fixture
+def cron(host: Host) -> Host:
+    """The host with Debian's cron, which does not run yet, and the account whose crontab it is."""
+    debs = image.made("cron", "cron", lambda new: image.downloaded(new, "cron", "cron-daemon-common"))
+    inside = Path(f"/proc/{host.leader}/root/root/debs")
+    shutil.copytree(debs, inside, dirs_exist_ok=True)
+    host.shell("dpkg --install --force-depends /root/debs/*.deb && systemctl disable --now cron")
+    host.shell("useradd --create-home --shell /bin/sh --groups daemon cara; install -d -o cara /tmp/cara-elsewhere")
+    host.write(f"{HOME}/poll.sh", "#!/bin/sh\necho polled $1 as $(id -un)\nexit 7\n")
+    host.shell(f"chmod +x {HOME}/poll.sh; install -d -o cara {HOME}/told")
+    return host
+
+
+def test_imported_jobs_do_what_they_did_under_cron(cron: Host) -> None:
+    cron.write("/root/crontab", CRONTAB)
+    cron.run("crontab", "-u", "cara", "/root/crontab")
+    cron.run("systemctl", "start", "cron")
+    by_cron = told(cron)
+    cron.run("systemctl", "stop", "cron")
+    cron.shell(f"rm -rf {HOME}/told && install -d -o cara {HOME}/told")
+
+    cron.shell(f"crontab -u cara -l | {SCHEDULER} import crontab - --user cara > /etc/celery-scheduler/schedules.yaml")
+    assert "no errors" in cron.shell(f"{SCHEDULER} check")
+    cron.run("systemctl", "start", "celery-beat", "celery-worker-as@cara")
+    try:
+        here = told(cron)
+        names = [row["name"] for row in json.loads(cron.shell(f"{SCHEDULER} list --json"))]
+        assert len(names) == len(NUMBERS) + 1
+        until(lambda: all(outcomes(cron, name) == {"succeeded"} for name in names), at_leisure(30), "each succeeded")
+    finally:
+        cron.run("systemctl", "stop", "celery-beat", "celery-worker-as@cara")
+    variables = set(by_cron.pop(ENVIRONMENT).splitlines())
+    assert variables - set(here.pop(ENVIRONMENT).splitlines()) == set(), "each of cron's variables has its value"
+    assert here == by_cron
+
+
+def told(host: Host) -> dict[str, str]:
+    """What each line wrote, once all of them have, which is within a minute and a bit."""
+    listed = f"cd {HOME}/told && find . -type f -size +0 -name '[0-9]*' | wc -l"
+    until(lambda: host.shell(listed) == str(len(NUMBERS)), at_leisure(80), "each job has run")
+    return {str(number): host.shell(f"cat {HOME}/told/{number}") for number in NUMBERS}
+
+
+def outcomes(host: Host, name: str) -> set[str]:
+    """Those of the runs that have ended."""
+    rows = json.loads(host.shell(f"{SCHEDULER} history {name} --json"))
+    return {row["outcome"] for row in rows} - {"queued", "running"}
