@@ -234,7 +234,7 @@ def status(service: Service, json_: bool) -> int:
         say(f"release   {trial[0]} is on trial, {trial[1]} is kept: install again to accept the first")
     say_problems(overview.problems)
     for one in overview.backfills:
-        say(with_command_name(f"backfill  of {progress(*one)}"))
+        say(with_command_name(f"backfill  {progress(*one)}"))
     for news in overview.news:
         say(f"news      {news}")
     return Exit.PROBLEMS if overview.problems else Exit.OK

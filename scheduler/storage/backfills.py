@@ -15,7 +15,7 @@ from scheduler.errors import NotFound
 from scheduler.model import Run
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
-from scheduler.storage.records import loads, record
+from scheduler.storage.records import loads, read_or, record, whole
 
 Only = Literal["missed", "failed", "all"]
 MISSED, FAILED = frozenset({"", "skipped"}), frozenset({"failed", "lost", "stopped"})
@@ -132,4 +132,4 @@ class Backfills:
 def ended(texts: dict[str, str], name: str) -> dict[str, int]:
     """How many runs of a backfill ended, by outcome."""
     begin = f"{name}\n"
-    return {key.removeprefix(begin): int(text) for key, text in texts.items() if key.startswith(begin)}
+    return {key.removeprefix(begin): read_or(0, whole, text) for key, text in texts.items() if key.startswith(begin)}
