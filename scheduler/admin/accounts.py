@@ -41,6 +41,11 @@ class Account:
         """Whether it is a program's, which shows its token with each request and never logs in."""
         return TOKEN_HASH.fullmatch(self.secret) is not None
 
+    @property
+    def mark(self) -> str:
+        """What Redis knows a token by: the start of its hash, which opens nothing."""
+        return self.secret.removeprefix("sha256:")[:16]
+
 
 def read(path: Path) -> dict[str, Account]:
     """The accounts by name, none without a file; raises ConfigurationError with the line for a file that is wrong."""

@@ -6,12 +6,19 @@ from typing import Any
 
 from flask import Response, jsonify, render_template, request
 
+from scheduler.admin.people import given_token
+
 
 def wants_json() -> bool:
-    """Whether the request has ``?format=json`` or an Accept header that prefers JSON to HTML."""
+    """Whether the request has ``?format=json`` or an Accept header that prefers JSON to HTML.
+
+    A program with a token gets JSON unless it asks for HTML.
+    """
     if "format" in request.args:
         return request.args["format"] == "json"
-    return request.accept_mimetypes.best_match(("text/html", "application/json")) == "application/json"
+    html, json = "text/html", "application/json"
+    offers = (json, html) if given_token() else (html, json)
+    return request.accept_mimetypes.best_match(offers, default=offers[0]) == json
 
 
 def page(template: str, status: int = 200, **context: Any) -> Response:

@@ -6,14 +6,17 @@ import hashlib
 import hmac
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
-from flask import current_app, g, session
+from flask import current_app, g, request, session
 
-from scheduler.admin.accounts import OWNER, Account
+from scheduler.admin.accounts import OWNER, TOKEN_START, Account
 from scheduler.admin.roles import ROLES, allows
 from scheduler.admin.service import service
 from scheduler.storage.client import AWAY, REFUSED
+
+KEEP_USED_S = 400 * 86_400  #: seconds for which Redis remembers when a token was used last
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,9 @@ class Person:
 def person() -> Person | None:
     """Who asks; None for a stranger."""
     if "person" not in g:
-        account = of_session()
-        g.person = with_role(account.name, account) if account else None
+        token = given_token()
+        account = of_token(token) if token else of_session()
+        g.person = with_role(f"token {account.name}" if token else account.name, account) if account else None
     found: Person | None = g.person
     return found
 
@@ -55,6 +59,25 @@ def may(endpoint: str) -> bool:
 def is_logged_in() -> bool:
     """Whether somebody is known who asks."""
     return person() is not None
+
+
+def given_token() -> str:
+    """The token of ours that a program sent; empty for a browser, and for what a web server in front adds of its own.
+
+    A request with one is judged by it alone, whatever cookie comes along.
+    """
+    sent = request.authorization
+    token = sent.token or "" if sent is not None and sent.type == "bearer" else ""
+    return token if token.startswith(TOKEN_START) else ""
+
+
+def of_token(token: str) -> Account | None:
+    """The account of this token, and a note in Redis that it was used."""
+    store, account = service().store, service().accounts.of_token(token)
+    if account is not None:
+        with suppress(*AWAY, *REFUSED):
+            store.client.set(store.keys.token_used(account.mark), int(time.time()), ex=KEEP_USED_S)
+    return account
 
 
 def of_session() -> Account | None:

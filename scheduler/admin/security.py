@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, abort, current_app, redirect, request, url_for
@@ -12,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler.admin import accounts
 from scheduler.admin.answers import as_json, wants_json
-from scheduler.admin.people import Person, person
+from scheduler.admin.people import Person, given_token, person
 from scheduler.admin.roles import PUBLIC, allows, needed
 from scheduler.admin.service import service
 from scheduler.command_name import log_of
@@ -70,6 +71,11 @@ class Sessions(SecureCookieSessionInterface):
     def get_cookie_secure(self, app: Flask) -> bool:
         return request.is_secure
 
+    def save_session(self, app: Flask, session: Any, response: Response) -> None:
+        """Send no cookie to a program: its token is all that it needs."""
+        if not given_token():
+            super().save_session(app, session, response)
+
 
 def add_checks(app: Flask) -> None:
     """Add the checks before and the headers after each request."""
@@ -93,8 +99,13 @@ def is_trusted(host: str, trusted: tuple[str, ...]) -> bool:
 
 
 def require_same_site() -> None:
-    """Abort with 403 for a change requested by another site (CSRF); see is_same_site."""
-    if request.method not in SAFE_METHODS and not is_same_site(request):
+    """Abort with 403 for a change requested by another site (CSRF); see is_same_site.
+
+    A site cannot send a token of ours: no browser adds one by itself, and none lets a script add it for another site
+    without asking that site first, which gets no answer here.
+    """
+    is_by_token = given_token() and needed(request.endpoint) != PUBLIC
+    if request.method not in SAFE_METHODS and not is_by_token and not is_same_site(request):
         abort(403, "Nothing was changed: the request came from another site. Open this page directly and repeat it.")
 
 
@@ -136,10 +147,14 @@ def refusal(refused: Person) -> str:
 
 def ask_for_login() -> AnyResponse:
     """The login page, or 401 for a program."""
+    if given_token():
+        refused = as_json({"error": "this token is not known: whoever runs the service can make a new one"}, 401)
+        refused.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+        return refused
     if request.endpoint == METRICS:
         return Response("log in, or send SCHEDULER_METRICS_TOKEN as a bearer token\n", 401, NO_TOKEN)
     if wants_json() or request.endpoint == "runs.task":
-        return as_json({"error": "log in first: POST the field `password` to /login"}, 401)
+        return as_json({"error": "log in first: POST the field `password` to /login, or send a token"}, 401)
     there = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("login.show", next=None if there == "/" else there))
 

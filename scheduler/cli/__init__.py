@@ -60,7 +60,7 @@ MODULES = {
     "imports": ("import",),
     "doctor": ("doctor", "rebuild"),
     "alerts": ("alerts",),
-    "people": ("user",),
+    "people": ("user", "token"),
 }
 
 

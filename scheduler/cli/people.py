@@ -1,4 +1,4 @@
-"""Commands about who may use the page: user add, user list, user remove."""
+"""Commands about who may use the page: people with user, programs with token."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from scheduler.cli.common import Service, with_service
+from scheduler.cli.common import Service, local, with_service
 from scheduler.cli.printing import print_table, say
 from scheduler.command_name import as_root, is_installed
 from scheduler.errors import ConfigurationError, Exit, NotFound, RefusedChange
@@ -123,4 +123,63 @@ def restart_hint() -> str:
     return f" after `{as_root('systemctl restart celery-admin')}`" if is_installed() else ""
 
 
-COMMANDS = (user,)
+@click.group()
+def token() -> None:
+    """Let programs use the page, each with a token and a role.
+
+    A program sends it as the header `Authorization: Bearer TOKEN`.
+    """
+
+
+@token.command("add")
+@click.argument("name")
+@role_option
+@with_service
+def add_token(service: Service, name: str, role: str | None) -> int:
+    """Make a token and print it, once.
+
+    With a name that exists, the token that had it ends.
+    """
+    from scheduler.admin.accounts import Account, hash_token, make_token
+
+    known = accounts_with(service, name)
+    refuse_kind(known, name, is_token=True)
+    role = role or (known[name].role if name in known else ROLES[0])
+    made = make_token()
+    store(service, known | {name: Account(name, role, hash_token(made))})
+    say(f"{name} is {role}{restart_hint()}; the token is shown only now")
+    click.echo(f"token  {made}")
+    return Exit.OK
+
+
+@token.command("list")
+@with_service
+def list_tokens(service: Service) -> int:
+    """List the tokens, their roles and when each was used last."""
+    from scheduler.admin.accounts import read
+
+    tokens = [it for it in read(service.settings.accounts).values() if it.is_token]
+    used = last_used(service, [it.mark for it in tokens])
+    rows = [(it.name, it.role, when) for it, when in zip(tokens, used, strict=True)]
+    print_table(("NAME", "ROLE", "LAST USED"), rows)
+    return Exit.OK
+
+
+def last_used(service: Service, marks: list[str]) -> list[str]:
+    """When each token was used last, in words; raises RedisUnavailable."""
+    its = service.store
+    times = its.client.mget([its.keys.token_used(mark) for mark in marks]) if marks else []
+    return [local(float(seconds)) if seconds else "never" for seconds in times]
+
+
+@token.command("remove")
+@click.argument("name")
+@with_service
+def remove_token(service: Service, name: str) -> int:
+    """Remove a token, which then opens nothing."""
+    drop(service, name, is_token=True)
+    say(f"{name} is removed{restart_hint()}")
+    return Exit.OK
+
+
+COMMANDS = (user, token)

@@ -259,6 +259,10 @@ class Keys:
         """Where a key of ours is kept that was of another kind, at an instant in epoch seconds."""
         return f"{self.prefix}:aside:{at}:{key.removeprefix(self.prefix).removeprefix(':')}"
 
+    def token_used(self, mark: str) -> str:
+        """When a token of the page was used last, in seconds."""
+        return f"{self.prefix}:token_used:{mark}"
+
     def ended_session(self, identity: str) -> str:
         """A session of the page from which its user logged out."""
         return f"{self.prefix}:ended_session:{identity}"
