@@ -57,7 +57,8 @@ def create_app(celery: Celery) -> Flask:
     )
     app.url_map.converters["segment"] = SegmentConverter
     app.extensions["scheduler"] = Service.over(celery)
-    app.jinja_env.globals.update(version=__version__, may=may, person=person)
+    newest_headline = app.extensions["scheduler"].pill.look
+    app.jinja_env.globals.update(version=__version__, may=may, person=person, newest_headline=newest_headline)
     filters.add_filters(app)
     security.add_checks(app)
     errors.add_error_pages(app)

@@ -10,10 +10,12 @@ from werkzeug.exceptions import HTTPException
 
 from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.people import is_logged_in
+from scheduler.admin.pill import AWAY_WORDS
 from scheduler.admin.service import service
 from scheduler.changes import Invalid
 from scheduler.command_name import log_of
 from scheduler.errors import Conflict, NotFound, RedisUnavailable, RefusedChange, SchedulerError
+from scheduler.status.problems.headline import Headline
 from scheduler.storage.client import AWAY, REFUSED, answering
 
 STATUSES: dict[type[SchedulerError], int] = {
@@ -77,4 +79,5 @@ def error_response(status: int, sentence: str) -> Response:
     if wants_json():
         return as_json({"error": sentence}, status)
     title = HTTPStatus(status).phrase
-    return page("error.html", status, title=title, code=status, sentence=sentence, inside=is_logged_in())
+    known = {"headline": Headline(AWAY_WORDS, 1)} if status == 503 else {}  # which asking Redis again would only delay
+    return page("error.html", status, title=title, code=status, sentence=sentence, inside=is_logged_in(), **known)

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Flask
@@ -31,7 +31,7 @@ TONES = {
 def add_filters(app: Flask) -> None:
     """Register the filters and globals that templates use."""
     times = (iso, absolute, relative, length_of, delay, with_seconds, clock_change)
-    for filter_ in (*times, value, pretty, marked, first_line, tone):
+    for filter_ in (*times, brief, value, pretty, marked, sentence, size, first_line, tone):
         app.add_template_filter(filter_)
     app.jinja_env.globals["states"] = STATES
 
@@ -49,6 +49,15 @@ def absolute(instant: Instant, zone: str = "UTC", seconds: bool | None = None) -
     local = aware.astimezone(get_zone(zone))
     year = "" if local.year == datetime.now(local.tzinfo).year else " %Y"
     return local.strftime(f"%a %d %b{year} %H:%M{':%S' if (local.second if seconds is None else seconds) else ''} %Z")
+
+
+def brief(instant: Instant) -> str:
+    """``11:27 UTC``; of another day ``28 Nov``."""
+    aware = moment(instant)
+    if aware is None:
+        return ""
+    now = datetime.now(UTC)
+    return f"{aware:%H:%M} UTC" if aware.astimezone(UTC).date() == now.date() else f"{aware.day} {aware:%b}"
 
 
 def with_seconds(instants: Iterable[Instant]) -> bool:
@@ -110,6 +119,16 @@ def pretty(text: str) -> str:
 def marked(sentence: str) -> Markup:
     """A sentence as HTML, with text in backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(sentence))))  # noqa: S704 - escaped before
+
+
+def sentence(text: str) -> str:
+    """A remedy as a sentence: with a capital letter, unless a command comes first, and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
+
+
+def size(number: int) -> str:
+    """``41.2 MB``."""
+    return f"{number / 1e6:.1f} MB" if number < 1e9 else f"{number / 1e9:.1f} GB"
 
 
 def first_line(text: str, limit: int = 120) -> str:

@@ -1,4 +1,4 @@
-"""Health checks for load balancers, monitoring and the start of the service. They need no login."""
+"""The health of the service for people, and checks for load balancers and monitoring, which need no login."""
 
 from __future__ import annotations
 
@@ -6,16 +6,29 @@ from collections import Counter
 
 from flask import Blueprint, Response
 
-from scheduler.admin.answers import as_json
+from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.people import is_logged_in
 from scheduler.admin.service import service
-from scheduler.status.as_json import problem_json
+from scheduler.status.as_json import health_json, problem_json
+from scheduler.status.health import health
 from scheduler.status.problems import problems
+from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.storage.client import AWAY, REFUSED
 from scheduler.storage.refusals import meaning_and_remedy
 
 pages = Blueprint("health", __name__)
+
+
+@pages.get("/health")
+def show() -> Response:
+    """What needs a person, and each part of the service."""
+    store, settings = service().store, service().settings
+    found = health(Facts(store, settings), service().catalogue.look().by_queue)
+    default_queue = service().celery.conf.task_default_queue
+    if wants_json():
+        return as_json(health_json(found))
+    return page("health.html", health=found, facts=found.facts, headline=found.headline, default_queue=default_queue)
 
 
 @pages.get("/healthz")

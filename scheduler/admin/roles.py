@@ -16,6 +16,7 @@ LOOK = (
     "runs.show",
     "runs.task",
     "audit.index",
+    "health.show",
     "metrics.show",
 )
 OPERATE = (

@@ -38,7 +38,11 @@ class Line:
 def index() -> Response:
     """The list; filters: ``?q=`` (text), ``?state=``, ``?tag=``, ``?page=``."""
     listing = find(service().status, service().catalogue, Search.read(request.args))
-    return as_json(listing.json()) if wants_json() else page("schedules.html", listing=listing)
+    return (
+        as_json(listing.json())
+        if wants_json()
+        else page("schedules.html", listing=listing, headline=listing.overview.headline)
+    )
 
 
 @pages.get("/schedules/<segment:name>")

@@ -8,6 +8,7 @@ from celery import Celery
 from flask import current_app
 
 from scheduler.admin.accounts import Accounts
+from scheduler.admin.pill import Pill
 from scheduler.admin.throttle import Throttle
 from scheduler.changes import Tasks
 from scheduler.registry import file_only, signatures
@@ -35,6 +36,7 @@ class Service:
     dispatcher: Dispatcher
     catalogue: Catalogue
     accounts: Accounts
+    pill: Pill
     throttle: Throttle = field(default_factory=Throttle)
 
     @classmethod
@@ -45,8 +47,8 @@ class Service:
         store, ledger = Store(client, keys), Ledger(client, keys, settings)
         status, dispatcher = Status(store, ledger), Dispatcher(celery, client, keys, settings)
         tasks, theirs = signatures(celery), file_only(celery)
-        accounts = Accounts(settings.accounts, settings.admin_password_hash)
-        return cls(celery, settings, tasks, theirs, store, ledger, status, dispatcher, Catalogue(store), accounts)
+        parts = Catalogue(store), Accounts(settings.accounts, settings.admin_password_hash), Pill(store, settings)
+        return cls(celery, settings, tasks, theirs, store, ledger, status, dispatcher, *parts)
 
 
 def service() -> Service:

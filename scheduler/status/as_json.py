@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scheduler.model import Run
+from scheduler.status.health import Health
 from scheduler.status.minutes import Minute
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.read_model import Detail, Overview, Row
 from scheduler.storage.backfills import Backfill
 from scheduler.storage.instants import from_seconds
+from scheduler.storage.lock import Holder
 from scheduler.storage.output import Output
+from scheduler.storage.workers import Worker
 
 
 def iso(instant: datetime | float | None) -> str | None:
@@ -62,12 +65,39 @@ def problem_json(problem: ServiceProblem) -> dict[str, Any]:
     return asdict(problem) | {"since": iso(problem.since)}
 
 
+def health_json(health: Health) -> dict[str, Any]:
+    """The health of the service as JSON; durations in seconds, sizes in bytes."""
+    facts = health.facts
+    return {
+        "headline": health.headline.words,
+        "problems": [problem_json(problem) for problem, _ in health.problems],
+        "unknown": [problem_json(problem) for problem in health.unknown],
+        "news": list(health.news),
+        "beat": leader_json(facts.leader) | {"lease_age": health.lease_age_s} if facts.leader else None,
+        "standbys": [{"name": it, "same_file": it not in facts.standbys_with_other_file} for it in facts.standbys],
+        "workers": [worker_json(worker, facts.now) for worker in facts.workers],
+        "queues": [asdict(queue) | {"since": iso(queue.since)} for queue in health.queues],
+        "redis": asdict(health.redis),
+        "file": facts.file,
+    }
+
+
+def worker_json(worker: Worker, now: float) -> dict[str, Any]:
+    """A worker as JSON."""
+    shown = ("name", "slots", "busy", "version")
+    body = {key: getattr(worker, key) for key in shown} | {"queues": list(worker.queues)}
+    return body | {"seen": iso(worker.seen), "silent": worker.is_silent(now)}
+
+
+def leader_json(leader: Holder) -> dict[str, Any]:
+    """The leader as JSON."""
+    return {"name": leader.name, "lease_ends_in": leader.remaining, "since": iso(leader.since)}
+
+
 def overview_json(overview: Overview) -> dict[str, Any]:
     """The whole service as JSON."""
-    leader = overview.leader
-    leads = leader and {"name": leader.name, "lease_ends_in": leader.remaining, "since": iso(leader.since)}
     return {
-        "leader": leads,
+        "leader": leader_json(overview.leader) if overview.leader else None,
         "standbys": list(overview.standbys),
         "file": overview.file,
         "problems": [problem_json(problem) for problem in overview.problems],

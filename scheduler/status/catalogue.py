@@ -37,6 +37,7 @@ class Kept:
     is_quarantined: bool = False
     paused_until: float = 0.0  #: epoch seconds; FOREVER until a person resumes it
     is_enabled: bool = True
+    queue: str = ""  #: that it names; empty for its task's own
 
     def is_off(self, now: float) -> bool:
         """Whether a person paused it, or switched it off, at ``now`` in epoch seconds."""
@@ -69,6 +70,14 @@ class View:
     def tags(self) -> Counter[str]:
         """How many schedules have each tag."""
         return Counter(tag for its in self.kept.values() for tag in its.tags)
+
+    @cached_property
+    def by_queue(self) -> dict[str, list[str]]:
+        """The names of the schedules by the queue that they name, sorted; under an empty text those that name none."""
+        users: dict[str, list[str]] = {}
+        for name in self.names:
+            users.setdefault(self.kept[name].queue, []).append(name)
+        return users
 
     def matching(self, text: str, tag: str) -> Sequence[str]:
         """The names of those that have the tag, and the text in their name, task, description or tags."""
@@ -158,7 +167,15 @@ def read(name: str, stored: dict[str, Any], known_tags: dict[tuple[str, ...], tu
         bool(stored["error"]),
         0.0 if pause is None else FOREVER if pause.until is None else pause.until,
         bool(fields.get("enabled", True)),
+        queue_of(fields),
     )
+
+
+def queue_of(fields: dict[str, Any]) -> str:
+    """The queue that a schedule names, in its own field or, as RedBeat has it, among its options."""
+    options = fields.get("options")
+    queue = fields.get("queue") or (options.get("queue") if isinstance(options, dict) else None)
+    return intern(queue) if isinstance(queue, str) else ""
 
 
 def searched(name: str, fields: dict[str, Any], tags: Iterable[str]) -> str:

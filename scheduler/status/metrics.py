@@ -13,7 +13,6 @@ from scheduler.model.reasons import Reason
 from scheduler.settings import Settings
 from scheduler.status import problems
 from scheduler.status.problems.facts import Facts
-from scheduler.status.unstarted import PRIORITY
 from scheduler.storage.client import AWAY, REFUSED
 from scheduler.storage.counters import Counters, counters
 from scheduler.storage.store import Store
@@ -124,14 +123,10 @@ def workers(facts: Facts) -> Iterator[Metric]:
 
 def queues(facts: Facts) -> Iterator[Metric]:
     """Runs that wait for a worker, by queue; priorities count as one queue."""
-    waiting, since = Counter[str](), dict[str, float]()
-    for key, first, number in facts.queues:
-        queue = key.partition(PRIORITY)[0]
-        waiting[queue] += number
-        since[queue] = min(first, since.get(queue, first))
-    shown = dict(waiting.most_common(MAX_QUEUES))
-    ages = {queue: max(0.0, facts.now - since[queue]) for queue in shown}
-    yield by_label("queue_waiting_runs", "Runs that no worker took yet.", "queue", dict(shown))
+    found = facts.waiting_by_queue
+    shown: dict[str, float] = dict(Counter({name: it.waiting for name, it in found.items()}).most_common(MAX_QUEUES))
+    ages = {queue: max(0.0, facts.now - found[queue].since) for queue in shown}
+    yield by_label("queue_waiting_runs", "Runs that no worker took yet.", "queue", shown)
     yield by_label("queue_oldest_run_age_seconds", "How long the oldest of them waits.", "queue", ages)
 
 

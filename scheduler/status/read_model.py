@@ -16,6 +16,7 @@ from scheduler.sending.upcoming import left_out
 from scheduler.status import problems
 from scheduler.status.minutes import Minute, minutes
 from scheduler.status.problems.facts import Facts
+from scheduler.status.problems.headline import NO_PROBLEMS, Headline, headline
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.storage import entries, lock
 from scheduler.storage.backfills import Backfill, Backfills
@@ -113,6 +114,7 @@ class Overview:
     groups: tuple[Group, ...] = ()
     #: those that are not done, each with the numbers of its runs that ended, by outcome
     backfills: tuple[tuple[Backfill, dict[str, int]], ...] = ()
+    headline: Headline = NO_PROBLEMS
 
     @property
     def problems(self) -> tuple[ServiceProblem, ...]:
@@ -136,10 +138,10 @@ class Status:
         """The service and these schedules (default: all), each with its newest ledger row."""
         rows, total = self.rows(names), self.store.client.zcard(self.store.keys.schedule)
         facts = Facts(self.store, self.ledger.settings)
-        found, news = problems.look(facts), self.store.news()
-        return Overview(
-            rows, total, facts.leader, facts.standbys, facts.file, found, news, facts.groups, self.backfills()
-        )
+        kinds, news = problems.with_kinds(facts), self.store.news()
+        found, summary = tuple(problem for _, problem in kinds), headline(facts, kinds)
+        service = facts.leader, facts.standbys, facts.file
+        return Overview(rows, total, *service, found, news, facts.groups, self.backfills(), summary)
 
     def backfills(self) -> tuple[tuple[Backfill, dict[str, int]], ...]:
         """The backfills that are not done, each with the numbers of its runs that ended."""

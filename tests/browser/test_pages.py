@@ -89,14 +89,14 @@ def test_run_now_leads_to_the_run_and_follows_it(open_page: Open, service: Servi
     page = open_page("/schedules/count", java_script_enabled=javascript)
     page.get_by_role("button", name="Run now").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Manual run, ")
-    expect(page.locator(".chip")).to_have_text("queued")
+    expect(page.locator("main .chip")).to_have_text("queued")
     [sent] = service.ledger.runs("count")
     assert service.ledger.claim(sent, "worker@host:1", "token") == "claimed"
     meta = {"current": 3, "total": 12, "message": "Copied 3 of 12"}
     service.celery.backend.store_result(sent.task_id, meta, "PROGRESS")
     expect(page.get_by_role("progressbar", name="Copied 3 of 12")).to_be_visible()
     service.ledger.close(sent.id, "succeeded", token="token", result='{"counted": 12}')
-    expect(page.locator(".chip")).to_have_text("succeeded")
+    expect(page.locator("main .chip")).to_have_text("succeeded")
     expect(page.get_by_text('"counted": 12')).to_be_visible()
 
 
@@ -187,6 +187,7 @@ def every_page(service: Service) -> list[str]:
         "/schedules/nightly/edit",
         "/schedules/new",
         "/audit",
+        "/health",
         "/nothing",
     ]
 
@@ -210,7 +211,8 @@ def test_the_keyboard_is_enough(open_page: Open, nightly: Entry) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     expect(page.get_by_role("link", name="Skip to content")).to_be_in_viewport()
-    for name in ("Scheduler", "Schedules", "Audit", "Log out", "Schedules", "Run now"):
+    top = ("Scheduler", "Schedules", "Health", "Audit", re.compile("^Service: "), "Log out")
+    for name in (*top, "Schedules", "Run now"):
         page.keyboard.press("Tab")
         expect(focused(page)).to_have_text(name)
     outline = focused(page).evaluate("element => getComputedStyle(element).outlineStyle")

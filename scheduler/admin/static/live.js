@@ -80,4 +80,4 @@ async function keepRefreshing() {
 
 tick();
 setInterval(tick, 1000);
-if (document.querySelector("[data-live]")) setTimeout(keepRefreshing, interval());
+if (document.querySelector("main [data-live]")) setTimeout(keepRefreshing, interval());

@@ -11,7 +11,7 @@ import redis
 
 from scheduler.command_name import start_command
 from scheduler.settings import Settings
-from scheduler.status.unstarted import AllUnstarted, unstarted
+from scheduler.status.unstarted import PRIORITY, AllUnstarted, unstarted
 from scheduler.storage import groups, health, lock
 from scheduler.storage.alerts import SinkState, sink_states
 from scheduler.storage.client import Client, refusal_of_writes
@@ -74,6 +74,15 @@ class Facts:
         return tuple(self.client.zrangebyscore(self.keys.standbys, self.now - STANDBY_S, "+inf"))
 
     @cached_property
+    def standbys_with_other_file(self) -> frozenset[str]:
+        """The standbys whose schedule file differs from the one that the leader read last."""
+        if not self.standbys or "digest" not in self.file:
+            return frozenset()
+        digests = self.client.hmget(self.keys.standby_files, self.standbys)
+        same = (None, self.file["digest"])
+        return frozenset(name for name, digest in zip(self.standbys, digests, strict=True) if digest not in same)
+
+    @cached_property
     def file(self) -> dict[str, str]:
         """What became of the schedule file; see ``Store.file_facts``."""
         return self.store.file_facts()
@@ -132,6 +141,16 @@ class Facts:
             for key, first, waiting in zip(keys, answers[::2], answers[1::2], strict=True)
             if isinstance(first, list) and first and isinstance(waiting, int)
         )
+
+    @property
+    def waiting_by_queue(self) -> dict[str, Queue]:
+        """The same by name: the priorities of a queue count as one."""
+        merged: dict[str, Queue] = {}
+        for key, since, waiting in self.queues:
+            name = key.partition(PRIORITY)[0]
+            before = merged.get(name, Queue(name, since, 0))
+            merged[name] = Queue(name, min(since, before.since), waiting + before.waiting)
+        return merged
 
     @cached_property
     def sinks(self) -> dict[str, SinkState]:

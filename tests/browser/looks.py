@@ -1,0 +1,24 @@
+"""What holds for every page at every size: it fits, and axe finds nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+both_widths = pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+both_schemes = pytest.mark.parametrize("scheme", ["light", "dark"])
+
+
+def must_look_right(page: Page, name: str, size: dict[str, int], scheme: str) -> None:
+    """Nothing scrolls sideways, and axe finds nothing. With SCREENSHOT=directory it keeps a picture."""
+    if (directory := Path(os.environ.get("SCREENSHOT", ""))).is_dir() and directory.name:
+        page.screenshot(path=directory / f"{name}-{size['width']}-{scheme}.png", full_page=True)
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide == 0, f"{name} is {wide} px too wide"
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
