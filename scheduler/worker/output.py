@@ -30,6 +30,7 @@ from scheduler.worker import output_lines, streams
 FIRST_PAUSE_S = 0.05  #: from the first byte until it is sent
 PAUSE_S = 0.2  #: between two steps
 AWAY_PAUSE_S = 1.0  #: until the next attempt while Redis is away
+MAX_PIECES, MAX_PIECES_BYTES = 256, 65_536  #: that wait to be laid out
 MAX_UNSENT = 8  #: ended attempts whose output waits for Redis; the oldest is dropped
 
 
@@ -56,6 +57,8 @@ class Recording:
         self.sent = 0  #: bytes of the output that Redis has
         self.unmasked = b""  #: the end of what was written, as long as it may be the beginning of a secret
         self.at_line_start = True
+        self.pieces: list[bytes] = []  #: what was written last; `print` writes each line in two, and each must be quick
+        self.pieces_bytes = 0
         # Reentrant, because a signal handler of the body may print while the body prints.
         self.lock, self.sending = threading.RLock(), threading.Lock()
 
@@ -73,7 +76,7 @@ class Recording:
 
         Returns the same, or what may be shown of it by now if the body knows secrets.
         """
-        return self.add(data, is_printed=True)
+        return self.add(data)
 
     def write_record(self, record: logging.LogRecord) -> None:
         """Take a log record, on a line of its own, and hide its secrets from its handlers.
@@ -85,23 +88,33 @@ class Recording:
             record.exc_text = self.filled.hide(LOG_LINE.formatException(record.exc_info)) if record.exc_info else None
         line = LOG_LINE.format(record) + "\n"
         text = line if self.at_line_start else "\n" + line
-        self.add(text.encode("utf-8", "backslashreplace"), is_printed=False)
+        with self.lock:
+            self.fold()
+            self.add(text.encode("utf-8", "backslashreplace"))
+            self.fold(is_printed=False)
 
-    def add(self, data: bytes, *, is_printed: bool) -> bytes:
-        if data:
-            with self.lock:
-                self.at_line_start = data.endswith(b"\n")
-                if self.filled.values:
-                    data, self.unmasked = self.filled.hide_bytes(self.unmasked + data)
-                self.keep(data, is_printed=is_printed)
+    def add(self, data: bytes) -> bytes:
+        if not data:
+            return data
+        with self.lock:
+            self.at_line_start = data[-1:] == b"\n"
+            if self.filled.values:
+                data, self.unmasked = self.filled.hide_bytes(self.unmasked + data)
+            self.pieces.append(data)
+            self.pieces_bytes += len(data)
+            if len(self.pieces) >= MAX_PIECES or self.pieces_bytes >= MAX_PIECES_BYTES:
+                self.fold()
+        if not self.is_waiting:
+            self.wait()
         return data
 
-    def keep(self, data: bytes, *, is_printed: bool) -> None:
+    def fold(self, *, is_printed: bool = True) -> None:
+        """Lay out what was written since the last call."""
+        data = b"".join(self.pieces)
+        self.pieces, self.pieces_bytes = [], 0
         self.kept.add(data)
         if is_printed and self.is_logged:
             self.lines.add(data)
-        if not self.is_waiting:
-            self.wait()
 
     def wait(self) -> None:
         """Be sent in the next step."""
@@ -113,7 +126,8 @@ class Recording:
         self.has_ended = True
         if self.unmasked:
             with self.lock:
-                self.keep(self.filled.hide_bytes(self.unmasked, is_end=True)[0], is_printed=True)
+                self.pieces.append(self.filled.hide_bytes(self.unmasked, is_end=True)[0])
+                self.is_waiting = True
         if self.is_waiting or self.sending.locked():
             self.sender.send(self)
 
@@ -122,6 +136,7 @@ class Recording:
         with self.sending:
             with self.lock:
                 self.is_waiting = False
+                self.fold()
                 pieces, written = self.kept.since(self.sent), self.kept.written
                 lines = self.lines.take(everything=self.has_ended) if self.is_logged else []
                 # More than one step may log is waiting for the next step.

@@ -5,6 +5,7 @@ What a program or a library writes to the descriptors 1 and 2 themselves does no
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -68,18 +69,26 @@ class Stream:
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
+        self.is_file = isinstance(stream, io.IOBase)  # and not Celery's, whose `write` makes a log record
 
     def write(self, data: Any) -> Any:
         """Record the text or bytes, and write them to where they went before."""
         recording = current()
         if recording is None or not isinstance(data, (str, bytes, bytearray, memoryview)):
             return self.stream.write(data)
+        size = len(data)
         raw = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else bytes(data)
         shown = recording.write(raw)
-        if not recording.is_logged:
+        if recording.is_logged:
+            return size
+        if shown is not raw:
+            data = shown.decode("utf-8", "backslashreplace") if isinstance(data, str) else shown
+        if self.is_file:
+            self.stream.write(data)
+        else:
             with RECORDED:
-                self.stream.write(data if shown is raw else as_kind_of(data, shown))
-        return len(data)
+                self.stream.write(data)
+        return size
 
     def writelines(self, lines: Iterable[Any]) -> None:
         for line in lines:
@@ -95,11 +104,6 @@ class Stream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
-
-
-def as_kind_of(data: object, shown: bytes) -> str | bytes:
-    """These bytes, as text if the data is text."""
-    return shown.decode("utf-8", "backslashreplace") if isinstance(data, str) else shown
 
 
 def install() -> None:
