@@ -37,6 +37,8 @@ POINTS = (
     "lost_runs.after_settle",
     "lost_messages.before_settle",
     "lost_messages.after_settle",
+    "followers.before_commit",
+    "followers.after_commit",
     "outbox.before_publish",
     "outbox.after_publish",
     "outbox.after_take_out",

@@ -22,6 +22,7 @@ from scheduler.beat.zone_rules import ZoneRules
 from scheduler.errors import Conflict
 from scheduler.process import notify
 from scheduler.sending.dispatch import Dispatcher, OlderData
+from scheduler.sending.followers import Followers
 from scheduler.storage import groups
 from scheduler.storage.client import take_a_write
 from scheduler.storage.instants import from_seconds
@@ -46,6 +47,7 @@ class Leading:
         keep = self.zone_rules.keep
         self.sender = Sender(dispatcher, roster, context.lease, self.losses, takeover.leaderless, keep)
         self.backfills = BackfillSender(dispatcher, context.store, context.lease, self.losses)
+        self.followers = Followers(dispatcher, context.store)
         self.outbox = Outbox(app, client, keys)
         elsewhere = self.outbox.broker if settings.has_outbox else None
         ledger = Ledger(client, keys, settings)
@@ -147,6 +149,8 @@ class Leading:
         """Send what is due; False when time is up and more may be due."""
         ends, more = time.monotonic() + MAX_SENDING_S, True
         while more and time.monotonic() < ends:
+            memory = self.losses.memory
+            memory.commits += self.followers.send(self.context.lease.token, memory.commits)
             more = self.sender.send(self.clock.still_ahead)
             self.deliver()
         return not more

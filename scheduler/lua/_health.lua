@@ -154,6 +154,7 @@ end
 
 -- Take the end of a run into the counters and its schedule's health; call it after the row is written.
 local function note_end(prefix, ledger, id, run)
+  if run.followers then follow(prefix, ledger, id, run) end
   note_backfilled(prefix, ledger, run)
   if run.was and run.was ~= 'skipped' then
     -- It was counted when it ended before: only all rows together say what is true now.

@@ -57,6 +57,7 @@ local function changed_key(prefix) return prefix .. ':changed' end
 local function schedule_key(prefix) return prefix .. ':schedule' end
 local function audit_key(prefix) return prefix .. ':audit' end
 local function paused_key(prefix) return prefix .. ':paused' end
+local function followers_key(prefix) return prefix .. ':followers' end
 local function file_key(prefix) return prefix .. ':file' end
 local function group_key(prefix, group) return prefix .. ':group:' .. group end
 local function group_queue_key(prefix, group) return prefix .. ':group_queue:' .. group end

@@ -31,6 +31,7 @@ if is_open then
 else
   redis.pcall('ZREM', went_wrong_key(prefix), id)
   recount(prefix, ledger)
+  if run.followers then follow(prefix, ledger, id, run) end
   note_ping(prefix, name_of(prefix, ledger), id, run, PING_ENDS[run.outcome])
 end
 note_expired(prefix, ledger, run)

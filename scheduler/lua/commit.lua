@@ -199,15 +199,15 @@ local function end_pause(key, name, definition)
   note_revised(limits.prefix, {name})
 end
 
--- Whether the entry is as beat read it when it decided. A manual run has no part in what beat decides: only edits matter to it.
-local function is_as_read(entry, stored, manual)
+-- Whether the entry is as beat read it when it decided. A manual run, and one that follows another, have no part in what beat decides: only edits matter.
+local function is_as_read(entry, stored, is_apart)
   local revision, due, definition, seen = stored[1], stored[2], stored[3], stored[4]
   if not definition or (revision or '0') ~= entry.revision then return false end
-  return manual or ((due or '') == entry.due_before and redis.sha1hex(definition) == seen)
+  return is_apart or ((due or '') == entry.due_before and redis.sha1hex(definition) == seen)
 end
 
 -- Write the skips, send the runs and advance one entry; returns what became of each run, and how many were sent.
-local function carry_out(key, ledger, entry, count, manual)
+local function carry_out(key, ledger, entry, count, is_apart, manual)
   local unusual = entry.unusual
   for _, skip in ipairs(unusual and unusual.skips or {}) do
     local is_new = record_skip(limits, entry.name, skip.id, skip.due, skip.last, tonumber(skip.times), skip.reason, skip.detail)
@@ -220,7 +220,7 @@ local function carry_out(key, ledger, entry, count, manual)
     answers[number] = send(entry.name, ledger, entry.overlap, manual, run)
     if answers[number] == 'sent' or answers[number] == 'waiting' then sent = sent + 1 end
   end
-  if not manual then
+  if not is_apart then
     tally('due', #entry.runs)
     local due, score = entry.due_after, entry.score
     -- A run that would have been the last of `max_runs` was not sent, so the schedule goes on.
@@ -247,11 +247,12 @@ while at <= #ARGV do
   entry, at = entry_at(at)
   number = number + 1
   local key, ledger, manual = limits.prefix .. entry.name, ledger_key(limits.prefix, entry.name), entry.due_after == 'keep'
+  local is_apart = manual or entry.due_after == 'apart'
   local stored = redis.call('HMGET', key, 'revision', 'due', 'definition', 'seen', 'count')
-  if not is_as_read(entry, stored, manual) then
+  if not is_as_read(entry, stored, is_apart) then
     answer[#answer + 1] = {number, 'changed'}
   else
-    local ok, answers, sent = pcall(carry_out, key, ledger, entry, tonumber(stored[5]) or 0, manual)
+    local ok, answers, sent = pcall(carry_out, key, ledger, entry, tonumber(stored[5]) or 0, is_apart, manual)
     if not ok then
       -- Another program damaged this ledger. If the step ended here, the runs of other entries would be in their ledgers and never pushed.
       local fault = type(answers) == 'table' and answers.err or tostring(answers)

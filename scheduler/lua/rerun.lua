@@ -24,6 +24,7 @@ redis.pcall('HDEL', stops_key(prefix), id)
 redis.call('ZREM', leases_key(prefix), id)
 local again = cjson.decode(ARGV[10])
 again.was, again.attempt, again.manual, again.by = run.outcome, run.attempt, run.manual, ARGV[9]
+again.parent, again.children = run.parent, run.children -- what followed it already does not follow it again
 because(again, 'retried', ARGV[8])
 local message = {id = id, queue = ARGV[4], payload = ARGV[5], deadline = ARGV[6], group = again.group}
 if again.group and must_wait(prefix, again.group) then

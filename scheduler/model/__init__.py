@@ -6,8 +6,17 @@ from scheduler.model.entry import Declared, Entry, Overlaid, Pause, SkipNext, re
 from scheduler.model.fields import NAME_PATTERN, NO_CONTROLS, NOTHING, TIMING_KINDS
 from scheduler.model.problem import Position, Problem
 from scheduler.model.reasons import Reason
-from scheduler.model.run import Outcome, Run, read_run_id, run_id
-from scheduler.model.schedule import KEEP_RESULT, KILL_AFTER, TIMING_FIELDS, Group, Policies, Schedule, ScheduleFile
+from scheduler.model.run import Outcome, Run, instant_of, read_run_id, run_id
+from scheduler.model.schedule import (
+    KEEP_RESULT,
+    KILL_AFTER,
+    TIMING_FIELDS,
+    Group,
+    Policies,
+    Schedule,
+    ScheduleFile,
+    Then,
+)
 
 __all__ = [
     "KEEP_RESULT",
@@ -31,6 +40,8 @@ __all__ = [
     "Schedule",
     "ScheduleFile",
     "SkipNext",
+    "Then",
+    "instant_of",
     "read_instant",
     "read_run_id",
     "run_id",

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     ELSEWHERE = "elsewhere", "skipped", "another beat sent it", "sending/decide.py"
     NO_QUEUE = "no queue", "skipped", "its queue is not a list in Redis", "lua/commit.lua"
     REMOVED = "removed", "skipped", "the schedule was removed while this run waited", "lua/apply.lua"
+    NOT_STARTED = "not started", "skipped", "the schedule that follows could not be started", "sending/followers.py"
     EXPIRED = (
         "expired",
         "skipped",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+BEFORE_INSTANT = re.compile(r"^(manual-|then-[0-9a-f]{8}-)+")  #: what an identity has between the name and the instant
 Outcome = Literal["queued", "running", "succeeded", "failed", "stopped", "lost", "skipped", "unreadable"]
 
 
@@ -45,6 +47,9 @@ class Run:
     slow_after: float = 0.0  #: seconds after which it counts as slow; 0 for never
     group: str = ""  #: in which it has a place, or waits for one
     pause_after: int = 0  #: failures in a row after which its schedule is paused; 0 for never
+    parent: str = ""  #: the run that it follows, by `then`
+    followers: str = ""  #: what is to follow it, see ``_followers.lua``
+    children: str = ""  #: the runs that follow it, separated by spaces
     references: str = ""  #: digest of the references that the schedule file declared in its arguments
 
     @property
@@ -54,8 +59,9 @@ class Run:
 
     @property
     def lateness(self) -> float | None:
-        """Seconds from the due instant to the start of the body."""
-        return self.started - self.due if self.started else None
+        """Seconds from the due instant to the start of the body; of a run that follows another, from its sending."""
+        since = self.sent if self.parent else self.due  # what follows another run could not start before that ended
+        return self.started - since if self.started else None
 
     @property
     def duration(self) -> float | None:
@@ -71,5 +77,9 @@ def run_id(name: str, due: datetime, *, manual: bool = False) -> str:
 
 def read_run_id(identity: str) -> tuple[str, float]:
     """The schedule and due instant (epoch seconds) of a run's identity."""
-    name, _, instant = identity.rpartition("@")
-    return name, datetime.fromisoformat(instant.removeprefix("manual-")).timestamp()
+    return identity.rpartition("@")[0], datetime.fromisoformat(instant_of(identity)).timestamp()
+
+
+def instant_of(identity: str) -> str:
+    """The instant in a run's identity, as text: of one that follows another, the due instant of the first."""
+    return BEFORE_INSTANT.sub("", identity.rpartition("@")[2])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from scheduler.model.accounts import Account, queue_of
 from scheduler.model.alerts import Address, Alerts, ScheduleAlerts
@@ -23,6 +23,7 @@ from scheduler.model.fields import (
     QueueName,
     ShortText,
     Text,
+    read_patterns,
 )
 from scheduler.model.retry import BACKOFF, Failure, RetryBackoff, RetryDelay, Retrying
 from scheduler.model.what_runs import (
@@ -39,6 +40,8 @@ from scheduler.model.what_runs import (
 
 KEEP_RESULT = timedelta(hours=1)
 KILL_AFTER = timedelta(seconds=15)
+ONE_NAME: dict[str, Any] = {"type": "string", "pattern": NAME_PATTERN}
+SEVERAL_NAMES: dict[str, Any] = {"type": "array", "items": ONE_NAME, "maxItems": 20}
 
 
 class Noun(BaseModel):
@@ -146,6 +149,31 @@ class Policies(Noun):
         return Retrying(self.retry_delay.total_seconds(), backoff, self.retry_jitter, self.retry_for)
 
 
+Names = Annotated[
+    tuple[Annotated[str, Field(pattern=NAME_PATTERN)], ...],
+    Field(max_length=20),
+    BeforeValidator(read_patterns),
+    WithJsonSchema({"anyOf": [ONE_NAME, SEVERAL_NAMES]}),
+]
+
+
+class Then(Noun):
+    """Schedules that start when a run has ended."""
+
+    success: Names = Field((), description="Start when the run succeeded.", examples=[["load"]])
+    failure: Names = Field((), description="Start when the run failed or was lost.", examples=[["tell-me"]])
+    always: Names = Field((), description="Start in each case, also if the run was stopped.", examples=[["clean-up"]])
+
+    def words(self) -> str:
+        """As ``_followers.lua`` reads it: ``success:load always:clean-up``."""
+        return " ".join(f"{when}:{name}" for when in type(self).model_fields for name in getattr(self, when))
+
+
+def read_then(value: object) -> object:
+    """Read a name or a list of names as those that follow a success."""
+    return {"success": value} if isinstance(value, (str, list, tuple)) else value
+
+
 class Schedule(Policies):
     """One schedule: exactly one of task, command, shell and http, and one of cron, every, at, rrule and solar."""
 
@@ -251,7 +279,17 @@ class Schedule(Policies):
         "itself on success, `/fail`.",
         examples=["https://hc-ping.com/${PING_KEY}/nightly"],
     )
-    enabled: bool = Field(True, strict=True, description="`false` keeps the schedule but never sends it.")
+    then: Annotated[Then | None, BeforeValidator(read_then)] = Field(
+        None,
+        description="Schedules whose runs start when a run of this one has ended: a name, a list of names, or a "
+        "mapping with `success`, `failure` and `always`. Each run is followed once, whatever dies.",
+        examples=["load", {"success": ["load"], "failure": ["tell-me"]}],
+    )
+    enabled: bool = Field(
+        True,
+        strict=True,
+        description="`false`: its timing sends nothing; *run now* and the `then` of another schedule still start it.",
+    )
     renamed_from: Annotated[str, StringConstraints(strip_whitespace=False, pattern=NAME_PATTERN)] | None = Field(
         None, description="Former name of the schedule: its history moves over."
     )

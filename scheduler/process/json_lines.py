@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from celery import current_task
 
-from scheduler.model import read_run_id
+from scheduler.model import instant_of, read_run_id
 from scheduler.sending.headers import run_of
 
 
@@ -24,7 +24,7 @@ def subject_of(record: logging.LogRecord) -> dict[str, str]:
         "event": str(getattr(record, "event", "")),
         "schedule": str(given.get("schedule") or (read_run_id(run)[0] if run else "")),
         "run": run,
-        "due": run.rpartition("@")[2].removeprefix("manual-"),
+        "due": instant_of(run),
     }
     return {name: text for name, text in named.items() if text}
 

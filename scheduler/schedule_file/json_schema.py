@@ -13,13 +13,25 @@ from typing import Any
 from pydantic import BaseModel
 
 from scheduler import timing
-from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Group, Policies, Schedule, ScheduleFile
+from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Group, Policies, Schedule, ScheduleFile, Then
 from scheduler.model.alerts import Alerts, Email, ScheduleAlerts, Sink, Webhook
+from scheduler.model.schedule import ONE_NAME, SEVERAL_NAMES
 from scheduler.model.what_runs import KINDS, Http
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 TITLE = "Schedules of Celery Beat"
-NOUNS: tuple[type[BaseModel], ...] = (Policies, Schedule, Group, ScheduleAlerts, Alerts, Sink, Email, Webhook, Http)
+NOUNS: tuple[type[BaseModel], ...] = (
+    Policies,
+    Schedule,
+    Group,
+    Then,
+    ScheduleAlerts,
+    Alerts,
+    Sink,
+    Email,
+    Webhook,
+    Http,
+)
 
 
 def schema() -> dict[str, Any]:
@@ -27,6 +39,8 @@ def schema() -> dict[str, Any]:
     raw = ScheduleFile.model_json_schema(ref_template="#/definitions/{model}")
     definitions = {noun.__name__: _object(raw["$defs"][noun.__name__], noun) for noun in NOUNS}
     one_each(definitions["Schedule"])
+    then = definitions["Schedule"]["properties"]["then"]
+    then["anyOf"] = [ONE_NAME, SEVERAL_NAMES, *then.pop("allOf")]
     top = _object(raw, ScheduleFile)
     names(top["properties"]["schedules"])
     rest = {key: value for key, value in top.items() if key not in ("$defs", "title")}

@@ -43,6 +43,7 @@ def tables() -> str:
         "In `http:`": made["definitions"]["Http"]["properties"],
         "In a schedule: the rest": own,
         "In a schedule, and in `defaults:`": policies,
+        "In `then:`": made["definitions"]["Then"]["properties"],
         "In a group of `groups:`": made["definitions"]["Group"]["properties"],
         "In `alerts:` of a schedule": made["definitions"]["ScheduleAlerts"]["properties"],
         "In `alerts:` at the top of the file": made["definitions"]["Alerts"]["properties"],
@@ -71,7 +72,7 @@ def kind(value: Mapping[str, Any]) -> str:
         return "duration"
     if "minimum" in value and "maximum" in value:
         return f"{value['minimum']} to {value['maximum']}"
-    return "mapping" if "allOf" in value else KINDS[value["type"]] if "type" in value else "any JSON"
+    return "mapping" if "allOf" in value or "$ref" in value else KINDS[value["type"]] if "type" in value else "any JSON"
 
 
 def default(key: str, value: Mapping[str, Any]) -> str:

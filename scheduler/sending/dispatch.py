@@ -151,7 +151,7 @@ class Dispatcher:
             job = entries.with_arguments(entries.job(entry), arguments)
             if arguments:  # a template has those of the schedule
                 return job, message.build(self.app, job, identity, None)
-            return job, self._message(entry, job, identity, None, now)
+            return job, self.message(entry, job, identity, None, now)
         except (DamagedEntry, CannotCompose) as error:
             raise RefusedChange(f"schedule '{entry.name}' cannot be sent: {error}") from error
 
@@ -198,7 +198,7 @@ class Dispatcher:
         for instant in due.decision.runs:
             identity = run_id(due.entry.name, instant)
             expires = expiry(due.job, instant, due.decision.due, at)
-            sent = self._message(due.entry, due.job, identity, expires, at)
+            sent = self.message(due.entry, due.job, identity, expires, at)
             ends = 0.0 if expires is None else to_seconds(expires)
             record = opened(due.job, sent, to_seconds(instant), now, expires=ends)
             deadline = ends or now + NO_EXPIRY.total_seconds()
@@ -210,7 +210,8 @@ class Dispatcher:
         """Whether Celery shall publish a ``task-sent`` event with each message."""
         return bool(self.app.conf.task_send_sent_event)
 
-    def _message(self, entry: Entry, job: Job, identity: str, expires: datetime | None, now: datetime) -> Message:
+    def message(self, entry: Entry, job: Job, identity: str, expires: datetime | None, now: datetime) -> Message:
+        """The message of one run, from the entry's template; raises CannotCompose."""
         key = (entry.name, entry.revision, expires is not None)
         if self.outbox:
             if not message.has_signal_receivers():  # they would see a message that is never published
@@ -277,11 +278,19 @@ def skip_words(name: str, skip: Skip) -> Words:
 
 
 def opened(
-    job: Job, sent: Message, due: float, now: float, by: str = "", expires: float = 0.0, arguments: str = ""
+    job: Job,
+    sent: Message,
+    due: float,
+    now: float,
+    by: str = "",
+    expires: float = 0.0,
+    arguments: str = "",
+    parent: str = "",
 ) -> str:
     """A run's record as the ledger begins it, a JSON object of texts; ``by`` asked for a manual run."""
     manual = f',"manual":"1","by":{ESCAPED(by)}' if by else ""
     given = f',"arguments":{ESCAPED(arguments)}' if arguments else ""
+    follows = f',"parent":{ESCAPED(parent)}' if parent else ""
     ends = f',"expires":"{expires!r}"' if expires else ""
     refers = f',"references":"{job.references}"' if job.references else ""
     slow_after = job.policies.slow_after
@@ -289,5 +298,5 @@ def opened(
     slow = f',"slow_after":"{slow_after.total_seconds()!r}"' if slow_after else ""
     return (
         f'{{"due":"{due!r}","outcome":"queued","task":{ESCAPED(job.task)},"task_id":"{sent.task_id}",'
-        f'"queue":{ESCAPED(sent.queue)},"sent":"{now!r}"{manual}{given}{ends}{slow}{pings}{refers}{job.row}}}'
+        f'"queue":{ESCAPED(sent.queue)},"sent":"{now!r}"{manual}{given}{ends}{slow}{pings}{refers}{follows}{job.row}}}'
     )

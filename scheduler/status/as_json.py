@@ -33,6 +33,8 @@ def run_json(run: Run) -> dict[str, Any]:
     del body["references"]  # only the worker compares it
     for name in ("due", "sent", "expires", "started", "finished", "until"):
         body[name] = iso(body[name])
+    del body["followers"]  # the schedule has it, and the runs that followed are in `children`
+    body["children"] = run.children.split()
     return body | {"lateness": run.lateness, "duration": run.duration}
 
 

@@ -191,13 +191,15 @@ class Posted:
         self.pool.release(self.connection)
 
 
+SHARED = ("_keys", "_counters", "_ledger", "_held", "_followers", "_pause", "_pings", "_health")
+
+
 def script(client: Client, *names: str) -> Script:
     """The Lua script made of ``scheduler/lua/<name>.lua``, one after the other.
 
-    Lua has no import in Redis: ``_keys.lua``, ``_counters.lua``, ``_ledger.lua``, ``_held.lua``,
-    ``_pause.lua``, ``_pings.lua`` and ``_health.lua``, which most scripts need, are put in front of each.
+    Lua has no import in Redis, so the files in SHARED, which most scripts need, are put in front of each.
     """
-    return Script(client, lua_text("_keys", "_counters", "_ledger", "_held", "_pause", "_pings", "_health", *names))
+    return Script(client, lua_text(*SHARED, *names))
 
 
 def lua_text(*names: str) -> str:

@@ -108,6 +108,7 @@ def declared_job(entry: Entry) -> Job:
 def row_of(schedule: Schedule) -> str:
     """What Lua needs in the rows of few schedules, as the end of a JSON object."""
     group = f',"group":"{schedule.group}"' if schedule.group else ""
+    group += f',"followers":"{schedule.then.words()}"' if schedule.then else ""
     return group + (f',"pause_after":"{schedule.pause_after_failures}"' if schedule.pause_after_failures else "")
 
 

@@ -142,6 +142,11 @@ class Keys:
         """Sorted set of running runs, by the end of their lease, and of those that wait, by when they expire."""
         return f"{self.prefix}:leases"
 
+    @property
+    def followers(self) -> str:
+        """List of the runs that start because another one has ended, oldest first, see ``_followers.lua``."""
+        return f"{self.prefix}:followers"
+
     def group(self, name: str) -> str:
         """Sorted set of the runs that have a place in a group, by when they got it."""
         return f"{self.prefix}:group:{name}"

@@ -47,7 +47,7 @@ def fixed(keys: Keys) -> dict[str, str]:
         "hash": [keys.file, keys.leader, keys.workers, keys.standby_files, keys.zones, keys.told, keys.sinks],
         "zset": [keys.schedule, keys.leases, keys.standbys, keys.failing, keys.stuck, keys.slow],
         "set": [keys.queues, keys.changed],
-        "list": [keys.outbox, keys.set_aside, keys.pings],
+        "list": [keys.outbox, keys.set_aside, keys.pings, keys.followers],
         "stream": [keys.audit, keys.health_changes],
     }
     kinds["zset"] += [keys.outcomes, keys.quarantined, keys.paused, keys.revised, keys.runs, keys.went_wrong]

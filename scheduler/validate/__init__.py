@@ -9,7 +9,7 @@ from typing import Any
 from scheduler.model import Declared, Position, Problem, ScheduleFile
 from scheduler.model.alerts import Alerts
 from scheduler.schedule_file import Document, owner, printable
-from scheduler.validate import gate, meaning
+from scheduler.validate import followers, gate, meaning
 from scheduler.validate.gate import Gate
 from scheduler.validate.meaning import UNKNOWN_CALENDAR, Calendars, Reserved, Tasks
 from scheduler.validate.terms import MAX_FINDINGS, Finding, shown
@@ -125,6 +125,7 @@ def _everything(
             what = "the schedules from here on were not checked"
             return declared, top, [*findings, Finding(("schedules", name), what, "fix the errors above first")]
     findings += gate.schedule_sink_findings(declared, top.alerts)
+    findings += followers.findings(declared, schedules)
     findings += gate.group_findings(declared, schedules, top.groups)
     return declared, top, findings + gate.rename_findings(declared, schedules)
 

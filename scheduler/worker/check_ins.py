@@ -33,7 +33,7 @@ def open_check_in(request: Context, run_id: str, ledger: Ledger) -> None:
     """
     sdk = sys.modules.get("sentry_sdk")
     integration: Any = sdk.get_client().get_integration("celery") if sdk else None
-    if not getattr(integration, "monitor_beat_tasks", False) or "@manual-" in run_id:
+    if not getattr(integration, "monitor_beat_tasks", False) or "@manual-" in run_id or "@then-" in run_id:
         return
     name, _ = read_run_id(run_id)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,27 @@ from scheduler.timing import Timing, get_zone, previous_due
 
 
 @dataclass(frozen=True)
+class FinishedRun:
+    """The run that another one follows; its due instant is in the time zone of the schedule that follows."""
+
+    name: str  #: of its schedule
+    run_id: str
+    due: datetime
+    outcome: str  #: ``succeeded``, ``failed``, ``lost`` or ``stopped``
+    result: str  #: what its task returned, or its error: as the ledger has it, at most some thousand characters
+
+    def environment(self) -> dict[str, str]:
+        """The same for a program."""
+        return {
+            "AFTER_SCHEDULE": self.name,
+            "AFTER_RUN": self.run_id,
+            "AFTER_DUE": self.due.isoformat(),
+            "AFTER_OUTCOME": self.outcome,
+            "AFTER_RESULT": self.result.replace("\0", ""),
+        }
+
+
+@dataclass(frozen=True)
 class CurrentRun:
     """The run that the calling task belongs to; instants are in the schedule's time zone."""
 
@@ -34,6 +55,7 @@ class CurrentRun:
     manual: bool  #: whether a person asked for it
     args: tuple[Any, ...] = ()  #: as the schedule has them: references and words of the run are not filled in
     kwargs: dict[str, Any] = field(default_factory=dict)
+    after: FinishedRun | None = None  #: the run that it follows, by `then`
     is_removed: bool = False  #: whether its schedule is gone, so that instants are in UTC
 
     @property
@@ -51,6 +73,7 @@ class CurrentRun:
             "ATTEMPT": str(self.attempt),
             "DEADLINE": self.deadline.isoformat() if self.deadline else "",
         }
+        values |= self.after.environment() if self.after else {}
         return {name: value for name, value in values.items() if value}
 
 
@@ -74,7 +97,7 @@ def read(ledger: Ledger, identity: str, request: Any) -> CurrentRun | None:
     timing = timing_of(ledger, run.schedule)
     zone = get_zone(timing.zone) if timing else UTC
     due = from_seconds(run.due)
-    before = previous_due(timing, due) if timing else None
+    before = previous_due(timing, due) if timing and not run.parent else None
     limit = (getattr(request, "timelimit", None) or (None,))[0]
     return CurrentRun(
         name=run.schedule,
@@ -86,8 +109,18 @@ def read(ledger: Ledger, identity: str, request: Any) -> CurrentRun | None:
         manual=run.manual,
         args=tuple(getattr(request, "args", None) or ()),
         kwargs=dict(getattr(request, "kwargs", None) or {}),
+        after=finished(ledger, run.parent, zone) if run.parent else None,
         is_removed=timing is None,
     )
+
+
+def finished(ledger: Ledger, identity: str, zone: tzinfo) -> FinishedRun | None:
+    """The run that another one follows; None if the ledger no longer has it."""
+    try:
+        run = ledger.get(identity)
+    except NotFound:
+        return None
+    return FinishedRun(run.schedule, identity, from_seconds(run.due).astimezone(zone), run.outcome, run.result)
 
 
 def timing_of(ledger: Ledger, name: str) -> Timing | None:

@@ -22,7 +22,9 @@ from scheduler.model import Entry, Run, run_id
 from scheduler.sending import message
 from scheduler.sending.decide import Decision
 from scheduler.sending.dispatch import Due
+from scheduler.sending.followers import Followers
 from scheduler.sending.headers import task_id
+from scheduler.status.as_json import run_json
 from scheduler.storage import entries
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.store import Write
@@ -422,6 +424,18 @@ def test_a_body_knows_its_run_in_the_zone_of_its_schedule(shop: Shop) -> None:
         "manual": False,
         "window": ["2026-01-05T02:30:00+09:00", "2026-01-06T02:30:00+09:00", [], {}],
     }
+
+
+def test_a_body_knows_the_run_that_it_follows(shop: Shop) -> None:
+    child = shop.add("runs.who", enabled=False)
+    parent = shop.run("runs.add", 1, 2, then=child.name)
+    Followers(shop.dispatcher, shop.store).send("", 0)
+    [identity] = run_json(shop.ledger.get(parent.id))["children"]
+    told = json.loads(shop.ended(identity).result)
+    assert told["DUE"] == told["AFTER_DUE"]
+    assert (told["AFTER_SCHEDULE"], told["AFTER_RUN"]) == (parent.schedule, parent.id)
+    assert (told["AFTER_OUTCOME"], told["AFTER_RESULT"]) == ("succeeded", "3")
+    assert "PREVIOUS_DUE" not in told
 
 
 def test_arguments_have_the_due_instant_of_their_own_run_and_the_number_of_the_attempt(shop: Shop) -> None:

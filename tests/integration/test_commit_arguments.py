@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from scheduler.sending import commit_arguments
-from scheduler.sending.commit_arguments import KEEP, Words
+from scheduler.sending.commit_arguments import APART, KEEP, Words
 from scheduler.storage.client import Client, Script, lua_text
 
 READ_ALL = """
@@ -77,4 +77,5 @@ def test_commit_lua_uses_only_names_that_are_written() -> None:
         used = set(re.findall(rf"(?<![\w.]){word}\.(\w+)", script))
         assert used == set(inspect.signature(function).parameters), word
     assert f"== '{KEEP}'" in script
+    assert f"== '{APART}'" in script
     assert "ARGV[" not in script

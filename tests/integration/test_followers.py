@@ -1,0 +1,140 @@
+"""`then`: runs that start when another one has ended, each once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from scheduler import changes
+from scheduler.beat.scheduler import Scheduler
+from scheduler.model import Outcome, Run
+from scheduler.sending.followers import Followers
+from scheduler.status.as_json import run_json
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Write
+from tests.support.beats import runs_sent
+from tests.support.schedules import declared, entry_of
+from tests.support.shop import TASK, Shop, claim
+
+ALL = {"success": ["load"], "failure": ["tell"], "always": ["clean"]}
+NAMES = ("clean", "load", "tell")
+
+
+def shop_with(shop: Shop, then: Any = ALL, **fields: Any) -> None:
+    """`job`, and what may follow it: these are only started by others."""
+    shop.add(then=then, **{"overlap": "skip", **fields})
+    for name in NAMES:
+        wanted = declared(name, task=TASK, every="1d", args=[1, 2], enabled=False, **fields)
+        shop.store.write([Write(name, None, entry_of(wanted, now=shop.now))])
+
+
+def follow(shop: Shop) -> dict[str, list[Run]]:
+    """What the leader starts; the runs of each schedule."""
+    Followers(shop.dispatcher, shop.store).send("ours", 0)
+    return {name: runs for name in NAMES if (runs := shop.ledger.runs(name))}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "names"),
+    [("succeeded", ["clean", "load"]), ("failed", ["clean", "tell"]), ("lost", ["clean", "tell"])],
+)
+def test_what_follows_a_run_starts_by_its_outcome_and_each_knows_the_other(
+    shop: Shop, client: Client, outcome: Outcome, names: list[str]
+) -> None:
+    shop_with(shop)
+    shop.tick(0)
+    parent = claim(shop)
+    assert not follow(shop)
+    assert shop.ledger.close(parent.id, outcome)
+    started = follow(shop)
+    assert list(started) == names
+    rows = [row for [row] in started.values()]
+    assert {row.parent for row in rows} == {parent.id}
+    assert {row.due for row in rows} == {shop.ledger.get(parent.id).due}
+    assert set(run_json(shop.ledger.get(parent.id))["children"]) == {row.id for row in rows}
+    assert set(runs_sent(client)[1:]) == {row.id for row in rows}
+
+
+def test_what_follows_is_started_once_however_often_the_leader_looks_and_the_worker_closes(
+    shop: Shop, client: Client, keys: Keys
+) -> None:
+    shop_with(shop)
+    shop.tick(0)
+    parent = claim(shop)
+    assert shop.ledger.close(parent.id, "lost")
+    [text, *others] = client.lrange(keys.followers, 0, -1)
+    assert len(follow(shop)) == 2
+    client.rpush(keys.followers, text, *others)  # as after the death of a leader that had committed them
+    assert shop.ledger.close(parent.id, "succeeded", token="token")
+    assert not shop.ledger.close(parent.id, "succeeded", token="token")
+    started = follow(shop)
+    assert {name: len(runs) for name, runs in started.items()} == {"clean": 1, "load": 1, "tell": 1}
+    assert not client.exists(keys.followers)
+    assert len(runs_sent(client)) == 4
+
+
+def test_a_run_that_is_stopped_is_followed_only_if_it_had_begun(shop: Shop) -> None:
+    shop_with(shop)
+    shop.tick(0)
+    assert changes.stop(shop.ledger, shop.ledger.runs("job")[0].id, by="ann")
+    assert not follow(shop)
+    shop.tick(1)
+    parent = claim(shop, 1)
+    changes.stop(shop.ledger, parent.id, by="ann")
+    assert shop.ledger.close(parent.id, "failed")
+    assert list(follow(shop)) == ["clean"]
+
+
+@pytest.mark.parametrize("overlap", ["skip", "queue"])
+def test_what_cannot_start_has_a_row_that_says_why(shop: Shop, client: Client, overlap: str) -> None:
+    shop_with(shop, then={"always": ["clean", "load", "gone"]}, overlap=overlap)
+    changes.pause(shop.store, "load", by="ann", note="holiday")
+    for minute in (0, 1):
+        shop.tick(minute)
+        position = [run.partition("@")[0] for run in runs_sent(client)].index("job", minute)
+        assert shop.ledger.close(claim(shop, position).id, "succeeded")
+        started = follow(shop)
+    paused = started["load"][0]
+    assert (paused.outcome, paused.reason, paused.detail) == ("skipped", "not started", "paused by ann: holiday")
+    second, first = started["clean"]
+    assert (first.outcome, second.outcome) == ("queued", {"skip": "skipped", "queue": "queued"}[overlap])
+    assert overlap == "queue" or second.detail == f"{first.id} had not finished"
+
+
+def test_a_chain_goes_on_with_its_first_due_instant(shop: Shop) -> None:
+    shop.add(then="load", overlap="skip")
+    for name, then in (("load", {"always": ["clean"]}), ("clean", None)):
+        more: dict[str, Any] = {"then": then} if then else {}
+        wanted = declared(name, task=TASK, every="1d", args=[1, 2], enabled=False, **more)
+        shop.store.write([Write(name, None, entry_of(wanted, now=shop.now))])
+    shop.tick(0)
+    for number in range(3):
+        assert shop.ledger.close(claim(shop, number).id, "succeeded")
+        follow(shop)
+    [first], [second], [third] = (shop.ledger.runs(name) for name in ("job", "load", "clean"))
+    assert first.due == second.due == third.due
+    assert (second.parent, third.parent) == (first.id, second.id)
+
+
+def test_beat_starts_what_follows_at_once(beat: Scheduler, shop: Shop, client: Client, keys: Keys) -> None:
+    beat.context.settings.file.write_text(
+        json.dumps(
+            {
+                "schedules": {
+                    "job": {"task": TASK, "args": [1, 2], "every": "1d", "then": "load"},
+                    "load": {"task": TASK, "args": [1, 2], "every": "1d", "enabled": False},
+                }
+            }
+        )
+    )
+    client.delete(keys.lock)  # the shop's
+    beat.tick()
+    identity = shop.dispatcher.run_now(shop.store.get("job"), "ann")
+    assert shop.ledger.claim(Run(identity, "", 0.0, "running"), "worker", "token") == "claimed"
+    assert shop.ledger.close(identity, "succeeded")
+    beat.tick()
+    assert [run.outcome for run in shop.ledger.runs("load")] == ["queued"]
+    assert not client.exists(keys.followers)
