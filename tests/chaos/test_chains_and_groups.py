@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from functools import partial
+from typing import Any
 
 import pytest
 import yaml
@@ -61,10 +63,14 @@ def most_at_once(service: Service) -> int:
     return most
 
 
+def has_begun(service: Service, bodies: int) -> bool:
+    return len(bodies_of(service)) >= bodies
+
+
 def test_a_group_never_has_more_runs_than_places_and_none_starves_while_workers_are_killed(service: Service) -> None:
     begin = int(time.time()) + 3
     times = {"start": from_seconds(begin).isoformat(), "end": from_seconds(begin + 4).isoformat()}
-    body = {"kwargs": {"seconds": 0.05}, "group": "warehouse", "overlap": "queue", "max_queued": 100}
+    body: dict[str, Any] = {"kwargs": {"seconds": 0.05}, "group": "warehouse", "overlap": "queue", "max_queued": 100}
     service.declare(40, every="1s", **times, **body)
     groups = {"warehouse": {"max_running": PLACES}}
     service.settings.file.write_text(yaml.safe_dump({"groups": groups, "schedules": service.declared}), "utf-8")
@@ -73,7 +79,7 @@ def test_a_group_never_has_more_runs_than_places_and_none_starves_while_workers_
     workers = [service.worker("--concurrency=3", "--loglevel=WARNING") for _ in range(2)]
     for number in range(3):
         enough = 40 * number + 20
-        until(lambda enough=enough: len(bodies_of(service)) >= enough, 60, f"no {enough} bodies began")
+        until(partial(has_begun, service, enough), 60, f"no {enough} bodies began")
         workers[number % 2].kill_all()
         workers[number % 2] = service.worker("--concurrency=3", "--loglevel=WARNING")
     service.end(beat, 0)
