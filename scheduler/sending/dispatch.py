@@ -158,7 +158,7 @@ class Dispatcher:
     def backfilled(self, entry: Entry, job: Job, due: datetime, by: str) -> Words:
         """The id, record, place and message of a run of a backfill; it does not expire. Raises CannotCompose."""
         now, identity = time.time(), run_id(entry.name, due)
-        sent = self._message(entry, job, identity, None, from_seconds(now))
+        sent = self.message(entry, job, identity, None, from_seconds(now))
         record = opened(replace(job, pings=False), sent, to_seconds(due), now)
         return [identity, f'{record[:-1]},"backfill":"1","by":{ESCAPED(by)}}}', sent.place, sent.payload]
 
