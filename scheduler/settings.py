@@ -46,6 +46,7 @@ class Settings:
     secret_key: str = field(default="", repr=False)
     admin_url: str = ""  #: of the page, without a slash at its end, for links in alerts
     metrics_token: str = field(default="", repr=False)  #: lets a program read /metrics; empty: only a login does
+    metrics_schedules: tuple[str, ...] = ()  #: schedules that get series of their own in /metrics
     trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     accounts_file: Path | None = None  #: see ``accounts``
     read_only: bool = False  #: whether nobody changes anything on the page
@@ -81,6 +82,7 @@ class Settings:
             secret_key=env.secret("SCHEDULER_SECRET_KEY", ""),
             admin_url=env.address("SCHEDULER_ADMIN_URL"),
             metrics_token=env.secret("SCHEDULER_METRICS_TOKEN", ""),
+            metrics_schedules=env.words("SCHEDULER_METRICS_SCHEDULES"),
             trusted_hosts=env.words("SCHEDULER_TRUSTED_HOSTS") or cls.trusted_hosts,
             accounts_file=env.path("SCHEDULER_ACCOUNTS", env.credentials and env.credentials / "accounts"),
             read_only=env.word("SCHEDULER_READ_ONLY", "no", "yes") == "yes",

@@ -1,4 +1,7 @@
-"""The service as metrics for Prometheus: the counters in Redis and what ``status`` shows. No label names a schedule."""
+"""The service as metrics for Prometheus: the counters in Redis and what ``status`` shows.
+
+Only schedules that ``settings.metrics_schedules`` names have series of their own, so that labels are bounded.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,12 @@ from scheduler.status import problems
 from scheduler.status.problems.facts import Facts
 from scheduler.storage.client import AWAY, REFUSED
 from scheduler.storage.counters import Counters, counters
+from scheduler.storage.entries import NEVER
+from scheduler.storage.health import read_well
 from scheduler.storage.store import Store
 
 MAX_QUEUES = 100  #: queues that get series of their own: those in which most runs wait
+MAX_SCHEDULES = 1000  #: schedules that get series of their own
 MAX_SINKS = 100  #: sinks that get series of their own
 OUTCOMES = ("succeeded", "failed", "stopped", "lost")
 SKIPS = tuple(reason.value for reason in Reason if reason.outcome == "skipped")
@@ -52,6 +58,7 @@ class Metrics(Collector):
         yield from workers(facts)
         yield from queues(facts)
         yield from schedules(facts)
+        yield from chosen_schedules(facts, self.settings.metrics_schedules)
         yield from file(facts)
         yield from alerts(facts)
         found = Counter(problem.severity for problem in problems.look(facts))
@@ -138,6 +145,37 @@ def schedules(facts: Facts) -> Iterator[Metric]:
         **{state: sum(it.state == state for it in facts.unstarted.schedules) for state in ("late", "stuck")},
     }
     yield by_label("schedules_unhealthy", "Schedules with this health.", "health", unwell)
+
+
+def chosen_schedules(facts: Facts, names: Iterable[str]) -> Iterator[Metric]:
+    """Series of the schedules that the settings name; one that is not stored has none. Takes one round trip."""
+    wanted = list(dict.fromkeys(names))[:MAX_SCHEDULES]
+    failures = GaugeMetricFamily(
+        "scheduler_schedule_failures", "Failed or lost since the last success.", labels=["schedule"]
+    )
+    success = at_by_schedule("last_success", "The due instant that succeeded last.")
+    following = at_by_schedule(
+        "next_due", "The next due instant; none where there is none, or while it is quarantined."
+    )
+    with facts.client.pipeline(transaction=False) as pipe:
+        for name in wanted:
+            pipe.zscore(facts.keys.schedule, facts.keys.entry(name))
+            pipe.hget(facts.keys.ledger(name), ":health")
+        answers = iter(pipe.execute(raise_on_error=False))
+    for name, due, health in zip(wanted, answers, answers, strict=False):
+        if not isinstance(due, float):
+            continue
+        well, count = read_well(health)
+        failures.add_metric([name], count)
+        if well:
+            success.add_metric([name], well)
+        if due != NEVER:
+            following.add_metric([name], due)
+    yield from (failures, success, following) if wanted else ()
+
+
+def at_by_schedule(name: str, text: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"scheduler_schedule_{name}_timestamp_seconds", text, labels=["schedule"])
 
 
 def file(facts: Facts) -> Iterator[Metric]:

@@ -71,6 +71,15 @@ def read_health(health: object) -> tuple[int, float]:
         return 1, 0.0
 
 
+def read_well(health: object) -> tuple[float, int]:
+    """The newest due instant that succeeded (epoch seconds, 0 for none), and how many failed or were lost since."""
+    try:
+        well, _, _, count = str(health).split()
+        return max(0.0, float(well)), int(count)
+    except ValueError:
+        return 0.0, 0
+
+
 def stuck(client: Client, keys: Keys, limit: int) -> dict[str, float]:
     """The first due instant (epoch seconds) whose run expired untaken, of each stuck schedule; ``limit`` at most."""
     return dict(client.zrange(keys.stuck, 0, limit - 1, withscores=True))

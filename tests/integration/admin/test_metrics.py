@@ -91,6 +91,32 @@ def test_promtool_finds_nothing_to_improve(shop: Shop, scrape: Callable[[], str]
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
+def test_the_schedules_that_the_settings_name_have_series_of_their_own(
+    shop: Shop, celery: Celery, settings: Settings, client: Client
+) -> None:
+    promtool = need.program("promtool")
+    for name in ("nightly", "other", "new"):
+        shop.add(name)
+    for minute, outcome in enumerate(("succeeded", "failed", "lost")):
+        shop.tick(minute, "nightly")
+        run = shop.ledger.runs("nightly", 1)[0]
+        shop.ledger.claim(run, "host:1", "token")
+        shop.ledger.close(run.id, outcome, token="token")  # type: ignore[arg-type]
+    first, next_due = shop.ledger.runs("nightly")[-1].due, shop.store.get("nightly").due
+    celery.scheduler_settings = replace(settings, metrics_schedules=("nightly", "new", "gone", "nightly"))
+    page = create_app(celery)
+    text = page.test_client().get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
+    page.extensions["scheduler"].store.client.close()
+    assert value(text, 'schedule_failures{schedule="nightly"}') == 2
+    assert value(text, 'schedule_failures{schedule="new"}') == 0
+    assert value(text, 'schedule_last_success_timestamp_seconds{schedule="nightly"}') == first
+    assert next_due is not None
+    assert value(text, 'schedule_next_due_timestamp_seconds{schedule="nightly"}') == next_due.timestamp()
+    assert set(re.findall(r'schedule="(\w+)"', text)) == {"nightly", "new"}
+    checked = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
 def test_every_run_is_counted_once_from_due_to_its_end(shop: Shop, scrape: Callable[[], str], client: Client) -> None:
     shop.add(overlap="skip")
     shop.commit()

@@ -7,6 +7,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def exposed(shop: Shop, service: Service) -> set[str]:
     assert client.exists(keys.lock)
     client.hset(keys.leader, "since", time.time())
     client.hset(keys.file, mapping={"read": time.time(), "applied": time.time()})
-    families: list[Any] = [*Metrics(service.store, service.settings).collect()]
+    families: list[Any] = [*Metrics(service.store, replace(service.settings, metrics_schedules=("job",))).collect()]
     return {f"{family.name}{end}" for family in families for end in ENDS.get(family.type, ("",))}
 
 
