@@ -129,9 +129,10 @@ local function note_outcome(name, outcome)
   last_outcomes[#last_outcomes + 1] = name
 end
 
--- The same for the rows that are new or whose due instant is another now: due instants by id.
+-- The same for the rows that are new or whose due instant is another now: due instants by id. They stay texts, because a number
+-- of Lua is written as a text again for each command.
 local new_rows = {}
-local function note_row(due, id) new_rows[id] = tonumber(due) or 0 end
+local function note_row(due, id) new_rows[id] = due or '0' end
 
 -- pcall: another program's key in the place of an index must not end a script halfway.
 local function add_to_index(index, scores_and_members)

@@ -82,7 +82,7 @@ local function open_row(name, ledger, run, record, deadline)
     redis.call('HSET', ledger, run.id, record, ':last', run.id)
   end
   note_outcome(name, 'queued')
-  note_row(string.match(run.record, '"due":"([^"]+)"'), run.id)
+  note_row(string.match(run.record, '^{"due":"([^"]+)"'), run.id)
 end
 
 -- Keep a run until what holds it back is over.
