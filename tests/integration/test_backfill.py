@@ -21,7 +21,7 @@ from scheduler.storage.outcomes import OUTCOMES
 from scheduler.storage.store import Store, Write
 from tests.support.beats import add_due, lead, runs_sent
 from tests.support.health import assert_every_index_is_the_scan
-from tests.support.schedules import HOUR
+from tests.support.schedules import HOUR, declared, entry_of
 from tests.support.shell import Shell
 
 BEGAN = 24  #: hours before now
@@ -146,6 +146,18 @@ def test_what_beat_has_yet_to_decide_is_left_out(past: Past) -> None:
         past.plan(0, -5)
     with pytest.raises(NotFound):
         backfills.plan(past.store, past.ledger, "x", past.next, past.next, "all", 1, "ann")
+
+
+def test_a_day_that_a_calendar_excludes_stays_out(past: Past) -> None:
+    closed = past.hours_ago(36).date()
+    fields = {"every": "1h", "except_": ("holidays",), "start": past.hours_ago(72).isoformat()}
+    wanted = declared("closed", {"holidays": (closed.isoformat(),)}, **fields)
+    past.store.write([Write("closed", None, entry_of(wanted, "admin", now=past.hours_ago(1)))])
+    plan = backfills.plan(past.store, past.ledger, "closed", past.hours_ago(72), past.next, "missed", 100, "ann")
+    days = {due.date() for due in plan.runs}
+    assert (closed in days, len(days) >= 2) == (False, True)
+    backfills.begin(past.store, plan)
+    assert past.tick() == [run_id("closed", due) for due in plan.runs]
 
 
 def test_more_due_instants_than_a_backfill_may_have_are_refused_with_a_time_to_end_at(
