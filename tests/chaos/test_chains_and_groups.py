@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from scheduler.model import Run
 from scheduler.storage.instants import from_seconds
 from tests.chaos.accounts import bodies_of, reckon
 from tests.chaos.service import Service
@@ -89,3 +90,29 @@ def test_a_group_never_has_more_runs_than_places_and_none_starves_while_workers_
     assert outcomes["lost"] <= 3 * PLACES
     assert most_at_once(service) <= PLACES
     assert not service.client.exists(service.keys.group("warehouse"), service.keys.group_queue("warehouse"))
+
+
+def test_a_run_that_is_replaced_each_second_is_stopped_and_only_the_newest_goes_on(service: Service) -> None:
+    begin = int(time.time()) + 3
+    times = {"start": from_seconds(begin).isoformat(), "end": from_seconds(begin + 5).isoformat()}
+    body: dict[str, Any] = {"kwargs": {"seconds": 600.0}, "overlap": "replace"}
+    service.declare(4, every="1s", **times, **body)
+    service.load()
+    beat = service.leads(service.beat())
+    service.worker("--concurrency=8", "--loglevel=WARNING")
+    service.goes_on(begin + 5 - time.time(), 60)
+    newest = [service.ledger.runs(f"s{number}")[0] for number in range(4)]
+    until(partial(are_running, service, newest), 60, "the newest runs do not all run")
+    for name in service.first:
+        first, *rest = service.ledger.runs(name)
+        assert {run.outcome for run in rest} == {"stopped"}
+        assert {run.reason for run in rest} == {"replaced"}
+        assert all(run.finished <= first.started for run in rest), "it started only when the older ones had ended"
+    for run in newest:
+        assert service.ledger.stop(run.id, "stopped by test") == "asked"
+    service.end(beat, 0)
+    assert set(reckon(service)) == {"stopped"}
+
+
+def are_running(service: Service, runs: list[Run]) -> bool:
+    return all(service.ledger.get(run.id).outcome == "running" for run in runs)

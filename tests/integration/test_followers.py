@@ -104,6 +104,18 @@ def test_what_cannot_start_has_a_row_that_says_why(shop: Shop, client: Client, o
     assert overlap == "queue" or second.detail == f"{first.id} had not finished"
 
 
+def test_a_run_that_is_retried_is_followed_by_what_did_not_follow_it_yet(shop: Shop) -> None:
+    shop_with(shop)
+    shop.tick(0)
+    parent = claim(shop)
+    assert shop.ledger.close(parent.id, "failed")
+    assert list(follow(shop)) == ["clean", "tell"]
+    changes.retry(shop.dispatcher, shop.store, shop.ledger, parent.id, by="ann")
+    assert shop.ledger.claim(parent, "worker", "token") == "claimed"
+    assert shop.ledger.close(parent.id, "succeeded")
+    assert {name: len(runs) for name, runs in follow(shop).items()} == {"clean": 1, "load": 1, "tell": 1}
+
+
 def test_a_chain_goes_on_with_its_first_due_instant(shop: Shop) -> None:
     shop.add(then="load", overlap="skip")
     for name, then in (("load", {"always": ["clean"]}), ("clean", None)):
