@@ -138,9 +138,9 @@ def require_right() -> AnyResponse | None:
 def refusal(refused: Person) -> str:
     """Why this person may not do this, and what to do."""
     if service().settings.read_only:
-        return "Nothing was changed: the page is read-only, as SCHEDULER_READ_ONLY says."
+        return "Not allowed: the page is read-only, as SCHEDULER_READ_ONLY says."
     return (
-        f"Nothing was changed: this needs the role {needed(request.endpoint)}, and {refused.name} is "
+        f"Not allowed: this needs the role {needed(request.endpoint)}, and {refused.name} is "
         f"{refused.role}. Ask whoever runs the service for that role."
     )
 

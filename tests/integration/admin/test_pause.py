@@ -23,7 +23,7 @@ def test_a_pause_has_a_note_and_shows_who_and_until_when(admin: Browser, store: 
     assert (pause.by, pause.note, pause.until) == ("admin", "Printer is being repaired", None)
     assert "Paused by admin" in text(page)
     assert "Printer is being repaired" in text(page)
-    assert "No run is sent until you resume it" in text(page)
+    assert "No run is sent until someone resumes it" in text(page)
     assert "paused" in text(admin.get("/schedules"))
     assert admin.json("/schedules/nightly")["upcoming"] == []
 
