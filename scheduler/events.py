@@ -60,6 +60,7 @@ EVENTS: dict[str, tuple[int, str]] = {
     "run.duplicate": (WARNING, "Ignored a duplicate of {run}: it is already {outcome}"),
     "run.lost": (ERROR, "{run} is lost: {reason}"),
     "run.stopping": (WARNING, "Stopping {run}: {why}"),
+    "run.over_memory": (WARNING, "Killed {run}: {problem}"),
     "run.unstoppable": (WARNING, "Cannot stop {run}: the pool '{pool}' cannot stop a run, so it ends by itself"),
     "run.sent_again": (WARNING, "{run} was {reason}"),
     "run.handed_back": (WARNING, "Interrupted {run}: its worker is shutting down; it will run again"),

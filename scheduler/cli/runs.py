@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from scheduler import changes
+from scheduler.cli import logs
 from scheduler.cli.common import Service, as_json, with_service
 from scheduler.cli.printing import print_json, say
 from scheduler.command_name import with_command_name
@@ -48,10 +49,17 @@ def read_json(kind: type[list[Any] | dict[str, Any]]) -> Callable[[Any, Any, str
 @click.option("--args", metavar="JSON", callback=read_json(list), help="Positional arguments, in place of its own.")
 @click.option("--kwargs", metavar="JSON", callback=read_json(dict), help="Keyword arguments, in place of its own.")
 @click.option("--wait", is_flag=True, help="Wait until the run has ended; exit with 1 unless it succeeded.")
+@click.option("-f", "--follow", is_flag=True, help="The same, and show meanwhile what it prints.")
 @as_json
 @with_service
 def run(
-    service: Service, name: str, args: list[Any] | None, kwargs: dict[str, Any] | None, wait: bool, json_: bool
+    service: Service,
+    name: str,
+    args: list[Any] | None,
+    kwargs: dict[str, Any] | None,
+    wait: bool,
+    follow: bool,
+    json_: bool,
 ) -> int:
     """Run a schedule now, outside its timing.
 
@@ -60,6 +68,12 @@ def run(
     known = changes.Known(service.tasks, file_only(service.celery))
     dispatcher = dispatcher_of(service)
     identity = changes.run(dispatcher, service.store, name, by=service.user, args=args, kwargs=kwargs, known=known)
+    if follow:
+        for number, line in logs.follow(service, identity, None):
+            click.echo(json.dumps({"run": identity, "attempt": number, "line": line}) if json_ else line)
+        ended = service.ledger.get(identity)
+        say(f"{ended.id} {ended.outcome}" + (f": {ended.detail}" if ended.detail else ""), err=True)
+        return Exit.OK if ended.outcome == "succeeded" else Exit.PROBLEMS
     if wait:
         return tell_end(end_of(service, identity), json_)
     if json_:

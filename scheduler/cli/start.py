@@ -46,12 +46,13 @@ def refused_serializers(service: Service, declared: Mapping[str, Declared]) -> I
 
 def unkept_timeouts(app: Celery, declared: Mapping[str, Declared]) -> Iterator[Problem]:
     """An error if the application's pool cannot stop the runs that have a timeout."""
-    from scheduler.worker.limits import REMEDY, refused_pool
+    from scheduler.worker.limits import REMEDIES, refused_pool
 
     pool = str(app.conf.worker_pool)
     limited = [name for name, it in declared.items() if it.schedule.timeout]
     if limited and refused_pool(pool):
-        yield Problem(f"the application's worker_pool {pool!r} cannot keep the timeout of {listed(limited)}", REMEDY)
+        what = f"the application's worker_pool {pool!r} cannot keep the timeout of {listed(limited)}"
+        yield Problem(what, REMEDIES["timeout"])
 
 
 def untaken_queues(service: Service, declared: Mapping[str, Declared]) -> Iterator[Problem]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from scheduler import timing
 
@@ -56,6 +57,43 @@ Patterns = Annotated[
     WithJsonSchema({"anyOf": [PATTERN, {"type": "array", "items": PATTERN, "maxItems": 100}]}),
 ]
 Text = Annotated[str, Field(max_length=4096)]
+SIZE = re.compile(r"([0-9]{1,9})\s*(k|M|G|T)(i?)B?", re.ASCII)
+POWERS = {"k": 1, "M": 2, "G": 3, "T": 4}
+MIN_SIZE = 1_000_000
+
+
+class Bytes(int):
+    """A number of bytes, which was read already."""
+
+
+def read_size(value: object) -> Bytes:
+    """Parse ``512MB`` or ``2GiB``; refuse a bare number, because its unit would be a guess."""
+    if isinstance(value, Bytes):
+        return value
+    match = SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{value!r:.40} is not a size — write one such as 512MB or 2GiB")
+    size = int(match[1]) * (1024 if match[3] else 1000) ** POWERS[match[2]]
+    if size < MIN_SIZE:
+        raise ValueError("is less than 1MB — write a size such as 512MB or 2GiB")
+    return Bytes(size)
+
+
+def format_size(size: int) -> str:
+    """The canonical text, in the largest unit that divides it."""
+    for unit, power in reversed(POWERS.items()):
+        for base, suffix in ((1000, "B"), (1024, "iB")):
+            if size % base**power == 0:
+                return f"{size // base**power}{unit}{suffix}"
+    raise ValueError(f"{size} bytes are not a size that can be read")
+
+
+Size = Annotated[
+    int,
+    PlainValidator(read_size),
+    PlainSerializer(format_size),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*[0-9]{1,9}\s*(k|M|G|T)i?B?\s*$", "examples": ["512MB", "2GiB"]}),
+]
 ShortText = Annotated[str, Field(max_length=200)]
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 QueueName = Annotated[str, Field(max_length=200, pattern=NO_CONTROLS)]

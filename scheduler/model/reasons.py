@@ -46,6 +46,13 @@ class Reason(StrEnum):
 
     ERROR = "error", "failed", "it ended with an error", "worker/signals.py"
     TIME_LIMIT = "time limit", "failed", "it took longer than its timeout", "worker/signals.py"
+    MEMORY_LIMIT = (
+        "memory limit",
+        "failed",
+        "it used more memory than its max_memory",
+        "worker/memory.py",
+        "worker/signals.py",
+    )
     NO_NEXT_ATTEMPT = "no next attempt", "failed", "no worker started the next attempt in time", "lua/_ledger.lua"
     REVOKED = "revoked", "failed", "its Celery task was revoked", "worker/signals.py"
     UNREADABLE = "message unreadable", "failed", "the worker could not read its message", "worker/intake.py"

@@ -22,6 +22,7 @@ from scheduler.model.fields import (
     Patterns,
     QueueName,
     ShortText,
+    Size,
     Text,
     read_patterns,
 )
@@ -82,6 +83,12 @@ class Policies(Noun):
         KILL_AFTER,
         description="How long a run may take to end once `timeout` or a person asks it to; then it is killed, with all "
         "that it started.",
+    )
+    max_memory: Annotated[Size | None, NONE] = Field(
+        None,
+        description="Kill a run that uses more memory; it has failed, as `memory limit`. `none` for no limit. Only the "
+        "pool `prefork` can keep it.",
+        examples=["512MB"],
     )
     retries: Annotated[int, Field(ge=0, le=100, strict=True), WHOLE] = Field(
         0,

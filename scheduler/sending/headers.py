@@ -16,6 +16,7 @@ RUN_HEADER = "scheduler_run"  #: header that carries the run's identity to the w
 RETRIES_HEADER = "scheduler_retries"  #: header that carries the schedule's `retries`
 RETRYING_HEADER = "scheduler_retrying"  #: header that carries when and after what it is retried, if not the default
 KILL_AFTER_HEADER = "scheduler_kill_after"  #: header that carries `kill_after` in seconds, if it is not the default
+MAX_MEMORY_HEADER = "scheduler_max_memory"  #: header that carries `max_memory` in bytes
 KEEP_RESULT_HEADER = "scheduler_keep_result"  #: header that carries `keep_result` in seconds, if it is not the default
 REFERENCES_HEADER = "scheduler_references"  #: header that tells the worker to fill in what the arguments refer to
 RUN_NAMESPACE = uuid.UUID("6f9b2a52-6c3e-5a0e-9d2a-0d5c1f4f7d11").bytes

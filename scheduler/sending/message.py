@@ -29,6 +29,7 @@ from scheduler.sending import readable
 from scheduler.sending.headers import (
     KEEP_RESULT_HEADER,
     KILL_AFTER_HEADER,
+    MAX_MEMORY_HEADER,
     REFERENCES_HEADER,
     RETRIES_HEADER,
     RETRYING_HEADER,
@@ -148,6 +149,8 @@ def call(job: Job, run_id: str, expires: datetime | None, task: str) -> Call:
             headers[RETRYING_HEADER] = [*job.policies.retrying]
     if job.policies.kill_after != KILL_AFTER:
         headers[KILL_AFTER_HEADER] = job.policies.kill_after.total_seconds()
+    if job.policies.max_memory is not None:
+        headers[MAX_MEMORY_HEADER] = job.policies.max_memory
     if job.policies.keep_result != KEEP_RESULT:
         headers[KEEP_RESULT_HEADER] = -(-(job.policies.keep_result or NOTHING) // SECOND)  # part of one is a whole one
     if job.references:

@@ -128,6 +128,7 @@ class Headers(Strict):
     scheduler_retries: Count = None
     scheduler_retrying: Retrying = None
     scheduler_kill_after: Seconds | None = None
+    scheduler_max_memory: Annotated[int, Field(ge=0, le=10**18)] | None = None
     scheduler_keep_result: KeptFor = None
 
 

@@ -34,7 +34,7 @@ def run_command(
         raise TaskFailed("argv must be a list of texts, such as [ls, -l, /tmp], because no shell splits it")
     started = time.monotonic()
     variables = {**(known("environment") or {}), **(environment or {})}
-    program = Program(argv, directory, variables, stdin, known("output"), known("kill_after"))
+    program = Program(argv, directory, variables, stdin, known("output"), known("kill_after"), known("max_memory"))
     try:
         code = program.wait(timeout)
     except SoftTimeLimitExceeded:

@@ -28,5 +28,9 @@ class TaskFailed(Exception):
         return f"{type(self).__name__}({self.args[0]!r})"
 
 
+class OverMemory(TaskFailed):
+    """A program used more memory than it may."""
+
+
 class TimedOut(TaskFailed):
     """A program took longer than it may."""

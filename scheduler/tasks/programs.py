@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import selectors
@@ -13,11 +14,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from scheduler.tasks.errors import TaskFailed
+from scheduler.tasks import memory
+from scheduler.tasks.errors import OverMemory, TaskFailed
 
 MAX_OUTPUT_BYTES = 16_384
 GRACE_S = 10.0  #: seconds between SIGTERM and SIGKILL
 KILL_TIMEOUT_S = 5.0  #: seconds that SIGKILL may take to end everything
+LOOK_INTERVAL_S = 0.5  #: between two looks at the memory of a program that has a limit
 LAST_WORDS = ("error", "gone")  #: of the supervisor's report
 #: the worker's own variables: its settings, and what systemd tells it about its credentials, notifications and sockets
 OF_THE_WORKER = re.compile(r"SCHEDULER_|(CREDENTIALS_DIRECTORY|NOTIFY_SOCKET|WATCHDOG_(PID|USEC)|LISTEN_\w+|MAINPID)$")
@@ -35,16 +38,18 @@ class Program:
         stdin: str,
         take: Callable[[bytes], object] | None = None,
         grace: float | None = None,
+        max_memory: int | None = None,
     ) -> None:
         """Start it with these variables beside the worker's; raises TaskFailed where that is impossible.
 
-        ``grace`` are the seconds between SIGTERM and SIGKILL, GRACE_S if None.
+        ``grace`` are the seconds between SIGTERM and SIGKILL, GRACE_S if None; ``max_memory`` is in bytes.
         """
         self.name = argv[0]
         self.tail = b""
         self.output_bytes = 0
         self.take = take  #: gets each piece of its output
         self.report = b""
+        self.max_memory, self.next_look = max_memory, 0.0
         self.grace = GRACE_S if grace is None else grace
         watched, self.lifeline = os.pipe()
         self.reports, report = os.pipe()
@@ -88,8 +93,11 @@ class Program:
             selector.register(self.reports, selectors.EVENT_READ)
             selector.register(output, selectors.EVENT_READ)
             while not any(word in self.reported() for word in words):
-                ready = selector.select(None if deadline is None else max(deadline - time.monotonic(), 0))
-                if not ready:
+                rest = math.inf if deadline is None else max(deadline - time.monotonic(), 0)
+                pause = min(rest, LOOK_INTERVAL_S if self.max_memory else math.inf)
+                ready = selector.select(None if pause == math.inf else pause)
+                self.refuse_memory()
+                if not ready and deadline is not None and time.monotonic() >= deadline:
                     return False
                 for key, _ in ready:
                     if not (self.take_report() if key.fd == self.reports else self.take_output(output)):
@@ -97,6 +105,19 @@ class Program:
             while any(key.fd == output for key, _ in selector.select(0)) and self.take_output(output):
                 pass
         return True
+
+    def refuse_memory(self) -> None:
+        """Kill it, and raise OverMemory, if it and all that it started use more than they may."""
+        if self.max_memory is None or time.monotonic() < self.next_look:
+            return
+        self.next_look = time.monotonic() + LOOK_INTERVAL_S
+        used, most = memory.of_family(self.supervisor.pid), self.max_memory
+        if used > most:
+            self.max_memory = None
+            with contextlib.suppress(OSError):
+                os.write(self.lifeline, b"k")
+            sentence = f"'{self.name}' was killed: it used {memory.shown(used)}, more than its max_memory of"
+            raise OverMemory(f"{sentence} {memory.shown(most)}", self.output)
 
     def take_report(self) -> bool:
         """Read what the supervisor reports; False at its end, which counts as a report that the program is gone."""
@@ -120,6 +141,7 @@ class Program:
 
     def end(self) -> None:
         """End it and all that it started, first with SIGTERM; returns when they are gone."""
+        self.max_memory = None  # it ends anyway
         try:
             with contextlib.suppress(OSError):
                 os.write(self.lifeline, b"x")

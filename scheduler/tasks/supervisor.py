@@ -40,12 +40,19 @@ def main(watched: int, report: int, worker: int, grace: float, argv: list[str]) 
     family = Family(pid, adopt_orphans)
     wait(family, [watched, child_ended, *watch_process(worker)], child_ended)
     ended_by_itself = not family.is_running()
+    grace = 0.0 if is_killed(watched) else grace
     if ended_by_itself:
         tell(report, "exit", family.code)
     family.end(grace)
     if not ended_by_itself:
         tell(report, "exit", family.code)
     tell(report, "gone", 0)
+
+
+def is_killed(watched: int) -> bool:
+    """Whether the worker asks to kill the program at once."""
+    ready, _, _ = select.select([watched], [], [], 0)
+    return bool(ready) and os.read(watched, 1) == b"k"
 
 
 def tell(report: int, word: str, number: int | None) -> None:

@@ -14,13 +14,16 @@ from kombu.utils.imports import symbol_by_name
 
 from scheduler.errors import ConfigurationError
 from scheduler.model import KILL_AFTER, Entry
-from scheduler.sending.headers import KILL_AFTER_HEADER, header, run_of
+from scheduler.model.what_runs import COMMAND_TASK
+from scheduler.sending.headers import KILL_AFTER_HEADER, MAX_MEMORY_HEADER, header, run_of
 from scheduler.settings import Settings
 from scheduler.storage import entries
 from scheduler.storage.client import AWAY, REFUSED, connect
+from scheduler.storage.entries import Job
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
 from scheduler.tasks.errors import TimedOut
+from scheduler.tasks.memory import resident
 from scheduler.worker.requests import context_of
 
 SOFT_POOLS = {"celery.concurrency.prefork"}
@@ -39,6 +42,7 @@ class LimitedRequest(Request):
     pool: ClassVar[str] = "prefork"
     asks_first: ClassVar[bool] = True
     keeps_limits: ClassVar[bool] = True
+    memory_before: int = 0  #: bytes
     time_limits: tuple[float | None, float | None]  #: seconds until the kill and until the error; Celery's name
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -46,6 +50,12 @@ class LimitedRequest(Request):
         hard, soft = self.time_limits
         if hard and not soft and self.asks_first and run_of(context_of(self)) is not None:
             self.time_limits = (hard + kill_after(context_of(self)), min(hard, self.task.soft_time_limit or hard))
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """Note what the process takes before the body begins."""
+        if header(context_of(self), MAX_MEMORY_HEADER) is not None:
+            self.memory_before = resident(pid)
+        super().on_accepted(pid, time_accepted)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Let the failure's signal see the request: on gevent nothing else does."""
@@ -76,8 +86,10 @@ def prepare(worker: Any, settings: Settings) -> None:
     LimitedRequest.keeps_limits = not bases & POOLS_WITHOUT_LIMITS
     path = f"{pool.__module__}:{pool.__qualname__}"
     LimitedRequest.pool = next((alias for alias, known in ALIASES.items() if known == path), path)
-    if not LimitedRequest.keeps_limits:
+    if not LimitedRequest.asks_first:
         refuse_limits(worker.app, settings)
+    elif not worker.max_memory_per_child:
+        worker.max_memory_per_child = bound_of_leaks(worker.app, settings)
 
 
 def refused_pool(name: str) -> bool:
@@ -86,34 +98,66 @@ def refused_pool(name: str) -> bool:
 
 
 def refuse_limits(app: Celery, settings: Settings) -> None:
-    """Raise ConfigurationError if this worker would run schedules with a time limit."""
+    """Raise ConfigurationError if this worker would run schedules with a limit that its pool cannot keep."""
+    jobs = jobs_that_come_here(app, settings)
+    for key, remedy in REMEDIES.items():
+        limited = [
+            job.name
+            for job in jobs
+            if unkept(job.task, bool(job.options.get("time_limit")), job.policies.max_memory) == key
+        ]
+        if limited:
+            names = ", ".join(f"'{name}'" for name in limited[:MAX_NAMES])
+            more = f" and {len(limited) - MAX_NAMES} more" if len(limited) > MAX_NAMES else ""
+            raise ConfigurationError(f"{cannot_keep(key)} {names}{more}: {remedy}")
+
+
+def bound_of_leaks(app: Celery, settings: Settings) -> int | None:
+    """Kilobytes at which Celery replaces a child after a run, so that what many runs leave behind ends with it.
+
+    That is twice the largest `max_memory` of the schedules that this worker runs now; None without one.
+    """
+    limits = [job.policies.max_memory for job in jobs_that_come_here(app, settings) if job.policies.max_memory]
+    return 2 * max(limits) // 1024 if limits else None
+
+
+def jobs_that_come_here(app: Celery, settings: Settings) -> list[Job]:
+    """What this worker may run for a schedule; nothing while Redis is away, when each run is looked at by itself."""
     try:
         with connect(settings) as client:
-            limited = [
-                entry for entry in Store(client, Keys(settings.key_prefix)).all().values() if comes_here(app, entry)
-            ]
+            stored = Store(client, Keys(settings.key_prefix)).all().values()
     except (*AWAY, *REFUSED):
-        return  # a run with a limit fails here with the same words
-    if limited:
-        names = ", ".join(f"'{entry.name}'" for entry in limited[:MAX_NAMES])
-        more = f" and {len(limited) - MAX_NAMES} more" if len(limited) > MAX_NAMES else ""
-        raise ConfigurationError(f"{cannot_keep()} {names}{more}: {REMEDY}")
+        return []
+    return [job for entry in stored if (job := readable(entry)) and comes_here(app, job)]
 
 
-REMEDY = "start this worker with --pool=prefork or gevent, or remove their `timeout`"
-
-
-def cannot_keep() -> str:
-    return f"the pool '{LimitedRequest.pool}' cannot stop a run, so it cannot keep the timeout of"
-
-
-def comes_here(app: Celery, entry: Entry) -> bool:
-    """Whether the schedule has a time limit and this worker takes from its queue."""
+def readable(entry: Entry) -> Job | None:
     try:
-        job = entries.job(entry)
+        return entries.job(entry)
     except entries.DamagedEntry:
-        return False
-    if not job.options.get("time_limit") or not job.enabled:
+        return None
+
+
+REMEDIES = {
+    "timeout": "start this worker with --pool=prefork or gevent, or remove their `timeout`",
+    "max_memory": "start this worker with --pool=prefork, or remove their `max_memory`",
+}
+
+
+def cannot_keep(key: str) -> str:
+    return f"the pool '{LimitedRequest.pool}' cannot stop a run, so it cannot keep the {key} of"
+
+
+def unkept(task: str, has_time_limit: bool, max_memory: int | None) -> str:
+    """The key that this worker's pool cannot keep; empty for none."""
+    if has_time_limit and not LimitedRequest.keeps_limits:
+        return "timeout"
+    return "max_memory" if max_memory and task != COMMAND_TASK and not LimitedRequest.asks_first else ""
+
+
+def comes_here(app: Celery, job: Job) -> bool:
+    """Whether this worker takes from the queue of the schedule."""
+    if not job.enabled:
         return False
     task = app.tasks.get(job.task)
     queue = job.options.get("queue") or getattr(task, "queue", None)
@@ -121,9 +165,9 @@ def comes_here(app: Celery, entry: Entry) -> bool:
 
 
 def refuse_unkept(request: Any) -> None:
-    """Raise CannotKeepLimit for a run with a time limit in a pool that cannot keep one."""
-    if not LimitedRequest.keeps_limits and (request.timelimit or (None,))[0]:
-        raise CannotKeepLimit(f"{cannot_keep()} this schedule: {REMEDY}")
+    """Raise CannotKeepLimit for a run with a limit in a pool that cannot keep it."""
+    if key := unkept(request.task, bool((request.timelimit or (None,))[0]), header(request, MAX_MEMORY_HEADER)):
+        raise CannotKeepLimit(f"{cannot_keep(key)} this schedule: {REMEDIES[key]}")
 
 
 def as_limit(error: BaseException) -> TimeLimitExceeded | None:

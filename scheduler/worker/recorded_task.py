@@ -13,7 +13,14 @@ from celery.states import STARTED
 from scheduler import faults, references
 from scheduler.model.retry import Retrying
 from scheduler.references import CannotFill, Filled
-from scheduler.sending.headers import REFERENCES_HEADER, RETRIES_HEADER, RETRYING_HEADER, header, run_of
+from scheduler.sending.headers import (
+    MAX_MEMORY_HEADER,
+    REFERENCES_HEADER,
+    RETRIES_HEADER,
+    RETRYING_HEADER,
+    header,
+    run_of,
+)
 from scheduler.worker import endings
 from scheduler.worker.check_ins import open_check_in
 from scheduler.worker.current import Words, current_run
@@ -106,6 +113,11 @@ class RecordedTask(Task):
         # The rest of the time is for the end of the run: its process is killed then, too.
         seconds = kill_after(self.request)
         return max(seconds - REPORTING_S, seconds / 2) if run_of(self.request) is not None else None
+
+    def scheduler_max_memory(self) -> int | None:
+        """Bytes that a program of this run may use; None for no limit."""
+        given = header(self.request, MAX_MEMORY_HEADER) if run_of(self.request) is not None else None
+        return None if given is None else int(given)
 
     def scheduler_output(self) -> Callable[[bytes], object] | None:
         """What takes the output of a program of this run; None in a plain call."""

@@ -22,11 +22,13 @@ from scheduler.settings import Settings
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.ledger import UNTAKEN, Ledger
 from scheduler.tasks import TaskFailed
+from scheduler.tasks.errors import OverMemory
 from scheduler.timing import get_zone
 from scheduler.worker import streams
 from scheduler.worker.current import timing_of
 from scheduler.worker.leases import LeaseRenewer
-from scheduler.worker.limits import TIME_LIMITS, sentence
+from scheduler.worker.limits import TIME_LIMITS, LimitedRequest, sentence
+from scheduler.worker.memory import MemoryWatch
 from scheduler.worker.presence import Presence
 from scheduler.worker.recorder import UNLIMITED_ATTEMPTS, NoFlaskApp, Recorder
 from scheduler.worker.requests import context_of
@@ -70,6 +72,8 @@ class Signals:
         settings = self.recorder.settings
         LeaseRenewer(settings, Presence(settings, sender)).start()
         Stopper(settings).start()
+        if LimitedRequest.asks_first:
+            MemoryWatch(settings).start()
 
     def succeeded(self, sender: Task, result: Any, **_: Any) -> None:
         """In the child, after the body returned."""
@@ -88,6 +92,7 @@ class Signals:
             trace = "" if has_output else getattr(einfo, "traceback", "")
             message = str(exception) if isinstance(exception, Hidden) else error
             reason = Reason.TIME_LIMIT if isinstance(exception, TIME_LIMITS) else Reason.ERROR
+            reason = Reason.MEMORY_LIMIT if isinstance(exception, OverMemory) else reason
             self.recorder.close(request, "failed", reason=reason, result=message, traceback=trace)
 
     def retried(self, request: Context, reason: Any, **_: Any) -> None:

@@ -304,3 +304,13 @@ def test_logs_follows_a_run_to_its_end(shop: Shop) -> None:
         assert json.loads(last)["line"] == "a line that has not ended, but now"
     gate.unlink()
     assert following.returncode == 0
+
+
+def test_run_shows_what_its_run_prints_and_ends_like_it(shop: Shop) -> None:
+    entry = shop.add(None, shell="echo working; exit 3")
+    command = [sys.executable, "-m", "scheduler", "run", entry.name, "--follow"]
+    environ = os.environ | {"SCHEDULER_REDIS_URL": shop.running.settings.redis_url}
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=ROOT, timeout=60, check=False)
+    (run,) = shop.ledger.runs(entry.name)
+    assert (done.returncode, done.stdout) == (1, "working\n")
+    assert done.stderr.splitlines()[-1] == f"{run.id} failed: it ended with an error"

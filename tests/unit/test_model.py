@@ -117,3 +117,26 @@ def test_a_problem_is_one_line_with_place_schedule_what_and_remedy() -> None:
         "s.yaml:12:5: schedule 'nightly': unknown key 'corn' — did you mean 'cron'?"
     )
     assert str(Problem("it is late", severity="warning")) == "warning: it is late"
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "canonical"),
+    [
+        ("512MB", 512_000_000, "512MB"),
+        ("2 GiB", 2 << 30, "2GiB"),
+        ("1500k", 1_500_000, "1500kB"),
+        ("1000MB", 10**9, "1GB"),
+    ],
+)
+def test_a_size_is_read_and_written_with_its_unit(text: str, size: int, canonical: str) -> None:
+    policies = Policies.model_validate({"max_memory": text})
+    assert policies.max_memory == size
+    stored = policies.model_dump(mode="json", exclude_defaults=True)
+    assert stored == {"max_memory": canonical}
+    assert Policies.model_validate(stored).max_memory == size
+
+
+@pytest.mark.parametrize("wrong", [512_000_000, "512", "12 apples", "999kB", "-1GB", True, ""])
+def test_a_size_without_a_unit_or_of_next_to_nothing_is_refused(wrong: object) -> None:
+    with pytest.raises(ValidationError, match=r"write (a size|one) such as 512MB or 2GiB"):
+        Policies.model_validate({"max_memory": wrong})
