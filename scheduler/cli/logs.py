@@ -59,7 +59,7 @@ def newest(service: Service, name: str, is_followed: bool) -> Run:
     raise NotFound(f"no run of '{name}' has started")
 
 
-def follow(service: Service, identity: str, attempt: int | None) -> Iterator[tuple[int, str]]:
+def follow(service: Service, identity: str, attempt: int | None = None) -> Iterator[tuple[int, str]]:
     """The lines of a run as they come, each with its attempt; those of all attempts that follow, or of this one."""
     number, lines = attempt or 0, output.Lines()
     while True:

@@ -18,6 +18,7 @@ from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import MAX_RESULT_CHARS, Ledger
 from scheduler.storage.store import Store, Write
+from tests.support.outputs import printed
 from tests.support.schedules import NOON, declared, entry_of
 
 ID = run_id("job", NOON)
@@ -195,11 +196,13 @@ def test_the_ledger_of_a_schedule_is_bounded_by_number_also_when_runs_come_witho
     few = Ledger(client, keys, replace(settings, keep_runs=10))
     for identity in ids(100):
         few.claim(replace(run(identity), due=read_run_id(identity)[1]), "w", identity)
+        printed(few, identity, b"hello")
         few.close(identity, "succeeded")
     found = [one.id for one in few.runs("job", 1000)]
     assert 10 <= len(found) <= 2 * 10 + 3
     assert found == list(reversed(ids(100)))[: len(found)]
     assert client.zrange(keys.runs, 0, -1, desc=True) == found
+    assert set(client.scan_iter(f"{keys.outputs}*")) == {keys.output(identity, 1) for identity in found}
 
 
 def test_the_ledger_of_a_schedule_is_bounded_by_age(client: Client, keys: Keys, settings: Settings) -> None:
