@@ -13,6 +13,7 @@ LOOK = (
     "login.leave",
     "schedules.index",
     "schedules.show",
+    "runs.index",
     "runs.show",
     "runs.task",
     "audit.index",

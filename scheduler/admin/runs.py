@@ -1,23 +1,25 @@
-"""One run and its progress; run a schedule now."""
+"""The runs of all schedules; one run and its progress; run a schedule now."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from celery.result import AsyncResult
-from flask import Blueprint, Response, redirect, url_for
+from flask import Blueprint, Response, redirect, request, url_for
 from kombu.exceptions import OperationalError
 from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler import changes
 from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.people import user
+from scheduler.admin.run_list import OUTCOMES, PRESETS, RunSearch, written
 from scheduler.admin.schedules import zone_of
 from scheduler.admin.service import service
 from scheduler.errors import NotFound
 from scheduler.model import Run
 from scheduler.status import output
 from scheduler.status.as_json import output_json, run_json
+from scheduler.status.runs import find as find_runs
 from scheduler.storage.client import AWAY, REFUSED
 
 pages = Blueprint("runs", __name__)
@@ -45,6 +47,17 @@ def retry(name: str, run_id: str) -> AnyResponse:
     its = service()
     changes.retry(its.dispatcher, its.store, its.ledger, find(name, run_id).id, by=user())
     return redirect(url_for("runs.show", name=name, run_id=run_id), 303)
+
+
+@pages.get("/runs")
+def index() -> Response:
+    """The runs of all schedules; see RunSearch for the filters."""
+    search = RunSearch.read(request.args)
+    shown = find_runs(service().ledger, search.wanted, search.place)
+    older = written(shown.older)
+    if wants_json():
+        return as_json({"runs": [run_json(run) for run in shown.runs], "before": older or None})
+    return page("runs.html", search=search, shown=shown, older=older, presets=PRESETS, outcomes=OUTCOMES)
 
 
 @pages.get("/schedules/<segment:name>/runs/<segment:run_id>")

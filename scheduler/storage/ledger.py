@@ -160,13 +160,20 @@ class Ledger:
         Instants are epoch seconds; a stretch of skips is found by its last one. Also rows of schedules that are well
         again, or gone. The cost grows with ``limit``, not with what is stored; storage/health.py bounds the indexes.
         """
-        index = self.keys.went_wrong if failed else self.keys.runs
         runs: dict[str, Run] = {}  # by id: rows that come in meanwhile move the others on, so one may be read twice
-        looked_at = 0
-        while len(runs) < limit and (step := self._ids(index, since, until, looked_at)):
-            looked_at += len(step)
-            runs |= {run.id: run for run in self._read(step) if run.went_wrong or not failed}
+        for step in self.steps(since, until, failed=failed):
+            runs |= {run.id: run for run in step if run.went_wrong or not failed}
+            if len(runs) >= limit:
+                break
         return list(islice(runs.values(), limit))
+
+    def steps(self, since: float, until: float, *, failed: bool = False) -> Iterator[list[Run]]:
+        """The same, RUNS_PER_READ at a time, for a reader who stops when it has enough; ``failed`` may give others."""
+        index = self.keys.went_wrong if failed else self.keys.runs
+        looked_at = 0
+        while step := self._ids(index, since, until, looked_at):
+            looked_at += len(step)
+            yield list(self._read(step))
 
     def _ids(self, index: str, since: float, until: float, offset: int) -> list[str]:
         """The next RUNS_PER_READ ids of an index, newest first."""

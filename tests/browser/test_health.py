@@ -100,3 +100,24 @@ def test_a_service_without_problems_says_so(open_page: Open, bad_night: Service)
     expect(page.get_by_text("No problems found")).to_be_visible()
     must_look_right(page, "health-well", DESK, "light")
     store.client.config_set("appendonly", "no")
+
+
+@both_widths
+@both_schemes
+def test_what_failed_last_night_is_one_tap_away(
+    open_page: Open, bad_night: Service, size: dict[str, int], scheme: str
+) -> None:
+    page = open_page("/health", viewport=size, color_scheme=scheme)
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Runs").click()
+    rows = page.get_by_role("row").filter(has_text="KeyError: 'amount'")
+    expect(rows).to_have_count(3)
+    if size == DESK:
+        assert all(row.bounding_box()["height"] <= 44 for row in page.get_by_role("row").all())  # type: ignore[index]
+    must_look_right(page, "runs", size, scheme)
+    page.get_by_role("link", name="all", exact=True).click()
+    expect(page.get_by_role("row", name="clean-up")).to_be_visible()
+    page.get_by_text("Search by schedule and time").click()
+    page.get_by_label("Schedule", exact=True).fill("nothing like it")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_text("No runs match.")).to_be_visible()
+    must_look_right(page, "runs-none", size, scheme)

@@ -188,6 +188,7 @@ def every_page(service: Service) -> list[str]:
         "/schedules/new",
         "/audit",
         "/health",
+        "/runs",
         "/nothing",
     ]
 
@@ -211,7 +212,7 @@ def test_the_keyboard_is_enough(open_page: Open, nightly: Entry) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     expect(page.get_by_role("link", name="Skip to content")).to_be_in_viewport()
-    top = ("Scheduler", "Schedules", "Health", "Audit", re.compile("^Service: "), "Log out")
+    top = ("Scheduler", "Schedules", "Runs", "Health", "Audit", re.compile("^Service: "), "Log out")
     for name in (*top, "Schedules", "Run now"):
         page.keyboard.press("Tab")
         expect(focused(page)).to_have_text(name)

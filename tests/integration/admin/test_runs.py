@@ -1,0 +1,76 @@
+"""The runs of all schedules on one page: what failed last night, and every row there is."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from urllib.parse import quote
+
+from scheduler.admin.service import Service
+from scheduler.changes import clock
+from scheduler.model import run_id
+from scheduler.status.runs import PAGE_SIZE
+from tests.integration.admin.browser import Browser, Document, text
+from tests.integration.admin.conftest import Declare
+from tests.integration.admin.runs import run
+
+
+def listed(admin: Browser, query: str) -> list[str]:
+    return [found["id"] for found in admin.json(f"/runs?{query}")["runs"]]
+
+
+def test_what_failed_is_one_link_away_also_for_a_schedule_that_is_well_again(
+    service: Service, admin: Browser, make: Declare
+) -> None:
+    make("job"), make("other")
+    now = clock()
+    failed = run(service, "job", now - timedelta(minutes=9), "failed", result="KeyError: 'amount'", reason="error")
+    run(service, "job", now - timedelta(minutes=5))
+    lost = run(service, "other", now - timedelta(minutes=7), "lost", reason="lost")
+    (link,) = (it["href"] for it in Document(admin.get("/schedules").text).all("a") if it["href"].startswith("/runs"))
+    page = text(admin.get(link))
+    assert "KeyError: 'amount'" in page
+    assert listed(admin, link.partition("?")[2]) == [lost, failed]
+    assert listed(admin, "outcome=failed&last=1h&q=JO") == [failed]
+    assert listed(admin, "outcome=lost&q=job") == []
+    assert len(listed(admin, "")) == 3
+    assert "No runs match" in text(admin.get("/runs?q=zzz"))
+
+
+def test_every_row_is_reached_though_many_fell_due_at_once(service: Service, admin: Browser, make: Declare) -> None:
+    due, names = clock() - timedelta(minutes=9), [f"job-{number:03}" for number in range(PAGE_SIZE + 12)]
+    for name in names:
+        make(name)
+        run(service, name, due)
+    first = admin.json("/runs")
+    second = admin.json(f"/runs?before={quote(first['before'])}")
+    found = [it["id"] for it in (*first["runs"], *second["runs"])]
+    assert found == sorted((run_id(name, due) for name in names), reverse=True)
+    assert second["before"] is None
+    assert re.search(r"12 runs before .*← Newest", text(admin.get(f"/runs?before={quote(first['before'])}")))
+
+
+def test_the_whole_ledger_of_a_schedule_is_reached_from_its_page(
+    service: Service, admin: Browser, make: Declare
+) -> None:
+    make("job", overlap="allow"), make("job-2")
+    now = clock()
+    due = [run(service, "job", now - timedelta(minutes=minutes)) for minutes in range(60, 0, -1)]
+    run(service, "job-2", now)
+    assert "All runs of job" in text(admin.get("/schedules/job"))
+    first = admin.json("/runs?schedule=job")
+    second = admin.json(f"/runs?schedule=job&before={quote(first['before'])}")
+    assert [it["id"] for it in (*first["runs"], *second["runs"])] == due[::-1]
+
+
+def test_times_bound_the_list_and_nonsense_in_the_address_is_ignored(
+    service: Service, admin: Browser, make: Declare
+) -> None:
+    make("job")
+    now = clock()
+    old, new = (run(service, "job", now - timedelta(hours=hours)) for hours in (30, 3))
+    middle = (now - timedelta(hours=12)).strftime("%Y-%m-%dT%H:%M")
+    assert listed(admin, f"from={middle}") == [new]
+    assert listed(admin, f"until={middle}") == [old]
+    assert listed(admin, "last=24h") == [new]
+    assert listed(admin, "last=x&from=yesterday&until=9&before=nan~x&outcome=bad") == [new, old]
