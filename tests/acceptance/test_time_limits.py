@@ -63,6 +63,11 @@ def test_a_pool_that_cannot_stop_a_run_refuses_time_limits(shop: Shop, directory
     sentence = "the pool 'threads' cannot stop a run, so it cannot keep the timeout of "
     remedy = "start this worker with --pool=prefork or gevent, or remove their `timeout`"
     assert run.result == f"CannotKeepLimit: {sentence}this schedule: {remedy}"
+    memory = shop.run("limits.nap", 0, max_memory="100MB").result
+    assert memory.startswith(
+        "CannotKeepLimit: the pool 'threads' cannot stop a run, so it cannot keep the max_memory of "
+    )
+    assert shop.run(None, shell="true", max_memory="100MB").outcome == "succeeded", "a program has a watch of its own"
     second = shop.running.start("worker2", "--pool=threads")
     assert second.ends() == 78
     assert f"scheduler: {sentence}'{run.schedule}': {remedy}" in second.output()
