@@ -2,7 +2,8 @@
 
     python bench/reading.py [--schedules 50000 100000] [--rounds 30] [--server PATH]
 
-Prints a Markdown table. The page is a process of its own, whose memory is measured.
+Prints a Markdown table. BACKLOG runs wait in queues without a worker. The page is a process of its own, whose memory is
+measured.
 The first request reads every schedule once.
 """
 
@@ -30,7 +31,7 @@ from scheduler.model import Entry, run_id
 from scheduler.settings import Settings
 from scheduler.status import problems
 from scheduler.storage import health
-from scheduler.storage.client import connect
+from scheduler.storage.client import Client, connect
 from scheduler.storage.instants import from_seconds, to_seconds
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store, Write
@@ -38,6 +39,8 @@ from scheduler.up.redis_server import find_server
 
 HOUR = timedelta(hours=1)
 FAILING = 313
+BACKLOG = 100_000  #: runs that wait in queues which no worker takes from
+BACKLOG_QUEUES = 20
 QUERIES = (
     "",
     "q=report",
@@ -81,7 +84,22 @@ def fill(settings: Settings, count: int) -> None:
             if number % 10_000 == 0:
                 pipe.execute()
         pipe.execute()
+    add_backlog(client, keys, count)
     health.rebuild(client, keys)
+
+
+def add_backlog(client: Client, keys: Keys, count: int) -> None:
+    """Runs that wait for a worker, of all schedules in turn."""
+    sent = time.time() - HOUR.total_seconds()
+    with client.pipeline(transaction=False) as pipe:
+        for number in range(BACKLOG):
+            queue = f"queue-{number % BACKLOG_QUEUES}"
+            identity = run_id(f"job-{number % count:06}", from_seconds(sent + number / 1000))
+            pipe.zadd(keys.sent(queue), {identity: sent + number / 1000})
+            pipe.sadd(keys.queues, queue)
+            if number % 10_000 == 0:
+                pipe.execute()
+        pipe.execute()
 
 
 def entries(count: int, due: object) -> Iterator[Entry]:
@@ -120,6 +138,10 @@ def measure(settings: Settings, rounds: int) -> None:
         row(f"page, `/schedules?{query}`", *timed(lambda query=query: page.get(f"/schedules?{query}"), rounds))  # type: ignore[misc]
     row("`status`", *timed(lambda: service.status.overview(()), rounds))
     row("problems of `doctor` and `/readyz`", *timed(lambda: problems.problems(service.store, settings), rounds))
+    row(
+        "`history`, the newest 100 of all schedules",
+        *timed(lambda: service.ledger.between(0, time.time(), 100), rounds),
+    )
     row("`/metrics`", *timed(lambda: page.get("/metrics"), rounds))
     # Not getrusage, which counts the process that started this one.
     peak = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
