@@ -14,7 +14,7 @@ from scheduler.storage.keys import Keys
 INDEX_VERSION = "3"  #: of what Lua writes; a leader that meets another one rebuilds
 REBUILD_INTERVAL_S = 3600  #: for so long the index may miss what an older release, which keeps none, wrote
 NAMES_PER_STEP = 10  #: ledgers that one step of the rebuild reads, which holds up Redis for some ms
-MAX_RUNS = 1_000_000  #: rows that the index by due instant holds, the newest ones; 0.1 GB
+MAX_RUNS = 1_000_000  #: rows that the index by due instant holds, the newest ones; 0.16 GB
 MAX_WENT_WRONG = 10_000  #: the same of the runs that failed or were lost
 MAX_AGE_S = 366 * 86_400  #: a row that was due longer ago is in neither
 
