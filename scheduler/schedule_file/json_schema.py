@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from scheduler import timing
 from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Group, Policies, Schedule, ScheduleFile, Then
 from scheduler.model.alerts import Alerts, Email, ScheduleAlerts, Sink, Webhook
-from scheduler.model.schedule import ONE_NAME, SEVERAL_NAMES
+from scheduler.model.then import ONE_NAME, SEVERAL_NAMES
 from scheduler.model.what_runs import KINDS, Http
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
