@@ -58,7 +58,7 @@ class Sender:
     def forget(self) -> None:
         """Read every entry again, and build every message again."""
         self.roster.clear()
-        self.dispatcher.forget()
+        self.dispatcher.composer.forget()
 
     def send(self, covered: Stretches) -> bool:
         """Send what is due; False when nothing is. While Redis takes one batch, the next one is prepared and follows.

@@ -7,11 +7,9 @@ runs to the ledger and pushes the messages. Either all of that happens, or nothi
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -23,9 +21,10 @@ from scheduler.events import emit
 from scheduler.model import Entry, Reason, Run, run_id
 from scheduler.sending import commit_arguments, message
 from scheduler.sending.commit_arguments import KEEP, Words
+from scheduler.sending.composer import Composer
 from scheduler.sending.decide import Decision, Skip, expiry
-from scheduler.sending.message import ESCAPED, CannotCompose, Message, Template
-from scheduler.sending.shapes import Shapes
+from scheduler.sending.message import ESCAPED, CannotCompose, Message
+from scheduler.sending.row import opened
 from scheduler.settings import Settings
 from scheduler.storage import entries
 from scheduler.storage.audit import Audit, audit_line
@@ -36,7 +35,6 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import NO_EXPIRY, Again
 from scheduler.storage.lock import LostLock
 
-MAX_TEMPLATES = 100_000  #: each is about as long as its message
 NOT_SENT = {reason.value: reason.sentence for reason in (Reason.OVERLAP, Reason.NO_QUEUE)}
 UNDECIDED = ("changed", "broken")  #: what becomes of an entry whose decision was not carried out
 
@@ -64,13 +62,7 @@ class Dispatcher:
         self.limits = (keys.prefix, settings.keep_runs, int(settings.keep_days * 86_400_000))
         self.outbox = keys.outbox if settings.has_outbox else ""
         self._commit = script(client, "_commit_arguments", "commit")
-        self._shapes = Shapes(app)
-        self._templates: OrderedDict[tuple[str, int, bool], Template | None] = OrderedDict()
-
-    def forget(self) -> None:
-        """Drop every template, so that each message is built again."""
-        self._shapes.forget()
-        self._templates.clear()
+        self.composer = Composer(app, self.outbox)
 
     def arguments(self, batch: Sequence[Due], token: str, commits: int = 0) -> Words:
         """What ``post`` needs to send a batch; raises Unsendable for one of the entries.
@@ -151,14 +143,14 @@ class Dispatcher:
             job = entries.with_arguments(entries.job(entry), arguments)
             if arguments:  # a template has those of the schedule
                 return job, message.build(self.app, job, identity, None)
-            return job, self.message(entry, job, identity, None, now)
+            return job, self.composer.message(entry, job, identity, None, now)
         except (DamagedEntry, CannotCompose) as error:
             raise RefusedChange(f"schedule '{entry.name}' cannot be sent: {error}") from error
 
     def backfilled(self, entry: Entry, job: Job, due: datetime, by: str) -> Words:
         """The id, record, place and message of a run of a backfill; it does not expire. Raises CannotCompose."""
         now, identity = time.time(), run_id(entry.name, due)
-        sent = self.message(entry, job, identity, None, from_seconds(now))
+        sent = self.composer.message(entry, job, identity, None, from_seconds(now))
         record = opened(replace(job, pings=False), sent, to_seconds(due), now)
         return [identity, f'{record[:-1]},"backfill":"1","by":{ESCAPED(by)}}}', sent.place, sent.payload]
 
@@ -198,37 +190,12 @@ class Dispatcher:
         for instant in due.decision.runs:
             identity = run_id(due.entry.name, instant)
             expires = expiry(due.job, instant, due.decision.due, at)
-            sent = self.message(due.entry, due.job, identity, expires, at)
+            sent = self.composer.message(due.entry, due.job, identity, expires, at)
             ends = 0.0 if expires is None else to_seconds(expires)
             record = opened(due.job, sent, to_seconds(instant), now, expires=ends)
             deadline = ends or now + NO_EXPIRY.total_seconds()
             words += commit_arguments.run(identity, record, sent.place, sent.payload, deadline)
         return words
-
-    @cached_property
-    def _announces(self) -> bool:
-        """Whether Celery shall publish a ``task-sent`` event with each message."""
-        return bool(self.app.conf.task_send_sent_event)
-
-    def message(self, entry: Entry, job: Job, identity: str, expires: datetime | None, now: datetime) -> Message:
-        """The message of one run, from the entry's template; raises CannotCompose."""
-        key = (entry.name, entry.revision, expires is not None)
-        if self.outbox:
-            if not message.has_signal_receivers():  # they would see a message that is never published
-                self._once(key, lambda: message.refuse_unsendable(self.app, job, identity, expires))
-            return message.for_outbox(job, identity, expires, self.outbox)
-        if message.has_signal_receivers() or self._announces:
-            return message.compose(self.app, job, identity, expires)
-        cached = self._once(key, lambda: self._shapes.template(job, expiring=expires is not None))
-        return cached.render(identity, expires, now) if cached else message.compose(self.app, job, identity, expires)
-
-    def _once(self, key: tuple[str, int, bool], make: Callable[[], Template | None]) -> Template | None:
-        """What is made once for each revision of an entry; no template where each message is built by itself."""
-        if key not in self._templates:
-            self._templates[key] = make()
-            if len(self._templates) > MAX_TEMPLATES:
-                self._templates.popitem(last=False)
-        return self._templates[key]
 
     def tell(self, batch: Sequence[Due], replies: Replies) -> None:
         """Log what became of the runs and skips of a batch."""
@@ -275,28 +242,3 @@ def skip_words(name: str, skip: Skip) -> Words:
     """A stretch of skips as commit.lua reads it; instants in epoch seconds."""
     first, last = to_seconds(skip.first), to_seconds(skip.last)
     return commit_arguments.skip(run_id(name, skip.first), first, last, skip.count, skip.reason, skip.detail)
-
-
-def opened(
-    job: Job,
-    sent: Message,
-    due: float,
-    now: float,
-    by: str = "",
-    expires: float = 0.0,
-    arguments: str = "",
-    parent: str = "",
-) -> str:
-    """A run's record as the ledger begins it, a JSON object of texts; ``by`` asked for a manual run."""
-    manual = f',"manual":"1","by":{ESCAPED(by)}' if by else ""
-    given = f',"arguments":{ESCAPED(arguments)}' if arguments else ""
-    follows = f',"parent":{ESCAPED(parent)}' if parent else ""
-    ends = f',"expires":"{expires!r}"' if expires else ""
-    refers = f',"references":"{job.references}"' if job.references else ""
-    slow_after = job.policies.slow_after
-    pings = ',"ping":"1"' if job.pings else ""
-    slow = f',"slow_after":"{slow_after.total_seconds()!r}"' if slow_after else ""
-    return (
-        f'{{"due":"{due!r}","outcome":"queued","task":{ESCAPED(job.task)},"task_id":"{sent.task_id}",'
-        f'"queue":{ESCAPED(sent.queue)},"sent":"{now!r}"{manual}{given}{ends}{slow}{pings}{refers}{follows}{job.row}}}'
-    )

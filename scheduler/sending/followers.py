@@ -17,8 +17,9 @@ from scheduler.model import Entry, Reason, read_run_id
 from scheduler.sending import commit_arguments
 from scheduler.sending.commit_arguments import APART, Words
 from scheduler.sending.decide import by_person
-from scheduler.sending.dispatch import UNDECIDED, Dispatcher, opened
+from scheduler.sending.dispatch import UNDECIDED, Dispatcher
 from scheduler.sending.message import CannotCompose
+from scheduler.sending.row import opened
 from scheduler.storage import entries
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.instants import from_seconds, to_seconds
@@ -81,7 +82,7 @@ class Followers:
                 raise CannotCompose(refusal)
             job = entries.job(entry)
             expires = None if job.policies.expires is None else now + job.policies.expires
-            message = self.dispatcher.message(entry, job, follower.id, expires, now)
+            message = self.dispatcher.composer.message(entry, job, follower.id, expires, now)
         except (DamagedEntry, CannotCompose) as error:
             skip = commit_arguments.skip(follower.id, due, due, 1, Reason.NOT_STARTED, str(error))
             unusual = commit_arguments.unusual(False, "", "", "", [skip])

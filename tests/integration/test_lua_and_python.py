@@ -14,9 +14,9 @@ import pytest
 import scheduler
 from scheduler.model import Outcome, Run
 from scheduler.model.alerts import MAX_FAILURES
-from scheduler.sending.dispatch import opened
 from scheduler.sending.headers import RUN_HEADER
 from scheduler.sending.message import Message
+from scheduler.sending.row import opened
 from scheduler.storage import entries
 from scheduler.storage.client import Client, Script
 from scheduler.storage.keys import Keys
