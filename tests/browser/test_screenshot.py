@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from scheduler import changes
+from scheduler import __version__, changes
 from scheduler.admin.service import Service
 from scheduler.changes import clock
 from scheduler.schedule_file.watch import FileWatch
 from scheduler.storage.instants import from_seconds
+from scheduler.storage.workers import Worker, report
 from tests.browser.conftest import ROOT, Open
 from tests.integration.admin.runs import lead, run
+from tests.support.polling import until
 
 FILE = (ROOT / "schedules.yaml").read_text(encoding="utf-8")
 ERROR = "TaskFailed: This schedule always fails: delete it from schedules.yaml when you have seen enough"
@@ -40,17 +43,30 @@ def populate(service: Service) -> None:
     run(service, "always-fails", from_seconds(now // 3600 * 3600), "failed", result=ERROR, reason="error")
     weekday = {**store.get("weekday-report").fields, "cron": "0 9 * * mon-fri"}
     changes.edit(store, "weekday-report", weekday, tasks=service.tasks, by="admin", why="after the stand-up")
-    until = clock() + timedelta(hours=2)
-    changes.pause(store, "clean-up", by="admin", note="The disk is being replaced", until=until)
+    worker = Worker("celery@web1", now, 60.0, ("celery",), tuple(service.tasks or ()), 4, 0, __version__)
+    report(store.client, store.keys, worker)
+    end = clock() + timedelta(hours=2)
+    changes.pause(store, "clean-up", by="admin", note="The disk is being replaced", until=end)
 
 
+@pytest.fixture
+def appending(service: Service) -> Iterator[None]:
+    """A Redis that keeps what it is given, as on a server."""
+    client = service.store.client
+    client.config_set("appendonly", "yes")
+    until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], 30, "its first file is written")
+    yield
+    client.config_set("appendonly", "no")
+
+
+@pytest.mark.usefixtures("appending")
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 1100), ("light", 375), ("dark", 375)])
 def test_the_list_can_be_shown_to_anybody(
     open_page: Open, service: Service, tmp_path: Path, scheme: str, width: int
 ) -> None:
     populate(service)
     page = open_page(viewport={"width": width, "height": 700}, color_scheme=scheme, device_scale_factor=2)
-    for words in ("1 paused", "1 failed", "2 ok", "changed here: cron", "took over 3 days ago"):
+    for words in ("1 paused", "1 failed", "2 ok", "changed here: cron", "took over 3 days ago", "All well"):
         expect(page.get_by_text(words)).to_be_visible()
     picture = tmp_path / "schedules.png"
     if os.environ.get("SCREENSHOT") and (scheme, width) == ("light", 1100):
