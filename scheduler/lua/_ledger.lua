@@ -251,13 +251,13 @@ end
 
 -- Add a stretch of instants that do not run to a ledger. It joins the row before where that is the same kind, so that a long pause is one row.
 -- Returns whether it is a row of its own.
-local function record_skip(limits, name, id, due, last, count, reason, detail)
+local function record_skip(limits, name, id, due, last, count, reason, detail, is_apart)
   local ledger = ledger_key(limits.prefix, name)
   local latest = redis.call('HGET', ledger, ':last')
   local run = latest and read_run(ledger, latest)
   local outcome = reason == 'forgotten' and 'lost' or 'skipped'
   tally(outcome == 'lost' and 'ended:lost:' or 'skipped:' .. reason, count)
-  if run and run.outcome == outcome and run.reason == reason and run.detail == detail then
+  if not is_apart and run and run.outcome == outcome and run.reason == reason and run.detail == detail then
     run.count = tostring(tonumber(run.count or '1') + count)
     run['until'] = last
     write_run(limits.prefix, ledger, latest, run)

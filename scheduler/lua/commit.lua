@@ -210,7 +210,8 @@ end
 local function carry_out(key, ledger, entry, count, is_apart, manual)
   local unusual = entry.unusual
   for _, skip in ipairs(unusual and unusual.skips or {}) do
-    local is_new = record_skip(limits, entry.name, skip.id, skip.due, skip.last, tonumber(skip.times), skip.reason, skip.detail)
+    local is_apart = skip.is_apart == '1'
+    local is_new = record_skip(limits, entry.name, skip.id, skip.due, skip.last, tonumber(skip.times), skip.reason, skip.detail, is_apart)
     tally('due', tonumber(skip.times))
     if is_new and skip.reason == 'missed' then note_missed(limits.prefix, ledger, skip) end
     if skip.reason == 'forgotten' then recount(limits.prefix, ledger) end

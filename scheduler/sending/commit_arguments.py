@@ -54,9 +54,12 @@ def unusual(
     return [int(resumed), definition, due_if_unsent, score_if_unsent, *chain.from_iterable(skips)]
 
 
-def skip(id: str, due: float, last: float, times: int, reason: Reason, detail: str) -> Words:
-    """A stretch of due instants that will not run, the first and the last in epoch seconds."""
-    return [id, due, last, times, reason, detail]
+def skip(id: str, due: float, last: float, times: int, reason: Reason, detail: str, *, is_apart: bool = False) -> Words:
+    """A stretch of due instants that will not run, the first and the last in epoch seconds.
+
+    One that ``is_apart`` has a row of its own; any other joins the last row if that says the same.
+    """
+    return [id, due, last, times, reason, detail, int(is_apart)]
 
 
 def run(id: str, record: str, queue: str, payload: str, deadline: float) -> Words:

@@ -5,7 +5,7 @@ Pure: the beat brings the clock.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -33,6 +33,7 @@ class Skip:
     last: datetime
     count: int
     detail: str = ""
+    is_apart: bool = False  #: whether an instant that has its own row lies before it, so that it joins no earlier row
 
 
 class Leaderless(NamedTuple):
@@ -76,20 +77,25 @@ class Sorting:
     runs: list[datetime] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
     in_stretch: bool = False  #: whether the instant before was skipped
+    is_apart: bool = False  #: whether the instant before was passed over
 
     def run(self, at: datetime) -> None:
         """This instant runs."""
         self.runs.append(at)
-        self.in_stretch = False
+        self.in_stretch = self.is_apart = False
+
+    def pass_over(self) -> None:
+        """The next instant has its row already, and no stretch may reach across it."""
+        self.in_stretch, self.is_apart = False, True
 
     def skip(self, at: datetime, reason: Reason, detail: str) -> None:
         """This instant is skipped; it joins the stretch before it if the reason is the same."""
         last = self.skips[-1] if self.in_stretch else None
         if last and (last.reason, last.detail) == (reason, detail):
-            self.skips[-1] = Skip(reason, last.first, at, last.count + 1, detail)
+            self.skips[-1] = replace(last, last=at, count=last.count + 1)
         else:
-            self.skips.append(Skip(reason, at, at, 1, detail))
-        self.in_stretch = True
+            self.skips.append(Skip(reason, at, at, 1, detail, self.is_apart))
+        self.in_stretch, self.is_apart = True, False
 
 
 def decide(
@@ -116,18 +122,17 @@ def decide(
     instants = list(islice(fallen_due(entry.due, job, now), MAX_MISSED_COUNTED + 1))
     more = len(instants) > MAX_MISSED_COUNTED
     due = instants.pop() if more else job.timing.next_due(instants[-1]) if instants else entry.due
-    if covered:
-        instants = [at for at in instants if covered_until(at, job, covered) is None]
+    told = told_already(instants, job, covered, forgotten) if covered or forgotten else ()
+    left_over = [at for at in instants if at not in told]
     # First of all, so that `catch_up: latest` picks the latest instant that may run.
-    ruled_out = {at: why for at in instants if (why := rule_out(at, entry, job, forgotten))}
-    chosen = choose([at for at in instants if at not in ruled_out], job, now, more)
+    ruled_out = {at: why for at in left_over if (why := rule_out(at, entry, job, forgotten))}
+    chosen = choose([at for at in left_over if at not in ruled_out], job, now, more)
     left = None if job.max_runs is None else max(job.max_runs - entry.total_run_count, 0)
-    sorting = Sorting()
+    sorting = Sorting(is_apart=forgotten is not None)
     if_unsent = None
     for at in instants:
-        if forgotten is not None and at in forgotten.recorded:
-            # It has its own row, and a stretch of skips must not reach across it.
-            sorting.in_stretch = False
+        if at in told:
+            sorting.pass_over()
             continue
         if len(sorting.runs) == left:  # commit.lua goes on here if one of these runs is not sent after all
             if_unsent = at
@@ -142,6 +147,14 @@ def decide(
     if len(sorting.runs) == left:
         due, if_unsent = None, if_unsent or due
     return Decision(tuple(sorting.runs), tuple(sorting.skips), due, pause is not None, if_unsent)
+
+
+def told_already(
+    instants: Iterable[datetime], job: Job, covered: Stretches, forgotten: Forgotten | None
+) -> set[datetime]:
+    """Those instants that have a row: no stretch of skips may reach across one."""
+    recorded = forgotten.recorded if forgotten else ()
+    return {at for at in instants if at in recorded or covered_until(at, job, covered)}
 
 
 def decide_on_time(entry: Entry, job: Job, due: datetime | None, now: datetime) -> Decision | None:

@@ -241,4 +241,5 @@ class Unsendable(Exception):
 def skip_words(name: str, skip: Skip) -> Words:
     """A stretch of skips as commit.lua reads it; instants in epoch seconds."""
     first, last = to_seconds(skip.first), to_seconds(skip.last)
-    return commit_arguments.skip(run_id(name, skip.first), first, last, skip.count, skip.reason, skip.detail)
+    identity, is_apart = run_id(name, skip.first), skip.is_apart
+    return commit_arguments.skip(identity, first, last, skip.count, skip.reason, skip.detail, is_apart=is_apart)

@@ -16,7 +16,7 @@ from kombu.entity import Queue
 
 from scheduler.errors import NotFound, RefusedChange
 from scheduler.model import Entry, Pause, run_id
-from scheduler.sending.decide import Leaderless, decide
+from scheduler.sending.decide import Forgotten, Leaderless, decide
 from scheduler.sending.dispatch import Dispatcher, Due, Unsendable
 from scheduler.sending.headers import task_id
 from scheduler.settings import Settings
@@ -161,6 +161,17 @@ def test_skips_for_different_reasons_are_rows_of_their_own(shop: Shop, now: date
     late, down = shop.ledger.runs("job")
     assert (late.detail, late.count) == ("it was not sent in time", 20)
     assert (down.detail[:13], down.count) == ("beat was down", 20)
+
+
+def test_no_stretch_reaches_across_an_instant_that_has_its_row(shop: Shop, now: datetime) -> None:
+    entry = shop.add(late=5 * MINUTE)
+    job = entries.job(entry)
+    known = now - 2 * MINUTE
+    forgotten = Forgotten(now - MINUTE, {known})
+    commit(shop.dispatcher, [Due(entry, job, decide(entry, job, now - HALF, forgotten=forgotten), entry.due)])
+    rows = [(row.due, row.until, row.count) for row in reversed(shop.ledger.runs("job")) if row.reason == "forgotten"]
+    before, after = (known - MINUTE).timestamp(), (known + MINUTE).timestamp()
+    assert rows == [((now - 4 * MINUTE).timestamp(), before, 2), (after, after, 1)]
 
 
 def test_a_skip_after_a_run_is_a_row_of_its_own(shop: Shop, client: Client) -> None:
