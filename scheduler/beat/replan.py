@@ -8,7 +8,8 @@ from contextlib import suppress
 from scheduler.beat.context import Context
 from scheduler.beat.sender import MAX_BATCH
 from scheduler.errors import Conflict
-from scheduler.sending.decide import Stretches, after_set_back
+from scheduler.sending.decide import Stretches
+from scheduler.sending.moved_clock import after_set_back
 from scheduler.storage import entries
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.instants import from_seconds

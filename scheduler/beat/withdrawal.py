@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from scheduler.model import Run, run_id
-from scheduler.sending.decide import GRACE, TICK, Stretches, covered_until
+from scheduler.sending.decide import GRACE, Stretches, covered_until
+from scheduler.sending.moved_clock import TICK
 from scheduler.storage.client import Client, script
 from scheduler.storage.entries import Job
 from scheduler.storage.instants import from_seconds, to_seconds

@@ -13,7 +13,7 @@ from scheduler.beat.sender import MAX_BATCH
 from scheduler.beat.standing_by import Takeover
 from scheduler.errors import Conflict
 from scheduler.events import emit
-from scheduler.sending.decide import after_new_zone_rules
+from scheduler.sending.moved_clock import after_new_zone_rules
 from scheduler.storage import entries
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.store import Write

@@ -17,11 +17,11 @@ from scheduler.sending.decide import (
     Decision,
     Leaderless,
     Skip,
-    after_new_zone_rules,
     decide,
     decide_on_time,
 )
 from scheduler.sending.decide import MAX_MISSED_COUNTED as MOST
+from scheduler.sending.moved_clock import after_new_zone_rules
 from scheduler.storage import entries
 from scheduler.storage.entries import Job
 from scheduler.storage.instants import EPOCH
