@@ -39,6 +39,8 @@ POINTS = (
     "lost_messages.after_settle",
     "followers.before_commit",
     "followers.after_commit",
+    "later.before_commit",
+    "later.after_commit",
     "outbox.before_publish",
     "outbox.after_publish",
     "outbox.after_take_out",

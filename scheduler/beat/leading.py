@@ -23,6 +23,7 @@ from scheduler.errors import Conflict
 from scheduler.process import notify
 from scheduler.sending.dispatch import Dispatcher, OlderData
 from scheduler.sending.followers import Followers
+from scheduler.sending.later import Later
 from scheduler.storage import groups
 from scheduler.storage.client import take_a_write
 from scheduler.storage.instants import from_seconds
@@ -48,6 +49,7 @@ class Leading:
         self.sender = Sender(dispatcher, roster, context.lease, self.losses, takeover.leaderless, keep)
         self.backfills = BackfillSender(dispatcher, context.store, context.lease, self.losses)
         self.followers = Followers(dispatcher, context.store)
+        self.later = Later(dispatcher, context.store, Ledger(client, keys, settings))
         self.outbox = Outbox(app, client, keys)
         elsewhere = self.outbox.broker if settings.has_outbox else None
         ledger = Ledger(client, keys, settings)
@@ -151,6 +153,7 @@ class Leading:
         while more and time.monotonic() < ends:
             memory = self.losses.memory
             memory.commits += self.followers.send(self.context.lease.token, memory.commits)
+            memory.commits += self.later.send(self.context.lease.token, memory.commits)
             more = self.sender.send(self.clock.still_ahead)
             self.deliver()
         return not more
@@ -184,13 +187,16 @@ class Leading:
         with self.context.client.pipeline(transaction=False) as pipe:
             pipe.zrangebyscore(keys.schedule, 0, "+inf", start=0, num=1, withscores=True)
             pipe.zcard(keys.schedule)
+            pipe.zrange(keys.later, 0, 0, withscores=True)
             question = mended.ask(pipe)
-            first, count, *answers = pipe.execute()
+            first, count, later, *answers = pipe.execute()
         upcoming = (first[0][0].removeprefix(keys.prefix), first[0][1]) if first else None
         notify.ready(self.sentence(count, upcoming))
         if not question.hear(*answers):
             return 0.0, False
-        rest = upcoming[1] - time.time() if upcoming else math.inf
+        self.later.next_at = later[0][1] if later else math.inf
+        upcoming_at = upcoming[1] if upcoming else math.inf
+        rest = min(upcoming_at, self.later.next_at) - time.time()
         return min(max(rest, 0.0), self.outbox.wait), True
 
     def sentence(self, count: int, upcoming: tuple[str, float] | None) -> str:

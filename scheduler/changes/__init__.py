@@ -5,6 +5,7 @@ from __future__ import annotations
 from scheduler.changes.acts import Restored, create, edit, gate, give_back, pause, remove, resume, skip, unskip
 from scheduler.changes.common import Invalid, Tasks, clock
 from scheduler.changes.file import Checked, apply, check, load_for_beat, plan_for
+from scheduler.changes.later import run_at
 from scheduler.changes.runs import RETRYABLE, Known, retry, run, stop
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "resume",
     "retry",
     "run",
+    "run_at",
     "skip",
     "stop",
     "unskip",

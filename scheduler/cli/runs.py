@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import click
 
 from scheduler import changes
 from scheduler.cli import logs
-from scheduler.cli.common import Service, as_json, with_service
+from scheduler.cli.common import Service, as_json, local, with_service
+from scheduler.cli.look import read_instant
 from scheduler.cli.printing import print_json, say
 from scheduler.command_name import with_command_name
 from scheduler.errors import Exit
 from scheduler.model import Run
 from scheduler.registry import file_only
 from scheduler.sending.dispatch import Dispatcher
-from scheduler.status.as_json import run_json
+from scheduler.status.as_json import iso, run_json
 from scheduler.storage.client import take_a_write
 
 UNDER_WAY = ("queued", "running")
@@ -50,6 +52,11 @@ def read_json(kind: type[list[Any] | dict[str, Any]]) -> Callable[[Any, Any, str
 @click.option("--kwargs", metavar="JSON", callback=read_json(dict), help="Keyword arguments, in place of its own.")
 @click.option("--wait", is_flag=True, help="Wait until the run has ended; exit with 1 unless it succeeded.")
 @click.option("-f", "--follow", is_flag=True, help="The same, and show meanwhile what it prints.")
+@click.option(
+    "--at",
+    callback=read_instant,
+    help='Run it at this time, as "2026-12-24 18:00" (UTC without an offset); `stop` takes it out before.',
+)
 @as_json
 @with_service
 def run(
@@ -59,14 +66,19 @@ def run(
     kwargs: dict[str, Any] | None,
     wait: bool,
     follow: bool,
+    at: datetime | None,
     json_: bool,
 ) -> int:
-    """Run a schedule now, outside its timing.
+    """Run a schedule now, or once at a later time, outside its timing.
 
     The ledger records that the run is manual, who asked for it, and the arguments that it was given.
     """
     known = changes.Known(service.tasks, file_only(service.celery))
     dispatcher = dispatcher_of(service)
+    if at is not None:
+        if wait or follow:
+            raise click.UsageError("--wait and --follow wait for a run that is sent now: leave them out with --at")
+        return run_at(service, dispatcher, name, at, Given(args, kwargs), known, json_)
     identity = changes.run(dispatcher, service.store, name, by=service.user, args=args, kwargs=kwargs, known=known)
     if follow:
         for number, line in logs.follow(service, identity, None):
@@ -80,6 +92,32 @@ def run(
         print_json({"run": identity})
     else:
         say(with_command_name(f"sent {identity}; `scheduler history {name}` shows its result"))
+    return Exit.OK
+
+
+class Given(NamedTuple):
+    """The arguments of one run, None where its schedule's hold."""
+
+    args: list[Any] | None
+    kwargs: dict[str, Any] | None
+
+
+def run_at(
+    service: Service,
+    dispatcher: Dispatcher,
+    name: str,
+    at: datetime,
+    given: Given,
+    known: changes.Known,
+    json_: bool,
+) -> int:
+    """Let the run wait for its time, and say so."""
+    asked = {"by": service.user, **given._asdict(), "known": known}
+    identity = changes.run_at(dispatcher, service.store, service.ledger, name, at, **asked)
+    if json_:
+        print_json({"run": identity, "at": iso(at)})
+    else:
+        say(with_command_name(f"{identity} waits for {local(at)}; `scheduler stop {identity}` takes it out"))
     return Exit.OK
 
 

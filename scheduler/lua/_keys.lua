@@ -19,6 +19,7 @@
 --   time of the push by Redis's clock. <prefix>:queues holds those queues.
 -- <prefix>:group:<group> holds the runs that have a place in a group, by when they got it, and <prefix>:group_queue:<group> those that
 --   only the group holds back, by since when, see _held.lua.
+-- <prefix>:later holds the runs by hand that wait for their time, which is their score; each has its row, see later.lua.
 -- <prefix>:backfills holds the backfill of each schedule that has one, see storage/backfills.py; beside it, under the name, a line break and
 --   an outcome, how many of its runs ended so.
 -- <prefix>:leases holds the id of every running run; its score is the end of its worker's lease. Before a worker claims it, a run that
@@ -58,6 +59,7 @@ local function schedule_key(prefix) return prefix .. ':schedule' end
 local function audit_key(prefix) return prefix .. ':audit' end
 local function paused_key(prefix) return prefix .. ':paused' end
 local function followers_key(prefix) return prefix .. ':followers' end
+local function later_key(prefix) return prefix .. ':later' end
 local function file_key(prefix) return prefix .. ':file' end
 local function group_key(prefix, group) return prefix .. ':group:' .. group end
 local function group_queue_key(prefix, group) return prefix .. ':group_queue:' .. group end

@@ -215,9 +215,10 @@ local function bound(limits, ledger)
   local rows = redis.call('HGETALL', ledger)
   local runs, of_backfills = {}, {}
   for i = 1, #rows, 2 do
-    -- By pattern, because decoding every row would hold up Redis; a running run is kept whatever its age, its end must find it.
+    -- By pattern, because decoding every row would hold up Redis; a running run is kept whatever its age, its end must find it; so is one that waits for its time.
     local outcome = string.match(rows[i + 1], '"outcome":"(%l+)"')
-    if string.sub(rows[i], 1, 1) ~= ':' and outcome ~= 'running' then
+    local is_kept = outcome == 'running' or string.find(rows[i + 1], '"reason":"for later"', 1, true)
+    if string.sub(rows[i], 1, 1) ~= ':' and not is_kept then
       local due = tonumber(string.match(rows[i + 1], '"due":"([^"]*)"')) or 0
       local attempts = tonumber(string.match(rows[i + 1], '"attempt":"(%d+)"')) or 0
       local row = {id = rows[i], due = due, rank = due, ended = outcome ~= 'queued', attempts = attempts}

@@ -21,8 +21,14 @@ local function in_the_way(open, held)
 end
 
 local function skip_run(name, run, reason, detail)
-  local due = cjson.decode(run.record).due
-  record_skip(limits, name, run.id, due, due, 1, reason, detail)
+  local row = cjson.decode(run.record)
+  record_skip(limits, name, run.id, row.due, row.due, 1, reason, detail, row.manual)
+  if not row.manual then return end
+  -- Who asked for it must stay known.
+  local ledger = ledger_key(limits.prefix, name)
+  local skipped = read_run(ledger, run.id)
+  skipped.manual, skipped.by, skipped.arguments = row.manual, row.by, row.arguments
+  write_run(limits.prefix, ledger, run.id, skipped)
 end
 
 -- The open runs of a schedule, without those that no worker took in time: one message that was lost must not hold up every later run.
@@ -140,13 +146,14 @@ end
 
 -- Send one run, or say why not.
 local function send(name, ledger, rules, manual, run)
+  local record, open_text_now, waiting = unpack(redis.call('HMGET', ledger, run.id, ':open', ':waiting'))
+  -- It was sent before the clock was set back: a due instant runs once, whatever the clock says.
+  -- A run by hand that waited for its time has its row already, and leaves those that wait in this step, so it is sent once.
+  if record and redis.call('ZREM', later_key(limits.prefix), run.id) == 0 then return 'sent' end
   if not is_list(run.queue) then
     if not manual then skip_run(name, run, 'no queue', list_of(run.queue) .. ' is not a list in Redis') end
     return 'no queue'
   end
-  local record, open_text_now, waiting = unpack(redis.call('HMGET', ledger, run.id, ':open', ':waiting'))
-  -- It was sent before the clock was set back: a due instant runs once, whatever the clock says.
-  if record then return 'sent' end
   local overlap, most, group = rules_of(rules)
   local is_alone = overlap ~= 'allow'
   local open, held = is_alone and still_open(ledger, open_text_now) or {}, waiting and held_runs(waiting) or {}
@@ -199,7 +206,7 @@ local function end_pause(key, name, definition)
   note_revised(limits.prefix, {name})
 end
 
--- Whether the entry is as beat read it when it decided. A manual run, and one that follows another, have no part in what beat decides: only edits matter.
+-- Whether the entry is as beat read it when it decided. A run by hand, and one that follows another, have no part in what beat decides: only edits matter.
 local function is_as_read(entry, stored, is_apart)
   local revision, due, definition, seen = stored[1], stored[2], stored[3], stored[4]
   if not definition or (revision or '0') ~= entry.revision then return false end

@@ -14,5 +14,6 @@ stop_run(prefix, id, run, ARGV[4], ARGV[3])
 write_run(prefix, ledger, id, run)
 note_end(prefix, ledger, id, run)
 redis.call('ZREM', leases_key(prefix), id)
+redis.call('ZREM', later_key(prefix), id)
 let_go(prefix, ledger, id, run)
 return 'stopped'

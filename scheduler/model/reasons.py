@@ -31,7 +31,13 @@ class Reason(StrEnum):
     MISSED = "missed", "skipped", "it was not sent in time", "sending/decide.py"
     ELSEWHERE = "elsewhere", "skipped", "another beat sent it", "sending/decide.py"
     NO_QUEUE = "no queue", "skipped", "its queue is not a list in Redis", "lua/commit.lua"
-    REMOVED = "removed", "skipped", "the schedule was removed while this run waited", "lua/apply.lua"
+    REMOVED = (
+        "removed",
+        "skipped",
+        "the schedule was removed while this run waited",
+        "lua/apply.lua",
+        "sending/later.py",
+    )
     NOT_STARTED = "not started", "skipped", "the schedule that follows could not be started", "sending/followers.py"
     EXPIRED = (
         "expired",
@@ -56,7 +62,7 @@ class Reason(StrEnum):
     NO_NEXT_ATTEMPT = "no next attempt", "failed", "no worker started the next attempt in time", "lua/_ledger.lua"
     REVOKED = "revoked", "failed", "its Celery task was revoked", "worker/signals.py"
     UNREADABLE = "message unreadable", "failed", "the worker could not read its message", "worker/intake.py"
-    UNSENDABLE = "unsendable", "failed", "its message could not be published", "beat/outbox.py"
+    UNSENDABLE = "unsendable", "failed", "its message could not be published", "beat/outbox.py", "sending/later.py"
 
     STOPPED = "stopped", "stopped", "a person stopped it", "lua/_ledger.lua"
 
@@ -74,6 +80,7 @@ class Reason(StrEnum):
 
     RERUN = "rerun", "queued", "sent again because its worker stopped answering", "lua/lose.lua"
     RESENT = "resent", "queued", "sent again because its message was lost", "lua/send_again.lua"
+    LATER = "for later", "queued", "waits for its time", "lua/later.lua"
     RETRYING = "retrying", "queued", "waits for its next attempt", "worker/signals.py"
     GROUP = "group full", "queued", "it had to wait for a place in its group", "lua/_held.lua"
     RETRIED = "retried", "queued", "a person ran it again", "lua/rerun.lua"

@@ -13,7 +13,7 @@ from scheduler.model import Reason
 
 Words = list[str | float]
 KEEP = "keep"  #: as ``due_after`` of a manual run, which leaves the entry as it is
-APART = "apart"  #: the same for a run that `then` starts; one that is not sent has a row that says why
+APART = "apart"  #: the same for a run that `then` or `run --at` starts; one that is not sent has a row that says why
 
 
 def step(token: str, now: float, prefix: str, runs_kept: int, ttl_ms: int, commits: int) -> Words:

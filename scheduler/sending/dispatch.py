@@ -107,7 +107,7 @@ class Dispatcher:
         requested = from_seconds(time.time())
         now = to_seconds(requested)  # to the microsecond, as in the run's identity
         identity = run_id(entry.name, requested, manual=True)
-        job, sent = self._manual(entry, identity, requested, arguments)
+        job, sent = self.manual(entry, identity, requested, arguments)
         deadline = now + NO_EXPIRY.total_seconds()
         record = opened(job, sent, now, now, by, arguments=arguments)
         words = commit_arguments.step("", now, *self.limits, 0)
@@ -134,11 +134,12 @@ class Dispatcher:
     def again(self, entry: Entry, run: Run) -> Again:
         """What sends a run that has its row already; raises RefusedChange for an entry that cannot be sent."""
         now = time.time()
-        job, sent = self._manual(entry, run.id, from_seconds(now), run.arguments)
+        job, sent = self.manual(entry, run.id, from_seconds(now), run.arguments)
         record = opened(job, sent, run.due, now, arguments=run.arguments)
         return Again(sent.place, sent.payload, job.policies.overlap, record)
 
-    def _manual(self, entry: Entry, identity: str, now: datetime, arguments: str) -> tuple[Job, Message]:
+    def manual(self, entry: Entry, identity: str, now: datetime, arguments: str) -> tuple[Job, Message]:
+        """A run by hand and its message; ``arguments`` as in ``run_now``. Raises RefusedChange where it has none."""
         try:
             job = entries.with_arguments(entries.job(entry), arguments)
             if arguments:  # a template has those of the schedule

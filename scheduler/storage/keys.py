@@ -147,6 +147,11 @@ class Keys:
         """List of the runs that start because another one has ended, oldest first, see ``_followers.lua``."""
         return f"{self.prefix}:followers"
 
+    @property
+    def later(self) -> str:
+        """Sorted set of the runs by hand that wait for their time, by that time, see ``later.lua``."""
+        return f"{self.prefix}:later"
+
     def group(self, name: str) -> str:
         """Sorted set of the runs that have a place in a group, by when they got it."""
         return f"{self.prefix}:group:{name}"

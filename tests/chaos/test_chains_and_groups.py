@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from scheduler import celeryapp, changes
 from scheduler.model import Run
+from scheduler.sending.dispatch import Dispatcher
 from scheduler.storage.instants import from_seconds
 from tests.chaos.accounts import bodies_of, reckon
 from tests.chaos.service import Service
@@ -116,3 +118,22 @@ def test_a_run_that_is_replaced_each_second_is_stopped_and_only_the_newest_goes_
 
 def are_running(service: Service, runs: list[Run]) -> bool:
     return all(service.ledger.get(run.id).outcome == "running" for run in runs)
+
+
+@pytest.mark.parametrize("step", ["later.before_commit", "later.after_commit"])
+def test_a_run_for_a_later_time_is_sent_once_by_the_leader_after_the_one_that_died_with_it(
+    service: Service, step: str
+) -> None:
+    service.declare(1, every="1d", enabled=False)
+    service.load()
+    celery = celeryapp.build(service.settings)
+    dispatcher = Dispatcher(celery, service.client, service.keys, service.settings)
+    at, known = from_seconds(time.time() + 1), changes.Known(tasks=None, file_only=())
+    identity = changes.run_at(dispatcher, service.store, service.ledger, "s0", at, by="ann", known=known)
+    service.beat(faults=f"{step}:kill").ends()
+    service.bury()
+    service.beat()
+    service.worker()
+    until(lambda: service.ledger.get(identity).finished, 60, "it does not end")
+    assert bodies_of(service) == {identity: 1}
+    assert not service.client.exists(service.keys.later)

@@ -24,6 +24,7 @@ LOGGED = {
     "beat/lost_runs.py": {Reason.RERUN, Reason.EXPIRED},
     "beat/lost_messages.py": {Reason.RESENT},
     "status/read_model.py": {Reason.GROUP},
+    "sending/later.py": {Reason.LATER},
 }
 
 
