@@ -135,8 +135,8 @@ def test_a_beat_waits_while_redis_is_away_says_so_once_and_goes_on(
         until(lambda: beat.tick() or isinstance(beat.role, Leading), 60, "the beat does not lead again")
         until(lambda: beat.tick() or beat.context.store.names(), 60, "the schedules do not come back")
     told = [line.split(":")[0].split(" after")[0] for line in messages(caplog) if "Redis" in line]
-    assert told[:2] == ["Waiting for Redis", "Redis answers again"]
-    assert [line for line in told[2:] if "lost all its data" not in line] == []
+    # That Redis came back empty may be told before it answers every question again.
+    assert [line for line in told if "lost all its data" not in line] == ["Waiting for Redis", "Redis answers again"]
 
 
 def test_an_edit_of_an_entry_that_beat_knows_already_governs_the_next_run(
