@@ -108,6 +108,7 @@ def test_a_flask_application_with_the_older_context_task_shows_the_progress_of_i
 
 def test_a_session_of_flask_sqlalchemy_ends_with_its_run(tmp_path: Path) -> None:
     with brought_along("flask_sqlalchemy", "store:celery", tmp_path) as running:
+        python(running, "-c", "import store")  # makes its table, which two processes cannot do at once
         running.start_both()
         runs = succeeded(running, "close", 3)  # so one of the two processes of the pool ran it twice
         assert {json.loads(run.result)["left over"] for run in runs} == {0}
