@@ -39,9 +39,9 @@ class Writer:
         return self.write(commit_arguments.run)
 
     def unusual(self, skips: int) -> tuple[dict[str, Any], Words]:
-        made = [self.write(commit_arguments.skip) for _ in range(skips)]
+        made = [self.write(commit_arguments.skip, is_apart=True) for _ in range(skips)]
         named, words = self.write(commit_arguments.unusual, resumed=True, skips=[words for _, words in made])
-        return {**named, "resumed": "1", "skips": [skip for skip, _ in made] or {}}, words
+        return {**named, "resumed": "1", "skips": [{**skip, "is_apart": "1"} for skip, _ in made] or {}}, words
 
     def entry(self, runs: int, skips: int | None) -> tuple[dict[str, Any], Words]:
         unusual, more = (None, []) if skips is None else self.unusual(skips)
