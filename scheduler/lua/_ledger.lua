@@ -174,6 +174,21 @@ local function push_all(prefix, queue, payloads, members)
   note_sent(prefix, list, members)
 end
 
+-- Messages that are pushed and noted at the end of a script, in one step for each queue: a command for each would take Redis twice as long.
+local batches, pushed_at = {}, nil
+local function push_at_end(queue, id, payload)
+  pushed_at = pushed_at or redis_time()
+  local batch = batches[queue] or {payloads = {}, members = {}}
+  batches[queue] = batch
+  batch.payloads[#batch.payloads + 1] = payload
+  batch.members[#batch.members + 1] = pushed_at
+  batch.members[#batch.members + 1] = id
+end
+
+local function push_batches(prefix)
+  for queue, batch in pairs(batches) do push_all(prefix, queue, batch.payloads, batch.members) end
+end
+
 local function push(prefix, queue, id, payload) push_all(prefix, queue, {payload}, {redis_time(), id}) end
 
 local function was_claimed(prefix, run, id)

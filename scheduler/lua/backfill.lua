@@ -51,7 +51,6 @@ if ARGV[10] ~= '' then
   note_row(cjson.decode(ARGV[14])['until'], ARGV[13])
   if second_is_last then redis.call('HSET', ledger, ':last', ARGV[13]) end
 end
-local batches, pushed_at = {}, redis_time()
 for _, wanted in ipairs(runs) do
   local before, row = read_run(ledger, wanted.id), cjson.decode(wanted.record)
   if before then
@@ -62,13 +61,9 @@ for _, wanted in ipairs(runs) do
   end
   write_run(limits.prefix, ledger, wanted.id, row)
   note_row(row.due, wanted.id)
-  local batch = batches[wanted.queue] or {payloads = {}, members = {}}
-  batches[wanted.queue] = batch
-  batch.payloads[#batch.payloads + 1] = wanted.payload
-  batch.members[#batch.members + 1] = pushed_at
-  batch.members[#batch.members + 1] = wanted.id
+  push_at_end(wanted.queue, wanted.id, wanted.payload)
 end
-for queue, batch in pairs(batches) do push_all(limits.prefix, queue, batch.payloads, batch.members) end
+push_batches(limits.prefix)
 tally('sent', #runs)
 write_tallies(limits.prefix)
 bound(limits, ledger)

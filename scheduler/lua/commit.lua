@@ -59,9 +59,6 @@ local function is_list(queue)
   return types[queue] == 'list' or types[queue] == 'none'
 end
 
--- Messages are pushed and noted at the end, in one step for each queue: a command for each run would take Redis twice as long.
-local batches, pushed_at = {}, redis_time()
-
 -- Runs with the time when they expire, for the leader, which ends them then: see lose.lua.
 local expiring = {}
 local function note_expiry(run)
@@ -71,13 +68,9 @@ local function note_expiry(run)
   expiring[#expiring + 1] = run.id
 end
 
-local function push_at_end(run)
+local function send_at_end(run)
   note_expiry(run)
-  local batch = batches[run.queue] or {payloads = {}, members = {}}
-  batches[run.queue] = batch
-  batch.payloads[#batch.payloads + 1] = run.payload
-  batch.members[#batch.members + 1] = pushed_at
-  batch.members[#batch.members + 1] = run.id
+  push_at_end(run.queue, run.id, run.payload)
 end
 
 -- Open a run's row. One without a deadline is not among the open runs before a worker takes it, as with `overlap: allow`.
@@ -166,10 +159,10 @@ local function send(name, ledger, rules, manual, run)
     if not group or has_place or not must_wait(limits.prefix, group) then
       if group then take_place(limits.prefix, group, run.id) end
       open_row(name, ledger, run, run.record, is_alone and run.deadline)
-      push_at_end(run)
+      send_at_end(run)
       return 'sent'
     end
-    if #held < most then return hold(name, ledger, run, group, held, since or pushed_at) end
+    if #held < most then return hold(name, ledger, run, group, held, since or redis_time()) end
   end
   if is_alone then
     redis.call('HSET', ledger, ':open', open_text(open))
@@ -271,7 +264,7 @@ while at <= #ARGV do
     end
   end
 end
-for queue, batch in pairs(batches) do push_all(limits.prefix, queue, batch.payloads, batch.members) end
+push_batches(limits.prefix)
 if #expiring > 0 then
   in_parts('ZADD', leases_key(limits.prefix), expiring)
   redis.call('EXPIRE', leases_key(limits.prefix), LEASES_TTL_S)

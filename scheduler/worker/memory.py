@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from contextlib import suppress
 from typing import Any
-
-from redis import RedisError
 
 from scheduler.events import emit
 from scheduler.model import Reason
@@ -19,7 +16,7 @@ from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.tasks.memory import of_family, resident, shown
-from scheduler.worker.native_thread import start_thread
+from scheduler.worker.native_thread import keep_looking
 from scheduler.worker.requests import active_requests, context_of
 
 LOOK_INTERVAL_S = 0.5
@@ -33,14 +30,12 @@ class MemoryWatch:
         self.ledger = Ledger(connect(settings), Keys(settings.key_prefix), settings)
 
     def start(self) -> None:
-        start_thread(self.run)
+        keep_looking(self.look_at_all, LOOK_INTERVAL_S)
 
-    def run(self) -> None:
-        while True:
-            time.sleep(LOOK_INTERVAL_S)
-            with suppress(RedisError):  # the worker itself says when Redis is away
-                for request in active_requests():
-                    self.look(request)
+    def look_at_all(self) -> None:
+        """Look at every request that is under way."""
+        for request in active_requests():
+            self.look(request)
 
     def look(self, request: Any) -> None:
         """End the run of this request if its body uses too much; raises the errors of an absent Redis.

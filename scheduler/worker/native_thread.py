@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+
+from redis import RedisError
 
 
 def start_thread(body: Callable[[], None]) -> None:
@@ -18,3 +22,15 @@ def start_thread(body: Callable[[], None]) -> None:
         eventlet.original("threading").Thread(target=body, daemon=True).start()
     else:
         threading.Thread(target=body, daemon=True).start()
+
+
+def keep_looking(look: Callable[[], None], interval: float) -> None:
+    """Call it again and again in such a thread, with so many seconds between, until the process ends."""
+
+    def body() -> None:
+        while True:
+            time.sleep(interval)
+            with suppress(RedisError):  # the worker itself says when Redis is away
+                look()
+
+    start_thread(body)

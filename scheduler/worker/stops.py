@@ -8,8 +8,6 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from redis import RedisError
-
 from scheduler.events import emit
 from scheduler.model import Reason
 from scheduler.sending.headers import run_of
@@ -18,7 +16,7 @@ from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.worker import limits
-from scheduler.worker.native_thread import start_thread
+from scheduler.worker.native_thread import keep_looking
 from scheduler.worker.requests import active_requests, context_of
 
 LOOK_INTERVAL_S = 1.0
@@ -34,13 +32,7 @@ class Stopper:
         self.asked: dict[str, float] = {}  #: when each run was asked or killed last (monotonic)
 
     def start(self) -> None:
-        start_thread(self.run)
-
-    def run(self) -> None:
-        while True:
-            time.sleep(LOOK_INTERVAL_S)
-            with suppress(RedisError):  # the worker itself says when Redis is away
-                self.look()
+        keep_looking(self.look, LOOK_INTERVAL_S)
 
     def look(self) -> None:
         """Stop what is to be stopped; raises the errors of an absent Redis."""

@@ -31,7 +31,7 @@ TASKS = r"""
     from celery.utils.log import get_task_logger
 
     GATE = pathlib.Path(__file__).with_name("gate")
-    logging.getLogger("library.alone").propagate = False
+    logging.getLogger("package.alone").propagate = False
 
 
     def wait_for_gate():
@@ -43,10 +43,10 @@ TASKS = r"""
     def in_order():
         print("to stdout")
         print("to stderr", file=sys.stderr)
-        logging.getLogger("any.library").warning("to a logger, %s", "äöü")
+        logging.getLogger("some.package").warning("to a logger, %s", "äöü")
         get_task_logger(__name__).info("to the task's logger")
-        logging.getLogger("library.alone").error("to a logger without handlers")
-        logging.getLogger("any.library").debug("below the level of the worker")
+        logging.getLogger("package.alone").error("to a logger without handlers")
+        logging.getLogger("some.package").debug("below the level of the worker")
         sys.stdout.buffer.write(b"bytes\n")
         sys.stdout.write("no line break")
         logging.warning("on a line of its own")
