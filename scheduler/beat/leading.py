@@ -151,9 +151,9 @@ class Leading:
         """Send what is due; False when time is up and more may be due."""
         ends, more = time.monotonic() + MAX_SENDING_S, True
         while more and time.monotonic() < ends:
-            memory = self.losses.memory
-            memory.commits += self.followers.send(self.context.lease.token, memory.commits)
-            memory.commits += self.later.send(self.context.lease.token, memory.commits)
+            memory, token = self.losses.memory, self.context.lease.token
+            for others in (self.followers, self.later):
+                memory.commits += others.send(token, memory.commits, memory.forgotten_until)
             more = self.sender.send(self.clock.still_ahead)
             self.deliver()
         return not more

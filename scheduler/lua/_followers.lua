@@ -16,7 +16,7 @@ local function follow(prefix, ledger, id, run)
     local child = string.format('%s@then-%s-%s', name, string.sub(redis.sha1hex(id), 1, MARK_LENGTH), instant)
     if (when == verdict or when == 'always') and not known[child] then
       known[child], all[#all + 1] = true, child
-      redis.call('RPUSH', followers_key(prefix), cjson.encode({id = child, parent = id}))
+      redis.call('RPUSH', followers_key(prefix), cjson.encode({id = child, parent = id, at = redis_time()}))
     end
   end
   if #all == 0 then return end

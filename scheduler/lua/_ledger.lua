@@ -43,13 +43,15 @@ local function note_line(prefix, log, length, name, line, is_one_of_many)
   redis.call('EXPIRE', history, HISTORY_TTL_S)
 end
 
--- The ledger that has a run: its schedule's, or that of the schedule's new name.
+-- The ledger that has a run: its schedule's, or that of the schedule's new name. The old name may be another schedule's by now.
 local function home(prefix, id)
   local name = string.match(id, '^(.*)@')
-  if redis.call('EXISTS', ledger_key(prefix, name)) == 0 then
-    name = redis.call('GET', moved_key(prefix, name)) or name
-  end
-  return ledger_key(prefix, name)
+  local ledger = ledger_key(prefix, name)
+  if redis.call('HEXISTS', ledger, id) == 1 then return ledger end
+  local present = redis.call('GET', moved_key(prefix, name))
+  local moved = present and ledger_key(prefix, present)
+  local is_there = moved and (redis.call('EXISTS', ledger) == 0 or redis.call('HEXISTS', moved, id) == 1)
+  return is_there and moved or ledger
 end
 
 -- A run's record; nil where there is none, or where another program damaged it: one bad row must not end a script halfway.
@@ -224,15 +226,24 @@ local function set_open_run(ledger, id, run, deadline) return set_open(ledger, i
 -- Bound a ledger by age and by number. It may grow to twice the number, because trimming reads every row. As many rows of backfills are
 -- kept beside the others: their due instants are the oldest, and they would push each other out at once.
 local LATEST_S = 1e12 -- after every instant
+
+-- Whether a queued run may be older than its row: one that waits for its time, is retried, or follows another.
+local function is_old_by_nature(row)
+  for _, mark in ipairs({'"reason":"for later"', '"was":"', '"parent":"'}) do
+    if string.find(row, mark, 1, true) then return true end
+  end
+  return false
+end
+
 local function bound(limits, ledger)
   if redis.call('PTTL', ledger) < limits.ttl / 2 then redis.call('PEXPIRE', ledger, limits.ttl) end
   if redis.call('HLEN', ledger) <= 2 * limits.runs + 6 then return end
   local rows = redis.call('HGETALL', ledger)
   local runs, of_backfills = {}, {}
   for i = 1, #rows, 2 do
-    -- By pattern, because decoding every row would hold up Redis; a running run is kept whatever its age, its end must find it; so is one that waits for its time.
+    -- By pattern, because decoding every row would hold up Redis. A running run is kept whatever its age: its end must find it.
     local outcome = string.match(rows[i + 1], '"outcome":"(%l+)"')
-    local is_kept = outcome == 'running' or string.find(rows[i + 1], '"reason":"for later"', 1, true)
+    local is_kept = outcome == 'running' or (outcome == 'queued' and is_old_by_nature(rows[i + 1]))
     if string.sub(rows[i], 1, 1) ~= ':' and not is_kept then
       local due = tonumber(string.match(rows[i + 1], '"due":"([^"]*)"')) or 0
       local attempts = tonumber(string.match(rows[i + 1], '"attempt":"(%d+)"')) or 0

@@ -31,6 +31,8 @@ if is_open then
 else
   redis.pcall('ZREM', went_wrong_key(prefix), id)
   recount(prefix, ledger)
+  if run.backfill then redis.pcall('HINCRBY', backfills_key(prefix), name_of(prefix, ledger) .. '\nlost', -1) end
+  note_backfilled(prefix, ledger, run)
   if run.followers then follow(prefix, ledger, id, run) end
   note_ping(prefix, name_of(prefix, ledger), id, run, PING_ENDS[run.outcome])
 end

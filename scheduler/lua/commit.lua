@@ -22,12 +22,12 @@ end
 
 local function skip_run(name, run, reason, detail)
   local row = cjson.decode(run.record)
-  record_skip(limits, name, run.id, row.due, row.due, 1, reason, detail, row.manual)
-  if not row.manual then return end
-  -- Who asked for it must stay known.
+  record_skip(limits, name, run.id, row.due, row.due, 1, reason, detail, row.manual or row.parent)
+  if not row.manual and not row.parent then return end
+  -- Who asked for it, or what it follows, must stay known.
   local ledger = ledger_key(limits.prefix, name)
   local skipped = read_run(ledger, run.id)
-  skipped.manual, skipped.by, skipped.arguments = row.manual, row.by, row.arguments
+  skipped.manual, skipped.by, skipped.arguments, skipped.parent = row.manual, row.by, row.arguments, row.parent
   write_run(limits.prefix, ledger, run.id, skipped)
 end
 
@@ -206,15 +206,20 @@ local function is_as_read(entry, stored, is_apart)
   return is_apart or ((due or '') == entry.due_before and redis.sha1hex(definition) == seen)
 end
 
+local function record_stretch(name, ledger, skip)
+  local times, is_apart = tonumber(skip.times), skip.is_apart == '1'
+  local is_new = record_skip(limits, name, skip.id, skip.due, skip.last, times, skip.reason, skip.detail, is_apart)
+  tally('due', times)
+  if is_new and skip.reason == 'missed' then note_missed(limits.prefix, ledger, skip) end
+  if skip.reason == 'forgotten' then recount(limits.prefix, ledger) end
+end
+
 -- Write the skips, send the runs and advance one entry; returns what became of each run, and how many were sent.
 local function carry_out(key, ledger, entry, count, is_apart, manual)
   local unusual = entry.unusual
   for _, skip in ipairs(unusual and unusual.skips or {}) do
-    local is_apart = skip.is_apart == '1'
-    local is_new = record_skip(limits, entry.name, skip.id, skip.due, skip.last, tonumber(skip.times), skip.reason, skip.detail, is_apart)
-    tally('due', tonumber(skip.times))
-    if is_new and skip.reason == 'missed' then note_missed(limits.prefix, ledger, skip) end
-    if skip.reason == 'forgotten' then recount(limits.prefix, ledger) end
+    -- What follows another run may come again, after a leader that died in between.
+    if not (is_apart and redis.call('HEXISTS', ledger, skip.id) == 1) then record_stretch(entry.name, ledger, skip) end
   end
   local answers, sent = {}, 0
   for number, run in ipairs(entry.runs) do

@@ -74,6 +74,8 @@ class Reason(StrEnum):
         "lost",
         "it was sent, and Redis came back with older data that does not know how it ended",
         "sending/decide.py",
+        "sending/followers.py",
+        "sending/later.py",
         "beat/lost_runs.py",
     )
     MESSAGE_LOST = "message lost", "lost", "its message was lost and could not be built again", "beat/lost_messages.py"

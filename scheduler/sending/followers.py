@@ -36,6 +36,7 @@ class Follower(NamedTuple):
     id: str
     parent: str
     text: str
+    at: float = 0.0  #: when the run before ended, in epoch seconds of Redis's clock; 0 from an older release
 
 
 class Followers:
@@ -45,8 +46,12 @@ class Followers:
         self.dispatcher = dispatcher
         self.store = store
 
-    def send(self, token: str, commits: int) -> int:
-        """Send what waits; returns how many steps that took. Raises LostLock, OlderData, or what redis-py raises."""
+    def send(self, token: str, commits: int, forgotten_until: datetime | None = None) -> int:
+        """Send what waits; returns how many steps that took. Raises LostLock, OlderData, or what redis-py raises.
+
+        Where Redis came back with older data, what was to start until ``forgotten_until`` may have been sent, and is
+        not sent again.
+        """
         client, keys = self.store.client, self.store.keys
         texts = client.lrange(keys.followers, 0, MAX_AT_ONCE - 1)
         if not texts:
@@ -57,7 +62,11 @@ class Followers:
         done = [it for it in waiting if not it.id]
         for follower in waiting:
             try:
-                words += self.words(follower, self.store.get(read_run_id(follower.id)[0]), from_seconds(now))
+                entry = self.store.get_moved(read_run_id(follower.id)[0])
+                if forgotten_until is not None and from_seconds(follower.at) <= forgotten_until:
+                    words += skipped(follower, entry, Reason.FORGOTTEN, "")
+                else:
+                    words += self.words(follower, entry, from_seconds(now))
                 sent.append(follower)
             except (NotFound, ValueError) as error:
                 emit("run.refused", run=follower.id or follower.text[:80], error=error)
@@ -84,9 +93,7 @@ class Followers:
             expires = None if job.policies.expires is None else now + job.policies.expires
             message = self.dispatcher.composer.message(entry, job, follower.id, expires, now)
         except (DamagedEntry, CannotCompose) as error:
-            skip = commit_arguments.skip(follower.id, due, due, 1, Reason.NOT_STARTED, str(error))
-            unusual = commit_arguments.unusual(False, "", "", "", [skip])
-            return commit_arguments.entry(entry.name, revision, "", APART, "", "", "skip", unusual, 0)
+            return skipped(follower, entry, Reason.NOT_STARTED, str(error))
         ends = 0.0 if expires is None else to_seconds(expires)
         record = opened(job, message, due, to_seconds(now), expires=ends, parent=follower.parent)
         deadline = ends or to_seconds(now + NO_EXPIRY)
@@ -94,11 +101,19 @@ class Followers:
         return [*head, *commit_arguments.run(follower.id, record, message.place, message.payload, deadline)]
 
 
+def skipped(follower: Follower, entry: Entry, reason: Reason, detail: str) -> Words:
+    """What commit.lua is told of one that does not start: a row of its own, which says why."""
+    due = read_run_id(follower.id)[1]
+    skip = commit_arguments.skip(follower.id, due, due, 1, reason, detail, is_apart=True)
+    unusual = commit_arguments.unusual(False, "", "", "", [skip])
+    return commit_arguments.entry(entry.name, str(entry.revision), "", APART, "", "", "skip", unusual, 0)
+
+
 def read(given: str) -> Follower:
     """Raises ValueError, TypeError or KeyError."""
     stored: dict[str, Any] = mapping(loads(given))
     read_run_id(text(stored["id"]))
-    return Follower(stored["id"], text(stored["parent"]), given)
+    return Follower(stored["id"], text(stored["parent"]), given, float(stored.get("at") or 0))
 
 
 def held_back(entry: Entry, now: datetime) -> str:

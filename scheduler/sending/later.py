@@ -49,17 +49,18 @@ class Later:
         asked = (identity, repr(to_seconds(at)), now, MAX_WAITING, job.task, by, arguments, why)
         return identity, str(self._keep(args=[*self.dispatcher.limits, *asked]))
 
-    def send(self, token: str, commits: int) -> int:
+    def send(self, token: str, commits: int, forgotten_until: datetime | None = None) -> int:
         """Send those whose time has come; returns how many steps that took.
 
-        Raises LostLock, OlderData, or what redis-py raises.
+        Where Redis came back with older data, one that was due until ``forgotten_until`` may have been sent, and is not
+        sent again. Raises LostLock, OlderData, or what redis-py raises.
         """
         now = time.time()
         if now < self.next_at:
             return 0
         words, sent = commit_arguments.step(token, now, *self.dispatcher.limits, commits), []
         for identity in self.client.zrangebyscore(self.keys.later, "-inf", now, start=0, num=MAX_AT_ONCE):
-            if of_one := self.words(identity, now):
+            if of_one := self.words(identity, now, forgotten_until):
                 words += of_one
                 sent.append(identity)
         if not sent:
@@ -75,14 +76,17 @@ class Later:
                 emit("run.sent", run=identity, queue="at its time")
         return 1
 
-    def words(self, identity: str, now: float) -> Words:
+    def words(self, identity: str, now: float, forgotten_until: datetime | None) -> Words:
         """What commit.lua is told of one run; empty for one that waits no longer, or is refused here."""
         try:
             run = self.ledger.get(identity)
             if run.reason != Reason.LATER:  # it was sent or has ended: only its place is left over
                 self.client.zrem(self.keys.later, identity)
                 return []
-            entry = self.entry(run.schedule)
+            if forgotten_until is not None and from_seconds(run.due) <= forgotten_until:
+                self.refuse(identity, Reason.FORGOTTEN, "")
+                return []
+            entry = self.store.get_moved(run.schedule)
             job, message = self.dispatcher.manual(entry, identity, from_seconds(now), run.arguments)
             if run.arguments and job.task != run.task:  # they were checked against that one
                 raise RefusedChange(f"its arguments are for {run.task}, and the schedule's task is {job.task} now")
@@ -98,13 +102,6 @@ class Later:
             head = commit_arguments.entry(entry.name, str(entry.revision), "", APART, "", "", job.rules, (), 1)
             return [*head, *commit_arguments.run(identity, record, message.place, message.payload, deadline)]
         return []
-
-    def entry(self, name: str) -> Entry:
-        """The schedule, also if it was renamed since; raises NotFound."""
-        try:
-            return self.store.get(name)
-        except NotFound:
-            return self.store.get(self.client.get(self.keys.moved(name)) or name)
 
     def refuse(self, identity: str, reason: Reason, why: str) -> None:
         """End a run that cannot be sent; one that has ended keeps its end."""

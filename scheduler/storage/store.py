@@ -66,6 +66,13 @@ class Store:
             raise NotFound(f"no schedule is called {name!r}: {remedy}")
         return self._decode(name, stored)
 
+    def get_moved(self, name: str) -> Entry:
+        """The entry that had this name, also if it was renamed since; raises NotFound."""
+        try:
+            return self.get(name)
+        except NotFound:
+            return self.get(self.client.get(self.keys.moved(name)) or name)
+
     def read(self, names: Iterable[str]) -> Iterator[Entry]:
         """The entries of these names that exist, in their order; an entry that is damaged carries its error."""
         wanted = list(names)

@@ -125,9 +125,8 @@ def finished(ledger: Ledger, identity: str, zone: tzinfo) -> FinishedRun | None:
 
 def timing_of(ledger: Ledger, name: str) -> Timing | None:
     """The timing of the schedule, also under its new name; None if it is gone or cannot be read."""
-    present = ledger.client.get(ledger.keys.moved(name)) or name
     try:
-        return entries.job(Store(ledger.client, ledger.keys).get(present)).timing
+        return entries.job(Store(ledger.client, ledger.keys).get_moved(name)).timing
     except (NotFound, DamagedEntry):
         return None
 

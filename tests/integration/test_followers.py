@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from scheduler.model import Outcome, Run
 from scheduler.sending.followers import Followers
 from scheduler.status.as_json import run_json
 from scheduler.storage.client import Client
+from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Write
 from tests.support.beats import runs_sent
@@ -150,3 +152,58 @@ def test_beat_starts_what_follows_at_once(beat: Scheduler, shop: Shop, client: C
     beat.tick()
     assert [run.outcome for run in shop.ledger.runs("load")] == ["queued"]
     assert not client.exists(keys.followers)
+
+
+def test_what_may_have_started_is_not_started_again_where_redis_came_back_with_older_data(
+    shop: Shop, client: Client, keys: Keys
+) -> None:
+    shop_with(shop)
+    shop.tick(0)
+    assert shop.ledger.close(claim(shop).id, "succeeded")
+    Followers(shop.dispatcher, shop.store).send("ours", 0, from_seconds(time.time() + 60))
+    rows = [row for name in ("clean", "load") for row in shop.ledger.runs(name)]
+    assert [(row.outcome, row.reason) for row in rows] == [("lost", "forgotten")] * 2
+    assert len(runs_sent(client)) == 1
+    assert not client.exists(keys.followers)
+
+
+def test_what_cannot_start_is_told_once_also_after_the_death_of_the_leader_that_told_it(
+    shop: Shop, client: Client, keys: Keys
+) -> None:
+    shop_with(shop, then="load")
+    changes.pause(shop.store, "load", by="ann", note="holiday")
+    shop.tick(0)
+    assert shop.ledger.close(claim(shop).id, "succeeded")
+    texts = client.lrange(keys.followers, 0, -1)
+    follow(shop)
+    client.rpush(keys.followers, *texts)
+    [row] = follow(shop)["load"]
+    assert (row.reason, row.count) == ("not started", 1)
+
+
+def test_each_run_that_overlap_keeps_from_starting_has_a_row_that_names_what_it_follows(shop: Shop) -> None:
+    shop_with(shop, then="load", overlap="allow")
+    [wanted] = list(shop.store.read(["load"]))
+    changes.edit(shop.store, "load", {**wanted.fields, "overlap": "skip"}, tasks=None, by="ann")
+    parents = []
+    for minute in (0, 1, 2):
+        shop.tick(minute)
+        parents.append(claim(shop, minute).id)
+    for parent in parents:
+        assert shop.ledger.close(parent, "succeeded")
+    rows = follow(shop)["load"]
+    assert sorted((row.outcome, row.parent) for row in rows) == sorted(
+        [("queued", parents[0]), ("skipped", parents[1]), ("skipped", parents[2])]
+    )
+
+
+def test_a_schedule_that_was_renamed_meanwhile_follows_all_the_same(shop: Shop, client: Client, keys: Keys) -> None:
+    shop_with(shop, then="load")
+    shop.tick(0)
+    assert shop.ledger.close(claim(shop).id, "succeeded")
+    wanted = declared("load-dwh", task=TASK, every="1d", args=[1, 2], enabled=False)
+    shop.store.write([Write("load-dwh", None, entry_of(wanted, now=shop.now))])
+    client.delete(keys.entry("load"))
+    client.set(keys.moved("load"), "load-dwh")
+    follow(shop)
+    assert [run.outcome for run in shop.ledger.runs("load-dwh")] == ["queued"]

@@ -257,3 +257,14 @@ def test_a_record_is_json_that_other_programs_can_read(ledger: Ledger, client: C
 def test_instants_of_a_run_are_epoch_seconds(ledger: Ledger) -> None:
     claim(ledger)
     assert from_seconds(ledger.get(ID).due) == NOON
+
+
+def test_a_run_ends_in_the_ledger_of_the_new_name_although_another_schedule_has_the_old_one(
+    ledger: Ledger, client: Client, keys: Keys
+) -> None:
+    claim(ledger)
+    client.rename(keys.ledger("job"), keys.ledger("renamed"))
+    client.set(keys.moved("job"), "renamed")
+    client.hset(keys.ledger("job"), ":last", run_id("job", NOON + timedelta(hours=1)))  # of a new schedule
+    assert ledger.close(ID, "succeeded", token="token")
+    assert [row.id for row in ledger.runs("renamed") if row.outcome == "succeeded"] == [ID]

@@ -162,3 +162,17 @@ def test_the_command_says_until_when_it_waits_and_refuses_to_wait_for_it(shop: S
     refused = shell("run", "job", "--at", at, "--wait")
     assert refused.code == Exit.USAGE
     assert "leave them out with --at" in refused.err
+
+
+def test_a_run_that_may_have_been_sent_is_not_sent_again_where_redis_came_back_with_older_data(
+    shop: Shop, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.add()
+    identity = plan(shop)
+    then = time.time() + 2 * HOUR.total_seconds()
+    monkeypatch.setattr(time, "time", lambda: then)
+    Later(shop.dispatcher, shop.store, shop.ledger).send("ours", 0, from_seconds(then))
+    run = shop.ledger.get(identity)
+    assert (run.outcome, run.reason) == ("lost", "forgotten")
+    assert not sent(client)
+    assert not client.exists(keys.later)
