@@ -229,10 +229,8 @@ local LATEST_S = 1e12 -- after every instant
 
 -- Whether a queued run may be older than its row: one that waits for its time, is retried, or follows another.
 local function is_old_by_nature(row)
-  for _, mark in ipairs({'"reason":"for later"', '"was":"', '"parent":"'}) do
-    if string.find(row, mark, 1, true) then return true end
-  end
-  return false
+  local function has(mark) return string.find(row, mark, 1, true) end
+  return has('"reason":"for later"') or has('"was":"') or has('"parent":"')
 end
 
 local function bound(limits, ledger)
