@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scheduler.admin.roles import ROLES
 from scheduler.errors import ConfigurationError
+from scheduler.model.roles import ROLES
 
 log = logging.getLogger(__name__)
 OWNER = "admin"  #: the account of SCHEDULER_ADMIN_PASSWORD_HASH

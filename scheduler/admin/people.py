@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from flask import current_app, g, request, session
 
 from scheduler.admin.accounts import OWNER, TOKEN_START, Account
-from scheduler.admin.roles import ROLES, allows
+from scheduler.admin.roles import allows
 from scheduler.admin.service import service
+from scheduler.model.roles import ROLES
 from scheduler.storage.client import AWAY, REFUSED
 
 KEEP_USED_S = 400 * 86_400  #: seconds for which Redis remembers when a token was used last

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-ROLES = ("viewer", "operator", "editor", "admin")  #: each may do all that those before it may
+from scheduler.model.roles import ROLES
+
 PUBLIC = ""  #: in the place of a role: needs no login
 
 OPEN = ("static", "login.show", "login.enter", "health.lives", "health.ready")

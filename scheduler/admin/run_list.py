@@ -73,11 +73,12 @@ def beginning(last: str) -> float:
 
 
 def instant(text: str) -> datetime | None:
-    """A local time of a form, in UTC; None if it is none."""
+    """An instant, or the local time of a form, which is in UTC; None if it is neither."""
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        given = datetime.fromisoformat(text)
     except ValueError:
         return None
+    return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
 
 
 def place(text: str) -> Place | None:

@@ -17,13 +17,13 @@ from scheduler.admin.schedules import zone_of
 from scheduler.admin.service import service
 from scheduler.errors import NotFound
 from scheduler.model import Run
+from scheduler.model.run import UNDER_WAY
 from scheduler.status import output
 from scheduler.status.as_json import output_json, run_json
 from scheduler.status.runs import find as find_runs
 from scheduler.storage.client import AWAY, REFUSED
 
 pages = Blueprint("runs", __name__)
-UNFINISHED = ("queued", "running")
 MAX_TASK_ID_LENGTH = 200  #: characters; a longer ID is not looked up
 
 
@@ -69,7 +69,7 @@ def show(name: str, run_id: str) -> Response:
     if wants_json():
         return as_json(run_json(run) | {"progress": progress, "outputs": [output_json(it) for it in attempts]})
     zone = zone_of(next(service().store.read([name]), None))
-    unfinished = run.outcome in UNFINISHED
+    unfinished = run.outcome in UNDER_WAY
     stopping = service().ledger.stops([run.id]).get(run.id) if unfinished else None
     retryable = run.outcome in changes.RETRYABLE and run.count == 1
     states = {"unfinished": unfinished, "stopping": stopping, "retryable": retryable}
@@ -97,7 +97,7 @@ def task(task_id: str) -> Response:
 
 def progress_of(run: Run) -> dict[str, Any] | None:
     """What an unfinished run reported with ``update_state``: current, total and message."""
-    if run.outcome not in UNFINISHED or not run.task_id:
+    if run.outcome not in UNDER_WAY or not run.task_id:
         return None
     task = task_json(run.task_id)
     return {key: task[key] for key in ("current", "total", "message")} if task["state"] == "PROGRESS" else None

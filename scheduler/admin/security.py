@@ -154,7 +154,7 @@ def ask_for_login() -> AnyResponse:
     if request.endpoint == METRICS:
         return Response("log in, or send SCHEDULER_METRICS_TOKEN as a bearer token\n", 401, NO_TOKEN)
     if wants_json() or request.endpoint == "runs.task":
-        return as_json({"error": "log in first: POST the field `password` to /login, or send a token"}, 401)
+        return as_json({"error": "log in first: POST `username` and `password` to /login, or send a token"}, 401)
     there = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("login.show", next=None if there == "/" else there))
 

@@ -15,6 +15,7 @@ from scheduler.beat.loss_detector import LossDetector
 from scheduler.errors import NotFound
 from scheduler.events import emit
 from scheduler.model import Entry, run_id
+from scheduler.model.run import UNDER_WAY
 from scheduler.sending.dispatch import Dispatcher, OlderData
 from scheduler.sending.message import CannotCompose
 from scheduler.sending.upcoming import each_after
@@ -29,7 +30,6 @@ from scheduler.storage.records import loads, mapping
 from scheduler.storage.store import Store
 
 LOOKED_AT = 100  #: due instants of one backfill in one tick, beside those that may run at once
-UNDER_WAY = ("queued", "running")
 
 
 class Found(NamedTuple):

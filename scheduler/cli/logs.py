@@ -12,10 +12,10 @@ from scheduler.cli.common import Service, as_json, with_service
 from scheduler.cli.printing import print_json, say
 from scheduler.errors import Exit, NotFound
 from scheduler.model import Run
+from scheduler.model.run import UNDER_WAY
 from scheduler.status import output
 from scheduler.status.as_json import output_json
 
-UNDER_WAY = ("queued", "running")
 LOOK_INTERVAL_S = 0.25
 MAX_SEARCHED = 10_000  #: rows of a ledger, among which the newest run that started is looked for
 

@@ -11,8 +11,8 @@ from scheduler.cli.common import Service, local, with_service
 from scheduler.cli.printing import print_table, say
 from scheduler.command_name import as_root, is_installed
 from scheduler.errors import ConfigurationError, Exit, NotFound, RefusedChange
+from scheduler.model.roles import ROLES
 
-ROLES = ("viewer", "operator", "editor", "admin")  #: those of scheduler/admin/roles.py, which needs Flask to import
 role_option = click.option(
     "--role", type=click.Choice(ROLES), help="What it may do on the page; the present role, or viewer, by default."
 )

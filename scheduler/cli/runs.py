@@ -18,12 +18,12 @@ from scheduler.cli.printing import print_json, say
 from scheduler.command_name import with_command_name
 from scheduler.errors import Exit
 from scheduler.model import Run
+from scheduler.model.run import UNDER_WAY
 from scheduler.registry import file_only
 from scheduler.sending.dispatch import Dispatcher
 from scheduler.status.as_json import iso, run_json
 from scheduler.storage.client import take_a_write
 
-UNDER_WAY = ("queued", "running")
 LOOK_INTERVAL_S = 0.2
 MAX_SEARCHED = 10_000  #: rows of a ledger, among which `stop` looks for a run under way
 

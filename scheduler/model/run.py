@@ -9,6 +9,7 @@ from typing import Literal
 
 BEFORE_INSTANT = re.compile(r"^(manual-|then-[0-9a-f]{8}-)+")  #: what an identity has between the name and the instant
 Outcome = Literal["queued", "running", "succeeded", "failed", "stopped", "lost", "skipped", "unreadable"]
+UNDER_WAY: tuple[Outcome, ...] = ("queued", "running")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from sys import intern
 from typing import Any
 
 from scheduler.model import Pause
+from scheduler.model.accounts import queue_of
 from scheduler.storage.client import script
 from scheduler.storage.entries import ORIGINS
 from scheduler.storage.records import loads, mapping, record
@@ -167,13 +168,15 @@ def read(name: str, stored: dict[str, Any], known_tags: dict[tuple[str, ...], tu
         bool(stored["error"]),
         0.0 if pause is None else FOREVER if pause.until is None else pause.until,
         bool(fields.get("enabled", True)),
-        queue_of(fields),
+        named_queue(fields),
     )
 
 
-def queue_of(fields: dict[str, Any]) -> str:
-    """The queue that a schedule names, in its own field or, as RedBeat has it, among its options."""
-    options = fields.get("options")
+def named_queue(fields: dict[str, Any]) -> str:
+    """The queue of its account, or the one that it names: in a field or, as RedBeat has it, among its options."""
+    options, user = fields.get("options"), fields.get("user")
+    if isinstance(user, str):
+        return intern(queue_of(user))
     queue = fields.get("queue") or (options.get("queue") if isinstance(options, dict) else None)
     return intern(queue) if isinstance(queue, str) else ""
 

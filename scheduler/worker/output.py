@@ -26,6 +26,7 @@ from scheduler.storage.client import AWAY, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.worker import output_lines, streams
+from scheduler.worker.endings import is_stopper
 
 FIRST_PAUSE_S = 0.05  #: from the first byte until it is sent
 PAUSE_S = 0.2  #: between two steps
@@ -44,6 +45,16 @@ class LogLine(logging.Formatter):
 
 
 LOG_LINE = LogLine()
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """The text of a log record; of one with a wrong format, what logging's own complaint would show unhidden."""
+    try:
+        return record.getMessage()
+    except Exception as error:
+        if is_stopper(error):
+            raise
+        return f"{record.msg} {record.args!r}"
 
 
 class Recording:
@@ -84,16 +95,16 @@ class Recording:
         Raises what formatting it does.
         """
         if self.filled.values:
-            record.msg, record.args = self.filled.hide(record.getMessage()), None
+            record.msg, record.args = self.filled.hide(message_of(record)), None
             record.exc_text = self.filled.hide(LOG_LINE.formatException(record.exc_info)) if record.exc_info else None
         line = LOG_LINE.format(record) + "\n"
         text = line if self.at_line_start else "\n" + line
         with self.lock:
             self.fold()
-            self.add(text.encode("utf-8", "backslashreplace"))
+            self.add(text.encode("utf-8", "backslashreplace"), is_printed=False)
             self.fold(is_printed=False)
 
-    def add(self, data: bytes) -> bytes:
+    def add(self, data: bytes, *, is_printed: bool = True) -> bytes:
         if not data:
             return data
         with self.lock:
@@ -103,7 +114,7 @@ class Recording:
             self.pieces.append(data)
             self.pieces_bytes += len(data)
             if len(self.pieces) >= MAX_PIECES or self.pieces_bytes >= MAX_PIECES_BYTES:
-                self.fold()
+                self.fold(is_printed=is_printed)
         if not self.is_waiting:
             self.wait()
         return data
@@ -187,10 +198,15 @@ class Sender:
         with self.lock:
             if recording not in self.waiting:
                 self.waiting.append(recording)
-            if self.thread is None:
-                self.thread = threading.Thread(target=self.run, name="output", daemon=True)
-                self.thread.start()
+            if self.thread is None or not self.thread.is_alive():
+                self.start()
         self.has_news.set()
+
+    def start(self) -> None:
+        thread = threading.Thread(target=self.run, name="output", daemon=True)
+        with suppress(RuntimeError):  # no more threads may start here: the end of the body sends its output
+            thread.start()
+            self.thread = thread
 
     def run(self) -> None:
         while True:

@@ -10,6 +10,7 @@ from scheduler.printable import printable_output
 LOGGER = "scheduler.output"
 #: With 5 steps a second: the journal takes 10,000 lines from a service in 30 s, and drops what follows.
 MAX_LINES_PER_STEP = 60
+MAX_LINES_AT_END = 300  #: of a body; more would push out what others log
 logger = logging.getLogger(LOGGER)
 
 
@@ -39,6 +40,8 @@ class Lines:
         is_last = everything or (self.left_out and b"\n" not in rest) or len(rest) == self.size
         lines = [*parts, rest] if is_last else parts
         self.waiting = bytearray(b"" if is_last else rest)
+        lines, cut = lines[:MAX_LINES_AT_END], lines[MAX_LINES_AT_END:]
+        self.left_out += sum(len(line) + 1 for line in cut)
         texts = [printable_output(line.decode("utf-8", "backslashreplace").rstrip()) for line in lines]
         if is_last and self.left_out:
             texts.append(f"… {self.left_out:,} bytes left out …")

@@ -104,6 +104,7 @@ TASKS = r"""
         print("secret is", secret)
         print(f"{secret}{secret}")
         logging.getLogger("tell").info("again %s", secret)
+        logging.getLogger("tell").info("no number: %d", secret)
         for letter in secret:
             sys.stdout.write(letter)
         print()
@@ -232,6 +233,7 @@ def test_no_secret_is_in_the_output(shop: Shop) -> None:
         f"secret is {hidden}",
         f"{hidden}{hidden}",
         f"INFO again {hidden}",
+        f"INFO no number: %d ('{hidden}',)",
         hidden,
         SECRET[:5],
     ]

@@ -12,8 +12,6 @@ from werkzeug.security import generate_password_hash
 
 from scheduler.admin import create_app
 from scheduler.admin.accounts import Account, read, write
-from scheduler.admin.roles import ROLES
-from scheduler.cli import people
 from scheduler.errors import ConfigurationError, Exit
 from scheduler.model import Entry
 from scheduler.settings import Settings
@@ -140,4 +138,3 @@ def test_the_commands_write_the_file(shell: Shell, file: Path, app: Flask) -> No
     assert shell("user", "remove", "ann").out == "ann is removed\n"
     assert shell("user", "remove", "ann").code == Exit.NO_INPUT
     assert shell("user", "add", "admin", "--generate").code == Exit.PROBLEMS
-    assert people.ROLES == ROLES

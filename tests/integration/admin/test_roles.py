@@ -13,10 +13,11 @@ from werkzeug.security import generate_password_hash
 
 from scheduler import changes
 from scheduler.admin.accounts import Account, write
-from scheduler.admin.roles import PUBLIC, RIGHTS, ROLES, allows
+from scheduler.admin.roles import PUBLIC, RIGHTS, allows
 from scheduler.admin.security import SAFE_METHODS
 from scheduler.admin.service import Service
 from scheduler.model import Entry
+from scheduler.model.roles import ROLES
 from scheduler.settings import Settings
 from tests.integration.admin.browser import PASSWORD, Browser, Document, text
 from tests.integration.admin.conftest import Declare

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.worker.output_lines import MAX_LINES_PER_STEP, Lines
+from scheduler.worker.output_lines import MAX_LINES_AT_END, MAX_LINES_PER_STEP, Lines
 
 
 def test_whole_lines_are_logged_and_the_last_one_at_the_end() -> None:
@@ -38,3 +38,11 @@ def test_a_line_without_an_end_is_logged_when_there_is_no_more_room() -> None:
     lines.add(b"0123456789")
     lines.add(b"0")
     assert lines.take(everything=False) == ["0123456789", "… 1 bytes left out …"]
+
+
+def test_the_end_of_a_body_logs_only_so_many_lines_and_says_how_much_was_left_out() -> None:
+    lines = Lines(100_000)
+    lines.add(b"line\n" * (MAX_LINES_AT_END + 10))
+    *texts, last = lines.take(everything=True)
+    assert texts == ["line"] * MAX_LINES_AT_END
+    assert last == f"… {10 * len('line ') + 1} bytes left out …"
