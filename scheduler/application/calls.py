@@ -117,19 +117,25 @@ def option_fields(options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
                 fields.setdefault("celery_options", {})[name] = plain_json(value, f"its option {name} is")
         else:
             raise CannotSay(f"it has the option {name!r}, for which the file has no word", IN_THE_TASK)
-    if "soft_time_limit" in options and "time_limit" in options:
-        fields["timeout"] = duration("soft_time_limit", options["soft_time_limit"])
-        notes.append("time_limit: a run is killed 15 s after its soft_time_limit")
+    if options.get("soft_time_limit") and options.get("time_limit"):
+        soft, hard = (seconds(name, options[name]) for name in ("soft_time_limit", "time_limit"))
+        fields["timeout"] = timing.format_duration(min(soft, hard))
+        fields |= {"kill_after": timing.format_duration(hard - soft)} if hard > soft else {}
     return fields, notes
 
 
 def duration(name: str, value: Any) -> str:
     """Seconds or a timedelta as text."""
+    return timing.format_duration(seconds(name, value))
+
+
+def seconds(name: str, value: Any) -> timedelta:
+    """Seconds or a timedelta as a timedelta; raises CannotSay."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = timedelta(seconds=value)
     if not isinstance(value, timedelta):
         raise CannotSay(f"its option {name} is a {type(value).__name__}", "give it in seconds")
-    return timing.format_duration(value)
+    return value
 
 
 def queue(_: str, value: Any) -> str:

@@ -52,7 +52,7 @@ class Policies(Noun):
     kill_after: Duration = Field(
         KILL_AFTER,
         description="How long a run may take to end once `timeout` or a person asks it to; then it is killed, with all "
-        "that it started.",
+        "that it started. Left out, the time between the task's own `soft_time_limit` and `time_limit` comes first.",
     )
     max_memory: Annotated[Size | None, NONE] = Field(
         None,

@@ -13,12 +13,15 @@ from scheduler.errors import NotFound
 from scheduler.references import CannotFill
 from scheduler.run_words import INSTANTS, in_format
 from scheduler.sending.headers import run_of
+from scheduler.status import output
 from scheduler.storage import entries
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
 from scheduler.timing import Timing, get_zone, previous_due
+
+MAX_VARIABLE_CHARS = 30_000  #: Linux refuses a variable of 128 KB, and a character has up to 4 bytes
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class FinishedRun:
     due: datetime
     outcome: str  #: ``succeeded``, ``failed``, ``lost`` or ``stopped``
     result: str  #: what its task returned, or its error: as the ledger has it, at most some thousand characters
+    output: str = ""  #: what its last attempt printed and logged: as `logs` shows it, with a mark where it was cut
 
     def environment(self) -> dict[str, str]:
         """The same for a program."""
@@ -39,6 +43,7 @@ class FinishedRun:
             "AFTER_DUE": self.due.isoformat(),
             "AFTER_OUTCOME": self.outcome,
             "AFTER_RESULT": self.result.replace("\0", ""),
+            "AFTER_OUTPUT": self.output[-MAX_VARIABLE_CHARS:],
         }
 
 
@@ -120,7 +125,8 @@ def finished(ledger: Ledger, identity: str, zone: tzinfo) -> FinishedRun | None:
         run = ledger.get(identity)
     except NotFound:
         return None
-    return FinishedRun(run.schedule, identity, from_seconds(run.due).astimezone(zone), run.outcome, run.result)
+    due, printed = from_seconds(run.due).astimezone(zone), output.of_attempt(ledger, identity, run.attempt)
+    return FinishedRun(run.schedule, identity, due, run.outcome, run.result, output.text(printed))
 
 
 def timing_of(ledger: Ledger, name: str) -> Timing | None:

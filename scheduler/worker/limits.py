@@ -49,7 +49,8 @@ class LimitedRequest(Request):
         super().__init__(*arguments, **options)
         hard, soft = self.time_limits
         if hard and not soft and self.asks_first and run_of(context_of(self)) is not None:
-            self.time_limits = (hard + kill_after(context_of(self)), min(hard, self.task.soft_time_limit or hard))
+            grace = kill_after(context_of(self), self.task)
+            self.time_limits = (hard + grace, min(hard, self.task.soft_time_limit or hard))
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """Note what the process takes before the body begins."""
@@ -66,10 +67,16 @@ class LimitedRequest(Request):
             self.task.pop_request()
 
 
-def kill_after(request: Context | None) -> float:
-    """Seconds between the error that the body of a run can catch and the end of its process."""
+def kill_after(request: Context | None, task: Any) -> float:
+    """Seconds between the error that the body of a run can catch and the end of its process.
+
+    Without a `kill_after` of the schedule, what the task's own two time limits leave between them.
+    """
     given = header(request, KILL_AFTER_HEADER)
-    return KILL_AFTER.total_seconds() if given is None else float(given)
+    if given is not None:
+        return float(given)
+    hard, soft = task.time_limit, task.soft_time_limit
+    return float(hard - soft) if hard and soft and hard > soft else KILL_AFTER.total_seconds()
 
 
 def limited(request: Any) -> type:

@@ -111,7 +111,7 @@ class RecordedTask(Task):
     def scheduler_kill_after(self) -> float | None:
         """Seconds that a program of this run has between SIGTERM and SIGKILL; None in a plain call."""
         # The rest of the time is for the end of the run: its process is killed then, too.
-        seconds = kill_after(self.request)
+        seconds = kill_after(self.request, self)
         return max(seconds - REPORTING_S, seconds / 2) if run_of(self.request) is not None else None
 
     def scheduler_max_memory(self) -> int | None:

@@ -15,7 +15,7 @@ from scheduler.settings import Settings
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
-from scheduler.worker import limits
+from scheduler.worker.limits import LimitedRequest, kill_after
 from scheduler.worker.native_thread import keep_looking
 from scheduler.worker.requests import active_requests, context_of
 
@@ -47,11 +47,11 @@ class Stopper:
     def stop(self, run_id: str, request: Any, why: str) -> None:
         """Ask the body, or kill its process when the grace is over."""
         asked, now = self.asked.get(run_id), time.monotonic()
-        if not limits.LimitedRequest.asks_first:
+        if not LimitedRequest.asks_first:
             if asked is None:
-                emit("run.unstoppable", run=run_id, pool=limits.LimitedRequest.pool)
+                emit("run.unstoppable", run=run_id, pool=LimitedRequest.pool)
                 self.asked[run_id] = now
-        elif request.worker_pid and (asked is None or now - asked >= limits.kill_after(context_of(request))):
+        elif request.worker_pid and (asked is None or now - asked >= kill_after(context_of(request), request.task)):
             emit("run.stopping", run=run_id, why=why)
             with suppress(ProcessLookupError):
                 os.kill(request.worker_pid, ASK if asked is None else signal.SIGKILL)

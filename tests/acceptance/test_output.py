@@ -9,11 +9,13 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from scheduler.changes import clock
 from scheduler.model import Run
+from scheduler.sending.followers import Followers
 from scheduler.settings import Settings
 from scheduler.status import output
 from scheduler.storage.client import AWAY
@@ -316,3 +318,16 @@ def test_run_shows_what_its_run_prints_and_ends_like_it(shop: Shop) -> None:
     (run,) = shop.ledger.runs(entry.name)
     assert (done.returncode, done.stdout) == (1, "working\n")
     assert done.stderr.splitlines()[-1] == f"{run.id} failed: it ended with an error"
+
+
+def test_a_program_gets_what_the_run_before_it_printed_bounded_and_without_its_secrets(shop: Shop) -> None:
+    said = 'echo "$AFTER_OUTCOME ${#AFTER_OUTPUT}"; echo "$AFTER_OUTPUT" | tail -n 1'
+    child = shop.add(None, shell=said, enabled=False)
+    line = "yes filler | head -c 300000; echo; echo password $TOLD; exit 3"
+    given: dict[str, Any] = {"environment": {"TOLD": "${PRINTING_SECRET}"}, "then": {"failure": child.name}}
+    wanted = declared("parent", shell=line, every="1h", **given)
+    shop.store.write([Write("parent", None, entry_of(wanted, "file", now=clock()))])
+    parent = shop.ended(shop.dispatcher.run_now(shop.store.get("parent"), "ann"))
+    Followers(shop.dispatcher, shop.store).send("", 0)
+    ended = shop.ended(shop.ledger.get(parent.id).children)
+    assert lines_of(shop, ended) == ["failed 30000", "password ${PRINTING_SECRET}"]

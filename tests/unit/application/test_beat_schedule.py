@@ -139,6 +139,19 @@ def test_what_has_no_word_in_the_file_is_a_problem_and_never_dropped(entry: Any,
     assert result.unsaid == {"bad-one"}
 
 
+@pytest.mark.parametrize(
+    ("options", "policies"),
+    [
+        ({"time_limit": 70, "soft_time_limit": 60}, {"timeout": "1m", "kill_after": "10s"}),
+        ({"time_limit": 60, "soft_time_limit": 70}, {"timeout": "1m"}),
+        ({"time_limit": None, "soft_time_limit": 70}, {"timeout": "1m10s"}),
+    ],
+)
+def test_the_time_between_two_limits_is_kept(options: dict[str, Any], policies: dict[str, str]) -> None:
+    result = read({"job": {"task": "t", "schedule": 5, "options": options}}, "UTC")
+    assert result.fields["job"] == {"task": "t", "every": "5s", **policies}
+
+
 def test_options_are_policies() -> None:
     high = Queue("high")  # type: ignore[no-untyped-call]
     options = {"expires": 600.0, "queue": high, "priority": 3, "time_limit": timedelta(minutes=5)}
