@@ -19,7 +19,7 @@ from scheduler.installation.layout import Layout
 from scheduler.model import Run
 from scheduler.sending.upcoming import each_after
 from scheduler.status import read_model
-from scheduler.status.as_json import backfill_json, iso, minute_json, overview_json, row_json, run_json
+from scheduler.status.as_json import backfill_json, iso, minute_json, overview_json, row_json, run_json, waiting_json
 from scheduler.status.problems import refusal
 from scheduler.status.problems.facts import Facts
 from scheduler.storage.backfills import Backfill
@@ -35,14 +35,21 @@ def list_(service: Service, json_: bool) -> int:
     """List every schedule: state, timing, next and last run."""
     listed = service.status.rows()
     backfills = {found.name: (found, ended) for found, ended in service.status.backfills()}
+    waits = service.status.waiting()
     if json_:
         fills = {name: backfill_json(*one) for name, one in backfills.items()}
-        print_json([row_json(row) | {"backfill": fills.get(row.name)} for row in listed])
+        runs: dict[str, list[object]] = {}
+        for it in waits:
+            runs.setdefault(it.schedule, []).append(waiting_json(it))
+        more = [{"backfill": fills.get(row.name), "waiting": runs.get(row.name, [])} for row in listed]
+        print_json([row_json(row) | also for row, also in zip(listed, more, strict=True)])
         return Exit.OK
     rows = [(row.name, row.state, row.timing, local(row.next), last_word(row.last)) for row in listed]
     print_table(("NAME", "STATE", "TIMING", "NEXT", "LAST"), rows)
     for one in backfills.values():
         say(with_command_name(f"backfill of {progress(*one)}"))
+    for it in waits:
+        say(f"run by hand at {local(it.at)}: {it.id}")
     for problem in refusal.look(Facts(service.store, service.settings)):
         say(f"scheduler: {problem}", err=True)
     return Exit.OK
@@ -235,6 +242,8 @@ def status(service: Service, json_: bool) -> int:
     say_problems(overview.problems)
     for one in overview.backfills:
         say(with_command_name(f"backfill  {progress(*one)}"))
+    for it in overview.waiting:
+        say(f"waits     {it.id} until {local(it.at)}")
     for news in overview.news:
         say(f"news      {news}")
     return Exit.PROBLEMS if overview.problems else Exit.OK

@@ -16,6 +16,7 @@ from scheduler.storage.backfills import Backfill
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.lock import Holder
 from scheduler.storage.output import Output
+from scheduler.storage.waiting import Waiting
 from scheduler.storage.workers import Worker
 
 
@@ -52,6 +53,11 @@ def backfill_json(backfill: Backfill, ended: Mapping[str, int]) -> dict[str, Any
     }
     body |= {key: iso(getattr(backfill, key)) for key in ("first", "last", "at")}
     return body | {"under_way": backfill.under_way, "ended": dict(ended)}
+
+
+def waiting_json(item: Waiting) -> dict[str, Any]:
+    """A run that waits for its time as JSON."""
+    return item._asdict() | {"at": iso(item.at)}
 
 
 def row_json(item: Row) -> dict[str, Any]:
@@ -106,6 +112,7 @@ def overview_json(overview: Overview) -> dict[str, Any]:
         "news": list(overview.news),
         "groups": [group._asdict() for group in overview.groups],
         "backfills": [backfill_json(*one) for one in overview.backfills],
+        "waiting": [waiting_json(item) for item in overview.waiting],
         "total": overview.total,
         "schedules": [row_json(item) for item in overview.rows],
     }
@@ -127,6 +134,7 @@ def detail_json(detail: Detail) -> dict[str, Any]:
         "skip": asdict(entry.skip) if entry.skip and detail.skipped else None,
         "revision": entry.revision,
         "notes": list(detail.notes),
+        "waiting": [waiting_json(item) for item in detail.waiting],
         "upcoming": [iso(instant) for instant in detail.upcoming],
         "runs": [run_json(run) for run in detail.runs],
     }

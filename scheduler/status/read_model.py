@@ -25,6 +25,7 @@ from scheduler.storage.groups import Group
 from scheduler.storage.instants import from_seconds, to_seconds
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
+from scheduler.storage.waiting import Waiting, waiting
 from scheduler.timing import clock_changes
 
 State = Literal[
@@ -98,6 +99,7 @@ class Detail:
     runs: tuple[Run, ...]
     skipped: datetime | None = None  #: the due instant that a person asked to skip
     notes: tuple[str, ...] = ()  #: effects of clock changes within a year
+    waiting: tuple[Waiting, ...] = ()  #: its runs by hand that wait for their time
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class Overview:
     #: those that are not done, each with the numbers of its runs that ended, by outcome
     backfills: tuple[tuple[Backfill, dict[str, int]], ...] = ()
     headline: Headline = NO_PROBLEMS
+    waiting: tuple[Waiting, ...] = ()  #: the runs by hand of all schedules that wait for their time
 
     @property
     def problems(self) -> tuple[ServiceProblem, ...]:
@@ -141,7 +144,11 @@ class Status:
         kinds, news = problems.with_kinds(facts), self.store.news()
         found, summary = tuple(problem for _, problem in kinds), headline(facts, kinds)
         service = facts.leader, facts.standbys, facts.file
-        return Overview(rows, total, *service, found, news, facts.groups, self.backfills(), summary)
+        return Overview(rows, total, *service, found, news, facts.groups, self.backfills(), summary, self.waiting())
+
+    def waiting(self) -> tuple[Waiting, ...]:
+        """The runs by hand that wait for their time."""
+        return waiting(self.store.client, self.store.keys)
 
     def backfills(self) -> tuple[tuple[Backfill, dict[str, int]], ...]:
         """The backfills that are not done, each with the numbers of its runs that ended."""
@@ -165,7 +172,8 @@ class Status:
         instants = tuple(upcoming_instants(entry, upcoming))
         job, _ = read_job(entry)
         skipped = left_out(entry, job) if job else None
-        return Detail(row(entry, newest[0] if newest else None), entry, instants, newest, skipped, clock_notes(entry))
+        waits, last = tuple(it for it in self.waiting() if it.schedule == name), newest[0] if newest else None
+        return Detail(row(entry, last), entry, instants, newest, skipped, clock_notes(entry), waits)
 
 
 def clock_notes(entry: Entry) -> tuple[str, ...]:

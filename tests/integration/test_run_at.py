@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import datetime, timedelta
 from typing import Any
@@ -162,6 +163,16 @@ def test_the_command_says_until_when_it_waits_and_refuses_to_wait_for_it(shop: S
     refused = shell("run", "job", "--at", at, "--wait")
     assert refused.code == Exit.USAGE
     assert "leave them out with --at" in refused.err
+
+
+def test_list_and_status_show_what_waits(shop: Shop, shell: Shell, client: Client, keys: Keys) -> None:
+    shop.add()
+    identity = plan(shop)
+    client.zadd(keys.later, {"of another program": 1.0})
+    assert f": {identity}\n" in shell("list").out
+    assert f"waits     {identity} until " in shell("status").out
+    [row] = json.loads(shell("list", "--json").out)
+    assert [it["id"] for it in row["waiting"]] == [identity]
 
 
 def test_a_run_that_may_have_been_sent_is_not_sent_again_where_redis_came_back_with_older_data(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from urllib.parse import unquote
 
 import pytest
 
+from scheduler import changes
 from scheduler.admin.service import Service
 from scheduler.changes import clock
 from scheduler.model import Entry
@@ -49,6 +51,16 @@ def test_a_second_run_waits_for_the_first_where_runs_may_not_overlap(
 def test_a_paused_schedule_can_be_run_by_hand(admin: Browser, nightly: Entry) -> None:
     admin.post("/schedules/nightly/pause")
     assert admin.post("/schedules/nightly/runs").status_code == 200
+
+
+def test_a_run_that_waits_for_its_time_is_on_the_page_of_its_schedule(
+    admin: Browser, service: Service, nightly: Entry
+) -> None:
+    its, known = (service.dispatcher, service.store, service.ledger), changes.Known(tasks=None, file_only=())
+    identity = changes.run_at(*its, "nightly", clock() + timedelta(hours=1), by="ann", known=known)
+    links = [unquote(it.get("href", "")) for it in Document(admin.get("/schedules/nightly").text).all("a")]
+    assert any(identity in link for link in links)
+    assert [it["id"] for it in admin.json("/schedules/nightly")["waiting"]] == [identity]
 
 
 def test_a_run_that_is_under_way_can_be_stopped(admin: Browser, service: Service, nightly: Entry) -> None:
