@@ -23,6 +23,7 @@ from scheduler.admin import (
     runs,
     schedules,
     security,
+    transfer,
 )
 from scheduler.admin.addresses import SegmentConverter
 from scheduler.admin.people import may, person
@@ -62,6 +63,7 @@ def create_app(celery: Celery) -> Flask:
     filters.add_filters(app)
     security.add_checks(app)
     errors.add_error_pages(app)
+    transfer.add_transfer(app)
     for pages in BLUEPRINTS:
         app.register_blueprint(pages)
     app.add_url_rule("/", "home", home)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from scheduler.status.as_json import overview_json
-from scheduler.status.catalogue import Catalogue
+from scheduler.status.catalogue import Catalogue, View
 from scheduler.status.read_model import Overview, Status
-from scheduler.status.states import all_states
+from scheduler.status.states import AllStates, all_states
+from scheduler.storage.store import Store
 
 PAGE_SIZE = 50  #: schedules
 MAX_QUERY_LENGTH = 200  #: characters
+FAILING = "failing"  #: as a state: the newest ended runs failed, whatever runs or waits now
+URGENT = ("quarantined", "overdue")  #: states that come before those that are failing
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Listing:
     counts: Mapping[str, int]  #: all schedules by state, worst first
     modes: Mapping[str, int]  #: all schedules by mode
     tags: Mapping[str, int]  #: how many schedules have each tag, in the order of the tags
+    failing: int = 0  #: how many are, whatever state their newest run gives them
 
     @property
     def pages(self) -> int:
@@ -78,10 +82,26 @@ class Listing:
 def find(status: Status, catalogue: Catalogue, search: Search) -> Listing:
     """Run the search over what the catalogue keeps and the indexes say; only the rows of the page are read."""
     view = catalogue.look()
-    states = all_states(status.store, view)
-    names = view.matching(search.q, search.tag)
-    if search.state:
-        names = states.only(names, search.state)
+    states, failing = all_states(status.store, view), failing_names(status.store, view)
+    names = matching(view, states, failing, search)
     start = (search.page - 1) * PAGE_SIZE
     shown, tags = names[start : start + PAGE_SIZE], dict(sorted(view.tags.items()))
-    return Listing(search, status.overview(shown), len(names), states.counts(), states.modes, tags)
+    found = status.overview(shown)
+    return Listing(search, found, len(names), states.counts(), states.modes, tags, len(failing))
+
+
+def matching(view: View, states: AllStates, failing: Collection[str], search: Search) -> Sequence[str]:
+    """The names that the search is for: what needs a person first, then by name."""
+    names = view.matching(search.q, search.tag)
+    if search.state:
+        names = [it for it in names if it in failing] if search.state == FAILING else states.only(names, search.state)
+    ranks = dict.fromkeys(failing, len(URGENT)) | {
+        name: URGENT.index(state) for name, state in states.others.items() if state in URGENT
+    }
+    calm = len(URGENT) + 1
+    return sorted(names, key=lambda name: ranks.get(name, calm)) if ranks else names
+
+
+def failing_names(store: Store, view: View) -> set[str]:
+    """Those that are failing and exist."""
+    return {name for name in store.client.zrange(store.keys.failing, 0, -1) if name in view.kept}

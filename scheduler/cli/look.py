@@ -18,7 +18,7 @@ from scheduler.errors import Exit
 from scheduler.installation.layout import Layout
 from scheduler.model import Run
 from scheduler.sending.upcoming import each_after
-from scheduler.status import read_model
+from scheduler.status import read_model, timeline
 from scheduler.status.as_json import backfill_json, iso, minute_json, overview_json, row_json, run_json, waiting_json
 from scheduler.status.problems import refusal
 from scheduler.status.problems.facts import Facts
@@ -130,11 +130,11 @@ def next_(
 
 def show_timeline(service: Service, begin: datetime, until: datetime, json_: bool) -> int:
     """What runs when, every schedule in one line of time."""
-    timeline = read_model.timeline(service.store.all().values(), begin, until)
+    due = timeline.timeline(service.store.all().values(), begin, until)
     if json_:
-        print_json([{"at": iso(at), "schedule": name} for at, name in timeline])
+        print_json([{"at": iso(at), "schedule": name} for at, name in due])
     else:
-        print_table(("AT", "SCHEDULE"), [(local(at), name) for at, name in timeline])
+        print_table(("AT", "SCHEDULE"), [(local(at), name) for at, name in due])
     return Exit.OK
 
 

@@ -6,8 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from heapq import merge
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Literal
 
 from scheduler.model import Entry, Reason, Run
@@ -22,6 +21,7 @@ from scheduler.storage import entries, lock
 from scheduler.storage.backfills import Backfill, Backfills
 from scheduler.storage.entries import DamagedEntry, Job
 from scheduler.storage.groups import Group
+from scheduler.storage.health import Failing, failing_of
 from scheduler.storage.instants import from_seconds, to_seconds
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
@@ -80,6 +80,7 @@ class Row:
     overlaid: tuple[str, ...] = ()
     error: str = ""
     paused_by: str = ""
+    failing: Failing | None = None  #: since when, and how often in a row; None if its newest ended run was well
 
     @property
     def explanation(self) -> str:
@@ -162,8 +163,8 @@ class Status:
     def rows(self, names: Iterable[str] | None = None) -> tuple[Row, ...]:
         """These schedules (default: all), each with its newest ledger row."""
         shown = list(self.store.names() if names is None else names)
-        latest = self.ledger.latest(shown)
-        return tuple(row(entry, latest.get(entry.name)) for entry in self.store.read(shown))
+        latest, ill = self.ledger.latest(shown), failing_of(self.store.client, self.store.keys, shown)
+        return tuple(row(entry, latest.get(entry.name), ill.get(entry.name)) for entry in self.store.read(shown))
 
     def detail(self, name: str, runs: int = 20, upcoming: int = 5) -> Detail:
         """One schedule; raises NotFound."""
@@ -173,7 +174,8 @@ class Status:
         job, _ = read_job(entry)
         skipped = left_out(entry, job) if job else None
         waits, last = tuple(it for it in self.waiting() if it.schedule == name), newest[0] if newest else None
-        return Detail(row(entry, last), entry, instants, newest, skipped, clock_notes(entry), waits)
+        shown = row(entry, last, failing_of(self.store.client, self.store.keys, [name]).get(name))
+        return Detail(shown, entry, instants, newest, skipped, clock_notes(entry), waits)
 
 
 def clock_notes(entry: Entry) -> tuple[str, ...]:
@@ -191,8 +193,8 @@ def read_job(entry: Entry) -> tuple[Job | None, str]:
         return None, str(error)
 
 
-def row(entry: Entry, last: Run | None) -> Row:
-    """The row of an entry and its newest run."""
+def row(entry: Entry, last: Run | None, ill: Failing | None = None) -> Row:
+    """The row of an entry, its newest run, and its failures if it is failing."""
     job, error = read_job(entry)
     return Row(
         name=entry.name,
@@ -208,6 +210,7 @@ def row(entry: Entry, last: Run | None) -> Row:
         overlaid=tuple(entry.overlay),
         error=entry.error or error,
         paused_by=entry.pause.by if entry.pause else "",
+        failing=ill,
     )
 
 
@@ -240,13 +243,3 @@ def due_instants(entry: Entry, after: datetime) -> Iterator[datetime]:
     """Due instants after this one that will be sent, if nothing changes."""
     job, _ = read_job(entry)
     return upcoming.due_instants(entry, job, after) if job else iter(())
-
-
-def timeline(stored: Iterable[Entry], after: datetime, until: datetime) -> Iterator[tuple[datetime, str]]:
-    """Due instants of all schedules in (after, until] that will be sent, in order of time."""
-    return merge(*(named_instants(entry, after, until) for entry in stored))
-
-
-def named_instants(entry: Entry, after: datetime, until: datetime) -> Iterator[tuple[datetime, str]]:
-    """The due instants of an entry in ``(after, until]``, each with the entry's name."""
-    return ((at, entry.name) for at in takewhile(lambda at: at <= until, due_instants(entry, after)))

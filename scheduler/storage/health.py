@@ -59,6 +59,20 @@ def failing(
     return AllFailing(total, worst)
 
 
+def failing_of(client: Client, keys: Keys, names: Iterable[str]) -> dict[str, Failing]:
+    """Those of these schedules that are failing; one round trip."""
+    wanted = list(names)
+    if not wanted:
+        return {}
+    with client.pipeline(transaction=False) as pipe:
+        pipe.zmscore(keys.failing, wanted)
+        for name in wanted:
+            pipe.hget(keys.ledger(name), ":health")
+        since, *healths = pipe.execute(raise_on_error=False)
+    found = zip(wanted, since, healths, strict=True)
+    return {name: Failing(name, at, *read_health(text)) for name, at, text in found if at is not None}
+
+
 def read_health(health: object) -> tuple[int, float]:
     """How many failed in a row, and the newest of them.
 

@@ -123,6 +123,16 @@ def parts(celery: Celery) -> Service:
     return Service.over(celery)
 
 
+@pytest.fixture
+def appending(service: Service) -> Iterator[None]:
+    """A Redis that keeps what it is given, as on a server."""
+    client = service.store.client
+    client.config_set("appendonly", "yes")
+    until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], 30, "its first file is written")
+    yield
+    client.config_set("appendonly", "no")
+
+
 Open = Callable[..., Page]
 
 

@@ -102,11 +102,11 @@ def test_run_now_leads_to_the_run_and_follows_it(open_page: Open, service: Servi
 
 def test_the_list_stays_true_and_keeps_the_focus(open_page: Open, service: Service, nightly: Entry) -> None:
     page = open_page()
-    link = page.get_by_role("link", name="nightly")
+    link = page.get_by_role("link", name="nightly", exact=True)
     link.focus()
     run(service, "nightly", clock() - timedelta(minutes=3), "failed", result="ValueError: no paper", reason="error")
     expect(page.get_by_text("ValueError: no paper", exact=True)).to_be_visible()
-    expect(page.get_by_role("link", name="nightly")).to_be_focused()
+    expect(page.get_by_role("link", name="nightly", exact=True)).to_be_focused()
 
 
 def test_typing_is_not_disturbed_by_a_refresh(open_page: Open, service: Service, nightly: Entry) -> None:

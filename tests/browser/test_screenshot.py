@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from scheduler.storage.instants import from_seconds
 from scheduler.storage.workers import Worker, report
 from tests.browser.conftest import ROOT, Open
 from tests.integration.admin.runs import lead, run
-from tests.support.polling import until
 
 FILE = (ROOT / "schedules.yaml").read_text(encoding="utf-8")
 ERROR = "TaskFailed: This schedule always fails: delete it from schedules.yaml when you have seen enough"
@@ -49,16 +47,6 @@ def populate(service: Service) -> None:
     changes.pause(store, "clean-up", by="admin", note="The disk is being replaced", until=end)
 
 
-@pytest.fixture
-def appending(service: Service) -> Iterator[None]:
-    """A Redis that keeps what it is given, as on a server."""
-    client = service.store.client
-    client.config_set("appendonly", "yes")
-    until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], 30, "its first file is written")
-    yield
-    client.config_set("appendonly", "no")
-
-
 @pytest.mark.usefixtures("appending")
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 1100), ("light", 375), ("dark", 375)])
 def test_the_list_can_be_shown_to_anybody(
@@ -66,7 +54,8 @@ def test_the_list_can_be_shown_to_anybody(
 ) -> None:
     populate(service)
     page = open_page(viewport={"width": width, "height": 700}, color_scheme=scheme, device_scale_factor=2)
-    for words in ("1 paused", "1 failed", "2 ok", "changed here: cron", "took over 3 days ago", "All well"):
+    changed = ("changed here: cron",) if width > 1000 else ()  # a card is too small for it
+    for words in ("1 paused", "1 failed", "2 ok", *changed, "took over 3 days ago", "All well"):
         expect(page.get_by_text(words)).to_be_visible()
     picture = tmp_path / "schedules.png"
     if os.environ.get("SCREENSHOT") and (scheme, width) == ("light", 1100):

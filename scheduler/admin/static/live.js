@@ -2,6 +2,7 @@
 
 const REFRESH_MS = 5000;
 const REFRESH_RUNNING_MS = 1000; // while the page shows an unfinished run
+const STALE_MS = 15000; // older data says how old it is
 const IDLE_FACTOR = 20; // wait this many times longer than the last refresh took: a slow server gets fewer requests
 // Least seconds, seconds per unit, unit; the same table as in filters.py.
 const UNITS = [[5184000, 2592000, "months"], [172800, 86400, "days"], [5400, 3600, "h"], [90, 60, "min"]];
@@ -31,8 +32,10 @@ function isInUse(region) {
   return Boolean(region.querySelector("input:focus, select:focus, textarea:focus"));
 }
 
+// Show what is new in a region; false while a person uses it.
 function swap(region, fresh) {
-  if (!fresh || region.innerHTML === fresh.innerHTML || isInUse(region)) return;
+  if (!fresh || region.innerHTML === fresh.innerHTML) return true;
+  if (isInUse(region)) return false;
   for (const details of region.querySelectorAll("details[open][id]")) {
     fresh.querySelector(`#${CSS.escape(details.id)}`)?.setAttribute("open", "");
   }
@@ -45,18 +48,48 @@ function swap(region, fresh) {
     const now = [...region.querySelectorAll(focusables)];
     (now.find((element) => focused && element.getAttribute("href") === focused) ?? now[place])?.focus({ preventScroll: true });
   }
+  return true;
 }
+
+let known = ""; // the tag of what the page shows
+let freshAt = Date.now();
+let isRefreshing = false;
+let timer;
 
 async function refresh() {
   // The answer to a POST has the form's address, which GET may not have.
   const here = document.querySelector("link[rel=canonical]")?.href ?? location.href;
-  const answer = await fetch(here, { headers: { Accept: "text/html" }, redirect: "manual", cache: "no-store" });
+  const headers = { Accept: "text/html", ...(known && { "If-None-Match": known }) };
+  const answer = await fetch(here, { headers, redirect: "manual", cache: "no-store", signal: AbortSignal.timeout(20000) });
   if (answer.type === "opaqueredirect") return location.reload(); // to the login page: the session has ended
-  if (!answer.ok) throw new Error(`the page answers ${answer.status}`);
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const region of document.querySelectorAll("[data-live]")) swap(region, fresh.getElementById(region.id));
-  document.title = fresh.title;
+  if (answer.status !== 304) {
+    if (!answer.ok) throw new Error(`the page answers ${answer.status}`);
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    known = answer.headers.get("ETag") ?? "";
+    for (const region of document.querySelectorAll("[data-live]")) {
+      if (!swap(region, fresh.getElementById(region.id))) known = ""; // ask for all of it again
+    }
+    document.title = fresh.title;
+  }
+  freshAt = Date.now();
+  tell("");
   tick();
+}
+
+function tell(words) {
+  const connection = document.getElementById("connection");
+  if (connection.textContent !== words) connection.textContent = words;
+}
+
+// What is shown is older than it looks: the pill says so in the place of the service's state.
+function markStale() {
+  const pill = document.querySelector("#pill .words");
+  if (!pill || Date.now() - freshAt < STALE_MS) return;
+  const words = `as of ${new Date(freshAt).toTimeString().slice(0, 8)}`;
+  known = "";
+  if (pill.textContent === words) return;
+  pill.textContent = words;
+  pill.parentElement.className = "chip held";
 }
 
 function interval() {
@@ -64,20 +97,28 @@ function interval() {
 }
 
 async function keepRefreshing() {
-  const connection = document.getElementById("connection");
+  if (isRefreshing) return;
+  clearTimeout(timer);
+  isRefreshing = true;
   const startedAt = performance.now();
+  let wait = interval();
   if (!document.hidden) {
     try {
       await refresh();
-      if (connection.textContent) connection.textContent = "";
+      wait = Math.max(interval(), IDLE_FACTOR * (performance.now() - startedAt));
     } catch {
-      const words = "Connection lost: this page may be out of date.";
-      if (connection.textContent !== words) connection.textContent = words;
+      known = "";
+      tell("Connection lost: this page may be out of date.");
     }
   }
-  setTimeout(keepRefreshing, Math.max(interval(), IDLE_FACTOR * (performance.now() - startedAt)));
+  isRefreshing = false;
+  timer = setTimeout(keepRefreshing, wait);
 }
 
 tick();
 setInterval(tick, 1000);
-if (document.querySelector("main [data-live]")) setTimeout(keepRefreshing, interval());
+if (document.querySelector("main [data-live]")) {
+  timer = setTimeout(keepRefreshing, interval());
+  setInterval(markStale, 1000);
+  document.addEventListener("visibilitychange", () => document.hidden || keepRefreshing());
+}

@@ -16,7 +16,8 @@ from scheduler.model import Entry, Outcome, Overlaid, Pause, Run
 from scheduler.status import as_json, read_model
 from scheduler.status.as_json import iso
 from scheduler.status.problems.problem import ServiceProblem
-from scheduler.status.read_model import Overview, row, timeline, upcoming_instants
+from scheduler.status.read_model import Overview, row, upcoming_instants
+from scheduler.status.timeline import timeline
 from scheduler.storage.lock import Holder
 from tests.support.schedules import DAY, HOUR, MINUTE, NOON, SECOND, declared, entry_of
 
