@@ -15,12 +15,12 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.senders import private_redis
+from bench.senders import cpu_seconds, private_redis
 from scheduler.celeryapp import build
 from scheduler.model import Entry, Run
 from scheduler.sending.decide import Decision
@@ -143,17 +143,6 @@ class Cost(NamedTuple):
 
     cpu: float  #: µs of the worker and its child
     commands: float  #: of Redis
-
-
-def cpu_seconds(pid: int) -> float:
-    """The CPU time of a process and its children."""
-    spent = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = path.read_text().rpartition(")")[2].split()
-            if path.parent.name == str(pid) or fields[1] == str(pid):
-                spent += int(fields[11]) + int(fields[12])
-    return spent / os.sysconf("SC_CLK_TCK")
 
 
 def small(bench: Bench, rounds: int) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -52,6 +53,17 @@ def redis_cpu(client: Client) -> float:
     return float(info["used_cpu_user"]) + float(info["used_cpu_sys"])
 
 
+def cpu_seconds(pid: int) -> float:
+    """The CPU time of a process and its children."""
+    spent = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if path.parent.name == str(pid) or fields[1] == str(pid):
+                spent += int(fields[11]) + int(fields[12])
+    return spent / os.sysconf("SC_CLK_TCK")
+
+
 def stock_app(url: str) -> Celery:
     app = Celery("stock", broker=url.replace("unix:", "redis+socket:"), set_as_current=False)
     app.conf.update(redbeat_redis_url=url, redbeat_redis_options={}, redbeat_key_prefix="stock:", redbeat_lock_key=None)
@@ -87,7 +99,8 @@ class Ours:
 
     name = "this service"
 
-    def __init__(self, url: str, token: str = "") -> None:
+    def __init__(self, url: str, token: str = "", **fields: object) -> None:
+        self.fields = {"task": TASK, "every": "1h", "args": [10, 20], "overlap": "allow"} | fields
         self.state = tempfile.TemporaryDirectory(prefix="bench-")
         file = Path(self.state.name, "schedules.yaml")
         file.write_text("schedules: {}")
@@ -102,8 +115,7 @@ class Ours:
         self.sender = role.sender
 
     def declared(self, name: str, start: str) -> Declared:
-        fields = {"task": TASK, "every": "1h", "start": start, "args": [10, 20], "overlap": "allow"}
-        found, problems = validate_fields(name, fields, tasks=None)
+        found, problems = validate_fields(name, self.fields | {"start": start}, tasks=None)
         assert found is not None, problems
         return found
 

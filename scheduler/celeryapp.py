@@ -115,7 +115,6 @@ def configuration(settings: Settings, zone: str = "UTC") -> dict[str, Any]:
         "task_protocol": 2,
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
-        "task_track_started": True,
         "worker_redirect_stdouts": False,  # it would split a traceback into a log line for each word
         "worker_prefetch_multiplier": 1,
         "worker_enable_prefetch_count_reduction": False,  # says so at each reconnect, and does nothing on Redis

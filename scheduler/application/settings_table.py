@@ -62,7 +62,6 @@ FILLED = {
     "result_expires": "a result of a plain call is kept for a day, that of a run as long as keep_result says",
     "result_extended": "the page shows a result with its task and arguments",
     "task_queue_max_priority": "with RabbitMQ, for the priority of schedules",
-    "task_track_started": "the page shows what runs",
     "timezone": "UTC unless the application has a zone",
     "worker_redirect_stdouts": "it would split a traceback into a log line for each word",
 }
@@ -103,8 +102,9 @@ KEPT = names(
     task_default_routing_key task_eager_propagates task_ignore_result task_inherit_parent_priority task_publish_retry
     task_publish_retry_policy task_queues task_remote_tracebacks task_repr_maxlevels task_retry_on_worker_lost
     task_routes task_send_sent_event task_soft_time_limit task_store_eager_result task_store_errors_even_if_ignored
-    task_time_limit worker_agent worker_autoscaler worker_cancel_long_running_tasks_on_connection_loss
-    worker_concurrency worker_deduplicate_successful_tasks worker_detect_quorum_queues worker_direct
+    task_time_limit task_track_started worker_agent worker_autoscaler
+    worker_cancel_long_running_tasks_on_connection_loss worker_concurrency worker_deduplicate_successful_tasks
+    worker_detect_quorum_queues worker_direct
     worker_disable_prefetch worker_disable_rate_limits worker_enable_remote_control worker_enable_soft_shutdown_on_idle
     worker_eta_task_limit worker_hijack_root_logger worker_log_color worker_log_datefmt worker_log_format
     worker_lost_wait worker_max_memory_per_child worker_max_tasks_per_child worker_pool worker_pool_putlocks

@@ -37,6 +37,17 @@ class Again(NamedTuple):
     record: str  #: the row of a new run with the same identity
 
 
+class Result(NamedTuple):
+    """What Celery stores of a task that succeeded, and where."""
+
+    key: str
+    value: str
+    seconds: int | str  #: for how long it is kept; 0 for ever
+
+
+NO_RESULT = Result("", "", "")
+
+
 class Ledger:
     """Runs of every schedule, bounded by count and by age."""
 
@@ -80,6 +91,7 @@ class Ledger:
         when: float = 0.0,
         until: float = 0.0,
         unclaimed: bool = False,
+        stored: Result = NO_RESULT,
         reason: Reason | None = None,
         detail: str = "",
         **more: object,
@@ -89,13 +101,15 @@ class Ledger:
         'queued' means that it will be tried again ``when`` it says, and counts as waiting in its queue ``until`` then
         (epoch seconds). A run that was given up as lost takes the word of the worker whose claim had this token.
         ``unclaimed`` writes it only if no worker runs it, for what became of a message that may be a second delivery.
+        ``stored`` is written in the same step, whatever the ledger says, and told to who waits for it.
         """
         more.setdefault("finished", time.time() if outcome != "queued" else 0)
         if reason is not None:  # a detail that belongs to an earlier reason must not stay beside this one
             more |= {"reason": reason, "detail": detail}
         cut = {key: shorten(str(value)) for key, value in more.items()}
         flat = [part for pair in cut.items() for part in pair]
-        return bool(self._close(args=[self.keys.prefix, run_id, outcome, token, when, until, int(unclaimed), *flat]))
+        how = (outcome, token, when, until, int(unclaimed))
+        return bool(self._close(args=[self.keys.prefix, run_id, *how, *stored, *flat]))
 
     def hand_back(self, run_id: str) -> bool:
         """Let a running run wait in its queue again; False if it had ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -24,7 +25,7 @@ from scheduler.settings import Settings
 from scheduler.storage.aside import SHOWN_S, give_up
 from scheduler.storage.client import AWAY, REFUSED, connect
 from scheduler.storage.keys import Keys
-from scheduler.storage.ledger import MAX_ATTEMPTS, NO_EXPIRY, Ledger
+from scheduler.storage.ledger import MAX_ATTEMPTS, NO_EXPIRY, Ledger, Result
 from scheduler.worker.output import Capture
 
 LEDGER_ATTEMPTS = 20  #: attempts of each command while Redis is away, with growing pauses up to 2 s
@@ -136,15 +137,31 @@ class Recorder:
     def close(self, request: Context | None, outcome: Outcome, **details: Any) -> None:
         """Write how the run of this request ended; nothing for a task that no schedule sent."""
         run_id = run_of(request)
-        if run_id is None:
+        if run_id is None or getattr(request, "scheduler_is_closed", False):
             return
         try:
-            token = getattr(request, "claim_token", None) or ""
-            faults.reach("recorder.before_close")
-            try:
-                self.ledger.close(run_id, outcome, token=token, **details)
-            except SoftTimeLimitExceeded:  # the limit of a body that has just ended
-                self.ledger.close(run_id, outcome, token=token, **details)
-            faults.reach("recorder.after_close")
+            self.write_end(request, run_id, outcome, **details)
         except AWAY as error:
             emit("ledger.away", run=run_id, outcome=outcome, error=error)
+
+    def close_with(self, request: Context, stored: Result, returned: Any) -> None:
+        """Write that the run of this request succeeded, and its result for Celery, in one step; raises one of AWAY."""
+        self.write_end(request, str(run_of(request)), "succeeded", stored=stored, result=shown(returned))
+        request.scheduler_is_closed = True
+
+    def write_end(self, request: Context | None, run_id: str, outcome: Outcome, **details: Any) -> None:
+        token = getattr(request, "claim_token", None) or ""
+        faults.reach("recorder.before_close")
+        try:
+            self.ledger.close(run_id, outcome, token=token, **details)
+        except SoftTimeLimitExceeded:  # the limit of a body that has just ended
+            self.ledger.close(run_id, outcome, token=token, **details)
+        faults.reach("recorder.after_close")
+
+
+def shown(result: Any) -> str:
+    """A result as JSON, the way Celery keeps it, or as text where it is not JSON."""
+    try:
+        return json.dumps(result)
+    except (TypeError, ValueError):
+        return repr(result)

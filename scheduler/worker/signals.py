@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import suppress
 from datetime import datetime
@@ -30,7 +29,7 @@ from scheduler.worker.leases import LeaseRenewer
 from scheduler.worker.limits import TIME_LIMITS, LimitedRequest, sentence
 from scheduler.worker.memory import MemoryWatch
 from scheduler.worker.presence import Presence
-from scheduler.worker.recorder import UNLIMITED_ATTEMPTS, NoFlaskApp, Recorder
+from scheduler.worker.recorder import UNLIMITED_ATTEMPTS, NoFlaskApp, Recorder, shown
 from scheduler.worker.requests import context_of
 from scheduler.worker.stops import Stopper
 
@@ -143,11 +142,3 @@ def ordinal(number: int) -> str:
     """``2nd`` for 2."""
     last = 0 if 10 <= number % 100 <= 20 else number % 10
     return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(last, 'th') }"
-
-
-def shown(result: Any) -> str:
-    """A result as JSON, the way Celery keeps it, or as text where it is not JSON."""
-    try:
-        return json.dumps(result)
-    except (TypeError, ValueError):
-        return repr(result)

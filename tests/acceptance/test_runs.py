@@ -155,7 +155,7 @@ TASKS = """
         return sum(numbers)
 
 
-    @shared_task(name="runs.hold")
+    @shared_task(name="runs.hold", track_started=True)
     def hold():
         begin("hold")
         while not BODIES.with_name("let go").exists():
@@ -293,7 +293,11 @@ def test_a_second_delivery_of_a_run_that_goes_on_does_nothing(shop: Shop) -> Non
     entry = shop.add("runs.hold")
     identity = shop.dispatcher.run_now(entry, "ann")
     until(lambda: shop.ledger.get(identity).outcome == "running", 60, "the run goes on")
-    until(lambda: shop.result(task_id(identity)).get("status") == "STARTED", 60, "Celery is told too")
+    until(
+        lambda: shop.result(task_id(identity)).get("status") == "STARTED",
+        60,
+        "Celery is told: it asks",
+    )
     again = message.compose(shop.app, entries.job(entry), identity, None)
     shop.client.lpush(again.queue, again.payload)
     shop.worker.says(rf"Ignored a duplicate of {identity}: it is already running")

@@ -39,6 +39,7 @@ ALLOWED = {
     "scheduler_recorder": "ours, on Celery's application",
     "scheduler_recording": "ours, on Celery's request",
     "scheduler_differences": "ours, on Celery's application",
+    "scheduler_is_closed": "ours, on Celery's request",
     "scheduler_keep_result": "ours, on Celery's application",
     "scheduler_zone": "ours, on Celery's application",
     "scheduler_settings": "ours, on Celery's application",
