@@ -62,6 +62,8 @@ def propose(file: Path, tasks: Tasks, entries: Iterable[Entry], fields: Collecti
         declared = valid.declared.get(entry.name)
         values = of_page(entry, declared, top) if entry.origin == "admin" else of_overlay(entry, declared, fields)
         if values:
+            if declared and entry.name not in document.data["schedules"]:
+                raise RefusedChange(f"'{entry.name}' is written in the `then` of another schedule: edit it there")
             path = Path(document.positions.key(("schedules", entry.name)).file) if declared else file
             in_text = (document.data.get("schedules") or {}).get(entry.name, {})
             wanted.setdefault(path, {})[entry.name] = in_file(in_text, values, top)

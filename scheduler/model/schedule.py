@@ -143,9 +143,10 @@ class Schedule(Policies):
     )
     then: Annotated[Then | None, BeforeValidator(read_then)] = Field(
         None,
-        description="Schedules whose runs start when a run of this one has ended: a name, a list of names, or a "
-        "mapping with `success`, `failure` and `always`. Each run is followed once, whatever dies.",
-        examples=["load", {"success": ["load"], "failure": ["tell-me"]}],
+        description="What starts when a run of this one has ended: the name of a schedule, something to run such as "
+        "`{task: shop.tell}`, a list of these, or a mapping with `success`, `failure` and `always`. Each run is "
+        "followed once, whatever dies.",
+        examples=["load", {"success": ["load", {"task": "shop.tell"}], "failure": ["tell-me"]}],
     )
     enabled: bool = Field(
         True,

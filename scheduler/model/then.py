@@ -1,4 +1,7 @@
-"""Which schedules start when a run has ended: the key ``then``."""
+"""Which schedules start when a run has ended: the key ``then``.
+
+Here each has a name. What the file writes without one gets its name in ``validate/unnamed.py``.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,14 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from scheduler.model.fields import (
     NAME_PATTERN,
+    TIMING_KINDS,
     read_patterns,
 )
 from scheduler.model.noun import Noun
 
 ONE_NAME: dict[str, Any] = {"type": "string", "pattern": NAME_PATTERN}
+#: Keys of a schedule that make no sense on what is written in a `then` and has no name.
+NOT_IN_FOLLOWERS = (*TIMING_KINDS, "start", "end", "max_runs", "jitter", "except", "enabled", "renamed_from")
 SEVERAL_NAMES: dict[str, Any] = {"type": "array", "items": ONE_NAME, "maxItems": 20}
 
 Names = Annotated[

@@ -7,6 +7,7 @@ documents that version.
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -15,11 +16,13 @@ from pydantic import BaseModel
 from scheduler import timing
 from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Group, Policies, Schedule, ScheduleFile, Then
 from scheduler.model.alerts import Alerts, Email, ScheduleAlerts, Sink, Webhook
-from scheduler.model.then import ONE_NAME, SEVERAL_NAMES
+from scheduler.model.then import NOT_IN_FOLLOWERS, ONE_NAME
 from scheduler.model.what_runs import KINDS, Http
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 TITLE = "Schedules of Celery Beat"
+FOLLOWER = {"$ref": "#/definitions/Follower"}
+FOLLOWERS = (ONE_NAME, {"type": "array", "items": {"anyOf": [ONE_NAME, FOLLOWER]}, "maxItems": 20}, FOLLOWER)
 NOUNS: tuple[type[BaseModel], ...] = (
     Policies,
     Schedule,
@@ -39,8 +42,12 @@ def schema() -> dict[str, Any]:
     raw = ScheduleFile.model_json_schema(ref_template="#/definitions/{model}")
     definitions = {noun.__name__: _object(raw["$defs"][noun.__name__], noun) for noun in NOUNS}
     one_each(definitions["Schedule"])
-    then = definitions["Schedule"]["properties"]["then"]
-    then["anyOf"] = [ONE_NAME, SEVERAL_NAMES, *then.pop("allOf")]
+    definitions["Follower"] = follower(definitions["Schedule"])
+    for which in definitions["Then"]["properties"].values():
+        which["anyOf"] = list(FOLLOWERS)
+    for noun in ("Schedule", "Follower"):
+        then = definitions[noun]["properties"]["then"]
+        then["anyOf"] = [*FOLLOWERS, *then.pop("allOf")]
     top = _object(raw, ScheduleFile)
     names(top["properties"]["schedules"])
     rest = {key: value for key, value in top.items() if key not in ("$defs", "title")}
@@ -56,6 +63,13 @@ def one_each(schedule: dict[str, Any]) -> None:
     """Require exactly one timing key, and exactly one key that says what runs."""
     schedule["oneOf"] = [{"required": [kind]} for kind in TIMING_KINDS]
     schedule["allOf"] = [{"oneOf": [{"required": [kind]} for kind in KINDS]}]
+
+
+def follower(schedule: dict[str, Any]) -> dict[str, Any]:
+    """What may be written in a `then` in place of a name."""
+    properties = {key: deepcopy(said) for key, said in schedule["properties"].items() if key not in NOT_IN_FOLLOWERS}
+    body = {key: schedule[key] for key in ("type", "additionalProperties", "allOf")}
+    return body | {"description": "What runs after another schedule, without a name.", "properties": properties}
 
 
 def names(schedules: dict[str, Any]) -> None:

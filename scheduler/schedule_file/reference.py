@@ -65,7 +65,7 @@ def kind(value: Mapping[str, Any]) -> str:
     if "enum" in value:
         return ", ".join(f"`{word}`" for word in value["enum"])
     if "anyOf" in value:
-        return ", ".join(kind(one) for one in value["anyOf"])
+        return ", ".join(dict.fromkeys(kind(one) for one in value["anyOf"]))
     if "const" in value:
         return f"`{value['const']}`"
     if "examples" in value and "1h30m" in value["examples"] and "pattern" in value:

@@ -13,6 +13,7 @@ from scheduler.validate import followers, gate, meaning
 from scheduler.validate.gate import Gate
 from scheduler.validate.meaning import UNKNOWN_CALENDAR, Calendars, Reserved, Tasks
 from scheduler.validate.terms import MAX_FINDINGS, Finding, shown
+from scheduler.validate.unnamed import Unnamed
 
 __all__ = ["Calendars", "Reserved", "Tasks", "Validated", "validate", "validate_beside", "validate_fields"]
 
@@ -111,8 +112,16 @@ def _everything(
         what = "schedules is empty" if schedules is None else f"schedules must be a mapping, not {shown(schedules)}"
         findings.append(Finding(("schedules",), what, "write name: below it and indent each schedule, or {} for none"))
         return {}, top, findings
-    check = Gate(tasks, top.calendars, gate.inherited(top))
+    unnamed = Unnamed(schedules)
+    declared, found = _schedules(unnamed.schedules, Gate(tasks, top.calendars, gate.inherited(top)), top)
+    return declared, top, findings + unnamed.findings + [unnamed.placed(finding) for finding in found]
+
+
+def _schedules(
+    schedules: Mapping[str, Any], check: Gate, top: ScheduleFile
+) -> tuple[dict[str, Declared], list[Finding]]:
     declared: dict[str, Declared] = {}
+    findings: list[Finding] = []
     errors = 0
     for name, fields in schedules.items():
         item, wrong = check.schedule(name, fields)
@@ -123,11 +132,11 @@ def _everything(
             errors += len(wrong)
         if errors > MAX_FINDINGS:
             what = "the schedules from here on were not checked"
-            return declared, top, [*findings, Finding(("schedules", name), what, "fix the errors above first")]
+            return declared, [*findings, Finding(("schedules", name), what, "fix the errors above first")]
     findings += gate.schedule_sink_findings(declared, top.alerts)
     findings += followers.findings(declared, schedules)
     findings += gate.group_findings(declared, schedules, top.groups)
-    return declared, top, findings + gate.rename_findings(declared, schedules)
+    return declared, findings + gate.rename_findings(declared, schedules)
 
 
 def _placed(finding: Finding, document: Document) -> Problem:

@@ -188,6 +188,19 @@ def test_a_schedule_that_cannot_be_changed_alone_does_not_hinder_the_others(shel
     assert shell.settings.file.read_text() == after
 
 
+def test_what_has_no_name_in_the_file_is_left_to_the_person_and_the_schedule_before_it_is_written(
+    shell: Shell, store: Store
+) -> None:
+    shell.settings.file.write_text(FILE + "    then: {task: scheduler.tasks.fail}\n")
+    assert shell("apply").code == Exit.OK
+    for name in ("job", "job.fail"):
+        changes.edit(store, name, {**store.get(name).fields, "slow_after": "5m"}, tasks=None, by="ann")
+    said = shell("export", "--write")
+    assert "'job.fail' is written in the `then` of another schedule: edit it there" in said.err
+    assert said.code != Exit.OK
+    assert "slow_after: 5m" in shell.settings.file.read_text()
+
+
 def test_a_file_that_changed_since_it_was_read_is_not_overwritten(desk: Shell, store: Store) -> None:
     edit(store, args=[3, 4])
     [made] = export.propose(desk.settings.file, None, export.candidates(store))

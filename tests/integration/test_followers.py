@@ -133,12 +133,17 @@ def test_a_chain_goes_on_with_its_first_due_instant(shop: Shop) -> None:
     assert (second.parent, third.parent) == (first.id, second.id)
 
 
-def test_beat_starts_what_follows_at_once(beat: Scheduler, shop: Shop, client: Client, keys: Keys) -> None:
+@pytest.mark.parametrize(
+    ("then", "name"), [("load", "load"), ({"success": [{"task": TASK, "args": [3, 4]}]}, "job.log_it")]
+)
+def test_beat_starts_what_follows_at_once(
+    beat: Scheduler, shop: Shop, client: Client, keys: Keys, then: Any, name: str
+) -> None:
     beat.context.settings.file.write_text(
         json.dumps(
             {
                 "schedules": {
-                    "job": {"task": TASK, "args": [1, 2], "every": "1d", "then": "load"},
+                    "job": {"task": TASK, "args": [1, 2], "every": "1d", "then": then},
                     "load": {"task": TASK, "args": [1, 2], "every": "1d", "enabled": False},
                 }
             }
@@ -150,7 +155,8 @@ def test_beat_starts_what_follows_at_once(beat: Scheduler, shop: Shop, client: C
     assert shop.ledger.claim(Run(identity, "", 0.0, "running"), "worker", "token") == "claimed"
     assert shop.ledger.close(identity, "succeeded")
     beat.tick()
-    assert [run.outcome for run in shop.ledger.runs("load")] == ["queued"]
+    [run] = shop.ledger.runs(name)
+    assert (run.outcome, run.parent, shop.ledger.get(identity).children) == ("queued", identity, run.id)
     assert not client.exists(keys.followers)
 
 
