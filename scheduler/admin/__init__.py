@@ -23,6 +23,7 @@ from scheduler.admin import (
     runs,
     schedules,
     security,
+    timeline,
     transfer,
 )
 from scheduler.admin.addresses import SegmentConverter
@@ -32,7 +33,7 @@ from scheduler.errors import ConfigurationError
 
 SESSION_LENGTH = timedelta(hours=12)
 MAX_FORM_BYTES = 256 * 1024
-BLUEPRINTS = tuple(it.pages for it in (login, schedules, editing, export, runs, audit, health, metrics))
+BLUEPRINTS = tuple(it.pages for it in (login, schedules, editing, export, runs, timeline, audit, health, metrics))
 
 
 def create_app(celery: Celery) -> Flask:

@@ -17,6 +17,7 @@ LOOK = (
     "runs.index",
     "runs.show",
     "runs.task",
+    "timeline.index",
     "audit.index",
     "health.show",
     "metrics.show",

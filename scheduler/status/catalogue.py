@@ -6,6 +6,7 @@ read again by the next look. Health and outcomes change with runs, so they have 
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import Counter
@@ -15,7 +16,7 @@ from functools import cached_property
 from sys import intern
 from typing import Any
 
-from scheduler.model import Pause
+from scheduler.model import TIMING_FIELDS, Pause
 from scheduler.model.accounts import queue_of
 from scheduler.storage.client import script
 from scheduler.storage.entries import ORIGINS
@@ -39,6 +40,7 @@ class Kept:
     paused_until: float = 0.0  #: epoch seconds; FOREVER until a person resumes it
     is_enabled: bool = True
     queue: str = ""  #: that it names; empty for its task's own
+    timing: str = ""  #: what decides when it is due: schedules with the same text are due at the same instants
 
     def is_off(self, now: float) -> bool:
         """Whether a person paused it, or switched it off, at ``now`` in epoch seconds."""
@@ -169,7 +171,17 @@ def read(name: str, stored: dict[str, Any], known_tags: dict[tuple[str, ...], tu
         0.0 if pause is None else FOREVER if pause.until is None else pause.until,
         bool(fields.get("enabled", True)),
         named_queue(fields),
+        timing_key(name, origin, fields),
     )
+
+
+def timing_key(name: str, origin: str, fields: dict[str, Any]) -> str:
+    """The same text for schedules that are due at the same instants; one of its own where the name decides."""
+    if origin == "redbeat":
+        return f"={name}"
+    own = {key: fields[key] for key in sorted(TIMING_FIELDS & fields.keys())}
+    text = json.dumps(own)
+    return f"{text}={name}" if "jitter" in own or "~" in text else intern(text)
 
 
 def named_queue(fields: dict[str, Any]) -> str:

@@ -189,6 +189,9 @@ def every_page(service: Service) -> list[str]:
         "/audit",
         "/health",
         "/runs",
+        "/timeline",
+        "/timeline?tag=" + "t" * 40,
+        "/timeline?minute=2028-02-29T00:00",
         "/nothing",
     ]
 
@@ -212,7 +215,7 @@ def test_the_keyboard_is_enough(open_page: Open, nightly: Entry) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     expect(page.get_by_role("link", name="Skip to content")).to_be_in_viewport()
-    top = ("Scheduler", "Schedules", "Runs", "Health", "Audit", re.compile("^Service: "), "Log out")
+    top = ("Scheduler", "Schedules", "Runs", "Timeline", "Health", "Audit", re.compile("^Service: "), "Log out")
     for name in (*top, "Schedules", "Run now"):
         page.keyboard.press("Tab")
         expect(focused(page)).to_have_text(name)

@@ -14,7 +14,7 @@ from tests.integration.admin.browser import Browser, Document
 PACKAGE = Path(scheduler.admin.__file__).parent
 TEMPLATES = sorted((PACKAGE / "templates").glob("*.html"))
 SCHEDULE = "/schedules/nightly"
-PAGES = ["/schedules", SCHEDULE, f"{SCHEDULE}/edit", "/schedules/new", "/audit", "/nothing", "/login"]
+PAGES = ["/schedules", SCHEDULE, f"{SCHEDULE}/edit", "/schedules/new", "/audit", "/timeline", "/nothing", "/login"]
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/healthz", "/readyz", "/static/admin.css", "/static/nothing", "/tasks/x"])

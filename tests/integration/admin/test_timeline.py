@@ -1,0 +1,98 @@
+"""The timeline: what ran, what will run, and where too much comes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from scheduler import changes
+from scheduler.admin.service import Service
+from scheduler.changes import clock
+from scheduler.status.ahead import ahead
+from scheduler.status.catalogue import View
+from tests.integration.admin.browser import Browser, Document, text
+from tests.integration.admin.conftest import Declare
+from tests.integration.admin.runs import run
+
+HOURLY = "7 * * * *"
+
+
+def peaks(page: Document) -> list[str]:
+    """Where the busiest minutes lead."""
+    return [link["href"] for link in page.all("a") if "minute=" in link["href"]]
+
+
+def test_a_pile_up_is_named_with_its_minute_and_leads_to_all_who_are_in_it(
+    admin: Browser, service: Service, make: Declare
+) -> None:
+    for number in range(41):
+        make(f"job-{number:02}", cron=HOURLY, tags=["etl"], every=None)
+    make("paused", cron=HOURLY, every=None)
+    changes.pause(service.store, "paused", by="ann")
+    make("alone", cron="9 * * * *", every=None)
+    page = Document(admin.get("/timeline").text)
+    assert "41 due" in page.text
+    minute = peaks(page)[3]  # hours ahead, so that it does not pass during this test
+    listed = text(admin.get(minute))
+    assert "41 due at" in listed
+    assert all(f"job-{number:02}" in listed for number in range(41))
+    assert "paused" not in listed
+    assert "alone" not in listed
+    assert len(admin.json(minute)["schedules"]) == 41
+
+
+def test_what_ran_and_what_failed_is_on_the_left_by_tag_and_by_schedule(
+    admin: Browser, service: Service, make: Declare
+) -> None:
+    make("good", tags=["etl"], every="1h")
+    make("bad", tags=["reports"], every="1h")
+    run(service, "good", clock() - timedelta(seconds=90))
+    run(service, "bad", clock() - timedelta(seconds=90), "failed", result="no paper", reason="error")
+    page = admin.get("/timeline").text
+    assert "1 run, 1 failed" in page
+    of_tag = admin.get("/timeline?tag=reports").text
+    assert '/schedules/bad"' in of_tag
+    assert '/schedules/good"' not in of_tag
+    hours = admin.json("/timeline")["load"]
+    assert sum(bar["failed"] for bar in hours) == 1
+
+
+def test_what_runs_all_the_time_is_counted_and_not_drawn(admin: Browser, make: Declare) -> None:
+    make("beacon", every="10s")
+    page = text(admin.get("/timeline"))
+    assert "1 schedule that runs at least every 5 minutes is not drawn" in page
+    assert "Nothing ran in the last 6 hours" in page
+
+
+def test_a_hundred_thousand_schedules_cost_what_their_different_timings_cost(service: Service, make: Declare) -> None:
+    make("hourly-0", cron=HOURLY, every=None)
+    make("daily-0", cron="0 3 * * *", every=None)
+    view = service.catalogue.look()
+    hourly, daily = view.kept["hourly-0"], view.kept["daily-0"]
+    kept = {f"hourly-{number}": replace(hourly) for number in range(99_990)}
+    kept |= {f"daily-{number}": replace(daily) for number in range(10)}
+    large = View(tuple(kept), kept)
+    before = service.store.client.info("stats")["total_commands_processed"]
+    found = ahead(service.store, large, large.names, clock(), clock() + timedelta(hours=24))
+    assert service.store.client.info("stats")["total_commands_processed"] - before < 10
+    assert found.busiest(1)[0][1] >= 99_990
+    assert len(found.minutes) in range(24, 27)
+
+
+def test_schedules_share_instants_unless_their_names_decide(
+    service: Service, make: Declare, load: Callable[[str], None]
+) -> None:
+    for name, fields in {
+        "one": {"cron": HOURLY},
+        "two": {"cron": HOURLY, "queue": "reports"},
+        "other": {"cron": HOURLY, "timezone": "Asia/Tokyo"},
+        "late": {"cron": HOURLY, "jitter": "10m"},
+        "later": {"cron": HOURLY, "jitter": "10m"},
+        "spread": {"cron": "~ * * * *"},
+        "wide": {"cron": "~ * * * *"},
+    }.items():
+        make(name, every=None, **fields)
+    timings = {name: kept.timing for name, kept in service.catalogue.look().kept.items()}
+    assert timings["one"] == timings["two"]
+    assert len(set(timings.values())) == len(timings) - 1
