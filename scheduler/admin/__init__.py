@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from scheduler import __version__
 from scheduler.admin import (
+    api,
     audit,
     editing,
     errors,
@@ -33,7 +34,8 @@ from scheduler.errors import ConfigurationError
 
 SESSION_LENGTH = timedelta(hours=12)
 MAX_FORM_BYTES = 256 * 1024
-BLUEPRINTS = tuple(it.pages for it in (login, schedules, editing, export, runs, timeline, audit, health, metrics))
+PARTS = (login, schedules, editing, export, runs, timeline, audit, health, metrics, api)
+BLUEPRINTS = tuple(it.pages for it in PARTS)
 
 
 def create_app(celery: Celery) -> Flask:

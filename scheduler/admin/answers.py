@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from flask import Response, jsonify, render_template, request
@@ -9,11 +11,18 @@ from flask import Response, jsonify, render_template, request
 from scheduler.admin.people import given_token
 
 
+def is_api() -> bool:
+    """Whether the request is one of the API, known or not."""
+    return request.path.startswith("/api/")
+
+
 def wants_json() -> bool:
     """Whether the request has ``?format=json`` or an Accept header that prefers JSON to HTML.
 
-    A program with a token gets JSON unless it asks for HTML.
+    A program with a token gets JSON unless it asks for HTML. The API speaks nothing else.
     """
+    if is_api():
+        return True
     if "format" in request.args:
         return request.args["format"] == "json"
     html, json = "text/html", "application/json"
@@ -31,4 +40,18 @@ def as_json(body: object, status: int = 200) -> Response:
     """A JSON response."""
     response = jsonify(body)
     response.status_code = status
+    return response
+
+
+def as_error(sentence: str, status: int) -> Response:
+    """Why a program's request is refused."""
+    return as_problem(sentence, status) if is_api() else as_json({"error": sentence}, status)
+
+
+def as_problem(sentence: str, status: int, kind: str = "", errors: Sequence[Mapping[str, str]] = ()) -> Response:
+    """The same in the form of RFC 9457; without a ``kind``, it means no more than its status."""
+    title = HTTPStatus(status).phrase
+    body = {"type": f"urn:celery-scheduler:{kind}" if kind else "about:blank", "title": title, "status": status}
+    response = as_json(body | {"detail": sentence} | ({"errors": list(errors)} if errors else {}), status)
+    response.mimetype = "application/problem+json"
     return response

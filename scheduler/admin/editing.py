@@ -17,7 +17,7 @@ from scheduler.admin.people import user
 from scheduler.admin.schedules import described, shown, zone_of
 from scheduler.admin.service import service
 from scheduler.changes import Invalid, clock
-from scheduler.errors import Conflict, NotFound, RefusedChange
+from scheduler.errors import Conflict, RefusedChange
 from scheduler.model import Entry
 from scheduler.model.what_runs import FILE_ONLY
 from scheduler.storage.instants import from_seconds
@@ -194,9 +194,8 @@ def revert(name: str) -> AnyResponse:
     entry = editable(name)
     source = "application" if entry.origin == "app" else "file"
     field = request.form.get("field", "")
-    if not (field in entry.overlay if field else entry.overlay):
-        raise NotFound(f"'{name}' does not differ from the {source}: there is nothing to revert")
-    change(entry, forms.reverted(entry, field), entry.revision, f"reverted {field or 'all'} to the {source}")
+    its = service()
+    changes.revert(its.store, name, field, tasks=its.tasks, by=user(), file_only=its.file_only)
     return done(name, f"Reverted to the {source}. {next_run(name, 'Next')}")
 
 

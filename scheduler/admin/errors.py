@@ -8,22 +8,24 @@ from flask import Flask, Response, current_app
 from kombu.exceptions import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from scheduler.admin.answers import as_json, page, wants_json
+from scheduler.admin.answers import as_error, as_problem, is_api, page, wants_json
 from scheduler.admin.people import is_logged_in
 from scheduler.admin.pill import AWAY_WORDS
 from scheduler.admin.service import service
 from scheduler.changes import Invalid
 from scheduler.command_name import log_of
-from scheduler.errors import Conflict, NotFound, RedisUnavailable, RefusedChange, SchedulerError
+from scheduler.errors import CannotWrite, Conflict, NotFound, RedisUnavailable, RefusedChange, SchedulerError
 from scheduler.status.problems.headline import Headline
 from scheduler.storage.client import AWAY, REFUSED, answering
 
-STATUSES: dict[type[SchedulerError], int] = {
-    NotFound: 404,
-    Invalid: 422,
-    RefusedChange: 409,
-    Conflict: 409,
-    RedisUnavailable: 503,
+#: The status of each kind of error, and the last word of its type in the API.
+KINDS: dict[type[SchedulerError], tuple[int, str]] = {
+    NotFound: (404, "not-found"),
+    Invalid: (422, "invalid"),
+    RefusedChange: (409, "refused"),
+    Conflict: (409, "conflict"),
+    CannotWrite: (409, "cannot-write"),
+    RedisUnavailable: (503, "redis-away"),
 }
 SENTENCES = {
     404: "There is no such page. The list shows every schedule.",
@@ -52,9 +54,13 @@ def http_error(error: HTTPException) -> Response:
 
 
 def scheduler_error(error: SchedulerError) -> Response:
-    """An error of ours with the status of its kind; 500 for a kind that STATUSES lacks."""
-    statuses = (status for kind, status in STATUSES.items() if isinstance(error, kind))
-    return error_response(next(statuses, 500), str(error))
+    """An error of ours with the status of its kind; 500 for a kind that KINDS lacks."""
+    status, kind = next((found for known, found in KINDS.items() if isinstance(error, known)), (500, "failed"))
+    if not is_api():
+        return error_response(status, str(error))
+    problems = error.problems if isinstance(error, Invalid) else ()
+    wrong = [{"field": it.key, "detail": f"{it.what} — {it.remedy}" if it.remedy else it.what} for it in problems]
+    return as_problem(str(error.args[0]), status, kind, wrong)  # the reader's command is not the one of this host
 
 
 def redis_away(error: Exception) -> Response:
@@ -63,7 +69,7 @@ def redis_away(error: Exception) -> Response:
         with answering(service().settings):
             raise error.__cause__ if isinstance(error, OperationalError) and error.__cause__ else error
     except SchedulerError as refused:
-        return error_response(503, str(refused))
+        return scheduler_error(refused)
     except Exception as other:
         return error_response(503, f"Redis at {service().settings.shown_redis_url} fails: {other}")
 
@@ -77,7 +83,7 @@ def unexpected(error: Exception) -> Response:
 def error_response(status: int, sentence: str) -> Response:
     """The sentence as JSON or as a page, as the request prefers."""
     if wants_json():
-        return as_json({"error": sentence}, status)
+        return as_error(sentence, status)
     title = HTTPStatus(status).phrase
     known = {"headline": Headline(AWAY_WORDS, 1)} if status == 503 else {}  # which asking Redis again would only delay
     return page("error.html", status, title=title, code=status, sentence=sentence, inside=is_logged_in(), **known)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from flask import Blueprint, Response, request
@@ -14,7 +13,8 @@ from scheduler.admin.people import user
 from scheduler.admin.service import service
 from scheduler.changes import export
 from scheduler.changes.export import Proposal
-from scheduler.errors import CannotWrite, NotFound
+from scheduler.errors import CannotWrite
+from scheduler.operations.file import digest, propose
 
 pages = Blueprint("export", __name__)
 CHANGED = "Not written: the file or the schedule has changed since you opened this page. This is the new diff."
@@ -24,7 +24,7 @@ CHANGED = "Not written: the file or the schedule has changed since you opened th
 def show(name: str) -> Response:
     """The diff that would write this schedule into the file; only one field with ``?field=``."""
     field = request.args.get("field", "")
-    made = propose(name, field)
+    made = propose(service(), editable(name).name, field)
     if wants_json():
         return as_json({"file": str(made.path), "patch": made.patch, "reasons": made.reasons})
     return shown(name, field, made)
@@ -34,7 +34,7 @@ def show(name: str) -> Response:
 def write(name: str) -> AnyResponse:
     """Write the diff, if it is still the one that the person saw."""
     field = request.form.get("field", "")
-    made = propose(name, field)
+    made = propose(service(), editable(name).name, field)
     if request.form.get("seen") != digest(made):
         return shown(name, field, made, 409, CHANGED)
     try:
@@ -44,22 +44,7 @@ def write(name: str) -> AnyResponse:
     return done(name, f"Written to {made.path.name}. Beat loads it within a second.")
 
 
-def propose(name: str, field: str) -> Proposal:
-    """The change of the file that declares it; raises NotFound if the file has these values already."""
-    entry = editable(name)
-    made = export.propose(service().settings.file, service().tasks, [entry], [field] if field else ())
-    if not made:
-        values = f"this {field}" if field else "these values"
-        raise NotFound(f"the schedule file already has {values} for '{name}': there is nothing to write")
-    return made[0]
-
-
 def shown(name: str, field: str, made: Proposal, status: int = 200, wrong: str = "") -> Response:
     """The page with the patch; ``field`` empty for every changed field."""
     context = {"name": name, "field": field, "made": made, "seen": digest(made), "wrong": wrong}
     return page("file.html", status, patch=made.patch, file=Path(made.path), **context)
-
-
-def digest(made: Proposal) -> str:
-    """Identifies exactly this change of exactly this file."""
-    return hashlib.sha256(b"\0".join([bytes(made.path), made.before, made.after])).hexdigest()

@@ -105,14 +105,6 @@ def merged(entry: Entry, fields: Mapping[str, Any]) -> dict[str, Any]:
     return kept | dict(fields)
 
 
-def reverted(entry: Entry, name: str) -> dict[str, Any]:
-    """The entry's fields with one of them (all, if ``name`` is empty) as in the file. Timing keys go together."""
-    names = set(entry.overlay) if not name else set(TIMING_KINDS) if name in TIMING_KINDS else {name}
-    kept = {key: value for key, value in entry.fields.items() if key not in names}
-    from_file = {key: value for key, value in entry.base.items() if key in names}
-    return {key: value for key, value in (kept | from_file).items() if key != "excluded"}
-
-
 def place(problems: Iterable[Problem]) -> Errors:
     """Each problem under its field; under the empty key if the form does not show that field."""
     errors: Errors = {}

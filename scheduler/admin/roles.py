@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scheduler.model.roles import ROLES
+from scheduler.operations import EVERY
 
 PUBLIC = ""  #: in the place of a role: needs no login
 
@@ -21,6 +22,7 @@ LOOK = (
     "audit.index",
     "health.show",
     "metrics.show",
+    "api.openapi",
 )
 OPERATE = (
     "runs.run_now",
@@ -42,6 +44,7 @@ RIGHTS: Mapping[str, str] = {
     **dict.fromkeys(LOOK, "viewer"),
     **dict.fromkeys(OPERATE, "operator"),
     **dict.fromkeys(EDIT, "editor"),
+    **{f"api.{operation.endpoint}": operation.role for operation in EVERY},
 }
 
 

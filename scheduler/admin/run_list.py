@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -42,7 +41,7 @@ class RunSearch:
             last=last if last in PRESETS else "",
             since=since if instant(since) else "",
             until=until if instant(until) else "",
-            before=arguments.get("before", "") if place(arguments.get("before", "")) else "",
+            before=arguments.get("before", "") if Place.read(arguments.get("before", "")) else "",
         )
 
     def query(self, **other: str) -> dict[str, str]:
@@ -61,7 +60,7 @@ class RunSearch:
 
     @property
     def place(self) -> Place | None:
-        return place(self.before)
+        return Place.read(self.before)
 
 
 def beginning(last: str) -> float:
@@ -79,17 +78,3 @@ def instant(text: str) -> datetime | None:
     except ValueError:
         return None
     return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
-
-
-def place(text: str) -> Place | None:
-    """A place as ``written`` writes it; None if it is none."""
-    due, _, run_id = text.partition("~")
-    try:
-        return Place(float(due), run_id) if run_id and math.isfinite(float(due)) else None
-    except ValueError:
-        return None
-
-
-def written(found: Place | None) -> str:
-    """A place for the address."""
-    return f"{found.due!r}~{found.run_id}" if found else ""

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from celery.result import AsyncResult
 from flask import Blueprint, Response, redirect, request, url_for
-from kombu.exceptions import OperationalError
 from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler import changes
 from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.people import user
-from scheduler.admin.run_list import OUTCOMES, PRESETS, RunSearch, written
+from scheduler.admin.run_list import OUTCOMES, PRESETS, RunSearch
 from scheduler.admin.schedules import zone_of
 from scheduler.admin.service import service
 from scheduler.errors import NotFound
@@ -20,8 +16,8 @@ from scheduler.model import Run
 from scheduler.model.run import UNDER_WAY
 from scheduler.status import output
 from scheduler.status.as_json import output_json, run_json
+from scheduler.status.progress import progress_of, task_json
 from scheduler.status.runs import find as find_runs
-from scheduler.storage.client import AWAY, REFUSED
 
 pages = Blueprint("runs", __name__)
 MAX_TASK_ID_LENGTH = 200  #: characters; a longer ID is not looked up
@@ -54,7 +50,7 @@ def index() -> Response:
     """The runs of all schedules; see RunSearch for the filters."""
     search = RunSearch.read(request.args)
     shown = find_runs(service().ledger, search.wanted, search.place)
-    older = written(shown.older)
+    older = str(shown.older or "")
     if wants_json():
         return as_json({"runs": [run_json(run) for run in shown.runs], "before": older or None})
     return page("runs.html", search=search, shown=shown, older=older, presets=PRESETS, outcomes=OUTCOMES)
@@ -64,7 +60,7 @@ def index() -> Response:
 def show(name: str, run_id: str) -> Response:
     """One run: due, sent, started, finished, and its result."""
     run = find(name, run_id)
-    progress = progress_of(run)
+    progress = progress_of(service().celery, run)
     attempts = output.of_run(service().ledger, run)
     if wants_json():
         return as_json(run_json(run) | {"progress": progress, "outputs": [output_json(it) for it in attempts]})
@@ -91,40 +87,9 @@ def find(name: str, run_id: str) -> Run:
 @pages.get("/tasks/<task_id>")
 def task(task_id: str) -> Response:
     """Any task by its ID, as JSON; 404 for one without a stored state, which may be still queued."""
-    state = task_json(task_id) if len(task_id) <= MAX_TASK_ID_LENGTH else {"id": task_id, "state": "PENDING"}
+    state = (
+        task_json(service().celery, task_id)
+        if len(task_id) <= MAX_TASK_ID_LENGTH
+        else {"id": task_id, "state": "PENDING"}
+    )
     return as_json(state, 404 if state["state"] == "PENDING" else 200)
-
-
-def progress_of(run: Run) -> dict[str, Any] | None:
-    """What an unfinished run reported with ``update_state``: current, total and message."""
-    if run.outcome not in UNDER_WAY or not run.task_id:
-        return None
-    task = task_json(run.task_id)
-    return {key: task[key] for key in ("current", "total", "message")} if task["state"] == "PROGRESS" else None
-
-
-def task_json(task_id: str) -> dict[str, Any]:
-    """A task's state and result from Celery's result backend."""
-    try:
-        meta = AsyncResult(task_id, app=service().celery).backend.get_task_meta(task_id)
-        state, result = str(meta["status"]), meta.get("result")
-    except (*AWAY, *REFUSED, OperationalError):
-        raise
-    except Exception as error:  # what is stored is anybody's, and Celery's reader expects its own
-        meta, state, result = {}, "UNREADABLE", f"the stored result cannot be read: {type(error).__name__}"
-    progress = result if isinstance(result, dict) and state == "PROGRESS" else {}
-    return {
-        "id": task_id,
-        "state": state,
-        "current": number(progress.get("current")),
-        "total": number(progress.get("total")),
-        "message": str(progress.get("message", "")),
-        "result": f"{type(result).__name__}: {result}" if isinstance(result, BaseException) else result,
-        "traceback": meta.get("traceback"),
-        "date_done": meta.get("date_done"),
-    }
-
-
-def number(reported: Any) -> float | None:
-    """A number that a task reported; None for anything else, also for a boolean."""
-    return reported if isinstance(reported, (int, float)) and not isinstance(reported, bool) else None

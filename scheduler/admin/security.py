@@ -12,7 +12,7 @@ from flask.sessions import SecureCookieSessionInterface
 from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler.admin import accounts
-from scheduler.admin.answers import as_json, wants_json
+from scheduler.admin.answers import as_error, wants_json
 from scheduler.admin.people import Person, given_token, person
 from scheduler.admin.roles import PUBLIC, allows, needed
 from scheduler.admin.service import service
@@ -148,13 +148,13 @@ def refusal(refused: Person) -> str:
 def ask_for_login() -> AnyResponse:
     """The login page, or 401 for a program."""
     if given_token():
-        refused = as_json({"error": "this token is not known: whoever runs the service can make a new one"}, 401)
+        refused = as_error("this token is not known: whoever runs the service can make a new one", 401)
         refused.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
         return refused
     if request.endpoint == METRICS:
         return Response("log in, or send SCHEDULER_METRICS_TOKEN as a bearer token\n", 401, NO_TOKEN)
     if wants_json() or request.endpoint == "runs.task":
-        return as_json({"error": "log in first: POST `username` and `password` to /login, or send a token"}, 401)
+        return as_error("log in first: POST `username` and `password` to /login, or send a token", 401)
     there = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("login.show", next=None if there == "/" else there))
 

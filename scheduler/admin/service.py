@@ -38,6 +38,8 @@ class Service:
     accounts: Accounts
     pill: Pill
     throttle: Throttle = field(default_factory=Throttle)
+    user: str = ""  #: who asks, for an operation
+    is_host: bool = False  #: see ``operations.Parts``
 
     @classmethod
     def over(cls, celery: Celery) -> Service:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.changes.acts import Restored, create, edit, gate, give_back, pause, remove, resume, skip, unskip
+from scheduler.changes.acts import Restored, create, edit, gate, give_back, pause, remove, resume, revert, skip, unskip
 from scheduler.changes.common import Invalid, Tasks, clock
 from scheduler.changes.file import Checked, apply, check, load_for_beat, plan_for
 from scheduler.changes.later import run_at
@@ -28,6 +28,7 @@ __all__ = [
     "remove",
     "resume",
     "retry",
+    "revert",
     "run",
     "run_at",
     "skip",

@@ -11,7 +11,7 @@ from scheduler import references
 from scheduler.changes import plan
 from scheduler.changes.common import ATTEMPTS, DECLARED_IN, Invalid, Tasks, clock, line_of, needs_reschedule
 from scheduler.errors import Conflict, NotFound, RefusedChange
-from scheduler.model import Declared, Entry, Overlaid, Pause, Problem, SkipNext
+from scheduler.model import TIMING_KINDS, Declared, Entry, Overlaid, Pause, Problem, SkipNext
 from scheduler.sending.upcoming import due_instants, left_out
 from scheduler.storage import entries
 from scheduler.storage.entries import FROM_FILE, DamagedEntry
@@ -79,6 +79,31 @@ def edit(
         return plan.edit(entry, declared, by, clock(), why)
 
     return change_entry(store, name, by, "edit", change, why)
+
+
+def revert(
+    store: Store, name: str, field: str = "", *, tasks: Tasks, by: str, file_only: Collection[str] = ()
+) -> Entry:
+    """Drop the overlay of one field, of all if none is named: the declared values apply again. Timing keys go together.
+
+    Raises NotFound if there is none, Invalid or Conflict.
+    """
+    entry = store.get(name)
+    source = "application" if entry.origin == "app" else "file"
+    if not (field in entry.overlay if field else entry.overlay):
+        raise NotFound(f"'{name}' does not differ from the {source}: there is nothing to revert")
+    why = f"reverted {field or 'all'} to the {source}"
+    revision = entry.revision
+    fields = reverted(entry, field)
+    return edit(store, name, fields, tasks=tasks, by=by, revision=revision, why=why, file_only=file_only)
+
+
+def reverted(entry: Entry, field: str) -> dict[str, Any]:
+    """The entry's fields with one of them (all, if it is empty) as declared. Timing keys go together."""
+    names = set(entry.overlay) if not field else set(TIMING_KINDS) if field in TIMING_KINDS else {field}
+    kept = {key: value for key, value in entry.fields.items() if key not in names}
+    declared = {key: value for key, value in entry.base.items() if key in names}
+    return {key: value for key, value in (kept | declared).items() if key != "excluded"}
 
 
 def create(

@@ -123,15 +123,30 @@ def minute_json(minute: Minute) -> dict[str, Any]:
     return asdict(minute) | {"at": iso(minute.at)}
 
 
+def noted(note: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A pause, a skip or an overlaid field as JSON."""
+    instants = ("at", "until", "due")
+    return None if note is None else {key: iso(it) if key in instants else it for key, it in note.items()}
+
+
+def line_json(line: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of the audit log as JSON."""
+    body = dict(line) | {"at": iso(line["at"])}
+    body |= {key: [noted(one) for one in line[key]] for key in ("pause", "skip") if key in line}
+    if "overlay" in line:
+        body["overlay"] = {name: noted(note) for name, note in line["overlay"].items()}
+    return body
+
+
 def detail_json(detail: Detail) -> dict[str, Any]:
     """One schedule as JSON."""
     entry = detail.entry
     return row_json(detail.row) | {
         "fields": entry.fields,
         "base": entry.base,
-        "overlay": {name: asdict(note) for name, note in entry.overlay.items()},
-        "pause": asdict(entry.pause) if entry.pause else None,
-        "skip": asdict(entry.skip) if entry.skip and detail.skipped else None,
+        "overlay": {name: noted(asdict(note)) for name, note in entry.overlay.items()},
+        "pause": noted(asdict(entry.pause)) if entry.pause else None,
+        "skip": noted(asdict(entry.skip)) if entry.skip and detail.skipped else None,
         "revision": entry.revision,
         "notes": list(detail.notes),
         "waiting": [waiting_json(item) for item in detail.waiting],

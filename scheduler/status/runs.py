@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,6 +25,18 @@ class Place(NamedTuple):
     @classmethod
     def of(cls, run: Run) -> Place:
         return cls(run.until or run.due, run.id)
+
+    @classmethod
+    def read(cls, text: str) -> Place | None:
+        """A place from its text; None if it is none."""
+        due, _, run_id = text.partition("~")
+        try:
+            return cls(float(due), run_id) if run_id and math.isfinite(float(due)) else None
+        except ValueError:
+            return None
+
+    def __str__(self) -> str:
+        return f"{self.due!r}~{self.run_id}"
 
 
 @dataclass(frozen=True)
@@ -52,8 +65,8 @@ class Page:
     is_cut: bool = False  #: it ends because MAX_LOOKED_AT rows were read, not because it is full
 
 
-def find(ledger: Ledger, wanted: Wanted, before: Place | None = None) -> Page:
-    """The newest runs that are wanted, of those ``before`` a place."""
+def find(ledger: Ledger, wanted: Wanted, before: Place | None = None, count: int = PAGE_SIZE) -> Page:
+    """The newest ``count`` runs that are wanted, of those ``before`` a place."""
     runs: list[Run] = []
     looked_at, last = 0, before
     for step in steps(ledger, wanted, before):
@@ -64,7 +77,7 @@ def find(ledger: Ledger, wanted: Wanted, before: Place | None = None) -> Page:
             looked_at, last = looked_at + 1, place
             if wanted.has(run):
                 runs.append(run)
-            if len(runs) == PAGE_SIZE:
+            if len(runs) == count:
                 return Page(tuple(runs), place)
         if looked_at >= MAX_LOOKED_AT:
             return Page(tuple(runs), last, is_cut=True)

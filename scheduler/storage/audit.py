@@ -35,14 +35,17 @@ class Audit:
         """Add a line to the audit log for what changed no entry."""
         self.client.xadd(self.keys.audit, {"change": json.dumps(line)}, maxlen=AUDIT_LENGTH, approximate=True)
 
-    def lines(self, count: int = 100, schedule: str = "") -> list[dict[str, Any]]:
-        """The newest lines of the audit log, newest first, each with its ``id``; of one schedule if one is named."""
+    def lines(self, count: int = 100, schedule: str = "", before: str = "") -> list[dict[str, Any]]:
+        """The newest lines of the audit log, newest first, each with its ``id``.
+
+        Of one schedule if one is named; with ``before``, those older than the line with this id.
+        """
         # The stream knows no schedules, and the lines of one may be far back.
-        searched = AUDIT_LENGTH if schedule else count
-        lines = [read_line(*item) for item in self.client.xrevrange(self.keys.audit, count=searched)]
+        searched, newest = AUDIT_LENGTH if schedule else count, f"({before}" if before else "+"
+        lines = [read_line(*item) for item in self.client.xrevrange(self.keys.audit, newest, count=searched)]
         if schedule:
             own = {line["id"]: line for line in lines if line["schedule"] == schedule}
-            kept = self.client.xrevrange(self.keys.history(schedule), count=count)
+            kept = self.client.xrevrange(self.keys.history(schedule), newest, count=count)
             lines = sorted((own | {item[0]: read_line(*item) for item in kept}).values(), key=place, reverse=True)
         return lines[:count]
 

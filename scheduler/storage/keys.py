@@ -273,6 +273,14 @@ class Keys:
         """When a token of the page was used last, in seconds."""
         return f"{self.prefix}:token_used:{mark}"
 
+    def idempotency(self, key: str) -> str:
+        """The answer that an act of the API got, by a digest of who sent it and its Idempotency-Key."""
+        return f"{self.prefix}:idempotency:{key}"
+
+    def api_rate(self, who: str, minute: int) -> str:
+        """How many requests somebody sent to the API in a minute."""
+        return f"{self.prefix}:api_rate:{who}:{minute}"
+
     def ended_session(self, identity: str) -> str:
         """A session of the page from which its user logged out."""
         return f"{self.prefix}:ended_session:{identity}"

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from scheduler import changes
-from scheduler.admin.forms import reverted
 from scheduler.changes import plan, undo
+from scheduler.changes.acts import reverted
 from scheduler.errors import RefusedChange
 from scheduler.model import TIMING_KINDS
 from scheduler.sending.upcoming import left_out

@@ -1,0 +1,17 @@
+"""What people and programs can ask of the service; see ``operation``. A new module's OPERATIONS go into EVERY."""
+
+from __future__ import annotations
+
+from scheduler.operations import audit, backfills, definitions, file, pauses, runs, schedules, service
+from scheduler.operations.operation import Operation
+
+EVERY: tuple[Operation, ...] = (
+    *schedules.OPERATIONS,
+    *definitions.OPERATIONS,
+    *pauses.OPERATIONS,
+    *file.OPERATIONS,
+    *runs.OPERATIONS,
+    *backfills.OPERATIONS,
+    *audit.OPERATIONS,
+    *service.OPERATIONS,
+)

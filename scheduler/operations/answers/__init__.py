@@ -1,0 +1,1 @@
+"""What the operations answer: pydantic models, from which the API's document is made."""

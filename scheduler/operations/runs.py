@@ -1,0 +1,114 @@
+"""Runs: find them, look at one, run a schedule now or later, stop, retry."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from scheduler import changes
+from scheduler.errors import NotFound
+from scheduler.model import Outcome
+from scheduler.model import Run as LedgerRun
+from scheduler.operations.answers.runs import Output, Run, RunDetail, Runs, Sent
+from scheduler.operations.operation import Instant, Model, Parts, operation
+from scheduler.operations.pauses import NoteAsked
+from scheduler.status import output as outputs
+from scheduler.status import runs as found_runs
+from scheduler.status.as_json import iso, output_json, run_json
+from scheduler.status.progress import progress_of
+from scheduler.status.runs import Place, Wanted
+
+PLACE = r"^(-?[0-9]{1,15}(\.[0-9]{1,15})?~[^\n]+)?$"  #: a Place as text
+Text = Annotated[str, Field(max_length=200)]
+
+
+class FindAsked(Model):
+    """Which runs; what is left out matches every run."""
+
+    q: Text = Field("", description="Text in the name of the schedule.")
+    schedule: Text = Field("", description="Exactly this schedule.")
+    outcome: Outcome | Literal["", "wrong"] = Field("", description="`wrong`: failed or lost.")
+    since: Instant | None = None
+    until: Instant | None = None
+    cursor: str = Field("", pattern=PLACE, description="`next` of the page before.")
+    limit: int = Field(50, ge=1, le=500)
+
+
+class RunAsked(Model):
+    """Arguments in place of the schedule's, and when."""
+
+    args: list[Any] | None = None
+    kwargs: dict[str, Any] | None = None
+    at: Instant | None = Field(None, description="Now, if it is left out.")
+
+
+class OutputAsked(Model):
+    """Which attempt."""
+
+    attempt: int | None = Field(None, ge=1, le=1_000_000, description="The last, if it is left out.")
+
+
+@operation("GET", "/runs", "viewer", Runs, FindAsked)
+def find(its: Parts, asked: FindAsked) -> dict[str, Any]:
+    """Find runs of all schedules, newest first."""
+    since = asked.since.timestamp() if asked.since else 0.0
+    until = asked.until.timestamp() if asked.until else float("inf")
+    wanted = Wanted(since, until, asked.outcome, asked.q, asked.schedule)
+    page = found_runs.find(its.ledger, wanted, Place.read(asked.cursor), asked.limit)
+    return {"items": [run_json(run) for run in page.runs], "next": str(page.older) if page.older else None}
+
+
+@operation("GET", "/runs/{run_id}", "viewer", RunDetail)
+def show(its: Parts, run_id: str) -> dict[str, Any]:
+    """Show one run."""
+    run = get(its, run_id)
+    return run_json(run) | {"progress": progress_of(its.celery, run)}
+
+
+@operation("GET", "/runs/{run_id}/output", "viewer", Output, OutputAsked)
+def output(its: Parts, run_id: str, asked: OutputAsked) -> dict[str, Any]:
+    """Show what an attempt of a run printed and logged, also while it runs."""
+    run = get(its, run_id)
+    if asked.attempt is not None and asked.attempt > run.attempt:
+        raise NotFound(f"{run.id} has no attempt {asked.attempt}: its last is {run.attempt}")
+    shown = outputs.of_attempt(its.ledger, run.id, asked.attempt or run.attempt)
+    return output_json(shown) | {"attempts": run.attempt, "outcome": run.outcome}
+
+
+@operation("POST", "/schedules/{name}/runs", "operator", Sent, RunAsked, status=201)
+def run(its: Parts, name: str, asked: RunAsked) -> dict[str, Any]:
+    """Run a schedule now, or once at a later time, outside its timing."""
+    known = changes.Known(its.tasks, its.file_only)
+    given: dict[str, Any] = {"by": its.user, "args": asked.args, "kwargs": asked.kwargs, "known": known}
+    if asked.at is None:
+        return {"run": changes.run(its.dispatcher, its.store, name, **given), "at": None}
+    identity = changes.run_at(its.dispatcher, its.store, its.ledger, name, asked.at, **given)
+    return {"run": identity, "at": iso(asked.at)}
+
+
+@operation("POST", "/runs/{run_id}/stop", "operator", Run, NoteAsked)
+def stop(its: Parts, run_id: str, asked: NoteAsked) -> dict[str, Any]:
+    """Stop a run that is queued or running. A running one ends a little later, when its worker has stopped it."""
+    get(its, run_id)
+    changes.stop(its.ledger, run_id, by=its.user, note=asked.note)
+    return run_json(its.ledger.get(run_id))
+
+
+@operation("POST", "/runs/{run_id}/retry", "operator", Run, NoteAsked)
+def retry(its: Parts, run_id: str, asked: NoteAsked) -> dict[str, Any]:
+    """Run a run again that failed, was lost, stopped or skipped."""
+    get(its, run_id)
+    changes.retry(its.dispatcher, its.store, its.ledger, run_id, by=its.user, note=asked.note)
+    return run_json(its.ledger.get(run_id))
+
+
+def get(its: Parts, run_id: str) -> LedgerRun:
+    """The run; raises NotFound, also for a text that is no id."""
+    try:
+        return its.ledger.get(run_id)
+    except (ValueError, OverflowError):
+        raise NotFound(f"{run_id[:100]!r} is not the id of a run: `scheduler history` lists them") from None
+
+
+OPERATIONS = (find, show, output, run, stop, retry)

@@ -1,0 +1,114 @@
+"""Look at schedules: the list, one of them, and what is due when."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from scheduler.changes import clock
+from scheduler.errors import RefusedChange
+from scheduler.operations.answers.schedules import Next, Rows, Schedule, Timeline
+from scheduler.operations.operation import Instant, Model, Parts, operation
+from scheduler.sending.upcoming import each_after
+from scheduler.status import read_model
+from scheduler.status.as_json import backfill_json, detail_json, iso, row_json, waiting_json
+from scheduler.status.read_model import State
+from scheduler.status.states import all_states
+from scheduler.status.timeline import timeline as timeline_of
+
+MAX_ROWS = 500
+MAX_SPAN = timedelta(days=366)  #: of a timeline
+Text = Annotated[str, Field(max_length=200)]
+
+
+class ListAsked(Model):
+    """A search; what is left out matches everything."""
+
+    q: Text = Field("", description="Text in the name, task, description or tags.")
+    state: State | Literal[""] = ""
+    tag: Text = ""
+    cursor: str = Field("", description="`next` of the page before.")
+    limit: int = Field(100, ge=1, le=MAX_ROWS)
+
+
+class NextAsked(Model):
+    """Which due instants."""
+
+    after: Instant | None = Field(None, description="Now, if it is left out; else pauses and skips do not count.")
+    count: int = Field(5, ge=1, le=10_000)
+
+
+class TimelineAsked(Model):
+    """A stretch of time."""
+
+    until: Instant
+    after: Instant | None = Field(None, description="Now, if it is left out; `next` of the page before.")
+    limit: int = Field(1000, ge=1, le=10_000, description="Due instants; those of one moment are never torn apart.")
+
+
+class ShowAsked(Model):
+    """How much of a schedule."""
+
+    runs: int = Field(20, ge=0, le=1000)
+    upcoming: int = Field(5, ge=0, le=1000)
+
+
+@operation("GET", "/schedules", "viewer", Rows, ListAsked)
+def index(its: Parts, asked: ListAsked) -> dict[str, Any]:
+    """List the schedules by name."""
+    view = its.catalogue.look()
+    names = view.matching(asked.q, asked.tag)
+    if asked.state:
+        names = all_states(its.store, view).only(names, asked.state)
+    start = bisect_right(names, asked.cursor) if asked.cursor else 0
+    shown = list(names[start : start + asked.limit])
+    fills = {found.name: backfill_json(found, ended) for found, ended in its.status.backfills()}
+    waiting: dict[str, list[Any]] = {}
+    for run in its.status.waiting():
+        waiting.setdefault(run.schedule, []).append(waiting_json(run))
+    rows = its.status.rows(shown)
+    items = [row_json(it) | {"backfill": fills.get(it.name), "waiting": waiting.get(it.name, [])} for it in rows]
+    return {"items": items, "next": shown[-1] if len(names) > start + asked.limit else None}
+
+
+@operation("GET", "/schedules/{name}", "viewer", Schedule, ShowAsked)
+def show(its: Parts, name: str, asked: ShowAsked) -> dict[str, Any]:
+    """Show one schedule: its definition, its state, its next and its newest runs."""
+    return detail_json(its.status.detail(name, runs=asked.runs, upcoming=asked.upcoming))
+
+
+@operation("GET", "/schedules/{name}/next", "viewer", Next, NextAsked)
+def upcoming(its: Parts, name: str, asked: NextAsked) -> dict[str, Any]:
+    """Show when a schedule is due next."""
+    detail = its.status.detail(name, runs=1, upcoming=asked.count)
+    instants = list(detail.upcoming)
+    if asked.after is not None:
+        job, error = read_model.read_job(detail.entry)
+        if job is None:
+            raise RefusedChange(f"schedule '{name}' cannot be read: {error}")
+        instants = list(islice(each_after(job.timing, asked.after), asked.count))
+    return {"timing": detail.row.timing, "timezone": detail.row.zone, "next": [iso(instant) for instant in instants]}
+
+
+@operation("GET", "/timeline", "viewer", Timeline, TimelineAsked)
+def timeline(its: Parts, asked: TimelineAsked) -> dict[str, Any]:
+    """Show what is due when, of all schedules, in the order of time."""
+    begin = asked.after or clock()
+    until = min(asked.until, begin + MAX_SPAN)
+    found: list[tuple[datetime, str]] = []
+    for at, name in timeline_of(its.store.all().values(), begin, until):
+        if len(found) >= asked.limit and at != found[-1][0]:
+            return {"items": items_of(found), "next": iso(found[-1][0])}
+        found.append((at, name))
+    return {"items": items_of(found), "next": None if until == asked.until else iso(until)}
+
+
+def items_of(found: list[tuple[datetime, str]]) -> list[dict[str, Any]]:
+    return [{"at": iso(at), "schedule": name} for at, name in found]
+
+
+OPERATIONS = (index, show, upcoming, timeline)

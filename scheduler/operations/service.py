@@ -1,0 +1,39 @@
+"""The service as a whole: status, health, problems."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scheduler.changes import clock
+from scheduler.operations.answers.service import Health, Problems, Status
+from scheduler.operations.operation import Parts, operation
+from scheduler.status.as_json import health_json, minute_json, overview_json, problem_json
+from scheduler.status.health import health as look_at
+from scheduler.status.problems.facts import Facts
+
+HOUR_S = 3600
+
+
+@operation("GET", "/status", "viewer", Status)
+def status(its: Parts) -> dict[str, Any]:
+    """Show the leader, the schedule file, every problem, and what each minute of the last hour saw."""
+    overview = {key: part for key, part in overview_json(its.status.overview(())).items() if key != "schedules"}
+    last_hour = its.status.minutes(clock().timestamp() - HOUR_S)
+    return overview | {"minutes": [minute_json(minute) for minute in last_hour]}
+
+
+@operation("GET", "/health", "viewer", Health)
+def health(its: Parts) -> dict[str, Any]:
+    """Show each part of the service: beat, workers, queues, Redis, the schedule file."""
+    return health_json(look_at(Facts(its.store, its.settings), its.catalogue.look().by_queue))
+
+
+@operation("GET", "/problems", "viewer", Problems)
+def problems(its: Parts) -> dict[str, Any]:
+    """Show what needs a person, in the order in which to fix it."""
+    overview = its.status.overview(())
+    found, unknown = (list(map(problem_json, part)) for part in (overview.problems, overview.unknown))
+    return {"ok": not found, "problems": found, "unknown": unknown}
+
+
+OPERATIONS = (status, health, problems)
