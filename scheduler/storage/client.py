@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha1
-from importlib.resources import files
 from typing import Any, ClassVar
 
 import redis
@@ -19,6 +18,7 @@ from scheduler.errors import ConfigurationError
 from scheduler.redis_url import NO_CLUSTER, SOCKET_TIMEOUT
 from scheduler.settings import Settings
 from scheduler.storage.keys import Keys
+from scheduler.storage.lua import script_text
 from scheduler.storage.refusals import RetryWhileRefused, code_of, explain
 
 OLDEST_REDIS = (6, 2)
@@ -191,21 +191,9 @@ class Posted:
         self.pool.release(self.connection)
 
 
-SHARED = ("_keys", "_counters", "_ledger", "_held", "_followers", "_pause", "_pings", "_health")
-
-
 def script(client: Client, *names: str) -> Script:
-    """The Lua script made of ``scheduler/lua/<name>.lua``, one after the other.
-
-    Lua has no import in Redis, so the files in SHARED, which most scripts need, are put in front of each.
-    """
-    return Script(client, lua_text(*SHARED, *names))
-
-
-def lua_text(*names: str) -> str:
-    """The text of these files of ``scheduler/lua``, one after the other."""
-    lua = files("scheduler") / "lua"
-    return "".join((lua / f"{name}.lua").read_text("utf-8") for name in names)
+    """The Lua script made of ``scheduler/lua/<name>.lua``, one after the other, and of what these need."""
+    return Script(client, script_text(*names))
 
 
 def configured(client: Client, name: str) -> str | None:

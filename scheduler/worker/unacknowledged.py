@@ -22,6 +22,7 @@ from kombu.utils.json import dumps, loads
 from scheduler.events import emit
 from scheduler.settings import Settings
 from scheduler.storage.client import Client, connect
+from scheduler.storage.one_step import Command, in_one_step
 
 LOST = (redis.RedisError, OSError)
 MAX_RETURNED = 1000  #: messages that are returned to their queues at once
@@ -55,11 +56,13 @@ class QoS(kombu_redis.QoS):
         """
         now, delivery = time.time(), message.delivery_info
         stored = dumps([message._raw, delivery["exchange"], delivery["routing_key"]])
+        note = (
+            ("ZADD", self.unacked_index_key, now, delivery_tag),
+            ("ZADD", self.held_key, now + self.lease, delivery_tag),
+            ("HSET", self.unacked_key, delivery_tag, stored),
+        )
         try:
-            with self.pipe_or_acquire() as pipe:
-                pipe.zadd(self.unacked_index_key, {delivery_tag: now})
-                pipe.zadd(self.held_key, {delivery_tag: now + self.lease})
-                pipe.hset(self.unacked_key, delivery_tag, stored).execute()
+            in_one_step(self.channel.pool, note)
         except LOST:
             QoS.unnoted[delivery_tag] = stored
             raise
@@ -70,10 +73,16 @@ class QoS(kombu_redis.QoS):
         self.settled.add(delivery_tag)  # first, because another thread may close the channel meanwhile
         try:
             self.refuse_closed()
-            super().ack(delivery_tag)
+            in_one_step(self.channel.pool, self.removal(delivery_tag))
             self.settled.discard(delivery_tag)
-        except LOST:
-            virtual.QoS.ack(self, delivery_tag)
+        except LOST:  # see MessageRenewer
+            pass
+        virtual.QoS.ack(self, delivery_tag)
+
+    def removal(self, delivery_tag: str) -> list[Command]:
+        """What takes a message out of all that Redis notes of it."""
+        keys = (self.unacked_index_key, self.held_key)
+        return [*(("ZREM", key, delivery_tag) for key in keys), ("HDEL", self.unacked_key, delivery_tag)]
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Return or drop it; if Redis is away, it returns when its lease ends, or is dropped later."""

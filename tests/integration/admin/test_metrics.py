@@ -20,9 +20,10 @@ from scheduler.admin import create_app
 from scheduler.errors import ConfigurationError
 from scheduler.settings import Settings
 from scheduler.storage.alerts import SinkState, settle
-from scheduler.storage.client import Client, lua_text
+from scheduler.storage.client import Client
 from scheduler.storage.counters import BOUNDS_S
 from scheduler.storage.keys import Keys
+from scheduler.storage.lua import lua_text
 from scheduler.storage.workers import Worker, report
 from tests.integration.admin.browser import Browser
 from tests.support import need
