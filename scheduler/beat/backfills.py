@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -20,7 +21,7 @@ from scheduler.sending.dispatch import Dispatcher, OlderData
 from scheduler.sending.message import CannotCompose
 from scheduler.sending.upcoming import each_after
 from scheduler.storage import entries
-from scheduler.storage.backfills import WANTED, Backfill, Backfills, read, text_of
+from scheduler.storage.backfills import WANTED, Backfill, Backfills, is_running, read, text_of
 from scheduler.storage.client import script
 from scheduler.storage.entries import DamagedEntry, Job
 from scheduler.storage.instants import from_seconds, to_seconds
@@ -29,6 +30,7 @@ from scheduler.storage.lock import LostLock
 from scheduler.storage.records import loads, mapping
 from scheduler.storage.store import Store
 
+ALL_INTERVAL_S = 60.0  #: seconds between two looks at all backfills, also those that are done
 LOOKED_AT = 100  #: due instants of one backfill in one tick, beside those that may run at once
 
 
@@ -50,14 +52,18 @@ class BackfillSender:
         self.losses = losses
         self.backfills = Backfills(self.client, self.keys)
         self.steps: dict[str, int] = {}  #: of each backfill, when this leader wrote it last
+        self.look_at_all_at, self.of_older = 0.0, set[str]()
+        self.lost: dict[tuple[str, float], list[tuple[float, float]]] = {}  #: by a backfill's name and beginning
         self._send = script(self.client, "backfill")
 
     def send(self) -> bool:
         """Send what may run now of each backfill; whether there is more to look at. Raises LostLock or OlderData."""
         more = False
-        for name, text in self.backfills.texts().items():
-            # Most are done long ago, and need not be read in each tick.
-            backfill = read(text) if '"state": "running"' in text else None
+        if time.monotonic() >= self.look_at_all_at:  # an older release notes nowhere else that one began
+            self.look_at_all_at = time.monotonic() + ALL_INTERVAL_S
+            self.of_older = {name for name, text in self.backfills.texts().items() if is_running(text)}
+        for name, text in self.backfills.running(self.of_older).items():
+            backfill = read(text)
             if backfill is not None and backfill.name == name:
                 more |= self.go_on(backfill, text)
         return more
@@ -131,7 +137,16 @@ class BackfillSender:
         return Found(runs, backfill.last if is_last else to_seconds(looked_at[-1]), is_last)
 
     def lost_stretches(self, backfill: Backfill) -> list[tuple[float, float]]:
-        """Stretches of this schedule that were sent, and that Redis forgot."""
+        """Stretches of this schedule that were sent, and that Redis forgot.
+
+        They are read once: what Redis forgets while a backfill runs fell due after that had begun.
+        """
+        key = (backfill.name, backfill.at)
+        if key not in self.lost:
+            self.lost[key] = self.read_lost_stretches(backfill)
+        return self.lost[key]
+
+    def read_lost_stretches(self, backfill: Backfill) -> list[tuple[float, float]]:
         rows = self.client.hgetall(self.keys.ledger(backfill.name)).items()
         runs = [read_run(id_, text) for id_, text in rows if not id_.startswith(":") and '"until"' in text]
         return [(run.due, run.until) for run in runs if run.outcome == "lost"]

@@ -54,6 +54,7 @@ local function counters_key(prefix) return prefix .. ':counters' end
 local function minutes_key(prefix, hour) return prefix .. ':minutes:' .. hour end
 local function revision_key(prefix) return prefix .. ':revision' end
 local function backfills_key(prefix) return prefix .. ':backfills' end
+local function open_backfills_key(prefix) return prefix .. ':open-backfills' end
 local function changed_key(prefix) return prefix .. ':changed' end
 local function schedule_key(prefix) return prefix .. ':schedule' end
 local function audit_key(prefix) return prefix .. ':audit' end

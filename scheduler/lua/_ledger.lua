@@ -235,7 +235,10 @@ end
 
 local function bound(limits, ledger)
   if redis.call('PTTL', ledger) < limits.ttl / 2 then redis.call('PEXPIRE', ledger, limits.ttl) end
-  if redis.call('HLEN', ledger) <= 2 * limits.runs + 6 then return end
+  local length = redis.call('HLEN', ledger)
+  if length <= 2 * limits.runs + 6 then return end
+  -- One with rows of backfills is as long when it was just trimmed, and would be read at nearly every run.
+  if length <= tonumber(redis.call('HGET', ledger, ':kept') or '0') + limits.runs then return end
   local rows = redis.call('HGETALL', ledger)
   local runs, of_backfills = {}, {}
   for i = 1, #rows, 2 do
@@ -271,7 +274,7 @@ local function bound(limits, ledger)
     in_parts('HDEL', ledger, trimmed)
     for _, index in ipairs({runs_key(limits.prefix), went_wrong_key(limits.prefix)}) do pcall(in_parts, 'ZREM', index, trimmed) end
   end
-  redis.call('HSET', ledger, ':floor', string.format('%.6f', floor))
+  redis.call('HSET', ledger, ':floor', string.format('%.6f', floor), ':kept', redis.call('HLEN', ledger))
 end
 
 -- Add a stretch of instants that do not run to a ledger. It joins the row before where that is the same kind, so that a long pause is one row.

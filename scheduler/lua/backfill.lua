@@ -44,6 +44,7 @@ end
 redis.call('INCR', commits)
 redis.call('HSET', backfills, name, ARGV[8])
 redis.call('EXPIRE', backfills, BACKFILLS_TTL_S)
+if cjson.decode(ARGV[8]).state ~= 'running' then redis.pcall('SREM', open_backfills_key(limits.prefix), name) end
 if ARGV[10] ~= '' then
   local second_is_last = redis.call('HGET', ledger, ':last') == ARGV[11]
   redis.call('HSET', ledger, ARGV[11], ARGV[12], ARGV[13], ARGV[14])

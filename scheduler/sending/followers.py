@@ -17,10 +17,12 @@ from scheduler.model import Entry, Reason, read_run_id
 from scheduler.sending import commit_arguments
 from scheduler.sending.commit_arguments import APART, Words
 from scheduler.sending.decide import by_person
-from scheduler.sending.dispatch import UNDECIDED, Dispatcher
+from scheduler.sending.dispatch import NOT_SENT, UNDECIDED, Dispatcher
 from scheduler.sending.message import CannotCompose
 from scheduler.sending.row import opened
 from scheduler.storage import entries
+from scheduler.storage.aside import lose_follower
+from scheduler.storage.client import AWAY, REFUSED
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.instants import from_seconds, to_seconds
 from scheduler.storage.ledger import NO_EXPIRY
@@ -28,6 +30,7 @@ from scheduler.storage.records import loads, mapping, read_or, text
 from scheduler.storage.store import Store
 
 MAX_AT_ONCE = 100  #: runs in one step; the next look takes the rest
+MAX_SHOWN_CHARS = 80  #: of one that cannot be read
 
 
 class Follower(NamedTuple):
@@ -37,6 +40,11 @@ class Follower(NamedTuple):
     parent: str
     text: str
     at: float = 0.0  #: when the run before ended, in epoch seconds of Redis's clock; 0 from an older release
+
+    @property
+    def name(self) -> str:
+        """The schedule's, as it was when the run before ended."""
+        return self.id.rpartition("@")[0]
 
 
 class Followers:
@@ -52,48 +60,82 @@ class Followers:
         Where Redis came back with older data, what was to start until ``forgotten_until`` may have been sent, and is
         not sent again.
         """
-        client, keys = self.store.client, self.store.keys
-        texts = client.lrange(keys.followers, 0, MAX_AT_ONCE - 1)
+        texts = self.store.client.lrange(self.store.keys.followers, 0, MAX_AT_ONCE - 1)
         if not texts:
             return 0
         waiting = [read_or(Follower("", "", text), read, text) for text in texts]
+        known = {entry.name: entry for entry in self.store.read({it.name for it in waiting if it.id})}
         now = time.time()
-        words, sent = commit_arguments.step(token, now, *self.dispatcher.limits, commits), []
-        done = [it for it in waiting if not it.id]
+        words, asked = commit_arguments.step(token, now, *self.dispatcher.limits, commits), []
+        done: list[Follower] = []
         for follower in waiting:
             try:
-                entry = self.store.get_moved(read_run_id(follower.id)[0])
-                if forgotten_until is not None and from_seconds(follower.at) <= forgotten_until:
-                    words += skipped(follower, entry, Reason.FORGOTTEN, "")
-                else:
-                    words += self.words(follower, entry, from_seconds(now))
-                sent.append(follower)
-            except (NotFound, ValueError) as error:
-                emit("run.refused", run=follower.id or follower.text[:80], error=error)
+                entry = known.get(follower.name) or self.find(follower)
+            except NotFound as error:
+                self.lose(follower, str(error))
                 done.append(follower)
+                continue
+            is_forgotten = forgotten_until is not None and from_seconds(follower.at) <= forgotten_until
+            of_one, skip = self.decide(follower, entry, from_seconds(now), is_forgotten)
+            words += of_one
+            asked.append((follower, skip))
         faults.reach("followers.before_commit")
-        replies = self.dispatcher.commit(words) if sent else {}
+        replies = self.dispatcher.commit(words) if asked else {}
         faults.reach("followers.after_commit")
-        # One whose schedule was changed in this moment is tried again.
-        done += [it for number, it in enumerate(sent) if replies.get(number, ["sent"])[0] != UNDECIDED[0]]
-        for follower in done:
-            client.lrem(keys.followers, 1, follower.text)
-        for number, follower in enumerate(sent):
-            if number not in replies:
-                emit("run.sent", run=follower.id, queue=f"after {follower.parent}")
-        return bool(sent)
+        for number, (follower, skip) in enumerate(asked):
+            if self.tell(follower, skip, *replies.get(number, ["sent"])):
+                done.append(follower)
+        with self.store.client.pipeline() as pipe:
+            for follower in done:
+                pipe.lrem(self.store.keys.followers, 1, follower.text)
+            pipe.execute()
+        return bool(asked)
 
-    def words(self, follower: Follower, entry: Entry, now: datetime) -> Words:
-        """What commit.lua is told: the run, or why it is skipped."""
-        revision, due = str(entry.revision), read_run_id(follower.id)[1]
+    def find(self, follower: Follower) -> Entry:
+        """Its schedule under a new name; raises NotFound."""
+        if not follower.id:
+            raise NotFound("what the run before noted is damaged")
+        return self.store.get_moved(follower.name)
+
+    def tell(self, follower: Follower, skip: str, outcome: str, *wrong: str) -> bool:
+        """Log what became of one; False if it has to be tried again, because its schedule was changed meanwhile."""
+        if outcome == UNDECIDED[0]:
+            return False
+        if outcome == UNDECIDED[1]:
+            self.lose(follower, wrong[0])
+        elif skip or outcome in NOT_SENT:
+            emit("run.skipped", schedule=follower.name, count=1, reason=skip or NOT_SENT[outcome])
+        else:
+            emit("run.sent", run=follower.id, queue=f"after {follower.parent}")
+        return True
+
+    def lose(self, follower: Follower, error: str) -> None:
+        """Say what became of one that can have no row."""
+        run = follower.id or follower.text[:MAX_SHOWN_CHARS]
+        emit("run.refused", run=run, error=error)
+        lose_follower(self.store.client, self.store.keys, run=run, parent=follower.parent, error=error)
+
+    def decide(self, follower: Follower, entry: Entry, now: datetime, is_forgotten: bool) -> tuple[Words, str]:
+        """What commit.lua is told of one, and why it is skipped; empty if it is to run."""
+        if is_forgotten:
+            return skipped(follower, entry, Reason.FORGOTTEN, "")
         try:
-            if refusal := held_back(entry, now):
-                raise CannotCompose(refusal)
-            job = entries.job(entry)
-            expires = None if job.policies.expires is None else now + job.policies.expires
-            message = self.dispatcher.composer.message(entry, job, follower.id, expires, now)
+            return self.words(follower, entry, now), ""
+        except (*AWAY, *REFUSED):
+            raise
         except (DamagedEntry, CannotCompose) as error:
             return skipped(follower, entry, Reason.NOT_STARTED, str(error))
+        except Exception as error:  # other programs write entries too: an expiry beyond year 9999, say
+            return skipped(follower, entry, Reason.NOT_STARTED, f"{type(error).__name__}: {error}")
+
+    def words(self, follower: Follower, entry: Entry, now: datetime) -> Words:
+        """What commit.lua is told of a run; raises DamagedEntry or CannotCompose with why it cannot start."""
+        revision, due = str(entry.revision), read_run_id(follower.id)[1]
+        if refusal := held_back(entry, now):
+            raise CannotCompose(refusal)
+        job = entries.job(entry)
+        expires = None if job.policies.expires is None else now + job.policies.expires
+        message = self.dispatcher.composer.message(entry, job, follower.id, expires, now)
         ends = 0.0 if expires is None else to_seconds(expires)
         record = opened(job, message, due, to_seconds(now), expires=ends, parent=follower.parent)
         deadline = ends or to_seconds(now + NO_EXPIRY)
@@ -101,12 +143,13 @@ class Followers:
         return [*head, *commit_arguments.run(follower.id, record, message.place, message.payload, deadline)]
 
 
-def skipped(follower: Follower, entry: Entry, reason: Reason, detail: str) -> Words:
-    """What commit.lua is told of one that does not start: a row of its own, which says why."""
+def skipped(follower: Follower, entry: Entry, reason: Reason, detail: str) -> tuple[Words, str]:
+    """What commit.lua is told of one that does not start: a row of its own, which says why; and that, for the log."""
     due = read_run_id(follower.id)[1]
     skip = commit_arguments.skip(follower.id, due, due, 1, reason, detail, is_apart=True)
     unusual = commit_arguments.unusual(False, "", "", "", [skip])
-    return commit_arguments.entry(entry.name, str(entry.revision), "", APART, "", "", "skip", unusual, 0)
+    words = commit_arguments.entry(entry.name, str(entry.revision), "", APART, "", "", "skip", unusual, 0)
+    return words, reason.explain(detail)
 
 
 def read(given: str) -> Follower:

@@ -1,4 +1,7 @@
-"""What workers could not do for a plain message: it is counted, and a notice on the page and in `status` says so."""
+"""What has no row of its own that says what went wrong: a notice on the page and in `status` counts it.
+
+That is what workers could not do for a plain message, and what beat could not start after a run.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,13 @@ def give_up(client: Client, keys: Keys, *, task: str, task_id: str, deliveries: 
         "Look in the worker's log and the kernel's for what ended the process, out of memory for example"
     )
     notify(client, keys, "given_up", text)
+
+
+def lose_follower(client: Client, keys: Keys, *, run: str, parent: str, error: str) -> None:
+    """Say that a run that should have followed another has no ledger to say itself why it did not start."""
+    many, at = count(client, keys, "followers", "run"), now()
+    text = f"Beat could not start {many} that should have followed another, the last at {at}: {run}"
+    notify(client, keys, "followers", f"{text}{f' after {parent}' if parent else ''}: {error}")
 
 
 def count(client: Client, keys: Keys, kind: str, noun: str) -> str:

@@ -7,7 +7,7 @@ they read it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
@@ -79,6 +79,11 @@ def read(text: str | None) -> Backfill | None:
     return found if found.only in WANTED else None
 
 
+def is_running(text: str) -> bool:
+    """Whether a stored backfill runs, without reading all of it."""
+    return '"state": "running"' in text
+
+
 def text_of(backfill: Backfill) -> str:
     return json.dumps(asdict(backfill))
 
@@ -94,6 +99,12 @@ class Backfills:
         """The stored backfills by name, and beside them the numbers of ended runs."""
         found: dict[str, str] = self.client.hgetall(self.keys.backfills)
         return found
+
+    def running(self, more: Iterable[str] = ()) -> dict[str, str]:
+        """The texts of those that run, and of these names, by name."""
+        names = sorted(self.client.smembers(self.keys.open_backfills).union(more))
+        texts = self.client.hmget(self.keys.backfills, names) if names else []
+        return {name: text for name, text in zip(names, texts, strict=True) if text and is_running(text)}
 
     def all(self) -> Iterator[tuple[Backfill, dict[str, int]]]:
         """Each with the number of its runs that ended, by outcome."""
@@ -122,6 +133,8 @@ class Backfills:
                 pipe.hdel(self.keys.backfills, *counts)
             pipe.hset(self.keys.backfills, name, text_of(replace(after, step=(before.step if before else 0) + 1)))
             pipe.expire(self.keys.backfills, TTL_S)
+            (pipe.sadd if after.state == "running" else pipe.srem)(self.keys.open_backfills, name)
+            pipe.expire(self.keys.open_backfills, TTL_S)
             pipe.publish(self.keys.wake, "1")
             return after
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: What `Keys.notice` takes.
-NOTICES = ("loss", "snapshot", "broker", "messages", "kind", "given_up", "flask", "tasks")
+NOTICES = ("loss", "snapshot", "broker", "messages", "kind", "given_up", "flask", "tasks", "followers")
 NEWS = ("zones",)  #: the same for news, which ask for nothing
 
 
@@ -246,6 +246,11 @@ class Keys:
     def backfills(self) -> str:
         """Hash of the schedules that have a backfill, see ``storage/backfills.py``."""
         return f"{self.prefix}:backfills"
+
+    @property
+    def open_backfills(self) -> str:
+        """Set of the schedules whose backfill is running."""
+        return f"{self.prefix}:open-backfills"
 
     @property
     def changed(self) -> str:

@@ -46,7 +46,7 @@ def fixed(keys: Keys) -> dict[str, str]:
         "string": [keys.lock, keys.last_led, keys.marker, keys.revision, keys.commits, keys.forgotten, keys.clock],
         "hash": [keys.file, keys.leader, keys.workers, keys.standby_files, keys.zones, keys.told, keys.sinks],
         "zset": [keys.schedule, keys.leases, keys.standbys, keys.failing, keys.stuck, keys.slow],
-        "set": [keys.queues, keys.changed],
+        "set": [keys.queues, keys.changed, keys.open_backfills],
         "list": [keys.outbox, keys.set_aside, keys.pings, keys.followers],
         "stream": [keys.audit, keys.health_changes],
     }

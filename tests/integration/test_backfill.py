@@ -232,6 +232,25 @@ def test_rows_of_a_backfill_stay_until_they_have_ended_and_failures_longest(past
     past.compare_indexes()
 
 
+def test_one_that_an_older_release_began_goes_on_and_a_tick_reads_only_those_that_run(
+    past: Past, client: Client
+) -> None:
+    its = Backfills(client, past.store.keys)
+    backfills.begin(past.store, past.plan(2))
+    assert client.smembers(past.store.keys.open_backfills) == {"job"}
+    client.delete(past.store.keys.open_backfills)
+    assert past.tick() == [past.run_id(2), past.run_id(1)]
+    for hours in (2, 1):
+        past.end(past.run_id(hours))
+    past.tick()
+    assert its.get("job")[0].state == "done"
+    assert not its.running(["job"])
+    past.fill(3)
+    assert list(its.running()) == ["job"]
+    backfills.stop(past.store, "job", "ann")
+    assert not its.running()
+
+
 def test_the_command_line_shows_what_would_run_begins_it_and_shows_how_far_it_is(past: Past, shell: Shell) -> None:
     first, last = (past.hours_ago(hours).isoformat() for hours in (3, 2))
     dry = shell("backfill", "job", "--from", first, "--to", last, "--dry-run")

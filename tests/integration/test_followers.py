@@ -213,3 +213,36 @@ def test_a_schedule_that_was_renamed_meanwhile_follows_all_the_same(shop: Shop, 
     client.set(keys.moved("load"), "load-dwh")
     follow(shop)
     assert [run.outcome for run in shop.ledger.runs("load-dwh")] == ["queued"]
+
+
+def test_one_that_can_have_no_row_is_a_problem_and_holds_up_no_other(
+    shop: Shop, client: Client, keys: Keys, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop_with(shop, then={"always": ["gone", "load", "tell"]})
+    client.set(keys.ledger("tell"), "of another program")
+    shop.tick(0)
+    parent = claim(shop).id
+    assert shop.ledger.close(parent, "succeeded")
+    client.lpush(keys.followers, "not JSON")
+    caplog.set_level("DEBUG", logger="scheduler")
+    Followers(shop.dispatcher, shop.store).send("ours", 0)
+    assert [run.outcome for run in shop.ledger.runs("load")] == ["queued"]
+    assert not client.exists(keys.followers)
+    problem = shop.store.notices()["followers"]
+    assert problem.startswith("Beat could not start 3 runs that should have followed another, the last at ")
+    assert ": tell@then-" in problem
+    assert f" after {parent}: " in problem
+    assert [name for name in ("gone", "load", "tell") if f"Sent {name}@" in caplog.text] == ["load"]
+
+
+def test_the_log_says_what_became_of_each(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    shop_with(shop, then=["clean", "load"])
+    changes.pause(shop.store, "load", by="ann", note="holiday")
+    shop.dispatcher.run_now(shop.store.get("clean"), "ann")
+    shop.tick(0)
+    assert shop.ledger.close(claim(shop, 1).id, "succeeded")
+    caplog.set_level("DEBUG", logger="scheduler")
+    follow(shop)
+    assert "Skipped 1 × load: paused by ann: holiday" in caplog.text
+    assert "Skipped 1 × clean: the previous run had not finished" in caplog.text
+    assert "Sent " not in caplog.text

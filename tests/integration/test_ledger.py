@@ -20,6 +20,7 @@ from scheduler.storage.ledger import MAX_RESULT_CHARS, Ledger
 from scheduler.storage.store import Store, Write
 from tests.support.outputs import printed
 from tests.support.schedules import NOON, declared, entry_of
+from tests.support.shop import Shop
 
 ID = run_id("job", NOON)
 DUE = NOON.timestamp()
@@ -268,3 +269,17 @@ def test_a_run_ends_in_the_ledger_of_the_new_name_although_another_schedule_has_
     client.hset(keys.ledger("job"), ":last", run_id("job", NOON + timedelta(hours=1)))  # of a new schedule
     assert ledger.close(ID, "succeeded", token="token")
     assert [row.id for row in ledger.runs("renamed") if row.outcome == "succeeded"] == [ID]
+
+
+def test_a_ledger_that_has_rows_of_backfills_is_not_trimmed_at_each_run(shop: Shop, client: Client, keys: Keys) -> None:
+    shop.add()
+    shop.dispatcher.limits = (keys.prefix, 10, 86_400_000)
+    for hour in range(10):
+        for end, kind in (("", ""), (".5", ',"backfill":"1"')):
+            row = f'{{"due":"{hour}{end}","outcome":"succeeded"{kind}}}'
+            client.hset(keys.ledger("job"), f"job@2026-01-01T{hour:02}:00:00{end}Z", row)
+    client.config_resetstat()
+    for minute in range(60):
+        shop.tick(minute)
+    assert 0 < client.info("commandstats")["cmdstat_hdel"]["calls"] < 10
+    assert client.hlen(keys.ledger("job")) < 45

@@ -26,6 +26,7 @@ ABOUT = {
     "given_up": Notice("workers"),
     "flask": Notice("workers"),
     "tasks": Notice("workers"),
+    "followers": Notice("beat"),
 }
 
 
