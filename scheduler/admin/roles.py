@@ -32,10 +32,13 @@ OPERATE = (
     "changes.resume",
     "changes.skip",
     "changes.unskip",
+    "bulk.plan",
+    "bulk.carry_out",
 )
 EDIT = (
     *("changes.new", "changes.create", "changes.edit", "changes.save", "changes.revert", "changes.delete"),
-    *("export.show", "export.write", "audit.undo"),
+    *("export.show", "export.write", "audit.undo", "audit.undo_group"),
+    *("bulk.plan_edit", "bulk.carry_out_edit"),
 )
 
 #: The role that each endpoint needs. No endpoint both shows and changes something.

@@ -188,23 +188,28 @@ def remove(store: Store, name: str, *, by: str, why: str = "", seen: Entry | Non
 
 def pause(store: Store, name: str, *, by: str, note: str = "", until: datetime | None = None, why: str = "") -> Entry:
     """Pause a schedule, until a time or until resumed. A pause survives reload, restart and deploy."""
+    return change_entry(store, name, by, "pause", pausing(by, note, until), why or note)
+
+
+def pausing(by: str, note: str = "", until: datetime | None = None) -> Callable[[Entry], Entry]:
+    """What a pause makes of an entry; raises RefusedChange for an end in the past."""
     if until is not None and until <= clock():
         raise RefusedChange(f"{until:%Y-%m-%d %H:%M:%S} UTC is in the past: give a later time")
     stop = Pause(by, clock().timestamp(), note, None if until is None else to_seconds(until))
-    return change_entry(store, name, by, "pause", lambda entry: replace(entry, pause=stop), why or note)
+    return lambda entry: replace(entry, pause=stop)
 
 
 def resume(store: Store, name: str, *, by: str, why: str = "") -> Entry:
     """End a pause now. Beat records the paused due instants, and sends the next one."""
+    return change_entry(store, name, by, "resume", resumed, why)
 
-    def ended(entry: Entry) -> Entry:
-        """The entry with its pause ending now; raises NotFound if it has none."""
-        if entry.pause is None:
-            raise NotFound(f"'{name}' is not paused: there is nothing to resume")
-        # Not dropped here: beat has yet to record what was skipped in the pause.
-        return replace(entry, pause=replace(entry.pause, until=clock().timestamp()))
 
-    return change_entry(store, name, by, "resume", ended, why)
+def resumed(entry: Entry) -> Entry:
+    """The entry with its pause ending now; raises NotFound if it has none."""
+    if entry.pause is None:
+        raise NotFound(f"'{entry.name}' is not paused: there is nothing to resume")
+    # Not dropped here: beat has yet to record what was skipped in the pause.
+    return replace(entry, pause=replace(entry.pause, until=clock().timestamp()))
 
 
 def skip(store: Store, name: str, *, by: str, note: str = "", only: datetime | None = None, why: str = "") -> Entry:
@@ -212,10 +217,14 @@ def skip(store: Store, name: str, *, by: str, note: str = "", only: datetime | N
 
     Raises RefusedChange if ``only`` is given and is not the next one.
     """
+    return change_entry(store, name, by, "skip", skipping(by, note, only), why or note)
+
+
+def skipping(by: str, note: str = "", only: datetime | None = None) -> Callable[[Entry], Entry]:
+    """What a skip makes of an entry: its next due instant is marked. Raises RefusedChange or NotFound."""
 
     def marked(entry: Entry) -> Entry:
-        """The entry with its next due instant marked; raises RefusedChange or NotFound."""
-        job = entries.job(entry)
+        job, name = entries.job(entry), entry.name
         if (skipped := left_out(entry, job)) is not None:
             raise RefusedChange(f"'{name}' already skips {skipped:%Y-%m-%d %H:%M:%S} UTC: undo that first")
         due = next(due_instants(entry, job, clock()), None)
@@ -225,16 +234,16 @@ def skip(store: Store, name: str, *, by: str, note: str = "", only: datetime | N
             raise RefusedChange(f"{only:%Y-%m-%d %H:%M:%S} UTC is not the next run of '{name}'")
         return replace(entry, skip=SkipNext(by, clock().timestamp(), to_seconds(due), note))
 
-    return change_entry(store, name, by, "skip", marked, why or note)
+    return marked
 
 
 def unskip(store: Store, name: str, *, by: str, why: str = "") -> Entry:
     """Cancel a requested skip."""
+    return change_entry(store, name, by, "unskip", unskipped, why)
 
-    def cleared(entry: Entry) -> Entry:
-        """The entry without the mark; raises NotFound if it has none."""
-        if left_out(entry, entries.job(entry)) is None:
-            raise NotFound(f"'{name}' skips no run: there is nothing to undo")
-        return replace(entry, skip=None)
 
-    return change_entry(store, name, by, "unskip", cleared, why)
+def unskipped(entry: Entry) -> Entry:
+    """The entry without the mark; raises NotFound if it has none."""
+    if left_out(entry, entries.job(entry)) is None:
+        raise NotFound(f"'{entry.name}' skips no run: there is nothing to undo")
+    return replace(entry, skip=None)

@@ -29,7 +29,7 @@ function tick() {
 function isInUse(region) {
   const selection = document.getSelection();
   if (selection && !selection.isCollapsed && region.contains(selection.anchorNode)) return true;
-  return Boolean(region.querySelector("input:focus, select:focus, textarea:focus"));
+  return Boolean(region.querySelector("input:not([type=checkbox]):focus, select:focus, textarea:focus"));
 }
 
 // Show what is new in a region; false while a person uses it.
@@ -39,14 +39,20 @@ function swap(region, fresh) {
   for (const details of region.querySelectorAll("details[open][id]")) {
     fresh.querySelector(`#${CSS.escape(details.id)}`)?.setAttribute("open", "");
   }
-  const focusables = "a, button, summary";
+  const chosen = [...region.querySelectorAll("input:checked")];
+  const focusables = "a, button, summary, input";
   const place = [...region.querySelectorAll(focusables)].indexOf(document.activeElement);
-  const focused = document.activeElement?.getAttribute?.("href");
+  const name = (element) => element?.getAttribute?.("href") ?? element?.value;
+  const focused = name(document.activeElement);
   region.replaceChildren(...document.importNode(fresh, true).childNodes);
+  for (const box of chosen) {
+    const again = region.querySelector(`input[name="${box.name}"][value="${CSS.escape(box.value)}"]`);
+    if (again) again.checked = true;
+  }
   region.toggleAttribute("data-every", fresh.hasAttribute("data-every"));
   if (place >= 0) {
     const now = [...region.querySelectorAll(focusables)];
-    (now.find((element) => focused && element.getAttribute("href") === focused) ?? now[place])?.focus({ preventScroll: true });
+    (now.find((element) => focused && name(element) === focused) ?? now[place])?.focus({ preventScroll: true });
   }
   return true;
 }

@@ -17,6 +17,9 @@ VALUES = {
     "task_id": "x",
     "line_id": "1-1",
     "filename": "admin.css",
+    "act": "pause",
+    "edit": "disable",
+    "group": "0",
 }
 
 

@@ -1,0 +1,88 @@
+"""Twelve schedules paused, a pile-up spread, and both undone, by clicks that are counted."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from scheduler import changes
+from scheduler.admin.service import Service
+from tests.browser.conftest import Open
+from tests.browser.looks import both_schemes, both_widths, must_look_right
+from tests.browser.test_pages import make, with_and_without_javascript
+from tests.integration.admin.runs import lead
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+@pytest.fixture
+def forty(service: Service) -> Service:
+    """Forty-one schedules of one tag and one minute, of which ann paused one, and others."""
+    lead(service)
+    for number in range(41):
+        make(service, f"etl-{number:02}", every=None, cron="7 * * * *", tags=["etl"])
+    make(service, "other")
+    changes.pause(service.store, "etl-40", by="ann", note="a reason of her own")
+    return service
+
+
+def undo_all(page: Page, number: int) -> None:
+    page.get_by_role("link", name="Audit").click()
+    page.get_by_role("button", name=f"all {number}").click()
+    expect(page.get_by_text(f"Undone: {number} schedules.")).to_be_visible()
+
+
+@with_and_without_javascript
+def test_all_of_a_tag_are_paused_until_six_in_six_steps_with_one_undo(
+    open_page: Open, forty: Service, javascript: bool
+) -> None:
+    page = open_page(java_script_enabled=javascript)
+    page.get_by_role("link", name="etl", exact=True).first.click()
+    page.get_by_role("checkbox", name="All 41 that match").check()
+    page.get_by_role("button", name="Pause…").click()
+    expect(page.get_by_text("'etl-40' is paused already by ann")).to_be_visible()
+    page.get_by_label("Until").fill("2050-01-01T06:00")
+    page.get_by_label("Reason").fill("The warehouse moves")
+    page.get_by_role("button", name="Pause 40 schedules").click()
+    expect(page.get_by_text("Paused 40 schedules.")).to_be_visible()
+    undo_all(page, 40)
+    assert forty.store.get("etl-40").pause is not None
+
+
+@with_and_without_javascript
+def test_a_pile_up_is_seen_spread_and_undone_in_eight_steps(open_page: Open, forty: Service, javascript: bool) -> None:
+    page = open_page(java_script_enabled=javascript)
+    page.get_by_role("link", name="Timeline").click()
+    page.get_by_role("link", name="40 due").nth(2).click()
+    page.get_by_role("button", name="Spread…").click()
+    page.get_by_role("button", name="Spread 40 schedules").click()
+    expect(page.get_by_text("Spread 40 schedules.")).to_be_visible()
+    assert forty.store.get("etl-00").fields["jitter"] == "10m"
+    undo_all(page, 40)
+    assert "jitter" not in forty.store.get("etl-00").fields
+
+
+def test_what_is_chosen_stays_chosen_while_the_list_refreshes(open_page: Open, forty: Service) -> None:
+    page = open_page()
+    page.get_by_role("checkbox", name="etl-03").check()
+    changes.pause(forty.store, "etl-05", by="ben")
+    expect(page.get_by_text("by ben")).to_be_visible()
+    expect(page.get_by_role("checkbox", name="etl-03")).to_be_checked()
+    expect(page.get_by_role("checkbox", name="etl-04")).not_to_be_checked()
+
+
+@both_widths
+@both_schemes
+def test_list_timeline_and_dry_run_fit_and_axe_finds_nothing(
+    open_page: Open, forty: Service, size: dict[str, int], scheme: str
+) -> None:
+    page = open_page(viewport=size, color_scheme=scheme)
+    page.get_by_role("checkbox", name="etl-03").check()
+    must_look_right(page, "schedules-chosen", size, scheme)
+    page.goto("/timeline")
+    must_look_right(page, "timeline", size, scheme)
+    page.get_by_role("link", name="40 due").nth(2).click()
+    must_look_right(page, "minute", size, scheme)
+    page.get_by_role("button", name="Spread…").click()
+    expect(page.get_by_role("heading", name="Spread 40 schedules?")).to_be_visible()
+    must_look_right(page, "spread", size, scheme)

@@ -1,0 +1,127 @@
+"""Acts on many schedules: a dry run, one reason, one group of the audit log, one undo."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+
+from scheduler import changes
+from scheduler.admin.service import Service
+from scheduler.changes import clock
+from scheduler.model import Entry
+from tests.integration.admin.browser import Browser, Document, text
+from tests.integration.admin.conftest import Declare
+from tests.integration.admin.runs import lead, set_aside
+
+
+@pytest.fixture
+def twelve(service: Service, make: Declare) -> list[str]:
+    """Twelve schedules with a tag, of which ann paused the last, and one without it."""
+    lead(service)
+    names = [f"etl-{number:02}" for number in range(12)]
+    for name in names:
+        make(name, tags=["etl"])
+    make("other")
+    changes.pause(service.store, "etl-11", by="ann", until=clock() + timedelta(days=2))
+    return names
+
+
+def paused(service: Service) -> list[str]:
+    return [name for name, entry in service.store.all().items() if entry.pause and entry.pause.note == "move"]
+
+
+def test_a_dry_run_says_what_would_happen_to_how_many_and_changes_nothing(
+    admin: Browser, service: Service, twelve: list[str]
+) -> None:
+    before = service.store.all()
+    page = text(admin.post("/bulk/pause", all="on", tag="etl"))
+    assert "Pause 11 schedules?" in page
+    assert "etl-00, etl-01" in page
+    assert "1 left alone 'etl-11' is paused already by ann until" in page
+    assert service.store.all() == before
+
+
+def test_a_whole_search_is_paused_with_one_reason_and_undone_at_once(
+    admin: Browser, service: Service, twelve: list[str]
+) -> None:
+    form = Document(admin.post("/bulk/pause", all="on", tag="etl").text).forms[-1]
+    answer = admin.post(form.action, **(form.fields | {"why": "move", "until": "2050-01-01T06:00"}))
+    assert "Paused 11 schedules." in text(answer)
+    assert paused(service) == twelve[:11]
+    assert service.store.get("etl-11").pause is not None
+    audit = Document(admin.get("/audit").text)
+    assert "11 schedules" in audit.text
+    assert audit.text.count("pause : move") + audit.text.count("pause: move") == 1, "one line for all of them"
+    [undo] = {form.action for form in audit.forms if "/groups/" in form.action}
+    assert "Undone: 11 schedules" in text(admin.post(undo))
+    entries = service.store.all()
+    now = clock().timestamp()
+    running = [name for name, entry in entries.items() if not entry.pause or (entry.pause.until or now + 1) <= now]
+    assert running == [*twelve[:11], "other"]
+
+
+def test_only_the_chosen_ones_are_changed_and_a_second_act_finds_nothing(
+    admin: Browser, service: Service, twelve: list[str]
+) -> None:
+    names = json.dumps(twelve[:3])
+    assert "Disabled 3 schedules." in text(admin.post("/bulk/disable/now", names=names, why="no need"))
+    assert "Disabled 0 schedules. Left alone: 3; 'etl-00' is so already." in text(
+        admin.post("/bulk/disable/now", names=names)
+    )
+    disabled = [name for name, entry in service.store.all().items() if not entry.fields.get("enabled", True)]
+    assert disabled == twelve[:3]
+    assert "Enabled 3 schedules." in text(admin.post("/bulk/enable/now", names=names))
+
+
+def test_what_cannot_be_done_is_told_with_its_reason_and_the_rest_is_done(
+    admin: Browser, service: Service, nightly: Entry, twelve: list[str]
+) -> None:
+    set_aside(service, "etl-01", "it has no task")
+    names = json.dumps(["etl-00", "nightly", "gone"])
+    page = text(admin.post("/bulk/delete/now", names=names))
+    assert "Deleted 1 schedule. Left alone: 2; 'nightly' is declared in the schedule file" in page
+    assert "etl-00" not in service.store.all()
+    skipped = text(admin.post("/bulk/skip/now", names=json.dumps(["etl-01", "etl-02"])))
+    assert "Will skip the next run of 1 schedule. Left alone: 1; 'etl-01' cannot be read: it has no task." in skipped
+    assert "No longer skipped: 1 schedule." in text(admin.post("/bulk/unskip/now", names=json.dumps(["etl-02"])))
+
+
+def test_a_pile_up_is_spread_with_the_next_runs_before_and_after(
+    admin: Browser, service: Service, make: Declare
+) -> None:
+    for number in range(41):
+        make(f"job-{number:02}", cron="7 * * * *", every=None)
+    names = json.dumps([f"job-{number:02}" for number in range(41)])
+    dry = text(admin.post("/bulk/spread", names=names, value="20m"))
+    assert "Spread 41 schedules?" in dry
+    assert len(set(re.findall(r"\d\d:\d\d:\d\d UTC", dry))) > 5
+    assert "Spread 41 schedules." in text(admin.post("/bulk/spread/now", names=names, value="20m"))
+    assert service.store.get("job-40").fields["jitter"] == "20m"
+    peaks = [int(number) for number in re.findall(r"<b>(\d+) due</b>", admin.get("/timeline").text)]
+    assert all(number < 20 for number in peaks), peaks
+
+
+def test_tags_are_added_and_removed_and_runs_are_sent(
+    admin: Browser, service: Service, nightly: Entry, twelve: list[str]
+) -> None:
+    names = json.dumps(["etl-00", "nightly"])
+    assert "Tagged 2 schedules." in text(admin.post("/bulk/tag/now", names=names, value="slow"))
+    assert service.store.get("nightly").tags == ("reports", "night", "slow")
+    assert "write the tag" in text(admin.post("/bulk/untag/now", names=names))
+    assert "Removed the tag from 2" in text(admin.post("/bulk/untag/now", names=names, value="slow"))
+    assert service.store.get("nightly") == nightly or service.store.get("nightly").fields == nightly.fields
+    assert "Sent a run of 2 schedules." in text(admin.post("/bulk/run/now", names=names))
+    assert [run.by for run in service.ledger.runs("etl-00")] == ["admin"]
+    assert "'etl-00' is queued already" in text(admin.post("/bulk/run", names=names))
+
+
+@pytest.mark.parametrize("sent", ['{"a": 1}', "[", "7"])
+def test_a_damaged_form_changes_nothing(admin: Browser, service: Service, twelve: list[str], sent: str) -> None:
+    before = service.store.all()
+    assert admin.post("/bulk/pause/now", names=sent).status_code == 409
+    assert "Choose at least one schedule" in text(admin.post("/bulk/pause"))
+    assert "in the past" in text(admin.post("/bulk/pause/now", names='["other"]', until="2001-01-01T00:00"))
+    assert service.store.all() == before
