@@ -1,6 +1,7 @@
-"""What it costs to keep the output of runs: ``python bench/output.py [--server PATH] [--rounds N]``.
+"""What output, groups and `current_run` cost: ``python bench/output.py [--server PATH] [--rounds N] [--small]``.
 
-Runs of an empty body with the output kept and not kept in turn, on a worker with one process; then one body that prints
+Runs of an empty body with the output kept and not kept in turn, on a worker with one process, and of bodies that print,
+ask for their run, or have a place in a group; with ``--small`` that is all. Then one body that prints
 much at once and one that prints 1 MB a second, beside empty ones in the other process. Prints two Markdown tables.
 """
 
@@ -36,9 +37,16 @@ from scheduler.up.redis_server import find_server
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = 2_000
+BODIES: dict[str, tuple[str, dict[str, str]]] = {
+    "empty": ("bench.empty", {}),
+    "prints a line": ("bench.print_line", {}),
+    "asks for its run": ("bench.ask", {}),
+    "empty, in a group": ("bench.empty", {"group": "group"}),
+}
 SECONDS = 20  #: of the body that prints steadily
 TASKS = """
     import sys, time
+    import scheduler
     from celery import shared_task
 
     LINE = 99 * "x"
@@ -52,6 +60,11 @@ TASKS = """
     @shared_task(name="bench.print_line")
     def print_line():
         print(LINE)
+
+
+    @shared_task(name="bench.ask")
+    def ask():
+        return scheduler.current_run().run_id
 
 
     @shared_task(name="bench.print_lines")
@@ -126,10 +139,11 @@ class Bench:
         runs = self.ended(self.send("bench.empty", RUNS))
         return RUNS / (max(run.finished for run in runs) - min(run.started for run in runs))
 
-    def cost(self, task: str) -> Cost:
+    def cost(self, task: str, **fields: object) -> Cost:
         """What a run costs on the worker that runs now."""
+        self.client.hset(self.keys.file, "groups", f'{{"group": {10 * RUNS}}}')
         commands, cpu = self.commands(), cpu_seconds(self.pid)
-        self.ended(self.send(task, RUNS))
+        self.ended(self.send(task, RUNS, **fields))
         return Cost((cpu_seconds(self.pid) - cpu) / RUNS * 1e6, (self.commands() - commands) / RUNS)
 
     def commands(self) -> int:
@@ -151,12 +165,12 @@ def small(bench: Bench, rounds: int) -> None:
     for _ in range(rounds):
         for kept in ("0", "65536"):
             with bench.worker(1, SCHEDULER_OUTPUT_BYTES=kept):
-                for task in ("bench.empty", "bench.print_line"):
-                    costs.setdefault((task, kept), []).append(bench.cost(task))
+                for body, (task, fields) in BODIES.items():
+                    costs.setdefault((body, kept), []).append(bench.cost(task, **fields))
     print("| body | output | CPU µs/run, worker | Redis commands/run |\n|---|---|---|---|")
-    for (task, kept), several in costs.items():
+    for (body, kept), several in costs.items():
         cpu, commands = (statistics.median(values) for values in zip(*several, strict=True))
-        print(f"| {task} | {'kept' if int(kept) else 'not kept'} | {cpu:,.0f} | {commands:.1f} |", flush=True)
+        print(f"| {body} | {'kept' if int(kept) else 'not kept'} | {cpu:,.0f} | {commands:.1f} |", flush=True)
 
 
 def large(bench: Bench) -> None:
@@ -180,6 +194,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--server", help="path of redis-server")
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--small", action="store_true", help="leave out the bodies that print much")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         (Path(directory) / "bench_tasks.py").write_text(textwrap.dedent(TASKS))
@@ -188,7 +203,8 @@ def main() -> int:
             settings = Settings(redis_url=url, state_dir=Path(directory), keep_runs=100_000, imports=("bench_tasks",))
             bench = Bench(settings, Path(directory))
             small(bench, chosen.rounds)
-            large(bench)
+            if not chosen.small:
+                large(bench)
     return 0
 
 
