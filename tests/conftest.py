@@ -26,6 +26,12 @@ for name in [name for name in os.environ if not KEPT.fullmatch(name)]:
 os.environ |= {"PATH": os.pathsep.join(PLACES), "LANG": "C.UTF-8"}
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow ones: one that comes last would run alone, beside idle cores."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One line for all skips: what to install or to do, and for how many tests."""
     skipped = terminalreporter.stats.get("skipped", [])

@@ -1,4 +1,4 @@
-"""One booted host for all tests here, which therefore run in one process, one after the other."""
+"""One booted host for nearly all tests here, which therefore run in one process, one after the other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from tests.systemd.host import Host
 from tests.systemd.host import host as booted_host
 
 HERE = Path(__file__).parent
-GROUPS = {"test_hosts.py": "hosts", "test_bare_machine.py": "bare"}  #: by what they start
+#: By what they start; each of these has its own hosts, so it goes on beside the one of all other tests.
+GROUPS = {"test_hosts.py": "hosts", "test_bare_machine.py": "bare", "test_install.py": "install"}
 UNITS = ("celery-admin", "celery-worker", "celery-beat")
 SHORT = "SCHEDULER_DRAIN=4\nSCHEDULER_RUN_LEASE=4\nSCHEDULER_LEASE=6\nSCHEDULER_MAX_INTERVAL=2\n"
 SHORT += "SCHEDULER_KEEP_RUNS=10000\n"  # every row is reckoned
@@ -83,7 +84,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.timeout(900))
-            # Three hosts beside the one of all other tests: they mostly wait, so both go on at the same time with -n 2.
             item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.path.name, "systemd")))
 
 
