@@ -14,6 +14,7 @@ from scheduler import __version__
 from scheduler.admin import (
     api,
     audit,
+    backfilling,
     bulk,
     editing,
     errors,
@@ -22,6 +23,7 @@ from scheduler.admin import (
     health,
     login,
     metrics,
+    run_with,
     runs,
     schedules,
     security,
@@ -35,7 +37,7 @@ from scheduler.errors import ConfigurationError
 
 SESSION_LENGTH = timedelta(hours=12)
 MAX_FORM_BYTES = 256 * 1024
-PARTS = (login, schedules, editing, export, runs, timeline, bulk, audit, health, metrics, api)
+PARTS = (login, schedules, editing, export, runs, run_with, backfilling, timeline, bulk, audit, health, metrics, api)
 BLUEPRINTS = tuple(it.pages for it in PARTS)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, request, url_for
@@ -142,6 +143,17 @@ def form(
         "described": described,
     }
     return page("edit.html", status, **context)
+
+
+@pages.post("/schedules/<segment:name>/duplicate")
+def duplicate(name: str) -> AnyResponse:
+    """Make a copy that is off, and open its form."""
+    entry = editable(name)
+    fields = {key: value for key, value in entry.fields.items() if key not in ("excluded", "renamed_from")}
+    copy = next(it for it in (f"{name}-copy{number or ''}" for number in count()) if not service().store.indexed([it]))
+    make(copy, fields | {"enabled": False})
+    flash(f"Created {copy}, a copy of {name} that is off: change it, then switch it on.")
+    return redirect(url_for("changes.edit", name=copy), 303)
 
 
 @pages.post("/schedules/<segment:name>/pause")

@@ -18,7 +18,9 @@ LOOK = (
     "runs.index",
     "runs.show",
     "runs.task",
+    "runs.download",
     "timeline.index",
+    "backfill.show",
     "audit.index",
     "health.show",
     "metrics.show",
@@ -32,13 +34,14 @@ OPERATE = (
     "changes.resume",
     "changes.skip",
     "changes.unskip",
+    *("run_with.form", "run_with.run", "backfill.begin", "backfill.stop", "backfill.resume"),
     "bulk.plan",
     "bulk.carry_out",
 )
 EDIT = (
     *("changes.new", "changes.create", "changes.edit", "changes.save", "changes.revert", "changes.delete"),
     *("export.show", "export.write", "audit.undo", "audit.undo_group"),
-    *("bulk.plan_edit", "bulk.carry_out_edit"),
+    *("changes.duplicate", "bulk.plan_edit", "bulk.carry_out_edit"),
 )
 
 #: The role that each endpoint needs. No endpoint both shows and changes something.

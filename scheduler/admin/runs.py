@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler import changes
+from scheduler.admin import frames, trend
 from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.people import user
 from scheduler.admin.run_list import OUTCOMES, PRESETS, RunSearch
+from scheduler.admin.schedules import shown as shown_schedule
 from scheduler.admin.schedules import zone_of
 from scheduler.admin.service import service
-from scheduler.errors import NotFound
-from scheduler.model import Run
+from scheduler.errors import NotFound, RefusedChange
+from scheduler.model import Reason, Run
 from scheduler.model.run import UNDER_WAY
 from scheduler.status import output
 from scheduler.status.as_json import output_json, run_json
@@ -20,20 +25,31 @@ from scheduler.status.progress import progress_of, task_json
 from scheduler.status.runs import find as find_runs
 
 pages = Blueprint("runs", __name__)
+KEPT = 100  #: runs before and after it that its page looks at
 MAX_TASK_ID_LENGTH = 200  #: characters; a longer ID is not looked up
 
 
 @pages.post("/schedules/<segment:name>/runs")
 def run_now(name: str) -> AnyResponse:
     """Send a manual run now; the ledger records who requested it."""
-    identity = service().dispatcher.run_now(service().store.get(name), user())
+    try:
+        identity = service().dispatcher.run_now(service().store.get(name), user())
+    except RefusedChange as error:
+        if wants_json():
+            raise
+        return shown_schedule(service().status.detail(name), 409, refusal=str(error))
     return redirect(url_for("runs.show", name=name, run_id=identity), 303)
 
 
 @pages.post("/schedules/<segment:name>/runs/<segment:run_id>/stop")
 def stop(name: str, run_id: str) -> AnyResponse:
     """Stop a run that is queued or running."""
-    changes.stop(service().ledger, find(name, run_id).id, by=user())
+    try:
+        changes.stop(service().ledger, find(name, run_id).id, by=user())
+    except RefusedChange as error:
+        if wants_json():
+            raise
+        return shown(find(name, run_id), 409, str(error))
     return redirect(url_for("runs.show", name=name, run_id=run_id), 303)
 
 
@@ -41,7 +57,12 @@ def stop(name: str, run_id: str) -> AnyResponse:
 def retry(name: str, run_id: str) -> AnyResponse:
     """Run a run again that failed, was lost, stopped or skipped."""
     its = service()
-    changes.retry(its.dispatcher, its.store, its.ledger, find(name, run_id).id, by=user())
+    try:
+        changes.retry(its.dispatcher, its.store, its.ledger, find(name, run_id).id, by=user())
+    except RefusedChange as error:
+        if wants_json():
+            raise
+        return shown(find(name, run_id), 409, str(error))
     return redirect(url_for("runs.show", name=name, run_id=run_id), 303)
 
 
@@ -60,17 +81,52 @@ def index() -> Response:
 def show(name: str, run_id: str) -> Response:
     """One run: due, sent, started, finished, and its result."""
     run = find(name, run_id)
-    progress = progress_of(service().celery, run)
-    attempts = output.of_run(service().ledger, run)
     if wants_json():
-        return as_json(run_json(run) | {"progress": progress, "outputs": [output_json(it) for it in attempts]})
-    zone = zone_of(next(service().store.read([name]), None))
+        attempts = output.of_run(service().ledger, run)
+        more = {"progress": progress_of(service().celery, run), "outputs": [output_json(it) for it in attempts]}
+        return as_json(run_json(run) | more)
+    return shown(run)
+
+
+def shown(run: Run, status: int = 200, refusal: str = "") -> Response:
+    """The page of a run."""
+    name, ledger = run.schedule, service().ledger
     unfinished = run.outcome in UNDER_WAY
-    stopping = service().ledger.stops([run.id]).get(run.id) if unfinished else None
-    retryable = run.outcome in changes.RETRYABLE and run.count == 1
-    states = {"unfinished": unfinished, "stopping": stopping, "retryable": retryable}
-    outputs = [(it.attempt, output.text(it)) for it in attempts]
-    return page("run.html", run=run, zone=zone, progress=progress, states=states, outputs=outputs)
+    others = ledger.runs(name, KEPT) if run.outcome != "queued" else []
+    context: dict[str, Any] = {
+        "run": run,
+        "zone": zone_of(next(service().store.read([name]), None)),
+        "progress": progress_of(service().celery, run),
+        "outputs": [(it.attempt, output.text(it)) for it in output.of_run(ledger, run)],
+        "states": {
+            "unfinished": unfinished,
+            "stopping": ledger.stops([run.id]).get(run.id) if unfinished else None,
+            "retryable": run.outcome in changes.RETRYABLE and run.count == 1,
+        },
+        "refusal": refusal,
+        "blocker": blocker_of(run, others),
+        "trend": trend.of(others, run),
+        "frames": frames.of(run.traceback),
+    }
+    return page("run.html", status, **context)
+
+
+def blocker_of(run: Run, others: Sequence[Run]) -> Run | None:
+    """The run that was under way when this one was skipped for it; None where the ledger no longer says so."""
+    if run.reason != Reason.OVERLAP:
+        return None
+    own = (it for it in others if it.id != run.id and 0 < it.sent <= run.due)
+    return next((it for it in own if not it.finished or it.finished >= run.due), None)
+
+
+@pages.get("/schedules/<segment:name>/runs/<segment:run_id>/output")
+def download(name: str, run_id: str) -> Response:
+    """What its attempts printed and logged, as a file of text."""
+    attempts = output.of_run(service().ledger, find(name, run_id))
+    text = "\n".join(f"# attempt {it.attempt}\n{output.text(it)}" for it in attempts)
+    response = Response(text.encode("utf-8", "backslashreplace"), mimetype="text/plain")
+    response.headers["Content-Disposition"] = 'attachment; filename="output.txt"'
+    return response
 
 
 def find(name: str, run_id: str) -> Run:

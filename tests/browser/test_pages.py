@@ -185,6 +185,8 @@ def every_page(service: Service) -> list[str]:
         f"/schedules/count/runs/{running}",
         "/schedules/count",
         "/schedules/nightly/edit",
+        "/schedules/nightly/run",
+        "/schedules/nightly/backfill?from=2026-01-01T00:00&to=2026-01-02T00:00",
         "/schedules/new",
         "/audit",
         "/health",
