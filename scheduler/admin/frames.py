@@ -34,3 +34,11 @@ def of(traceback: str) -> list[Part]:
         parts[-1].frames += bool(FRAME.match(line))
     own = [part for part in parts if part.frames and not part.is_library]
     return parts if own else [Part(False, traceback)] if traceback else []
+
+
+def innermost(traceback: str) -> str:
+    """The lines of the innermost frame of the application; empty where there is none."""
+    parts = [part for part in of(traceback) if part.frames and not part.is_library]
+    lines = parts[-1].text.splitlines() if parts else []
+    starts = [number for number, line in enumerate(lines) if FRAME.match(line)]
+    return "\n".join(line for line in lines[starts[-1] :] if line.startswith(" ")) if starts else ""

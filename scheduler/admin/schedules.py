@@ -8,14 +8,14 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from scheduler.admin import trend
+from scheduler.admin import frames, trend
 from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.listing import Search, find
 from scheduler.admin.service import service
+from scheduler.changes.as_yaml import as_yaml
 from scheduler.model import TIMING_KINDS, Entry, Overlaid, Policies, Schedule
 from scheduler.model.run import UNDER_WAY
 from scheduler.model.what_runs import kind_of
-from scheduler.schedule_file.write_back.blocks import STEP, lines
 from scheduler.status.as_json import detail_json
 from scheduler.status.read_model import Detail, read_job
 
@@ -63,18 +63,9 @@ def shown(detail: Detail, status: int = 200, **context: Any) -> Response:
     values = {"pause": {}, "errors": {}, "file": file, "refusal": "", "running": running} | context
     ended = service().ledger.runs(detail.row.name, TREND_OF)
     values |= {"yaml": as_yaml(detail.entry), "trend": trend.of(ended, ended[0]) if ended else None}
+    bad = next((run for run in detail.runs if run.went_wrong), None)
+    values["own_frame"] = frames.innermost(bad.traceback) if bad else ""
     return page("schedule.html", status, detail=detail, lines=list(definition(detail.entry)), **values)
-
-
-def as_yaml(entry: Entry) -> str:
-    """The schedule as the file declares it; empty for another program's."""
-    if entry.origin == "redbeat" or entry.error:
-        return ""
-    fields = {key: value for key, value in entry.fields.items() if key != "excluded"}
-    try:
-        return "\n".join(["schedules:", *lines({entry.name: fields}, STEP, STEP, apart=False)])
-    except ValueError:  # half a character, which JSON can hold and YAML cannot
-        return ""
 
 
 def definition(entry: Entry) -> Iterator[Line]:
