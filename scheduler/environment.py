@@ -11,7 +11,8 @@ from pathlib import Path
 from scheduler.errors import ConfigurationError
 
 PREFIX = "SCHEDULER_"
-NOT_FOR_OPERATORS = {PREFIX + "FAULTS", PREFIX + "STARTED_AS"}  #: read elsewhere: by tests, and by the command itself
+#: Read elsewhere: by tests, and by the command itself.
+NOT_FOR_OPERATORS = {PREFIX + name for name in ("FAULTS", "STARTED_AS", "URL", "TOKEN", "TOKEN_FILE")}
 
 
 class Environment:

@@ -22,7 +22,7 @@ class Exit(IntEnum):
     UNAVAILABLE = 69  #: Redis does not answer, or refuses the request
     CANT_CREATE = 73  #: a directory or file cannot be written
     TEMPORARY = 75  #: try again later: already running, or changed at the same time
-    NO_PERMISSION = 77  #: only root may do this
+    NO_PERMISSION = 77  #: only root may do this, or the token may not
     CONFIG = 78  #: the configuration is wrong; a restart will not help
 
 
@@ -48,6 +48,18 @@ class RedisUnavailable(SchedulerError):
     """Redis does not answer: check that it runs and that SCHEDULER_REDIS_URL names it."""
 
     exit_code = Exit.UNAVAILABLE
+
+
+class PageUnavailable(SchedulerError):
+    """The page does not answer: check --url, and that the page runs."""
+
+    exit_code = Exit.UNAVAILABLE
+
+
+class NotAllowed(SchedulerError):
+    """The page refuses this token: ask whoever runs the service for one with the role that this needs."""
+
+    exit_code = Exit.NO_PERMISSION
 
 
 class NotFound(SchedulerError):

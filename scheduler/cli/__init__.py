@@ -31,6 +31,10 @@ examples of COMMAND and its arguments:
   undo 1766000000000-0           revert a change by its id in `audit`
 
 \b
+From another host, with a token (see `token add`), most work through the page:
+--url https://jobs.example.com --token-file FILE list
+
+\b
 While Redis refuses commands (failover, too few replicas, loading, a long
 script), a command waits up to {REFUSAL_WAIT_S:.0f} s, and then exits with 69.
 
@@ -42,7 +46,8 @@ exit codes:
   64 the command line is wrong    66 no such schedule, run or file
   69 Redis is away or refuses     73 a directory cannot be written
   75 already running, or changed by another program meanwhile: try again
-  77 only root may do this        78 the configuration is wrong
+  77 only root may do this, or the token may not
+  78 the configuration is wrong
 """
 
 
@@ -87,7 +92,10 @@ class Commands(Mapping[str, click.Command]):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
 @click.version_option(__version__, prog_name="scheduler")
-def cli() -> None:
+@click.option("--url", envvar="SCHEDULER_URL", help="Work on the service with its page at this address.")
+@click.option("--token", help="Token for --url. Others see it in `ps`: better SCHEDULER_TOKEN or --token-file.")
+@click.option("--token-file", type=click.Path(dir_okay=False), help="File with the token for --url.")
+def cli(**_: str | None) -> None:
     """Scheduled jobs on Celery Beat: declared in schedules.yaml, accounted for in a ledger."""
 
 

@@ -7,24 +7,24 @@ from typing import Any
 
 import click
 
-from scheduler.changes import undo as undoing
 from scheduler.changes.plan import compare
-from scheduler.cli.common import Service, as_json, local, with_service
+from scheduler.cli.common import Desk, as_json, each, local, with_desk
 from scheduler.cli.printing import print_json, say
 from scheduler.errors import Exit
+from scheduler.operations import audit as log
 
 
 @click.command()
 @click.argument("name", default="")
 @click.option("-n", "count", default=20, type=click.IntRange(1, 10_000), help="Number of lines.", show_default=True)
 @as_json
-@with_service
-def audit(service: Service, name: str, count: int, json_: bool) -> int:
+@with_desk
+def audit(desk: Desk, name: str, count: int, json_: bool) -> int:
     """Show who changed what, when and why, newest first.
 
     With NAME, only the changes of that schedule.
     """
-    lines = service.store.audit.lines(count, name)
+    lines = list(each(desk, log.lines, count, schedule=name))
     if json_:
         print_json({"changes": lines})
     for line in () if json_ else lines:
@@ -51,17 +51,17 @@ def shown(value: object) -> str:
 @click.command()
 @click.argument("id")
 @as_json
-@with_service
-def undo(service: Service, id: str, json_: bool) -> int:
+@with_desk
+def undo(desk: Desk, id: str, json_: bool) -> int:
     """Revert a change by its ID in `audit`.
 
     Refused if the same fields were changed again later. An undo can itself be undone.
     """
-    done = undoing.undo(service.store, id, tasks=service.tasks, by=service.user)
+    done = desk.ask(log.undo, line_id=id)
     if json_:
-        print_json({"undone": id, "kind": done.kind, "schedule": done.name})
+        print_json(done)
     else:
-        say(str(done))
+        say(done["sentence"])
     return Exit.OK
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import sys
-import time
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import click
 
-from scheduler.changes import backfills, clock
-from scheduler.cli.common import Service, as_json, local, with_service
+from scheduler.cli.common import Desk, as_json, local, with_desk
+from scheduler.cli.logs import wait as pause
 from scheduler.cli.look import progress, read_instant
 from scheduler.cli.printing import counted, print_json, say
 from scheduler.command_name import with_command_name
 from scheduler.errors import Exit
-from scheduler.status.as_json import backfill_json, iso
-from scheduler.storage.backfills import Backfill, Backfills, Only
+from scheduler.operations import backfills
 
-LOOK_INTERVAL_S = 0.2
 MAX_SHOWN = 10  #: due instants that --dry-run lists
 INTERRUPTED = 130
 
@@ -46,9 +43,9 @@ INTERRUPTED = 130
 @click.option("--stop", "is_stop", is_flag=True, help="Send no more runs; those under way go on.")
 @click.option("--resume", "is_resume", is_flag=True, help="Let a stopped backfill go on.")
 @as_json
-@with_service
+@with_desk
 def backfill(
-    service: Service,
+    desk: Desk,
     name: str,
     first: datetime | None,
     last: datetime | None,
@@ -68,78 +65,76 @@ def backfill(
     if [first is not None, is_stop, is_resume].count(True) > 1 or (first is None and (last or dry_run)):
         raise click.UsageError("give --from TIME (with --to, --only, --max-running or --dry-run), --stop or --resume")
     if first is not None:
-        found = backfills.plan(
-            service.store, service.ledger, name, first, last or clock(), cast("Only", only), max_running, service.user
-        )
-        if dry_run or not found.runs:
-            return tell_plan(found, json_, dry_run)
-        backfills.begin(service.store, found)
+        span = {"first": first, "last": last, "only": only, "max_running": max_running}
+        plan = desk.ask(backfills.begin, name=name, **span, dry_run=dry_run)
+        if dry_run or not plan["runs"]:
+            return tell_plan(plan, json_)
         if not json_ and not wait:
-            say(with_command_name(f"began {plan_sentence(found)}; `scheduler backfill {name}` shows how far it is"))
+            say(with_command_name(f"began {plan_sentence(plan)}; `scheduler backfill {name}` shows how far it is"))
             return Exit.OK
     elif is_stop:
-        backfills.stop(service.store, name, service.user)
+        desk.ask(backfills.stop, name=name)
     elif is_resume:
-        backfills.resume(service.store, name, service.user)
-    return follow(service, name, json_) if wait else tell(service, name, json_)
+        desk.ask(backfills.resume, name=name)
+    return follow(desk, name, json_) if wait else tell(desk, name, json_)
 
 
-def plan_sentence(found: backfills.Plan) -> str:
+def plan_sentence(plan: dict[str, Any]) -> str:
     """How many would run, and what cannot be known of them."""
-    asked = found.backfill
-    runs = counted(len(found.runs), "due instant")
-    text = f"{runs} from {local(asked.first)} to {local(asked.last)}; left alone: {found.left}"
-    if found.unknown:
-        text += f"; {found.unknown} are older than the ledger keeps, so they may have run before"
+    runs = counted(len(plan["runs"]), "due instant")
+    text = f"{runs} from {local(plan['first'])} to {local(plan['last'])}; left alone: {plan['left']}"
+    if plan["unknown"]:
+        text += f"; {plan['unknown']} are older than the ledger keeps, so they may have run before"
     return text
 
 
-def tell_plan(found: backfills.Plan, json_: bool, dry_run: bool) -> int:
+def tell_plan(plan: dict[str, Any], json_: bool) -> int:
     """Print what would run."""
+    runs = plan["runs"]
     if json_:
-        runs = [iso(due) for due in found.runs]
-        print_json({"runs": runs, "left": found.left, "unknown": found.unknown, "dry_run": dry_run})
+        print_json(plan)
         return Exit.OK
-    say(f"would run {plan_sentence(found)}" if found.runs else f"nothing to run; left alone: {found.left}")
-    for due in found.runs[:MAX_SHOWN]:
+    say(f"would run {plan_sentence(plan)}" if runs else f"nothing to run; left alone: {plan['left']}")
+    for due in runs[:MAX_SHOWN]:
         say(f"  {local(due)}")
-    if len(found.runs) > MAX_SHOWN:
-        say(f"  and {len(found.runs) - MAX_SHOWN} more")
+    if len(runs) > MAX_SHOWN:
+        say(f"  and {len(runs) - MAX_SHOWN} more")
     return Exit.OK
 
 
-def tell(service: Service, name: str, json_: bool) -> int:
+def tell(desk: Desk, name: str, json_: bool) -> int:
     """Print how far the backfill is."""
-    found, ended = Backfills(service.store.client, service.store.keys).get(name)
+    found = desk.ask(backfills.show, name=name)
     if json_:
-        print_json(backfill_json(found, ended))
+        print_json(found)
     else:
-        say(with_command_name(f"backfill of {progress(found, ended)}"))
+        say(with_command_name(f"backfill of {progress(found)}"))
     return Exit.OK
 
 
-def follow(service: Service, name: str, json_: bool) -> int:
+def follow(desk: Desk, name: str, json_: bool) -> int:
     """Wait until the backfill is done or stopped, with a bar in a terminal; Ctrl-C ends only the wait."""
-    backfills_ = Backfills(service.store.client, service.store.keys)
-    found, ended = backfills_.get(name)
+    found = desk.ask(backfills.show, name=name)
     try:
         with bar(found) as shown:
-            while found.state == "running":
-                time.sleep(LOOK_INTERVAL_S)
-                found, ended = backfills_.get(name)
-                shown.update(min(sum(ended.values()), found.total) - shown.pos)
+            while found["state"] == "running":
+                pause(desk)
+                found = desk.ask(backfills.show, name=name)
+                shown.update(min(sum(found["ended"].values()), found["total"]) - shown.pos)
     except KeyboardInterrupt:
         say(with_command_name(f"the backfill goes on: `scheduler backfill {name}` shows it, --stop ends it"), err=True)
         return INTERRUPTED
-    tell(service, name, json_)
-    is_well = found.state == "done" and set(ended) <= {"succeeded"}
+    tell(desk, name, json_)
+    is_well = found["state"] == "done" and set(found["ended"]) <= {"succeeded"}
     return Exit.OK if is_well else Exit.PROBLEMS
 
 
-def bar(found: Backfill) -> Any:
+def bar(found: dict[str, Any]) -> Any:
     """A progress bar on stderr; it shows nothing where that is no terminal."""
     is_hidden = not sys.stderr.isatty()
-    return click.progressbar(length=found.total, label=found.name, show_pos=True, file=sys.stderr, hidden=is_hidden)
+    return click.progressbar(
+        length=found["total"], label=found["name"], show_pos=True, file=sys.stderr, hidden=is_hidden
+    )
 
 
 COMMANDS = (backfill,)

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
-from typing import Any
+from string import Formatter
+from typing import Any, Protocol
 
 import click
 from celery import Celery
+from pydantic import ValidationError
 
 from scheduler.application.brought import Brought
 from scheduler.cli.printing import REFUSAL_WAIT_S, say
+from scheduler.operations.operation import Model, Operation
 from scheduler.registry import Registered
+from scheduler.sending.dispatch import Dispatcher
 from scheduler.settings import Settings
-from scheduler.status.problems.problem import ServiceProblem
+from scheduler.status.catalogue import Catalogue
 from scheduler.status.read_model import Status
-from scheduler.storage.client import connect
+from scheduler.storage.client import connect, take_a_write
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
 from scheduler.timing import get_zone
 
+MAX_LIMIT = 500  #: items that each list answers at once
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for programs.")
 
 
@@ -80,34 +85,126 @@ class Service:
     def status(self) -> Status:
         return Status(self.store, self.ledger)
 
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        return Catalogue(self.store)
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """What sends runs, once Redis takes writes."""
+        take_a_write(self.store.client, self.store.keys)  # waits for Redis, which kombu does not
+        return Dispatcher(self.celery, self.store.client, self.store.keys, self.settings)
+
+    @cached_property
+    def file_only(self) -> frozenset[str]:
+        from scheduler.registry import file_only
+
+        return file_only(self.celery)
+
     @property
     def user(self) -> str:
         """Who asks, for the audit log."""
         return f"cli {getpass.getuser()}"
 
+    @property
+    def is_host(self) -> bool:
+        return True
+
+    @property
+    def host(self) -> Service | None:
+        """Itself: what only the service's host can tell is at hand."""
+        return self
+
+    def ask(self, operation: Operation, **values: Any) -> Any:
+        """Do an operation here; see Desk."""
+        path, asked = split(operation, values)
+        return operation(self, **path, **({} if asked is None else {"asked": asked}))
+
+
+class Desk(Protocol):
+    """Where a command asks: the service of this host, or through its API one elsewhere."""
+
+    @property
+    def host(self) -> Service | None: ...
+
+    def ask(self, operation: Operation, **values: Any) -> Any:
+        """The answer, as JSON; ``values`` are those of the path and of what the operation asks. Raises SchedulerError.
+
+        Raises UsageError for a value that is not valid.
+        """
+
+
+def split(operation: Operation, values: Mapping[str, Any]) -> tuple[dict[str, Any], Model | None]:
+    """The values of the operation's path, and what it asks with the others; raises UsageError."""
+    places = {name for _, name, _, _ in Formatter().parse(operation.path) if name}
+    try:
+        others = {key: value for key, value in values.items() if key not in places}
+        asked = operation.asks.model_validate(others) if operation.asks else None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise click.UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    return {name: values[name] for name in places}, asked
+
+
+def with_desk(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command as its first argument where it asks: here, or at --url."""
+    return giving(command, lambda context: elsewhere(context) or Service())
+
 
 def with_service(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the service's parts as its first argument."""
+    """Give a command the service's parts as its first argument; it works on the service's host only."""
+
+    def here(context: click.Context) -> Service:
+        if elsewhere(context):
+            name = context.command_path.partition(" ")[2]
+            raise click.UsageError(f"`{name}` needs the service's host: run it there, without --url and SCHEDULER_URL")
+        return Service()
+
+    return giving(command, here)
+
+
+def giving(command: Callable[..., Any], first: Callable[[click.Context], Any]) -> Callable[..., Any]:
+    """The command with its first argument made from the context."""
 
     @click.pass_context
     def call(context: click.Context, *arguments: Any, **options: Any) -> Any:
-        return context.invoke(command, Service(), *arguments, **options)
+        return context.invoke(command, first(context), *arguments, **options)
 
     call.__name__, call.__doc__ = command.__name__, command.__doc__
     call.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
     return call
 
 
-def say_problems(problems: Iterable[ServiceProblem]) -> None:
+def elsewhere(context: click.Context) -> Desk | None:
+    """The API at --url; None without one. Raises UsageError without a token."""
+    given = context.find_root().params
+    if not given.get("url"):
+        return None
+    from scheduler.cli.remote import Remote
+
+    return Remote.at(given["url"], given["token"], given["token_file"])
+
+
+def each(desk: Desk, operation: Operation, count: int, **values: Any) -> Iterator[dict[str, Any]]:
+    """The first ``count`` items of a list that is answered in pages."""
+    cursor: str | None = ""
+    while count > 0 and cursor is not None:
+        page = desk.ask(operation, **values, cursor=cursor, limit=min(count, MAX_LIMIT))
+        yield from page["items"]
+        count, cursor = count - len(page["items"]), page["next"]
+
+
+def say_problems(problems: Iterable[Mapping[str, Any]]) -> None:
     """A line for each problem of the service."""
-    for problem in problems:
-        since = f" (since {local(problem.since)})" if problem.since else ""
-        say(f"{'unknown' if problem.severity == 'unknown' else 'problem'}   {problem}{since}")
+    for it in problems:
+        since = f" (since {local(it['since'])})" if it["since"] else ""
+        text = ": ".join(filter(None, (it["sentence"], it["remedy"])))
+        say(f"{'unknown' if it['severity'] == 'unknown' else 'problem'}   {text}{since}")
 
 
-def local(instant: datetime | float | None, zone: str = "UTC") -> str:
+def local(instant: datetime | str | None, zone: str = "UTC") -> str:
     """An instant for people, in the schedule's zone; a dash for none."""
     if not instant:
         return "-"
-    moment = instant if isinstance(instant, datetime) else datetime.fromtimestamp(instant, UTC)
+    moment = instant if isinstance(instant, datetime) else datetime.fromisoformat(instant)
     return moment.astimezone(get_zone(zone)).strftime("%Y-%m-%d %H:%M:%S %Z")

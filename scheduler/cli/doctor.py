@@ -4,35 +4,34 @@ from __future__ import annotations
 
 import click
 
-from scheduler.cli.common import Service, as_json, say_problems, with_service
+from scheduler.cli.common import Desk, Service, as_json, say_problems, with_desk, with_service
 from scheduler.cli.printing import print_json, say
 from scheduler.errors import Exit
-from scheduler.status.as_json import problem_json
+from scheduler.operations import service as service_operations
 from scheduler.storage import health
 from scheduler.storage.client import answering
 
 
 @click.command()
 @as_json
-@with_service
-def doctor(service: Service, json_: bool) -> int:
+@with_desk
+def doctor(desk: Desk, json_: bool) -> int:
     """Check Redis, the clocks, beat, the workers and the schedules.
 
     Exits with 1 if there is a problem: the same ones as in `status`.
     """
-    with answering(service.settings):
-        service.store.file_facts()  # a Redis that serves nothing is waited for, and ends this
-        overview = service.status.overview(())
-    problems, unknown = overview.problems, overview.unknown
+    if desk.host:
+        with answering(desk.host.settings):
+            desk.host.store.file_facts()  # a Redis that serves nothing is waited for, and ends this
+    found = desk.ask(service_operations.problems)
     if json_:
-        found = {"problems": list(map(problem_json, problems)), "unknown": list(map(problem_json, unknown))}
-        print_json({"ok": not problems} | found)
-        return Exit.PROBLEMS if problems else Exit.OK
-    say_problems((*problems, *unknown))
-    if not problems:
-        url = service.settings.shown_redis_url
-        say(f"no problems found: Redis at {url}, clocks, beat, workers, schedules")
-    return Exit.PROBLEMS if problems else Exit.OK
+        print_json(found)
+    else:
+        say_problems((*found["problems"], *found["unknown"]))
+    if found["ok"] and not json_:
+        redis = f"Redis at {desk.host.settings.shown_redis_url}" if desk.host else "Redis"
+        say(f"no problems found: {redis}, clocks, beat, workers, schedules")
+    return Exit.OK if found["ok"] else Exit.PROBLEMS
 
 
 @click.command()

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import time
+from base64 import b64decode
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
-from scheduler.cli.common import Service, as_json, with_service
+from scheduler.cli.common import Desk, as_json, each, with_desk
 from scheduler.cli.printing import print_json, say
 from scheduler.errors import Exit, NotFound
-from scheduler.model import Run
 from scheduler.model.run import UNDER_WAY
+from scheduler.operations import runs, schedules
 from scheduler.status import output
-from scheduler.status.as_json import output_json
+from scheduler.storage.output import Output
 
-LOOK_INTERVAL_S = 0.25
+LOOK_INTERVAL_S = 0.2
+LOOK_INTERVAL_ELSEWHERE_S = 1.0
 MAX_SEARCHED = 10_000  #: rows of a ledger, among which the newest run that started is looked for
 
 
@@ -25,55 +28,67 @@ MAX_SEARCHED = 10_000  #: rows of a ledger, among which the newest run that star
 @click.option("-f", "--follow", "is_followed", is_flag=True, help="Go on until the run has ended.")
 @click.option("--attempt", type=click.IntRange(1), help="An earlier attempt than the last.")
 @as_json
-@with_service
-def logs(service: Service, run: str, is_followed: bool, attempt: int | None, json_: bool) -> int:
+@with_desk
+def logs(desk: Desk, run: str, is_followed: bool, attempt: int | None, json_: bool) -> int:
     """Show what a run prints and logs, also while it runs.
 
     RUN is the ID of a run, or the name of a schedule for the newest run of it that started. With --follow and --json,
     each line is a JSON object.
     """
-    found = service.ledger.get(run) if "@" in run else newest(service, run, is_followed)
-    if attempt is not None and attempt > found.attempt:
-        raise NotFound(f"{found.id} has no attempt {attempt}: its last is {found.attempt}")
+    found = desk.ask(runs.show, run_id=run) if "@" in run else newest(desk, run, is_followed)
+    if attempt is not None and attempt > found["attempt"]:
+        raise NotFound(f"{found['id']} has no attempt {attempt}: its last is {found['attempt']}")
     if is_followed:
-        for number, line in follow(service, found.id, attempt):
-            click.echo(json.dumps({"run": found.id, "attempt": number, "line": line}) if json_ else line)
+        for number, line in follow(desk, found["id"], attempt):
+            click.echo(json.dumps({"run": found["id"], "attempt": number, "line": line}) if json_ else line)
         return Exit.OK
-    shown = output.of_attempt(service.ledger, found.id, attempt or found.attempt)
+    shown = desk.ask(runs.output, run_id=found["id"], attempt=attempt, raw=not json_)
     if json_:
-        print_json(output_json(shown) | {"attempts": found.attempt, "outcome": found.outcome})
+        print_json(shown)
         return Exit.OK
-    for line in output.Lines().take(shown, is_end=True):
+    for line in output.Lines().take(read(shown), is_end=True):
         click.echo(line)
-    if not shown.written:
-        say(f"no output of attempt {shown.attempt} of {found.id}", err=True)
+    if not shown["written"]:
+        say(f"no output of attempt {shown['attempt']} of {found['id']}", err=True)
     return Exit.OK
 
 
-def newest(service: Service, name: str, is_followed: bool) -> Run:
+def read(shown: dict[str, Any]) -> Output:
+    """The output of an attempt from its raw JSON."""
+    head, tail = (b64decode(shown[part]) for part in ("head", "tail"))
+    return Output(shown["run"], shown["attempt"], head, tail, shown["left_out"])
+
+
+def newest(desk: Desk, name: str, is_followed: bool) -> dict[str, Any]:
     """The newest run of a schedule that has started, or to follow, one that is queued; raises NotFound."""
-    service.store.get(name)
-    for run in service.ledger.runs(name, MAX_SEARCHED):
-        if run.attempt or (is_followed and run.outcome in UNDER_WAY):
+    desk.ask(schedules.show, name=name, runs=0, upcoming=0)
+    for run in each(desk, runs.find, MAX_SEARCHED, schedule=name):
+        if run["attempt"] or (is_followed and run["outcome"] in UNDER_WAY):
             return run
     raise NotFound(f"no run of '{name}' has started")
 
 
-def follow(service: Service, identity: str, attempt: int | None = None) -> Iterator[tuple[int, str]]:
+def follow(desk: Desk, identity: str, attempt: int | None = None) -> Iterator[tuple[int, str]]:
     """The lines of a run as they come, each with its attempt; those of all attempts that follow, or of this one."""
     number, lines = attempt or 0, output.Lines()
     while True:
-        run = service.ledger.get(identity)  # before its output, so that the last line is not missed
-        number = number or run.attempt
-        has_ended = run.outcome not in UNDER_WAY or run.attempt > number
-        for line in lines.take(output.of_attempt(service.ledger, identity, number), is_end=has_ended):
+        run = desk.ask(runs.show, run_id=identity)  # before its output, so that the last line is not missed
+        number = number or run["attempt"]
+        has_ended = run["outcome"] not in UNDER_WAY or run["attempt"] > number
+        shown = read(desk.ask(runs.output, run_id=identity, attempt=number or None, raw=True))
+        for line in lines.take(shown, is_end=has_ended):
             yield number, line
-        if has_ended and run.attempt > number and attempt is None:
+        if has_ended and run["attempt"] > number and attempt is None:
             number, lines = number + 1, output.Lines()
         elif has_ended:
             return
         else:
-            time.sleep(LOOK_INTERVAL_S)
+            wait(desk)
+
+
+def wait(desk: Desk) -> None:
+    """Let some time pass before the next look; more where each look is a request."""
+    time.sleep(LOOK_INTERVAL_S if desk.host else LOOK_INTERVAL_ELSEWHERE_S)
 
 
 COMMANDS = (logs,)

@@ -12,6 +12,7 @@ from scheduler.cli.printing import print_table, say
 from scheduler.command_name import as_root, is_installed
 from scheduler.errors import ConfigurationError, Exit, NotFound, RefusedChange
 from scheduler.model.roles import ROLES
+from scheduler.status.as_json import iso
 
 role_option = click.option(
     "--role", type=click.Choice(ROLES), help="What it may do on the page; the present role, or viewer, by default."
@@ -169,7 +170,7 @@ def last_used(service: Service, marks: list[str]) -> list[str]:
     """When each token was used last, in words; raises RedisUnavailable."""
     its = service.store
     times = its.client.mget([its.keys.token_used(mark) for mark in marks]) if marks else []
-    return [local(float(seconds)) if seconds else "never" for seconds in times]
+    return [local(iso(float(seconds))) if seconds else "never" for seconds in times]
 
 
 @token.command("remove")

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
-from scheduler import changes
 from scheduler.cli import logs
-from scheduler.cli.common import Service, as_json, local, with_service
+from scheduler.cli.common import Desk, as_json, each, local, with_desk
 from scheduler.cli.look import read_instant
 from scheduler.cli.printing import print_json, say
 from scheduler.command_name import with_command_name
 from scheduler.errors import Exit
-from scheduler.model import Run
 from scheduler.model.run import UNDER_WAY
-from scheduler.registry import file_only
-from scheduler.sending.dispatch import Dispatcher
-from scheduler.status.as_json import iso, run_json
-from scheduler.storage.client import take_a_write
+from scheduler.operations import runs, schedules
 
-LOOK_INTERVAL_S = 0.2
 MAX_SEARCHED = 10_000  #: rows of a ledger, among which `stop` looks for a run under way
 
 
@@ -58,9 +51,9 @@ def read_json(kind: type[list[Any] | dict[str, Any]]) -> Callable[[Any, Any, str
     help='Run it at this time, as "2026-12-24 18:00" (UTC without an offset); `stop` takes it out before.',
 )
 @as_json
-@with_service
+@with_desk
 def run(
-    service: Service,
+    desk: Desk,
     name: str,
     args: list[Any] | None,
     kwargs: dict[str, Any] | None,
@@ -73,99 +66,74 @@ def run(
 
     The ledger records that the run is manual, who asked for it, and the arguments that it was given.
     """
-    known = changes.Known(service.tasks, file_only(service.celery))
-    dispatcher = dispatcher_of(service)
-    if at is not None:
-        if wait or follow:
-            raise click.UsageError("--wait and --follow wait for a run that is sent now: leave them out with --at")
-        return run_at(service, dispatcher, name, at, Given(args, kwargs), known, json_)
-    identity = changes.run(dispatcher, service.store, name, by=service.user, args=args, kwargs=kwargs, known=known)
+    if at is not None and (wait or follow):
+        raise click.UsageError("--wait and --follow wait for a run that is sent now: leave them out with --at")
+    sent = desk.ask(runs.run, name=name, args=args, kwargs=kwargs, at=at)
+    identity = sent["run"]
     if follow:
-        for number, line in logs.follow(service, identity, None):
-            click.echo(json.dumps({"run": identity, "attempt": number, "line": line}) if json_ else line)
-        ended = service.ledger.get(identity)
-        say(f"{ended.id} {ended.outcome}" + (f": {ended.detail}" if ended.detail else ""), err=True)
-        return Exit.OK if ended.outcome == "succeeded" else Exit.PROBLEMS
+        return follow_run(desk, identity, json_)
     if wait:
-        return tell_end(end_of(service, identity), json_)
+        return tell_end(end_of(desk, identity), json_)
     if json_:
-        print_json({"run": identity})
+        print_json({key: value for key, value in sent.items() if value is not None})
+    elif at is not None:
+        say(with_command_name(f"{identity} waits for {local(at)}; `scheduler stop {identity}` takes it out"))
     else:
         say(with_command_name(f"sent {identity}; `scheduler history {name}` shows its result"))
     return Exit.OK
 
 
-class Given(NamedTuple):
-    """The arguments of one run, None where its schedule's hold."""
-
-    args: list[Any] | None
-    kwargs: dict[str, Any] | None
-
-
-def run_at(
-    service: Service,
-    dispatcher: Dispatcher,
-    name: str,
-    at: datetime,
-    given: Given,
-    known: changes.Known,
-    json_: bool,
-) -> int:
-    """Let the run wait for its time, and say so."""
-    asked = {"by": service.user, **given._asdict(), "known": known}
-    identity = changes.run_at(dispatcher, service.store, service.ledger, name, at, **asked)
-    if json_:
-        print_json({"run": identity, "at": iso(at)})
-    else:
-        say(with_command_name(f"{identity} waits for {local(at)}; `scheduler stop {identity}` takes it out"))
-    return Exit.OK
+def follow_run(desk: Desk, identity: str, json_: bool) -> int:
+    """Print what a run prints until it has ended."""
+    for number, line in logs.follow(desk, identity, None):
+        click.echo(json.dumps({"run": identity, "attempt": number, "line": line}) if json_ else line)
+    ended = desk.ask(runs.show, run_id=identity)
+    say(end_sentence(ended), err=True)
+    return Exit.OK if ended["outcome"] == "succeeded" else Exit.PROBLEMS
 
 
-def dispatcher_of(service: Service) -> Dispatcher:
-    """What sends runs, once Redis takes writes."""
-    take_a_write(service.store.client, service.store.keys)  # waits for Redis, which kombu does not
-    return Dispatcher(service.celery, service.store.client, service.store.keys, service.settings)
-
-
-def end_of(service: Service, identity: str) -> Run:
+def end_of(desk: Desk, identity: str) -> dict[str, Any]:
     """The run, as soon as it has ended."""
-    while (found := service.ledger.get(identity)).outcome in UNDER_WAY:
-        time.sleep(LOOK_INTERVAL_S)
-    return found
+    while (found := desk.ask(runs.show, run_id=identity))["outcome"] in UNDER_WAY:
+        logs.wait(desk)
+    return {key: value for key, value in found.items() if key != "progress"}
 
 
-def tell_end(ended: Run, json_: bool) -> int:
+def end_sentence(ended: dict[str, Any]) -> str:
+    return f"{ended['id']} {ended['outcome']}" + (f": {ended['detail']}" if ended["detail"] else "")
+
+
+def tell_end(ended: dict[str, Any], json_: bool) -> int:
     """Print how a run ended, with what its body printed or returned."""
     if json_:
-        print_json(run_json(ended))
+        print_json(ended)
     else:
-        say(f"{ended.id} {ended.outcome}" + (f": {ended.detail}" if ended.detail else ""))
-        for line in (ended.traceback or ended.result).splitlines():
+        say(end_sentence(ended))
+        for line in (ended["traceback"] or ended["result"]).splitlines():
             say(line)
-    return Exit.OK if ended.outcome == "succeeded" else Exit.PROBLEMS
+    return Exit.OK if ended["outcome"] == "succeeded" else Exit.PROBLEMS
 
 
 @click.command()
 @click.argument("run")
 @click.option("--note", default="", help="Reason; recorded in the ledger and the audit log.")
 @as_json
-@with_service
-def stop(service: Service, run: str, note: str, json_: bool) -> int:
+@with_desk
+def stop(desk: Desk, run: str, note: str, json_: bool) -> int:
     """Stop a run that is queued or running.
 
     RUN is its ID, or the name of a schedule with one run under way. A queued run ends at once. A running one gets
     SoftTimeLimitExceeded, a program SIGTERM; what does not end within its `kill_after` is killed.
     """
-    identity = run if "@" in run else under_way(service, run)
-    has_ended = changes.stop(service.ledger, identity, by=service.user, note=note)
-    found = service.ledger.get(identity)
+    identity = run if "@" in run else under_way(desk, run)
+    found = desk.ask(runs.stop, run_id=identity, note=note)
     if json_:
-        print_json(run_json(found))
-    elif has_ended:
+        print_json(found)
+    elif found["outcome"] == "stopped":
         say(f"stopped {identity}, which no worker had started")
     else:
-        end = f"`scheduler history {found.schedule}` shows its end"
-        say(with_command_name(f"asked {found.worker} to stop {identity}; {end}"))
+        end = f"`scheduler history {found['schedule']}` shows its end"
+        say(with_command_name(f"asked {found['worker']} to stop {identity}; {end}"))
     return Exit.OK
 
 
@@ -174,39 +142,38 @@ def stop(service: Service, run: str, note: str, json_: bool) -> int:
 @click.option("--note", default="", help="Reason; recorded in the ledger and the audit log.")
 @click.option("--wait", is_flag=True, help="Wait until the run has ended; exit with 1 unless it succeeded.")
 @as_json
-@with_service
-def retry(service: Service, run: str, note: str, wait: bool, json_: bool) -> int:
+@with_desk
+def retry(desk: Desk, run: str, note: str, wait: bool, json_: bool) -> int:
     """Run a run again that failed, was lost, stopped or skipped.
 
     RUN is its ID, or the name of a schedule, for its newest run. It keeps its due instant and gets one more attempt,
     with the arguments that its schedule has now.
     """
-    identity = run if "@" in run else newest(service, run)
-    changes.retry(dispatcher_of(service), service.store, service.ledger, identity, by=service.user, note=note)
+    identity = run if "@" in run else newest(desk, run)
+    found = desk.ask(runs.retry, run_id=identity, note=note)
     if wait:
-        return tell_end(end_of(service, identity), json_)
-    found = service.ledger.get(identity)
+        return tell_end(end_of(desk, identity), json_)
     if json_:
-        print_json(run_json(found))
+        print_json(found)
     else:
-        say(with_command_name(f"sent {identity} again; `scheduler history {found.schedule}` shows its result"))
+        say(with_command_name(f"sent {identity} again; `scheduler history {found['schedule']}` shows its result"))
     return Exit.OK
 
 
-def newest(service: Service, name: str) -> str:
+def newest(desk: Desk, name: str) -> str:
     """The run of a schedule with the latest due instant; raises UsageError if there is none."""
-    service.store.get(name)
-    if runs := service.ledger.runs(name, 1):
-        return runs[0].id
+    if found := desk.ask(schedules.show, name=name, runs=1, upcoming=0)["runs"]:
+        return str(found[0]["id"])
     raise click.UsageError(f"'{name}' has no runs yet")
 
 
-def under_way(service: Service, name: str) -> str:
+def under_way(desk: Desk, name: str) -> str:
     """The only run of a schedule that is queued or running; raises UsageError if there is not just one."""
-    service.store.get(name)
-    open_ = [run.id for run in service.ledger.runs(name, MAX_SEARCHED) if run.outcome in UNDER_WAY]
+    desk.ask(schedules.show, name=name, runs=0, upcoming=0)
+    found = each(desk, runs.find, MAX_SEARCHED, schedule=name)
+    open_ = [run["id"] for run in found if run["outcome"] in UNDER_WAY]
     if len(open_) == 1:
-        return open_[0]
+        return str(open_[0])
     raise click.UsageError(f"'{name}' has {len(open_)} runs under way: {', '.join(open_[:5]) or 'nothing to stop'}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -47,6 +48,7 @@ class OutputAsked(Model):
     """Which attempt."""
 
     attempt: int | None = Field(None, ge=1, le=1_000_000, description="The last, if it is left out.")
+    raw: bool = Field(False, description="Head and tail as base64, for what is not UTF-8, or cut within a character.")
 
 
 @operation("GET", "/runs", "viewer", Runs, FindAsked)
@@ -73,7 +75,8 @@ def output(its: Parts, run_id: str, asked: OutputAsked) -> dict[str, Any]:
     if asked.attempt is not None and asked.attempt > run.attempt:
         raise NotFound(f"{run.id} has no attempt {asked.attempt}: its last is {run.attempt}")
     shown = outputs.of_attempt(its.ledger, run.id, asked.attempt or run.attempt)
-    return output_json(shown) | {"attempts": run.attempt, "outcome": run.outcome}
+    body = output_json(shown) | {"attempts": run.attempt, "outcome": run.outcome}
+    return body | ({"head": as_base64(shown.head), "tail": as_base64(shown.tail)} if asked.raw else {})
 
 
 @operation("POST", "/schedules/{name}/runs", "operator", Sent, RunAsked, status=201)
@@ -101,6 +104,10 @@ def retry(its: Parts, run_id: str, asked: NoteAsked) -> dict[str, Any]:
     get(its, run_id)
     changes.retry(its.dispatcher, its.store, its.ledger, run_id, by=its.user, note=asked.note)
     return run_json(its.ledger.get(run_id))
+
+
+def as_base64(data: bytes) -> str:
+    return b64encode(data).decode()
 
 
 def get(its: Parts, run_id: str) -> LedgerRun:

@@ -20,6 +20,8 @@ from scheduler.validate import validate
 from tests.support.documents import KINDS, PAGES, ROOT, blocks, of_kind
 
 SOURCE = Path(settings.__file__).read_text(encoding="utf-8")
+#: What the command line reads on a host without the service.
+CLIENT = "".join((ROOT / f"scheduler/cli/{name}.py").read_text(encoding="utf-8") for name in ("__init__", "remote"))
 OPERATIONS = PAGES["docs/operations.md"]
 
 
@@ -36,7 +38,7 @@ def test_every_setting_has_a_row_and_every_row_is_a_setting() -> None:
 
 
 def test_every_variable_that_a_page_names_is_read() -> None:
-    read = set(re.findall(r'"(SCHEDULER_[A-Z_]+)"', SOURCE))
+    read = set(re.findall(r'"(SCHEDULER_[A-Z_]+)"', SOURCE + CLIENT))
     for page, text in PAGES.items():
         named = re.findall(r"SCHEDULER_[A-Z_]*[A-Z]", text)
         assert {name.removesuffix("_FILE") if name not in read else name for name in named} <= read, page

@@ -140,6 +140,7 @@ class Line(Model):
     base: dict[str, Any] | None = None
     overlay: dict[str, Overlaid] | None = None
     runs: int | None = None
+    group: str | None = Field(None, description="Of the lines that one act on many schedules wrote.")
 
 
 class Lines(Model):
