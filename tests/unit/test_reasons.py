@@ -18,12 +18,14 @@ PYTHON = [path for path in sorted(HERE.rglob("*.py")) if path != HERE / TABLE]
 TEMPLATES = sorted((HERE / "admin/templates").glob("*.html"))
 #: Words that name something else in the code too: policies, modes, outcomes, columns of Redis.
 ALSO_OTHER_WORDS = {"missed", "overlap", "paused", "excluded", "error", "lost", "removed", "rerun", "stopped"}
+ALSO_OTHER_WORDS |= {"forgotten"}
 #: What Lua writes and a Python file logs.
 LOGGED = {
     "sending/dispatch.py": {Reason.OVERLAP, Reason.NO_QUEUE},
     "beat/lost_runs.py": {Reason.RERUN, Reason.EXPIRED},
     "beat/lost_messages.py": {Reason.RESENT},
     "status/read_model.py": {Reason.GROUP},
+    "admin/runs.py": {Reason.OVERLAP},
     "sending/later.py": {Reason.LATER},
 }
 
