@@ -15,7 +15,7 @@ local function skip_at(at)
 end
 
 local function run_at(at)
-  return {id = ARGV[at], record = ARGV[at + 1], queue = ARGV[at + 2], payload = ARGV[at + 3], deadline = ARGV[at + 4]}
+  return {id = ARGV[at], record = ARGV[at + 1], queue = ARGV[at + 2], payload = ARGV[at + 3], expires = ARGV[at + 4]}
 end
 
 local function unusual_at(at, words)

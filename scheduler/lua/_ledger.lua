@@ -112,7 +112,7 @@ local function drop_expired(prefix, queue)
 end
 
 -- The numbers by which :outcomes is sorted, as in storage/outcomes.py; a schedule that has no row yet is new.
-local OUTCOMES = {new = 0, queued = 1, running = 2, succeeded = 3, failed = 4, lost = 5, skipped = 6, stopped = 7, unreadable = 8}
+local OUTCOMES = {new = '0', queued = '1', running = '2', succeeded = '3', failed = '4', lost = '5', skipped = '6', stopped = '7', unreadable = '8'}
 local function number_of(outcome) return OUTCOMES[outcome] or OUTCOMES.unreadable end
 
 -- Write a run's record, and its outcome into the index if it is the row that was added last.
@@ -124,17 +124,19 @@ local function write_run(prefix, ledger, id, run)
   end
 end
 
--- For a step with many entries: the outcome of each one's last row is written at its end, in one command.
-local last_outcomes = {}
+-- What the indexes get at the end of a step with many entries, in one command for each: number, name… of each one's last row; due
+-- instant, id… of each row that is new or whose due instant is another now; the ids that were trimmed meanwhile. Instants stay texts,
+-- because a number of Lua is written as a text again for each command, and in order, because neighbours are close in the index too.
+local noted = {outcomes = {}, rows = {}, trimmed = {}}
 local function note_outcome(name, outcome)
-  last_outcomes[#last_outcomes + 1] = number_of(outcome)
-  last_outcomes[#last_outcomes + 1] = name
+  local outcomes = noted.outcomes
+  outcomes[#outcomes + 1], outcomes[#outcomes + 2] = number_of(outcome), name
 end
 
--- The same for the rows that are new or whose due instant is another now: due instants by id. They stay texts, because a number
--- of Lua is written as a text again for each command.
-local new_rows = {}
-local function note_row(due, id) new_rows[id] = due or '0' end
+local function note_row(due, id)
+  local rows = noted.rows
+  rows[#rows + 1], rows[#rows + 2] = due or '0', id
+end
 
 -- pcall: another program's key in the place of an index must not end a script halfway.
 local function add_to_index(index, scores_and_members)
@@ -144,11 +146,17 @@ local function add_to_index(index, scores_and_members)
 end
 
 local function write_indexes(prefix)
-  add_to_index(outcomes_key(prefix), last_outcomes)
-  local dues_and_ids = {}
-  for id, due in pairs(new_rows) do dues_and_ids[#dues_and_ids + 1], dues_and_ids[#dues_and_ids + 2] = due, id end
-  add_to_index(runs_key(prefix), dues_and_ids)
-  last_outcomes, new_rows = {}, {}
+  local rows = noted.rows
+  if next(noted.trimmed) then
+    rows = {}
+    for at = 1, #noted.rows, 2 do
+      local due, id = noted.rows[at], noted.rows[at + 1]
+      if not noted.trimmed[id] then rows[#rows + 1], rows[#rows + 2] = due, id end
+    end
+  end
+  add_to_index(outcomes_key(prefix), noted.outcomes)
+  add_to_index(runs_key(prefix), rows)
+  noted = {outcomes = {}, rows = {}, trimmed = {}}
 end
 
 -- Remember that no worker has claimed these runs yet: time, id…
@@ -265,7 +273,7 @@ local function bound(limits, ledger)
     table.sort(several, function(a, b) return a.rank < b.rank end)
     for i = 1, #several - limits.runs do
       trimmed[#trimmed + 1] = several[i].id
-      new_rows[several[i].id] = nil
+      noted.trimmed[several[i].id] = true
       for attempt = 1, several[i].attempts do redis.call('DEL', output_key(limits.prefix, several[i].id, attempt)) end
       if several[i].ended then floor = math.max(floor, several[i].due) end
     end

@@ -34,18 +34,18 @@ end
 -- The open runs of a schedule, without those that no worker took in time: one message that was lost must not hold up every later run.
 local function still_open(ledger, text)
   local open = {}
-  for _, run in ipairs(open_runs(text)) do
-    if run.deadline == 'running' or tonumber(run.deadline) > now then
-      open[#open + 1] = run
+  for _, one in ipairs(open_runs(text)) do
+    if one.deadline == 'running' or tonumber(one.deadline) > now then
+      open[#open + 1] = one
     else
-      local gone = read_run(ledger, run.id)
+      local gone = read_run(ledger, one.id)
       if gone and gone.outcome == 'queued' then
         expire(gone, step.now)
-        write_run(limits.prefix, ledger, run.id, gone)
-        note_end(limits.prefix, ledger, run.id, gone)
+        write_run(limits.prefix, ledger, one.id, gone)
+        note_end(limits.prefix, ledger, one.id, gone)
         note_expired(limits.prefix, ledger, gone)
         drop_expired(limits.prefix, gone.queue)
-        if gone.group then leave_group(limits.prefix, gone.group, run.id) end
+        if gone.group then leave_group(limits.prefix, gone.group, one.id) end
       end
     end
   end
@@ -59,12 +59,15 @@ local function is_list(queue)
   return types[queue] == 'list' or types[queue] == 'none'
 end
 
+-- When a run counts as gone that no worker took.
+local NO_EXPIRY_S = 7 * 86400 -- as in storage/ledger.py; a test compares them
+local function deadline_of(run) return run.expires ~= '' and run.expires or string.format('%d', now + NO_EXPIRY_S) end
+
 -- Runs with the time when they expire, for the leader, which ends them then: see lose.lua.
 local expiring = {}
 local function note_expiry(run)
-  local expires = string.match(run.record, '"expires":"([^"]+)"')
-  if not expires then return end
-  expiring[#expiring + 1] = expires
+  if run.expires == '' then return end
+  expiring[#expiring + 1] = run.expires
   expiring[#expiring + 1] = run.id
 end
 
@@ -86,7 +89,7 @@ end
 
 -- Keep a run until what holds it back is over.
 local function hold(name, ledger, run, group, held, since)
-  local one, record = {id = run.id, queue = run.queue, payload = run.payload, deadline = run.deadline, group = group}, run.record
+  local one, record = {id = run.id, queue = run.queue, payload = run.payload, deadline = deadline_of(run), group = group}, run.record
   if since then -- only its group holds it back
     local row = cjson.decode(record)
     one.since = since
@@ -101,9 +104,15 @@ local function hold(name, ledger, run, group, held, since)
 end
 
 -- An entry's overlap, how many of its runs may be held back, and its group if it has one: 'skip', 'queue 5', 'allow 1 warehouse'.
+local known_rules = {}
 local function rules_of(text)
-  local overlap, most, group = string.match(text, '^(%l+) ?(%d*) ?(.*)$')
-  return overlap, tonumber(most) or 1, group ~= '' and group or nil
+  local rules = known_rules[text]
+  if not rules then
+    local overlap, most, group = string.match(text, '^(%l+) ?(%d*) ?(.*)$')
+    rules = {overlap = overlap, most = tonumber(most) or 1, group = group ~= '' and group or nil}
+    known_rules[text] = rules
+  end
+  return rules.overlap, rules.most, rules.group
 end
 
 -- End what a newer run replaces, or ask its worker to stop it. Returns the runs that still go on, since when a run waited for
@@ -158,7 +167,7 @@ local function send(name, ledger, rules, manual, run)
   if #open == 0 and (#held == 0 or not is_alone) then
     if not group or has_place or not must_wait(limits.prefix, group) then
       if group then take_place(limits.prefix, group, run.id) end
-      open_row(name, ledger, run, run.record, is_alone and run.deadline)
+      open_row(name, ledger, run, run.record, is_alone and deadline_of(run))
       send_at_end(run)
       return 'sent'
     end
@@ -182,8 +191,9 @@ end
 local moved = {}
 local function advance(key, entry, due, score, count)
   if #entry.runs > 0 then
-    local meta = '{"last_run_at": ' .. entry.last_run .. ', "total_run_count": ' .. count .. '}'
-    redis.call('HSET', key, 'due', due, 'count', count, 'meta', meta)
+    local total = string.format('%d', count)
+    local meta = '{"last_run_at": ' .. entry.last_run .. ', "total_run_count": ' .. total .. '}'
+    redis.call('HSET', key, 'due', due, 'count', total, 'meta', meta)
   else
     redis.call('HSET', key, 'due', due)
   end
@@ -217,9 +227,11 @@ end
 -- Write the skips, send the runs and advance one entry; returns what became of each run, and how many were sent.
 local function carry_out(key, ledger, entry, count, is_apart, manual)
   local unusual = entry.unusual
-  for _, skip in ipairs(unusual and unusual.skips or {}) do
-    -- What follows another run may come again, after a leader that died in between.
-    if not (is_apart and redis.call('HEXISTS', ledger, skip.id) == 1) then record_stretch(entry.name, ledger, skip) end
+  if unusual then
+    for _, skip in ipairs(unusual.skips) do
+      -- What follows another run may come again, after a leader that died in between.
+      if not (is_apart and redis.call('HEXISTS', ledger, skip.id) == 1) then record_stretch(entry.name, ledger, skip) end
+    end
   end
   local answers, sent = {}, 0
   for number, run in ipairs(entry.runs) do

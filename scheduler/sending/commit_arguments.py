@@ -62,6 +62,6 @@ def skip(id: str, due: float, last: float, times: int, reason: Reason, detail: s
     return [id, due, last, times, reason, detail, int(is_apart)]
 
 
-def run(id: str, record: str, queue: str, payload: str, deadline: float) -> Words:
-    """A message and its record for the ledger; at ``deadline``, in epoch seconds, it is gone if no worker took it."""
-    return [id, record, queue, payload, deadline]
+def run(id: str, record: str, queue: str, payload: str, expires: float | str) -> Words:
+    """A message and its record for the ledger; ``expires`` in epoch seconds as the record has it, empty for never."""
+    return [id, record, queue, payload, expires]

@@ -32,7 +32,7 @@ from scheduler.storage.client import AWAY, REFUSED, Client, Posted, script
 from scheduler.storage.entries import DamagedEntry, Job
 from scheduler.storage.instants import from_seconds, to_micros, to_redbeat_json, to_seconds
 from scheduler.storage.keys import Keys
-from scheduler.storage.ledger import NO_EXPIRY, Again
+from scheduler.storage.ledger import Again
 from scheduler.storage.lock import LostLock
 
 NOT_SENT = {reason.value: reason.sentence for reason in (Reason.OVERLAP, Reason.NO_QUEUE)}
@@ -108,11 +108,10 @@ class Dispatcher:
         now = to_seconds(requested)  # to the microsecond, as in the run's identity
         identity = run_id(entry.name, requested, manual=True)
         job, sent = self.manual(entry, identity, requested, arguments)
-        deadline = now + NO_EXPIRY.total_seconds()
         record = opened(job, sent, now, now, by, arguments=arguments)
         words = commit_arguments.step("", now, *self.limits, 0)
         words += commit_arguments.entry(entry.name, str(entry.revision), "", KEEP, "", "", job.rules, (), 1)
-        words += commit_arguments.run(identity, record, sent.place, sent.payload, deadline)
+        words += commit_arguments.run(identity, record, sent.place, sent.payload, "")
         replies = self.commit(words)
         outcome, *wrong = replies.get(0, ["sent"])
         if outcome == "broken":
@@ -194,8 +193,7 @@ class Dispatcher:
             sent = self.composer.message(due.entry, due.job, identity, expires, at)
             ends = 0.0 if expires is None else to_seconds(expires)
             record = opened(due.job, sent, to_seconds(instant), now, expires=ends)
-            deadline = ends or now + NO_EXPIRY.total_seconds()
-            words += commit_arguments.run(identity, record, sent.place, sent.payload, deadline)
+            words += commit_arguments.run(identity, record, sent.place, sent.payload, ends or "")
         return words
 
     def tell(self, batch: Sequence[Due], replies: Replies) -> None:

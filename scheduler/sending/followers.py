@@ -25,7 +25,6 @@ from scheduler.storage.aside import lose_follower
 from scheduler.storage.client import AWAY, REFUSED
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.instants import from_seconds, to_seconds
-from scheduler.storage.ledger import NO_EXPIRY
 from scheduler.storage.records import loads, mapping, read_or, text
 from scheduler.storage.store import Store
 
@@ -138,9 +137,8 @@ class Followers:
         message = self.dispatcher.composer.message(entry, job, follower.id, expires, now)
         ends = 0.0 if expires is None else to_seconds(expires)
         record = opened(job, message, due, to_seconds(now), expires=ends, parent=follower.parent)
-        deadline = ends or to_seconds(now + NO_EXPIRY)
         head = commit_arguments.entry(entry.name, revision, "", APART, "", "", job.rules, (), 1)
-        return [*head, *commit_arguments.run(follower.id, record, message.place, message.payload, deadline)]
+        return [*head, *commit_arguments.run(follower.id, record, message.place, message.payload, ends or "")]
 
 
 def skipped(follower: Follower, entry: Entry, reason: Reason, detail: str) -> tuple[Words, str]:

@@ -21,7 +21,7 @@ from scheduler.sending.dispatch import UNDECIDED, Dispatcher
 from scheduler.sending.row import opened
 from scheduler.storage.client import AWAY, REFUSED, script
 from scheduler.storage.instants import from_seconds, to_seconds
-from scheduler.storage.ledger import NO_EXPIRY, Ledger
+from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
 
 MAX_AT_ONCE = 100  #: runs in one step; the next look takes the rest
@@ -98,9 +98,8 @@ class Later:
             self.refuse(identity, Reason.UNSENDABLE, str(error))
         else:
             record = opened(job, message, run.due, now, run.by, arguments=run.arguments)
-            deadline = now + NO_EXPIRY.total_seconds()
             head = commit_arguments.entry(entry.name, str(entry.revision), "", APART, "", "", job.rules, (), 1)
-            return [*head, *commit_arguments.run(identity, record, message.place, message.payload, deadline)]
+            return [*head, *commit_arguments.run(identity, record, message.place, message.payload, "")]
         return []
 
     def refuse(self, identity: str, reason: Reason, why: str) -> None:

@@ -16,7 +16,7 @@ from kombu.entity import Queue
 
 from scheduler.errors import NotFound, RefusedChange
 from scheduler.model import Entry, Pause, run_id
-from scheduler.sending.decide import Forgotten, Leaderless, decide
+from scheduler.sending.decide import Decision, Forgotten, Leaderless, decide
 from scheduler.sending.dispatch import Dispatcher, Due, Unsendable
 from scheduler.sending.headers import task_id
 from scheduler.settings import Settings
@@ -226,6 +226,23 @@ def test_a_ledger_keeps_the_newest_runs_and_is_bounded(
     assert [run.due for run in runs] == [last.timestamp() - 60 * n for n in range(len(runs))]
     assert client.hlen(keys.ledger("job")) <= 2 * 5 + 5
     assert client.zrange(keys.runs, 0, -1, desc=True) == [run.id for run in runs]
+
+
+def test_a_run_that_is_trimmed_in_the_step_that_sends_it_is_not_in_the_index(
+    celery: Celery, client: Client, keys: Keys, settings: Settings, store: Store, now: datetime
+) -> None:
+    client.set(keys.lock, "ours")
+    few = replace(settings, keep_runs=5)
+    shop = Shop(store, Dispatcher(celery, client, keys, few), Ledger(client, keys, few), now)
+    shop.add()
+    for minute in range(30):
+        entry = store.get("job")
+        commit(
+            shop.dispatcher, [Due(entry, entries.job(entry), Decision((now - minute * MINUTE,), (), now), entry.due)]
+        )
+    kept = [run.id for run in shop.ledger.runs("job", 1000)]
+    assert len(kept) < 30
+    assert client.zrange(keys.runs, 0, -1, desc=True) == kept
 
 
 LASTING = {"schedule", "audit", "file", "revision", "commits", "lock"}  # the lock of these tests is set by hand

@@ -20,6 +20,7 @@ from scheduler.sending.row import opened
 from scheduler.storage import entries
 from scheduler.storage.client import Client, Script
 from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import NO_EXPIRY
 from scheduler.storage.staging import Packed
 from tests.support.schedules import declared, entry_of
 from tests.support.shop import Shop
@@ -54,8 +55,9 @@ def test_a_runs_record_has_only_fields_that_python_reads() -> None:
     known = {field.name for field in fields(Run)} | {"claim"}  # the worker's token, which only Lua compares
     used = {name for _, name in re.findall(rf"\b({RUN_VARIABLES})\.(\w+)", EVERYTHING)}
     used |= {name for _, name in re.findall(rf"\b({RUN_VARIABLES})\['(\w+)'\]", EVERYTHING)}
-    of_the_commit = {"id", "record", "payload", "deadline"}  # a run to send, see test_commit_arguments.py
-    assert used - of_the_commit <= known
+    of_the_commit = {"id", "record", "payload", "expires"}  # a run to send, see test_commit_arguments.py
+    of_open_runs = {"id", "deadline"}
+    assert used - of_the_commit - of_open_runs <= known
     assert {"outcome", "until", "count", "queue"} <= used
 
 
@@ -142,3 +144,8 @@ def test_apply_lua_knows_the_operations_that_python_packs() -> None:
 
 def test_lua_notes_as_many_failures_in_a_row_as_the_file_may_ask_for() -> None:
     assert re.findall(r"MAX_COUNTED = (\d+)", LUA["_health"]) == [str(MAX_FAILURES)]
+
+
+def test_a_run_without_expiry_is_gone_after_the_same_time_for_lua_and_python() -> None:
+    days = re.findall(r"NO_EXPIRY_S = (\d+) \* 86400", LUA["commit"])
+    assert days == [str(NO_EXPIRY.days)]
