@@ -31,6 +31,7 @@ from scheduler.admin import (
     transfer,
 )
 from scheduler.admin.addresses import SegmentConverter
+from scheduler.admin.api.curl import curl
 from scheduler.admin.people import may, person
 from scheduler.admin.service import Service
 from scheduler.errors import ConfigurationError
@@ -65,7 +66,9 @@ def create_app(celery: Celery) -> Flask:
     app.url_map.converters["segment"] = SegmentConverter
     app.extensions["scheduler"] = Service.over(celery)
     newest_headline = app.extensions["scheduler"].pill.look
-    app.jinja_env.globals.update(version=__version__, may=may, person=person, newest_headline=newest_headline)
+    app.jinja_env.globals.update(
+        curl=curl, version=__version__, may=may, person=person, newest_headline=newest_headline
+    )
     filters.add_filters(app)
     security.add_checks(app)
     errors.add_error_pages(app)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from scheduler.operations import audit, backfills, definitions, file, pauses, runs, schedules, service
+from scheduler.operations import audit, backfills, bulk, definitions, file, pauses, runs, schedules, service
 from scheduler.operations.operation import Operation
 
 EVERY: tuple[Operation, ...] = (
     *schedules.OPERATIONS,
     *definitions.OPERATIONS,
     *pauses.OPERATIONS,
+    *bulk.OPERATIONS,
     *file.OPERATIONS,
     *runs.OPERATIONS,
     *backfills.OPERATIONS,

@@ -26,6 +26,7 @@ TAGS = {
     "schedules": "What is declared, and what is due when",
     "definitions": "Change what a schedule is",
     "pauses": "Hold back runs",
+    "bulk": "One act on many schedules",
     "file": "Write changes into the schedule file",
     "runs": "What ran, what did not, and why",
     "backfills": "Run past due instants",

@@ -150,6 +150,14 @@ class Lines(Model):
     next: str | None
 
 
+class BulkAnswer(Model):
+    """To which schedules an act was done, or would be, and why not to the others; ``group`` undoes it."""
+
+    done: list[str]
+    left: dict[str, str]
+    group: str
+
+
 class Undone(Model):
     """What an undo did."""
 

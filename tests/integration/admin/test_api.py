@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from html import unescape
 from typing import Any
 
 import pytest
@@ -238,3 +239,26 @@ def test_what_was_changed_on_the_page_is_written_to_the_file(api: Api, nightly: 
     assert refusal(api("POST", "/schedules/nightly/file", {"digest": "x"})) == (409, "conflict")
     assert api("POST", "/schedules/nightly/file", {"digest": patch["digest"]}).get_json()["written"] is True
     assert "[5, 5]" in settings.file.read_text("utf-8")
+
+
+def test_many_schedules_are_paused_at_once_after_a_dry_run_and_undone_at_once(
+    api: Api, make: Declare, nightly: Entry, service: Service
+) -> None:
+    make("other")
+    names = ["nightly", "other", "gone"]
+    asked = {"act": "pause", "names": names, "why": "disk", "until": "2999-01-01T00:00:00Z"}
+    would = api("POST", "/bulk/operate", asked | {"dry_run": True}).get_json()
+    assert would["done"] == ["nightly", "other"]
+    assert service.store.get("other").pause is None
+    done = api("POST", "/bulk/operate", asked).get_json()
+    assert (done["done"], list(done["left"])) == (["nightly", "other"], ["gone"])
+    assert {line["group"] for line in api("GET", "/audit?limit=2").get_json()["items"]} == {done["group"]}
+    assert api("POST", f"/bulk/{done['group']}/undo").get_json()["done"] == ["other", "nightly"]
+    assert refusal(api("POST", "/bulk/edit", {"act": "pause", "names": names})) == (422, "invalid")
+
+
+def test_an_act_of_the_page_can_be_copied_as_curl(admin: Browser, nightly: Entry, service: Service) -> None:
+    page = admin.get("/schedules/nightly").text
+    assert '"Authorization: Bearer $TOKEN" http://localhost/api/v1/schedules/nightly/runs' in unescape(page)
+    run = service.dispatcher.run_now(nightly, "ann")
+    assert f"http://localhost/api/v1/runs/{run}/stop" in unescape(admin.get(f"/schedules/nightly/runs/{run}").text)

@@ -47,7 +47,7 @@ def token(settings: Settings) -> Iterator[str]:
 def test_every_answer_is_as_the_document_says(app: Flask, service: Service, nightly: Entry, token: str) -> None:
     run = service.dispatcher.run_now(nightly, "ann")
     changes.pause(service.store, "nightly", by="ann", note="why")
-    known = {"name": "nightly", "run_id": run, "line_id": service.store.audit.lines(1)[0]["id"]}
+    known = {"group": "0", "name": "nightly", "run_id": run, "line_id": service.store.audit.lines(1)[0]["id"]}
     headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
     schema = openapi.from_wsgi("/api/v1/openapi.json", app, headers=headers)
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]

@@ -1,0 +1,72 @@
+"""One act on many schedules: what it would do, the act, its undo."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from scheduler.changes import Known
+from scheduler.changes.bulk import MAX_AT_ONCE, Answer, Asked, Bulk, unique
+from scheduler.operations.answers.schedules import BulkAnswer
+from scheduler.operations.definitions import Why
+from scheduler.operations.operation import Instant, Model, Parts, operation
+
+Names = Annotated[list[str], Field(min_length=1, max_length=MAX_AT_ONCE)]
+
+
+class ManyAsked(Model):
+    """Which schedules, and why."""
+
+    names: Names
+    why: Why = ""
+    dry_run: bool = Field(False, description="Say what would happen, and change nothing.")
+
+
+class OperateAsked(ManyAsked):
+    """An operator's act."""
+
+    act: Literal["run", "pause", "resume", "skip", "unskip"]
+    until: Instant | None = Field(None, description="The end of a pause.")
+
+
+class EditAsked(ManyAsked):
+    """An editor's act."""
+
+    act: Literal["enable", "disable", "spread", "tag", "untag", "delete"]
+    value: str = Field("", max_length=200, description="The tag, or the jitter of a spread.")
+
+
+@operation("POST", "/bulk/operate", "operator", BulkAnswer, OperateAsked)
+def operate(its: Parts, asked: OperateAsked) -> dict[str, Any]:
+    """Run, pause, resume or skip many schedules, with one reason and one undo."""
+    return do(its, asked, Asked(asked.act, its.user, asked.why, asked.until))
+
+
+@operation("POST", "/bulk/edit", "editor", BulkAnswer, EditAsked)
+def edit(its: Parts, asked: EditAsked) -> dict[str, Any]:
+    """Enable, disable, spread, tag, untag or delete many schedules, with one reason and one undo."""
+    return do(its, asked, Asked(asked.act, its.user, asked.why, value=asked.value))
+
+
+@operation("POST", "/bulk/{group}/undo", "editor", BulkAnswer)
+def undo(its: Parts, group: str) -> dict[str, Any]:
+    """Undo one act on many schedules, by the group of its lines in the audit log."""
+    return as_json(bulk_of(its).undo(group, its.user))
+
+
+def do(its: Parts, asked: ManyAsked, wanted: Asked) -> dict[str, Any]:
+    """Do it, or say what it would do."""
+    names = unique(asked.names)
+    return as_json(bulk_of(its).forecast(wanted, names) if asked.dry_run else bulk_of(its).carry_out(wanted, names))
+
+
+def bulk_of(its: Parts) -> Bulk:
+    return Bulk(its.store, its.ledger, its.dispatcher, Known(its.tasks, its.file_only))
+
+
+def as_json(answer: Answer) -> dict[str, Any]:
+    return {"done": answer.done, "left": answer.left, "group": answer.group}
+
+
+OPERATIONS = (operate, edit, undo)
