@@ -78,6 +78,7 @@ async function refresh() {
     document.title = fresh.title;
   }
   freshAt = Date.now();
+  document.dispatchEvent(new Event("refreshed")); // for keys.js
   tell("");
   tick();
 }
