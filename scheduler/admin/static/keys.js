@@ -91,6 +91,7 @@ document.getElementById("zone")?.addEventListener("click", turnZone);
 for (const button of document.querySelectorAll("footer [hidden]")) button.hidden = false;
 if (help) {
   helpButton.addEventListener("click", () => help.showModal());
+  help.querySelector("button").addEventListener("click", () => help.close());
   keysSwitch.checked = stored("keys", "on") === "on";
   keysSwitch.addEventListener("change", () => localStorage.setItem("keys", keysSwitch.checked ? "on" : "off"));
 }
