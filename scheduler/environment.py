@@ -90,6 +90,13 @@ class Environment:
             raise ConfigurationError(f"{name}={text!r} is not a web address: write it like https://jobs.example.com")
         return text
 
+    def header(self, name: str) -> str:
+        """The name of an HTTP header, or empty; raises ConfigurationError."""
+        text = self.text(name, "")
+        if text and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", text):
+            raise ConfigurationError(f"{name}={text!r} is not the name of a header: write it like X-Remote-User")
+        return text
+
     def target(self, name: str) -> str:
         """A ``module:attribute``, or empty; raises ConfigurationError."""
         text = self.text(name, "")

@@ -50,6 +50,7 @@ class Settings:
     trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     accounts_file: Path | None = None  #: see ``accounts``
     read_only: bool = False  #: whether nobody changes anything on the page
+    user_header: str = ""  #: header in which a web server names its visitor, over a unix socket only; empty for none
     api_rate: int = 600  #: requests a minute that one token or person may send to the API
     proxies: tuple[str, ...] = ()  #: addresses and networks of proxies that name the page's visitors
     unknown: tuple[str, ...] = ()  #: a sentence for each variable with our prefix that is no setting
@@ -87,6 +88,7 @@ class Settings:
             trusted_hosts=env.words("SCHEDULER_TRUSTED_HOSTS") or cls.trusted_hosts,
             accounts_file=env.path("SCHEDULER_ACCOUNTS", env.credentials and env.credentials / "accounts"),
             read_only=env.word("SCHEDULER_READ_ONLY", "no", "yes") == "yes",
+            user_header=env.header("SCHEDULER_USER_HEADER"),
             api_rate=int(env.number("SCHEDULER_API_RATE", 600, 1, 1_000_000)),
             proxies=env.networks("SCHEDULER_PROXIES"),
             unknown=env.unknown(),  # last, because the calls above say which are known

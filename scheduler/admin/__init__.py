@@ -27,18 +27,35 @@ from scheduler.admin import (
     runs,
     schedules,
     security,
+    sessions,
     timeline,
     transfer,
 )
 from scheduler.admin.addresses import SegmentConverter
 from scheduler.admin.api.curl import curl
+from scheduler.admin.open_sessions import LIFETIME_S
 from scheduler.admin.people import may, person
 from scheduler.admin.service import Service
 from scheduler.errors import ConfigurationError
 
-SESSION_LENGTH = timedelta(hours=12)
+SESSION_LENGTH = timedelta(seconds=LIFETIME_S)
 MAX_FORM_BYTES = 256 * 1024
-PARTS = (login, schedules, editing, export, runs, run_with, backfilling, timeline, bulk, audit, health, metrics, api)
+PARTS = (
+    login,
+    sessions,
+    schedules,
+    editing,
+    export,
+    runs,
+    run_with,
+    backfilling,
+    timeline,
+    bulk,
+    audit,
+    health,
+    metrics,
+    api,
+)
 BLUEPRINTS = tuple(it.pages for it in PARTS)
 
 

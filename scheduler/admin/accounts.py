@@ -1,7 +1,8 @@
 """The file of accounts: a line ``NAME:ROLE:HASH`` for each person, and for each token of a program.
 
-The hash is Werkzeug's of a password, or ``sha256:`` and the SHA-256 of a token, which is random and needs no slow one.
-The page reads the file again when it has changed, so that a person who was removed is out at once.
+The hash is Werkzeug's of a password, ``!`` for a person without one, or ``sha256:`` and the SHA-256 of a token, which
+is random and needs no slow one. The page reads the file again when it has changed, so that a person who was removed is
+out at once.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ OWNER = "admin"  #: the account of SCHEDULER_ADMIN_PASSWORD_HASH
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 PASSWORD_HASH = re.compile(r"(scrypt|pbkdf2)(:\w+)+\$[^$]+\$[0-9a-f]+")
 TOKEN_HASH = re.compile(r"sha256:[0-9a-f]{64}")
+NO_PASSWORD = "!"  # noqa: S105 -- in the place of a hash: only a web server in front logs this person in
 TOKEN_START = "scheduler_"  # noqa: S105 -- in each token, so that a search for leaked secrets finds it
 HEAD = "# NAME:ROLE:HASH, a line each; `scheduler user` and `scheduler token` write it.\n"
 
@@ -77,7 +79,7 @@ def read_line(text: str, place: str) -> Account:
         raise ConfigurationError(f"{place}: {wrong}")
     if role not in ROLES:
         raise ConfigurationError(f"{place}: the role of '{name}' is not one of {', '.join(ROLES)}")
-    if not (PASSWORD_HASH.fullmatch(secret) or TOKEN_HASH.fullmatch(secret)):
+    if secret != NO_PASSWORD and not (PASSWORD_HASH.fullmatch(secret) or TOKEN_HASH.fullmatch(secret)):
         raise ConfigurationError(f"{place}: '{name}' has no hash: write the line with `scheduler user add {name}`")
     return Account(name, role, secret)
 

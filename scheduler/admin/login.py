@@ -9,7 +9,7 @@ from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response as AnyResponse
 
-from scheduler.admin.accounts import OWNER, Account
+from scheduler.admin.accounts import NO_PASSWORD, OWNER, Account
 from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.people import begin_session, end_session, is_logged_in
 from scheduler.admin.service import service
@@ -38,7 +38,7 @@ def enter() -> AnyResponse:
         throttle.failed(address)
         return form("Wrong name or password." if service().accounts.people else "Wrong password.", 401)
     throttle.succeeded(address)
-    begin_session(account)
+    begin_session(account, address)
     return as_json({"ok": True}) if wants_json() else redirect(destination(), 303)
 
 
@@ -69,8 +69,9 @@ def is_in(address: str, networks: tuple[str, ...]) -> bool:
 def account_of(name: str, password: str) -> Account | None:
     """The account with this name and password; the hash is slow on purpose, so one check runs at a time."""
     account = service().accounts.find(name)
+    secret = account.secret if account and account.secret != NO_PASSWORD else NOBODYS_HASH
     with one_at_a_time:
-        right = len(password) <= 1024 and check_password_hash(account.secret if account else NOBODYS_HASH, password)
+        right = len(password) <= 1024 and check_password_hash(secret, password)
     return account if right else None
 
 

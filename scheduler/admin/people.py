@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from flask import current_app, g, request, session
 
 from scheduler.admin.accounts import OWNER, TOKEN_START, Account
+from scheduler.admin.open_sessions import Opened, OpenSessions
 from scheduler.admin.roles import allows
 from scheduler.admin.service import service
 from scheduler.model.roles import ROLES
@@ -32,7 +34,7 @@ def person() -> Person | None:
     """Who asks; None for a stranger."""
     if "person" not in g:
         token = given_token()
-        account = of_token(token) if token else of_session()
+        account = of_token(token) if token else of_proxy() or of_session()
         g.person = with_role(f"token {account.name}" if token else account.name, account) if account else None
     found: Person | None = g.person
     return found
@@ -81,6 +83,19 @@ def of_token(token: str) -> Account | None:
     return account
 
 
+def of_proxy() -> Account | None:
+    """The account that the web server in front names in SCHEDULER_USER_HEADER.
+
+    Believed only over a unix socket: whoever may connect to it is the web server. Over TCP, anyone could send it.
+    It cannot name the page's own account: a directory of people may call somebody so too.
+    """
+    header, sock = service().settings.user_header, request.environ.get("gunicorn.socket")
+    if not header or sock is None or sock.family != socket.AF_UNIX:
+        return None
+    name = request.headers.get(header, "")
+    return service().accounts.find(name) if name != OWNER else None
+
+
 def of_session() -> Account | None:
     """The account whose session this is, if it is recent enough and made with the account's present password."""
     age = time.time() - float(session.get("since", 0))
@@ -91,32 +106,36 @@ def of_session() -> Account | None:
     return account if sealed and not has_ended() else None
 
 
-def begin_session(account: Account) -> None:
-    """Start a session of this account for the browser of the current request."""
+def begin_session(account: Account, address: str) -> None:
+    """Start a session of this account for the browser of the current request, which has this address."""
     session.clear()
     session.permanent = True
     session["user"] = account.name
     session["since"] = time.time()
     session["seal"] = seal(account)
     session["id"] = secrets.token_urlsafe(16)
+    agent = request.headers.get("User-Agent", "")
+    with suppress(*AWAY, *REFUSED):  # the list is for people to look at; the login works without it
+        opened().begin(Opened(session["id"], account.name, session["since"], address, agent))
 
 
 def end_session() -> None:
-    """End the session of the current request; Redis remembers it until its cookie would have ended by itself."""
-    store = service().store
+    """End the session of the current request, for every copy of its cookie."""
     if identity := session.get("id"):
-        lifetime = int(current_app.permanent_session_lifetime.total_seconds())
-        store.client.set(store.keys.ended_session(str(identity)), "1", ex=lifetime)
+        opened().end(str(identity))
     session.clear()
 
 
 def has_ended() -> bool:
-    """Whether its user logged out of this session. While Redis is away, the page can show and change nothing anyway."""
-    store = service().store
+    """Whether somebody ended this session. While Redis is away, the page can show and change nothing anyway."""
     try:
-        return bool(store.client.exists(store.keys.ended_session(str(session.get("id", "")))))
+        return opened().has_ended(str(session.get("id", "")))
     except (*AWAY, *REFUSED):
         return False
+
+
+def opened() -> OpenSessions:
+    return OpenSessions(service().store.client, service().store.keys)
 
 
 def seal(account: Account) -> str:

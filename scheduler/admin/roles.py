@@ -13,6 +13,8 @@ OPEN = ("static", "login.show", "login.enter", "health.lives", "health.ready")
 LOOK = (
     "home",
     "login.leave",
+    "sessions.index",
+    "sessions.end",
     "schedules.index",
     "schedules.show",
     "runs.index",

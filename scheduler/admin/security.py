@@ -43,7 +43,10 @@ HEADERS = {
 def require_credentials(settings: Settings) -> None:
     """Raise ConfigurationError if nobody could log in, without a good secret key, and for a wrong file of accounts."""
     known = accounts.read(settings.accounts)
-    if not settings.admin_password_hash and all(it.is_token for it in known.values()):
+    can_log_in = settings.admin_password_hash or any(
+        not it.is_token and (it.secret != accounts.NO_PASSWORD or settings.user_header) for it in known.values()
+    )
+    if not can_log_in:
         raise ConfigurationError(
             "no password is set for the admin page: make a hash with `scheduler password` "
             "and set SCHEDULER_ADMIN_PASSWORD_HASH, or SCHEDULER_ADMIN_PASSWORD_HASH_FILE to a file that holds it"

@@ -35,18 +35,22 @@ def user() -> None:
 @click.argument("name")
 @role_option
 @click.option("--generate", is_flag=True, help="Generate a password and print it.")
+@click.option("--no-password", is_flag=True, help="Only the web server of SCHEDULER_USER_HEADER logs the person in.")
 @with_service
-def add(service: Service, name: str, role: str | None, generate: bool) -> int:
+def add(service: Service, name: str, role: str | None, generate: bool, no_password: bool) -> int:
     """Add a person, or change the role and password of one."""
     from werkzeug.security import generate_password_hash
 
-    from scheduler.admin.accounts import Account
+    from scheduler.admin.accounts import NO_PASSWORD, Account
+
+    if generate and no_password:
+        raise click.UsageError("give --generate or --no-password, not both")
 
     known = accounts_with(service, name)
     refuse_kind(known, name, is_token=False)
-    chosen = secrets.token_urlsafe(16) if generate else ask_password()
+    chosen = "" if no_password else secrets.token_urlsafe(16) if generate else ask_password()
     role = role or (known[name].role if name in known else ROLES[0])
-    store(service, known | {name: Account(name, role, generate_password_hash(chosen))})
+    store(service, known | {name: Account(name, role, generate_password_hash(chosen) if chosen else NO_PASSWORD)})
     say(f"{name} is {role}{restart_hint()}")
     if generate:
         click.echo(f"password  {chosen}")

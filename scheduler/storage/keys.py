@@ -154,6 +154,8 @@ class Keys:
         """How many requests somebody sent to the API in a minute."""
         return f"{self.prefix}:api_rate:{who}:{minute}"
 
+    sessions = Key("sessions")  #: Who is logged in to the page, and where: a hash from a session's id.
+
     def ended_session(self, identity: str) -> str:
         """A session of the page from which its user logged out."""
         return f"{self.prefix}:ended_session:{identity}"

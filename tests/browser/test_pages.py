@@ -189,6 +189,7 @@ def every_page(service: Service) -> list[str]:
         "/schedules/nightly/backfill?from=2026-01-01T00:00&to=2026-01-02T00:00",
         "/schedules/new",
         "/audit",
+        "/sessions",
         "/health",
         "/runs",
         "/timeline",
@@ -217,7 +218,17 @@ def test_the_keyboard_is_enough(open_page: Open, nightly: Entry) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     expect(page.get_by_role("link", name="Skip to content")).to_be_in_viewport()
-    top = ("Scheduler", "Schedules", "Runs", "Timeline", "Health", "Audit", re.compile("^Service: "), "Log out")
+    top = (
+        "Scheduler",
+        "Schedules",
+        "Runs",
+        "Timeline",
+        "Health",
+        "Audit",
+        re.compile("^Service: "),
+        "admin",
+        "Log out",
+    )
     for name in (*top, "Schedules", "Run now"):
         page.keyboard.press("Tab")
         expect(focused(page)).to_have_text(name)
