@@ -169,3 +169,32 @@ def test_a_webhook_that_hangs_and_a_mail_server_that_refuses_delay_no_other_sink
             chat.slow.set()
     assert b"Subject: bad failed" in taking.mails[0]
     assert refusing.mails == []
+
+
+def test_a_run_that_fails_while_redis_is_away_is_told_once_when_it_is_back(tmp_path: Path, chat: Web) -> None:
+    begun, ended = tmp_path / "begun", tmp_path / "ended"
+    with redis_server(durable=True) as redis:
+        settings = Settings(
+            redis_url=redis.url,
+            file=tmp_path / "schedules.yaml",
+            state_dir=tmp_path / "state",
+            lease=3,
+            max_interval=1,
+        )
+        line = f"touch {begun}; sleep 4; echo no rows >&2; touch {ended}; exit 3"
+        text = FILE.replace("task: TASK, args: ARGS", f"shell: {json.dumps(line)}").replace("URL", chat.url)
+        settings.file.write_text(text.replace("EVERY", "1s"))
+        with service(settings, CHAT_KEY=SECRET) as running:
+            beat, worker = running.start_both()
+            until(begun.exists, 60, "a run begins")
+            redis.kill()
+            until(ended.exists, 60, "it fails while Redis is away")
+            for program in beat, worker:
+                program.says("(?i)redis .*(away|answer|connect)")
+            assert taken(chat) == []
+            redis.start()
+            until(lambda: taken(chat), 60, "the failure is told")
+            until(lambda: [run.outcome for run in running.runs("job")].count("failed") >= 2, 60, "it fails again")
+    [body] = taken(chat)
+    assert (body["event"], body["subject"]) == ("failing", "job")
+    assert "no rows" in json.dumps(body)
