@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from functools import lru_cache
 from typing import Any
 
 from celery.app.task import Context
@@ -37,11 +38,15 @@ def task_id(run_id: str) -> str:
     return uuid_text(digest.digest()[:16], 5)
 
 
+#: The same, for a worker, which asks ten times for each run; a text always has the same id.
+known_task_id = lru_cache(maxsize=256)(task_id)
+
+
 def run_of(request: Context | None) -> str | None:
     """The identity of the run that a request belongs to; None for a task that no schedule sent."""
     identity = header(request, RUN_HEADER)
     # A body that passes its own headers on to another task does not make that task a part of its run.
-    if not isinstance(identity, str) or getattr(request, "id", None) != task_id(identity):
+    if not isinstance(identity, str) or getattr(request, "id", None) != known_task_id(identity):
         return None
     return identity
 

@@ -18,6 +18,7 @@ from scheduler.errors import ConfigurationError
 from scheduler.redis_url import NO_CLUSTER, SOCKET_TIMEOUT
 from scheduler.settings import Settings
 from scheduler.storage.keys import Keys
+from scheduler.storage.line import Line
 from scheduler.storage.lua import script_text
 from scheduler.storage.refusals import RetryWhileRefused, code_of, explain
 
@@ -142,17 +143,29 @@ def hashes(client: Client, keys: Iterable[str]) -> list[dict[str, str]]:
     return [reply if isinstance(reply, dict) else {} for reply in replies]
 
 
+def line_of(client: Client) -> Line:
+    """The connection that a client's scripts use."""
+    if not hasattr(client, "scheduler_line"):
+        client.scheduler_line = Line(client.connection_pool)
+    line: Line = client.scheduler_line
+    return line
+
+
 class Script:
-    """A Lua script, called by its hash, and sent in full to a Redis that does not know it."""
+    """A Lua script, called by its hash, and sent in full to a Redis that does not know it.
+
+    Scripts of one client share its line.
+    """
 
     def __init__(self, client: Client, text: str) -> None:
         self.client = client
+        self.line = line_of(client)
         self.text = text
         self.sha = sha1(text.encode(), usedforsecurity=False).hexdigest()
 
     def __call__(self, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:
         try:
-            return self.client.evalsha(self.sha, len(keys), *keys, *args)
+            return self.line.call("EVALSHA", self.sha, len(keys), *keys, *args)
         except redis.exceptions.NoScriptError:
             # In one step: a Redis that is started anew between loading and calling has forgotten the script again.
             return self.client.eval(self.text, len(keys), *keys, *args)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, ClassVar
 from weakref import WeakSet
 
@@ -22,7 +23,7 @@ from kombu.utils.json import dumps, loads
 from scheduler.events import emit
 from scheduler.settings import Settings
 from scheduler.storage.client import Client, connect
-from scheduler.storage.one_step import Command, in_one_step
+from scheduler.storage.line import Command, Line
 
 LOST = (redis.RedisError, OSError)
 MAX_RETURNED = 1000  #: messages that are returned to their queues at once
@@ -45,6 +46,11 @@ class QoS(kombu_redis.QoS):
         self.settle()
         QoS.opened.add(self)
 
+    @cached_property
+    def line(self) -> Line:
+        """Opened by the first message."""
+        return Line(self.channel.pool)
+
     @property
     def held_key(self) -> str:
         return held_key(self.unacked_key)
@@ -62,7 +68,7 @@ class QoS(kombu_redis.QoS):
             ("HSET", self.unacked_key, delivery_tag, stored),
         )
         try:
-            in_one_step(self.channel.pool, note)
+            self.line.in_one_step(note)
         except LOST:
             QoS.unnoted[delivery_tag] = stored
             raise
@@ -73,8 +79,7 @@ class QoS(kombu_redis.QoS):
         self.settled.add(delivery_tag)  # first, because another thread may close the channel meanwhile
         try:
             self.refuse_closed()
-            in_one_step(self.channel.pool, self.removal(delivery_tag))
-            self.settled.discard(delivery_tag)
+            self.line.post(self.removal(delivery_tag), lambda: self.settled.discard(delivery_tag))
         except LOST:  # see MessageRenewer
             pass
         virtual.QoS.ack(self, delivery_tag)

@@ -42,6 +42,7 @@ ALLOWED = {
     "scheduler_is_closed": "ours, on Celery's request",
     "scheduler_keep_result": "ours, on Celery's application",
     "scheduler_zone": "ours, on Celery's application",
+    "scheduler_line": "ours, on redis-py's client",
     "scheduler_settings": "ours, on Celery's application",
     "throws": "Celery: of a task",
     "track_started": "Celery: of a task",
