@@ -31,6 +31,13 @@ def test_readme_is_a_door_and_leads_to_every_page() -> None:
         assert page == "README.md" or f"]({page})" in PAGES["README.md"], page
 
 
+def test_the_page_is_shown_at_both_widths_in_small_pictures() -> None:
+    shown = [ROOT / "docs" / path for path in re.findall(r"\]\((page/[^)]+\.png)\)", PAGES["docs/page.md"])]
+    assert sorted(shown) == sorted((ROOT / "docs/page").glob("*.png"))
+    assert len(shown) == 16
+    assert max(picture.stat().st_size for picture in shown) < 60_000
+
+
 def test_every_setting_has_a_row_and_every_row_is_a_setting() -> None:
     read = set(re.findall(r'"(SCHEDULER_[A-Z_]+)"', SOURCE))
     rows = set(re.findall(r"^\| `(SCHEDULER_[A-Z_]+)`", OPERATIONS, re.MULTILINE))
