@@ -151,6 +151,14 @@ class Service(Side):
         sender.send()
 
 
+def write_modules(url: str, directory: Path) -> None:
+    """What the workers import, and this process."""
+    (directory / "bench_tasks.py").write_text(BODY)
+    (directory / "bench_stock.py").write_text(STOCK)
+    sys.path.insert(0, str(directory))
+    os.environ["BENCH_REDIS"] = url
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=4000)
@@ -161,10 +169,7 @@ def main() -> int:
     logging.disable(logging.INFO)
     with private_redis(chosen.server) as url, tempfile.TemporaryDirectory(prefix="bench-") as place:
         directory = Path(place)
-        (directory / "bench_tasks.py").write_text(BODY)
-        (directory / "bench_stock.py").write_text(STOCK)
-        sys.path.insert(0, place)
-        os.environ["BENCH_REDIS"] = url
+        write_modules(url, directory)
         sides: list[Side] = [Stock(url, directory), Service(url, directory)]
         print(
             "| worker | results | runs/s | × stock | CPU µs/run, worker | Redis µs/run | Redis commands/run |\n|"
