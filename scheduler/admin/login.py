@@ -13,6 +13,7 @@ from scheduler.admin.accounts import NO_PASSWORD, OWNER, Account
 from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.people import begin_session, end_session, is_logged_in
 from scheduler.admin.service import service
+from scheduler.storage import sign_in
 
 pages = Blueprint("login", __name__)
 one_at_a_time = threading.Lock()  # each check takes 32 MB
@@ -33,9 +34,13 @@ def enter() -> AnyResponse:
         response = form("Many wrong passwords come in, and others wait before you. Try again in a few seconds.", 429)
         response.headers["Retry-After"] = "3"
         return response
-    account = account_of(request.form.get("username", OWNER), request.form.get("password", ""))
+    once = request.form.get("once", "")
+    name, password = request.form.get("username", OWNER), request.form.get("password", "")
+    account = of_link(once) if once else account_of(name, password)
     if account is None:
         throttle.failed(address)
+        if once:
+            return form("This link was used already, or is older than 10 minutes: log in with your password.", 401)
         return form("Wrong name or password." if service().accounts.people else "Wrong password.", 401)
     throttle.succeeded(address)
     begin_session(account, address)
@@ -75,11 +80,18 @@ def account_of(name: str, password: str) -> Account | None:
     return account if right else None
 
 
+def of_link(secret: str) -> Account | None:
+    """The account that a link logs in, which works once."""
+    store = service().store
+    return service().accounts.find(sign_in.take(store.client, store.keys, secret))
+
+
 def form(error: str = "", status: int = 200) -> Response:
     """The login page, or the error as JSON."""
     if error and wants_json():
         return as_json({"error": error}, status)
     values = {"username": request.form.get("username", ""), "next": request.values.get("next", "")}
+    values["once"] = "" if error else request.args.get("once", "")
     return page("login.html", status, error=error, several=bool(service().accounts.people), **values)
 
 

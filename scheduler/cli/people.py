@@ -57,6 +57,28 @@ def add(service: Service, name: str, role: str | None, generate: bool, no_passwo
     return Exit.OK
 
 
+@user.command()
+@click.argument("name", default="admin")
+@with_service
+def link(service: Service, name: str) -> int:
+    """Print a link that logs a person in once, within 10 minutes.
+
+    Without NAME, the page's own account.
+    """
+    from scheduler.admin.accounts import OWNER, read
+    from scheduler.storage import sign_in
+    from scheduler.up.state import StateDirectory
+
+    known = read(service.settings.accounts)
+    if name != OWNER and (name not in known or known[name].is_token):
+        raise NotFound(f"there is no user '{name}': `scheduler user list` lists them")
+    secret = sign_in.make(service.store.client, service.store.keys, name)
+    here = StateDirectory(service.settings.state_dir).page().partition(",")[0].rstrip("/")
+    address = service.settings.admin_url or here or "http://127.0.0.1:8000"
+    click.echo(f"{address}/login?once={secret}")
+    return Exit.OK
+
+
 @user.command("list")
 @with_service
 def list_users(service: Service) -> int:

@@ -156,6 +156,10 @@ class Keys:
 
     sessions = Key("sessions")  #: Who is logged in to the page, and where: a hash from a session's id.
 
+    def sign_in(self, digest: str) -> str:
+        """The person whom a link logs in once, by a digest of its secret."""
+        return f"{self.prefix}:sign_in:{digest}"
+
     def ended_session(self, identity: str) -> str:
         """A session of the page from which its user logged out."""
         return f"{self.prefix}:ended_session:{identity}"

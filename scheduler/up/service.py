@@ -13,6 +13,7 @@ from dataclasses import replace
 from scheduler.command_name import STARTED_AS, command_name
 from scheduler.errors import Exit, SchedulerError
 from scheduler.settings import Settings
+from scheduler.storage import sign_in
 from scheduler.storage.client import AWAY, connect
 from scheduler.storage.keys import Keys
 from scheduler.up import redis_server, web
@@ -111,6 +112,8 @@ class Service:
         url = f"http://{web.address(self.listener)}/"
         self.state.note_url(url)
         self.log.write("up", f"open {url} — {login}")
+        if not self.settings.admin_password_hash:
+            self.log.write("up", f"or log in once with {url}login?once={self.make_link()}")
 
     def prepare_login(self) -> str:
         """How to log in, as a sentence; nothing else prints the password."""
@@ -119,6 +122,11 @@ class Service:
         if self.settings.admin_password_hash:
             return "log in with the password that SCHEDULER_ADMIN_PASSWORD_HASH was made from"
         return f"password {self.state.make_password()}"
+
+    def make_link(self) -> str:
+        """The secret of a link that logs the page's own account in once."""
+        with connect(self.settings) as client:
+            return sign_in.make(client, Keys(self.settings.key_prefix), "admin")
 
     def check(self) -> None:
         """`scheduler check`, in its own process, because it imports the task modules."""

@@ -11,8 +11,10 @@ from flask import Flask
 from werkzeug.security import generate_password_hash
 
 from scheduler.admin.accounts import NO_PASSWORD, Account, write
+from scheduler.errors import Exit
 from scheduler.settings import Settings
 from tests.integration.admin.browser import PASSWORD, Browser, Document, text
+from tests.support.shell import Shell
 
 WEAK = generate_password_hash(PASSWORD, method="pbkdf2:sha256:1")
 Visit = Callable[..., int]
@@ -96,3 +98,24 @@ def test_the_visitor_has_the_role_of_their_account(visit: Visit) -> None:
 def test_a_person_without_a_password_logs_in_with_none(app: Flask) -> None:
     for password in ("", "!", PASSWORD):
         assert Browser(app).log_in(password, username="sue").status_code == 401
+
+
+def test_a_link_logs_its_person_in_once(app: Flask, shell: Shell) -> None:
+    path = shell("user", "link", "sue").out.strip().removeprefix("http://127.0.0.1:8000")
+    visitor, late = Browser(app), Browser(app)
+    assert visitor.submit(path).status_code == 200
+    assert [it["name"] for it in visitor.json("/sessions")["sessions"]] == ["sue"]
+    answer = late.post("/login", False, once=path.partition("=")[2])
+    assert (answer.status_code, "was used already, or is older than 10 minutes" in text(answer)) == (401, True)
+    assert late.get("/schedules", False).status_code == 302
+
+
+def test_a_look_at_a_link_uses_nothing_up_and_a_made_up_one_opens_nothing(app: Flask, shell: Shell) -> None:
+    path = shell("user", "link").out.strip().removeprefix("http://127.0.0.1:8000")
+    for _ in range(3):  # as a chat that fetches a preview of each link does
+        assert Browser(app).get(path).status_code == 200
+    assert Browser(app).post("/login", False, once="made-up").status_code == 401
+    admin = Browser(app)
+    admin.submit(path)
+    assert admin.json("/sessions")["sessions"][0]["name"] == "admin"
+    assert shell("user", "link", "nobody").code == Exit.NO_INPUT
