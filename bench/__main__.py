@@ -19,40 +19,45 @@ from pathlib import Path
 
 import redis
 
-from bench.rows import ROWS, Pair, Place, Row
+from bench.rows import GROUPS, Group, Pair, Place, Row
 from bench.senders import private_redis
 from bench.worker import write_modules
 from scheduler.up.redis_server import find_server
 
-ROUNDS, MAX_ROUNDS = 3, 7
+ROUNDS, MAX_ROUNDS = 3, 5
 STABLE = 0.15  #: how far the middle half of all ratios may lie apart, as a part of their median
 TABLE = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- python -m bench -->\n", "<!-- end -->"
 HEAD = "| what | unit | this service | stock | ratio | goal | rounds | load |\n|" + "---|" * 8 + "\n"
 
 
-def is_stable(ratios: Sequence[float]) -> bool:
+def is_stable(found: Sequence[float]) -> bool:
     """Whether more rounds would hardly move the median."""
-    if len(ratios) < ROUNDS:
+    if len(found) < ROUNDS:
         return False
-    low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    low, middle, high = statistics.quantiles(found, n=4, method="inclusive")
     return high - low <= STABLE * middle
 
 
-def measured(row: Row, place: Place) -> list[Pair]:
-    """As many rounds as it takes."""
-    pairs: list[Pair] = []
-    most = ROUNDS if place.is_quick else MAX_ROUNDS
-    while len(pairs) < most and not is_stable([pair.ours / pair.stock for pair in pairs]):
-        pairs.append(row.measure(place))
-        if place.is_quick and row.reaches(ratio_of(pairs), row.bound):
+def measured(group: Group, place: Place) -> list[list[Pair]]:
+    """As many rounds as it takes, of each row."""
+    found: list[list[Pair]] = [[] for _ in group.rows]
+    for _ in range(ROUNDS if place.is_quick else MAX_ROUNDS):
+        for pairs, pair in zip(found, group.measure(place), strict=True):
+            pairs.append(pair)
+        is_well = all(row.reaches(ratio_of(pairs), row.bound) for row, pairs in zip(group.rows, found, strict=True))
+        if (place.is_quick and is_well) or all(is_stable(ratios(pairs)) for pairs in found):
             break
-    return pairs
+    return found
+
+
+def ratios(pairs: Sequence[Pair]) -> list[float]:
+    return [pair.ours / pair.stock for pair in pairs]
 
 
 def ratio_of(pairs: Sequence[Pair]) -> float:
     """The median of the ratios of the rounds: both sides of a round had about the same machine."""
-    return statistics.median(pair.ours / pair.stock for pair in pairs)
+    return statistics.median(ratios(pairs))
 
 
 def line(row: Row, pairs: Sequence[Pair], load: float) -> str:
@@ -61,7 +66,7 @@ def line(row: Row, pairs: Sequence[Pair], load: float) -> str:
     ratio = ratio_of(pairs)
     sign = "≥" if row.is_more_better else "≤"
     goal = f"{sign} {row.goal:g}{'' if row.reaches(ratio, row.goal) else ', not reached'}"
-    sure = "" if len(pairs) < ROUNDS or is_stable([pair.ours / pair.stock for pair in pairs]) else ", not stable"
+    sure = "" if len(pairs) < ROUNDS or is_stable(ratios(pairs)) else ", not stable"
     figures = f"{ours:,.3g} | {stock:,.3g} | {ratio:.2f}" if ours < 100 else f"{ours:,.0f} | {stock:,.0f} | {ratio:.2f}"
     return f"| {row.name} | {row.unit} | {figures} | {goal} | {len(pairs)}{sure} | {load:.1f} |\n"
 
@@ -90,13 +95,13 @@ def main() -> int:
     table, is_well = HEAD, True
     print(f"On {chosen.server}, {os.cpu_count()} cores, Python {sys.version.split()[0]}\n\n{HEAD}", end="")
     with opened(chosen.server, is_quick=chosen.quick) as place:
-        for row in ROWS:
-            if chosen.only not in row.name:
+        for group in GROUPS:
+            if not any(chosen.only in row.name for row in group.rows):
                 continue
-            pairs = measured(row, place)
-            table += line(row, pairs, os.getloadavg()[0])
-            print(table.splitlines()[-1], flush=True)
-            is_well = is_well and row.reaches(ratio_of(pairs), row.bound)
+            for row, pairs in zip(group.rows, measured(group, place), strict=True):
+                table += line(row, pairs, os.getloadavg()[0])
+                print(table.splitlines()[-1], flush=True)
+                is_well = is_well and row.reaches(ratio_of(pairs), row.bound)
     if chosen.write:
         write(table)
     return 0 if is_well or not chosen.quick else 1
