@@ -11,7 +11,7 @@ from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.groups import Group
 from scheduler.storage.store import Store
 
-MAX_READ = 1000  #: runs that are read of each queue, and stuck schedules
+MAX_READ = 1000  #: runs that are read of each queue, stuck schedules, and schedules whose run waits
 UNTAKEN_S = 10.0  #: a worker that starts needs some seconds before it takes from its queues
 LATE_S = 300.0  #: seconds for which a run may wait that has neither `late_after` nor `expires`
 PRIORITY = "\x06\x16"  #: kombu's mark between the name of a queue and a priority
@@ -39,7 +39,7 @@ class Unstarted:
 
 
 class AllUnstarted(NamedTuple):
-    """Those that have waited longest first. There may be more if a queue has over MAX_READ such runs."""
+    """Those that have waited longest first. There may be more if a queue has over MAX_READ such runs, or all have."""
 
     schedules: tuple[Unstarted, ...]
     is_complete: bool
@@ -52,9 +52,11 @@ def unstarted(
 
     ``queues`` are the keys of all that runs were sent to.
 
-    Its cost grows with what waits, up to MAX_READ runs a queue, and not with what is stored.
+    Its cost grows with what waits, up to MAX_READ schedules, and not with what is stored.
     """
     oldest, is_complete = waiting(store, queues, now - UNTAKEN_S, groups)
+    if len(oldest) > MAX_READ:  # each is read below
+        oldest, is_complete = dict(sorted(oldest.items(), key=lambda it: it[1].since)[:MAX_READ]), False
     expired = health.stuck(store.client, store.keys, MAX_READ)
     made = []
     for name, limit in late_after(store, {**oldest, **expired}):

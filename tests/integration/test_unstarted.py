@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from scheduler.model import Reason, Run
+from scheduler.model import Reason, Run, run_id
 from scheduler.settings import Settings
+from scheduler.status import unstarted as waiting_runs
 from scheduler.status.problems import queues, unstarted
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
@@ -16,6 +17,7 @@ from scheduler.storage import health
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store, Write
+from tests.support.schedules import NOON, declared, entry_of
 from tests.support.shop import Shop
 from tests.support.workers import seem_to_work
 
@@ -131,3 +133,16 @@ def test_a_removed_schedule_is_neither_late_nor_stuck(
     store.write([Write(name, store.get(name), None) for name in ("job", "other")])
     assert not any(problem.subject in ("job", "other") for problem in found())
     assert health.stuck(client, keys, 10) == {}
+
+
+def test_of_a_backlog_in_many_queues_only_the_oldest_are_read(
+    store: Store, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting_runs, "MAX_READ", 4)
+    now, names = time.time(), [f"job-{number}" for number in range(9)]
+    store.write([Write(name, None, entry_of(declared(name))) for name in names])
+    for number, name in enumerate(names):
+        client.zadd(keys.sent(f"queue-{number % 3}"), {run_id(name, NOON): now - 1000 - number})
+    found = waiting_runs.unstarted(store, ("queue-0", "queue-1", "queue-2"), frozenset(), now)
+    assert [it.name for it in found.schedules] == names[:4:-1]
+    assert not found.is_complete
