@@ -17,6 +17,9 @@ def is_api() -> bool:
     return request.path.startswith("/api/")
 
 
+KEPT_WHEN_REFUSED = ("changes.create", "changes.save")  #: forms of which a person typed more than a line
+
+
 def wants_json() -> bool:
     """Whether the request has ``?format=json`` or an Accept header that prefers JSON to HTML.
 
@@ -54,3 +57,9 @@ def as_problem(sentence: str, status: int, kind: str = "", errors: Sequence[Mapp
     response = as_json(body | {"detail": sentence} | ({"errors": list(errors)} if errors else {}), status)
     response.mimetype = "application/problem+json"
     return response
+
+
+def typed() -> dict[str, str]:
+    """What the form of this request holds, for a page that cannot take it now and must not lose it."""
+    sent = request.form.to_dict() if request.endpoint in KEPT_WHEN_REFUSED else {}
+    return {key: value for key, value in sent.items() if key != "act"}

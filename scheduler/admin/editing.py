@@ -2,158 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import datetime
-from itertools import count
-from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, request, url_for
+from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler import changes
-from scheduler.admin import forms
-from scheduler.admin.answers import page
 from scheduler.admin.filters import absolute
 from scheduler.admin.people import user
-from scheduler.admin.schedules import described, shown, zone_of
+from scheduler.admin.schedules import shown, zone_of
 from scheduler.admin.service import service
-from scheduler.changes import Invalid, clock
-from scheduler.errors import Conflict, RefusedChange
+from scheduler.changes import clock
+from scheduler.errors import RefusedChange
 from scheduler.model import Entry
-from scheduler.model.what_runs import FILE_ONLY
 from scheduler.storage.instants import from_seconds
-from scheduler.timing import TimingError, parse_instant, zone_names
+from scheduler.timing import TimingError, parse_instant
 
 pages = Blueprint("changes", __name__)
-
-
-@pages.get("/schedules/new")
-def new() -> Response:
-    """The empty form."""
-    return form(None, forms.empty() | {"name": request.args.get("name", "")})
-
-
-@pages.post("/schedules/new")
-def create() -> AnyResponse:
-    """Create a schedule of origin ``admin``."""
-    values = forms.of_request(request.form)
-    name = values["name"]
-    fields, errors = forms.to_fields(values)
-    fields["task"] = values["task"]
-    if service().store.indexed([name]):
-        errors["name"] = [f"there is already a schedule '{name}' — choose another name"]
-    errors = attempt(lambda: make(name, fields), name, fields, errors)
-    return form(None, values, errors, 422) if errors else done(name, f"Created. {next_run(name, 'First')}")
-
-
-@pages.get("/schedules/<segment:name>/edit")
-def edit(name: str) -> Response:
-    """The form with the stored values."""
-    entry = editable(name)
-    return form(entry, forms.of_entry(entry))
-
-
-@pages.post("/schedules/<segment:name>/edit")
-def save(name: str) -> AnyResponse:
-    """Save the form; for a schedule from the file as an overlay, which ends when the file changes that field."""
-    entry = editable(name)
-    values = forms.of_request(request.form, entry)
-    if same(values, forms.of_entry(entry)):
-        return done(name, "No changes to save.")
-    fields, errors = forms.to_fields(values)
-    wanted = forms.merged(entry, fields)
-    try:
-        errors = attempt(lambda: change(entry, wanted, revision(values), values["why"]), name, wanted, errors)
-    except Conflict:
-        return stale(service().store.get(name), values)
-    return form(entry, values, errors, 422) if errors else done(name, f"Saved. {next_run(name, 'Next')}")
-
-
-def attempt(write: Callable[[], object], name: str, fields: Mapping[str, Any], errors: forms.Errors) -> forms.Errors:
-    """Write, unless there are errors already; return those and all that validation finds. Raises Conflict."""
-    try:
-        if errors:
-            # For its errors: a person sees all of them at once.
-            changes.gate(service().store, name, fields, None)
-        else:
-            write()
-    except Invalid as invalid:
-        return forms.place(invalid.problems) | errors
-    return errors
-
-
-def make(name: str, fields: Mapping[str, Any]) -> Entry:
-    """Store a new schedule; raises Invalid or Conflict."""
-    tasks, file_only = service().tasks, service().file_only
-    return changes.create(service().store, name, fields, tasks=tasks, by=user(), file_only=file_only)
-
-
-def change(entry: Entry, fields: Mapping[str, Any], expected: int, why: str) -> Entry:
-    """Save an entry's fields; raises Invalid, RefusedChange, or Conflict if it has another revision."""
-    store, tasks, file_only = service().store, service().tasks, service().file_only
-    return changes.edit(
-        store, entry.name, fields, tasks=tasks, by=user(), revision=expected, why=why, file_only=file_only
-    )
-
-
-def same(sent: Mapping[str, str], stored: Mapping[str, str]) -> bool:
-    """Whether the form came back unchanged, apart from the reason."""
-    return all(sent[key] == stored[key] for key in stored if key != "why")
-
-
-def revision(values: Mapping[str, str]) -> int:
-    """The revision that the form was opened at; -1, which never matches, if it is no number."""
-    text = values["revision"]
-    # No revision has more digits, and Python refuses to read thousands.
-    return int(text) if text.isdecimal() and len(text) < 16 else -1
-
-
-def stale(entry: Entry, values: Mapping[str, str]) -> Response:
-    """The form after a conflicting change: the stored values beside the submitted ones; saving again overwrites."""
-    stored = forms.of_entry(entry)
-    compared = ("kind", "timing", *forms.TEXTS, *forms.SHAPES, "enabled")
-    theirs = {key: stored[key] for key in compared if stored[key] != values[key]}
-    return form(entry, {**values, "revision": str(entry.revision)}, status=409, theirs=theirs)
-
-
-def editable(name: str) -> Entry:
-    """The entry; raises RefusedChange for one that another program owns."""
-    entry = service().store.get(name)
-    if entry.origin == "redbeat":
-        raise RefusedChange(f"'{name}' was created by another program with RedBeat's API: change it there")
-    return entry
-
-
-def form(
-    entry: Entry | None,
-    values: Mapping[str, str],
-    errors: forms.Errors | None = None,
-    status: int = 200,
-    theirs: Mapping[str, str] | None = None,
-) -> Response:
-    """The page with the form; ``theirs`` has the stored values that differ, as text, after a conflicting edit."""
-    context = {
-        "entry": entry,
-        "values": values,
-        "errors": errors or {},
-        "theirs": theirs or {},
-        "tasks": sorted(set(service().tasks or ()) - service().file_only),
-        "zones": zone_names(),
-        "fixed": values["task"] in {*service().file_only, *FILE_ONLY},
-        "described": described,
-    }
-    return page("edit.html", status, **context)
-
-
-@pages.post("/schedules/<segment:name>/duplicate")
-def duplicate(name: str) -> AnyResponse:
-    """Make a copy that is off, and open its form."""
-    entry = editable(name)
-    fields = {key: value for key, value in entry.fields.items() if key not in ("excluded", "renamed_from")}
-    copy = next(it for it in (f"{name}-copy{number or ''}" for number in count()) if not service().store.indexed([it]))
-    make(copy, fields | {"enabled": False})
-    flash(f"Created {copy}, a copy of {name} that is off: change it, then switch it on.")
-    return redirect(url_for("changes.edit", name=copy), 303)
 
 
 @pages.post("/schedules/<segment:name>/pause")
@@ -217,6 +82,14 @@ def delete(name: str) -> AnyResponse:
     changes.remove(service().store, name, by=user())
     flash(f"Deleted {name}. Undo it in the audit log.")
     return redirect(url_for("schedules.index"), 303)
+
+
+def editable(name: str) -> Entry:
+    """The entry; raises RefusedChange for one that another program owns."""
+    entry = service().store.get(name)
+    if entry.origin == "redbeat":
+        raise RefusedChange(f"'{name}' was created by another program with RedBeat's API: change it there")
+    return entry
 
 
 def next_run(name: str, which: str) -> str:

@@ -8,7 +8,7 @@ from flask import Flask, Response, current_app
 from kombu.exceptions import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from scheduler.admin.answers import as_error, as_problem, is_api, page, wants_json
+from scheduler.admin.answers import as_error, as_problem, is_api, page, typed, wants_json
 from scheduler.admin.people import is_logged_in
 from scheduler.admin.pill import AWAY_WORDS
 from scheduler.admin.service import service
@@ -86,4 +86,7 @@ def error_response(status: int, sentence: str) -> Response:
         return as_error(sentence, status)
     title = HTTPStatus(status).phrase
     known = {"headline": Headline(AWAY_WORDS, 1)} if status == 503 else {}  # which asking Redis again would only delay
-    return page("error.html", status, title=title, code=status, sentence=sentence, inside=is_logged_in(), **known)
+    inside = is_logged_in()
+    kept = typed() if inside and status >= 500 else {}
+    context = {"title": title, "code": status, "sentence": sentence, "inside": inside, "typed": kept, **known}
+    return page("error.html", status, **context)

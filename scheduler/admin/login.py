@@ -16,6 +16,7 @@ from scheduler.admin.service import service
 from scheduler.storage import sign_in
 
 pages = Blueprint("login", __name__)
+TYPED = "typed."  #: what the names of such fields begin with in the login form
 one_at_a_time = threading.Lock()  # each check takes 32 MB
 NOBODYS_HASH = f"scrypt:32768:8:1$nobody${'0' * 128}"  # takes as long as a real one: time tells no names
 
@@ -44,7 +45,15 @@ def enter() -> AnyResponse:
         return form("Wrong name or password." if service().accounts.people else "Wrong password.", 401)
     throttle.succeeded(address)
     begin_session(account, address)
+    if kept := typed_before():
+        return page("go_on.html", action=destination(), typed=kept)
     return as_json({"ok": True}) if wants_json() else redirect(destination(), 303)
+
+
+def typed_before() -> dict[str, str]:
+    """What was typed into a form whose session had ended when it was sent."""
+    sent = request.form.to_dict()
+    return {key.removeprefix(TYPED): value for key, value in sent.items() if key.startswith(TYPED)}
 
 
 @pages.post("/logout")
@@ -92,7 +101,18 @@ def form(error: str = "", status: int = 200) -> Response:
         return as_json({"error": error}, status)
     values = {"username": request.form.get("username", ""), "next": request.values.get("next", "")}
     values["once"] = "" if error else request.args.get("once", "")
-    return page("login.html", status, error=error, several=bool(service().accounts.people), **values)
+    return login_page(error, status, typed_before(), **values)
+
+
+def keep(kept: dict[str, str]) -> Response:
+    """The login page in place of a form that came too late, with what was typed into it."""
+    words = "Your session has ended. Log in to go on: what you typed is kept."
+    return login_page(words, 401, kept, username="", next=request.path, once="")
+
+
+def login_page(error: str, status: int, kept: dict[str, str], **values: str) -> Response:
+    fields = {TYPED + name: value for name, value in kept.items()}
+    return page("login.html", status, error=error, several=bool(service().accounts.people), typed=fields, **values)
 
 
 def destination() -> str:

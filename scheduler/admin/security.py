@@ -11,8 +11,8 @@ from flask import Flask, Request, Response, abort, current_app, redirect, reques
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.wrappers import Response as AnyResponse
 
-from scheduler.admin import accounts
-from scheduler.admin.answers import as_error, wants_json
+from scheduler.admin import accounts, login
+from scheduler.admin.answers import as_error, typed, wants_json
 from scheduler.admin.people import Person, given_token, person
 from scheduler.admin.roles import PUBLIC, allows, needed
 from scheduler.admin.service import service
@@ -158,6 +158,8 @@ def ask_for_login() -> AnyResponse:
         return Response("log in, or send SCHEDULER_METRICS_TOKEN as a bearer token\n", 401, NO_TOKEN)
     if wants_json() or request.endpoint == "runs.task":
         return as_error("log in first: POST `username` and `password` to /login, or send a token", 401)
+    if kept := typed():
+        return login.keep(kept)
     there = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("login.show", next=None if there == "/" else there))
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from scheduler import references
-from scheduler.changes import plan
+from scheduler.changes import named, plan
 from scheduler.changes.common import ATTEMPTS, DECLARED_IN, Invalid, Tasks, clock, line_of, needs_reschedule
 from scheduler.errors import Conflict, NotFound, RefusedChange
 from scheduler.model import TIMING_KINDS, Declared, Entry, Overlaid, Pause, Problem, SkipNext
@@ -163,6 +163,8 @@ def gate(
     declared, problems = validate_fields(name, fields, tasks=tasks, calendars=store.calendars(), reserved=reserved)
     if declared is None:
         raise Invalid(tuple(problem for problem in problems if problem.severity == "error"))
+    if wrong := tuple(named.problems(store, declared)):
+        raise Invalid(wrong)
     return declared
 
 

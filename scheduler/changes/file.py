@@ -197,6 +197,7 @@ def note_applied(store: Store, checked: Checked, done: Plan, *, is_leaders: bool
     """Store facts about the applied file. If it is the leader's file, this clears its earlier problems."""
     now = str(clock().timestamp())
     facts = {"calendars": json.dumps(checked.calendars), "applied": now}
+    facts["inherited"] = json.dumps(checked.validated.inherited)
     facts["groups"] = json.dumps(checked.validated.groups) if checked.validated.groups else ""
     if is_leaders or is_followed(store.file_facts(), checked.path):
         conflicts = [str(change) for change in done.changes if change.kind == "conflict"]

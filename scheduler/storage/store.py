@@ -208,6 +208,11 @@ class Store:
         stored = stored if isinstance(stored, dict) else {}
         return {name: tuple(map(str, days)) for name, days in stored.items() if isinstance(days, list)}
 
+    def inherited(self) -> dict[str, Any]:
+        """Zone and policies that the schedule file gives to its schedules; none where they cannot be read."""
+        stored = read_or(None, loads, self.client.hget(self.keys.file, "inherited"))
+        return stored if isinstance(stored, dict) else {}
+
     def notices(self) -> dict[str, str]:
         """What beat and workers noted because a person has to know it: sentences by the kinds of ``Keys.notice``."""
         texts = self.client.mget(map(self.keys.notice, NOTICES))

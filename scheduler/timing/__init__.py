@@ -12,7 +12,7 @@ from scheduler.timing.durations import format_duration, loose_duration, parse_du
 from scheduler.timing.english.grammar import from_words
 from scheduler.timing.errors import TimingError
 from scheduler.timing.instants import parse_instant
-from scheduler.timing.meant import meant_fields
+from scheduler.timing.meant import meant_fields, typed_fields
 from scheduler.timing.notes import clock_changes, uneven_every
 from scheduler.timing.previous import previous_due
 from scheduler.timing.redbeat import from_redbeat, to_redbeat
@@ -37,6 +37,7 @@ __all__ = [
     "parse_instant",
     "previous_due",
     "to_redbeat",
+    "typed_fields",
     "uneven_every",
     "zone_names",
 ]

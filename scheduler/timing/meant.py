@@ -21,6 +21,12 @@ LAST = re.compile(
     r"(?P<rest>.*?)[\s,]+(?:in |tz=|timezone=)?[(\['\"]?(?P<zone>[A-Za-z][\w+/-]*)[)\]'\"]?", re.IGNORECASE
 )
 AWS = re.compile(r"cron\((?P<fields>[^()]*)\)")
+FORMS = {
+    "at": re.compile(r"\d{4}-\d"),
+    "rrule": re.compile(r"(RRULE:|DTSTART|FREQ=)", re.IGNORECASE),
+    "every": re.compile(r"[\d.]+\s*[a-z]*$", re.IGNORECASE),
+    "solar": re.compile(r"(dawn|dusk|sunrise|sunset|solar)\w* ", re.IGNORECASE),
+}
 AN_IANA_NAME = "an IANA name such as Europe/Berlin"
 WRITTEN = {
     "cron": "a cron expression",
@@ -56,6 +62,20 @@ def meant_fields(text: str) -> dict[str, str] | None:
     if reading is None or zone == AN_IANA_NAME:
         return None
     return {reading[0]: reading[1], **({"timezone": zone} if zone else {})}
+
+
+def typed_fields(text: str) -> dict[str, str]:
+    """The timing fields that a person typed, in whatever kind or words, and as they are if they are a valid timing.
+
+    What means nothing comes back under the kind that it looks most like, so that its error is about that.
+    """
+    kind = next((kind for kind in KINDS if reads(kind, text)), None)
+    return {kind: text} if kind else meant_fields(text) or {looks_like(text): text}
+
+
+def looks_like(text: str) -> str:
+    """The kind of timing that a text was probably meant to be."""
+    return next((kind for kind, form in FORMS.items() if form.match(text)), "cron")
 
 
 def timing_line(kind: str, text: str) -> str:

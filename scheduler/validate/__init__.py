@@ -30,6 +30,7 @@ class Validated:
     alerts: Alerts = field(default_factory=Alerts)
     ping: str = ""  #: that of the service
     groups: Mapping[str, int] = field(default_factory=dict)  #: how many runs of each group may be under way at once
+    inherited: Mapping[str, Any] = field(default_factory=dict)  #: zone and policies of its schedules, as JSON
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -59,7 +60,9 @@ def validate(document: Document, *, tasks: Tasks | None) -> Validated:
     more = [problem for problem in problems if problem.position not in reported]
     in_order = tuple(sorted([*document.problems, *more], key=_place(document)))
     groups = {name: group.max_running for name, group in top.groups.items()}
-    return Validated(declared, in_order, top.alerts, top.ping or "", groups)
+    inherited = top.defaults.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    inherited |= {"timezone": top.timezone} if "timezone" in top.model_fields_set else {}
+    return Validated(declared, in_order, top.alerts, top.ping or "", groups, inherited)
 
 
 def validate_beside(

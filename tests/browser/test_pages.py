@@ -54,13 +54,12 @@ def test_the_list_shows_each_schedule(open_page: Open, nightly: Entry, javascrip
 def test_an_edit_through_the_form_governs(open_page: Open, service: Service, nightly: Entry, javascript: bool) -> None:
     page = open_page("/schedules/nightly", java_script_enabled=javascript)
     page.get_by_role("link", name="Edit").click()
-    page.get_by_label("Kind").select_option("every")
-    page.get_by_label("Value").fill("90")
+    page.get_by_label("Timing").fill("90")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert")).to_contain_text("Not saved: correct these errors")
-    expect(page.get_by_label("Value")).to_have_value("90")
+    expect(page.get_by_label("Timing")).to_have_value("90")
     expect(page.locator("#timing-wrong-1")).to_be_visible()
-    page.get_by_label("Value").fill("90m")
+    page.get_by_label("Timing").fill("90m")
     page.get_by_label("Reason").fill("twice as often")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status").first).to_contain_text("Saved")
@@ -68,6 +67,22 @@ def test_an_edit_through_the_form_governs(open_page: Open, service: Service, nig
     page.get_by_role("button", name=re.compile(r"Revert\s+every\s+to file")).click()
     expect(page.get_by_text("Reverted to the file")).to_be_visible()
     assert service.store.get("nightly").fields == nightly.fields
+
+
+@with_and_without_javascript
+def test_the_form_shows_what_it_would_do_and_saves_nothing(
+    open_page: Open, service: Service, nightly: Entry, javascript: bool
+) -> None:
+    page = open_page("/schedules/nightly/edit", java_script_enabled=javascript, timezone_id="Asia/Tokyo")
+    page.get_by_label("Timing").fill("every weekday at 9")
+    if not javascript:
+        page.get_by_role("button", name="Check").first.click()
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text("At 09:00 on weekdays")
+    expect(preview.get_by_role("columnheader")).to_have_count(2 if javascript else 1)
+    expect(preview).to_contain_text('+    cron: "0 9 * * 1-5"')
+    expect(page.get_by_label("Timing")).to_have_value("every weekday at 9")
+    assert service.store.get("nightly") == nightly
 
 
 @with_and_without_javascript

@@ -92,7 +92,7 @@ def test_the_page_shows_what_can_be_read_and_why_redis_refuses(
         browser = Browser(app)
         browser.log_in()
         form = Document(browser.get("/schedules/new").text).forms[-1].fields | {"name": "job", "args": "[1, 2]"}
-        form |= {"task": "scheduler.tasks.log_it", "kind": "every", "timing": "1h"}
+        form |= {"task": "scheduler.tasks.log_it", "timing": "1h"}
         spoil(own_redis)
         app.extensions["scheduler"].store.client.connection_pool.disconnect()  # one that is open needs no password
         page, change = browser.get("/schedules"), browser.post("/schedules/new", **form)
@@ -105,3 +105,16 @@ def test_the_page_shows_what_can_be_read_and_why_redis_refuses(
     assert "No beat leads" not in page.text
     assert is_made or change.status_code == 503, "the change is not pretended"
     assert is_made or meaning in change.text
+
+
+def test_what_was_typed_is_kept_in_the_page_that_says_that_redis_is_away(
+    orphan: Browser, own_redis: RedisServer
+) -> None:
+    typed = {"name": "job", "task": "scheduler.tasks.log_it", "timing": "1h", "args": "[1, 2]", "enabled": "on"}
+    answer = orphan.post("/schedules/new", **typed)
+    assert answer.status_code == 503
+    kept = Document(answer.text).forms[-1].fields
+    assert kept == typed
+    own_redis.start()
+    form = Document(orphan.post("/schedules/new", **kept | {"act": "check"}).text).forms[-1].fields
+    assert {key: form[key] for key in typed} == typed

@@ -11,7 +11,7 @@ import scheduler.admin
 
 STYLE = (Path(scheduler.admin.__file__).parent / "static" / "admin.css").read_text(encoding="utf-8")
 LIGHT, DARK = (
-    dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block)) for block in re.findall(r":root \{(.*?)\}", STYLE, re.S)
+    dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block)) for block in re.findall(r":root \{(.*?)\}", STYLE, re.S)[:2]
 )
 TEXT = [
     ("ink", "ground"),

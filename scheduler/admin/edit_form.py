@@ -1,0 +1,202 @@
+"""The form in which a schedule is made or changed, all through ``changes``: the page accepts what the file accepts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any
+
+from flask import Response, flash, redirect, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from scheduler import changes
+from scheduler.admin import forms
+from scheduler.admin.answers import page
+from scheduler.admin.editing import done, editable, next_run, pages
+from scheduler.admin.form_fields import GROUPS, looks
+from scheduler.admin.people import user
+from scheduler.admin.preview import preview
+from scheduler.admin.schedules import described
+from scheduler.admin.service import service
+from scheduler.changes import Invalid
+from scheduler.errors import Conflict
+from scheduler.model import Entry
+from scheduler.model.what_runs import FILE_ONLY
+from scheduler.storage import groups
+from scheduler.timing import zone_names
+
+CHECK = "check"  #: value of the button that shows what the form would do, and saves nothing
+
+
+@pages.get("/schedules/new")
+def new() -> Response:
+    """The empty form."""
+    return form(None, forms.empty(service().store.inherited()) | {"name": request.args.get("name", "")})
+
+
+@pages.post("/schedules/new")
+def create() -> AnyResponse:
+    """Create a schedule of origin ``admin``."""
+    values = forms.of_request(request.form)
+    name = values["name"]
+    fields, errors = forms.to_fields(values)
+    fields["task"] = values["task"] or None
+    if service().store.indexed([name]):
+        errors["name"] = [f"there is already a schedule '{name}' — choose another name"]
+    if request.form.get("act") == CHECK:
+        return checked(None, name, values, fields, errors)
+    errors = attempt(lambda: make(name, fields), name, fields, errors)
+    return form(None, values, errors, 422) if errors else done(name, f"Created. {next_run(name, 'First')}")
+
+
+@pages.get("/schedules/<segment:name>/edit")
+def edit(name: str) -> Response:
+    """The form with the stored values."""
+    entry = editable(name)
+    return form(entry, forms.of_entry(entry))
+
+
+@pages.post("/schedules/<segment:name>/edit")
+def save(name: str) -> AnyResponse:
+    """Save the form; for a schedule from the file as an overlay, which ends when the file changes that field."""
+    entry = editable(name)
+    values = forms.of_request(request.form, entry)
+    fields, errors = forms.to_fields(values, entry)
+    wanted = forms.merged(entry, fields)
+    if request.form.get("act") == CHECK:
+        return checked(entry, name, values, wanted, errors)
+    if same(values, forms.of_entry(entry)):
+        return done(name, "No changes to save.")
+    try:
+        errors = attempt(lambda: change(entry, wanted, revision(values), values["why"]), name, wanted, errors)
+    except Conflict:
+        return save_beside(service().store.get(name), values)
+    return form(entry, values, errors, 422) if errors else done(name, f"Saved. {next_run(name, 'Next')}")
+
+
+def save_beside(entry: Entry, values: dict[str, str]) -> AnyResponse:
+    """Save over what someone else saved meanwhile, where the two changed different fields; else show both."""
+    stored, opened = forms.of_entry(entry), opened_with()
+    both, theirs = forms.reconciled(opened, stored, values)
+    if opened and not theirs:
+        fields, errors = forms.to_fields(both, entry)
+        try:
+            wanted = forms.merged(entry, fields)
+            errors = attempt(lambda: change(entry, wanted, entry.revision, both["why"]), entry.name, wanted, errors)
+        except Conflict:  # and someone saved once more
+            return stale(service().store.get(entry.name), values, theirs)
+        if not errors:
+            return done(entry.name, f"Saved, beside what was changed meanwhile. {next_run(entry.name, 'Next')}")
+    return stale(entry, both, theirs)
+
+
+def opened_with() -> dict[str, str]:
+    """The values with which the submitted form was opened; empty if it does not say them."""
+    try:
+        found = forms.read_json(request.form.get("opened", ""), dict)
+    except (ValueError, RecursionError):
+        return {}
+    return {str(key): value for key, value in found.items() if isinstance(value, str)}
+
+
+def checked(
+    entry: Entry | None, name: str, values: Mapping[str, str], fields: Mapping[str, Any], errors: forms.Errors
+) -> Response:
+    """The form again, with what it would do; nothing is saved."""
+    errors = attempt(lambda: changes.gate(service().store, name, fields, service().tasks), name, fields, errors)
+    return form(entry, values, errors, fields=fields)
+
+
+def attempt(write: Callable[[], object], name: str, fields: Mapping[str, Any], errors: forms.Errors) -> forms.Errors:
+    """Write, unless there are errors already; return those and all that validation finds. Raises Conflict."""
+    try:
+        if errors:
+            # For its errors: a person sees all of them at once.
+            changes.gate(service().store, name, fields, None)
+        else:
+            write()
+    except Invalid as invalid:
+        return forms.place(invalid.problems) | errors
+    return errors
+
+
+def make(name: str, fields: Mapping[str, Any]) -> Entry:
+    """Store a new schedule; raises Invalid or Conflict."""
+    tasks, file_only = service().tasks, service().file_only
+    return changes.create(service().store, name, fields, tasks=tasks, by=user(), file_only=file_only)
+
+
+def change(entry: Entry, fields: Mapping[str, Any], expected: int, why: str) -> Entry:
+    """Save an entry's fields; raises Invalid, RefusedChange, or Conflict if it has another revision."""
+    store, tasks, file_only = service().store, service().tasks, service().file_only
+    return changes.edit(
+        store, entry.name, fields, tasks=tasks, by=user(), revision=expected, why=why, file_only=file_only
+    )
+
+
+def same(sent: Mapping[str, str], stored: Mapping[str, str]) -> bool:
+    """Whether the form came back unchanged, apart from the reason."""
+    return all(sent[key] == stored[key] for key in stored if key != "why")
+
+
+def revision(values: Mapping[str, str]) -> int:
+    """The revision that the form was opened at; -1, which never matches, if it is no number."""
+    text = values["revision"]
+    # No revision has more digits, and Python refuses to read thousands.
+    return int(text) if text.isdecimal() and len(text) < 16 else -1
+
+
+def stale(entry: Entry, values: Mapping[str, str], theirs: Mapping[str, str]) -> Response:
+    """The form after a conflicting change: the stored values beside the submitted ones; saving again overwrites."""
+    return form(entry, {**values, "revision": str(entry.revision)}, status=409, theirs=theirs)
+
+
+def form(
+    entry: Entry | None,
+    values: Mapping[str, str],
+    errors: forms.Errors | None = None,
+    status: int = 200,
+    theirs: Mapping[str, str] | None = None,
+    fields: Mapping[str, Any] | None = None,
+) -> Response:
+    """The page with the form; ``theirs`` has the stored values that differ, as text, after a conflicting edit.
+
+    ``fields`` are what it would save; without them, those of the entry are shown.
+    """
+    store, zone = service().store, request.form.get("zone", "")
+    shown = fields if fields is not None else entry.fields if entry else {"task": values["task"]}
+    context = {
+        "shown": preview(values.get("name") or (entry.name if entry else ""), shown, entry, zone, is_valid=not errors),
+        "is_checked": fields is not None,
+        "opened": opened_text(entry, is_new=theirs is not None),
+        "groups": GROUPS,
+        "fields": looks(store.inherited()),
+        "known": {"group": sorted(groups.declared(store.client, store.keys)), "except": sorted(store.calendars())},
+        "entry": entry,
+        "values": values,
+        "errors": errors or {},
+        "theirs": theirs or {},
+        "tasks": sorted(set(service().tasks or ()) - service().file_only),
+        "zones": zone_names(),
+        "fixed": values["task"] in {*service().file_only, *FILE_ONLY},
+        "described": described,
+    }
+    return page("edit.html", status, **context)
+
+
+def opened_text(entry: Entry | None, *, is_new: bool) -> str:
+    """What the form was opened with: as the submitted form says, or as the entry is now."""
+    sent = request.form.get("opened", "")
+    return sent if sent and not is_new else json.dumps(forms.of_entry(entry)) if entry else ""
+
+
+@pages.post("/schedules/<segment:name>/duplicate")
+def duplicate(name: str) -> AnyResponse:
+    """Make a copy that is off, and open its form."""
+    entry = editable(name)
+    fields = {key: value for key, value in entry.fields.items() if key not in ("excluded", "renamed_from")}
+    copy = next(it for it in (f"{name}-copy{number or ''}" for number in count()) if not service().store.indexed([it]))
+    make(copy, fields | {"enabled": False})
+    flash(f"Created {copy}, a copy of {name} that is off: change it, then switch it on.")
+    return redirect(url_for("changes.edit", name=copy), 303)
