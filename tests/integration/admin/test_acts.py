@@ -108,7 +108,8 @@ def test_past_due_instants_are_run_from_the_page_which_shows_how_far_it_is(
     admin: Browser, service: Service, make: Declare
 ) -> None:
     make("hourly", cron="0 * * * *", every=None)
-    begin, end = (clock() - timedelta(hours=hours) for hours in (6, 1))
+    hour = clock().replace(minute=0, second=0, microsecond=0)
+    begin, end = hour - timedelta(hours=5, minutes=30), hour - timedelta(minutes=30)
     wanted = {"from": f"{begin:%Y-%m-%dT%H:%M}", "to": f"{end:%Y-%m-%dT%H:%M}", "only": "missed", "max_running": "2"}
     query = "&".join(f"{key}={value}" for key, value in wanted.items())
     page = admin.get(f"/schedules/hourly/backfill?{query}")
