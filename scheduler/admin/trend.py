@@ -29,7 +29,7 @@ class Trend:
     median: float  #: seconds
     p95: float
     longest: float
-    latest: float
+    longest_delay: float
     ok: int  #: how many succeeded
 
     @property
@@ -38,7 +38,7 @@ class Trend:
         return (
             f"{len(self.dots)} runs: {self.ok} succeeded; half took at most {length_of(self.median)}, "
             f"95 % at most {length_of(self.p95)}, the longest {length_of(self.longest)}; "
-            f"the latest began {delay(self.latest)} after it was due"
+            f"the longest start delay was {delay(self.longest_delay)}"
         )
 
 
@@ -48,10 +48,12 @@ def of(runs: Sequence[Run], this: Run) -> Trend | None:
     if len(ended) < LEAST:
         return None
     took = sorted(run.duration or 0.0 for run in ended)
-    longest, latest = took[-1], max(run.lateness or 0.0 for run in ended)
-    dots = tuple(Dot(run, part(run.duration, longest), part(run.lateness, latest), run.id == this.id) for run in ended)
+    longest, longest_delay = took[-1], max(run.lateness or 0.0 for run in ended)
+    dots = tuple(
+        Dot(run, part(run.duration, longest), part(run.lateness, longest_delay), run.id == this.id) for run in ended
+    )
     ok = sum(run.outcome == "succeeded" for run in ended)
-    return Trend(dots, took[(len(took) - 1) // 2], took[-(-len(took) * 95 // 100) - 1], longest, latest, ok)
+    return Trend(dots, took[(len(took) - 1) // 2], took[-(-len(took) * 95 // 100) - 1], longest, longest_delay, ok)
 
 
 def part(seconds: float | None, most: float) -> float:

@@ -20,7 +20,8 @@ CHECKS = {
     "import-linter": ["lint-imports", "--no-logo"],
     "yamllint": ["yamllint", "--strict", "schedules.yaml"],
 }
-QUICK = ("tests/unit", "-m", "not slow")
+CORES = os.cpu_count() or 2
+QUICK = ("tests/unit", "-m", "not slow", "-n", str(CORES))  #: these tests wait for nothing, and each process imports all
 ONE_PROCESS = {"--pdb", "--trace", "-s", "--capture=no", "no:xdist", "-pno:xdist"}  #: they need pytest's own terminal
 
 
@@ -85,7 +86,7 @@ def all_pass(checks: dict[str, subprocess.Popen[bytes]]) -> bool:
 def pytest(arguments: Sequence[str]) -> int:
     """Run pytest in several processes, or in one for single tests and for what needs the terminal."""
     alone = any(argument in ONE_PROCESS or "::" in argument for argument in arguments)
-    processes = min(4, 2 * (os.cpu_count() or 2))  # more than cores, because the tests wait for half of the time
-    spread = [] if alone else ["-n", str(processes), "--dist", "loadgroup"]  # a -n of the user's comes later and wins
+    processes = min(6, 3 * CORES)  # more than cores, because the tests mostly wait
+    spread = [] if alone else ["-n", str(processes), "--dist", "loadgroup"]  # a later -n wins
     done = subprocess.run([sys.executable, "-m", "pytest", *spread, *arguments], cwd=CHECKOUT, check=False)
     return Exit.PROBLEMS if done.returncode else Exit.OK
