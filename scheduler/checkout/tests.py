@@ -20,8 +20,9 @@ CHECKS = {
     "import-linter": ["lint-imports", "--no-logo"],
     "yamllint": ["yamllint", "--strict", "schedules.yaml"],
 }
+QUICK = ("tests/unit", "-m", "not slow")
 CORES = os.cpu_count() or 2
-QUICK = ("tests/unit", "-m", "not slow", "-n", str(CORES))  #: these tests wait for nothing, and each process imports all
+PROCESSES = min(6, 3 * CORES)  #: more than cores, because most tests wait
 ONE_PROCESS = {"--pdb", "--trace", "-s", "--capture=no", "no:xdist", "-pno:xdist"}  #: they need pytest's own terminal
 
 
@@ -49,7 +50,7 @@ def quick(more: Sequence[str]) -> int:
     """Run the checks beside the fast unit tests; ``more`` goes to pytest."""
     started = time.monotonic()
     checks = start_checks()
-    code = pytest([*QUICK, *more])
+    code = pytest([*QUICK, *more], processes=CORES)  # these tests do not wait
     code = code if all_pass(checks) else Exit.PROBLEMS
     print(f"done in {time.monotonic() - started:.0f} s", flush=True)
     return code
@@ -83,10 +84,9 @@ def all_pass(checks: dict[str, subprocess.Popen[bytes]]) -> bool:
     return not failed
 
 
-def pytest(arguments: Sequence[str]) -> int:
+def pytest(arguments: Sequence[str], processes: int = PROCESSES) -> int:
     """Run pytest in several processes, or in one for single tests and for what needs the terminal."""
     alone = any(argument in ONE_PROCESS or "::" in argument for argument in arguments)
-    processes = min(6, 3 * CORES)  # more than cores, because the tests mostly wait
     spread = [] if alone else ["-n", str(processes), "--dist", "loadgroup"]  # a later -n wins
     done = subprocess.run([sys.executable, "-m", "pytest", *spread, *arguments], cwd=CHECKOUT, check=False)
     return Exit.PROBLEMS if done.returncode else Exit.OK
