@@ -188,4 +188,4 @@ def test_a_bad_file_is_told_of_at_once_and_a_mended_one_governs(stage: Stage) ->
     assert stage.store.names() == ["first"]
     stage.file.write_text(text("first", "second"))
     assert stage.loads("second") < ABOUT_A_SECOND
-    assert stage.store.file_facts()["problems"] == ""
+    until(lambda: stage.store.file_facts()["problems"] == "", 10, "the file has no problem any more")
