@@ -83,6 +83,7 @@ def test_a_file_that_breaks_lets_nobody_in_until_it_is_mended(
         (f"admin:viewer:{WEAK}", ":2: 'admin' is the account of SCHEDULER_ADMIN_PASSWORD_HASH"),
         (f"bea:viewer:{WEAK}", ":2: 'bea' is there twice"),
     ],
+    ids=["no role", "no hash", "a wrong name", "admin", "twice"],  # a hash differs in each process
 )
 def test_the_page_does_not_start_with_a_wrong_line_and_names_it(
     celery: Celery, file: Path, line: str, words: str
