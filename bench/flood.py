@@ -71,13 +71,13 @@ def measure(bench: Bench, seconds: int) -> None:
         rates, most = empty_runs(bench, 5)
         print(f"| nothing beside them | {most.worker:,.0f} | {most.redis:,.1f} | {rates / 2:,.0f} |", flush=True)
         [identity] = bench.send("bench.flood", 1, args=[seconds])
-        begun, third = time.monotonic(), seconds / 3
+        flood_began, third = time.monotonic(), seconds / 3
         for part in range(1, 4):
-            done, most, began = 0, use(bench), time.monotonic()
-            while time.monotonic() < begun + part * third:
+            done, most, part_began = 0, use(bench), time.monotonic()
+            while time.monotonic() < flood_began + part * third:
                 rate, now = empty_runs(bench, 1)
                 done, most = done + EMPTY_RUNS, Use(*map(max, zip(most, now, strict=True)))
-            rate = done / (time.monotonic() - began)
+            rate = done / (time.monotonic() - part_began)
             print(
                 f"| {part * third:.0f} s of the flood | {most.worker:,.0f} | {most.redis:,.1f} | {rate:,.0f} |",
                 flush=True,

@@ -24,7 +24,7 @@ from tests.support.polling import until
 from tests.support.receivers import Post, Web, serving
 from tests.support.redis_server import redis_server
 from tests.support.schedules import NOON
-from tests.support.service import Service, service
+from tests.support.service import Service, service, short_leases
 
 SECRET = "squirrel-7"
 FILE = """
@@ -101,13 +101,7 @@ def test_leaders_that_are_killed_before_and_after_a_delivery_lose_no_alert_and_r
     tmp_path: Path, chat: Web
 ) -> None:
     with redis_server(durable=True) as redis:
-        settings = Settings(
-            redis_url=redis.url,
-            file=tmp_path / "schedules.yaml",
-            state_dir=tmp_path / "state",
-            lease=3,
-            max_interval=1,
-        )
+        settings = short_leases(redis.url, tmp_path)
         write(settings, chat, "scheduler.tasks.log_it", [1, 2], every="1d")
         with service(settings, CHAT_KEY=SECRET, SCHEDULER_FAULTS="alerts.after_tell:kill") as running:
             beat = running.start("beat")
@@ -172,22 +166,17 @@ def test_a_webhook_that_hangs_and_a_mail_server_that_refuses_delay_no_other_sink
 
 
 def test_a_run_that_fails_while_redis_is_away_is_told_once_when_it_is_back(tmp_path: Path, chat: Web) -> None:
-    begun, ended = tmp_path / "begun", tmp_path / "ended"
+    begun, go, ended = tmp_path / "begun", tmp_path / "go", tmp_path / "ended"
     with redis_server(durable=True) as redis:
-        settings = Settings(
-            redis_url=redis.url,
-            file=tmp_path / "schedules.yaml",
-            state_dir=tmp_path / "state",
-            lease=3,
-            max_interval=1,
-        )
-        line = f"touch {begun}; sleep 4; echo no rows >&2; touch {ended}; exit 3"
+        settings = short_leases(redis.url, tmp_path)
+        line = f"touch {begun}; until [ -e {go} ]; do sleep 0.1; done; echo no rows >&2; touch {ended}; exit 3"
         text = FILE.replace("task: TASK, args: ARGS", f"shell: {json.dumps(line)}").replace("URL", chat.url)
         settings.file.write_text(text.replace("EVERY", "1s"))
         with service(settings, CHAT_KEY=SECRET) as running:
             beat, worker = running.start_both()
             until(begun.exists, 60, "a run begins")
             redis.kill()
+            go.touch()
             until(ended.exists, 60, "it fails while Redis is away")
             for program in beat, worker:
                 program.says("(?i)redis .*(away|answer|connect)")

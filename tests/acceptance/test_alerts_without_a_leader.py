@@ -7,12 +7,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from scheduler.settings import Settings
 from tests.support.polling import until
 from tests.support.receivers import Web, serving
 from tests.support.redis_server import redis_server
 from tests.support.refusals import fill, mend
-from tests.support.service import service
+from tests.support.service import service, short_leases
 
 FILE = """
 alerts: {sinks: {chat: {webhook: {url: "URL"}}}}
@@ -27,13 +26,7 @@ def said(chat: Web) -> list[dict[str, Any]]:
 
 def test_every_beat_tells_once_that_none_can_lead_and_that_one_leads_again(tmp_path: Path) -> None:
     with serving(Web()) as chat, redis_server(durable=True) as redis:
-        settings = Settings(
-            redis_url=redis.url,
-            file=tmp_path / "schedules.yaml",
-            state_dir=tmp_path / "state",
-            lease=3,
-            max_interval=1,
-        )
+        settings = short_leases(redis.url, tmp_path)
         settings.file.write_text(FILE.replace("URL", chat.url))
         with service(settings) as running:
             running.start("beat").says("Loaded ")

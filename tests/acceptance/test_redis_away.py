@@ -21,13 +21,12 @@ import redis
 
 from scheduler import changes
 from scheduler.model import Run
-from scheduler.settings import Settings
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
 from tests.support.polling import until
 from tests.support.redis_kinds import Server, running, sentinel_url, sentinels, servers
-from tests.support.service import ROOT, Program, Service, service
+from tests.support.service import ROOT, Program, Service, service, short_leases
 
 pytestmark = pytest.mark.xdist_group("redis_away")
 
@@ -55,9 +54,8 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Shop]:
     with servers() as directory, running(server := Server(directory / "m")):
-        file = directory / "schedules.yaml"
-        file.write_text(FILE)
-        settings = Settings(redis_url=server.url, file=file, state_dir=directory / "state", lease=3, max_interval=1)
+        settings = short_leases(server.url, directory)
+        settings.file.write_text(FILE)
         over_the_socket = replace(settings, redis_url=server.socket_url, state_dir=directory / "state2")
         with service(settings, **FAST) as started, service(over_the_socket, **FAST) as beside:
             first = started.start_both()

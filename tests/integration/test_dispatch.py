@@ -210,18 +210,22 @@ def test_a_pause_that_meets_a_sending_does_not_bring_the_same_instant_up_again(s
     assert (after.due, after.pause) == (before.due + MINUTE, pause)
 
 
-def test_a_ledger_keeps_the_newest_runs_and_is_bounded(
-    celery: Celery, client: Client, keys: Keys, settings: Settings, store: Store, now: datetime
-) -> None:
+@pytest.fixture
+def forgetful(celery: Celery, client: Client, keys: Keys, settings: Settings, store: Store, now: datetime) -> Shop:
+    """A shop with one schedule, of which five runs are kept."""
     client.set(keys.lock, "ours")
     few = replace(settings, keep_runs=5)
     shop = Shop(store, Dispatcher(celery, client, keys, few), Ledger(client, keys, few), now)
     shop.add()
+    return shop
+
+
+def test_a_ledger_keeps_the_newest_runs_and_is_bounded(forgetful: Shop, client: Client, keys: Keys) -> None:
     for minute in range(50):
-        shop.commit(at=now + minute * MINUTE)
-    runs = shop.ledger.runs("job", 1000)
+        forgetful.commit(at=forgetful.now + minute * MINUTE)
+    runs = forgetful.ledger.runs("job", 1000)
     assert 5 <= len(runs) <= 2 * 5 + 3
-    last = shop.store.get("job").last_run_at
+    last = forgetful.store.get("job").last_run_at
     assert last is not None
     assert [run.due for run in runs] == [last.timestamp() - 60 * n for n in range(len(runs))]
     assert client.hlen(keys.ledger("job")) <= 2 * 5 + 5
@@ -229,18 +233,16 @@ def test_a_ledger_keeps_the_newest_runs_and_is_bounded(
 
 
 def test_a_run_that_is_trimmed_in_the_step_that_sends_it_is_not_in_the_index(
-    celery: Celery, client: Client, keys: Keys, settings: Settings, store: Store, now: datetime
+    forgetful: Shop, client: Client, keys: Keys
 ) -> None:
-    client.set(keys.lock, "ours")
-    few = replace(settings, keep_runs=5)
-    shop = Shop(store, Dispatcher(celery, client, keys, few), Ledger(client, keys, few), now)
-    shop.add()
+    now = forgetful.now
     for minute in range(30):
-        entry = store.get("job")
+        entry = forgetful.store.get("job")
         commit(
-            shop.dispatcher, [Due(entry, entries.job(entry), Decision((now - minute * MINUTE,), (), now), entry.due)]
+            forgetful.dispatcher,
+            [Due(entry, entries.job(entry), Decision((now - minute * MINUTE,), (), now), entry.due)],
         )
-    kept = [run.id for run in shop.ledger.runs("job", 1000)]
+    kept = [run.id for run in forgetful.ledger.runs("job", 1000)]
     assert len(kept) < 30
     assert client.zrange(keys.runs, 0, -1, desc=True) == kept
 

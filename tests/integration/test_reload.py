@@ -14,7 +14,7 @@ from scheduler.errors import Exit
 from scheduler.settings import Settings
 from tests.support.notify_socket import NotifySocket
 from tests.support.redis_server import redis_server
-from tests.support.service import Service, service
+from tests.support.service import Service, service, short_leases
 
 LINE = "  {name}: {{task: scheduler.tasks.log_it, every: 1h, args: [1, 2]}}\n"
 GOOD = "schedules:\n" + "".join(LINE.format(name=name) for name in ("first", "second", "third"))
@@ -30,9 +30,8 @@ REFUSED = [
 def stage(tmp_path: Path) -> Iterator[Service]:
     """A leader with three schedules."""
     with redis_server() as redis:
-        file = tmp_path / "schedules.yaml"
-        file.write_text(GOOD)
-        settings = Settings(redis_url=redis.url, file=file, state_dir=tmp_path / "state", lease=3.0, max_interval=1.0)
+        settings = short_leases(redis.url, tmp_path)
+        settings.file.write_text(GOOD)
         with service(settings) as made:
             made.start("beat").says("Loaded .*: 3 add")
             yield made

@@ -130,6 +130,12 @@ class Service:
             print(f"--- {program.log.name}\n{program.output()}")
 
 
+def short_leases(redis_url: str, directory: Path) -> Settings:
+    """For tests that wait for the end of a lease: all files are in this directory."""
+    file, state = directory / "schedules.yaml", directory / "state"
+    return Settings(redis_url=redis_url, file=file, state_dir=state, lease=3, max_interval=1)
+
+
 @contextmanager
 def service(settings: Settings, **environ: str) -> Iterator[Service]:
     """The service; nothing of it is left at the end."""
