@@ -87,10 +87,10 @@ def stop(ledger: Ledger, run_id: str, *, by: str, note: str = "") -> bool:
     Raises NotFound, or RefusedChange for a run that had ended before.
     """
     answer = ledger.stop(run_id, with_note(f"stopped by {by}", note))
-    if answer not in ("stopped", "asked"):
+    if answer not in ("done", "asked"):
         raise RefusedChange(f"{run_id} is not under way: it is {answer}")
     write_line(ledger, run_id, "stop", by, note)
-    return answer == "stopped"
+    return answer == "done"
 
 
 def retry(dispatcher: Dispatcher, store: Store, ledger: Ledger, run_id: str, *, by: str, note: str = "") -> None:

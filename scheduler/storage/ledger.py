@@ -118,7 +118,7 @@ class Ledger:
         return self.close(run_id, "queued", when=now, until=until, reason=Reason.HANDED_BACK)
 
     def stop(self, run_id: str, why: str) -> str:
-        """Stop a run: 'stopped' if no worker ran it, 'asked' if one shall stop it, or the outcome that it had already.
+        """Stop a run: 'done' if no worker ran it, 'asked' if one shall stop it, or the outcome that it had already.
 
         Raises NotFound.
         """

@@ -106,8 +106,8 @@ def test_however_a_run_ends_its_place_is_free(
     for name in names:
         shop.add(name, group="warehouse", overlap="skip")
         shop.commit(name)
-    assert shop.ledger.stop(shop.ledger.runs("waits")[0].id, "by ann") == "stopped"
-    assert shop.ledger.stop(shop.ledger.runs("stopped")[0].id, "by ann") == "stopped"
+    assert shop.ledger.stop(shop.ledger.runs("waits")[0].id, "by ann") == "done"
+    assert shop.ledger.stop(shop.ledger.runs("stopped")[0].id, "by ann") == "done"
     assert open_runs() == ["stopped", "lost"]
     shop.store.write([Write("removed", shop.store.get("removed"), None)])
     end(shop, 1, "lost")

@@ -93,6 +93,12 @@ def test_what_has_ended_or_never_was_is_refused(shop: Shop) -> None:
         stop(shop, ended.id)
     with pytest.raises(NotFound, match="no run is called 'job@never'"):
         stop(shop, "job@never")
+    shop.tick(1)
+    queued = shop.ledger.runs("job")[0].id
+    assert stop(shop, queued)
+    with pytest.raises(RefusedChange, match=r"is not under way: it is stopped$"):
+        stop(shop, queued)
+    assert [line["change"] for line in shop.store.audit.lines(5)].count("stop") == 1
 
 
 def test_the_command_takes_a_run_or_a_schedule_with_one_run_under_way(shell: Shell, shop: Shop, client: Client) -> None:
