@@ -11,7 +11,7 @@ from scheduler.operations.answers.schedules import Lines, Undone
 from scheduler.operations.operation import Model, Parts, operation
 from scheduler.status.as_json import line_json
 
-LINE_ID = r"^([0-9]{1,18}-[0-9]{1,18})?$"
+LINE_ID = r"^([1-9][0-9]{0,17}-[0-9]{1,18})?$"  #: no line is older than 0-0, so Redis refuses to look before it
 
 
 class LinesAsked(Model):

@@ -10,9 +10,9 @@ from scheduler.changes import Known
 from scheduler.changes.bulk import MAX_AT_ONCE, Answer, Asked, Bulk, unique
 from scheduler.operations.answers.schedules import BulkAnswer
 from scheduler.operations.definitions import Why
-from scheduler.operations.operation import Instant, Model, Parts, operation
+from scheduler.operations.operation import Instant, Model, Name, Parts, operation
 
-Names = Annotated[list[str], Field(min_length=1, max_length=MAX_AT_ONCE)]
+Names = Annotated[list[Name], Field(min_length=1, max_length=MAX_AT_ONCE)]
 
 
 class ManyAsked(Model):

@@ -10,7 +10,7 @@ from scheduler import changes
 from scheduler.errors import Conflict
 from scheduler.model import Entry
 from scheduler.operations.answers.schedules import Deleted, Schedule
-from scheduler.operations.operation import MAX_NOTE_CHARS, Model, Parts, operation
+from scheduler.operations.operation import MAX_NOTE_CHARS, Model, Name, Parts, operation
 from scheduler.operations.pauses import as_it_is
 
 Why = Annotated[str, Field(max_length=MAX_NOTE_CHARS, description="The reason, for the audit log.")]
@@ -20,7 +20,7 @@ Fields = Annotated[dict[str, Any], Field(description="Its keys as in the schedul
 class CreateAsked(Model):
     """A new schedule."""
 
-    name: str
+    name: Name
     fields: Fields
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Annotated, Any, Protocol
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from scheduler.changes import Tasks
 from scheduler.sending.dispatch import Dispatcher
@@ -119,3 +119,4 @@ def in_utc(instant: AwareDatetime) -> AwareDatetime:
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
+Name = Annotated[str, Field(min_length=1)]  #: with a length, pydantic refuses lone surrogates, which Redis cannot take

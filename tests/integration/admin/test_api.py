@@ -109,6 +109,14 @@ def test_what_the_file_would_refuse_the_api_refuses_and_says_which_key(api: Api,
     assert refusal(api("POST", "/schedules", {"name": "nightly", "fields": {}})) == (409, "conflict")
 
 
+def test_what_redis_cannot_take_is_refused_before_anything_is_done(api: Api, nightly: Entry, service: Service) -> None:
+    surrogate = "\ud800"  # JSON can say it, UTF-8 cannot
+    assert refusal(api("POST", "/schedules", {"name": surrogate, "fields": nightly.fields})) == (422, "invalid")
+    assert refusal(api("POST", "/bulk/operate", {"act": "pause", "names": ["nightly", surrogate]})) == (422, "invalid")
+    assert service.store.get("nightly").pause is None
+    assert refusal(api("GET", "/audit?cursor=0-0")) == (422, "invalid")
+
+
 def test_pause_skip_and_switch(api: Api, nightly: Entry) -> None:
     paused = api("POST", "/schedules/nightly/pause", {"note": "disk", "until": "2999-01-01T00:00:00+01:00"})
     assert paused.get_json()["pause"] == {
