@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scheduler.model.roles import ROLES
-from scheduler.operations import EVERY
+from scheduler.operations.every import EVERY
 
 PUBLIC = ""  #: in the place of a role: needs no login
 

@@ -1,18 +1,4 @@
-"""What people and programs can ask of the service; see ``operation``. A new module's OPERATIONS go into EVERY."""
+"""What people and programs can ask of the service; see ``operation``.
 
-from __future__ import annotations
-
-from scheduler.operations import audit, backfills, bulk, definitions, file, pauses, runs, schedules, service
-from scheduler.operations.operation import Operation
-
-EVERY: tuple[Operation, ...] = (
-    *schedules.OPERATIONS,
-    *definitions.OPERATIONS,
-    *pauses.OPERATIONS,
-    *bulk.OPERATIONS,
-    *file.OPERATIONS,
-    *runs.OPERATIONS,
-    *backfills.OPERATIONS,
-    *audit.OPERATIONS,
-    *service.OPERATIONS,
-)
+Nothing is imported here: a command needs the operations of one or two modules only.
+"""

@@ -60,7 +60,7 @@ class Parts(Protocol):
 class Model(BaseModel):
     """What a request or an answer has; a key that it lacks is an error."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)  # a command uses few of them
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from scheduler.admin.answers import as_json
 from scheduler.admin.api import document, idempotency, rate, requests
-from scheduler.operations import EVERY
+from scheduler.operations.every import EVERY
 
 pages = Blueprint("api", __name__, url_prefix="/api/v1")
 pages.before_request(rate.limit)

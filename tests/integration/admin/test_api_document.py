@@ -21,7 +21,7 @@ from scheduler import changes
 from scheduler.admin.accounts import Account, hash_token, make_token, write
 from scheduler.admin.service import Service
 from scheduler.model import Entry
-from scheduler.operations import EVERY
+from scheduler.operations.every import EVERY
 from scheduler.settings import Settings
 
 EXAMPLES = 5  #: requests for each operation that are valid, and as many that are not

@@ -75,3 +75,11 @@ def test_the_version_is_told_without_loading_redis_celery_or_the_model() -> None
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "click" in loaded
     assert not {"redis", "celery", "pydantic", "scheduler.model"} & set(loaded)
+
+
+@pytest.mark.slow
+def test_a_command_loads_no_operation_that_it_does_not_ask() -> None:
+    code = "import sys, scheduler.cli.look; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "scheduler.operations.schedules" in loaded
+    assert not {"scheduler.operations.every", "scheduler.operations.bulk", "scheduler.changes.bulk"} & set(loaded)
