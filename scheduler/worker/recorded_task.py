@@ -94,6 +94,7 @@ class RecordedTask(Task):
                 raise ended from None
             raise
         faults.reach("recorder.after_body")
+        request.scheduler_has_returned = run_id is not None and not request.called_directly
         return filled.hide(result) if filled.values else result
 
     def take_delivery(self, run_id: str | None) -> None:

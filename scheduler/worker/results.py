@@ -44,8 +44,9 @@ class RedisBackend(redis.RedisBackend):
     def store_result(
         self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None, **options: Any
     ) -> Any:
-        """Store a result; with the success of a run, its end."""
-        if state == SUCCESS and self.is_ledgers and getattr(request, "claim_token", None):
+        """Store a result; with what the body of a run returned, the end of that run."""
+        # A body may store a success itself, for its own task or for another, and go on.
+        if state == SUCCESS and self.is_ledgers and getattr(request, "scheduler_has_returned", False):
             self.storing.run, self.storing.returned = request, result
         try:
             return super().store_result(task_id, result, state, traceback=traceback, request=request, **options)

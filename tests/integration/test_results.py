@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, Task
 from celery.app.task import Context
 from celery.backends import redis as celery_redis
 from celery.result import AsyncResult
@@ -18,6 +18,7 @@ from scheduler.sending.headers import RUN_HEADER, task_id
 from scheduler.settings import Settings
 from scheduler.storage.client import Client
 from scheduler.storage.ledger import Ledger
+from scheduler.worker.recorded_task import RecordedTask
 from tests.support.polling import until
 from tests.support.schedules import NOON
 
@@ -40,7 +41,9 @@ def request_of_run(ledger: Ledger) -> Context:
     run = Run(ID, "job", NOON.timestamp(), "running", task="t", task_id=task_id(ID))
     assert ledger.claim(run, "host:1", "token") == "claimed"
     sent = {"id": run.task_id, "task": "t", "args": [1], "kwargs": {"b": 2}, "headers": {RUN_HEADER: ID}, "retries": 0}
-    return Context(sent, hostname="w@h", delivery_info={"routing_key": "celery"}, claim_token="token")
+    return Context(
+        sent, hostname="w@h", delivery_info={"routing_key": "celery"}, claim_token="token", scheduler_has_returned=True
+    )
 
 
 @pytest.mark.parametrize("returned", [None, 3, {"status": "SUCCESS"}, 'ü\n"x"', [1.5, {"a": None}]], ids=repr)
@@ -79,6 +82,24 @@ def test_a_first_success_stays_whatever_comes_later(
     stored = client.get(KEY)
     app.backend.store_result(request_of_run.id, 2, "SUCCESS", request=request_of_run)
     assert client.get(KEY) == stored
+
+
+@pytest.mark.parametrize("whose", [None, "another-task"], ids=["its own", "another's"])
+def test_a_body_that_stores_a_success_goes_on_and_its_run_ends_with_it(
+    app: Celery, ledger: Ledger, whose: str | None
+) -> None:
+    def body(task: Task) -> str:
+        task.update_state(whose, state="SUCCESS", meta="half")
+        return ledger.get(ID).outcome
+
+    app.task(body, name="t", bind=True, shared=False)
+    task = app.tasks["t"]
+    RecordedTask.record(task, app.scheduler_recorder)
+    sent = {"id": task_id(ID), "task": "t", "headers": {RUN_HEADER: ID}, "delivery_info": {}, "called_directly": False}
+    task.push_request(**sent)
+    assert task() == "running"
+    app.backend.mark_as_done(task_id(ID), "all", task.request)
+    assert (ledger.get(ID).outcome, ledger.get(ID).result) == ("succeeded", '"all"')
 
 
 def test_a_result_that_is_kept_elsewhere_goes_there_and_the_run_ends_by_its_signal(
