@@ -134,12 +134,14 @@ def exchange(connection: Any, commands: Sequence[Command]) -> None:
 
 
 def read(connection: Any, count: int) -> None:
-    """Read every answer, also after an error: the connection is used again."""
-    errors = []
+    """Read every answer, also after an error: the connection is used again. Raises the first error."""
+    errors: list[Exception] = []
     for _ in range(count):
         try:
-            connection.read_response()
+            answers = connection.read_response()
         except redis.ResponseError as error:
             errors.append(error)
+        else:  # EXEC answers with a list, in which the errors of single commands are
+            errors += [it for it in answers if isinstance(it, Exception)] if isinstance(answers, list) else []
     if errors:
         raise errors[0]

@@ -63,6 +63,16 @@ def test_a_transaction_that_is_refused_writes_nothing_and_leaves_the_line_in_use
     assert line.call("ECHO", "x") == "x"
 
 
+def test_an_error_of_a_single_command_is_raised_and_what_was_posted_with_it_is_not_done(line: Line) -> None:
+    done: list[str] = []
+    commands = [("SET", "a", "1"), ("ZADD", "a", "1", "b")]
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        line.in_one_step(commands)
+    line.post(commands, lambda: done.append("never"))
+    assert line.call("ECHO", "x") == "x"
+    assert done == []
+
+
 def test_what_was_posted_is_done_and_its_answers_are_not_taken_for_others(line: Line, client: Client) -> None:
     done: list[str] = []
     line.post([("SET", "a", "1"), ("SET", "b", "2")], lambda: done.append("both"))
