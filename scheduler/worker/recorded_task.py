@@ -69,6 +69,9 @@ class RecordedTask(Task):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         request, run_id = self.request, run_of(self.request)
         if not request.called_directly:
+            if getattr(request, "scheduler_has_started", False):  # the body calls its own task, as a function
+                return super().__call__(*args, **kwargs)
+            request.scheduler_has_started = True
             self.take_delivery(run_id)
         if self.scheduler_tells_start:
             tell_started(self)

@@ -1,8 +1,8 @@
-"""What Celery stores of a run that succeeded: as its own backend would, and in one step with the run's end."""
+"""What Celery stores of a run that succeeded: as its own backend would, and in one step with the end of its body."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -84,6 +84,25 @@ def test_a_first_success_stays_whatever_comes_later(
     assert client.get(KEY) == stored
 
 
+def delivered(app: Celery, body: Callable[..., Any]) -> Any:
+    """A task with this body, as a worker calls it for the run."""
+    app.task(body, name="t", bind=True, shared=False)
+    task = app.tasks["t"]
+    RecordedTask.record(task, app.scheduler_recorder)
+    headers = {RUN_HEADER: ID}
+    task.push_request(id=task_id(ID), task="t", headers=headers, delivery_info={}, called_directly=False)
+    return task
+
+
+def test_a_body_that_calls_its_own_task_gets_what_that_returns(app: Celery, ledger: Ledger) -> None:
+    def body(task: Task, number: int) -> list[int]:
+        return [number, *task(number - 1)] if number else []
+
+    task = delivered(app, body)
+    assert task(3) == [3, 2, 1]
+    assert (ledger.get(ID).outcome, ledger.get(ID).attempt) == ("running", 1)
+
+
 @pytest.mark.parametrize("whose", [None, "another-task"], ids=["its own", "another's"])
 def test_a_body_that_stores_a_success_goes_on_and_its_run_ends_with_it(
     app: Celery, ledger: Ledger, whose: str | None
@@ -92,11 +111,7 @@ def test_a_body_that_stores_a_success_goes_on_and_its_run_ends_with_it(
         task.update_state(whose, state="SUCCESS", meta="half")
         return ledger.get(ID).outcome
 
-    app.task(body, name="t", bind=True, shared=False)
-    task = app.tasks["t"]
-    RecordedTask.record(task, app.scheduler_recorder)
-    sent = {"id": task_id(ID), "task": "t", "headers": {RUN_HEADER: ID}, "delivery_info": {}, "called_directly": False}
-    task.push_request(**sent)
+    task = delivered(app, body)
     assert task() == "running"
     app.backend.mark_as_done(task_id(ID), "all", task.request)
     assert (ledger.get(ID).outcome, ledger.get(ID).result) == ("succeeded", '"all"')

@@ -38,6 +38,7 @@ ALLOWED = {
     "scheduler_modules": "ours, on Celery's application",
     "scheduler_recorder": "ours, on Celery's application",
     "scheduler_recording": "ours, on Celery's request",
+    "scheduler_has_started": "ours, on Celery's request",
     "scheduler_has_returned": "ours, on Celery's request",
     "scheduler_differences": "ours, on Celery's application",
     "scheduler_is_closed": "ours, on Celery's request",
