@@ -267,6 +267,6 @@ def test_many_schedules_are_paused_at_once_after_a_dry_run_and_undone_at_once(
 
 def test_an_act_of_the_page_can_be_copied_as_curl(admin: Browser, nightly: Entry, service: Service) -> None:
     page = admin.get("/schedules/nightly").text
-    assert '"Authorization: Bearer $TOKEN" http://localhost/api/v1/schedules/nightly/runs' in unescape(page)
+    assert 'curl -X POST --oauth2-bearer "$TOKEN" http://localhost/api/v1/schedules/nightly/runs' in unescape(page)
     run = service.dispatcher.run_now(nightly, "ann")
     assert f"http://localhost/api/v1/runs/{run}/stop" in unescape(admin.get(f"/schedules/nightly/runs/{run}").text)
