@@ -31,6 +31,7 @@ from scheduler.model.page import escape
 from scheduler.operations.operation import Operation
 
 TIMEOUT = Timeout(connect=10, read=60)
+MAX_WAIT_S = 60  #: between two tries, where the page has too many requests
 TRIES = 3  #: with one Idempotency-Key, so that nothing is done twice
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 #: What is raised here for each type of refusal.
@@ -84,7 +85,7 @@ class Remote:
     def answer(self, method: str, address: str, body: str | None = None, headers: dict[str, str] | None = None) -> Any:
         """What the page answers; raises SchedulerError."""
         while (response := self.send(method, address, body, headers or {})).status == 429:
-            time.sleep(min(int(response.headers.get("Retry-After", "1")), 60))
+            time.sleep(wait_of(response.headers.get("Retry-After", "")))
         try:
             found = json.loads(response.data)
         except ValueError:
@@ -109,6 +110,11 @@ class Remote:
                     raise PageUnavailable(f"{self.url} does not answer: {why}") from None
                 time.sleep(attempt)
         raise PageUnavailable
+
+
+def wait_of(retry_after: str) -> int:
+    """Seconds until the next try; a web server in front may answer a date, or nothing."""
+    return max(1, min(int(retry_after), MAX_WAIT_S)) if retry_after.isdecimal() else 1
 
 
 def from_file(path: str) -> str:

@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,33 @@ def test_acts_are_those_of_the_token(far: Far, nightly: Entry, service: Service)
     paused = next(it for it in service.store.audit.lines() if it["change"] == "pause")
     assert far("undo", paused["id"]).code == Exit.PROBLEMS  # it was resumed since
     assert {line["by"] for line in service.store.audit.lines(8)} == {"token laptop"}
+
+
+def test_a_busy_web_server_is_asked_again_and_a_redirect_does_not_get_the_token(shell: Shell, token_file: Path) -> None:
+    later, asked = "Sun, 29 Nov 2026 23:00:00 GMT", list[str]()
+
+    class Front(BaseHTTPRequestHandler):
+        """It has too many requests, then it is another site."""
+
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(302 if len(asked) > 1 else 429)
+            self.send_header("Retry-After", later)
+            self.send_header("Location", f"http://{self.headers['Host'].replace('127.0.0.1', 'localhost')}/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Front) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        said = shell("--url", f"http://127.0.0.1:{server.server_port}", "--token-file", str(token_file), "status")
+        server.shutdown()
+        thread.join()
+    assert said.code == Exit.UNAVAILABLE
+    assert "answers 302, and leads to http://localhost" in said.err
+    assert asked == ["/api/v1/status"] * 2
 
 
 def test_a_run_is_followed_to_its_end(far: Far, nightly: Entry, service: Service) -> None:
