@@ -11,6 +11,7 @@ from flask import Flask
 from werkzeug.security import generate_password_hash
 
 from scheduler.admin.accounts import NO_PASSWORD, Account, write
+from scheduler.admin.service import Service
 from scheduler.errors import Exit
 from scheduler.settings import Settings
 from tests.integration.admin.browser import PASSWORD, Browser, Document, text
@@ -100,8 +101,11 @@ def test_a_person_without_a_password_logs_in_with_none(app: Flask) -> None:
         assert Browser(app).log_in(password, username="sue").status_code == 401
 
 
-def test_a_link_logs_its_person_in_once(app: Flask, shell: Shell) -> None:
+def test_a_link_logs_its_person_in_once(app: Flask, shell: Shell, service: Service) -> None:
     path = shell("user", "link", "sue").out.strip().removeprefix("http://127.0.0.1:8000")
+    [key] = service.store.client.scan_iter(match="*:sign_in:*")
+    assert 0 < service.store.client.ttl(key) <= 600, "it ends after ten minutes"
+    assert path.partition("=")[2] not in key, "who reads Redis cannot use it"
     visitor, late = Browser(app), Browser(app)
     assert visitor.submit(path).status_code == 200
     assert [it["name"] for it in visitor.json("/sessions")["sessions"]] == ["sue"]
