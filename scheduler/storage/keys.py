@@ -151,7 +151,7 @@ class Keys:
         return f"{self.prefix}:idempotency:{key}"
 
     def api_rate(self, who: str, minute: int) -> str:
-        """How many requests somebody sent to the API in a minute."""
+        """How many requests one token or person sent to the API in this minute."""
         return f"{self.prefix}:api_rate:{who}:{minute}"
 
     sessions = Key("sessions")  #: Who is logged in to the page, and where: a hash from a session's id.
