@@ -34,7 +34,6 @@ from scheduler.validate import Reserved
 MAX_AT_ONCE = 2_000  #: schedules of one act: each has its own line in the audit log, which keeps 10,000
 OPERATE = ("run", "pause", "resume", "skip", "unskip")
 EDIT = ("enable", "disable", "spread", "tag", "untag", "delete")
-ON_ENTRIES = frozenset({*OPERATE, *EDIT} - {"run", "delete"})
 DEFAULT_SPREAD = "10m"
 UNWRITTEN = "…"  #: in the place of a tag
 
