@@ -17,7 +17,7 @@ def is_api() -> bool:
     return request.path.startswith("/api/")
 
 
-KEPT_WHEN_REFUSED = ("changes.create", "changes.save")  #: forms of which a person typed more than a line
+KEPT_WHEN_REFUSED = ("changes.create", "changes.save")  #: forms that take a person minutes to fill in
 
 
 def wants_json() -> bool:

@@ -62,6 +62,7 @@ class Listing:
     modes: Mapping[str, int]  #: all schedules by mode
     tags: Mapping[str, int]  #: how many schedules have each tag, in the order of the tags
     failing: int = 0  #: how many are, whatever state their newest run gives them
+    expected: int = 0  #: how many of these are expected to
 
     @property
     def pages(self) -> int:
@@ -87,7 +88,8 @@ def find(status: Status, catalogue: Catalogue, search: Search) -> Listing:
     start = (search.page - 1) * PAGE_SIZE
     shown, tags = names[start : start + PAGE_SIZE], dict(sorted(view.tags.items()))
     found = status.overview(shown)
-    return Listing(search, found, len(names), states.counts(), states.modes, tags, len(failing))
+    sick = len(failing), len(failing & found.expected)
+    return Listing(search, found, len(names), states.counts(), states.modes, tags, *sick)
 
 
 def matching(view: View, states: AllStates, failing: Collection[str], search: Search) -> Sequence[str]:

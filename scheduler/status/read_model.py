@@ -119,6 +119,7 @@ class Overview:
     backfills: tuple[tuple[Backfill, dict[str, int]], ...] = ()
     headline: Headline = NO_PROBLEMS
     waiting: tuple[Waiting, ...] = ()  #: the runs by hand of all schedules that wait for their time
+    expected: frozenset[str] = frozenset()  #: schedules that may fail: they are in none of the problems
 
     @property
     def problems(self) -> tuple[ServiceProblem, ...]:
@@ -145,7 +146,8 @@ class Status:
         kinds, news = problems.with_kinds(facts), self.store.news()
         found, summary = tuple(problem for _, problem in kinds), headline(facts, kinds)
         service = facts.leader, facts.standbys, facts.file
-        return Overview(rows, total, *service, found, news, facts.groups, self.backfills(), summary, self.waiting())
+        more = facts.groups, self.backfills(), summary, self.waiting(), facts.expected_to_fail
+        return Overview(rows, total, *service, found, news, *more)
 
     def waiting(self) -> tuple[Waiting, ...]:
         """The runs by hand that wait for their time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
-from tests.integration.admin.browser import Browser
+from tests.integration.admin.browser import Browser, text
 from tests.integration.admin.test_failing import fail, sentences
 from tests.support.shell import Shell
 
@@ -49,6 +50,24 @@ def test_it_is_neither_named_nor_counted_until_the_file_says_otherwise(
     load(path, store, known="{off: until May}")
     named = [sentence.partition(":")[0] for sentence in sentences(shell, admin)]
     assert named == ["schedule 'flaky' is failing", "schedule 'third' is failing"]
+
+
+def test_the_list_says_that_it_is_expected_and_alarms_for_the_others_alone(
+    path: Path, ledger: Ledger, admin: Browser
+) -> None:
+    for minute, name in enumerate(NAMES[:2]):
+        fail(ledger, name, minute)
+    tone = re.compile(r'chip (\w+)" href="/schedules\?state=failing"')
+    page = admin.get("/schedules")
+    assert "2 failing, 2 as expected" in text(page)
+    assert text(page).count("as expected, since") == 2
+    assert tone.findall(page.text) == ["calm"]
+    assert "chip bad" not in page.text.partition("<table")[2]
+    fail(ledger, "third", 3)
+    page = admin.get("/schedules")
+    assert "3 failing, 2 as expected" in text(page)
+    assert tone.findall(page.text) == ["bad"]
+    assert page.text.partition("<table")[2].count("chip bad") == 1
 
 
 def test_it_sends_no_alert(path: Path, client: Client, keys: Keys, ledger: Ledger, settings: Settings) -> None:
