@@ -12,18 +12,18 @@ from werkzeug.wrappers import Response as AnyResponse
 from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.editing import read_until
 from scheduler.admin.listing import Search, failing_names, matching
-from scheduler.admin.people import user
+from scheduler.admin.people import may, user
 from scheduler.admin.service import service
 from scheduler.changes import Known, clock
-from scheduler.changes.bulk import EDIT, OPERATE, Answer, Asked, Bulk, unique
+from scheduler.changes.bulk import DEFAULT_SPREAD, EDIT, OPERATE, Answer, Asked, Bulk, unique
 from scheduler.errors import RefusedChange
 from scheduler.sending.upcoming import due_instants
 from scheduler.status.read_model import read_job
 from scheduler.status.states import all_states
-from scheduler.timing import TimingError
+from scheduler.timing import TimingError, parse_duration
 
 pages = Blueprint("bulk", __name__)
-MAX_TEXT = 1000  #: characters of a reason
+MAX_TEXT = 1000  #: characters of a field
 
 
 @dataclass(frozen=True)
@@ -50,54 +50,38 @@ WORDS = {
 }
 
 
-@pages.post(f"/bulk/<any({','.join(OPERATE)}):act>")
-def plan(act: str) -> AnyResponse:
-    """What an operator's act would do to the chosen schedules; changes nothing."""
-    return asked_for(act)
-
-
-@pages.post(f"/bulk/<any({','.join(EDIT)}):edit>")
-def plan_edit(edit: str) -> AnyResponse:
-    """The same for an editor's act."""
-    return asked_for(edit)
-
-
-@pages.post(f"/bulk/<any({','.join(OPERATE)}):act>/now")
-def carry_out(act: str) -> AnyResponse:
-    """Do it."""
-    return done(act)
-
-
-@pages.post(f"/bulk/<any({','.join(EDIT)}):edit>/now")
-def carry_out_edit(edit: str) -> AnyResponse:
-    """Do it."""
-    return done(edit)
-
-
 def parts() -> Bulk:
     its = service()
     return Bulk(its.store, its.ledger, its.dispatcher, Known(its.tasks, its.file_only))
 
 
-def asked_for(act: str) -> AnyResponse:
-    """The dry run of the act, with the form for its reason and what else it needs."""
+@pages.post(f"/bulk/<any({','.join(OPERATE)}):act>", endpoint="plan")
+@pages.post(f"/bulk/<any({','.join(EDIT)}):act>", endpoint="plan_edit")
+def plan(act: str) -> AnyResponse:
+    """What the act would do to the chosen schedules, with the form for what it needs; changes nothing."""
     names = chosen()
     if not names:
-        flash("Choose at least one schedule.")
+        flash("Choose at least one schedule.", "held")
         return back()
-    return dry_run(act, names)
+    try:
+        return dry_run(act, names, wrong_value(act) if request.form.get("value") else {})
+    except RefusedChange as error:
+        if wants_json():
+            raise
+        flash(f"Nothing was changed: {error}.", "bad")
+        return back()
 
 
-def dry_run(act: str, names: list[str], errors: dict[str, list[str]] | None = None) -> Response:
-    value = request.form.get("value", "").strip()[:200]
+def dry_run(act: str, names: list[str], errors: dict[str, list[str]]) -> Response:
+    value = "" if "value" in errors else typed("value")
     asked = Asked(act, user(), value=value)
     answer = parts().forecast(asked, names)
     if wants_json():
         return as_json({"would": answer.done, "left": answer.left})
     context: dict[str, Any] = {
         "act": act,
-        "errors": errors or {},
-        "given": {key: request.form.get(key, "")[:MAX_TEXT] for key in ("why", "until", "value")},
+        "errors": errors,
+        "given": {key: typed(key) for key in ("why", "until", "value")},
         "is_edit": act in EDIT,
         "names": json.dumps(answer.done),
         "next": next_runs(answer) if act == "spread" else (),
@@ -121,21 +105,40 @@ def next_runs(answer: Answer) -> list[tuple[str, Any, Any, str]]:
     return rows
 
 
-def done(act: str) -> AnyResponse:
+@pages.post(f"/bulk/<any({','.join(OPERATE)}):act>/now", endpoint="carry_out")
+@pages.post(f"/bulk/<any({','.join(EDIT)}):act>/now", endpoint="carry_out_edit")
+def carry_out(act: str) -> AnyResponse:
     """Do it to those that the dry run named, and say how many there are."""
     names = chosen()
-    text = {key: request.form.get(key, "").strip()[:MAX_TEXT] for key in ("why", "until", "value")}
     try:
-        until = read_until(text["until"], "UTC") if act == "pause" else None
+        until = read_until(typed("until"), "UTC") if act == "pause" else None
     except TimingError as error:
         return dry_run(act, names, {"until": [str(error).removesuffix(" — ")]})
-    if WORDS[act].field == "tag" and not text["value"]:
-        return dry_run(act, names, {"value": ["write the tag"]})
-    answer = parts().carry_out(Asked(act, user(), text["why"], until, text["value"]), names)
+    if errors := wrong_value(act):
+        return dry_run(act, names, errors)
+    answer = parts().carry_out(Asked(act, user(), typed("why"), until, typed("value")), names)
     if wants_json():
         return as_json({"done": answer.done, "left": answer.left, "group": answer.group})
-    flash(told(WORDS[act].past, answer) + (" Undo it in the audit log." if answer.done and act != "run" else ""))
+    can_undo = answer.done and act != "run" and may("audit.undo_group")
+    flash(told(WORDS[act].past, answer) + (" Undo it in the audit log." if can_undo else ""))
     return back()
+
+
+def typed(key: str) -> str:
+    """What a field of the form has."""
+    return request.form.get(key, "").strip()[:MAX_TEXT]
+
+
+def wrong_value(act: str) -> dict[str, list[str]]:
+    """The error of a tag that is missing, or of a length of time that is none."""
+    field, value = WORDS[act].field, typed("value")
+    if field == "tag" and not value:
+        return {"value": ["write the tag"]}
+    try:
+        parse_duration(value or DEFAULT_SPREAD) if field == "jitter" else None
+    except TimingError as error:
+        return {"value": [str(error)]}
+    return {}
 
 
 def told(past: str, answer: Answer) -> str:

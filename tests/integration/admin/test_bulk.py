@@ -125,3 +125,40 @@ def test_a_damaged_form_changes_nothing(admin: Browser, service: Service, twelve
     assert "Choose at least one schedule" in text(admin.post("/bulk/pause"))
     assert "in the past" in text(admin.post("/bulk/pause/now", names='["other"]', until="2001-01-01T00:00"))
     assert service.store.all() == before
+
+
+def test_more_than_fit_into_one_act_are_refused_beside_the_list_and_its_search(
+    admin: Browser, service: Service, twelve: list[str]
+) -> None:
+    before = service.store.all()
+    names = json.dumps([f"job-{number}" for number in range(3_000)])
+    answer = admin.post("/bulk/pause", names=names, q="job")
+    assert answer.request.url.endswith("/schedules?q=job")
+    assert "Nothing was changed: 3000 schedules are more than 2000 at once: narrow the search." in text(answer)
+    assert service.store.all() == before
+
+
+def test_a_wrong_length_of_time_is_told_beside_its_field_with_what_was_typed(
+    admin: Browser, service: Service, twelve: list[str]
+) -> None:
+    names = json.dumps(twelve[:3])
+    for path in ("/bulk/spread", "/bulk/spread/now"):
+        answer = admin.post(path, names=names, value="soon", why="a pile-up")
+        assert answer.status_code == 422
+        assert "duration 'soon'" in text(answer)
+        fields = Document(answer.text).forms[-1].fields
+        assert (fields["value"], fields["why"], json.loads(fields["names"])) == ("soon", "a pile-up", twelve[:3])
+    assert "jitter" not in service.store.get("etl-00").fields
+
+
+def test_an_undo_of_all_leaves_alone_what_was_changed_since(
+    admin: Browser, service: Service, twelve: list[str]
+) -> None:
+    admin.post("/bulk/spread/now", names=json.dumps(twelve[:3]), value="20m")
+    later = service.store.get("etl-01").fields | {"jitter": "5m"}
+    changes.edit(service.store, "etl-01", later, tasks=None, by="ben")
+    [undo] = {form.action for form in Document(admin.get("/audit").text).forms if "/groups/" in form.action}
+    answer = text(admin.post(undo))
+    assert "Undone: 2 schedules. Left alone: 1; 'etl-01' has changed since in jitter" in answer
+    jitters = [service.store.get(name).fields.get("jitter") for name in twelve[:3]]
+    assert jitters == [None, "5m", None]

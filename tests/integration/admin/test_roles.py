@@ -21,7 +21,7 @@ from scheduler.model.roles import ROLES
 from scheduler.settings import Settings
 from tests.integration.admin.browser import PASSWORD, Browser, Document, text
 from tests.integration.admin.conftest import Declare
-from tests.integration.admin.test_closed import VALUES
+from tests.integration.admin.test_closed import values_of
 
 NAMES = {role: f"{role}-of-the-page" for role in ROLES}
 WEAK = generate_password_hash(PASSWORD, method="pbkdf2:sha256:1")
@@ -50,9 +50,20 @@ def routes(app: Flask) -> Iterator[tuple[str, str, str]]:
     with app.test_request_context():
         adapter = app.create_url_adapter(None) or app.url_map.bind("localhost")
         for rule in app.url_map.iter_rules():
-            address = adapter.build(rule.endpoint, {key: VALUES[key] for key in rule.arguments})
+            address = adapter.build(rule.endpoint, values_of(rule))
             for method in sorted((rule.methods or set()) - {"OPTIONS", "HEAD"}):
                 yield rule.endpoint, method, address
+
+
+def test_an_act_on_many_schedules_promises_its_undo_only_to_who_may_undo_it(
+    people_of_each_role: Callable[[str], Browser], nightly: Entry
+) -> None:
+    for role, act in (("operator", "pause"), ("editor", "resume")):
+        browser, may_undo = people_of_each_role(role), role == "editor"
+        assert ("where one click undoes it" in text(browser.post(f"/bulk/{act}", name="nightly"))) == may_undo
+        answer = text(browser.post(f"/bulk/{act}/now", names='["nightly"]'))
+        assert "1 schedule." in answer
+        assert ("Undo it in the audit log" in answer) == may_undo
 
 
 def test_every_route_has_a_right_and_none_both_shows_and_changes(app: Flask) -> None:
