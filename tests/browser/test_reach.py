@@ -91,6 +91,14 @@ def test_what_failed_last_night_and_is_well_again_is_two_taps_from_home_on_a_pho
     expect(page.get_by_text('total += row["amount"]')).to_be_in_viewport()
 
 
+def test_a_key_in_the_row_of_a_run_means_its_schedule(open_page: Open, three: Service) -> None:
+    page = open_page("/schedules/beta")
+    press(page, "j")
+    expect(page.locator("#runs a:focus")).to_have_count(1)
+    press(page, "e")
+    page.wait_for_url("**/schedules/beta/edit")
+
+
 def test_the_keys_are_listed_and_can_be_switched_off(open_page: Open, three: Service) -> None:
     page = open_page()
     press(page, "?")

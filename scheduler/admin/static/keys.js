@@ -18,7 +18,8 @@ function move(step) {
 function act(key) {
   const row = document.activeElement?.closest("tbody tr");
   const link = row?.querySelector("th[scope=row] a");
-  if (link && "rpe".includes(key)) {
+  const isOfSchedule = /\/schedules\/[^/]+$/.test(link?.pathname ?? ""); // and not of one of its runs
+  if (isOfSchedule && "rpe".includes(key)) {
     location.href = link.href + { r: "/run", p: "#pause", e: "/edit" }[key];
     return;
   }
