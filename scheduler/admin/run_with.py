@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler import changes
 from scheduler.admin.answers import page
+from scheduler.admin.forms import read_json
 from scheduler.admin.people import user
 from scheduler.admin.service import service
 from scheduler.changes import Known
@@ -108,20 +109,17 @@ def given(typed: list[Field]) -> tuple[list[Any], dict[str, Any]]:
     """The arguments of the form; raises RefusedChange for text that is not JSON."""
     values = {it.name: it.value.strip() for it in typed}
     if values.keys() == {"args", "kwargs"}:
-        args, kwargs = read(values["args"] or "[]", list), read(values["kwargs"] or "{}", dict)
+        args, kwargs = read(values["args"], list), read(values["kwargs"], dict)
         return args, kwargs
     return [], {name: value_of(text) for name, text in values.items() if text}
 
 
 def read(text: str, shape: type) -> Any:
     try:
-        data = json.loads(text)
+        return read_json(text, shape)
     except (ValueError, RecursionError):
-        data = None
-    if not isinstance(data, shape):
         kind = "list, such as [10, 20]" if shape is list else 'object, such as {"format": "pdf"}'
-        raise RefusedChange(f"{text[:60]} is not a JSON {kind}")
-    return data
+        raise RefusedChange(f"{text[:60]} is not a JSON {kind}") from None
 
 
 def value_of(text: str) -> Any:
@@ -133,8 +131,9 @@ def value_of(text: str) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """A value as a person types it: text without quotes, unless it would then be read as something else."""
-    return value if isinstance(value, str) and value_of(value) == value else json.dumps(value, ensure_ascii=False)
+    """A value as a person types it: text without quotes, unless the form would then lose or change a part of it."""
+    is_whole = isinstance(value, str) and [value] == value.strip().splitlines() and value_of(value) == value
+    return str(value) if is_whole else json.dumps(value, ensure_ascii=False)
 
 
 def default_of(parameter: inspect.Parameter) -> str:

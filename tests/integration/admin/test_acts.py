@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+import pytest
+
 from scheduler.admin import frames
 from scheduler.admin.service import Service
 from scheduler.changes import clock
@@ -37,6 +39,19 @@ def test_a_run_with_other_arguments_comes_from_a_form_of_its_signature(
     assert json.loads(sent.arguments) == [[], {"a": 7, "b": 5}]
     again = Document(admin.get(f"/schedules/nightly/run?from={sent.id}").text)
     assert again.forms[-1].fields == {"a": "7", "b": "5"}
+
+
+@pytest.mark.parametrize(
+    "value", ["", " padded ", "two\nlines", "a\rb", "7", "null", '"quoted"', "plain text", [1, "x"]]
+)
+def test_a_run_again_with_its_arguments_untouched_is_given_the_same(
+    admin: Browser, service: Service, make: Declare, value: object
+) -> None:
+    make("again", args=[value, 2], overlap="allow")
+    fields = Document(admin.get("/schedules/again/run").text).forms[-1].fields
+    assert not {"\n", "\r"} & set(fields["a"]), "a browser leaves line breaks out"
+    admin.post("/schedules/again/run", **fields)
+    assert json.loads(service.ledger.runs("again")[0].arguments) == [[], {"a": value, "b": 2}]
 
 
 def test_arguments_that_are_refused_stay_in_the_form_with_the_reason(
