@@ -11,7 +11,7 @@ from flask import Response, flash, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler import changes
-from scheduler.admin import forms
+from scheduler.admin import forms, schedules
 from scheduler.admin.answers import page
 from scheduler.admin.editing import done, editable, next_run, pages
 from scheduler.admin.form_fields import GROUPS, looks
@@ -26,6 +26,7 @@ from scheduler.model.what_runs import FILE_ONLY
 from scheduler.storage import groups
 from scheduler.timing import zone_names
 
+MAX_STEM = 90  #: characters of a name of at most 100 that its copy keeps
 CHECK = "check"  #: value of the button that shows what the form would do, and saves nothing
 
 
@@ -196,7 +197,11 @@ def duplicate(name: str) -> AnyResponse:
     """Make a copy that is off, and open its form."""
     entry = editable(name)
     fields = {key: value for key, value in entry.fields.items() if key not in ("excluded", "renamed_from")}
-    copy = next(it for it in (f"{name}-copy{number or ''}" for number in count()) if not service().store.indexed([it]))
-    make(copy, fields | {"enabled": False})
+    stem = f"{name[:MAX_STEM]}-copy"
+    copy = next(it for it in (f"{stem}{number or ''}" for number in count()) if not service().store.indexed([it]))
+    try:
+        make(copy, fields | {"enabled": False})
+    except Invalid as error:
+        return schedules.shown(service().status.detail(name), 422, refusal=f"Not duplicated: {error}", running=None)
     flash(f"Created {copy}, a copy of {name} that is off: change it, then switch it on.")
     return redirect(url_for("changes.edit", name=copy), 303)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import get_args
 
 from scheduler.model import Outcome
@@ -72,9 +72,10 @@ def beginning(last: str) -> float:
 
 
 def instant(text: str) -> datetime | None:
-    """An instant, or the local time of a form, which is in UTC; None if it is neither."""
+    """An instant, or the local time of a form, which is in UTC; None if it is neither, or where the calendar ends."""
     try:
         given = datetime.fromisoformat(text)
-    except ValueError:
+        found = given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
+    return found if MINYEAR < found.year < MAXYEAR else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -162,3 +163,24 @@ def test_output_is_downloaded_as_text(admin: Browser, service: Service, nightly:
     answer = admin.get(f"/schedules/nightly/runs/{identity}/output")
     assert (answer.status_code, answer.mimetype) == (200, "text/plain")
     assert "attachment" in answer.headers["Content-Disposition"]
+
+
+def test_a_copy_that_the_page_may_not_make_is_refused_on_the_page_of_its_schedule(
+    admin: Browser, service: Service, load: Callable[[str], None]
+) -> None:
+    load("schedules: {program: {command: [echo, x], every: 1h}}")
+    answer = admin.post("/schedules/program/duplicate")
+    assert answer.status_code == 422
+    page = Document(answer.text)
+    assert "Not duplicated: " in page.text
+    assert "only the schedule file may set" in page.text
+    assert any(form.action == "/schedules/program/runs" for form in page.forms)
+    assert service.store.names() == ["program"]
+
+
+def test_the_longest_name_can_be_copied_too(admin: Browser, service: Service, make: Declare) -> None:
+    make("x" * 100)
+    for _ in range(2):
+        assert "is off: change it" in text(admin.post(f"/schedules/{'x' * 100}/duplicate"))
+    copies = {f"{'x' * 90}-copy", f"{'x' * 90}-copy1"}
+    assert {*service.store.names()} == {"x" * 100, *copies}

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from scheduler import changes
 from scheduler.admin.service import Service
 from scheduler.changes import clock
@@ -96,3 +98,9 @@ def test_schedules_share_instants_unless_their_names_decide(
     timings = {name: kept.timing for name, kept in service.catalogue.look().kept.items()}
     assert timings["one"] == timings["two"]
     assert len(set(timings.values())) == len(timings) - 1
+
+
+@pytest.mark.parametrize("end", ["0001-01-01T00:00", "0001-01-01T00:00%2B23:59", "9999-12-31T23:59-23:59"])
+def test_where_the_calendar_ends_is_as_good_as_no_time(admin: Browser, end: str) -> None:
+    assert admin.get(f"/timeline?minute={end}").status_code == 200
+    assert admin.get(f"/runs?from={end}&until={end}").status_code == 200
