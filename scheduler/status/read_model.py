@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Literal
@@ -146,8 +146,8 @@ class Status:
         kinds, news = problems.with_kinds(facts), self.store.news()
         found, summary = tuple(problem for _, problem in kinds), headline(facts, kinds)
         service = facts.leader, facts.standbys, facts.file
-        more = facts.groups, self.backfills(), summary, self.waiting(), facts.expected_to_fail
-        return Overview(rows, total, *service, found, news, *more)
+        shown = Overview(rows, total, *service, found, news, facts.groups, self.backfills(), summary, self.waiting())
+        return replace(shown, expected=facts.expected_to_fail)
 
     def waiting(self) -> tuple[Waiting, ...]:
         """The runs by hand that wait for their time."""
