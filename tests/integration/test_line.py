@@ -37,6 +37,30 @@ def test_a_forked_process_opens_its_own(line: Line) -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
+def test_a_forked_process_waits_for_no_answer_to_what_was_posted_before(line: Line) -> None:
+    done: list[str] = []
+    line.post([("SET", "a", "1")], lambda: done.append("done"))
+    child = os.fork()
+    if not child:
+        # A wait in vain for the answer would end with another connection.
+        os._exit(line.call("CLIENT", "ID") != line.call("CLIENT", "ID") or done != [])
+    assert os.waitpid(child, 0)[1] == 0
+    assert wrong_answers(line, "parent") == 0
+    assert done == ["done"]
+
+
+def test_what_is_posted_while_another_thread_uses_it_is_done_at_once(line: Line, client: Client) -> None:
+    done: list[str] = []
+
+    def post_meanwhile(_: Any) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(line.post, [("SET", "a", "1")], lambda: done.append("done")).result()
+
+    line.use(post_meanwhile)
+    assert done == ["done"]
+    assert client.get("a") == "1"
+
+
 def test_one_that_the_server_closed_is_opened_again_unseen(line: Line, client: Client) -> None:
     client.client_kill_filter(_id=line.call("CLIENT", "ID"))
     assert line.call("ECHO", "x") == "x"

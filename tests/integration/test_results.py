@@ -84,6 +84,15 @@ def test_a_first_success_stays_whatever_comes_later(
     assert client.get(KEY) == stored
 
 
+def test_a_run_that_was_given_up_and_ran_elsewhere_has_its_result_all_the_same(
+    app: Celery, client: Client, ledger: Ledger, request_of_run: Context
+) -> None:
+    assert ledger.close(ID, "failed")
+    app.backend.store_result(request_of_run.id, 1, "SUCCESS", request=request_of_run)
+    assert client.exists(KEY)
+    assert ledger.get(ID).outcome == "failed"
+
+
 def delivered(app: Celery, body: Callable[..., Any]) -> Any:
     """A task with this body, as a worker calls it for the run."""
     app.task(body, name="t", bind=True, shared=False)

@@ -1,4 +1,4 @@
-"""Several batches in one go, one on its way while the next is prepared: nothing between them loses or doubles a run."""
+"""Several batches in one go, some on their way while the next is prepared: no run is lost or doubled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from scheduler import changes
 from scheduler.beat.scheduler import Scheduler
-from scheduler.beat.sender import MAX_BATCH
+from scheduler.beat.sender import MAX_BATCH, MAX_IN_FLIGHT
 from scheduler.errors import Conflict, NotFound
 from scheduler.model import Entry
 from scheduler.settings import Settings
@@ -77,7 +77,7 @@ def test_what_was_not_on_its_way_when_the_lock_was_lost_is_sent_by_the_next_that
 def test_an_answer_is_lost_while_an_entry_of_the_next_batch_is_set_aside(
     beat: Scheduler, store: Store, just_now: datetime
 ) -> None:
-    fill(store, 2 * MAX_BATCH, just_now)
+    fill(store, (MAX_IN_FLIGHT + 1) * MAX_BATCH, just_now)
     odd = [f"s{MAX_BATCH}x", f"s{MAX_BATCH + 7}x", f"s{2 * MAX_BATCH - 1}x"]
     for name in odd:
         put(
@@ -99,7 +99,7 @@ def test_an_answer_is_lost_while_an_entry_of_the_next_batch_is_set_aside(
         except AWAY as error:
             beat.wait_for_redis(error)
     runs = runs_sent(beat.client)
-    assert len(runs) == len(set(runs)) == 2 * MAX_BATCH
+    assert len(runs) == len(set(runs)) == (MAX_IN_FLIGHT + 1) * MAX_BATCH
     assert all(store.get(name).error for name in odd)
 
 
