@@ -74,7 +74,7 @@ class Followers:
                 self.lose(follower, str(error))
                 done.append(follower)
                 continue
-            is_forgotten = forgotten_until is not None and from_seconds(follower.at) <= forgotten_until
+            is_forgotten = forgotten_until is not None and follower.at <= to_seconds(forgotten_until)
             of_one, skip = self.decide(follower, entry, from_seconds(now), is_forgotten)
             words += of_one
             asked.append((follower, skip))

@@ -173,6 +173,16 @@ def test_what_may_have_started_is_not_started_again_where_redis_came_back_with_o
     assert not client.exists(keys.followers)
 
 
+def test_one_that_another_program_dated_beyond_every_year_stops_no_beat(shop: Shop, client: Client, keys: Keys) -> None:
+    shop_with(shop, then="load")
+    shop.tick(0)
+    assert shop.ledger.close(claim(shop).id, "succeeded")
+    [noted] = client.lrange(keys.followers, 0, -1)
+    client.lset(keys.followers, 0, json.dumps(json.loads(noted) | {"at": 1e300}))
+    Followers(shop.dispatcher, shop.store).send("ours", 0, from_seconds(time.time()))
+    assert [row.outcome for row in shop.ledger.runs("load")] == ["queued"]
+
+
 def test_what_cannot_start_is_told_once_also_after_the_death_of_the_leader_that_told_it(
     shop: Shop, client: Client, keys: Keys
 ) -> None:
