@@ -75,9 +75,11 @@ def test_a_run_ends_in_the_step_that_stores_its_result(
     assert ledger.get(ID).outcome == "succeeded"
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
 def test_a_first_success_stays_whatever_comes_later(
-    app: Celery, client: Client, ledger: Ledger, request_of_run: Context
+    app: Celery, client: Client, request_of_run: Context, compression: str | None
 ) -> None:
+    app.conf.result_compression = compression
     app.backend.store_result(request_of_run.id, 1, "SUCCESS", request=request_of_run)
     stored = client.get(KEY)
     app.backend.store_result(request_of_run.id, 2, "SUCCESS", request=request_of_run)
