@@ -31,12 +31,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "on_lost",
         "pause_after_failures",
     ),
-    "Afterwards": ("then", "alerts", "ping", "keep_result"),
+    "Afterwards": ("then", "keep_result"),
 }
 ABOVE = ("timezone", "description", "tags")  #: shown beside the task and the timing
 LINES = (*ABOVE, *(name for names in GROUPS.values() for name in names))
 #: Stay text, whatever number or word they look like.
-AS_TYPED = frozenset({"timezone", "description", "queue", "group", "start", "end", "ping"})
+AS_TYPED = frozenset({"timezone", "description", "queue", "group", "start", "end"})
 LISTS = frozenset({"tags", "except", "retry_for", "then"})
 TEXT_LISTS = LISTS - {"retry_for"}
 

@@ -15,6 +15,7 @@ from scheduler.model.fields import WHOLE, Duration
 KINDS = ("task", "command", "shell", "http")  #: exactly one of them is in a schedule
 OF_PROGRAMS = ("environment", "directory", "success_codes", "stdin")  #: belong to command and shell
 FILE_ONLY = (*KINDS[1:], *OF_PROGRAMS, "user")  #: the page may set none of them
+NOTIFYING = ("alerts", "ping")  #: are read from the schedule file, so a change elsewhere would do nothing
 COMMAND_TASK = "scheduler.tasks.run_command"
 HTTP_TASK = "scheduler.tasks.http_request"
 SHELL = "/bin/sh"

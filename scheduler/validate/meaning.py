@@ -12,7 +12,7 @@ from typing import Any
 
 from scheduler import references, timing
 from scheduler.model import TIMING_KINDS, Declared, Schedule, read_instant
-from scheduler.model.what_runs import FILE_ONLY, kind_of
+from scheduler.model.what_runs import FILE_ONLY, NOTIFYING, kind_of
 from scheduler.run_words import INSTANTS, WORDS, wrong_format
 from scheduler.schedule_file import printable
 from scheduler.validate.terms import MAX_FINDINGS, Finding, Path, near, shown
@@ -162,6 +162,9 @@ class Reserved:
         if options and not any(options == kept.get("celery_options") for kept in self.kept):
             what = "celery_options can start any task, so only the schedule file or the application may set them"
             return [Finding(("celery_options",), what, "declare it there")]
+        for key in NOTIFYING:
+            if all(fields.get(key) != kept.get(key) for kept in self.kept or ({},)):
+                return [Finding((key,), f"{key} is read from the schedule file alone", "set it there")]
         kind, task = kind_of(fields), fields.get("task")
         if kind == "task" and task not in self.tasks and fields.keys().isdisjoint(FILE_ONLY):
             return []

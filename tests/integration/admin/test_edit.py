@@ -31,7 +31,8 @@ def test_the_form_opens_with_what_governs(admin: Browser, nightly: Entry) -> Non
         "queue": "reports",
         "enabled": "on",
     }
-    assert {"group", "then", "retries", "max_queued", "alerts", "expires", "except"} <= fields.keys()
+    assert {"group", "then", "retries", "max_queued", "expires", "except"} <= fields.keys()
+    assert not {"alerts", "ping"} & fields.keys(), "are read from the file, so the form cannot set them"
 
 
 def test_an_edit_governs_at_once_and_lies_over_the_file(admin: Browser, store: Store, nightly: Entry) -> None:

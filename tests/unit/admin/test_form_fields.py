@@ -9,7 +9,7 @@ import pytest
 from scheduler.admin import forms
 from scheduler.admin.form_fields import LINES
 from scheduler.model import TIMING_KINDS, Entry, Schedule
-from scheduler.model.what_runs import FILE_ONLY
+from scheduler.model.what_runs import FILE_ONLY, NOTIFYING
 from tests.support.schedules import declared, entry_of
 
 EVERYTHING: dict[str, Any] = {
@@ -42,20 +42,22 @@ EVERYTHING: dict[str, Any] = {
     "on_lost": "rerun",
     "pause_after_failures": 3,
     "then": {"success": ["load"], "always": ["clean", "tell"]},
-    "alerts": {"to": ["ops"]},
-    "ping": "https://hc-ping.com/x",
     "keep_result": "none",
 }
 
 
+FROM_THE_FILE: dict[str, Any] = {"alerts": {"to": ["ops"]}, "ping": "https://hc-ping.com/x"}
+
+
 def test_every_field_that_the_page_may_set_is_in_the_form() -> None:
     fields = {"except" if name == "except_" else name for name in Schedule.model_fields}
-    elsewhere = {"task", "args", "kwargs", "enabled", *TIMING_KINDS, *FILE_ONLY, "celery_options", "renamed_from"}
+    elsewhere = {"task", "args", "kwargs", "enabled", *TIMING_KINDS}
+    elsewhere |= {*FILE_ONLY, *NOTIFYING, "celery_options", "renamed_from"}
     assert {*LINES} == {*EVERYTHING} == fields - elsewhere
 
 
 def test_what_is_stored_comes_back_from_the_form_as_it_was() -> None:
-    entry = entry_of(declared(cron="30 2 * * *", args=[1], **EVERYTHING))
+    entry = entry_of(declared(cron="30 2 * * *", args=[1], **EVERYTHING, **FROM_THE_FILE))
     fields, errors = forms.to_fields(forms.of_entry(entry), entry)
     assert not errors
     again = declared(**{key: value for key, value in forms.merged(entry, fields).items() if value is not None})

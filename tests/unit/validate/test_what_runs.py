@@ -198,3 +198,18 @@ def test_write_back_gives_back_what_was_written() -> None:
     zip_ = {"shell": "a | b", "cron": "@daily", "overlap": "allow"}
     text = "schedules:\n  zip:\n    shell: a | b  # ours\n    cron: '@daily'\n"
     assert splice(text, {"zip": zip_}).text == text + "    overlap: allow\n"
+
+
+@pytest.mark.parametrize("notifying", [{"alerts": {"off": "down until May"}}, {"ping": "https://hc.example.com/1"}])
+def test_the_page_cannot_change_what_is_read_from_the_file(notifying: dict[str, Any]) -> None:
+    fields: dict[str, Any] = {"task": "reports.build", "every": "5m"}
+    key = next(iter(notifying))
+    said = f"{key} is read from the schedule file alone"
+
+    def refused(wanted: dict[str, Any], *kept: dict[str, Any]) -> list[str]:
+        _, problems = validate_fields("x", wanted, tasks=None, reserved=Reserved((), kept))
+        return [problem.what for problem in problems]
+
+    assert refused(fields | notifying) == refused(fields | notifying, fields) == [said], "set"
+    assert refused(fields, fields | notifying) == [said], "taken away"
+    assert refused(fields | notifying | {"every": "9m"}, fields | notifying) == [], "kept"
