@@ -129,6 +129,7 @@ def test_an_error_names_the_command_when_it_is_shown_and_not_before(monkeypatch:
         assert with_command_name(str(error)) == str(error)
 
 
+@pytest.mark.slow
 def test_the_real_command_line_names_itself() -> None:
     command = [sys.executable, "-m", "scheduler", "--help"]
     output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout

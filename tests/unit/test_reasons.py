@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import scheduler
 from scheduler.model import Reason
 from scheduler.model.reasons import explain
@@ -80,6 +82,7 @@ def test_lua_writes_a_reason_in_one_way_only() -> None:
     assert assignments == {"_ledger.lua"}
 
 
+@pytest.mark.slow
 def test_no_other_file_has_a_reason_or_its_sentence_as_a_text() -> None:
     words = {reason.value for reason in Reason} - ALSO_OTHER_WORDS
     sentences = {reason.sentence for reason in Reason}

@@ -35,12 +35,14 @@ def test_every_line_of_the_table_is_a_row() -> None:
     assert len(ROWS) == SECTION.count("\n| `") > 15
 
 
+@pytest.mark.slow
 def test_every_use_is_in_the_table() -> None:
     told = [(row.file, name) for row in ROWS for name in row.names]
     missing = [use for use in uses() if not any(use.file == file and fits(use.name, name) for file, name in told)]
     assert missing == [], "add a row, and a test that notices when upstream changes it"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.names[0])
 def test_every_row_is_still_true(row: Row) -> None:
     assert any(use.file == row.file and fits(use.name, name) for use in uses() for name in row.names), "drop the row"

@@ -153,6 +153,7 @@ def test_a_command_that_does_not_exist_is_said(tmp_path: Path) -> None:
         command.send(ALERT, command.Options(argv=(str(tmp_path / "none"),)))
 
 
+@pytest.mark.slow
 def test_a_command_that_hangs_ends_with_what_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sink, "SEND_TIMEOUT_S", 1.0)
     os.mkfifo(tmp_path / "held")

@@ -32,6 +32,7 @@ def test_a_command_that_fails_says_how_and_what_it_said_last() -> None:
     assert failed.value.output == "fine\ndisk on fire\n"
 
 
+@pytest.mark.slow
 def test_a_command_that_takes_too_long_is_killed_with_its_children() -> None:
     begun = time.monotonic()
     with pytest.raises(TaskFailed, match=r"^'sh' was stopped: it exceeded its timeout of 2 s: \d+\n") as failed:
@@ -134,6 +135,7 @@ def test_nothing_that_a_command_started_outlives_the_process_that_ran_it(
     until(lambda: not is_alive(program), 20, "the program is gone")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", GROUPS.values(), ids=GROUPS)
 def test_nothing_that_a_command_started_outlives_its_timeout(script: str, pids: Callable[[], list[int]]) -> None:
     for seconds in (1, 4, 16):  # on a busy machine, the first may end before the program has begun
@@ -144,6 +146,7 @@ def test_nothing_that_a_command_started_outlives_its_timeout(script: str, pids: 
     assert not is_alive(pids()[0])
 
 
+@pytest.mark.slow
 def test_a_command_can_clean_up_at_its_timeout(tmp_path: Path) -> None:
     cleaned = tmp_path / "cleaned"
     script = f"trap 'touch {cleaned}; exit 0' TERM; sleep 60 & wait"

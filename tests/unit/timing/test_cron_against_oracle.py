@@ -130,6 +130,7 @@ def test_six_fields_follow_the_walk_second_by_second(
     EXPRESSIONS,
     st.datetimes(datetime(1970, 1, 1), datetime(2400, 1, 1)),  # noqa: DTZ001 - hypothesis wants naive bounds
 )
+@pytest.mark.slow
 def test_nothing_is_due_between_two_in_a_row(moment: tuple[str, datetime], text: str, instant: datetime) -> None:
     try:
         timing = build("cron", text, zone=moment[0])
