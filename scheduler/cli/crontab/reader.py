@@ -16,7 +16,8 @@ from scheduler.timing.zones import get_zone
 
 SETTING = re.compile(r"""\s*(["']?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)\1\s*=\s*(?P<value>.*)""")
 ENTRY = re.compile(r"\s*-?(?P<when>@every\s+\S+|@\w+|(?:\S+\s+){4}\S+)\s+(?P<rest>\S.*)")
-TITLE = re.compile(r"#\s*m(in(ute)?)?\s+h", re.IGNORECASE)
+#: The names of the columns, also as the sample above Debian's own jobs.
+TITLE = re.compile(r"#\s*m(in(ute)?|n)?\s+h|#[\s*]+user-name\s", re.IGNORECASE)
 EVERY = "@every "
 PATH = "/usr/bin:/bin"  #: what Debian's cron gives to jobs
 GIVEN = ("SHELL", "HOME", "LOGNAME")  #: never empty in a job
@@ -88,10 +89,10 @@ class Reader:
         """Keep it for the next job; a job that was commented out is listed."""
         words = line.lstrip("#").strip()
         entry = ENTRY.fullmatch(words)
-        if entry is not None and _is_cron(entry["when"]):
-            self.leave_out(number, line, "it is commented out")
-        elif TITLE.match(line):
+        if TITLE.match(line):
             self.comment = []
+        elif entry is not None and _is_cron(entry["when"]):
+            self.leave_out(number, line, "it is commented out")
         elif words:
             self.comment.append(words)
 

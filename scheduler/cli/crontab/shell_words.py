@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 TOKEN = re.compile(
-    r"""(?P<word>(?:\$\(\([^)]*\)\)|\$\([^()]*\)|`[^`]*`|[^\s;&|()<>'"\\`]|'[^']*'|"(?:[^"\\]|\\.)*"|\\.|&?[<>]+&?)+)|(?P<end>\|\||&&|[;&|()`])|\S""",
+    r"""(?P<word>(?:\$\(\(.*?(?:\)\)|$)|\$\[[^\]]*\]|\$\([^()]*\)|`[^`]*`|[^\s;&|()<>'"\\`]|'[^']*'|"(?:[^"\\]|\\.)*"|\\.|&?[<>]+&?)+)|(?P<end>\|\||&&|[;&|()`])|\S""",
     re.DOTALL,
 )
 QUOTES = re.compile(r"""["']|\\(?=.)""")
@@ -28,6 +28,8 @@ WRAPPERS = {
     "runuser": ("ugs", 0), "setsid": ("", 0), "stdbuf": ("ioe", 0), "su": ("gs", 1), "sudo": ("ugCp", 0),
     "systemd-cat": ("tp", 0), "taskset": ("c", 1), "timeout": ("ks", 1),
 }  # fmt: skip
+SHELLS = frozenset({"bash", "dash", "ksh", "sh", "zsh"})
+VARIABLE = re.compile(r"\$\{?\w+\}?")
 INTERPRETER = re.compile(r"(python|php|perl|ruby|node|bash|dash|ksh|zsh|sh|java|pypy|lua|tclsh|Rscript)[0-9.]*")
 IS_CODE = {"php": "-r", "perl": "-e", "ruby": "-e", "node": "-e", "lua": "-e"}
 GUARDS = frozenset({"[", "[[", "test", "which", "type", "hash", "pgrep", "pidof", "grep"})
@@ -72,38 +74,52 @@ def programs(line: str, depth: int = 0) -> Iterator[tuple[str, list[str]]]:
             words.pop(0)
         if not words or words[0] in PREPARING or words[0][0] in "<>0123456789":
             continue
+        words = unwrapped(words)
         inner = quoted_line(words)
         if inner and depth < 3 and (found := [*programs(inner, depth + 1)]):
             yield from found
         else:
-            yield unwrapped(words)
+            yield program(words)
 
 
 def quoted_line(words: Sequence[str]) -> str:
     """The line behind ``-c`` of a shell, ``su`` or ``flock``; empty without one."""
-    name = base(words[0])
-    if name not in ("flock", "su", "runuser", "sudo", "bash", "sh", "dash", "ksh", "zsh"):
+    is_shell = base(words[0]) in SHELLS
+    if not is_shell and base(words[0]) not in ("flock", "su", "runuser"):
         return ""
     for index, word in enumerate(words[1:-1], start=1):
         if re.fullmatch("-[a-z]*c", word) or word == "--command":
             return words[index + 1]
+        if is_shell and not word.startswith("-"):
+            return ""  # a script, whose own options follow
     return ""
 
 
-def unwrapped(words: list[str]) -> tuple[str, list[str]]:
-    """The program behind ``sudo``, ``flock`` and the like, and the script of an interpreter."""
-    rest = list(words)
-    while len(rest) > 1 and (wrapper := WRAPPERS.get(base(rest[0]))):
-        behind = behind_options(rest, *wrapper)
+def unwrapped(words: list[str]) -> list[str]:
+    """The words from the program behind ``sudo``, ``nice`` and the like on, or behind a variable that may be one."""
+    while len(words) > 1:
+        if VARIABLE.fullmatch(words[0]):
+            behind = words[1:]
+        elif (wrapper := WRAPPERS.get(base(words[0]))) and not quoted_line(words):
+            behind = behind_options(words, *wrapper)
+        else:
+            break
         if not behind:
             break
-        rest = behind
-    name = base(rest[0])
-    if (interpreter := INTERPRETER.fullmatch(name)) and (script := script_of(interpreter[1], rest)):
-        rest = script
-    if name == "docker" and len(rest) > 3 and "exec" in rest:
-        return unwrapped(behind_options(rest[rest.index("exec") :], "uwe", 1) or ["docker"])
-    return base(rest[0]), rest[1:]
+        words = behind
+    return words
+
+
+def program(words: list[str]) -> tuple[str, list[str]]:
+    """The name of the program that these words start, or of the script of an interpreter, and the words behind it."""
+    name = base(words[0])
+    interpreter = INTERPRETER.fullmatch(name)
+    script = script_of(interpreter[1], words) if interpreter else []
+    if script and base(script[0]):
+        words = unwrapped(script)
+    if name == "docker" and len(words) > 3 and "exec" in words:
+        return program(unwrapped(behind_options(words[words.index("exec") :], "uwe", 1)) or ["docker"])
+    return base(words[0]), words[1:]
 
 
 def behind_options(words: list[str], valued: str, skip: int) -> list[str]:
@@ -128,8 +144,8 @@ def script_of(interpreter: str, words: list[str]) -> list[str]:
 
 
 def base(word: str) -> str:
-    """A word without its path."""
-    return word.rstrip("/").rpartition("/")[2]
+    """A word without its path, and without a redirection behind it."""
+    return re.split("&?[<>]", word, maxsplit=1)[0].rstrip("/").rpartition("/")[2]
 
 
 def named(line: str) -> tuple[str, list[str]]:

@@ -69,7 +69,9 @@ def test_the_comment_above_becomes_the_description() -> None:
 
 
 def test_the_head_of_a_new_crontab_describes_nothing() -> None:
-    assert job("# Edit this file\n# m h  dom mon dow   command\n0 1 * * * a\n", 3).description == ""
+    for title in ("# m h  dom mon dow   command", "# mn hr dom  cmd", "# *  *  *  *  * user-name command to be run"):
+        text = f"# Edit this file\n{title}\n0 1 * * * a\n"
+        assert (job(text, 3).description, reasons(text)) == ("", {})
 
 
 def test_a_job_has_the_environment_and_directory_that_cron_gives_it() -> None:
@@ -123,6 +125,17 @@ def test_a_percent_sign_begins_standard_input(line: str, command: str, stdin: st
         ("test -x /a && perl -e 'sleep int(rand(3600))' && certbot -q renew", "certbot"),
         ("perl -e 'print 1'", "perl"),
         (": ", "job"),
+        ("/usr/local/bin/fan>/dev/null", "fan"),
+        ("sudo $HOME/tools/watch.sh check -c &>/dev/null", "watch.sh"),
+        ("bash /srv/deploy.sh -c full", "deploy.sh"),
+        ("sudo sh -c 'rotate > /x'", "rotate"),
+        ("sleep $[(RANDOM\\%10)+10]; balance -q", "balance"),
+        ("sleep $(( ( RANDOM \\% 600 ) + 1 ))m && rotate", "rotate"),
+        ("sleep $(( ( RANDOM % 600 ) + 1 ))m", "sleep"),
+        ("env QUIET=1 $RUN $APP/bin/align --all", "align"),
+        ("php ${INDEX} /cron/cleanup", "cleanup"),
+        ("$RUN", "RUN"),
+        ("php <path to the script> --quiet", "php"),
     ],
 )
 def test_a_name_is_that_of_the_program_that_really_runs(command: str, name: str) -> None:
