@@ -17,7 +17,9 @@ def is_api() -> bool:
     return request.path.startswith("/api/")
 
 
-KEPT_WHEN_REFUSED = ("changes.create", "changes.save")  #: forms that take a person minutes to fill in
+CHECK = "check"  #: value of the button that shows what a form would do, and changes nothing
+#: Forms that a person fills in; each knows CHECK, with which it is sent again after a login.
+KEPT_WHEN_REFUSED = ("changes.create", "changes.save", "run_with.run")
 
 
 def wants_json() -> bool:

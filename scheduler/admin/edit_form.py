@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from inspect import Signature
 from itertools import count
 from typing import Any
 
@@ -11,10 +12,11 @@ from flask import Response, flash, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler import changes
-from scheduler.admin import forms, schedules
-from scheduler.admin.answers import page
+from scheduler.admin import arguments, forms, schedules
+from scheduler.admin.answers import CHECK, page
 from scheduler.admin.editing import done, editable, next_run, pages
 from scheduler.admin.form_fields import GROUPS, looks
+from scheduler.admin.json_text import Errors, read_json
 from scheduler.admin.people import user
 from scheduler.admin.preview import preview
 from scheduler.admin.schedules import described
@@ -27,7 +29,6 @@ from scheduler.storage import groups
 from scheduler.timing import zone_names
 
 MAX_STEM = 90  #: characters of a name of at most 100 that its copy keeps
-CHECK = "check"  #: value of the button that shows what the form would do, and saves nothing
 
 
 @pages.get("/schedules/new")
@@ -41,7 +42,7 @@ def create() -> AnyResponse:
     """Create a schedule of origin ``admin``."""
     values = forms.of_request(request.form)
     name = values["name"]
-    fields, errors = forms.to_fields(values)
+    fields, errors = forms.to_fields(values, None, arguments.of_task(values["task"]))
     fields["task"] = values["task"] or None
     if service().store.indexed([name]):
         errors["name"] = [f"there is already a schedule '{name}' — choose another name"]
@@ -55,7 +56,16 @@ def create() -> AnyResponse:
 def edit(name: str) -> Response:
     """The form with the stored values."""
     entry = editable(name)
-    return form(entry, forms.of_entry(entry))
+    return form(entry, of_entry(entry))
+
+
+def of_entry(entry: Entry) -> dict[str, str]:
+    """The form's values for a stored entry, with a text for each parameter of its task."""
+    return forms.of_entry(entry, signature_of(entry))
+
+
+def signature_of(entry: Entry) -> Signature | None:
+    return arguments.of_task(str(entry.fields.get("task") or ""))
 
 
 @pages.post("/schedules/<segment:name>/edit")
@@ -63,11 +73,11 @@ def save(name: str) -> AnyResponse:
     """Save the form; for a schedule from the file as an overlay, which ends when the file changes that field."""
     entry = editable(name)
     values = forms.of_request(request.form, entry)
-    fields, errors = forms.to_fields(values, entry)
+    fields, errors = forms.to_fields(values, entry, signature_of(entry))
     wanted = forms.merged(entry, fields)
     if request.form.get("act") == CHECK:
         return checked(entry, name, values, wanted, errors)
-    if same(values, forms.of_entry(entry)):
+    if same(values, of_entry(entry)):
         return done(name, "No changes to save.")
     try:
         errors = attempt(lambda: change(entry, wanted, revision(values), values["why"]), name, wanted, errors)
@@ -78,10 +88,10 @@ def save(name: str) -> AnyResponse:
 
 def save_beside(entry: Entry, values: dict[str, str]) -> AnyResponse:
     """Save over what someone else saved meanwhile, where the two changed different fields; else show both."""
-    stored, opened = forms.of_entry(entry), opened_with()
+    stored, opened = of_entry(entry), opened_with()
     both, theirs = forms.reconciled(opened, stored, values)
     if opened and not theirs:
-        fields, errors = forms.to_fields(both, entry)
+        fields, errors = forms.to_fields(both, entry, signature_of(entry))
         try:
             wanted = forms.merged(entry, fields)
             errors = attempt(lambda: change(entry, wanted, entry.revision, both["why"]), entry.name, wanted, errors)
@@ -95,21 +105,21 @@ def save_beside(entry: Entry, values: dict[str, str]) -> AnyResponse:
 def opened_with() -> dict[str, str]:
     """The values with which the submitted form was opened; empty if it does not say them."""
     try:
-        found = forms.read_json(request.form.get("opened", ""), dict)
+        found = read_json(request.form.get("opened", ""), dict)
     except (ValueError, RecursionError):
         return {}
     return {str(key): value for key, value in found.items() if isinstance(value, str)}
 
 
 def checked(
-    entry: Entry | None, name: str, values: Mapping[str, str], fields: Mapping[str, Any], errors: forms.Errors
+    entry: Entry | None, name: str, values: Mapping[str, str], fields: Mapping[str, Any], errors: Errors
 ) -> Response:
     """The form again, with what it would do; nothing is saved."""
     errors = attempt(lambda: changes.gate(service().store, name, fields, service().tasks), name, fields, errors)
     return form(entry, values, errors, fields=fields)
 
 
-def attempt(write: Callable[[], object], name: str, fields: Mapping[str, Any], errors: forms.Errors) -> forms.Errors:
+def attempt(write: Callable[[], object], name: str, fields: Mapping[str, Any], errors: Errors) -> Errors:
     """Write, unless there are errors already; return those and all that validation finds. Raises Conflict."""
     try:
         if errors:
@@ -138,7 +148,7 @@ def change(entry: Entry, fields: Mapping[str, Any], expected: int, why: str) -> 
 
 def same(sent: Mapping[str, str], stored: Mapping[str, str]) -> bool:
     """Whether the form came back unchanged, apart from the reason."""
-    return all(sent[key] == stored[key] for key in stored if key != "why")
+    return all(text == stored.get(key, "") for key, text in sent.items() if key != "why")
 
 
 def revision(values: Mapping[str, str]) -> int:
@@ -156,7 +166,7 @@ def stale(entry: Entry, values: Mapping[str, str], theirs: Mapping[str, str]) ->
 def form(
     entry: Entry | None,
     values: Mapping[str, str],
-    errors: forms.Errors | None = None,
+    errors: Errors | None = None,
     status: int = 200,
     theirs: Mapping[str, str] | None = None,
     fields: Mapping[str, Any] | None = None,
@@ -166,6 +176,8 @@ def form(
     ``fields`` are what it would save; without them, those of the entry are shown.
     """
     store, zone = service().store, request.form.get("zone", "")
+    signature = arguments.of_task(values["task"])
+    asked = arguments.look(signature, values, forms.given_to(entry), theirs or {})
     shown = fields if fields is not None else entry.fields if entry else {"task": values["task"]}
     context = {
         "shown": preview(values.get("name") or (entry.name if entry else ""), shown, entry, zone, is_valid=not errors),
@@ -175,8 +187,9 @@ def form(
         "fields": looks(store.inherited()),
         "known": {"group": sorted(groups.declared(store.client, store.keys)), "except": sorted(store.calendars())},
         "entry": entry,
-        "values": values,
-        "errors": errors or {},
+        "values": asked.values,
+        "arguments": asked,
+        "errors": placed(errors or {}, asked),
         "theirs": theirs or {},
         "tasks": sorted(set(service().tasks or ()) - service().file_only),
         "zones": zone_names(),
@@ -186,10 +199,19 @@ def form(
     return page("edit.html", status, **context)
 
 
+def placed(errors: Errors, asked: arguments.Fields) -> Errors:
+    """The errors, those of all arguments at the fields of the parameters where the form shows these."""
+    if asked.parameters is None:
+        return errors
+    shared = [text for key, texts in errors.items() if key in arguments.SHAPES for text in texts]
+    others = {key: texts for key, texts in errors.items() if key not in arguments.SHAPES}
+    return others | ({"arguments": shared} if shared else {})
+
+
 def opened_text(entry: Entry | None, *, is_new: bool) -> str:
     """What the form was opened with: as the submitted form says, or as the entry is now."""
     sent = request.form.get("opened", "")
-    return sent if sent and not is_new else json.dumps(forms.of_entry(entry)) if entry else ""
+    return sent if sent and not is_new else json.dumps(of_entry(entry)) if entry else ""
 
 
 @pages.post("/schedules/<segment:name>/duplicate")

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import json
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scheduler import timing
+from scheduler.admin import arguments
+from scheduler.admin.arguments import SHAPES, Given
 from scheduler.admin.form_fields import AS_TYPED, LINES, of_text, to_text
+from scheduler.admin.json_text import Errors, read, to_json
 from scheduler.model import TIMING_KINDS, Entry, Problem
 from scheduler.model.what_runs import kind_of
 
-Errors = dict[str, list[str]]
-SHAPES: dict[str, tuple[type, str]] = {
-    "args": (list, 'write a JSON list, such as [10, "text", true], or leave it empty'),
-    "kwargs": (dict, 'write a JSON object, such as {"format": "pdf"}, or leave it empty'),
-}
 ANY_SHAPE = "write it as JSON, or leave it empty"
 FORM_FIELDS = frozenset({"name", "task", "timing", "enabled", *LINES, *SHAPES})
-
-COMPARED = ("timing", *LINES, *SHAPES, "enabled")
-
-
-class NotPlain(ValueError):
-    """JSON that would be stored differently from how it was typed."""
+UNCOMPARED = frozenset({"name", "task", "why", "revision"})  #: what two people cannot both change
 
 
-def of_entry(entry: Entry) -> dict[str, str]:
-    """The form's values for a stored entry."""
+def of_entry(entry: Entry, signature: inspect.Signature | None = None) -> dict[str, str]:
+    """The form's values for a stored entry; with a signature, its arguments both ways."""
     fields = entry.fields
     lines = {name: to_text(fields[name]) if name in fields else "" for name in LINES}
+    texts = arguments.texts_of(signature, given_to(entry)) if signature else None
     return {
         **lines,
+        **(texts or {}),
         **{key: to_json(fields.get(key)) for key in SHAPES},
         "timezone": lines["timezone"] or "UTC",
         "task": str(fields.get("task") or (kind_of(fields) if entry.name else "")),
@@ -42,6 +37,12 @@ def of_entry(entry: Entry) -> dict[str, str]:
     }
 
 
+def given_to(entry: Entry | None) -> Given:
+    """The arguments of a stored entry; none of one that does not exist."""
+    fields = entry.fields if entry else {}
+    return Given(fields.get("args") or [], fields.get("kwargs") or {})
+
+
 def empty(inherited: Mapping[str, Any] = {}) -> dict[str, str]:
     """The form's values for a new schedule, with what the schedule file gives to its own."""
     return {"name": "", **of_entry(Entry(name="", origin="admin", fields=dict(inherited)))}
@@ -49,7 +50,8 @@ def empty(inherited: Mapping[str, Any] = {}) -> dict[str, str]:
 
 def of_request(sent: Mapping[str, str], entry: Entry | None = None) -> dict[str, str]:
     """The submitted values, with the task of the entry if there is one. Browsers send text areas with CRLF."""
-    values = {key: sent.get(key, "").replace("\r\n", "\n").strip() for key in empty()}
+    names = empty().keys() - SHAPES.keys()
+    values = {key: sent.get(key, "").replace("\r\n", "\n").strip() for key in names} | arguments.typed(sent)
     return values if entry is None else values | {"task": of_entry(entry)["task"]}
 
 
@@ -61,27 +63,23 @@ def reconciled(
     A field that stayed as the form was ``opened`` takes the stored value.
     """
     both, theirs = dict(mine), dict[str, str]()
-    for key in COMPARED:
-        if mine[key] == stored[key]:
+    for key in mine.keys() - UNCOMPARED:
+        now = stored.get(key, "")
+        if mine[key] == now:
             continue
         if mine[key] == opened.get(key):
-            both[key] = stored[key]
-        elif stored[key] != opened.get(key):
-            theirs[key] = stored[key]
+            both[key] = now
+        elif now != opened.get(key):
+            theirs[key] = now
     return both, theirs
 
 
-def to_json(value: Any) -> str:
-    """A value as JSON for a text area; empty for an empty value."""
-    return json.dumps(value, ensure_ascii=False) if value else ""
-
-
-def to_fields(values: Mapping[str, str], entry: Entry | None = None) -> tuple[dict[str, Any], Errors]:
+def to_fields(
+    values: Mapping[str, str], entry: Entry | None = None, signature: inspect.Signature | None = None
+) -> tuple[dict[str, Any], Errors]:
     """The fields that the form sets, None for one that it leaves unset, and errors for text that cannot be read."""
-    errors: Errors = {}
-    fields: dict[str, Any] = {"enabled": bool(values["enabled"])}
-    for key, (shape, remedy) in SHAPES.items():
-        fields[key] = read(key, values[key], shape, remedy, errors)
+    given, errors = arguments.convert(signature, values, given_to(entry))
+    fields: dict[str, Any] = {"enabled": bool(values["enabled"]), **given._asdict()}
     for name in LINES:
         text = values[name]
         if text[:1] in ("[", "{") and name not in AS_TYPED:
@@ -105,43 +103,6 @@ def timing_fields(text: str, entry: Entry | None, errors: Errors) -> dict[str, s
             except timing.TimingError as error:  # its examples say more than what is wrong with it as a cron expression
                 errors["timing"] = [str(error)]
     return fields
-
-
-def read(key: str, text: str, shape: type, remedy: str, errors: Errors) -> Any:
-    """The JSON of a field; notes the error of one that is none."""
-    try:
-        return read_json(text, shape)
-    except (ValueError, RecursionError) as error:
-        errors[key] = [f"{key}: {explained(error)} — {remedy}"]
-        return shape()
-
-
-def read_json(text: str, shape: type) -> Any:
-    """Parse JSON of this shape; raises ValueError, also for duplicate keys and NaN, which parsers read differently."""
-    data = json.loads(text, object_pairs_hook=unique, parse_constant=refuse) if text else shape()
-    if not isinstance(data, shape):
-        raise NotPlain(f"this is JSON, but not {'a list' if shape is list else 'an object'}")
-    return data
-
-
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object as a mapping; raises NotPlain if it has a key twice."""
-    mapping = dict(pairs)
-    if len(mapping) != len(pairs):
-        raise NotPlain("a key appears twice")
-    return mapping
-
-
-def refuse(constant: str) -> Any:
-    """Raise NotPlain for NaN and Infinity, which are not JSON although Python reads them."""
-    raise NotPlain(f"{constant} is not JSON")
-
-
-def explained(error: Exception) -> str:
-    """Why a text is not the JSON that the form needs, as part of a sentence."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"invalid JSON at line {error.lineno}, column {error.colno}"
-    return str(error) if isinstance(error, NotPlain) else "this is nested too deeply or contains too long a number"
 
 
 def merged(entry: Entry, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from scheduler import changes
 from scheduler.admin import frames, trend
 from scheduler.admin.answers import as_json, page, wants_json
+from scheduler.admin.arguments import may_be_given
 from scheduler.admin.people import user
 from scheduler.admin.run_list import OUTCOMES, PRESETS, RunSearch
 from scheduler.admin.schedules import shown as shown_schedule
@@ -92,15 +93,19 @@ def shown(run: Run, status: int = 200, refusal: str = "") -> Response:
     """The page of a run."""
     name, ledger = run.schedule, service().ledger
     unfinished = run.outcome in UNDER_WAY
+    entry = next(service().store.read([name]), None)
+    takes_arguments = may_be_given(entry)
     others = ledger.runs(name, KEPT) if run.outcome != "queued" else []
     context: dict[str, Any] = {
         "run": run,
-        "zone": zone_of(next(service().store.read([name]), None)),
+        "zone": zone_of(entry),
         "progress": progress_of(service().celery, run),
         "outputs": [(it.attempt, output.text(it)) for it in output.of_run(ledger, run)],
         "states": {
             "unfinished": unfinished,
             "stopping": ledger.stops([run.id]).get(run.id) if unfinished else None,
+            "takes_arguments": takes_arguments,
+            "is_program": entry is not None and not entry.error and not takes_arguments,
             "retryable": run.outcome in changes.RETRYABLE and run.count == 1,
         },
         "refusal": refusal,

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, request
 
 from scheduler.admin import frames, trend
 from scheduler.admin.answers import as_json, page, wants_json
+from scheduler.admin.arguments import may_be_given
 from scheduler.admin.listing import Search, find
 from scheduler.admin.service import service
 from scheduler.changes.as_yaml import as_yaml
@@ -62,7 +63,7 @@ def shown(detail: Detail, status: int = 200, **context: Any) -> Response:
     running = next((run for run in detail.runs if run.outcome in UNDER_WAY), None)
     values = {"pause": {}, "errors": {}, "file": file, "refusal": "", "running": running} | context
     ended = service().ledger.runs(detail.row.name, TREND_OF)
-    values |= {"yaml": as_yaml(detail.entry), "trend": trend.of(ended, ended[0]) if ended else None}
+    values |= {"takes_arguments": may_be_given(detail.entry), "yaml": as_yaml(detail.entry), "trend": trend.of(ended, ended[0]) if ended else None}
     bad = next((run for run in detail.runs if run.went_wrong), None)
     values["own_frame"] = frames.innermost(bad.traceback) if bad else ""
     return page("schedule.html", status, detail=detail, lines=list(definition(detail.entry)), **values)

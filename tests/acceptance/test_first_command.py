@@ -55,7 +55,7 @@ def test_the_first_command_on_a_bare_python_runs_log_it_and_an_edit_on_the_page_
         assert {due(later) - due(run) for run, later in pairwise(three)} == {timedelta(seconds=10)}
 
         before = len(finished(page, "log-it", ready))
-        page.submit("/schedules/log-it/edit", timing="5s", args="[5, 8]", why="to see it change")
+        page.submit("/schedules/log-it/edit", timing="5s", why="to see it change", **{"arg.a": "5", "arg.b": "8"})
         after = until(lambda: some(finished(page, "log-it", ready)[before:], 3), 60, "log-it ran three times more")
         edited = [run for run in after if run["result"] == "13"][:3]
         assert len(edited) >= 2, f"the edit governs the very next run, or the one after it if that was sent: {after}"

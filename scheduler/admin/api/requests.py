@@ -11,7 +11,7 @@ from flask import Response, abort, request, url_for
 from pydantic import ValidationError
 
 from scheduler.admin.answers import as_json, as_problem
-from scheduler.admin.forms import explained, read_json
+from scheduler.admin.json_text import explained, read_json
 from scheduler.admin.people import user
 from scheduler.admin.service import service
 from scheduler.errors import Conflict

@@ -6,6 +6,13 @@ const preview = document.getElementById("preview");
 let newest = 0;
 let timer;
 
+// Another task has other parameters.
+function showArguments(fresh) {
+  const shown = document.getElementById("arguments");
+  if (!fresh || fresh.dataset.task === shown.dataset.task || shown.contains(document.activeElement)) return;
+  shown.replaceWith(document.importNode(fresh, true));
+}
+
 async function check() {
   const number = ++newest;
   const typed = new FormData(form);
@@ -13,8 +20,10 @@ async function check() {
   const lost = document.getElementById("preview-lost");
   try {
     const answer = await fetch(location.href, { method: "POST", body: new URLSearchParams(typed), redirect: "manual" });
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("preview");
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById("preview");
     if (number !== newest) return; // what was typed has changed since
+    showArguments(page.getElementById("arguments"));
     if (fresh) preview.replaceChildren(...document.importNode(fresh, true).childNodes);
     else lost.textContent = "No preview: the session has ended or Redis is away. What you typed stays here, and is kept when you save.";
   } catch {

@@ -33,13 +33,15 @@ def test_a_run_with_other_arguments_comes_from_a_form_of_its_signature(
     admin: Browser, service: Service, nightly: Entry
 ) -> None:
     page = Document(admin.get("/schedules/nightly/run").text)
-    assert page.forms[-1].fields == {"a": "10", "b": "20"}
-    answer = admin.post("/schedules/nightly/run", False, a="7", b="5")
+    assert page.forms[-1].fields == {"arg.a": "10", "arg.b": "20"}
+    answer = admin.post("/schedules/nightly/run", False, **{"arg.a": "7", "arg.b": "5"})
     assert answer.status_code == 303
     [sent] = service.ledger.runs("nightly")
-    assert json.loads(sent.arguments) == [[], {"a": 7, "b": 5}]
+    assert json.loads(sent.arguments) == [[7, 5], {}]
     again = Document(admin.get(f"/schedules/nightly/run?from={sent.id}").text)
-    assert again.forms[-1].fields == {"a": "7", "b": "5"}
+    assert again.forms[-1].fields == {"arg.a": "7", "arg.b": "5"}
+    as_json = Document(admin.get("/schedules/nightly/run?arguments=json").text)
+    assert as_json.forms[-1].fields == {"args": "[10, 20]", "kwargs": ""}
 
 
 @pytest.mark.parametrize(
@@ -50,17 +52,18 @@ def test_a_run_again_with_its_arguments_untouched_is_given_the_same(
 ) -> None:
     make("again", args=[value, 2], overlap="allow")
     fields = Document(admin.get("/schedules/again/run").text).forms[-1].fields
-    assert not {"\n", "\r"} & set(fields["a"]), "a browser leaves line breaks out"
+    assert not {"\n", "\r"} & set(fields["arg.a"]), "a browser leaves line breaks out"
     admin.post("/schedules/again/run", **fields)
-    assert json.loads(service.ledger.runs("again")[0].arguments) == [[], {"a": value, "b": 2}]
+    assert json.loads(service.ledger.runs("again")[0].arguments) == [[value, 2], {}]
 
 
 def test_arguments_that_are_refused_stay_in_the_form_with_the_reason(
     admin: Browser, service: Service, nightly: Entry
 ) -> None:
-    answer = admin.post("/schedules/nightly/run", a="7", b="")
+    answer = admin.post("/schedules/nightly/run", **{"arg.a": "7", "arg.b": ""})
     assert answer.status_code == 422
-    assert Document(answer.text).forms[-1].fields == {"a": "7", "b": ""}
+    assert "b is required" in text(answer)
+    assert Document(answer.text).forms[-1].fields == {"arg.a": "7", "arg.b": ""}
     assert service.ledger.runs("nightly") == []
 
 

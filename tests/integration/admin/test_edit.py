@@ -15,7 +15,7 @@ from scheduler.storage.store import Store
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
 
-EDIT = "/schedules/nightly/edit"
+EDIT = "/schedules/nightly/edit?arguments=json"
 
 
 def test_the_form_opens_with_what_governs(admin: Browser, nightly: Entry) -> None:
@@ -191,7 +191,7 @@ def test_the_file_takes_a_field_back_when_it_changes_it(
 ) -> None:
     file = "schedules: {{adder: {{task: scheduler.tasks.log_it, every: 1h, args: {args}, tags: [x]}}}}"
     load(file.format(args=[1, 2]))
-    admin.submit("/schedules/adder/edit", args="[5, 5]")
+    admin.submit("/schedules/adder/edit?arguments=json", args="[5, 5]")
     load(file.format(args=[1, 2]))
     assert store.get("adder").fields["args"] == [5, 5]
     load(file.format(args=[7, 7]))
@@ -211,7 +211,7 @@ def test_an_entry_of_another_program_is_shown_but_not_edited(admin: Browser, ser
 
 def test_a_schedule_made_here_is_edited_without_an_overlay(admin: Browser, store: Store, make: Declare) -> None:
     make("mine")
-    admin.submit("/schedules/mine/edit", args="[8, 9]")
+    admin.submit("/schedules/mine/edit?arguments=json", args="[8, 9]")
     entry = store.get("mine")
     assert entry.fields["args"] == [8, 9]
     assert entry.overlay == {}

@@ -74,7 +74,7 @@ def test_a_pause_survives_a_reload_of_the_file_and_an_edit(
     load("schedules: {adder: {task: scheduler.tasks.log_it, every: 1h, args: [1, 2]}}")
     admin.post("/schedules/adder/pause", note="stay")
     load("schedules: {adder: {task: scheduler.tasks.log_it, every: 2h, args: [1, 2]}}")
-    admin.submit("/schedules/adder/edit", args="[3, 4]")
+    admin.submit("/schedules/adder/edit?arguments=json", args="[3, 4]")
     pause = store.get("adder").pause
     assert pause is not None
     assert pause.note == "stay"

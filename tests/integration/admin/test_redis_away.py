@@ -111,10 +111,10 @@ def test_what_was_typed_is_kept_in_the_page_that_says_that_redis_is_away(
     orphan: Browser, own_redis: RedisServer
 ) -> None:
     typed = {"name": "job", "task": "scheduler.tasks.log_it", "timing": "1h", "args": "[1, 2]", "enabled": "on"}
-    answer = orphan.post("/schedules/new", **typed)
+    answer = orphan.post("/schedules/new?arguments=json", **typed)
     assert answer.status_code == 503
     kept = Document(answer.text).forms[-1].fields
     assert kept == typed
     own_redis.start()
-    form = Document(orphan.post("/schedules/new", **kept | {"act": "check"}).text).forms[-1].fields
+    form = Document(orphan.post("/schedules/new?arguments=json", **kept | {"act": "check"}).text).forms[-1].fields
     assert {key: form[key] for key in typed} == typed

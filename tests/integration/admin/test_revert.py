@@ -15,7 +15,7 @@ REVERT = "/schedules/nightly/overlay/delete"
 @pytest.fixture
 def edited(admin: Browser, nightly: Entry) -> Entry:
     """The schedule of the file, as it was before three of its fields were changed."""
-    admin.submit("/schedules/nightly/edit", timing="90m", args="[5, 6]", overlap="allow")
+    admin.submit("/schedules/nightly/edit?arguments=json", timing="90m", args="[5, 6]", overlap="allow")
     return nightly
 
 

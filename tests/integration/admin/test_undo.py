@@ -22,7 +22,7 @@ def newest(store: Store) -> str:
 
 
 def test_an_edit_is_taken_back_with_one_button(admin: Browser, store: Store, nightly: Entry) -> None:
-    admin.submit("/schedules/nightly/edit", args="[5, 6]")
+    admin.submit("/schedules/nightly/edit?arguments=json", args="[5, 6]")
     actions = [form.action for form in Document(admin.get("/audit").text).forms]
     assert newest(store) in actions
     assert "Undone: nightly has its earlier values again" in text(admin.post(newest(store)))
@@ -31,9 +31,9 @@ def test_an_edit_is_taken_back_with_one_button(admin: Browser, store: Store, nig
 
 
 def test_what_was_changed_since_is_refused_with_the_reason(admin: Browser, store: Store, nightly: Entry) -> None:
-    admin.submit("/schedules/nightly/edit", args="[5, 6]")
+    admin.submit("/schedules/nightly/edit?arguments=json", args="[5, 6]")
     first = newest(store)
-    admin.submit("/schedules/nightly/edit", args="[7, 8]")
+    admin.submit("/schedules/nightly/edit?arguments=json", args="[7, 8]")
     answer = admin.post(first)
     assert answer.status_code == 409
     assert "changed since in args" in text(answer)
@@ -88,7 +88,7 @@ def test_a_line_that_is_not_there_is_said_so(admin: Browser, line: str) -> None:
 
 
 def test_another_site_can_undo_nothing(admin: Browser, store: Store, nightly: Entry) -> None:
-    admin.submit("/schedules/nightly/edit", args="[5, 6]")
+    admin.submit("/schedules/nightly/edit?arguments=json", args="[5, 6]")
     headers = {"Sec-Fetch-Site": "cross-site"}
     assert admin.client.post(newest(store), headers=headers, environ_base=admin.environ).status_code == 403
     assert store.get("nightly").fields["args"] == [5, 6]

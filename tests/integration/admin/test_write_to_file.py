@@ -20,7 +20,7 @@ HERE = "/schedules/nightly/file"
 @pytest.fixture
 def edited(admin: Browser, nightly: Entry) -> Entry:
     """The schedule of the file, as it was before two of its fields were changed."""
-    admin.submit("/schedules/nightly/edit", timing="15 3 * * *", args="[5, 6]")
+    admin.submit("/schedules/nightly/edit?arguments=json", timing="15 3 * * *", args="[5, 6]")
     return nightly
 
 
