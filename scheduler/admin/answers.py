@@ -19,7 +19,10 @@ def is_api() -> bool:
 
 CHECK = "check"  #: value of the button that shows what a form would do, and changes nothing
 #: Forms that a person fills in; each knows CHECK, with which it is sent again after a login.
-KEPT_WHEN_REFUSED = ("changes.create", "changes.save", "run_with.run")
+KEPT_WHEN_REFUSED = (
+    *("changes.create", "changes.save", "changes.pause", "changes.skip", "run_with.run", "backfill.begin"),
+    *("bulk.plan", "bulk.plan_edit", "bulk.carry_out", "bulk.carry_out_edit"),
+)
 
 
 def wants_json() -> bool:
@@ -61,7 +64,12 @@ def as_problem(sentence: str, status: int, kind: str = "", errors: Sequence[Mapp
     return response
 
 
-def typed() -> dict[str, str]:
+def typed() -> list[tuple[str, str]]:
     """What the form of this request holds, for a page that cannot take it now and must not lose it."""
-    sent = request.form.to_dict() if request.endpoint in KEPT_WHEN_REFUSED else {}
-    return {key: value for key, value in sent.items() if key != "act"}
+    sent = request.form.items(multi=True) if request.endpoint in KEPT_WHEN_REFUSED else ()
+    return [(key, value) for key, value in sent if key != "act"]
+
+
+def is_check() -> bool:
+    """Whether the form asks what it would do."""
+    return request.form.get("act") == CHECK

@@ -121,9 +121,7 @@ def texts_of(signature: inspect.Signature, given: Given) -> dict[str, str] | Non
     return texts
 
 
-def convert(
-    signature: inspect.Signature | None, values: Mapping[str, str], before: Given
-) -> tuple[Given, Errors]:
+def convert(signature: inspect.Signature | None, values: Mapping[str, str], before: Given) -> tuple[Given, Errors]:
     """The arguments that are typed, and errors for what cannot be read.
 
     Those that were given by their position ``before`` stay so, as far as each has a value.

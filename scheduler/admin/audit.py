@@ -15,6 +15,7 @@ from scheduler.admin.people import user
 from scheduler.admin.service import service
 from scheduler.changes import undo as undoing
 from scheduler.changes.plan import compare
+from scheduler.errors import Conflict, NotFound, RefusedChange, SchedulerError
 
 pages = Blueprint("audit", __name__)
 MAX_LINES = 100
@@ -56,7 +57,10 @@ def differences(line: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
 def undo(line_id: str) -> AnyResponse:
     """Undo one change."""
     tasks, file_only = service().tasks, service().file_only
-    undone = undoing.undo(service().store, line_id, tasks=tasks, by=user(), file_only=file_only)
+    try:
+        undone = undoing.undo(service().store, line_id, tasks=tasks, by=user(), file_only=file_only)
+    except (Conflict, NotFound, RefusedChange) as error:
+        return refused(error)
     result = f"Undone: {undone}."
     if undone.kind != "remove":
         return done(undone.name, result)
@@ -67,5 +71,16 @@ def undo(line_id: str) -> AnyResponse:
 @pages.post("/audit/groups/<group>/undo")
 def undo_group(group: str) -> AnyResponse:
     """Undo an act on many schedules."""
-    flash(told("Undone:", bulk_parts().undo(group, user())))
+    try:
+        flash(told("Undone:", bulk_parts().undo(group, user())))
+    except NotFound as error:
+        return refused(error)
+    return redirect(url_for("audit.index"), 303)
+
+
+def refused(error: SchedulerError) -> AnyResponse:
+    """The log as it is now, with the reason why nothing was undone."""
+    if wants_json():
+        raise error
+    flash(f"Nothing was changed: {error}.", "bad")
     return redirect(url_for("audit.index"), 303)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from scheduler.admin.answers import page
+from scheduler.admin.answers import is_check, page
 from scheduler.admin.people import user
 from scheduler.admin.schedules import zone_of
 from scheduler.admin.service import service
 from scheduler.changes import backfills, clock
-from scheduler.errors import RefusedChange
+from scheduler.errors import NotFound, RefusedChange
 from scheduler.storage.backfills import WANTED, Backfills, Only
+from scheduler.storage.store import Store
 from scheduler.timing import TimingError, parse_instant
 
 pages = Blueprint("backfill", __name__)
@@ -24,18 +26,25 @@ MAX_SHOWN = 20  #: due instants of a plan
 @pages.get("/schedules/<segment:name>/backfill")
 def show(name: str) -> Response:
     """The backfill of the schedule, and with ``?from=`` what another one would run."""
+    return looked_at(name, request.args)
+
+
+def looked_at(name: str, given: Any) -> Response:
+    """The form with what it would run; changes nothing."""
     plan, refusal = None, ""
-    if request.args.get("from"):
+    if given.get("from"):
         try:
-            plan = planned(name, request.args)
+            plan = planned(name, given)
         except (RefusedChange, TimingError) as error:
             refusal = str(error)
-    return shown(name, request.args, plan, refusal)
+    return shown(name, given, plan, refusal)
 
 
 @pages.post("/schedules/<segment:name>/backfill")
 def begin(name: str) -> AnyResponse:
     """Begin it."""
+    if is_check():
+        return looked_at(name, request.form)
     try:
         found = planned(name, request.form)
         if not found.runs:
@@ -49,14 +58,21 @@ def begin(name: str) -> AnyResponse:
 @pages.post("/schedules/<segment:name>/backfill/stop")
 def stop(name: str) -> AnyResponse:
     """Send no more of its runs."""
-    backfills.stop(service().store, name, user())
-    return redirect(url_for("backfill.show", name=name), 303)
+    return acted(name, backfills.stop)
 
 
 @pages.post("/schedules/<segment:name>/backfill/resume")
 def resume(name: str) -> AnyResponse:
     """Let a stopped one go on."""
-    backfills.resume(service().store, name, user())
+    return acted(name, backfills.resume)
+
+
+def acted(name: str, act: Callable[[Store, str, str], object]) -> AnyResponse:
+    """Do it; a refusal is on the page, which shows how it is now."""
+    try:
+        act(service().store, name, user())
+    except (NotFound, RefusedChange) as error:
+        return shown(name, {}, None, str(error))
     return redirect(url_for("backfill.show", name=name), 303)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, flash, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from scheduler.admin.answers import as_json, page, wants_json
+from scheduler.admin.answers import as_json, is_check, page, wants_json
 from scheduler.admin.editing import read_until
 from scheduler.admin.listing import Search, failing_names, matching
 from scheduler.admin.people import may, user
@@ -32,21 +32,22 @@ class Words:
 
     verb: str
     past: str
+    will: str  #: what happens to those that it is for
     field: str = ""
 
 
 WORDS = {
-    "run": Words("Run now", "Sent a run of"),
-    "pause": Words("Pause", "Paused", "until"),
-    "resume": Words("Resume", "Resumed"),
-    "skip": Words("Skip the next run of", "Will skip the next run of"),
-    "unskip": Words("No longer skip the next run of", "No longer skipped:"),
-    "enable": Words("Enable", "Enabled"),
-    "disable": Words("Disable", "Disabled"),
-    "spread": Words("Spread", "Spread", "jitter"),
-    "tag": Words("Add a tag to", "Tagged", "tag"),
-    "untag": Words("Remove a tag from", "Removed the tag from", "tag"),
-    "delete": Words("Delete", "Deleted"),
+    "run": Words("Run now", "Sent a run of", "will run now"),
+    "pause": Words("Pause", "Paused", "will be paused", "until"),
+    "resume": Words("Resume", "Resumed", "will be resumed"),
+    "skip": Words("Skip the next run of", "Will skip the next run of", "will skip the next run"),
+    "unskip": Words("No longer skip the next run of", "No longer skipped:", "will no longer skip the next run"),
+    "enable": Words("Enable", "Enabled", "will be enabled"),
+    "disable": Words("Disable", "Disabled", "will be disabled"),
+    "spread": Words("Spread", "Spread", "will be spread", "jitter"),
+    "tag": Words("Add a tag to", "Tagged", "will get the tag", "tag"),
+    "untag": Words("Remove a tag from", "Removed the tag from", "will lose the tag", "tag"),
+    "delete": Words("Delete", "Deleted", "will be deleted"),
 }
 
 
@@ -110,6 +111,8 @@ def next_runs(answer: Answer) -> list[tuple[str, Any, Any, str]]:
 def carry_out(act: str) -> AnyResponse:
     """Do it to those that the dry run named, and say how many there are."""
     names = chosen()
+    if is_check():
+        return dry_run(act, names, {})
     try:
         until = read_until(typed("until"), "UTC") if act == "pause" else None
     except TimingError as error:

@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler import changes
 from scheduler.admin import arguments, forms, schedules
-from scheduler.admin.answers import CHECK, page
-from scheduler.admin.editing import done, editable, next_run, pages
+from scheduler.admin.answers import is_check, page
+from scheduler.admin.editing import done, editable, in_place, next_run, pages
 from scheduler.admin.form_fields import GROUPS, looks
 from scheduler.admin.json_text import Errors, read_json
 from scheduler.admin.people import user
@@ -46,14 +46,15 @@ def create() -> AnyResponse:
     fields["task"] = values["task"] or None
     if service().store.indexed([name]):
         errors["name"] = [f"there is already a schedule '{name}' — choose another name"]
-    if request.form.get("act") == CHECK:
+    if is_check():
         return checked(None, name, values, fields, errors)
     errors = attempt(lambda: make(name, fields), name, fields, errors)
     return form(None, values, errors, 422) if errors else done(name, f"Created. {next_run(name, 'First')}")
 
 
 @pages.get("/schedules/<segment:name>/edit")
-def edit(name: str) -> Response:
+@in_place
+def edit(name: str) -> AnyResponse:
     """The form with the stored values."""
     entry = editable(name)
     return form(entry, of_entry(entry))
@@ -69,13 +70,14 @@ def signature_of(entry: Entry) -> Signature | None:
 
 
 @pages.post("/schedules/<segment:name>/edit")
+@in_place
 def save(name: str) -> AnyResponse:
     """Save the form; for a schedule from the file as an overlay, which ends when the file changes that field."""
     entry = editable(name)
     values = forms.of_request(request.form, entry)
     fields, errors = forms.to_fields(values, entry, signature_of(entry))
     wanted = forms.merged(entry, fields)
-    if request.form.get("act") == CHECK:
+    if is_check():
         return checked(entry, name, values, wanted, errors)
     if same(values, of_entry(entry)):
         return done(name, "No changes to save.")
@@ -215,6 +217,7 @@ def opened_text(entry: Entry | None, *, is_new: bool) -> str:
 
 
 @pages.post("/schedules/<segment:name>/duplicate")
+@in_place
 def duplicate(name: str) -> AnyResponse:
     """Make a copy that is off, and open its form."""
     entry = editable(name)

@@ -2,35 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import wraps
 
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler import changes
+from scheduler.admin import errors
+from scheduler.admin.answers import is_check, wants_json
 from scheduler.admin.filters import absolute
 from scheduler.admin.people import user
 from scheduler.admin.schedules import shown, zone_of
 from scheduler.admin.service import service
 from scheduler.changes import clock
-from scheduler.errors import RefusedChange
+from scheduler.errors import CannotWrite, Conflict, NotFound, RefusedChange
 from scheduler.model import Entry
 from scheduler.storage.instants import from_seconds
 from scheduler.timing import TimingError, parse_instant
 
 pages = Blueprint("changes", __name__)
+Act = Callable[[str], AnyResponse]
+
+
+def in_place(act: Act) -> Act:
+    """Show a refusal on the schedule's page as it is now: the page on which the button was pressed may be old."""
+
+    @wraps(act)
+    def answer(name: str) -> AnyResponse:
+        try:
+            return act(name)
+        except (CannotWrite, Conflict, NotFound, RefusedChange) as error:
+            if wants_json():
+                raise
+            try:
+                detail = service().status.detail(name)
+            except NotFound:  # it was deleted meanwhile
+                raise error from None
+            status, _ = errors.kind_of(error)
+            return shown(detail, status, refusal=f"Nothing was changed: {error}", running=None)
+
+    return answer
 
 
 @pages.post("/schedules/<segment:name>/pause")
+@in_place
 def pause(name: str) -> AnyResponse:
     """Pause it, with an optional reason and end (local time in the schedule's zone)."""
     given = {key: request.form.get(key, "").strip()[:1000] for key in ("note", "until")}
     zone = zone_of(service().store.get(name))
+    if is_check():
+        return shown(service().status.detail(name), pause=given)
     try:
         until = read_until(given["until"], zone)
     except TimingError as error:
-        errors = {"until": [str(error).removesuffix(" — ")]}
-        return shown(service().status.detail(name), 422, pause=given, errors=errors)
+        wrong = {"until": [str(error).removesuffix(" — ")]}
+        return shown(service().status.detail(name), 422, pause=given, errors=wrong)
     changes.pause(service().store, name, by=user(), note=given["note"], until=until)
     return done(name, f"Paused until {absolute(until, zone)}." if until else "Paused until resumed.")
 
@@ -44,6 +72,7 @@ def read_until(text: str, zone: str) -> datetime | None:
 
 
 @pages.post("/schedules/<segment:name>/pause/delete")
+@in_place
 def resume(name: str) -> AnyResponse:
     """End the pause."""
     changes.resume(service().store, name, by=user())
@@ -51,14 +80,19 @@ def resume(name: str) -> AnyResponse:
 
 
 @pages.post("/schedules/<segment:name>/skip")
+@in_place
 def skip(name: str) -> AnyResponse:
     """Skip the next run, once."""
-    entry = changes.skip(service().store, name, by=user(), note=request.form.get("note", "").strip()[:1000])
+    note = request.form.get("note", "").strip()[:1000]
+    if is_check():
+        return shown(service().status.detail(name), skip_note=note)
+    entry = changes.skip(service().store, name, by=user(), note=note)
     due = from_seconds(entry.skip.due) if entry.skip else None
     return done(name, f"The run at {absolute(due, zone_of(entry))} will be skipped.")
 
 
 @pages.post("/schedules/<segment:name>/skip/delete")
+@in_place
 def unskip(name: str) -> AnyResponse:
     """Cancel the skip."""
     changes.unskip(service().store, name, by=user())
@@ -66,6 +100,7 @@ def unskip(name: str) -> AnyResponse:
 
 
 @pages.post("/schedules/<segment:name>/overlay/delete")
+@in_place
 def revert(name: str) -> AnyResponse:
     """Drop the overlay of one field, or of all fields if none is named: the declared value applies again."""
     entry = editable(name)
@@ -77,6 +112,7 @@ def revert(name: str) -> AnyResponse:
 
 
 @pages.post("/schedules/<segment:name>/delete")
+@in_place
 def delete(name: str) -> AnyResponse:
     """Delete a schedule of origin ``admin``."""
     changes.remove(service().store, name, by=user())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, request
 from kombu.exceptions import OperationalError
 from werkzeug.exceptions import HTTPException
 
@@ -55,12 +55,23 @@ def http_error(error: HTTPException) -> Response:
 
 def scheduler_error(error: SchedulerError) -> Response:
     """An error of ours with the status of its kind; 500 for a kind that KINDS lacks."""
-    status, kind = next((found for known, found in KINDS.items() if isinstance(error, known)), (500, "failed"))
+    status, kind = kind_of(error)
     if not is_api():
         return error_response(status, str(error))
     problems = error.problems if isinstance(error, Invalid) else ()
     wrong = [{"field": it.key, "detail": f"{it.what} — {it.remedy}" if it.remedy else it.what} for it in problems]
     return as_problem(str(error.args[0]), status, kind, wrong)  # the reader's command is not the one of this host
+
+
+def kind_of(error: SchedulerError) -> tuple[int, str]:
+    return next((found for known, found in KINDS.items() if isinstance(error, known)), (500, "failed"))
+
+
+def gone() -> str:
+    """The name in the address, if the audit log knows what became of its schedule."""
+    name, store = str((request.view_args or {}).get("name", "")), service().store
+    is_gone = name and not store.client.exists(store.keys.entry(name))
+    return name if is_gone and store.audit.lines(1, name) else ""
 
 
 def redis_away(error: Exception) -> Response:
@@ -85,8 +96,10 @@ def error_response(status: int, sentence: str) -> Response:
     if wants_json():
         return as_error(sentence, status)
     title = HTTPStatus(status).phrase
-    known = {"headline": Headline(AWAY_WORDS, 1)} if status == 503 else {}  # which asking Redis again would only delay
+    # Asking Redis again would only delay the answer.
+    known: dict[str, object] = {"headline": Headline(AWAY_WORDS, 1)} if status == 503 else {}
     inside = is_logged_in()
-    kept = typed() if inside and status >= 500 else {}
+    kept = typed() if inside and status >= 500 else []
+    known["history_of"] = gone() if inside and status == 404 else ""
     context = {"title": title, "code": status, "sentence": sentence, "inside": inside, "typed": kept, **known}
     return page("error.html", status, **context)

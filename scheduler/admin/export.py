@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler.admin.answers import as_json, page, wants_json
-from scheduler.admin.editing import done, editable
+from scheduler.admin.editing import done, editable, in_place
 from scheduler.admin.people import user
 from scheduler.admin.service import service
 from scheduler.changes import export
@@ -21,7 +21,8 @@ CHANGED = "Not written: the file or the schedule has changed since you opened th
 
 
 @pages.get("/schedules/<segment:name>/file")
-def show(name: str) -> Response:
+@in_place
+def show(name: str) -> AnyResponse:
     """The diff that would write this schedule into the file; only one field with ``?field=``."""
     field = request.args.get("field", "")
     made = propose(service(), editable(name).name, field)
@@ -31,6 +32,7 @@ def show(name: str) -> Response:
 
 
 @pages.post("/schedules/<segment:name>/file")
+@in_place
 def write(name: str) -> AnyResponse:
     """Write the diff, if it is still the one that the person saw."""
     field = request.form.get("field", "")

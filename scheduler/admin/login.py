@@ -50,10 +50,10 @@ def enter() -> AnyResponse:
     return as_json({"ok": True}) if wants_json() else redirect(destination(), 303)
 
 
-def typed_before() -> dict[str, str]:
+def typed_before() -> list[tuple[str, str]]:
     """What was typed into a form whose session had ended when it was sent."""
-    sent = request.form.to_dict()
-    return {key.removeprefix(TYPED): value for key, value in sent.items() if key.startswith(TYPED)}
+    sent = request.form.items(multi=True)
+    return [(key.removeprefix(TYPED), value) for key, value in sent if key.startswith(TYPED)]
 
 
 @pages.post("/logout")
@@ -104,14 +104,14 @@ def form(error: str = "", status: int = 200) -> Response:
     return login_page(error, status, typed_before(), **values)
 
 
-def keep(kept: dict[str, str]) -> Response:
+def keep(kept: list[tuple[str, str]]) -> Response:
     """The login page in place of a form that came too late, with what was typed into it."""
     words = "Your session has ended. Log in to go on: what you typed is kept."
     return login_page(words, 401, kept, username="", next=request.path, once="")
 
 
-def login_page(error: str, status: int, kept: dict[str, str], **values: str) -> Response:
-    fields = {TYPED + name: value for name, value in kept.items()}
+def login_page(error: str, status: int, kept: list[tuple[str, str]], **values: str) -> Response:
+    fields = [(TYPED + name, value) for name, value in kept]
     return page("login.html", status, error=error, several=bool(service().accounts.people), typed=fields, **values)
 
 

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler import changes
 from scheduler.admin import arguments, schedules
-from scheduler.admin.answers import CHECK, page
+from scheduler.admin.answers import is_check, page
 from scheduler.admin.arguments import Given
 from scheduler.admin.json_text import Errors, to_json
 from scheduler.admin.people import user
@@ -42,7 +42,7 @@ def run(name: str) -> AnyResponse:
     if not arguments.may_be_given(entry):
         return not_offered(entry)
     values, signature = arguments.typed(request.form), arguments.of_task(entries.job(entry).task)
-    if request.form.get("act") == CHECK:
+    if is_check():
         return shown(entry, values)
     given, errors = arguments.convert(signature, values, own_arguments(entry))
     if errors:

@@ -61,9 +61,14 @@ def shown(detail: Detail, status: int = 200, **context: Any) -> Response:
     """The page of a schedule; ``context`` has the values and errors of a form that was refused."""
     file = service().settings.file.name
     running = next((run for run in detail.runs if run.outcome in UNDER_WAY), None)
-    values = {"pause": {}, "errors": {}, "file": file, "refusal": "", "running": running} | context
+    values: dict[str, Any] = {"pause": {}, "skip_note": None, "errors": {}, "refusal": "", "running": running} | context
     ended = service().ledger.runs(detail.row.name, TREND_OF)
-    values |= {"takes_arguments": may_be_given(detail.entry), "yaml": as_yaml(detail.entry), "trend": trend.of(ended, ended[0]) if ended else None}
+    values |= {
+        "file": file,
+        "takes_arguments": may_be_given(detail.entry),
+        "yaml": as_yaml(detail.entry),
+        "trend": trend.of(ended, ended[0]) if ended else None,
+    }
     bad = next((run for run in detail.runs if run.went_wrong), None)
     values["own_frame"] = frames.innermost(bad.traceback) if bad else ""
     return page("schedule.html", status, detail=detail, lines=list(definition(detail.entry)), **values)

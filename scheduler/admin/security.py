@@ -160,8 +160,15 @@ def ask_for_login() -> AnyResponse:
         return as_error("log in first: POST `username` and `password` to /login, or send a token", 401)
     if kept := typed():
         return login.keep(kept)
-    there = request.full_path.rstrip("?") if request.method == "GET" else None
-    return redirect(url_for("login.show", next=None if there == "/" else there))
+    there = request.full_path.rstrip("?") if request.method == "GET" else page_before()
+    return redirect(url_for("login.show", next=None if there in ("", "/") else there))
+
+
+def page_before() -> str:
+    """The address on this host of the page whose button was pressed; empty if it is not known."""
+    before = urlsplit(request.referrer or "")
+    query = f"?{before.query}" if before.query else ""
+    return before.path + query if before.netloc == request.host else ""
 
 
 def has_token() -> bool:

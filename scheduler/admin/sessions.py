@@ -27,7 +27,10 @@ def end() -> AnyResponse:
     identity = request.form.get("id", "")
     found = next((it for it in opened().all() if it.id == identity), None)
     if found is None:
-        raise NotFound("this session has ended already")
+        if wants_json():
+            raise NotFound("this session has ended already")
+        flash("This session has ended already.", "held")
+        return redirect(url_for("sessions.index"), 303)
     if not is_theirs(found.name):
         abort(403, "Not allowed: this is another person's session. An admin can end it.")
     opened().end(identity)

@@ -1,4 +1,4 @@
-"""Arguments in the forms: a field for each parameter of the task, or JSON. Check 14 of the page: without the task's source."""
+"""Arguments in the forms: a field for each parameter of the task, or JSON."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ def arguments(form: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in form.items() if key.startswith("arg.") or key in ("args", "kwargs")}
 
 
-def test_check_14_a_schedule_of_a_task_with_forgotten_arguments_is_made_without_its_source(
-    admin: Browser, store: Store
-) -> None:
+def test_a_schedule_of_a_task_with_forgotten_arguments_is_made_without_its_source(admin: Browser, store: Store) -> None:
     form = form_of(admin, "/schedules/new", **NEW, task="shop.write")
     assert arguments(form) == {"arg.to": "", "arg.copies": "", "arg.draft": "", "arg.options": ""}
     refused = admin.post("/schedules/new", **form)
