@@ -64,7 +64,7 @@ def test_fields_of_a_schedule_are_text(admin: Browser, service: Service, make: D
         page = plain_page(admin, admin.get(path).text)
         seen = page.text + json.dumps([form.fields for form in page.forms], ensure_ascii=False)
         assert payload.split("\u2028")[0][-8:] in seen or json.dumps(payload)[1:-1] in seen, path
-    plain_page(admin, admin.submit("/schedules/probe/edit", args=json.dumps([payload]), why=payload).text)
+    plain_page(admin, admin.submit("/schedules/probe/edit", **{"arg.b": payload, "why": payload}).text)
 
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
@@ -122,11 +122,13 @@ def test_every_query_parameter_is_text(admin: Browser, stranger: Browser, make: 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
 def test_everything_typed_into_a_form_comes_back_as_text(admin: Browser, make: Declare, payload: str) -> None:
     make("probe")
-    typed = dict.fromkeys(("timing", "timezone", "args", "kwargs", "description", "why"), payload)
-    answer = admin.submit("/schedules/probe/edit", **typed)
-    assert answer.status_code == 422
-    page = plain_page(admin, answer.text)
-    assert page.forms[-1].fields["description"] == payload.strip()
+    for path, arguments in (("", ("arg.a", "arg.b")), ("?arguments=json", ("args", "kwargs"))):
+        typed = dict.fromkeys(("timing", "timezone", "description", "why", *arguments), payload)
+        answer = admin.submit(f"/schedules/probe/edit{path}", **typed)
+        assert answer.status_code == 422
+        page = plain_page(admin, answer.text)
+        assert page.forms[-1].fields["description"] == payload.strip()
+        plain_page(admin, admin.post("/schedules/probe/run", **dict.fromkeys(arguments, payload)).text)
     new = admin.submit("/schedules/new", name=payload, task="x", timing=payload)
     assert new.status_code == 422
     plain_page(admin, new.text)
