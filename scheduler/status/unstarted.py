@@ -94,14 +94,15 @@ def waiting(
 def note(oldest: dict[str, Waiting], run_id: str, it: Waiting) -> None:
     """Keep it if no other run of its schedule has waited longer."""
     name = run_id.rpartition("@")[0]
-    oldest[name] = min(oldest.get(name, it), it, key=lambda one: one.since)
+    if name not in oldest or it.since < oldest[name].since:
+        oldest[name] = it
 
 
 def late_after(store: Store, names: Iterable[str]) -> Iterator[tuple[str, float]]:
     """For how many seconds a run of each of these schedules may wait; without those that are not stored."""
     for entry in store.read(names):
         try:
-            policies = entries.job(entry).policies
+            policies = entries.policies(entry)
         except DamagedEntry:
             yield entry.name, LATE_S
         else:

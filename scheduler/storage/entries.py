@@ -63,6 +63,14 @@ def job(entry: Entry) -> Job:
         raise DamagedEntry(one_line(error)) from error
 
 
+def policies(entry: Entry) -> Policies:
+    """What an entry says of missed and overlapping runs and the like; raises DamagedEntry with what is wrong."""
+    try:
+        return foreign_job(entry).policies if entry.origin == "redbeat" else entry.declared().schedule
+    except Exception as error:  # as above
+        raise DamagedEntry(one_line(error)) from error
+
+
 def with_arguments(job: Job, arguments: str) -> Job:
     """The job of a run with arguments of its own, as its row has them; the same job for an empty text."""
     if not arguments:
