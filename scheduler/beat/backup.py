@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -15,6 +15,7 @@ from scheduler.storage import entries
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.instants import to_micros
 from scheduler.storage.store import Store
+from scheduler.storage.survey import Survey, survey
 from scheduler.storage.workers import keep_imports, last_good_imports
 
 WRITE_INTERVAL_S = 5.0  #: seconds between two writes of the snapshot at least
@@ -29,6 +30,7 @@ class Backup:
         self.store = store
         self.settings = settings
         self.changed: set[str] = set()  #: names of entries that ``update`` reads again
+        self.survey: Survey | None = None  #: of the entries, when all were copied last; to be used at once
         self.has_file_schedules = False  #: whether it holds the file's schedules too
         self.is_unwritten = False
         self.next_write = 0.0
@@ -63,14 +65,21 @@ class Backup:
 
     def copy_all(self, names: Collection[str], *, spare: Collection[str]) -> set[str]:
         """Copy every entry, and drop all others but the spared ones; returns the names of which there is no entry."""
-        present = set()
-        for name, stored in self.store.raw(names):
+        present, found = set(), Survey()
+        for name, origin, stored in self._look_at(names):
             present.add(name)
+            found.see(name, origin, (stored or {}).get("error", ""))
             self.copy(name, stored)
+        self.survey = found
         gone = set(names) - present
         for name in self.snapshot.entries.keys() - present - gone - set(spare):
             self.copy(name, None)
         return gone
+
+    def _look_at(self, names: Collection[str]) -> Iterator[tuple[str, str, Stored | None]]:
+        if not self.has_file_schedules:
+            return survey(self.store.client, self.store.keys, names)
+        return ((name, stored.get("origin", ""), stored) for name, stored in self.store.raw(names))
 
     def update(self, *, spare: Collection[str]) -> set[str]:
         """Copy what was changed but the spared ones, and write if it is time; returns names in the index without entry.

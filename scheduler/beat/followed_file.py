@@ -10,6 +10,8 @@ from scheduler import changes, schedule_file
 from scheduler.application.beat_schedule import brought
 from scheduler.beat.application_zone import follow_zone
 from scheduler.beat.lease import Lease
+from scheduler.changes import settled
+from scheduler.changes.facts import note_settled
 from scheduler.errors import Conflict, Exit
 from scheduler.events import emit
 from scheduler.process.modules import TaskModules
@@ -17,7 +19,8 @@ from scheduler.process.reload import Reload
 from scheduler.registry import CANNOT_IMPORT, Registered, signatures
 from scheduler.schedule_file.watch import FileWatch
 from scheduler.storage.store import Store
-from scheduler.storage.workers import reported_tasks
+from scheduler.storage.survey import Survey
+from scheduler.storage.workers import last_good_imports, reported_tasks
 from scheduler.validate.meaning import UNKNOWN_TASK
 
 
@@ -35,13 +38,17 @@ class FollowedFile(FileWatch):
         self.lacks_tasks = False  #: whether it was wrong because tasks were unknown, or modules could not be imported
         self.reported: frozenset[str] = frozenset()  #: the tasks that live workers had when it was loaded
         self.fall_due_after: datetime | None = None  #: after a loss: the file's schedules are due after this instant
+        self.registered = Registered({}, {})  #: the tasks that it was judged by
         self.digest = self.told_of = ""
 
-    def load(self) -> bool:
+    def load(self, survey: Survey | None = None) -> bool:
         """Load the file if it changed, and return True; after too many conflicts with other changes, in the next tick.
 
-        Raises LostLock.
+        With a ``survey`` of what is stored, a load that would change nothing is left out. Raises LostLock.
         """
+        before = settled.last(self.store) if survey else None
+        if before:
+            self.follow(before.patterns, certain=True)  # before the first look: a file that is new then is no change
         if self.wrong and self.store.file_facts().get("state") == "applied":
             self.forget()  # a person applied it, with what this beat had refused
         if self.lacks_tasks and self.has_new_tasks():
@@ -52,6 +59,9 @@ class FollowedFile(FileWatch):
         try:
             self.lease.hold_on(self.store.client)
             follow_zone(self.store, self.app.scheduler_zone, self.lease)
+            if survey and before and self.is_settled(before, survey):
+                loaded = True
+                return True
             problems = changes.load_for_beat(
                 self.store,
                 self,
@@ -60,6 +70,7 @@ class FollowedFile(FileWatch):
                 brought=brought(self.app),
                 since=self.fall_due_after,
                 progress=self.lease.progress,
+                circumstances=self.circumstances,
             )
             loaded = True
             if problems is None:  # the file may not be whole yet
@@ -74,6 +85,22 @@ class FollowedFile(FileWatch):
             if not loaded:
                 self.forget()
         return loaded
+
+    def is_settled(self, before: settled.Settled, survey: Survey) -> bool:
+        """Whether a load would change nothing; then everything is as after one."""
+        if self.fall_due_after or brought(self.app).sources:
+            return False
+        self.tasks_for(last_good_imports(self.store.client, self.store.keys) or ())
+        if not settled.is_unchanged(self.store, self.path, before, self.circumstances(), survey):
+            return False
+        note_settled(self.store, self.path)
+        self.names, self.wrong, self.lacks_tasks = survey.of_file, "", False
+        self.answer([])
+        return True
+
+    def circumstances(self) -> str:
+        """What decides over the file beside its text, as a digest."""
+        return settled.circumstances(self.registered, self.app.scheduler_zone, self.path)
 
     def compare(self) -> None:
         """Log that this host's schedule file differs from the one that the leader read; load nothing."""
@@ -100,6 +127,7 @@ class FollowedFile(FileWatch):
         self.reported = reported_tasks(self.store.client, self.store.keys)
         tasks.add(self.reported)
         tasks.name_failures(self.modules.failed)
+        self.registered = tasks
         return tasks
 
     def has_new_tasks(self) -> bool:

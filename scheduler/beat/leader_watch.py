@@ -45,6 +45,11 @@ class LeaderWatch:
             self.told = None
         self.since = now
 
+    def led_until(self, at: float) -> None:
+        """A beat led and worked until that instant (monotonic), as is known now."""
+        if at > self.led_at:
+            self.led_at, self.since = at, self.since + at - self.led_at
+
     def look(self, why: str) -> None:
         """No beat works as leader, as far as this beat sees; ``why`` is a sentence."""
         if self.told or time.monotonic() - self.led_at < LEADERLESS_S:

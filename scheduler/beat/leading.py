@@ -10,9 +10,11 @@ from scheduler.beat.alerts import Alerts
 from scheduler.beat.backfills import BackfillSender
 from scheduler.beat.context import Context
 from scheduler.beat.indexes import Indexes
+from scheduler.beat.listener import Listener
 from scheduler.beat.loss_detector import LossDetector, Mended
 from scheduler.beat.lost_runs import LostRuns
 from scheduler.beat.outbox import Outbox
+from scheduler.beat.outside import LOOK_INTERVAL_S, Outside
 from scheduler.beat.replan import replan
 from scheduler.beat.roster import Roster
 from scheduler.beat.sender import Sender
@@ -31,17 +33,19 @@ from scheduler.storage.ledger import Ledger
 from scheduler.storage.lock import LostLock
 
 GROUPS_INTERVAL_S = 5.0  #: seconds between two looks after groups, which look after themselves but for older releases
-SWEEP_INTERVAL_S = 1.0  #: seconds between two looks for changes by other programs
+PROBE_INTERVAL_S = 1.0  #: seconds between two writes that show whether Redis takes any
+QUIET_INTERVAL_S = 20.0  #: seconds between two ticks at most while nothing is under way, and Redis tells of changes
 MAX_SENDING_S = 5.0  #: seconds of sending after which beat looks at everything else, although more is due
 
 
 class Leading:
     """One term as leader. It exists only after the lock was taken, and its owner drops it when the lock is lost."""
 
-    def __init__(self, context: Context, takeover: Takeover) -> None:
+    def __init__(self, context: Context, takeover: Takeover, listener: Listener) -> None:
         app, client, keys, settings = context.app, context.client, context.keys, context.settings
         self.context = context
         self.takeover = takeover
+        self.listener = listener
         self.losses = LossDetector(context.store, context.backup, context.memory)
         roster, dispatcher = Roster(context.store), Dispatcher(app, client, keys, settings)
         self.zone_rules = ZoneRules(context, roster, takeover)
@@ -54,7 +58,9 @@ class Leading:
         elsewhere = self.outbox.broker if settings.has_outbox else None
         ledger = Ledger(client, keys, settings)
         self.lost_runs = LostRuns(app, context.store, ledger, context.memory, elsewhere)
-        self.swept_at = self.groups_at = 0.0
+        self.outside = Outside(listener, self.sender, context.memory)
+        self.probed_at = self.groups_at = 0.0
+        self.is_busy = True  #: whether runs are under way, or on their way
         self.indexes = Indexes(client, keys)
         self.alerts = Alerts(settings, keys, context.lease.token)
         self.alerts.tells_gap = context.watch.told is None
@@ -73,6 +79,8 @@ class Leading:
         Raises LostLock, or what redis-py raises while Redis is away.
         """
         began = from_seconds(time.time())
+        self.context.lease.has_failed = False
+        self.is_busy = self.has_work()
         self.indexes.keep()
         mended = self.mend()
         self.follow_clock()
@@ -85,23 +93,42 @@ class Leading:
         except OlderData:
             self.losses.has_older_data = True
             return 0.0
-        self.sweep()
+        self.outside.look()
+        self.probe()
         self.look_after_groups()
         self.losses.missing |= self.context.backup.update(spare=self.losses.missing)
-        if not self.lost_runs.settle(self.context.lease.token):
+        if self.is_busy and not self.lost_runs.settle(self.context.lease.token):
             raise LostLock
         wait, has_all = self.until_next(mended)
         if has_all:  # if not, Redis may have lost what was due before it was asked, and this tick sent nothing of it
             until = self.sender.round_began if is_done else began  # in the last round, nothing was due any more
             self.context.memory.note_sent(until, everything=is_done)
-        return 0.0 if more_to_fill else wait
+        return 0.0 if more_to_fill or self.sender.passes else wait
 
     def is_interrupted(self) -> bool:
         """Whether there is a reason to end the wait early."""
-        return not self.context.lease.held or self.context.file.has_changed(peek=True)
+        lease, file = self.context.lease, self.context.file
+        has_news = bool(self.listener.index) or lease.has_failed or self.clock.was_set()
+        return has_news or not lease.held or file.has_changed(peek=True)
+
+    def longest_wait(self, interval: float) -> float:
+        """Seconds between two ticks at most; ``interval`` is what the settings say."""
+        if not self.listener.hears_index:
+            return min(interval, LOOK_INTERVAL_S)
+        is_quiet = self.outside.is_told and not (
+            self.is_busy or self.context.file.wrong or self.context.backup.is_unwritten
+        )
+        return max(interval, QUIET_INTERVAL_S) if is_quiet else interval
+
+    def has_work(self) -> bool:
+        """Whether runs are under way or on their way; who makes the first one announces it."""
+        keys = self.context.keys
+        work = (keys.outbox, keys.followers, keys.open_backfills, keys.leases, keys.queues)
+        return self.context.settings.has_outbox or bool(self.context.client.exists(*work))
 
     def redis_was_away(self) -> None:
         """Count no time in which no worker could renew, and read everything again."""
+        self.context.watch.led_until(self.context.lease.renewed_at)
         self.lost_runs.wait_again()
         self.sender.forget()  # a replica that took over may know less, and count other changes with the same numbers
 
@@ -135,7 +162,8 @@ class Leading:
     def load_file(self) -> None:
         """Load the file; while it cannot be loaded, the backup holds its schedules too."""
         file, backup = self.context.file, self.context.backup
-        is_loaded = file.load()
+        survey, backup.survey = backup.survey, None  # true only in the tick that made it
+        is_loaded = file.load(survey)
         if is_loaded:
             backup.copy_imports()
         if is_loaded or not self.has_begun:
@@ -152,24 +180,26 @@ class Leading:
         ends, more = time.monotonic() + MAX_SENDING_S, True
         while more and time.monotonic() < ends:
             memory, token = self.losses.memory, self.context.lease.token
-            for others in (self.followers, self.later):
-                memory.commits += others.send(token, memory.commits, memory.forgotten_until)
+            for others in (self.followers, self.later) if self.is_busy else (self.later,):
+                steps = others.send(token, memory.commits, memory.forgotten_until)
+                memory.commits += steps
+                self.is_busy = self.is_busy or steps > 0
             more = self.sender.send(self.clock.still_ahead)
+            self.is_busy = self.is_busy or more
             self.deliver()
         return not more
 
     def deliver(self) -> None:
         """Hand what waits in the outbox to its broker."""
-        if not self.outbox.drain(self.context.lease.token):
+        if self.is_busy and not self.outbox.drain(self.context.lease.token):
             raise LostLock
 
-    def sweep(self) -> None:
-        """Look for changes by other programs, which announce nothing, and whether Redis would take what is due next."""
-        if time.monotonic() - self.swept_at >= SWEEP_INTERVAL_S:
-            self.swept_at = time.monotonic()
-            self.sender.look_around()
+    def probe(self) -> None:
+        """Ask whether Redis would take what is due next: a full one passes every tick that has nothing to write."""
+        if time.monotonic() - self.probed_at >= PROBE_INTERVAL_S:
+            self.probed_at = time.monotonic()
             take_a_write(self.context.client, self.context.keys)
-            self.context.watch.led()  # a full Redis passes every tick that has nothing to write
+            self.context.watch.led()
 
     def look_after_groups(self) -> None:
         """Give free places of groups to the runs that wait; raises LostLock."""
@@ -186,13 +216,14 @@ class Leading:
         keys = self.context.keys
         with self.context.client.pipeline(transaction=False) as pipe:
             pipe.zrangebyscore(keys.schedule, 0, "+inf", start=0, num=1, withscores=True)
-            pipe.zcard(keys.schedule)
             pipe.zrange(keys.later, 0, 0, withscores=True)
             question = mended.ask(pipe)
-            first, count, later, *answers = pipe.execute()
+            first, later, *answers = pipe.execute()
         upcoming = (first[0][0].removeprefix(keys.prefix), first[0][1]) if first else None
-        notify.ready(self.sentence(count, upcoming))
-        if not question.hear(*answers):
+        has_all = question.hear(*answers)
+        notify.ready(self.sentence(self.losses.size, upcoming))
+        self.outside.hear()
+        if not has_all:
             return 0.0, False
         self.later.next_at = later[0][1] if later else math.inf
         upcoming_at = upcoming[1] if upcoming else math.inf

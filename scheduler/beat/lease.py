@@ -20,13 +20,15 @@ from scheduler.storage.lock import LostLock
 HUNG_AFTER_S = 60.0  #: seconds without progress after which a beat gives up its lock
 LEADERLESS_S = 20.0  #: seconds without a leader at work after which people are told
 LAST_LED_TTL_S = 30 * 86_400  #: seconds for which Redis knows when a beat led last
+FACTS_LEASES = 5  #: leases after which a leader says again who it is
+FACTS_KEPT_LEASES = 12  #: leases for which Redis keeps that
 
 #: A beat that takes the lock writes down how long none led in the step that overwrites when one led last: it may die
 #: before it can tell. pcall: another program's key in the place of what was told must not keep beat from leading.
 RENEW = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-local last = tonumber(redis.call('GET', KEYS[3]) or '')
-if ARGV[5] ~= '' and last and tonumber(ARGV[3]) - last >= tonumber(ARGV[5]) then
+local last = ARGV[5] ~= '' and tonumber(redis.call('GET', KEYS[3]) or '')
+if last and tonumber(ARGV[3]) - last >= tonumber(ARGV[5]) then
   local noted = redis.pcall('HGET', KEYS[4], ':gap')
   local from, to = string.match(type(noted) == 'string' and noted or '', '^(%S+) (%S+)$')
   local is_same = to and last - tonumber(to) < tonumber(ARGV[5])
@@ -34,9 +36,10 @@ if ARGV[5] ~= '' and last and tonumber(ARGV[3]) - last >= tonumber(ARGV[5]) then
   redis.pcall('EXPIRE', KEYS[4], ARGV[4])
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('HSET', KEYS[2], unpack(ARGV, 6))
-redis.call('PEXPIRE', KEYS[2], ARGV[2])
 redis.call('SET', KEYS[3], ARGV[3], 'EX', ARGV[4])
+if ARGV[6] == '' then return 1 end
+redis.call('HSET', KEYS[2], unpack(ARGV, 7))
+redis.call('PEXPIRE', KEYS[2], ARGV[6])
 return 1
 """
 RELEASE = """
@@ -62,7 +65,9 @@ class Lease:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.held = False
         self.since = 0.0
-        self._progress = 0.0
+        self.renewed_at = time.monotonic()  #: when Redis held it for us last
+        self.has_failed = False  #: whether a renewal failed that beat did not hear of
+        self._progress = self._told_at = 0.0
         self._renewer: threading.Thread | None = None
 
     def campaign(self, client: Client) -> bool:
@@ -84,15 +89,23 @@ class Lease:
 
         ``is_new`` says that it was taken just now.
         """
-        now = time.time()
-        facts = ["name", self.name, "since", self.since, "seen", now, "lease", self.seconds, "version", __version__]
         gap = LEADERLESS_S if is_new else ""
-        arguments = [self.token, int(self.seconds * 1000), now, LAST_LED_TTL_S, gap, *facts]
+        tells = is_new or time.monotonic() - self._told_at >= FACTS_LEASES * self.seconds
+        facts = self._facts() if tells else [""]
+        arguments = [self.token, int(self.seconds * 1000), time.time(), LAST_LED_TTL_S, gap, *facts]
         keys = [self.keys.lock, self.keys.leader, self.keys.last_led, self.keys.told]
         faults.reach("lease.before_renew")
         self.held = bool(client.eval(RENEW, len(keys), *keys, *(str(argument) for argument in arguments)))
         faults.reach("lease.after_renew")
+        if self.held:
+            self.renewed_at = time.monotonic()
+            self._told_at = self.renewed_at if tells else self._told_at
         return self.held
+
+    def _facts(self) -> list[object]:
+        """What Redis keeps of the leader, behind the milliseconds for which it does."""
+        facts = ["name", self.name, "since", self.since, "lease", self.seconds, "version", __version__]
+        return [int(FACTS_KEPT_LEASES * self.seconds * 1000), *facts]
 
     def hold_on(self, client: Client) -> None:
         """Renew the lock before a step that does not check it itself; raises LostLock if it is not ours any more."""
@@ -120,4 +133,4 @@ class Lease:
             try:
                 self.renew(client)
             except (*AWAY, *REFUSED, ResponseError):
-                continue  # beat itself meets the same, and says so
+                self.has_failed = True  # beat itself meets the same, and says so

@@ -66,7 +66,8 @@ class Scheduler(RedBeatScheduler):
             role = self.take_role()
             wait = role.tick()
             self.outage.end()
-            self.listener.listen(min(wait, self.max_interval), role.is_interrupted)
+            longest = role.longest_wait(self.max_interval)
+            self.listener.listen(min(wait, longest), role.is_interrupted, with_index=isinstance(role, Leading))
         except (*AWAY, *REFUSED) as error:
             self.wait_for_redis(error)
         except ResponseError:
@@ -102,13 +103,15 @@ class Scheduler(RedBeatScheduler):
     def promote(self, takeover: Takeover) -> None:
         """This beat took the lock."""
         self.set_aside_other_kinds(everywhere=False)
-        self.role = Leading(self.context, takeover)
+        self.listener.close()  # a leader listens to more
+        self.role = Leading(self.context, takeover, self.listener)
         self.file.forget()
         emit("beat.leader", lock=self.context.keys.lock, lease=self.lease.seconds)
 
     def demote(self) -> None:
         """This beat lost the lock."""
         self.role.close()
+        self.listener.close()
         self.role = StandingBy(self.context)
         self.lease.held = False
         emit("beat.lost_lock")

@@ -12,7 +12,7 @@ from scheduler import faults
 from scheduler.beat import adopt
 from scheduler.beat.lease import Lease
 from scheduler.beat.loss_detector import LossDetector
-from scheduler.beat.roster import Roster
+from scheduler.beat.roster import ENTRIES_PER_PAGE, Roster
 from scheduler.beat.withdrawal import Withdrawal
 from scheduler.events import emit
 from scheduler.sending.decide import Leaderless, Stretches, decide, decide_on_time
@@ -27,6 +27,7 @@ MAX_BATCH = 100  #: entries committed in one step: more would keep others waitin
 #: Batches on their way to Redis: on a busy machine, beat and Redis both find one ready whenever they get a core.
 MAX_IN_FLIGHT = 4
 MAX_SENT_PER_ROUND = 100 * MAX_BATCH  #: entries that are sent before beat does anything else
+MAX_LOOKING_S = 0.1  #: seconds of looking at what other programs did, after which what is due goes first
 
 
 def is_unsent(reply: Sequence[str] | None) -> bool:
@@ -55,6 +56,7 @@ class Sender:
         self.keep_zones = keep_zones  #: keeps the rules of zones that are new in the roster
         self.withdrawal = Withdrawal(self.store.client, self.store.keys, lease.token)
         self.round_began = EPOCH  #: when it looked last for what is due
+        self.passes = 0  #: over all entries that ``look_around`` has to make, the present one included
         self.in_flight: deque[tuple[list[Due], Posted]] = deque()  #: batches whose replies were not read yet
 
     def forget(self) -> None:
@@ -180,10 +182,25 @@ class Sender:
             self.refuse(name, str(known.entry.revision), error)
             return None
 
+    def look_at_all(self) -> None:
+        """From the next ``look_around`` on, look at every entry that is stored now."""
+        if not self.passes:
+            self.roster.begin_again()
+        self.passes = min(self.passes + 1, 2)  # what was looked at already may have been changed since
+
     def look_around(self) -> None:
         """Take over what other programs did with RedBeat's API, which announces nothing and computes its own times."""
+        ends = time.monotonic() + MAX_LOOKING_S
+        if not self.passes:
+            self.take_over(self.roster.touched_outside())
+        while self.passes and time.monotonic() < ends:
+            self.take_over(self.roster.touched_outside(ENTRIES_PER_PAGE))
+            self.passes -= self.roster.is_through
+
+    def take_over(self, touched: dict[str, dict[str, str]]) -> None:
+        """Read these entries again, and give each its own place in the index."""
         now = from_seconds(time.time())
-        for name, stored in self.roster.touched_outside().items():
+        for name, stored in touched.items():
             self.read(name, stored, now)
             with self.setting_aside(name, stored.get("revision", "")):
                 if not entries.was_changed_outside(stored):

@@ -80,6 +80,10 @@ class StandingBy:
         """Whether there is a reason to end the wait early; a freed lock is announced by itself."""
         return False
 
+    def longest_wait(self, interval: float) -> float:
+        """Seconds between two ticks at most; ``interval`` is what the settings say."""
+        return interval
+
     def redis_was_away(self) -> None:
         """Nothing to do: what a standby knows, it asks for in each tick."""
 

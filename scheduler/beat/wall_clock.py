@@ -43,10 +43,13 @@ class WallClock:
         if abs(self.wall - ended) >= MIN_STEP_S:
             self._end_interval(ended)
 
+    def was_set(self) -> bool:
+        """Whether the clock was set since the last look."""
+        return abs(time.time() - self._expected()) >= MIN_STEP_S
+
     def look(self) -> None:
         """Notice whether the clock was set since the last look."""
-        # The monotonic clock cannot be set: it says what the wall clock would show now.
-        expected = self.wall + time.monotonic() - self.monotonic
+        expected = self._expected()
         self._read()
         if abs(self.wall - expected) >= MIN_STEP_S:
             if self.wall > expected:
@@ -56,6 +59,10 @@ class WallClock:
             stored = {"handled": self.covered, "back_at": self.set_back_to, "since": self.interval_start}
             self.client.set(self.key, json.dumps(stored))
             self.is_unsaved = False
+
+    def _expected(self) -> float:
+        """What the wall clock would show now: the monotonic clock cannot be set."""
+        return self.wall + time.monotonic() - self.monotonic
 
     def _read(self) -> None:
         self.wall, self.monotonic = time.time(), time.monotonic()

@@ -43,12 +43,11 @@ class TaskModules:
             import_module(module, source)
             self.imported.add(module)
         file = self.settings.file
-        of_file = schedule_file.read_alone(file).imports if file.exists() else ()
         if not self.is_strict:
-            self.wanted = of_file
-            self.load(of_file)
+            self.wanted = schedule_file.imports_of(file)
+            self.load(self.wanted)
             return
-        for module in of_file:
+        for module in schedule_file.read_alone(file).imports:
             if error := self._import(module):
                 raise error
 

@@ -38,13 +38,13 @@ class Reload:
         if not self.is_open:
             return
         self.is_open = False
+        notify.reloaded()  # before the answer: who gets that may ask systemd
         if pidfiles.held:  # without a pidfile, no command finds this process
             path = answer_beside(Path(pidfiles.held))
             try:
                 write(path, json.dumps([code, problems[:MAX_PROBLEMS]]))
             except OSError as error:
                 emit("reload.unanswered", path=path, error=error.strerror)
-        notify.reloaded()
 
 
 def answer_beside(pidfile: Path) -> Path:

@@ -22,7 +22,9 @@ from scheduler.schedule_file.several import included, join
 __all__ = [
     "Document",
     "Positions",
+    "digest",
     "empty",
+    "imports_of",
     "included",
     "owner",
     "parse",
@@ -36,6 +38,8 @@ __all__ = [
 MAX_BYTES = 5_000_000
 TOO_LARGE = f"the file is larger than {MAX_BYTES // 1_000_000} MB"
 CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+IMPORTS = re.compile(rb"^imports[ \t]*:", re.MULTILINE)
+NEXT_KEY = re.compile(rb"\n(?![ \t\r\n#-])(?=.)")
 EXAMPLE = "write `schedules: {}` for none"
 
 
@@ -98,6 +102,38 @@ def read_alone(path: Path) -> Document:
         remedy = "create it, or set SCHEDULER_FILE to another file"
         return _document(name, b"", Problem(f"{name} cannot be read: {reason.lower()}", remedy))
     return parse_bytes(raw, name)
+
+
+def imports_of(path: Path) -> tuple[str, ...]:
+    """The modules that a file imports; none if it cannot be read. Nearly always, only that part of it is parsed."""
+    try:
+        raw = _bytes(path)
+    except (OSError, ValueError):
+        return ()
+    if b"imports" not in raw:
+        return ()
+    places = list(IMPORTS.finditer(raw))
+    if len(places) == 1:
+        end = NEXT_KEY.search(raw, places[0].end())
+        part = parse_bytes(raw[places[0].start() : end.start() if end else len(raw)], str(path))
+        if not part.problems:
+            return part.imports
+    return parse_bytes(raw, str(path)).imports
+
+
+def digest(path: Path, patterns: tuple[str, ...]) -> str | None:
+    """What ``read(path).digest`` is for a file that includes these; None if one cannot be read. Nothing is parsed."""
+    joined = join(replace(_unparsed(path), data={"include": [*patterns]}), path, _unparsed)
+    return None if any(problem.severity == "error" for problem in joined.problems) else joined.digest
+
+
+def _unparsed(path: Path) -> Document:
+    name = str(path)
+    try:
+        raw = _bytes(path)
+    except (OSError, ValueError) as error:
+        return _document(name, b"", Problem(str(error)))
+    return Document(name, {}, Positions(name, lambda: None), (), _digest(raw), len(raw))
 
 
 def _bytes(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import cast
 
@@ -32,6 +33,8 @@ def holder(client: Client, keys: Keys) -> Holder | None:
         remaining, facts = pipe.execute()
     if remaining == -2:
         return None
+    if remaining / 1000 > read_or(math.inf, seconds, facts.get("lease") or None):
+        facts = {}  # a leader of this service died, and a stock beat leads: its lock lasts longer
     since = read_or(0.0, seconds, facts.get("since"))
     return Holder(facts.get("name", "a beat without a name"), remaining / 1000, since, facts.get("version", ""))
 

@@ -21,6 +21,7 @@ from scheduler.storage.staging import Packed
 from scheduler.validate.terms import near
 
 NAMES_PER_READ = 1000
+NAMES_PER_NOTE = 1000  #: names that apply.lua notes as changed at once
 MAX_NAMES_COMPARED = 10_000  #: names among which near misses are looked for
 LOST_LOCK = "This beat lost the lock, so it changed nothing: another beat leads now."
 
@@ -112,6 +113,10 @@ class Store:
                 f"{', '.join(repr(name) for name in conflicts[:5])} changed at the same time, "
                 "so nothing was written: look again, then repeat the change"
             )
+
+    def revision(self) -> int:
+        """The counter of all changes."""
+        return read_or(0, int, self.client.get(self.keys.revision) or "0")
 
     def put_in_place(self, entry: Entry, token: str) -> None:
         """Give the entry the place in the index that is its own, if it has another; raises Conflict."""
@@ -227,6 +232,15 @@ class Store:
             return entries.decode(name, stored)
         except DamagedEntry as error:
             return entries.damaged(name, stored, str(error))
+
+
+def revisions_of(changes: Sequence[Write]) -> int:
+    """By how much ``write`` moves the counter of changes for these."""
+    if not changes:
+        return 0
+    is_staged = len(changes) > staging.CHANGES_PER_PAGE
+    inside = sum(it.after is not None and not (is_staged and it.before is None) for it in changes)
+    return len(changes) * is_staged + inside + -(-len(changes) // NAMES_PER_NOTE)
 
 
 def pack(change: Write) -> Packed:

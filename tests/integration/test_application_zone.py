@@ -62,7 +62,7 @@ def save(app: Celery, when: Any) -> None:
 
 
 def look_again(beat: Scheduler) -> None:
-    leading(beat).swept_at = 0.0
+    leading(beat).outside.looked_at = 0.0
     lead(beat)
 
 

@@ -25,6 +25,7 @@ from tests.support.beats import (
     LOG_IT,
     add_due,
     arguments,
+    come_to_rest,
     lead,
     leading,
     messages,
@@ -95,7 +96,7 @@ def ticking_until(beat: Scheduler, over: threading.Event) -> threading.Thread:
 
 def test_a_change_wakes_an_idle_beat(beat: Scheduler, store: Store, celery: Celery) -> None:
     beat.max_interval = 30.0
-    beat.tick()
+    come_to_rest(beat)
     woken = threading.Event()
     ticking = ticking_until(beat, woken)
     assert not woken.wait(0.3)
@@ -109,7 +110,7 @@ def test_a_change_wakes_an_idle_beat(beat: Scheduler, store: Store, celery: Cele
 def test_a_change_of_the_file_wakes_an_idle_beat(beat: Scheduler, settings: Settings) -> None:
     write_file(settings, GOOD)
     beat.max_interval = 30.0
-    beat.tick()
+    come_to_rest(beat)
     woken = threading.Event()
     ticking = ticking_until(beat, woken)
     begun = time.monotonic()

@@ -251,7 +251,7 @@ def test_what_is_lost_after_the_clock_was_set_back_falls_due_now_and_not_ahead(c
     clock.set(LONG)
     clock.set(-LONG)
     clock.beat.client.delete(clock.beat.context.keys.entry("minutely"))
-    leading(clock.beat).swept_at = 0.0
+    leading(clock.beat).outside.looked_at = 0.0
     lead(clock.beat)
     clock.go_on(2 * MINUTE)
     assert store.get("minutely").due == NOON + 4 * MINUTE

@@ -39,7 +39,7 @@ def test_the_first_takes_the_lock_and_the_second_does_not(lease: Lease, settings
 def test_the_lock_ends_by_itself(lease: Lease, client: Client, keys: Keys) -> None:
     lease.campaign(client)
     assert 0 < client.pttl(keys.lock) <= lease.seconds * 1000
-    assert 0 < client.pttl(keys.leader) <= lease.seconds * 1000
+    assert 0 < client.pttl(keys.leader) <= lease.seconds * 1000 * module.FACTS_KEPT_LEASES
 
 
 def test_the_leader_says_who_it_is_and_since_when(lease: Lease, client: Client, keys: Keys) -> None:
@@ -62,6 +62,26 @@ def test_a_lock_that_says_nothing_is_a_stock_beats(client: Client, keys: Keys) -
     assert found is not None
     assert found.name == "a beat without a name"
     assert 30 < found.remaining <= 60
+
+
+def test_a_stock_beat_is_not_named_after_the_leader_that_died(lease: Lease, client: Client, keys: Keys) -> None:
+    lease.campaign(client)
+    client.set(keys.lock, "token", px=60_000)
+    found = holder(client, keys)
+    assert found is not None
+    assert found.name == "a beat without a name"
+
+
+def test_a_leader_says_again_who_it_is_after_some_leases(
+    lease: Lease, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease.campaign(client)
+    client.delete(keys.leader)
+    assert lease.renew(client)
+    assert not client.exists(keys.leader)
+    monkeypatch.setattr(module, "FACTS_LEASES", 0)
+    assert lease.renew(client)
+    assert client.hget(keys.leader, "name") == lease.name
 
 
 def test_renewing_holds_the_lock_for_another_lease(lease: Lease, client: Client, keys: Keys) -> None:

@@ -12,7 +12,7 @@ from scheduler.alerts.rules import Rules
 from scheduler.alerts.sinks import sink
 from scheduler.beat import pings as pinging
 from scheduler.beat.pings import Pings
-from scheduler.changes import file
+from scheduler.changes import check, facts
 from scheduler.model import Outcome, Reason
 from scheduler.settings import Settings
 from scheduler.status.problems import pings as ping_problems
@@ -172,8 +172,8 @@ def test_the_leader_finds_every_address_of_the_file_in_redis(settings: Settings)
         'ping: "https://hc.example/${KEY}"\n'
         "schedules: {job: {task: scheduler.tasks.log_it, args: [1, 2], every: 1h, ping: 'https://hc.example/job'}}\n"
     )
-    checked = file.check(settings.file, {"scheduler.tasks.log_it": None})
-    assert json.loads(file.alert_facts(checked)["alerts"])["pings"] == {
+    checked = check(settings.file, {"scheduler.tasks.log_it": None})
+    assert json.loads(facts.alert_facts(checked)["alerts"])["pings"] == {
         "": "https://hc.example/${KEY}",
         "job": "https://hc.example/job",
     }

@@ -65,7 +65,7 @@ def save(app: Celery, every: float = 3600.0, last: datetime | None = None, **cha
 
 def look_again(beat: Scheduler) -> None:
     """The next tick, however soon after the one before."""
-    leading(beat).swept_at = 0.0
+    leading(beat).outside.looked_at = 0.0
     lead(beat)
 
 

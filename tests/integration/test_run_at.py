@@ -18,7 +18,7 @@ from scheduler.storage.client import Client
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Write
-from tests.support.beats import arguments, leading, runs_sent, sent
+from tests.support.beats import arguments, come_to_rest, leading, runs_sent, sent
 from tests.support.polling import until
 from tests.support.shell import Shell
 from tests.support.shop import Shop, commit_at
@@ -145,7 +145,7 @@ def test_an_instant_that_is_over_or_too_far_ahead_is_refused(shop: Shop, ahead: 
 def test_beat_wakes_at_the_time_of_a_run_that_waits(beat: Scheduler, shop: Shop, client: Client, keys: Keys) -> None:
     shop.add(every="1d", enabled=False)
     client.delete(keys.lock)  # the shop's
-    beat.tick()
+    come_to_rest(beat)
     identity = plan(shop, from_seconds(time.time()) + timedelta(seconds=1.5))
     assert 0 < leading(beat).tick() <= 1.5
     until(lambda: beat.tick() is not None and runs_sent(client) == [identity], 10, "it is not sent")

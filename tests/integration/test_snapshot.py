@@ -17,8 +17,7 @@ import time_machine
 from celery import Celery
 
 from scheduler import changes
-from scheduler.beat import backup, roster, sender
-from scheduler.beat import leading as leading_module
+from scheduler.beat import backup, outside, roster, sender
 from scheduler.beat.scheduler import Scheduler
 from scheduler.beat.snapshot import NAME, Snapshot
 from scheduler.errors import NotFound
@@ -46,7 +45,7 @@ EVERY_HOUR: dict[str, Any] = {"task": LOG_IT, "args": [1, 2], "every": "1h"}
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every tick looks around and writes."""
-    monkeypatch.setattr(leading_module, "SWEEP_INTERVAL_S", 1e-9)
+    monkeypatch.setattr(outside, "LOOK_INTERVAL_S", 1e-9)
     monkeypatch.setattr(backup, "WRITE_INTERVAL_S", 0.0)
     monkeypatch.setattr(backup, "WRITE_SHARE", 0.0)
 
@@ -493,13 +492,12 @@ def fill(beat: Scheduler, store: Store) -> Callable[[int], None]:
 def test_a_tick_costs_the_same_whatever_is_stored(
     beat: Scheduler, fill: Callable[[int], None], client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        leading_module, "SWEEP_INTERVAL_S", float("inf")
-    )  # a look for other programs' changes has its own test
+    monkeypatch.setattr(outside, "LOOK_INTERVAL_S", float("inf"))  # which has its own test
     costs = []
     for number in (400, 4000):
         fill(number)
-        leading(beat).lost_runs.messages.next_look = 0.0  # a look for lost messages belongs to each of the two
+        role = leading(beat)  # every look that it makes from time to time belongs to each of the two
+        role.lost_runs.messages.next_look = role.groups_at = role.probed_at = 0.0
         before = commands(client)
         one_tick(beat)
         costs.append(commands(client) - before)

@@ -65,6 +65,20 @@ def lead(beat: Scheduler) -> float:
     return float(min(leading(beat).tick(), beat.max_interval))
 
 
+def come_to_rest(beat: Scheduler) -> None:
+    """Ticks of a beat that leads, without their waits, until it would wait for what is due or announced."""
+    role = leading(beat)
+    for _ in range(20):
+        role.outside.looked_at = 0.0
+        role.tick()
+        if role.indexes.thread:
+            role.indexes.thread.join()
+        beat.listener.listen(0.0, role.is_interrupted, with_index=True)
+        if role.outside.is_told and not beat.listener.index and not role.sender.passes:
+            return
+    raise AssertionError("it does not come to rest")
+
+
 def lead_through_a_loss(beat: Scheduler) -> None:
     """Several ticks without their waits; in one of them the beat may notice that its lock is gone too."""
     for _ in range(6):

@@ -1,0 +1,91 @@
+"""A schedule file, read and validated, without Redis."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from scheduler import schedule_file
+from scheduler.application.brought import NOTHING, Brought
+from scheduler.changes.common import Tasks, clock
+from scheduler.model import Declared, Problem
+from scheduler.validate import Validated, validate, validate_beside
+from scheduler.validate.advice import advise
+
+TasksFor = Callable[[tuple[str, ...]], Tasks]  #: the tasks that exist beside a file that imports these modules
+OVERRIDDEN = "the application's beat_schedule declares it too, and the file's counts"
+NO_FILE = "there is no {}: only the schedules of the application run"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A schedule file, read and validated."""
+
+    validated: Validated
+    digest: str
+    path: Path
+    calendars: Mapping[str, Any]
+    positions: schedule_file.Positions
+    patterns: tuple[str, ...] = ()  #: from `include:`
+    files: tuple[Path, ...] = ()  #: the included files
+    unended: tuple[str, ...] = ()  #: files whose last line has no line break
+    imports: tuple[str, ...] = ()
+    brought: Brought = NOTHING  #: what the application declares itself
+    beside: Mapping[str, Declared] = field(default_factory=dict)  #: of that, what can be loaded
+    beside_problems: tuple[Problem, ...] = ()
+    is_missing: bool = False  #: whether there is no file, only an application that declares schedules
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether the file could not be read at all: problems inside it would have a position."""
+        return any(problem.position is None and not problem.schedule for problem in self.validated.errors)
+
+    @property
+    def declared(self) -> dict[str, Declared]:
+        """The schedules of the file, and of the application those that the file does not declare."""
+        return {**self.beside, **self.validated.declared}
+
+    @property
+    def broken(self) -> frozenset[str]:
+        """Schedules of the application that cannot be loaded: those that were loaded before stay as they are."""
+        return self.brought.unsaid | (self.brought.fields.keys() - self.beside.keys())
+
+    def notes(self) -> tuple[Problem, ...]:
+        """Problems of what the application declares, which do not stop the file, and what the file overrides."""
+        named = self.validated.declared.keys()
+        overridden = [
+            Problem(OVERRIDDEN, "delete one of the two", name, severity="warning")
+            for name in self.brought.fields
+            if name in named
+        ]
+        missing = [Problem(NO_FILE.format(self.path), severity="warning")] if self.is_missing else []
+        return (*missing, *(problem for problem in self.beside_problems if problem.schedule not in named), *overridden)
+
+    def advice(self) -> tuple[Problem, ...]:
+        """Warnings about the coming year, with positions."""
+        warnings = advise(self.validated.declared, clock())
+        return tuple(
+            replace(it, position=self.positions.nearest(("schedules", it.schedule, it.key))) for it in warnings
+        )
+
+
+def check(path: Path, tasks: Tasks | TasksFor, brought: Brought = NOTHING) -> Checked:
+    """Read and validate a file, without Redis or a running service; ``brought`` is what the application declares."""
+    document = schedule_file.read(path)
+    missing = bool(brought.sources) and not os.path.lexists(path)
+    if missing:
+        document = schedule_file.empty(path)
+    if callable(tasks):
+        tasks = tasks(document.imports)
+    calendars = document.data.get("calendars")
+    valid = validate(document, tasks=tasks)
+    known = calendars if isinstance(calendars, dict) else {}
+    included = document.patterns, document.files, document.unended, document.imports
+    beside, wrong = validate_beside(document, brought.fields, tasks=tasks)
+    problems = (*brought.problems, *(replace(it, what=f"the application's beat_schedule: {it.what}") for it in wrong))
+    return Checked(
+        valid, document.digest, path, known, document.positions, *included, brought, beside, problems, missing
+    )

@@ -1,0 +1,65 @@
+"""What a load of the schedule file leaves in Redis beside the entries."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from scheduler.changes import settled
+from scheduler.changes.checked import Checked
+from scheduler.changes.common import clock
+from scheduler.changes.followed import is_followed, place_of
+from scheduler.changes.plan import Plan
+from scheduler.events import emit
+from scheduler.model.alerts import SERVICE
+from scheduler.storage.store import Store
+
+
+def note_applied(
+    store: Store, checked: Checked, done: Plan, *, is_leaders: bool, settles: tuple[str, int] | None = None
+) -> None:
+    """Store facts about the applied file. If it is the leader's file, this clears its earlier problems.
+
+    ``settles`` are circumstances under which the load need not be repeated, and the counter of changes after it.
+    """
+    now = str(clock().timestamp())
+    facts = {"calendars": json.dumps(checked.calendars), "applied": now, "settled": ""}
+    facts["inherited"] = json.dumps(checked.validated.inherited)
+    facts["groups"] = json.dumps(checked.validated.groups) if checked.validated.groups else ""
+    if is_leaders or is_followed(store.file_facts(), checked.path):
+        conflicts = [str(change) for change in done.changes if change.kind == "conflict"]
+        conflicts += [str(problem) for problem in checked.notes() if problem.severity == "error"]
+        facts |= place_of(checked.path)
+        facts |= {"digest": checked.digest, "read": now, "summary": done.summary()}
+        facts |= {"state": "applied", "problems": "\n".join(conflicts), "imports": json.dumps(checked.imports)}
+        facts |= alert_facts(checked)
+        if settles and not (conflicts or checked.notes() or checked.brought.sources):
+            facts["settled"] = settled_by(checked, facts, *settles).as_json()
+    store.note_file(facts)
+
+
+def settled_by(checked: Checked, facts: dict[str, str], circumstances: str, revision: int) -> settled.Settled:
+    """What the next start of the leader compares."""
+    count, stored = len(checked.declared), settled.facts_digest(facts)
+    return settled.Settled(circumstances, checked.digest, checked.patterns, stored, revision, count)
+
+
+def note_settled(store: Store, path: Path) -> None:
+    """Store that the file was loaded, where that would change nothing."""
+    now, summary = str(clock().timestamp()), Plan().summary()
+    store.note_file(place_of(path) | {"read": now, "applied": now, "summary": summary})
+    emit("file.applied", file=path, summary=summary)
+
+
+def alert_facts(checked: Checked) -> dict[str, str]:
+    """Who is told of what, and which schedules are expected to fail: the list of problems needs these without sinks."""
+    alerts, declared = checked.validated.alerts, checked.declared.items()
+    pings = {name: it.schedule.ping for name, it in declared if it.schedule.ping}
+    if checked.validated.ping:
+        pings[SERVICE] = checked.validated.ping
+    own = {name: it.schedule.alerts for name, it in declared if it.schedule.alerts}
+    expected = sorted(name for name, alerts_of_it in own.items() if alerts_of_it.off)
+    return {
+        "alerts": json.dumps(alerts.stored(own, pings)) if alerts.sinks or pings else "",
+        "expected_to_fail": json.dumps(expected) if expected else "",
+    }
