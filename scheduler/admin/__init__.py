@@ -36,6 +36,7 @@ from scheduler.admin.api.curl import curl
 from scheduler.admin.open_sessions import LIFETIME_S
 from scheduler.admin.people import may, person
 from scheduler.admin.service import Service
+from scheduler.admin.strip import strip
 from scheduler.errors import ConfigurationError
 
 SESSION_LENGTH = timedelta(seconds=LIFETIME_S)
@@ -87,6 +88,7 @@ def create_app(celery: Celery) -> Flask:
         curl=curl, version=__version__, may=may, person=person, newest_headline=newest_headline
     )
     filters.add_filters(app)
+    app.add_template_filter(strip)
     security.add_checks(app)
     errors.add_error_pages(app)
     transfer.add_transfer(app)

@@ -49,9 +49,9 @@ local function index_quarantine(prefix, name, is_new)
 end
 
 local function leave_indexes(prefix, name)
-  for _, index in ipairs({failing_key(prefix), stuck_key(prefix), outcomes_key(prefix), quarantined_key(prefix), paused_key(prefix)}) do
-    redis.pcall('ZREM', index, name)
-  end
+  local indexes = {failing_key(prefix), stuck_key(prefix), outcomes_key(prefix), quarantined_key(prefix), paused_key(prefix)}
+  indexes[#indexes + 1], indexes[#indexes + 2] = ended_key(prefix), took_key(prefix)
+  for _, index in ipairs(indexes) do redis.pcall('ZREM', index, name) end
 end
 
 -- A schedule is stuck from the first run that expired before a worker took it until a worker takes one.
@@ -93,8 +93,8 @@ end
 
 -- The rows that failed or were lost, the newest due instant that succeeded, and every row as an index takes it.
 -- By pattern, because decoding every row would hold up Redis.
-local function ended_rows(ledger)
-  local rows, ended, well, every = redis.call('HGETALL', ledger), {}, NO_INSTANT, {}
+local function ended_rows(rows)
+  local ended, well, every = {}, NO_INSTANT, {}
   for i = 1, #rows, 2 do
     local function field(name) return string.match(rows[i + 1], '"' .. name .. '": ?"([^"]*)"') end
     local outcome = string.sub(rows[i], 1, 1) ~= ':' and field('outcome')
@@ -117,7 +117,9 @@ local function recount(prefix, ledger)
     if redis.call('EXISTS', prefix .. name_of(prefix, ledger)) == 0 then leave_index(prefix, ledger) end
     return
   end
-  local before, ended, well, every = read_health(ledger), ended_rows(ledger)
+  local rows = redis.call('HGETALL', ledger)
+  recount_recent(prefix, ledger, rows)
+  local before, ended, well, every = read_health(ledger), ended_rows(rows)
   -- Rows up to the floor may have been trimmed; what was counted of them then still counts.
   local floor = tonumber(redis.call('HGET', ledger, ':floor') or 0)
   if before.well <= floor then well = math.max(well, before.well) end
@@ -163,6 +165,7 @@ local function note_end(prefix, ledger, id, run)
     return note_ping(prefix, name_of(prefix, ledger), id, run, PING_ENDS[run.outcome])
   end
   count_end(prefix, run)
+  note_recent(prefix, ledger, id, run)
   note_ping(prefix, name_of(prefix, ledger), id, run, PING_ENDS[run.outcome])
   local is_bad = run.outcome == 'failed' or run.outcome == 'lost'
   if is_bad then add_to_index(went_wrong_key(prefix), {tonumber(run['until'] or run.due) or 0, id}) end

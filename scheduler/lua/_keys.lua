@@ -3,11 +3,11 @@
 --   ':last' the id of the row that was added last, ':open' the runs that are queued or running (lines 'deadline id' or 'running id';
 --   after its deadline a queued run counts as gone), ':waiting' the runs that are held back, see _held.lua,
 --   ':floor' the latest due instant of an ended run that was trimmed, ':health' what its ended runs say, ':forgiven' how many failures in a row had been when `pause_after_failures` paused it last,
---   and ':slow' since when
---   they take too long, see _health.lua.
+--   ':slow' since when they take too long, see _health.lua, and ':recent' how the last of them ended, see _recent.lua.
 -- <prefix>:output:<attempt>:<id> is a string: what an attempt of a run printed and logged, see storage/output.py.
 -- <prefix>:failing holds the failing schedules; its score is since when.
 -- <prefix>:outcomes holds every schedule; its score is the number in OUTCOMES of the row that was added last to its ledger.
+-- <prefix>:ended and <prefix>:took hold the schedules of which a run ended, see _recent.lua.
 -- <prefix>:runs holds the id of every row of every ledger; its score is the due instant, of a stretch of skips the last one.
 -- <prefix>:went_wrong holds those that failed or were lost, with the same scores. The leader bounds both, see storage/health.py.
 -- <prefix>:quarantined holds the entries with an error.
@@ -33,6 +33,8 @@ local function pings_key(prefix) return prefix .. ':pings' end
 local function slow_key(prefix) return prefix .. ':slow' end
 local function stops_key(prefix) return prefix .. ':stops' end
 local function outcomes_key(prefix) return prefix .. ':outcomes' end
+local function ended_key(prefix) return prefix .. ':ended' end
+local function took_key(prefix) return prefix .. ':took' end
 local function runs_key(prefix) return prefix .. ':runs' end
 local function went_wrong_key(prefix) return prefix .. ':went_wrong' end
 local function quarantined_key(prefix) return prefix .. ':quarantined' end

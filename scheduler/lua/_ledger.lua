@@ -1,4 +1,4 @@
--- What several scripts share: the ledger and the queues. This is put behind _keys.lua and _counters.lua.
+-- What several scripts share: the ledger and the queues. This is put behind _recent.lua.
 local CHANGED_TTL_S = 86400 -- the leader reads the names within seconds; without a leader they must not pile up
 local LEASES_TTL_S = 30 * 86400
 local SENT_TTL_S = 30 * 86400 -- longer than any message waits in a queue
@@ -9,7 +9,6 @@ local function next_revision(prefix) return redis.call('INCR', revision_key(pref
 -- Note for readers that keep something of each entry that these were changed; see storage/revised.py.
 -- pcall: another program's key in the place of an index must not end a script halfway.
 local MAX_REVISED = 10000 -- a reader that is further behind reads every entry again
-local INDEX_TTL_S = 30 * 86400 -- the leader writes the others again every hour
 local function note_revised(prefix, names)
   local revised, revision, members = revised_key(prefix), next_revision(prefix), {}
   for i, name in ipairs(names) do members[2 * i - 1], members[2 * i] = revision, name end
@@ -110,10 +109,6 @@ local function drop_expired(prefix, queue)
     redis.call('RPOP', queue)
   end
 end
-
--- The numbers by which :outcomes is sorted, as in storage/outcomes.py; a schedule that has no row yet is new.
-local OUTCOMES = {new = '0', queued = '1', running = '2', succeeded = '3', failed = '4', lost = '5', skipped = '6', stopped = '7', unreadable = '8'}
-local function number_of(outcome) return OUTCOMES[outcome] or OUTCOMES.unreadable end
 
 -- Write a run's record, and its outcome into the index if it is the row that was added last.
 -- XX: a schedule that was removed meanwhile must not come back into the index.
@@ -298,12 +293,14 @@ local function record_skip(limits, name, id, due, last, count, reason, detail, i
     run['until'] = last
     write_run(limits.prefix, ledger, latest, run)
     note_row(last, latest)
+    id = latest
   else
     run = {due = due, outcome = outcome, reason = reason, detail = detail, count = tostring(count)}
     run['until'] = last
     redis.call('HSET', ledger, id, cjson.encode(run), ':last', id)
     note_row(last, id)
   end
+  note_recent(limits.prefix, ledger, id, run)
   note_outcome(name, outcome)
   bound(limits, ledger)
   return run.count == tostring(count)

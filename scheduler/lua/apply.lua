@@ -53,6 +53,7 @@ local function drop_held(ledger)
         because(run, 'removed')
         write_run(prefix, ledger, one.id, run)
         count_end(prefix, run)
+        note_recent(prefix, ledger, one.id, run)
       end
     end
   end)
@@ -63,6 +64,7 @@ local function index_stored(name)
   local ledger = ledger_key(prefix, name)
   local ok, health = pcall(read_health, ledger)
   if ok and not health.is_new then index_health(prefix, ledger, health) end
+  if ok and redis.call('HEXISTS', ledger, ':recent') == 1 then recount_recent(prefix, ledger, redis.call('HGETALL', ledger)) end
   note_outcome(name, last_outcome(ledger))
 end
 

@@ -65,6 +65,7 @@ for _, wanted in ipairs(runs) do
   push_at_end(wanted.queue, wanted.id, wanted.payload)
 end
 push_batches(limits.prefix)
+recount_recent(limits.prefix, ledger, redis.call('HGETALL', ledger))
 tally('sent', #runs)
 write_tallies(limits.prefix)
 bound(limits, ledger)

@@ -36,4 +36,5 @@ else
   send_held(prefix, ledger, message)
 end
 write_run(prefix, ledger, id, again)
+recount_recent(prefix, ledger, redis.call('HGETALL', ledger))
 return 'sent'

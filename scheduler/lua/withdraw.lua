@@ -13,5 +13,6 @@ if redis.call('HGET', KEYS[2], ':last') == ARGV[2] then
   if ARGV[6] ~= '' then redis.call('HSET', KEYS[2], ':last', ARGV[6]) end
   note_outcome(name_of(ARGV[7], KEYS[2]), last_outcome(KEYS[2]))
 end
+recount_recent(ARGV[7], KEYS[2], redis.call('HGETALL', KEYS[2]))
 write_indexes(ARGV[7])
 return 1

@@ -13,6 +13,7 @@ from scheduler.status.minutes import Minute
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.read_model import Detail, Overview, Row
 from scheduler.storage.backfills import Backfill
+from scheduler.storage.health import Failing
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.lock import Holder
 from scheduler.storage.output import Output
@@ -65,7 +66,13 @@ def row_json(item: Row) -> dict[str, Any]:
     shown = ("name", "state", "task", "timing", "zone", "origin", "description", "error")
     body = {key: getattr(item, key) for key in shown}
     body |= {"tags": list(item.tags), "overlaid": list(item.overlaid), "next": iso(item.next)}
+    body |= {"failing": failing_json(item.failing), "recent": [mark._asdict() | {"due": iso(mark.due)} for mark in item.recent]}
     return body | {"last": run_json(item.last) if item.last else None}
+
+
+def failing_json(found: Failing | None) -> dict[str, Any] | None:
+    """Since when a schedule is failing, and how often in a row, as JSON."""
+    return None if found is None else {"since": iso(found.since), "count": found.count}
 
 
 def problem_json(problem: ServiceProblem) -> dict[str, Any]:

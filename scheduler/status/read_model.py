@@ -24,6 +24,7 @@ from scheduler.storage.groups import Group
 from scheduler.storage.health import Failing, failing_of
 from scheduler.storage.instants import from_seconds, to_seconds
 from scheduler.storage.ledger import Ledger
+from scheduler.storage.recent import Mark, recent
 from scheduler.storage.store import Store
 from scheduler.storage.waiting import Waiting, waiting
 from scheduler.timing import clock_changes
@@ -81,6 +82,7 @@ class Row:
     error: str = ""
     paused_by: str = ""
     failing: Failing | None = None  #: since when, and how often in a row; None if its newest ended run was well
+    recent: tuple[Mark, ...] = ()  #: how its last runs ended, the oldest first
 
     @property
     def explanation(self) -> str:
@@ -164,9 +166,10 @@ class Status:
 
     def rows(self, names: Iterable[str] | None = None) -> tuple[Row, ...]:
         """These schedules (default: all), each with its newest ledger row."""
-        shown = list(self.store.names() if names is None else names)
-        latest, ill = self.ledger.latest(shown), failing_of(self.store.client, self.store.keys, shown)
-        return tuple(row(entry, latest.get(entry.name), ill.get(entry.name)) for entry in self.store.read(shown))
+        shown, client, keys = list(self.store.names() if names is None else names), self.store.client, self.store.keys
+        latest, ill, marks = self.ledger.latest(shown), failing_of(client, keys, shown), recent(client, keys, shown)
+        each = ((entry, entry.name) for entry in self.store.read(shown))
+        return tuple(row(entry, latest.get(name), ill.get(name), marks[name]) for entry, name in each)
 
     def detail(self, name: str, runs: int = 20, upcoming: int = 5) -> Detail:
         """One schedule; raises NotFound."""
@@ -176,7 +179,8 @@ class Status:
         job, _ = read_job(entry)
         skipped = left_out(entry, job) if job else None
         waits, last = tuple(it for it in self.waiting() if it.schedule == name), newest[0] if newest else None
-        shown = row(entry, last, failing_of(self.store.client, self.store.keys, [name]).get(name))
+        client, keys = self.store.client, self.store.keys
+        shown = row(entry, last, failing_of(client, keys, [name]).get(name), recent(client, keys, [name])[name])
         return Detail(shown, entry, instants, newest, skipped, clock_notes(entry), waits)
 
 
@@ -195,8 +199,8 @@ def read_job(entry: Entry) -> tuple[Job | None, str]:
         return None, str(error)
 
 
-def row(entry: Entry, last: Run | None, ill: Failing | None = None) -> Row:
-    """The row of an entry, its newest run, and its failures if it is failing."""
+def row(entry: Entry, last: Run | None, ill: Failing | None = None, marks: tuple[Mark, ...] = ()) -> Row:
+    """The row of an entry, its newest run, its failures if it is failing, and how its last runs ended."""
     job, error = read_job(entry)
     return Row(
         name=entry.name,
@@ -213,6 +217,7 @@ def row(entry: Entry, last: Run | None, ill: Failing | None = None) -> Row:
         error=entry.error or error,
         paused_by=entry.pause.by if entry.pause else "",
         failing=ill,
+        recent=marks,
     )
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from scheduler.storage.client import Client, script
 from scheduler.storage.keys import Keys
 
-INDEX_VERSION = "3"  #: of what Lua writes; a leader that meets another one rebuilds
+INDEX_VERSION = "4"  #: of what Lua writes; a leader that meets another one rebuilds
 REBUILD_INTERVAL_S = 3600  #: for so long the index may miss what an older release, which keeps none, wrote
 NAMES_PER_STEP = 10  #: ledgers that one step of the rebuild reads, which holds up Redis for some ms
 MAX_RUNS = 1_000_000  #: rows that the index by due instant holds, the newest ones; 0.16 GB
@@ -139,8 +139,8 @@ def rebuild_steps(client: Client, keys: Keys) -> Iterator[int]:
     """The same in steps of some ms: after each, how many schedules it did. A schedule that is gone leaves the index."""
     recount = script(client, "recount")
     stored = {keys.name(key) for key, _ in client.zscan_iter(keys.schedule, count=1000)}
-    indexed = (client.zrange(index, 0, -1) for index in (keys.failing, keys.stuck, keys.outcomes, keys.quarantined))
-    names = iter(stored.union(*indexed))
+    indexes = (keys.failing, keys.stuck, keys.outcomes, keys.quarantined, keys.ended, keys.took)
+    names = iter(stored.union(*(client.zrange(index, 0, -1) for index in indexes)))
     while step := list(islice(names, NAMES_PER_STEP)):
         recount(args=[keys.prefix, *step])
         yield len(step)

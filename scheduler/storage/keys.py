@@ -61,6 +61,9 @@ class Keys:
     slow = Key("slow")  #: Sorted set of the running runs whose schedule has `slow_after`, by when they become slow.
     #: Sorted set of the schedules by the outcome of the row that was added last, see ``storage/outcomes.py``.
     outcomes = Key("outcomes")
+    #: Sorted sets of the schedules by when a run of each ended last, and how long its newest took, see ``_recent.lua``.
+    ended = Key("ended")
+    took = Key("took")
     runs = Key("runs")  #: Sorted set of the rows of all ledgers, by due instant, see ``_ledger.lua``.
     went_wrong = Key("went_wrong")  #: The same of the runs that failed or were lost.
     quarantined = Key("quarantined")  #: Sorted set of the entries that beat set aside, by name.

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-SHARED = ("_keys", "_counters", "_ledger", "_held", "_followers", "_pause", "_pings", "_health")
+SHARED = ("_keys", "_counters", "_recent", "_ledger", "_held", "_followers", "_pause", "_pings", "_health")
 WORD = re.compile(r"\w+")
 #: How a function or constant begins; its names.
 PART = re.compile(r"^local (?:function )?([\w, ]+)", re.MULTILINE)

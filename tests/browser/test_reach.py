@@ -157,6 +157,18 @@ def test_states_keep_their_shapes_with_forced_colours_and_nothing_moves_where_mo
     assert chip.evaluate("it => getComputedStyle(it, '::before').animationName") == "breathe"
 
 
+def test_how_the_last_runs_ended_is_told_in_words_and_by_shapes_also_with_forced_colours_and_no_script(
+    open_page: Open, three: Service
+) -> None:
+    run(three, "beta", clock() - timedelta(minutes=2), "running")
+    page = open_page(forced_colors="active", java_script_enabled=False)
+    strip = page.get_by_role("row", name="beta").get_by_role("link", name="2 runs, the oldest first: 1 failed, 1 running")
+    cross, wave = (strip.locator(f"path.{tone}") for tone in ("bad", "busy"))
+    assert cross.get_attribute("d") != wave.get_attribute("d")
+    strip.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Runs of beta")
+
+
 @both_widths
 @both_schemes
 def test_dialog_schedule_run_and_forms_fit_and_axe_finds_nothing(

@@ -112,8 +112,11 @@ def test_states_and_indexes_stay_right_whatever_happens_in_whatever_order(
             assert_states_are_those_of_the_rows(store, ledger)
             assert_every_index_is_the_scan(client, keys, ledger, store)
     assert_states_are_those_of_the_rows(store, ledger)
-    before = {key: client.zrange(key, 0, -1, withscores=True) for key in (keys.outcomes, keys.quarantined, keys.stuck)}
-    client.delete(keys.outcomes, keys.quarantined, keys.stuck, keys.failing, keys.went_wrong, keys.runs, keys.slow)
+    indexes = (keys.outcomes, keys.quarantined, keys.stuck, keys.ended, keys.took)
+    before = {key: client.zrange(key, 0, -1, withscores=True) for key in indexes}
+    client.delete(*indexes, keys.failing, keys.went_wrong, keys.runs, keys.slow)
+    for name in store.names():
+        client.hdel(keys.ledger(name), ":recent")
     client.zadd(keys.outcomes, {"gone": 3})
     health.rebuild(client, keys)
     assert {key: client.zrange(key, 0, -1, withscores=True) for key in before} == before

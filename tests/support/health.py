@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from scheduler.model.run import UNDER_WAY
 from scheduler.storage import health
 from scheduler.storage.client import Client
 from scheduler.storage.health import Failing
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.outcomes import OUTCOMES
+from scheduler.storage.recent import MAX_RECENT, recent
 from scheduler.storage.store import Store
 
 BAD = ("failed", "lost")
@@ -42,6 +46,7 @@ def assert_every_index_is_the_scan(client: Client, keys: Keys, ledger: Ledger, s
     outcomes = {name: OUTCOMES.index(run.outcome if run else "new") for name, run in runs.items()}
     assert dict(client.zrange(keys.outcomes, 0, -1, withscores=True)) == outcomes
     assert set(client.zrange(keys.quarantined, 0, -1)) == {name for name, entry in stored.items() if entry.error}
+    assert_marks_are_the_scan(client, keys, ledger, stored)
     rows = {run.id: run for name in stored for run in ledger.runs(name, 10_000)}
     for failed in (False, True):
         found = {run.id: run for run in ledger.between(0, 9e12, 1_000_000, failed=failed) if run.schedule in stored}
@@ -55,6 +60,20 @@ def assert_every_index_is_the_scan(client: Client, keys: Keys, ledger: Ledger, s
     )
     for identity, run in rows.items():  # the index has microseconds
         assert abs(scores[identity] - (run.until or run.due)) < 0.001, run
+
+
+def assert_marks_are_the_scan(client: Client, keys: Keys, ledger: Ledger, names: Iterable[str]) -> None:
+    """Compare how the last runs ended, and by when and how long the lists sort."""
+    marks = recent(client, keys, names)
+    ended, took = (dict(client.zrange(key, 0, -1, withscores=True)) for key in (keys.ended, keys.took))
+    assert ended.keys() | took.keys() <= {*names}
+    for name in names:
+        rows = [run for run in ledger.runs(name, 10_000) if run.outcome not in UNDER_WAY]
+        newest = sorted((run.due, run.outcome, round(run.duration or 0, 2)) for run in rows[:MAX_RECENT])
+        assert sorted((it.due, it.outcome, round(it.duration or 0, 2)) for it in marks[name]) == newest
+        if timed := [run for run in rows if run.duration is not None]:
+            assert abs(-took[name] - (timed[0].duration or 0)) < 0.002, (name, timed[0])
+            assert abs(-ended[name] - max(run.finished for run in rows if run.outcome != "skipped")) < 0.002, name
 
 
 def quarantine(store: Store, name: str, error: str) -> None:

@@ -6,11 +6,27 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from scheduler.model import Outcome
 from scheduler.operations.answers.runs import At, Backfill, Run, Waiting
 from scheduler.operations.operation import Model
 from scheduler.status.read_model import State
 
 Fields = Annotated[dict[str, Any], Field(description="As in the schedule file; see its JSON Schema.")]
+
+
+class Mark(Model):
+    """How a run ended, or a stretch of skips."""
+
+    due: At
+    outcome: Outcome
+    duration: float | None = Field(description="Seconds; null where no body began.")
+
+
+class Failing(Model):
+    """A schedule whose newest ended runs failed or were lost."""
+
+    since: At
+    count: int = Field(description="How many in a row.")
 
 
 class Row(Model):
@@ -27,6 +43,8 @@ class Row(Model):
     tags: list[str]
     overlaid: list[str]
     next: At | None
+    failing: Failing | None
+    recent: list[Mark] = Field(description="How its last 20 runs ended, the oldest first.")
     last: Run | None
 
 

@@ -139,6 +139,8 @@ def test_programs_get_the_same_as_json(admin: Browser, nightly: Entry, how: dict
         "tags": ["reports", "night"],
         "overlaid": [],
         "next": None,
+        "failing": None,
+        "recent": [],
         "last": None,
     }
 
