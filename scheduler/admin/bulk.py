@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler.admin.answers import as_json, is_check, page, wants_json
 from scheduler.admin.editing import read_until
-from scheduler.admin.listing import Search, failing_names, matching
+from scheduler.admin.listing import Search, found_by
 from scheduler.admin.people import may, user
 from scheduler.admin.service import service
 from scheduler.changes import Known, clock
@@ -19,7 +19,6 @@ from scheduler.changes.bulk import DEFAULT_SPREAD, EDIT, OPERATE, Answer, Asked,
 from scheduler.errors import RefusedChange
 from scheduler.sending.upcoming import due_instants
 from scheduler.status.read_model import read_job
-from scheduler.status.states import all_states
 from scheduler.timing import TimingError, parse_duration
 
 pages = Blueprint("bulk", __name__)
@@ -164,9 +163,7 @@ def chosen() -> list[str]:
         return unique(map(str, sent))
     if "all" not in request.form:
         return unique(request.form.getlist("name"))
-    its, view = service(), service().catalogue.look()
-    search = Search.read(request.form)
-    return list(matching(view, all_states(its.store, view), failing_names(its.store, view), search))
+    return list(found_by(service().store, service().catalogue.look(), Search.read(request.form)).names)
 
 
 def back_to() -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, get_args
 
 from scheduler.status.as_json import overview_json
 from scheduler.status.catalogue import Catalogue, View
 from scheduler.status.read_model import Overview, Status
-from scheduler.status.states import AllStates, all_states
+from scheduler.status.search import Found, Sort
 from scheduler.storage.store import Store
 
 PAGE_SIZE = 50  #: schedules
 MAX_QUERY_LENGTH = 200  #: characters
-FAILING = "failing"  #: as a state: the newest ended runs failed, whatever runs or waits now
-URGENT = ("quarantined", "overdue")  #: states that come before those that are failing
+SORTS: tuple[Sort, ...] = get_args(Sort)
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,26 @@ class Search:
     q: str = ""
     state: str = ""
     tag: str = ""
+    sort: str = ""  #: one of SORTS; empty for what needs attention first
     page: int = 1
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> Search:
         """From the query string; ignores what is invalid there."""
         text = {key: arguments.get(key, "").strip()[:MAX_QUERY_LENGTH] for key in ("q", "state", "tag")}
-        number = arguments.get("page", "")
+        number, sort = arguments.get("page", ""), arguments.get("sort", "")
+        text["sort"] = sort if sort in SORTS else ""
         return cls(**text, page=int(number) if number.isdecimal() and 0 < len(number) < 7 and int(number) else 1)
 
     def query(self, **other: Any) -> dict[str, Any]:
         """The query string of this search with changes; a changed search starts at page 1."""
         wanted = asdict(self) | {"page": 1} | other
         return {key: value for key, value in wanted.items() if value and (key, value) != ("page", 1)}
+
+    @property
+    def order(self) -> Sort:
+        """What the list is ordered by."""
+        return next((it for it in SORTS if it == self.sort), "attention")
 
     @property
     def is_narrow(self) -> bool:
@@ -82,28 +89,13 @@ class Listing:
 
 def find(status: Status, catalogue: Catalogue, search: Search) -> Listing:
     """Run the search over what the catalogue keeps and the indexes say; only the rows of the page are read."""
-    view = catalogue.look()
-    states, failing = all_states(status.store, view), failing_names(status.store, view)
-    names = matching(view, states, failing, search)
+    found = found_by(status.store, catalogue.look(), search)
     start = (search.page - 1) * PAGE_SIZE
-    shown, tags = names[start : start + PAGE_SIZE], dict(sorted(view.tags.items()))
-    found = status.overview(shown)
-    sick = len(failing), len(failing & found.expected)
-    return Listing(search, found, len(names), states.counts(), states.modes, tags, *sick)
+    shown = [place.name for place in islice(found.ordered(search.order), start, start + PAGE_SIZE)]
+    states, tags = found.states, dict(sorted(found.view.tags.items()))
+    sick = len(found.failing), len(found.failing & found.view.expected_to_fail)
+    return Listing(search, status.overview(shown), len(found.names), states.counts(), states.modes, tags, *sick)
 
 
-def matching(view: View, states: AllStates, failing: Collection[str], search: Search) -> Sequence[str]:
-    """The names that the search is for: what needs a person first, then by name."""
-    names = view.matching(search.q, search.tag)
-    if search.state:
-        names = [it for it in names if it in failing] if search.state == FAILING else states.only(names, search.state)
-    ranks = dict.fromkeys(failing, len(URGENT)) | {
-        name: URGENT.index(state) for name, state in states.others.items() if state in URGENT
-    }
-    calm = len(URGENT) + 1
-    return sorted(names, key=lambda name: ranks.get(name, calm)) if ranks else names
-
-
-def failing_names(store: Store, view: View) -> set[str]:
-    """Those that are failing and exist."""
-    return {name for name in store.client.zrange(store.keys.failing, 0, -1) if name in view.kept}
+def found_by(store: Store, view: View, search: Search) -> Found:
+    return Found(store, view, search.q, search.state, search.tag)

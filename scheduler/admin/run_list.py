@@ -8,7 +8,8 @@ from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import get_args
 
 from scheduler.model import Outcome
-from scheduler.status.runs import WRONG, Place, Wanted
+from scheduler.status.place import Place
+from scheduler.status.runs import WRONG, Wanted
 
 MAX_QUERY_LENGTH = 200  #: characters
 PRESETS = {"": "any time", "1h": "last hour", "night": "since 18:00 yesterday", "24h": "24 h", "7d": "7 days"}

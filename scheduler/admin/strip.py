@@ -46,7 +46,8 @@ def strip(row: Row) -> Strip | None:
     for place, (word, seconds) in enumerate(zip(words, took[-MAX_RECENT:], strict=True), MAX_RECENT - len(words)):
         is_bar = word == "succeeded"
         left = place * STEP + 2 * is_bar
-        drawn[tone(word)] += f"M{left} {HIGH + 1}" + (bar(seconds, longest) if is_bar else SHAPES[tone(word)])
+        colour = "calm" if row.expected_to_fail and tone(word) == "bad" else tone(word)
+        drawn[colour] += f"M{left} {HIGH + 1}" + (bar(seconds, longest) if is_bar else SHAPES[tone(word)])
     return Strip(dict(drawn), sentence(words, marks))
 
 

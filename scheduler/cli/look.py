@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -24,6 +24,7 @@ from scheduler.status.as_json import iso
 from scheduler.status.problems import refusal
 from scheduler.status.problems.facts import Facts
 from scheduler.status.runs import WRONG
+from scheduler.status.search import Sort
 from scheduler.timing import TimingError
 
 MAX_ROWS = 1_000_000  #: more schedules than there are
@@ -31,11 +32,17 @@ MAX_DUE = 10_000  #: due instants that one answer has
 
 
 @click.command(name="list")
+@click.argument("words", nargs=-1)
+@click.option("--state", default="", help="Only those in this state, such as paused or failing.")
+@click.option("--sort", type=click.Choice(get_args(Sort)), default="name", show_default=True, help="What comes first.")
 @as_json
 @with_desk
-def list_(desk: Desk, json_: bool) -> int:
-    """List every schedule: state, timing, next and last run."""
-    listed = list(each(desk, schedules.index, MAX_ROWS))
+def list_(desk: Desk, words: tuple[str, ...], state: str, sort: str, json_: bool) -> int:
+    """List schedules: state, timing, next and last run.
+
+    With WORDS, those that have each of them in their name, task, description or tags; tag:NAME is a tag.
+    """
+    listed = list(each(desk, schedules.index, MAX_ROWS, q=" ".join(words), state=state, sort=sort))
     if json_:
         print_json(listed)
         return Exit.OK

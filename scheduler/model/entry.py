@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -118,5 +119,16 @@ class Entry:
         tags = self.fields.get("tags")
         return tuple(map(str, tags)) if isinstance(tags, (list, tuple)) else ()
 
+    @property
+    def expected_to_fail(self) -> str:
+        """Why its failures are no problem; empty if they are."""
+        return expected_to_fail(self.fields)
+
     def with_due(self, due: datetime | None) -> Entry:
         return replace(self, due=due)
+
+
+def expected_to_fail(fields: Mapping[str, Any]) -> str:
+    """The text of ``alerts: {off: why}`` among the fields of a schedule, as far as it can be read."""
+    alerts = fields.get("alerts")
+    return str(alerts.get("off") or "") if isinstance(alerts, dict) else ""

@@ -17,10 +17,10 @@ from scheduler.operations.pauses import NoteAsked
 from scheduler.status import output as outputs
 from scheduler.status import runs as found_runs
 from scheduler.status.as_json import iso, output_json, run_json
+from scheduler.status.place import PATTERN, Place
 from scheduler.status.progress import progress_of
-from scheduler.status.runs import Place, Wanted
+from scheduler.status.runs import Wanted
 
-PLACE = r"^(-?[0-9]{1,15}(\.[0-9]{1,15})?~[^\n]+)?$"  #: a Place as text
 Text = Annotated[str, Field(max_length=200)]
 
 
@@ -32,7 +32,7 @@ class FindAsked(Model):
     outcome: Outcome | Literal["", "wrong"] = Field("", description="`wrong`: failed or lost.")
     since: Instant | None = None
     until: Instant | None = None
-    cursor: str = Field("", pattern=PLACE, description="`next` of the page before.")
+    cursor: str = Field("", pattern=PATTERN, description="`next` of the page before.")
     limit: int = Field(50, ge=1, le=500)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any, Literal
@@ -17,7 +16,8 @@ from scheduler.sending.upcoming import each_after
 from scheduler.status import read_model
 from scheduler.status.as_json import backfill_json, detail_json, iso, row_json, waiting_json
 from scheduler.status.read_model import State
-from scheduler.status.states import all_states
+from scheduler.status.place import PATTERN, Place
+from scheduler.status.search import Found, Sort
 from scheduler.status.timeline import timeline as timeline_of
 
 MAX_ROWS = 500
@@ -28,10 +28,11 @@ Text = Annotated[str, Field(max_length=200)]
 class ListAsked(Model):
     """A search; what is left out matches everything."""
 
-    q: Text = Field("", description="Text in the name, task, description or tags.")
-    state: State | Literal[""] = ""
+    q: Text = Field("", description="Words in the name, task, description or tags; `tag:NAME` for a tag.")
+    state: State | Literal["", "failing"] = Field("", description="`failing`: its newest ended runs failed or were lost.")
     tag: Text = ""
-    cursor: str = Field("", description="`next` of the page before.")
+    sort: Sort = Field("name", description="`next`: the soonest first; `last`: who ran last; `duration`: the longest.")
+    cursor: str = Field("", pattern=PATTERN, description="`next` of the page before.")
     limit: int = Field(100, ge=1, le=MAX_ROWS)
 
 
@@ -59,20 +60,17 @@ class ShowAsked(Model):
 
 @operation("GET", "/schedules", "viewer", Rows, ListAsked)
 def index(its: Parts, asked: ListAsked) -> dict[str, Any]:
-    """List the schedules by name."""
-    view = its.catalogue.look()
-    names = view.matching(asked.q, asked.tag)
-    if asked.state:
-        names = all_states(its.store, view).only(names, asked.state)
-    start = bisect_right(names, asked.cursor) if asked.cursor else 0
-    shown = list(names[start : start + asked.limit])
+    """List the schedules."""
+    found = Found(its.store, its.catalogue.look(), asked.q, asked.state, asked.tag)
+    places = list(islice(found.ordered(asked.sort, Place.read(asked.cursor)), asked.limit + 1))
+    shown = places[: asked.limit]
     fills = {found.name: backfill_json(found, ended) for found, ended in its.status.backfills()}
     waiting: dict[str, list[Any]] = {}
     for run in its.status.waiting():
         waiting.setdefault(run.schedule, []).append(waiting_json(run))
-    rows = its.status.rows(shown)
+    rows = its.status.rows(place.name for place in shown)
     items = [row_json(it) | {"backfill": fills.get(it.name), "waiting": waiting.get(it.name, [])} for it in rows]
-    return {"items": items, "next": shown[-1] if len(names) > start + asked.limit else None}
+    return {"items": items, "next": str(shown[-1]) if len(places) > len(shown) else None}
 
 
 @operation("GET", "/schedules/{name}", "viewer", Schedule, ShowAsked)

@@ -63,7 +63,7 @@ def waiting_json(item: Waiting) -> dict[str, Any]:
 
 def row_json(item: Row) -> dict[str, Any]:
     """A row as JSON."""
-    shown = ("name", "state", "task", "timing", "zone", "origin", "description", "error")
+    shown = ("name", "state", "task", "timing", "zone", "origin", "description", "error", "expected_to_fail")
     body = {key: getattr(item, key) for key in shown}
     body |= {"tags": list(item.tags), "overlaid": list(item.overlaid), "next": iso(item.next)}
     body |= {"failing": failing_json(item.failing), "recent": [mark._asdict() | {"due": iso(mark.due)} for mark in item.recent]}

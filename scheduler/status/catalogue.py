@@ -7,6 +7,7 @@ read again by the next look. Health and outcomes change with runs, so they have 
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from typing import Any
 
 from scheduler.model import TIMING_FIELDS, Pause
 from scheduler.model.accounts import queue_of
+from scheduler.model.entry import expected_to_fail
 from scheduler.storage.client import script
 from scheduler.storage.entries import ORIGINS
 from scheduler.storage.records import loads, mapping, record
@@ -28,6 +30,7 @@ MAX_AGE_S = 3600.0  #: then everything is read again, for what other programs an
 NAMES_PER_STEP = 1000  #: that one command reads, which holds up Redis for some ms
 FIELDS = ("definition", "fields", "origin", "pause", "error")
 FOREVER = float("inf")
+QUERY = re.compile(r'(tag:)?(?:"([^"]*)"|(\S+))')  #: a word of a search, or several in quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Kept:
     paused_until: float = 0.0  #: epoch seconds; FOREVER until a person resumes it
     is_enabled: bool = True
     queue: str = ""  #: that it names; empty for its task's own
+    is_expected_to_fail: bool = False
     timing: str = ""  #: what decides when it is due: schedules with the same text are due at the same instants
 
     def is_off(self, now: float) -> bool:
@@ -70,6 +74,16 @@ class View:
         return {name: it for name, it in self.kept.items() if it.is_held}
 
     @cached_property
+    def expected_to_fail(self) -> frozenset[str]:
+        """Those whose failures are no problem."""
+        return frozenset(name for name, it in self.kept.items() if it.is_expected_to_fail)
+
+    @cached_property
+    def switched_off(self) -> frozenset[str]:
+        """Those that are never sent, though they have a due instant."""
+        return frozenset(name for name, it in self.held.items() if not it.is_enabled)
+
+    @cached_property
     def tags(self) -> Counter[str]:
         """How many schedules have each tag."""
         return Counter(tag for its in self.kept.values() for tag in its.tags)
@@ -83,12 +97,25 @@ class View:
         return users
 
     def matching(self, text: str, tag: str) -> Sequence[str]:
-        """The names of those that have the tag, and the text in their name, task, description or tags."""
+        """The names of those that have the tag, and each word of the text in their name, task, description or tags.
+
+        A word in quotes may have spaces; ``tag:NAME`` is a tag, in any case.
+        """
         names: Sequence[str] = self.names
-        wanted, kept = text.casefold(), self.kept
-        if wanted:
-            names = [name for name, its in zip(names, self.texts, strict=True) if wanted in its]
-        return [name for name in names if tag in kept[name].tags] if tag else names
+        words, tags = read_query(text)
+        kept = self.kept
+        for number, word in enumerate(words):
+            texts = (kept[name].text for name in names) if number else self.texts
+            names = [name for name, its in zip(names, texts, strict=True) if word in its]
+        for wanted in [{tag}] * bool(tag) + [{it for it in self.tags if it.casefold() == one} for one in tags]:
+            names = [name for name in names if not wanted.isdisjoint(kept[name].tags)]
+        return names
+
+
+def read_query(text: str) -> tuple[list[str], list[str]]:
+    """The words and the tags that a search is for, casefolded."""
+    parts = [(is_tag, quoted or word) for is_tag, quoted, word in QUERY.findall(text.casefold())]
+    return [it for is_tag, it in parts if it and not is_tag], [it for is_tag, it in parts if it and is_tag]
 
 
 class Catalogue:
@@ -171,6 +198,7 @@ def read(name: str, stored: dict[str, Any], known_tags: dict[tuple[str, ...], tu
         0.0 if pause is None else FOREVER if pause.until is None else pause.until,
         bool(fields.get("enabled", True)),
         named_queue(fields),
+        bool(expected_to_fail(fields)),
         timing_key(name, origin, fields),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Literal
@@ -83,6 +83,7 @@ class Row:
     paused_by: str = ""
     failing: Failing | None = None  #: since when, and how often in a row; None if its newest ended run was well
     recent: tuple[Mark, ...] = ()  #: how its last runs ended, the oldest first
+    expected_to_fail: str = ""  #: why its failures are no problem; empty if they are
 
     @property
     def explanation(self) -> str:
@@ -121,7 +122,6 @@ class Overview:
     backfills: tuple[tuple[Backfill, dict[str, int]], ...] = ()
     headline: Headline = NO_PROBLEMS
     waiting: tuple[Waiting, ...] = ()  #: the runs by hand of all schedules that wait for their time
-    expected: frozenset[str] = frozenset()  #: schedules that may fail: they are in none of the problems
 
     @property
     def problems(self) -> tuple[ServiceProblem, ...]:
@@ -148,8 +148,7 @@ class Status:
         kinds, news = problems.with_kinds(facts), self.store.news()
         found, summary = tuple(problem for _, problem in kinds), headline(facts, kinds)
         service = facts.leader, facts.standbys, facts.file
-        shown = Overview(rows, total, *service, found, news, facts.groups, self.backfills(), summary, self.waiting())
-        return replace(shown, expected=facts.expected_to_fail)
+        return Overview(rows, total, *service, found, news, facts.groups, self.backfills(), summary, self.waiting())
 
     def waiting(self) -> tuple[Waiting, ...]:
         """The runs by hand that wait for their time."""
@@ -218,6 +217,7 @@ def row(entry: Entry, last: Run | None, ill: Failing | None = None, marks: tuple
         paused_by=entry.pause.by if entry.pause else "",
         failing=ill,
         recent=marks,
+        expected_to_fail=entry.expected_to_fail,
     )
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from scheduler.model import Run
+from scheduler.status.place import Place
 from scheduler.storage.ledger import Ledger
 
 PAGE_SIZE = 50  #: runs
@@ -16,27 +15,9 @@ WRONG = "wrong"  #: as an outcome: failed or lost
 MAX_ROWS = 1_000_000  #: more than any ledger has
 
 
-class Place(NamedTuple):
-    """Where a page ends: places compare as the runs are ordered."""
-
-    due: float  #: epoch seconds; of a stretch of skips, its last one
-    run_id: str
-
-    @classmethod
-    def of(cls, run: Run) -> Place:
-        return cls(run.until or run.due, run.id)
-
-    @classmethod
-    def read(cls, text: str) -> Place | None:
-        """A place from its text; None if it is none."""
-        due, _, run_id = text.partition("~")
-        try:
-            return cls(float(due), run_id) if run_id and math.isfinite(float(due)) else None
-        except ValueError:
-            return None
-
-    def __str__(self) -> str:
-        return f"{self.due!r}~{self.run_id}"
+def place_of(run: Run) -> Place:
+    """Where a run is in the order of runs: by its due instant in epoch seconds, of a stretch of skips its last one."""
+    return Place(run.until or run.due, run.id)
 
 
 @dataclass(frozen=True)
@@ -71,7 +52,7 @@ def find(ledger: Ledger, wanted: Wanted, before: Place | None = None, count: int
     looked_at, last = 0, before
     for step in steps(ledger, wanted, before):
         for run in step:
-            place = Place.of(run)
+            place = place_of(run)
             if last and place >= last:
                 continue
             looked_at, last = looked_at + 1, place
@@ -87,6 +68,6 @@ def find(ledger: Ledger, wanted: Wanted, before: Place | None = None, count: int
 def steps(ledger: Ledger, wanted: Wanted, before: Place | None) -> Iterable[list[Run]]:
     """Runs in their order, from the index of all schedules, or the whole ledger of one."""
     if wanted.schedule:
-        return [sorted(ledger.runs(wanted.schedule, MAX_ROWS), key=Place.of, reverse=True)]
-    until = min(wanted.until, before.due) if before else wanted.until
+        return [sorted(ledger.runs(wanted.schedule, MAX_ROWS), key=place_of, reverse=True)]
+    until = min(wanted.until, before.at) if before else wanted.until
     return ledger.steps(wanted.since, until, failed=wanted.outcome in (WRONG, "failed", "lost"))

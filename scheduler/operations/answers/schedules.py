@@ -44,6 +44,7 @@ class Row(Model):
     overlaid: list[str]
     next: At | None
     failing: Failing | None
+    expected_to_fail: str = Field(description="Why its failures are no problem; empty if they are.")
     recent: list[Mark] = Field(description="How its last 20 runs ended, the oldest first.")
     last: Run | None
 

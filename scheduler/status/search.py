@@ -1,0 +1,108 @@
+"""Which schedules a search finds, and in which order: for the list, the API and acts on all that match."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import chain, count
+from typing import Literal, NamedTuple
+
+from scheduler.status.catalogue import View
+from scheduler.status.place import Place
+from scheduler.status.states import AllStates, all_states
+from scheduler.storage.store import Store
+
+Sort = Literal["attention", "name", "next", "last", "duration"]
+FAILING = "failing"  #: as a state: the newest ended runs failed, whatever runs or waits now
+URGENT = ("quarantined", "overdue")  #: states that come before those that are failing
+MAX_ASKED = 10_000  #: names whose places are asked for; with more, the index is read from its beginning
+STEP = 1000  #: names that one command reads
+AT_THE_END = 1e12  #: after every place in an index
+
+
+class Index(NamedTuple):
+    """A sorted set of schedules in Redis."""
+
+    key: str
+    prefix: str = ""  #: what its members have in front of their names
+    least: float | str = "-inf"  #: a lower score is none
+
+
+class Found:
+    """The schedules that have a text, a state and a tag; an empty one is any. Nothing is read before it is needed."""
+
+    def __init__(self, store: Store, view: View, text: str = "", state: str = "", tag: str = "") -> None:
+        self.store = store
+        self.view = view
+        self.text, self.state, self.tag = text, state, tag
+
+    @cached_property
+    def states(self) -> AllStates:
+        return all_states(self.store, self.view)
+
+    @cached_property
+    def failing(self) -> set[str]:
+        """All that are failing and exist, whether they were searched for or not."""
+        return {name for name in self.store.client.zrange(self.store.keys.failing, 0, -1) if name in self.view.kept}
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        """Sorted."""
+        names = self.view.matching(self.text, self.tag)
+        if self.state == FAILING:
+            return [name for name in names if name in self.failing]
+        return self.states.only(names, self.state) if self.state else names
+
+    def ordered(self, sort: Sort, after: Place | None = None) -> Iterator[Place]:
+        """The places of all after one, in their order; a reader who stops early costs little."""
+        if sort == "name":
+            first = bisect_right(self.names, after.name) if after else 0
+            return (Place(0.0, name) for name in self.names[first:])
+        places = self._by_attention() if sort == "attention" else self._by_index(sort, after)
+        return (place for place in places if after is None or place > after)
+
+    def _by_attention(self) -> Iterator[Place]:
+        """What needs a person first, then the others, each by name. What is expected to fail is one of the others."""
+        ranks = dict.fromkeys(self.failing - self.view.expected_to_fail, len(URGENT)) | {
+            name: URGENT.index(state) for name, state in self.states.others.items() if state in URGENT
+        }
+        urgent = sorted(Place(ranks[name], name) for name in self.names if name in ranks)
+        return chain(urgent, (Place(len(URGENT) + 1, name) for name in self.names if name not in ranks))
+
+    def _index(self, sort: Sort) -> Index:
+        """Where the places by ``sort`` are: the soonest, the newest, the longest first."""
+        keys = self.store.keys
+        if sort == "next":
+            return Index(keys.schedule, keys.entry(""), 0.0)
+        return Index(keys.ended if sort == "last" else keys.took)
+
+    def _by_index(self, sort: Sort, after: Place | None) -> Iterator[Place]:
+        """By an index; those that have no place in it at the end."""
+        index, names = self._index(sort), self.names
+        out = self.view.switched_off if sort == "next" else frozenset()
+        if len(names) <= MAX_ASKED:
+            return iter(sorted(self._places(index, names, out)))
+        wanted = self.view.kept if names is self.view.names else frozenset(names)
+        walked = (place for place in self._walk(index, after) if place.name in wanted and place.name not in out)
+        steps = (names[start : start + STEP] for start in range(0, len(names), STEP))
+        rest = (place for step in steps for place in self._places(index, step, out) if place.at == AT_THE_END)
+        return chain(walked, rest)
+
+    def _places(self, index: Index, names: Sequence[str], out: frozenset[str]) -> Iterator[Place]:
+        """The place of each name."""
+        least = float(index.least)
+        for start in range(0, len(names), STEP):
+            step = names[start : start + STEP]
+            scores = self.store.client.zmscore(index.key, [index.prefix + name for name in step])
+            for name, score in zip(step, scores, strict=True):
+                yield Place(AT_THE_END if score is None or score < least or name in out else score, name)
+
+    def _walk(self, index: Index, after: Place | None) -> Iterator[Place]:
+        """Every member of the index from a place on."""
+        begin = after.at if after else index.least
+        for start in count(0, STEP):
+            members = self.store.client.zrangebyscore(index.key, begin, "+inf", start, STEP, withscores=True)
+            yield from (Place(score, member.removeprefix(index.prefix)) for member, score in members)
+            if len(members) < STEP:
+                return
