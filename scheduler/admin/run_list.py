@@ -12,6 +12,8 @@ from scheduler.status.place import Place
 from scheduler.status.runs import WRONG, Wanted
 
 MAX_QUERY_LENGTH = 200  #: characters
+BY_ERROR = "error"
+WENT_WRONG = (WRONG, "failed", "lost")
 PRESETS = {"": "any time", "1h": "last hour", "night": "since 18:00 yesterday", "24h": "24 h", "7d": "7 days"}
 SPANS = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
 OUTCOMES = {"": "all", WRONG: "failed or lost"} | {
@@ -25,6 +27,8 @@ class RunSearch:
 
     q: str = ""
     schedule: str = ""
+    error: str = ""
+    by: str = ""  #: BY_ERROR for a row of each error
     outcome: str = ""
     last: str = ""  #: one of PRESETS; ``since`` replaces it
     since: str = ""
@@ -33,8 +37,10 @@ class RunSearch:
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> RunSearch:
-        text = {key: arguments.get(key, "")[:MAX_QUERY_LENGTH].strip() for key in ("q", "schedule")}
+        text = {key: arguments.get(key, "")[:MAX_QUERY_LENGTH].strip() for key in ("q", "schedule", "error")}
+        text["by"] = BY_ERROR if arguments.get("by") == BY_ERROR else ""
         outcome, last = arguments.get("outcome", ""), arguments.get("last", "")
+        outcome = WRONG if text["by"] and outcome not in WENT_WRONG else outcome
         since, until = (arguments.get(key, "") for key in ("from", "until"))
         return cls(
             **text,
@@ -57,7 +63,7 @@ class RunSearch:
         since, until = instant(self.since), instant(self.until)
         begin = since.timestamp() if since else beginning(self.last)
         end = until.timestamp() if until else float("inf")
-        return Wanted(begin, end, self.outcome, self.q, self.schedule)
+        return Wanted(begin, end, self.outcome, self.q, self.schedule, self.error)
 
     @property
     def place(self) -> Place | None:

@@ -13,7 +13,7 @@ from scheduler.admin import frames, trend
 from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.arguments import may_be_given
 from scheduler.admin.people import user
-from scheduler.admin.run_list import OUTCOMES, PRESETS, RunSearch
+from scheduler.admin.run_list import OUTCOMES, PRESETS, WENT_WRONG, RunSearch
 from scheduler.admin.schedules import shown as shown_schedule
 from scheduler.admin.schedules import zone_of
 from scheduler.admin.service import service
@@ -21,11 +21,13 @@ from scheduler.errors import NotFound, RefusedChange
 from scheduler.model import Reason, Run
 from scheduler.model.run import UNDER_WAY
 from scheduler.status import output
-from scheduler.status.as_json import output_json, run_json
+from scheduler.status.as_json import failures_json, output_json, run_json
 from scheduler.status.progress import progress_of, task_json
+from scheduler.status.runs import by_error as grouped_by_error
 from scheduler.status.runs import find as find_runs
 
 pages = Blueprint("runs", __name__)
+CHOICES: dict[str, Any] = {"presets": PRESETS, "outcomes": OUTCOMES, "went_wrong": WENT_WRONG}
 KEPT = 100  #: runs before and after it that its page looks at
 MAX_TASK_ID_LENGTH = 200  #: characters; a longer ID is not looked up
 
@@ -71,11 +73,21 @@ def retry(name: str, run_id: str) -> AnyResponse:
 def index() -> Response:
     """The runs of all schedules; see RunSearch for the filters."""
     search = RunSearch.read(request.args)
+    if search.by:
+        return by_error(search)
     shown = find_runs(service().ledger, search.wanted, search.place)
     older = str(shown.older or "")
     if wants_json():
         return as_json({"runs": [run_json(run) for run in shown.runs], "before": older or None})
-    return page("runs.html", search=search, shown=shown, older=older, presets=PRESETS, outcomes=OUTCOMES)
+    return page("runs.html", search=search, shown=shown, older=older, **CHOICES)
+
+
+def by_error(search: RunSearch) -> Response:
+    """What failed or was lost: a row for each schedule and error."""
+    found = grouped_by_error(service().ledger, search.wanted)
+    if wants_json():
+        return as_json({"errors": [failures_json(one) for one in found.failures]})
+    return page("runs.html", search=search, found=found, **CHOICES)
 
 
 @pages.get("/schedules/<segment:name>/runs/<segment:run_id>")

@@ -55,7 +55,8 @@ exit codes:
 MODULES = {
     "service": ("up", "reload", "test", "password", "install", "uninstall"),
     "file": ("check", "plan", "apply", "schema"),
-    "look": ("list", "next", "history", "status"),
+    "look": ("list", "next", "status"),
+    "history": ("history",),
     "runs": ("run", "stop", "retry"),
     "logs": ("logs",),
     "backfill": ("backfill",),

@@ -1,4 +1,4 @@
-"""Commands that read: list, next, history, status."""
+"""Commands that read: list, next, status."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ from scheduler.cli.printing import print_json, print_table, say
 from scheduler.command_name import is_installed, with_command_name
 from scheduler.errors import Exit
 from scheduler.installation.layout import Layout
-from scheduler.operations import runs, schedules, service
+from scheduler.operations import schedules, service
 from scheduler.sending.upcoming import each_after
 from scheduler.status.as_json import iso
 from scheduler.status.problems import refusal
 from scheduler.status.problems.facts import Facts
-from scheduler.status.runs import WRONG
 from scheduler.status.search import Sort
 from scheduler.timing import TimingError
 
@@ -157,55 +156,6 @@ def typed_instants(
 
 
 @click.command()
-@click.argument("name", required=False)
-@click.option("--failed", is_flag=True, help="Only the runs that failed or were lost.")
-@click.option("--since", callback=read_instant, help='Only from this time on, as "2026-12-24 18:00" (UTC).')
-@click.option("--until", callback=read_instant, help="Only up to this time, written the same way.")
-@click.option("-n", "count", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Number of runs.")
-@as_json
-@with_desk
-def history(
-    desk: Desk,
-    name: str | None,
-    failed: bool,
-    since: datetime | None,
-    until: datetime | None,
-    count: int,
-    json_: bool,
-) -> int:
-    """Show the newest runs, and what did not run and why.
-
-    Without NAME, those of all schedules, also of schedules that are well again. A stretch of skips counts at its end.
-    """
-    if name is not None:
-        desk.ask(schedules.show, name=name, runs=0, upcoming=0)
-    asked = {"schedule": name or "", "outcome": WRONG if failed else "", "since": since, "until": until}
-    found = list(each(desk, runs.find, count, **asked))
-    if json_:
-        print_json(found)
-        return Exit.OK
-    head: tuple[str, ...] = ("DUE", "OUTCOME", "LATE", "TOOK", "RESULT")
-    lines = [history_line(run) for run in found]
-    if name is None:
-        head, lines = ("SCHEDULE", *head), [(run["schedule"], *line) for run, line in zip(found, lines, strict=True)]
-    print_table(head, lines)
-    return Exit.OK
-
-
-def history_line(run: dict[str, Any]) -> tuple[str, ...]:
-    """A run as a row of ``history``; of its result, the first 100 characters."""
-    times = f" × {run['count']}" if run["count"] > 1 else ""
-    is_unrun = run["outcome"] in ("skipped", "lost", "stopped")
-    outcome_text = run["detail"] if is_unrun else run["result"] or run["detail"]
-    first = outcome_text.splitlines()[0] if outcome_text else ""
-    return (local(run["due"]), run["outcome"] + times, seconds(run["lateness"]), seconds(run["duration"]), first[:100])
-
-
-def seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f} s"
-
-
-@click.command()
 @as_json
 @with_desk
 def status(desk: Desk, json_: bool) -> int:
@@ -247,4 +197,4 @@ def say_of_host(host: Service) -> None:
         say(f"release   {trial[0]} is on trial, {trial[1]} is kept: install again to accept the first")
 
 
-COMMANDS = (list_, next_, history, status)
+COMMANDS = (list_, next_, status)

@@ -59,6 +59,12 @@ class Run:
         return self.outcome in ("failed", "lost")
 
     @property
+    def error(self) -> str:
+        """The first line of why it failed or was lost; empty for any other run, and where it says nothing."""
+        lines = (self.result or self.detail).strip().splitlines() if self.went_wrong else []
+        return lines[0] if lines else ""
+
+    @property
     def lateness(self) -> float | None:
         """Seconds from the due instant to the start of the body; of a run that follows another, from its sending."""
         since = self.sent if self.parent else self.due  # what follows another run could not start before that ended

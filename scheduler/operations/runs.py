@@ -11,12 +11,12 @@ from scheduler import changes
 from scheduler.errors import NotFound
 from scheduler.model import Outcome
 from scheduler.model import Run as LedgerRun
-from scheduler.operations.answers.runs import Output, Run, RunDetail, Runs, Sent
+from scheduler.operations.answers.runs import Errors, Output, Run, RunDetail, Runs, Sent
 from scheduler.operations.operation import Instant, Model, Parts, operation
 from scheduler.operations.pauses import NoteAsked
 from scheduler.status import output as outputs
 from scheduler.status import runs as found_runs
-from scheduler.status.as_json import iso, output_json, run_json
+from scheduler.status.as_json import failures_json, iso, output_json, run_json
 from scheduler.status.place import PATTERN, Place
 from scheduler.status.progress import progress_of
 from scheduler.status.runs import Wanted
@@ -24,14 +24,27 @@ from scheduler.status.runs import Wanted
 Text = Annotated[str, Field(max_length=200)]
 
 
-class FindAsked(Model):
+class WantedAsked(Model):
     """Which runs; what is left out matches every run."""
 
     q: Text = Field("", description="Text in the name of the schedule.")
     schedule: Text = Field("", description="Exactly this schedule.")
+    error: Text = Field("", description="Text in the first line of its error.")
     outcome: Outcome | Literal["", "wrong"] = Field("", description="`wrong`: failed or lost.")
     since: Instant | None = None
     until: Instant | None = None
+
+    @property
+    def wanted(self) -> Wanted:
+        """The same for the search."""
+        since = self.since.timestamp() if self.since else 0.0
+        until = self.until.timestamp() if self.until else float("inf")
+        return Wanted(since, until, self.outcome, self.q, self.schedule, self.error)
+
+
+class FindAsked(WantedAsked):
+    """Which runs, and which page of them."""
+
     cursor: str = Field("", pattern=PATTERN, description="`next` of the page before.")
     limit: int = Field(50, ge=1, le=500)
 
@@ -54,11 +67,18 @@ class OutputAsked(Model):
 @operation("GET", "/runs", "viewer", Runs, FindAsked)
 def find(its: Parts, asked: FindAsked) -> dict[str, Any]:
     """Find runs of all schedules, newest first."""
-    since = asked.since.timestamp() if asked.since else 0.0
-    until = asked.until.timestamp() if asked.until else float("inf")
-    wanted = Wanted(since, until, asked.outcome, asked.q, asked.schedule)
-    page = found_runs.find(its.ledger, wanted, Place.read(asked.cursor), asked.limit)
+    page = found_runs.find(its.ledger, asked.wanted, Place.read(asked.cursor), asked.limit)
     return {"items": [run_json(run) for run in page.runs], "next": str(page.older) if page.older else None}
+
+
+@operation("GET", "/errors", "viewer", Errors, WantedAsked)
+def errors(its: Parts, asked: WantedAsked) -> dict[str, Any]:
+    """Count the runs that failed or were lost by schedule and error, the newest first."""
+    found = found_runs.by_error(its.ledger, asked.wanted)
+    return {
+        "items": list(map(failures_json, found.failures)),
+        "back_to": iso(found.back_to.at) if found.back_to else None,
+    }
 
 
 @operation("GET", "/runs/{run_id}", "viewer", RunDetail)
@@ -118,4 +138,4 @@ def get(its: Parts, run_id: str) -> LedgerRun:
         raise NotFound(f"{run_id[:100]!r} is not the id of a run: `scheduler history` lists them") from None
 
 
-OPERATIONS = (find, show, output, run, stop, retry)
+OPERATIONS = (find, errors, show, output, run, stop, retry)

@@ -12,6 +12,7 @@ from scheduler.status.health import Health
 from scheduler.status.minutes import Minute
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.read_model import Detail, Overview, Row
+from scheduler.status.runs import Failures
 from scheduler.storage.backfills import Backfill
 from scheduler.storage.health import Failing
 from scheduler.storage.instants import from_seconds
@@ -40,6 +41,12 @@ def run_json(run: Run) -> dict[str, Any]:
     return body | {"lateness": run.lateness, "duration": run.duration}
 
 
+def failures_json(found: Failures) -> dict[str, Any]:
+    """Runs that went wrong with the same error as JSON."""
+    times = {"first": iso(found.first), "last": iso(found.last)}
+    return {"schedule": found.schedule, "error": found.error, "count": found.count, **times, "run": found.newest.id}
+
+
 def output_json(output: Output) -> dict[str, Any]:
     """The output of an attempt as JSON; what is not UTF-8 is escaped."""
     head, tail = (part.decode("utf-8", "backslashreplace") for part in (output.head, output.tail))
@@ -66,7 +73,10 @@ def row_json(item: Row) -> dict[str, Any]:
     shown = ("name", "state", "task", "timing", "zone", "origin", "description", "error", "expected_to_fail")
     body = {key: getattr(item, key) for key in shown}
     body |= {"tags": list(item.tags), "overlaid": list(item.overlaid), "next": iso(item.next)}
-    body |= {"failing": failing_json(item.failing), "recent": [mark._asdict() | {"due": iso(mark.due)} for mark in item.recent]}
+    body |= {
+        "failing": failing_json(item.failing),
+        "recent": [mark._asdict() | {"due": iso(mark.due)} for mark in item.recent],
+    }
     return body | {"last": run_json(item.last) if item.last else None}
 
 

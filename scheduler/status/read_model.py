@@ -165,21 +165,20 @@ class Status:
 
     def rows(self, names: Iterable[str] | None = None) -> tuple[Row, ...]:
         """These schedules (default: all), each with its newest ledger row."""
-        shown, client, keys = list(self.store.names() if names is None else names), self.store.client, self.store.keys
-        latest, ill, marks = self.ledger.latest(shown), failing_of(client, keys, shown), recent(client, keys, shown)
-        each = ((entry, entry.name) for entry in self.store.read(shown))
-        return tuple(row(entry, latest.get(name), ill.get(name), marks[name]) for entry, name in each)
+        shown = list(self.store.names() if names is None else names)
+        of = self.store.client, self.store.keys, shown
+        latest, ill, marks = self.ledger.latest(shown), failing_of(*of), recent(*of)
+        found = self.store.read(shown)
+        return tuple(row(it, latest.get(it.name), ill.get(it.name), marks[it.name]) for it in found)
 
     def detail(self, name: str, runs: int = 20, upcoming: int = 5) -> Detail:
         """One schedule; raises NotFound."""
         entry = self.store.get(name)
-        newest = tuple(self.ledger.runs(name, runs))
-        instants = tuple(upcoming_instants(entry, upcoming))
-        job, _ = read_job(entry)
+        newest, instants = tuple(self.ledger.runs(name, runs)), tuple(upcoming_instants(entry, upcoming))
+        job, of = read_job(entry)[0], (self.store.client, self.store.keys, [name])
         skipped = left_out(entry, job) if job else None
-        waits, last = tuple(it for it in self.waiting() if it.schedule == name), newest[0] if newest else None
-        client, keys = self.store.client, self.store.keys
-        shown = row(entry, last, failing_of(client, keys, [name]).get(name), recent(client, keys, [name])[name])
+        waits = tuple(it for it in self.waiting() if it.schedule == name)
+        shown = row(entry, next(iter(newest), None), failing_of(*of).get(name), recent(*of)[name])
         return Detail(shown, entry, instants, newest, skipped, clock_notes(entry), waits)
 
 

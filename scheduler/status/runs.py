@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scheduler.model import Run
 from scheduler.status.place import Place
@@ -29,12 +29,14 @@ class Wanted:
     outcome: str = ""  #: or WRONG
     text: str = ""  #: in the name of the schedule, in any case
     schedule: str = ""  #: exactly this one
+    error: str = ""  #: in the first line of its error, in any case
 
     def has(self, run: Run) -> bool:
         """Whether it is one of these."""
         is_outcome = run.went_wrong if self.outcome == WRONG else run.outcome == self.outcome or not self.outcome
         is_in_time = self.since <= (run.until or run.due) <= self.until
-        return is_outcome and is_in_time and self.text.casefold() in run.schedule.casefold()
+        has_text = self.text.casefold() in run.schedule.casefold() and self.error.casefold() in run.error.casefold()
+        return is_outcome and is_in_time and has_text
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,40 @@ def find(ledger: Ledger, wanted: Wanted, before: Place | None = None, count: int
         if looked_at >= MAX_LOOKED_AT:
             return Page(tuple(runs), last, is_cut=True)
     return Page(tuple(runs), None)
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Runs of one schedule that went wrong with the same error; ``first`` and ``last`` are in epoch seconds."""
+
+    schedule: str
+    error: str
+    count: int
+    first: float
+    last: float
+    newest: Run
+
+
+@dataclass(frozen=True)
+class ByError:
+    """What went wrong, the newest first; ``back_to`` is where the search was cut, None if it saw all that is wanted."""
+
+    failures: tuple[Failures, ...]
+    back_to: Place | None
+
+
+def by_error(ledger: Ledger, wanted: Wanted) -> ByError:
+    """What is wanted of the runs that failed or were lost, by schedule and error; of MAX_LOOKED_AT rows at most."""
+    outcome = wanted.outcome if wanted.outcome in ("failed", "lost") else WRONG
+    page = find(ledger, replace(wanted, outcome=outcome), count=MAX_LOOKED_AT)
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in page.runs:
+        groups.setdefault((run.schedule, run.error), []).append(run)
+    made = (
+        Failures(*key, sum(run.count for run in runs), runs[-1].due, place_of(runs[0]).at, runs[0])
+        for key, runs in groups.items()
+    )
+    return ByError(tuple(made), page.older)
 
 
 def steps(ledger: Ledger, wanted: Wanted, before: Place | None) -> Iterable[list[Run]]:

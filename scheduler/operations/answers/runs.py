@@ -70,6 +70,24 @@ class Runs(Model):
     next: str | None
 
 
+class Failures(Model):
+    """Runs of one schedule that went wrong with the same error."""
+
+    schedule: str
+    error: str
+    count: int
+    first: At
+    last: At
+    run: str = Field(description="The newest of them.")
+
+
+class Errors(Model):
+    """What went wrong; `back_to` is the due instant back to which it was counted, null if all was."""
+
+    items: list[Failures]
+    back_to: At | None
+
+
 class Sent(Model):
     """A run that was sent, or that waits for its time."""
 

@@ -48,7 +48,6 @@ def first_error(ids: list[str], rows: object) -> str:
     """The error of the first of these rows that ended badly."""
     for identity, text in zip(ids, rows, strict=True) if isinstance(rows, list) else ():
         run = read_run(identity, text) if text else None
-        if run and run.outcome in ("failed", "lost"):
-            lines = (run.result or run.detail or "").strip().splitlines()
-            return lines[0][:MAX_REASON] if lines else ""
+        if run and run.went_wrong:
+            return run.error[:MAX_REASON]
     return ""

@@ -6,13 +6,18 @@ import re
 from datetime import timedelta
 from urllib.parse import quote
 
+import pytest
+
 from scheduler.admin.service import Service
 from scheduler.changes import clock
-from scheduler.model import run_id
+from scheduler.model import read_run_id, run_id
+from scheduler.status import runs as status_runs
+from scheduler.status.as_json import iso
 from scheduler.status.runs import PAGE_SIZE
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
 from tests.integration.admin.runs import run
+from tests.support.shell import Shell
 
 
 def listed(admin: Browser, query: str) -> list[str]:
@@ -27,7 +32,9 @@ def test_what_failed_is_one_link_away_also_for_a_schedule_that_is_well_again(
     failed = run(service, "job", now - timedelta(minutes=9), "failed", result="KeyError: 'amount'", reason="error")
     run(service, "job", now - timedelta(minutes=5))
     lost = run(service, "other", now - timedelta(minutes=7), "lost", reason="lost")
-    (link,) = (it["href"] for it in Document(admin.get("/schedules").text).all("a") if it["href"].startswith("/runs"))
+    (link,) = (
+        it["href"] for it in Document(admin.get("/schedules").text).all("a") if it["href"].startswith("/runs?out")
+    )
     page = text(admin.get(link))
     assert "KeyError: 'amount'" in page
     assert listed(admin, link.partition("?")[2]) == [lost, failed]
@@ -74,3 +81,41 @@ def test_times_bound_the_list_and_nonsense_in_the_address_is_ignored(
     assert listed(admin, f"until={middle}") == [old]
     assert listed(admin, "last=24h") == [new]
     assert listed(admin, "last=x&from=yesterday&until=9&before=nan~x&outcome=bad") == [new, old]
+
+
+def test_what_failed_is_counted_by_schedule_and_error_and_each_count_leads_to_its_runs(
+    service: Service, admin: Browser, make: Declare, shell: Shell
+) -> None:
+    make("job"), make("other")
+    now = clock()
+    key, disk = "KeyError: 'amount'\nin line 3", "OSError: the disk is full"
+    told = [("job", key, 50), ("job", disk, 40), ("other", key, 30), ("job", key, 20)]
+    runs = [run(service, name, now - timedelta(minutes=at), "failed", result=text) for name, text, at in told]
+    run(service, "job", now - timedelta(minutes=10))
+    found = admin.json("/runs?by=error")["errors"]
+    expected = [("job", "KeyError: 'amount'", 2), ("other", "KeyError: 'amount'", 1), ("job", disk, 1)]
+    assert [(it["schedule"], it["error"], it["count"]) for it in found] == expected
+    assert (found[0]["first"], found[0]["last"], found[0]["run"]) == (
+        *(iso(read_run_id(identity)[1]) for identity in (runs[0], runs[3])),
+        runs[3],
+    )
+    assert shell("history", "--by-error", "--json").json == found
+    assert shell("history", "job", "--by-error", "-n", "1").out.splitlines()[1].split()[:2] == ["job", "2"]
+    page = Document(admin.get("/runs?by=error&last=24h").text)
+    (link,) = (it["href"] for it in page.all("a") if "error=KeyError" in it["href"] and "schedule=job" in it["href"])
+    assert listed(admin, link.partition("?")[2]) == [runs[3], runs[0]]
+    assert "Nothing failed or was lost" in text(admin.get("/runs?by=error&last=1h&error=nothing"))
+
+
+def test_counts_by_error_say_how_far_back_they_looked(
+    service: Service, admin: Browser, make: Declare, monkeypatch: pytest.MonkeyPatch, shell: Shell
+) -> None:
+    monkeypatch.setattr(status_runs, "MAX_LOOKED_AT", 2)
+    make("job", overlap="allow")
+    now = clock()
+    runs = [run(service, "job", now - timedelta(minutes=at), "failed", result="no") for at in (30, 20, 10)]
+    page = admin.get("/runs?by=error")
+    assert [it["count"] for it in admin.json("/runs?by=error")["errors"]] == [2]
+    (before,) = (it["href"] for it in Document(page.text).all("a") if "before=" in it["href"])
+    assert listed(admin, before.partition("?")[2]) == [runs[0]]
+    assert "only runs back to" in shell("history", "--by-error").err

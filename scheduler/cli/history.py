@@ -1,0 +1,87 @@
+"""The command history: what ran, what did not, and why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from scheduler.cli.common import Desk, as_json, each, local, with_desk
+from scheduler.cli.look import read_instant
+from scheduler.cli.printing import print_json, print_table, say
+from scheduler.errors import Exit
+from scheduler.operations import runs, schedules
+from scheduler.status.runs import WRONG
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--failed", is_flag=True, help="Only the runs that failed or were lost.")
+@click.option("--by-error", is_flag=True, help="Count them: a line for each schedule and error.")
+@click.option("--since", callback=read_instant, help='Only from this time on, as "2026-12-24 18:00" (UTC).')
+@click.option("--until", callback=read_instant, help="Only up to this time, written the same way.")
+@click.option("-n", "count", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Number of runs.")
+@as_json
+@with_desk
+def history(
+    desk: Desk,
+    name: str | None,
+    failed: bool,
+    by_error: bool,
+    since: datetime | None,
+    until: datetime | None,
+    count: int,
+    json_: bool,
+) -> int:
+    """Show the newest runs, and what did not run and why.
+
+    Without NAME, those of all schedules, also of schedules that are well again. A stretch of skips counts at its end.
+    """
+    if name is not None:
+        desk.ask(schedules.show, name=name, runs=0, upcoming=0)
+    asked = {"schedule": name or "", "outcome": WRONG if failed else "", "since": since, "until": until}
+    if by_error:
+        return show_errors(desk.ask(runs.errors, **asked), count, json_)
+    found = list(each(desk, runs.find, count, **asked))
+    if json_:
+        print_json(found)
+        return Exit.OK
+    head: tuple[str, ...] = ("DUE", "OUTCOME", "LATE", "TOOK", "RESULT")
+    lines = [history_line(run) for run in found]
+    if name is None:
+        head, lines = ("SCHEDULE", *head), [(run["schedule"], *line) for run, line in zip(found, lines, strict=True)]
+    print_table(head, lines)
+    return Exit.OK
+
+
+def show_errors(found: dict[str, Any], count: int, json_: bool) -> int:
+    """What failed or was lost, by schedule and error."""
+    shown = found["items"][:count]
+    if json_:
+        print_json(shown)
+        return Exit.OK
+    rows = [
+        (it["schedule"], str(it["count"]), local(it["first"]), local(it["last"]), it["error"][:100]) for it in shown
+    ]
+    print_table(("SCHEDULE", "RUNS", "FIRST", "LAST", "ERROR"), rows)
+    if found["back_to"]:
+        back_to = found["back_to"]
+        say(f"only runs back to {local(back_to)} are counted: --until {back_to} counts those before", err=True)
+    return Exit.OK
+
+
+def history_line(run: dict[str, Any]) -> tuple[str, ...]:
+    """A run as a row of ``history``; of its result, the first 100 characters."""
+    times = f" × {run['count']}" if run["count"] > 1 else ""
+    is_unrun = run["outcome"] in ("skipped", "lost", "stopped")
+    outcome_text = run["detail"] if is_unrun else run["result"] or run["detail"]
+    first = outcome_text.splitlines()[0] if outcome_text else ""
+    return (local(run["due"]), run["outcome"] + times, seconds(run["lateness"]), seconds(run["duration"]), first[:100])
+
+
+def seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} s"
+
+
+COMMANDS = (history,)
