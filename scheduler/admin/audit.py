@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, request, url_for
@@ -12,24 +15,68 @@ from scheduler.admin.bulk import parts as bulk_parts
 from scheduler.admin.bulk import told
 from scheduler.admin.editing import done
 from scheduler.admin.people import user
+from scheduler.admin.run_list import instant
 from scheduler.admin.service import service
 from scheduler.changes import undo as undoing
 from scheduler.changes.plan import compare
 from scheduler.errors import Conflict, NotFound, RefusedChange, SchedulerError
+from scheduler.operations.audit import LINE_ID
+from scheduler.storage.audit import MAX_LOOKED_AT, Wanted
 
 pages = Blueprint("audit", __name__)
-MAX_LINES = 100
-MAX_READ = 2_500  #: lines that are looked at, of which an act on many schedules has many
+MAX_ROWS = 100
+MAX_TEXT = 200  #: characters of a filter
+#: What the form offers; a line may have another word, from an older release.
+CHANGES = (
+    *("add", "update", "rename", "remove", "load", "create", "edit", "restore", "pause", "resume", "skip", "unskip"),
+    *("run", "stop", "retry", "backfill", "stop backfill", "resume backfill", "write to file"),
+)
+
+
+@dataclass(frozen=True)
+class Search:
+    """The form; what is invalid in the address counts as empty. ``since`` is a local time of UTC."""
+
+    schedule: str = ""
+    by: str = ""
+    change: str = ""
+    since: str = ""
+    before: str = ""  #: the line where the page before ended
+
+    @classmethod
+    def read(cls, arguments: Mapping[str, str]) -> Search:
+        text = {key: arguments.get(key, "").strip()[:MAX_TEXT] for key in ("schedule", "by", "change")}
+        since, before = arguments.get("from", ""), arguments.get("before", "")
+        return cls(
+            **text, since=since if instant(since) else "", before=before if re.fullmatch(LINE_ID, before) else ""
+        )
+
+    def query(self, **other: str) -> dict[str, str]:
+        """The query string of this search with changes; a changed search starts with the newest line."""
+        values = asdict(self) | {"before": ""} | other
+        values["from"] = values.pop("since")
+        return {key: value for key, value in values.items() if value}
+
+    @property
+    def wanted(self) -> Wanted:
+        since = instant(self.since)
+        return Wanted(self.schedule, self.by, self.change, max(0.0, since.timestamp()) if since else 0.0)
 
 
 @pages.get("/audit")
 def index() -> Response:
-    """The newest changes; those of one schedule with ``?schedule=``."""
-    name = request.args.get("schedule", "")
-    lines = service().store.audit.lines(MAX_LINES if name else MAX_READ, name)
+    """The changes, newest first; filters: ``?schedule=``, ``?by=``, ``?change=``, ``?from=``, ``?before=``."""
+    search, log = Search.read(request.args), service().store.audit
     if wants_json():
-        return as_json({"changes": lines[:MAX_LINES]})
-    return page("audit.html", lines=[shown(its) for its in grouped(lines)[:MAX_LINES]], name=name)
+        found = log.find(search.wanted, search.before, MAX_ROWS)
+        return as_json({"changes": found.lines, "before": found.older or None})
+    found = log.find(search.wanted, search.before, MAX_LOOKED_AT)
+    rows = grouped(found.lines)
+    older = found.older
+    if len(rows) > MAX_ROWS:
+        rest = found.lines.index(rows[MAX_ROWS][0])
+        older = found.lines[rest - 1]["id"]
+    return page("audit.html", rows=[shown(its) for its in rows[:MAX_ROWS]], search=search, older=older, changes=CHANGES)
 
 
 def grouped(lines: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import click
 
 from scheduler.changes.plan import compare
 from scheduler.cli.common import Desk, as_json, each, local, with_desk
+from scheduler.cli.look import read_instant
 from scheduler.cli.printing import print_json, say
 from scheduler.errors import Exit
 from scheduler.operations import audit as log
@@ -16,15 +18,18 @@ from scheduler.operations import audit as log
 
 @click.command()
 @click.argument("name", default="")
+@click.option("--by", default="", help="Only what a person or token did, by a part of the name.")
+@click.option("--change", default="", help="Only changes of this kind, such as edit, pause or run.")
+@click.option("--since", callback=read_instant, help='Only from this time on, as "2026-12-24 18:00" (UTC).')
 @click.option("-n", "count", default=20, type=click.IntRange(1, 10_000), help="Number of lines.", show_default=True)
 @as_json
 @with_desk
-def audit(desk: Desk, name: str, count: int, json_: bool) -> int:
+def audit(desk: Desk, name: str, by: str, change: str, since: datetime | None, count: int, json_: bool) -> int:
     """Show who changed what, when and why, newest first.
 
     With NAME, only the changes of that schedule.
     """
-    lines = list(each(desk, log.lines, count, schedule=name))
+    lines = list(each(desk, log.lines, count, schedule=name, by=by, change=change, since=since))
     if json_:
         print_json({"changes": lines})
     for line in () if json_ else lines:

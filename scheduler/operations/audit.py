@@ -8,16 +8,21 @@ from pydantic import Field
 
 from scheduler.changes import undo as undoing
 from scheduler.operations.answers.schedules import Lines, Undone
-from scheduler.operations.operation import Model, Parts, operation
+from scheduler.operations.operation import Instant, Model, Parts, operation
 from scheduler.status.as_json import line_json
+from scheduler.storage.audit import Wanted
 
 LINE_ID = r"^([1-9][0-9]{0,17}-[0-9]{1,18})?$"  #: no line is older than 0-0, so Redis refuses to look before it
+Text = Annotated[str, Field(max_length=200)]
 
 
 class LinesAsked(Model):
     """Which lines."""
 
-    schedule: Annotated[str, Field(max_length=200)] = ""
+    schedule: Text = Field("", description="Exactly this schedule.")
+    by: Text = Field("", description="Text in the name of who did it.")
+    change: Text = Field("", description="What was done, such as `edit`, `pause` or `run`.")
+    since: Instant | None = None
     cursor: str = Field("", pattern=LINE_ID, description="`next` of the page before.")
     limit: int = Field(100, ge=1, le=1000)
 
@@ -25,9 +30,9 @@ class LinesAsked(Model):
 @operation("GET", "/audit", "viewer", Lines, LinesAsked)
 def lines(its: Parts, asked: LinesAsked) -> dict[str, Any]:
     """Show who changed what, when and why, newest first."""
-    found = its.store.audit.lines(asked.limit + 1, asked.schedule, asked.cursor)
-    shown = found[: asked.limit]
-    return {"items": list(map(line_json, shown)), "next": shown[-1]["id"] if len(found) > len(shown) else None}
+    wanted = Wanted(asked.schedule, asked.by, asked.change, asked.since.timestamp() if asked.since else 0.0)
+    found = its.store.audit.find(wanted, asked.cursor, asked.limit)
+    return {"items": list(map(line_json, found.lines)), "next": found.older or None}
 
 
 @operation("POST", "/audit/{line_id}/undo", "editor", Undone)

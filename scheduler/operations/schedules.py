@@ -15,8 +15,8 @@ from scheduler.operations.operation import Instant, Model, Parts, operation
 from scheduler.sending.upcoming import each_after
 from scheduler.status import read_model
 from scheduler.status.as_json import backfill_json, detail_json, iso, row_json, waiting_json
-from scheduler.status.read_model import State
 from scheduler.status.place import PATTERN, Place
+from scheduler.status.read_model import State
 from scheduler.status.search import Found, Sort
 from scheduler.status.timeline import timeline as timeline_of
 
@@ -29,7 +29,9 @@ class ListAsked(Model):
     """A search; what is left out matches everything."""
 
     q: Text = Field("", description="Words in the name, task, description or tags; `tag:NAME` for a tag.")
-    state: State | Literal["", "failing"] = Field("", description="`failing`: its newest ended runs failed or were lost.")
+    state: State | Literal["", "failing"] = Field(
+        "", description="`failing`: its newest ended runs failed or were lost."
+    )
     tag: Text = ""
     sort: Sort = Field("name", description="`next`: the soonest first; `last`: who ran last; `duration`: the longest.")
     cursor: str = Field("", pattern=PATTERN, description="`next` of the page before.")

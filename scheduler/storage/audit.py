@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from heapq import merge
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from scheduler.errors import NotFound
 from scheduler.model import Overlaid, Pause, SkipNext
@@ -21,7 +24,33 @@ from scheduler.storage.kinds import escaped
 from scheduler.storage.records import loads, mapping, read_or, record, seconds, text, whole
 
 AUDIT_LENGTH = 10_000
+MAX_LOOKED_AT = 2_500  #: lines that one page reads, when few of them match; an act on many schedules has many
+LINES_PER_READ = 500
 MANY_CHANGES = 200  #: more at once are one line, so that a large load does not push the others out
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which lines; an empty text is any."""
+
+    schedule: str = ""  #: exactly this one
+    by: str = ""  #: in the name of who did it, in any case
+    change: str = ""  #: exactly this word, in any case
+    since: float = 0.0  #: epoch seconds
+
+    def has(self, line: Mapping[str, Any]) -> bool:
+        """Whether it is one of these, but for its time, which its id has."""
+        is_whats = not self.change or line["change"].casefold() == self.change.casefold()
+        is_whose = self.by.casefold() in line["by"].casefold()
+        return is_whats and is_whose and (not self.schedule or line["schedule"] == self.schedule)
+
+
+class Page(NamedTuple):
+    """Some of the lines; ``older`` is the id before which the next page begins, empty at the end."""
+
+    lines: list[dict[str, Any]]
+    older: str = ""
+    is_cut: bool = False  #: it ends because MAX_LOOKED_AT lines were read, not because it is full
 
 
 class Audit:
@@ -35,19 +64,37 @@ class Audit:
         """Add a line to the audit log for what changed no entry."""
         self.client.xadd(self.keys.audit, {"change": json.dumps(line)}, maxlen=AUDIT_LENGTH, approximate=True)
 
-    def lines(self, count: int = 100, schedule: str = "", before: str = "") -> list[dict[str, Any]]:
-        """The newest lines of the audit log, newest first, each with its ``id``.
+    def lines(self, count: int = 100, schedule: str = "") -> list[dict[str, Any]]:
+        """The newest lines, newest first, each with its ``id``; of one schedule if one is named."""
+        wanted = Wanted(schedule)
+        return list(islice(filter(wanted.has, self._each(wanted)), count))
 
-        Of one schedule if one is named; with ``before``, those older than the line with this id.
-        """
-        # The stream knows no schedules, and the lines of one may be far back.
-        searched, newest = AUDIT_LENGTH if schedule else count, f"({before}" if before else "+"
-        lines = [read_line(*item) for item in self.client.xrevrange(self.keys.audit, newest, count=searched)]
-        if schedule:
-            own = {line["id"]: line for line in lines if line["schedule"] == schedule}
-            kept = self.client.xrevrange(self.keys.history(schedule), newest, count=count)
-            lines = sorted((own | {item[0]: read_line(*item) for item in kept}).values(), key=place, reverse=True)
-        return lines[:count]
+    def find(self, wanted: Wanted, before: str = "", count: int = 100) -> Page:
+        """The newest ``count`` lines that are wanted, of those older than the line with the id ``before``."""
+        found: list[dict[str, Any]] = []
+        for number, line in enumerate(self._each(wanted, before), 1):
+            if wanted.has(line):
+                if len(found) == count:
+                    return Page(found, found[-1]["id"])
+                found.append(line)
+            if number == MAX_LOOKED_AT:
+                return Page(found, line["id"], is_cut=len(found) < count)
+        return Page(found)
+
+    def _each(self, wanted: Wanted, before: str = "") -> Iterator[dict[str, Any]]:
+        """Lines by their ids, newest first, each once: those that may be wanted, read as far as they are used."""
+        newest = f"({before}" if before else "+"
+        oldest = str(int(wanted.since * 1000)) if wanted.since else "-"
+        lines = self._stream(self.keys.audit, newest, oldest)
+        if wanted.schedule:  # its own stream has lines that the log dropped
+            kept = self._stream(self.keys.history(wanted.schedule), newest, oldest)
+            lines = merge(lines, kept, key=place, reverse=True)
+        return (next(same) for _, same in groupby(lines, itemgetter("id")))
+
+    def _stream(self, key: str, newest: str, oldest: str) -> Iterator[dict[str, Any]]:
+        while items := self.client.xrevrange(key, newest, oldest, count=LINES_PER_READ):
+            yield from (read_line(*item) for item in items)
+            newest = f"({items[-1][0]}"
 
     def line(self, identity: str) -> dict[str, Any]:
         """The line of the audit log with this id; raises NotFound."""

@@ -162,7 +162,9 @@ def test_how_the_last_runs_ended_is_told_in_words_and_by_shapes_also_with_forced
 ) -> None:
     run(three, "beta", clock() - timedelta(minutes=2), "running")
     page = open_page(forced_colors="active", java_script_enabled=False)
-    strip = page.get_by_role("row", name="beta").get_by_role("link", name="2 runs, the oldest first: 1 failed, 1 running")
+    strip = page.get_by_role("row", name="beta").get_by_role(
+        "link", name="2 runs, the oldest first: 1 failed, 1 running"
+    )
     cross, wave = (strip.locator(f"path.{tone}") for tone in ("bad", "busy"))
     assert cross.get_attribute("d") != wave.get_attribute("d")
     strip.click()
