@@ -22,8 +22,11 @@ GRACE_S = 10.0  #: seconds between SIGTERM and SIGKILL
 KILL_TIMEOUT_S = 5.0  #: seconds that SIGKILL may take to end everything
 LOOK_INTERVAL_S = 0.5  #: between two looks at the memory of a program that has a limit
 LAST_WORDS = ("error", "gone")  #: of the supervisor's report
-#: the worker's own variables: its settings, and what systemd tells it about its credentials, notifications and sockets
-OF_THE_WORKER = re.compile(r"SCHEDULER_|(CREDENTIALS_DIRECTORY|NOTIFY_SOCKET|WATCHDOG_(PID|USEC)|LISTEN_\w+|MAINPID)$")
+#: the worker's own variables: its settings, what systemd tells it about itself, and what Celery tells its processes
+OF_THE_WORKER = re.compile(
+    r"SCHEDULER_|CELERY_LOG_|_MP_FORK_|LISTEN_|WATCHDOG_"
+    r"|(CREDENTIALS_DIRECTORY|NOTIFY_SOCKET|MAINPID|PIDFILE|SYSTEMD_EXEC_PID|INVOCATION_ID|JOURNAL_STREAM)$"
+)
 SUPERVISOR = str(Path(__file__).with_name("supervisor.py"))
 
 

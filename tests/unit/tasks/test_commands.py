@@ -66,7 +66,7 @@ def test_a_command_ended_by_a_signal_names_it() -> None:
         tasks.run_command(["sh", "-c", "kill $$"])
 
 
-def test_a_command_does_not_see_the_secrets_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_sees_neither_the_secrets_of_the_service_nor_what_only_its_worker_means(monkeypatch: pytest.MonkeyPatch) -> None:
     hidden = (
         "SCHEDULER_SECRET_KEY",
         "CREDENTIALS_DIRECTORY",
@@ -74,6 +74,10 @@ def test_a_command_does_not_see_the_secrets_of_the_service(monkeypatch: pytest.M
         "WATCHDOG_USEC",
         "LISTEN_FDS",
         "MAINPID",
+        "PIDFILE",
+        "CELERY_LOG_LEVEL",
+        "_MP_FORK_LOGLEVEL_",
+        "JOURNAL_STREAM",
     )
     for name in hidden:
         monkeypatch.setenv(name, "hush")
