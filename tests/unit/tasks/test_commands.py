@@ -66,7 +66,9 @@ def test_a_command_ended_by_a_signal_names_it() -> None:
         tasks.run_command(["sh", "-c", "kill $$"])
 
 
-def test_a_command_sees_neither_the_secrets_of_the_service_nor_what_only_its_worker_means(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_sees_neither_the_secrets_of_the_service_nor_what_only_its_worker_means(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     hidden = (
         "SCHEDULER_SECRET_KEY",
         "CREDENTIALS_DIRECTORY",
