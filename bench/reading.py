@@ -50,6 +50,10 @@ QUERIES = (
     "state=failed",
     "state=new",
     "state=ok&q=report&page=9",
+    "sort=next",
+    "sort=last",
+    "sort=duration&q=report",
+    "sort=duration&state=new",
 )
 PASSWORD = "bench"
 
@@ -78,7 +82,9 @@ def fill(settings: Settings, count: int) -> None:
                 continue
             name = f"job-{number:06}"
             ended = "failed" if number % (count // FAILING) == 1 else "succeeded"
-            row = {"due": repr(to_seconds(due)), "outcome": ended, "finished": repr(to_seconds(due) + 1), "result": "3"}
+            began = to_seconds(due)
+            row = {"due": repr(began), "outcome": ended, "started": repr(began), "result": "3"}
+            row |= {"finished": repr(began + 1 + number % 997 / 100)}
             identity = run_id(name, due)
             pipe.hset(keys.ledger(name), mapping={identity: json.dumps(row), ":last": identity})
             if number % 10_000 == 0:

@@ -41,8 +41,8 @@ local function write_recent(prefix, ledger, marks, ended)
   redis.call('HSET', ledger, ':recent', table.concat(texts, '\n'))
   local name, newest = name_of(prefix, ledger), #marks
   while newest > 0 and marks[newest].took == '-' do newest = newest - 1 end
-  if newest == 0 or redis.call('EXISTS', prefix .. name) == 0 then return end
-  index_by(took_key(prefix), name, tonumber(marks[newest].took) / 1000, 'CH')
+  if redis.call('EXISTS', prefix .. name) == 0 then return end
+  if newest > 0 then index_by(took_key(prefix), name, tonumber(marks[newest].took) / 1000, 'CH') end
   if ended then index_by(ended_key(prefix), name, ended, 'LT') end
 end
 
