@@ -190,8 +190,9 @@ def form(
         "known": {"group": sorted(groups.declared(store.client, store.keys)), "except": sorted(store.calendars())},
         "entry": entry,
         "values": asked.values,
+        "typed": {key for key, text in asked.values.items() if text},
         "arguments": asked,
-        "errors": placed(errors or {}, asked),
+        "errors": placed(errors or {}, asked, signature),
         "theirs": theirs or {},
         "tasks": sorted(set(service().tasks or ()) - service().file_only),
         "zones": zone_names(),
@@ -201,10 +202,14 @@ def form(
     return page("edit.html", status, **context)
 
 
-def placed(errors: Errors, asked: arguments.Fields) -> Errors:
-    """The errors, those of all arguments at the fields of the parameters where the form shows these."""
-    if asked.parameters is None:
+def placed(errors: Errors, asked: arguments.Fields, signature: Signature | None) -> Errors:
+    """The errors, those of all arguments at the parameters whose fields the form shows."""
+    if asked.parameters is None or not errors.keys() & {*arguments.SHAPES, "task"}:
         return errors
+    mine = {key: text for key, text in asked.values.items() if key.startswith(arguments.START)}
+    _, own = arguments.convert(signature, mine, arguments.Given())
+    if own:  # they say more exactly what the others say of the task
+        return {key: texts for key, texts in errors.items() if key not in (*arguments.SHAPES, "task")} | own
     shared = [text for key, texts in errors.items() if key in arguments.SHAPES for text in texts]
     others = {key: texts for key, texts in errors.items() if key not in arguments.SHAPES}
     return others | ({"arguments": shared} if shared else {})

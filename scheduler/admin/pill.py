@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from scheduler.settings import Settings
 from scheduler.status import problems
+from scheduler.status.problems import unstarted
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.headline import Headline, headline
+from scheduler.status.problems.problem import ServiceProblem
 from scheduler.storage.client import AWAY, REFUSED
 from scheduler.storage.store import Store
 
@@ -25,6 +27,7 @@ class Pill:
     settings: Settings
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _shown: Headline | None = None
+    _unstarted: dict[str, ServiceProblem] = field(default_factory=dict)
     _read_at: float = 0.0
 
     def look(self) -> Headline:
@@ -35,9 +38,18 @@ class Pill:
                 self._read_at = time.monotonic()
             return self._shown
 
+    def unstarted(self, name: str) -> ServiceProblem | None:
+        """Why the runs of this schedule do not start; None for one that is neither late nor stuck."""
+        self.look()
+        return self._unstarted.get(name)
+
     def _read(self) -> Headline:
         facts = Facts(self.store, self.settings)
         try:
-            return headline(facts, problems.with_kinds(facts))
+            found = headline(facts, problems.with_kinds(facts))
+            # Without a worker nothing starts, and the headline says that.
+            late = facts.unstarted.schedules if facts.live_workers else ()
+            self._unstarted = {it.name: unstarted.problem(it) for it in late}
+            return found
         except (*AWAY, *REFUSED, OSError):
             return Headline(AWAY_WORDS, 1)

@@ -25,6 +25,7 @@ from scheduler.status.as_json import failures_json, output_json, run_json
 from scheduler.status.progress import progress_of, task_json
 from scheduler.status.runs import by_error as grouped_by_error
 from scheduler.status.runs import find as find_runs
+from scheduler.storage.health import failing_of
 
 pages = Blueprint("runs", __name__)
 CHOICES: dict[str, Any] = {"presets": PRESETS, "outcomes": OUTCOMES, "went_wrong": WENT_WRONG}
@@ -120,6 +121,9 @@ def shown(run: Run, status: int = 200, refusal: str = "") -> Response:
             "is_program": entry is not None and not entry.error and not takes_arguments,
             "retryable": run.outcome in changes.RETRYABLE and run.count == 1,
         },
+        "failing": failing_of(ledger.client, ledger.keys, [name]).get(name),
+        "well_since": next((it for it in reversed(others) if it.outcome == "succeeded" and it.due > run.due), None),
+        "unstarted": service().pill.unstarted(name) if run.outcome == "queued" else None,
         "refusal": refusal,
         "blocker": blocker_of(run, others),
         "trend": trend.of(others, run),

@@ -67,6 +67,7 @@ def shown(detail: Detail, status: int = 200, **context: Any) -> Response:
         "file": file,
         "takes_arguments": may_be_given(detail.entry),
         "yaml": as_yaml(detail.entry),
+        "unstarted": service().pill.unstarted(detail.row.name),
         "trend": trend.of(ended, ended[0]) if ended else None,
     }
     bad = next((run for run in detail.runs if run.went_wrong), None)

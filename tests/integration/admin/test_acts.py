@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import unquote
 
 import pytest
 
@@ -111,6 +112,19 @@ def test_a_traceback_folds_the_frames_of_libraries_and_shows_the_persons_own(
     assert "".join(part.text for part in frames.of(TRACE)).replace("\n", "") == TRACE.replace("\n", "")
     only_libraries = "\n".join(TRACE.splitlines()[:5])
     assert [part.is_library for part in frames.of(only_libraries)] == [False]
+
+
+def test_the_page_of_a_run_that_failed_says_whether_its_schedule_still_fails(
+    admin: Browser, service: Service, nightly: Entry
+) -> None:
+    failed = {"result": "KeyError: 'amount'", "reason": "error"}
+    ids = [run(service, "nightly", clock() - timedelta(minutes=it), "failed", **failed) for it in (9, 6)]
+    assert "nightly is failing: 2 in a row , since" in text(admin.get(f"/schedules/nightly/runs/{ids[0]}"))
+    well = run(service, "nightly", clock() - timedelta(minutes=3))
+    page = Document(admin.get(f"/schedules/nightly/runs/{ids[0]}").text)
+    assert "Well again: the run of" in page.text
+    assert f"/schedules/nightly/runs/{well}" in [unquote(it.get("href", "")) for it in page.all("a")]
+    assert "Well again" not in text(admin.get(f"/schedules/nightly/runs/{well}"))
 
 
 def test_durations_and_delays_are_a_picture_and_a_sentence(admin: Browser, service: Service, nightly: Entry) -> None:

@@ -36,7 +36,7 @@ def test_a_schedule_can_be_made_here(admin: Browser, store: Store) -> None:
             "which only the schedule file may set",
         ),
         ({"task": " scheduler.tasks.clean_up\u00a0", "args": '["/srv/x"]'}, "which only the schedule file may set"),
-        ({"args": "[1]"}, "missing a required argument"),
+        ({"args": "[1]"}, "b is required: the task has no default for it"),
         ({"timing": "nonsense"}, "cron"),
     ],
 )

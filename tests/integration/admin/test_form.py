@@ -51,7 +51,13 @@ def test_a_check_of_a_mistake_says_what_is_wrong_and_still_when_it_would_run(adm
     page = check(admin, EDIT, timing="30m", retries="many").text
     assert "retries must be a whole number" in page
     assert "every: 30m" in page
-    assert "First correct the error" in page
+    assert "First correct: retries must be a whole number" in page
+
+
+def test_what_a_form_still_needs_is_named_and_not_called_wrong(admin: Browser) -> None:
+    page = check(admin, "/schedules/new", task="scheduler.tasks.log_it", timing="1h").text
+    assert "Still needed: name , a , b ." in page, page[page.find("What saving") :][:120]
+    assert "First correct" not in page
 
 
 def test_a_new_schedule_starts_with_what_the_file_gives_to_its_own(admin: Browser, of_the_file: Store) -> None:

@@ -75,6 +75,10 @@ def test_a_queue_without_a_consumer_makes_its_schedule_stuck_on_the_page_and_doc
     assert "Start a worker for it, with -Q gpu" in text(health)
     [pill] = [it for it in Document(health.text).all("a") if it.get("class", "").startswith("chip")]
     assert pill["class"] == "chip bad"
+    for path in ("/schedules/thumbnails", f"/schedules/thumbnails/runs/{identity}"):
+        page = text(admin.get(path))
+        assert "Schedule 'thumbnails' is stuck: no worker takes from its queue 'gpu' , since" in page, path
+        assert "Start a worker for it, with -Q gpu" in page, path
     doctor = shell("doctor")
     assert doctor.code == Exit.PROBLEMS
     assert "No worker takes from queue 'gpu'" in doctor.out + doctor.err

@@ -11,6 +11,7 @@ import pytest
 from scheduler import changes
 from scheduler.admin.service import Service
 from scheduler.changes import clock
+from scheduler.model import Entry
 from scheduler.status.ahead import ahead
 from scheduler.status.catalogue import View
 from tests.integration.admin.browser import Browser, Document, text
@@ -58,6 +59,18 @@ def test_what_ran_and_what_failed_is_on_the_left_by_tag_and_by_schedule(
     assert '/schedules/good"' not in of_tag
     hours = admin.json("/timeline")["load"]
     assert sum(bar["failed"] for bar in hours) == 1
+
+
+def test_what_failed_in_the_hours_that_are_drawn_is_one_link_away(
+    admin: Browser, service: Service, nightly: Entry
+) -> None:
+    run(service, "nightly", clock() - timedelta(hours=5), "failed", result="KeyError: 'amount'", reason="error")
+    run(service, "nightly", clock() - timedelta(hours=9), "failed", result="an older one", reason="error")
+    links = Document(admin.get("/timeline").text).all("a")
+    [link] = [it["href"] for it in links if "outcome=wrong&from=" in it.get("href", "")]
+    page = text(admin.get(link))
+    assert "KeyError: 'amount'" in page
+    assert "an older one" not in page
 
 
 def test_what_runs_all_the_time_is_counted_and_not_drawn(admin: Browser, make: Declare) -> None:
