@@ -6,20 +6,21 @@
 local COUNTERS_TTL_S = 30 * 86400
 local BUCKETS_S = {0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400}
 
--- pcall: another program's key in the place of the counters must not end a script halfway.
+-- Returns whether the field is new. pcall: another program's key in the place of the counters must not end a script halfway.
 local function count(counters, field, by, ttl)
-  if by == 0 then return end
-  local after = redis.pcall('HINCRBY', counters, field, string.format('%.0f', by))
-  if after == by then redis.call('EXPIRE', counters, ttl or COUNTERS_TTL_S) end
+  if by == 0 then return false end
+  local is_new = redis.pcall('HINCRBY', counters, field, string.format('%.0f', by)) == by
+  if is_new then redis.call('EXPIRE', counters, ttl or COUNTERS_TTL_S) end
+  return is_new
 end
 
 -- Counters of a minute, by Redis's clock: <prefix>:minutes:<hour since 1970> has the fields '<what>:<minute of the hour>', where what
--- is 'due' (beat sent or skipped it), 'started' or 'failed' (lost too). status/minutes.py reads them.
+-- is 'due' (beat sent or skipped it), 'started' or 'failed' (lost too). status/minutes.py reads them. Returns whether it is the first of its minute.
 local MINUTES_TTL_S = 49 * 3600
 local function count_minute(prefix, what, by)
   local minute = math.floor(tonumber(redis_time()) / 60)
   local key = minutes_key(prefix, string.format('%d', math.floor(minute / 60)))
-  count(key, string.format('%s:%d', what, minute % 60), by, MINUTES_TTL_S)
+  return count(key, string.format('%s:%d', what, minute % 60), by, MINUTES_TTL_S)
 end
 
 local function bucket_of(seconds)
@@ -33,13 +34,13 @@ end
 local function milliseconds(from, to) return math.max(0, math.floor((to - from) * 1000 + 0.5)) end
 
 local function count_start(prefix, run)
-  count_minute(prefix, 'started', 1)
-  if run.backfill then return end -- how late it is says nothing of this service
   local counters = counters_key(prefix)
+  -- Once a minute is enough to keep a key that lasts a month.
+  if count_minute(prefix, 'started', 1) then redis.call('EXPIRE', counters, COUNTERS_TTL_S) end
+  if run.backfill then return end -- how late it is says nothing of this service
   local late = milliseconds(tonumber(run.due) or 0, tonumber(run.started) or 0)
   count(counters, 'started:' .. bucket_of(late / 1000), 1)
   count(counters, 'late_ms', late)
-  redis.call('EXPIRE', counters, COUNTERS_TTL_S)
 end
 
 local function count_end(prefix, run)

@@ -6,8 +6,7 @@ local FAILING_TTL_S = 366 * 86400
 local HEALTH_FORMAT = '%.6f %.6f %.6f %d'
 local NO_INSTANT = -1e12 -- before any due instant
 
-local function read_health(ledger)
-  local text = redis.call('HGET', ledger, ':health') or ''
+local function health_of(text)
   local well, newest, since, count = string.match(text, '^(%S+) (%S+) (%S+) (%d+)$')
   return {
     is_new = text == '',
@@ -15,6 +14,8 @@ local function read_health(ledger)
     count = tonumber(count) or 0,
   }
 end
+
+local function read_health(ledger) return health_of(redis.call('HGET', ledger, ':health') or '') end
 
 -- pcall: another program's key in the place of the index must not end a script halfway.
 local function leave_index(prefix, ledger) redis.pcall('ZREM', failing_key(prefix), name_of(prefix, ledger)) end
@@ -154,8 +155,9 @@ local function note_backfilled(prefix, ledger, run)
   redis.call('PUBLISH', wake_key(prefix), '1')
 end
 
--- Take the end of a run into the counters and its schedule's health; call it after the row is written.
-local function note_end(prefix, ledger, id, run)
+-- Take the end of a run into the counters and its schedule's health; call it after the row is written. `known` is the health as text
+-- where it was read already.
+local function note_end(prefix, ledger, id, run, known)
   if run.followers then follow(prefix, ledger, id, run) end
   note_backfilled(prefix, ledger, run)
   if run.was and run.was ~= 'skipped' then
@@ -170,7 +172,7 @@ local function note_end(prefix, ledger, id, run)
   local is_bad = run.outcome == 'failed' or run.outcome == 'lost'
   if is_bad then add_to_index(went_wrong_key(prefix), {tonumber(run['until'] or run.due) or 0, id}) end
   if not is_bad and run.outcome ~= 'succeeded' then return end
-  local health, due = read_health(ledger), tonumber(run.due) or 0
+  local health, due = known and health_of(known) or read_health(ledger), tonumber(run.due) or 0
   if due <= health.well then return end
   if is_bad then
     local at = ended_at(run.finished, due)
@@ -215,13 +217,14 @@ local function note_begun(prefix, id, run)
   redis.call('EXPIRE', slow_key(prefix), LEASES_TTL_S)
 end
 
--- Compare how long a run took that is over; call it after the row is written.
-local function note_duration(prefix, ledger, id, run)
+-- Compare how long a run took that is over; call it after the row is written. `was_slow`: whether the ledger has ':slow'.
+local function note_duration(prefix, ledger, id, run, was_slow)
   local limit, started, finished = tonumber(run.slow_after), tonumber(run.started), tonumber(run.finished)
   if limit then redis.call('ZREM', slow_key(prefix), id) end
   if limit and started and finished and finished - started > limit then
     note_slow(prefix, ledger, run)
-  elseif run.outcome == 'succeeded' and redis.call('HDEL', ledger, ':slow') == 1 then
+  elseif run.outcome == 'succeeded' and was_slow then
+    redis.call('HDEL', ledger, ':slow')
     note_change(prefix, ledger, 'in time', {since = 0, count = 1}, {due = run.due, manual = run.manual})
   end
 end

@@ -91,13 +91,18 @@ local function leave_group(prefix, group, id)
   fill_places(prefix, group)
 end
 
--- A run is over, or its row is gone: let go what it held back. The run that waits for it comes last in the group.
+-- A run is over, and no longer among the open ones: let go what it held back. The run that waits for it comes last in the group.
 -- pcall: one damaged ledger of another schedule in the group must not end a script halfway.
-local function make_way(prefix, ledger, id, run)
-  set_open(ledger, id, nil)
+local function let_others_go(prefix, ledger, id, run)
   local is_released = release_waiting(prefix, ledger)
   if run and run.group then pcall(leave_group, prefix, run.group, id) end
   return is_released
+end
+
+-- The same for a run that is over, or its row gone.
+local function make_way(prefix, ledger, id, run)
+  set_open(ledger, id, nil)
+  return let_others_go(prefix, ledger, id, run)
 end
 
 -- Let go a run that ended before a worker took it; returns whether it was held back until now.

@@ -54,10 +54,22 @@ local function home(prefix, id)
 end
 
 -- A run's record; nil where there is none, or where another program damaged it: one bad row must not end a script halfway.
-local function read_run(ledger, id)
-  local text = redis.call('HGET', ledger, id)
+local function decoded(text)
   local is_json, run = pcall(cjson.decode, text or '')
   return is_json and type(run) == 'table' and run.outcome and run or nil
+end
+
+local function read_run(ledger, id) return decoded(redis.call('HGET', ledger, id)) end
+
+-- The ledger that has a run, the run's record, and these other fields of the ledger after each other, in one command.
+local function find_run(prefix, id, ...)
+  local ledger = ledger_key(prefix, string.match(id, '^(.*)@'))
+  local values = redis.call('HMGET', ledger, id, ...)
+  if not values[1] then
+    ledger = home(prefix, id)
+    values = redis.call('HMGET', ledger, id, ...)
+  end
+  return ledger, decoded(values[1]), unpack(values, 2)
 end
 
 -- Why a run did not end as it should, or was sent again: a word of model/reasons.py, which has its sentence too; detail adds facts.
@@ -112,11 +124,13 @@ end
 
 -- Write a run's record, and its outcome into the index if it is the row that was added last.
 -- XX: a schedule that was removed meanwhile must not come back into the index.
+local function index_outcome(prefix, ledger, run)
+  redis.pcall('ZADD', outcomes_key(prefix), 'XX', number_of(run.outcome), name_of(prefix, ledger))
+end
+
 local function write_run(prefix, ledger, id, run)
   redis.call('HSET', ledger, id, cjson.encode(run))
-  if redis.call('HGET', ledger, ':last') == id then
-    redis.pcall('ZADD', outcomes_key(prefix), 'XX', number_of(run.outcome), name_of(prefix, ledger))
-  end
+  if redis.call('HGET', ledger, ':last') == id then index_outcome(prefix, ledger, run) end
 end
 
 -- What the indexes get at the end of a step with many entries, in one command for each: number, name… of each one's last row; due
@@ -212,19 +226,23 @@ local function open_text(open)
   return table.concat(parts, '\n')
 end
 
--- Set a run's place among the open ones: a deadline, 'running', or nil for none.
-local function set_open(ledger, id, deadline)
+-- The open runs with another place of this one: a deadline, 'running', or nil for none.
+local function open_with(text, id, deadline)
   local left = {}
-  for _, run in ipairs(open_runs(redis.call('HGET', ledger, ':open'))) do
+  for _, run in ipairs(open_runs(text)) do
     if run.id ~= id then left[#left + 1] = run end
   end
   if deadline then left[#left + 1] = {id = id, deadline = deadline} end
-  redis.call('HSET', ledger, ':open', open_text(left))
-  return #left
+  return open_text(left)
+end
+
+local function set_open(ledger, id, deadline)
+  redis.call('HSET', ledger, ':open', open_with(redis.call('HGET', ledger, ':open'), id, deadline))
 end
 
 -- The same for a run whose row is at hand. One of a backfill has the backfill's own rule of overlap: it holds up no other run.
-local function set_open_run(ledger, id, run, deadline) return set_open(ledger, id, not run.backfill and deadline or nil) end
+local function place_of(run, deadline) return not run.backfill and deadline or nil end
+local function set_open_run(ledger, id, run, deadline) set_open(ledger, id, place_of(run, deadline)) end
 
 -- Bound a ledger by age and by number. It may grow to twice the number, because trimming reads every row. As many rows of backfills are
 -- kept beside the others: their due instants are the oldest, and they would push each other out at once.

@@ -5,8 +5,7 @@
 --   trimmed, or Redis lost its record. The same token may claim again.
 local limits = {prefix = ARGV[1], runs = tonumber(ARGV[2]), ttl = tonumber(ARGV[3])}
 local id = ARGV[4]
-local ledger = home(limits.prefix, id)
-local run = read_run(ledger, id)
+local ledger, run, last, open = find_run(limits.prefix, id, ':last', ':open')
 if run and run.outcome == 'running' and run.claim == ARGV[11] then return 'claimed' end
 if run and run.outcome ~= 'queued' then return run.outcome end
 -- Up to the floor every run has ended and its row was trimmed: this message is a copy of one that ran.
@@ -16,7 +15,7 @@ local older = not run and redis.call('GET', forgotten_key(limits.prefix))
 if older and tonumber(ARGV[8]) <= tonumber(older) then return 'forgotten' end
 -- Without a record: it was lost with its Redis, and the message lived on elsewhere.
 if not run then
-  run = {due = ARGV[8], task = ARGV[9], task_id = ARGV[10]}
+  run, last = {due = ARGV[8], task = ARGV[9], task_id = ARGV[10]}, id
   redis.call('HSET', ledger, ':last', id)
   add_to_index(runs_key(limits.prefix), {tonumber(run.due) or 0, id})
 end
@@ -24,11 +23,13 @@ run.outcome, run.worker, run.claim = 'running', ARGV[6], ARGV[11]
 if run.reason == 'retrying' then because(run) end -- it waits no longer
 run.started = run.started or ARGV[5]
 run.attempt = tostring(tonumber(run.attempt or '0') + 1)
-write_run(limits.prefix, ledger, id, run)
-if run.attempt == '1' then count_start(limits.prefix, run) end
-if run.attempt == '1' then note_ping(limits.prefix, name_of(limits.prefix, ledger), id, run, 'start') end
-if run.attempt == '1' then note_begun(limits.prefix, id, run) end
-set_open_run(ledger, id, run, 'running')
+redis.call('HSET', ledger, id, cjson.encode(run), ':open', open_with(open, id, place_of(run, 'running')))
+if last == id then index_outcome(limits.prefix, ledger, run) end
+if run.attempt == '1' then
+  count_start(limits.prefix, run)
+  note_ping(limits.prefix, name_of(limits.prefix, ledger), id, run, 'start')
+  note_begun(limits.prefix, id, run)
+end
 if run.group then take_place(limits.prefix, run.group, id) end -- one that was given up and runs all the same counts again
 was_claimed(limits.prefix, run, id)
 note_taken(limits.prefix, ledger)

@@ -1,6 +1,7 @@
 -- Write how a run ended, and let go what waits for it.
--- KEYS: none. ARGV: prefix, id, outcome, claim's token, when, until, 1 to write it only while no worker runs it, then what Celery stores of a success: key,
---   value and seconds to keep it, or three times '' for nothing; then field, value…
+-- KEYS: none, or what Celery notes of the messages under way: a hash and two sorted sets. ARGV: prefix, id, outcome, claim's token, when,
+--   until, 1 to write it only while no worker runs it, then what Celery stores of a success: key, value and seconds to keep it, or three
+--   times '' for nothing; the run's message among those under way, which needs no other acknowledgement; then field, value…
 -- 'queued' means that it will be tried again when it says, and counts as waiting in its queue until then. Returns 1 if it was written:
 -- an ended run keeps its end, but one that was given up as lost takes the word of the worker that held it. A run that a person asked
 -- to stop has stopped however its body took that, unless it succeeded.
@@ -11,8 +12,12 @@ if key ~= '' and redis.call('GETRANGE', key, 0, #'{"status": "SUCCESS"' - 1) ~= 
   if seconds and seconds > 0 then redis.call('SETEX', key, ARGV[10], value) else redis.call('SET', key, value) end
   redis.call('PUBLISH', key, value)
 end
-local ledger = home(prefix, id)
-local run = read_run(ledger, id)
+if #KEYS > 0 then
+  redis.call('HDEL', KEYS[1], ARGV[11])
+  redis.call('ZREM', KEYS[2], ARGV[11])
+  redis.call('ZREM', KEYS[3], ARGV[11])
+end
+local ledger, run, last, open, waiting, health, slow = find_run(prefix, id, ':last', ':open', ':waiting', ':health', ':slow')
 if not run then
   -- The row was trimmed while the run was open. It must not hold up the run that waits for it.
   redis.call('ZREM', leases_key(prefix), id)
@@ -21,20 +26,23 @@ if not run then
 end
 -- What becomes of a second delivery says nothing of the run: a worker may have claimed it from the first.
 if ARGV[7] == '1' and run.outcome ~= 'queued' then return 0 end
-local is_open = run.outcome == 'queued' or run.outcome == 'running'
+local was_queued = run.outcome == 'queued'
+local is_open = was_queued or run.outcome == 'running'
 if not is_open and not (run.outcome == 'lost' and ARGV[4] ~= '' and run.claim == ARGV[4]) then return 0 end
 run.outcome = outcome
-for i = 11, #ARGV, 2 do run[ARGV[i]] = ARGV[i + 1] end
+for i = 12, #ARGV, 2 do run[ARGV[i]] = ARGV[i + 1] end
 local why = outcome ~= 'succeeded' and asked_to_stop(prefix, id)
 if why then
   outcome = 'stopped'
   stop_run(prefix, id, run, why, tonumber(run.finished or '0') > 0 and run.finished or redis_time())
 end
 if run.reason == 'expired' then expire(run, run.finished) end
-write_run(prefix, ledger, id, run)
+local place = outcome == 'queued' and place_of(run, ARGV[6]) or nil
+redis.call('HSET', ledger, id, cjson.encode(run), ':open', open_with(open, id, place))
+if last == id then index_outcome(prefix, ledger, run) end
 -- One that counted as lost must not count twice.
 if is_open then
-  note_end(prefix, ledger, id, run)
+  note_end(prefix, ledger, id, run, health or '')
 else
   redis.pcall('ZREM', went_wrong_key(prefix), id)
   recount(prefix, ledger)
@@ -46,12 +54,11 @@ end
 note_expired(prefix, ledger, run)
 -- A run that no worker began keeps its place there: it still expires, also while a worker holds its message back.
 if outcome ~= 'queued' or run.attempt then redis.call('ZREM', leases_key(prefix), id) end
-if outcome ~= 'queued' then note_duration(prefix, ledger, id, run) end
 if outcome == 'queued' then
-  set_open_run(ledger, id, run, ARGV[6])
   if run.queue then note_sent(prefix, run.queue, {ARGV[5], id}) end
-else
-  was_claimed(prefix, run, id)
-  make_way(prefix, ledger, id, run)
+  return 1
 end
+note_duration(prefix, ledger, id, run, slow)
+if was_queued then was_claimed(prefix, run, id) end
+if waiting or run.group then let_others_go(prefix, ledger, id, run) end
 return 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -49,6 +50,12 @@ def run_of(request: Context | None) -> str | None:
     if not isinstance(identity, str) or getattr(request, "id", None) != known_task_id(identity):
         return None
     return identity
+
+
+def run_in(headers: Mapping[str, Any]) -> str | None:
+    """The same for the headers of a message."""
+    identity = headers.get(RUN_HEADER)
+    return identity if isinstance(identity, str) and headers.get("id") == known_task_id(identity) else None
 
 
 def header(request: Context | None, name: str) -> Any:

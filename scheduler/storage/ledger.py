@@ -48,6 +48,16 @@ class Result(NamedTuple):
 NO_RESULT = Result("", "", "")
 
 
+class Delivery(NamedTuple):
+    """A message that a worker has taken, and where Celery notes that: a hash and two sorted sets."""
+
+    tag: str
+    places: tuple[str, ...]
+
+
+NO_DELIVERY = Delivery("", ())
+
+
 class Ledger:
     """Runs of every schedule, bounded by count and by age."""
 
@@ -92,6 +102,7 @@ class Ledger:
         until: float = 0.0,
         unclaimed: bool = False,
         stored: Result = NO_RESULT,
+        delivery: Delivery = NO_DELIVERY,
         reason: Reason | None = None,
         detail: str = "",
         **more: object,
@@ -101,7 +112,8 @@ class Ledger:
         'queued' means that it will be tried again ``when`` it says, and counts as waiting in its queue ``until`` then
         (epoch seconds). A run that was given up as lost takes the word of the worker whose claim had this token.
         ``unclaimed`` writes it only if no worker runs it, for what became of a message that may be a second delivery.
-        ``stored`` is written in the same step, whatever the ledger says, and told to who waits for it.
+        In the same step, whatever the ledger says, ``stored`` is written and told to who waits for it, and the message
+        of ``delivery`` is acknowledged.
         """
         more.setdefault("finished", time.time() if outcome != "queued" else 0)
         if reason is not None:  # a detail that belongs to an earlier reason must not stay beside this one
@@ -109,7 +121,8 @@ class Ledger:
         cut = {key: shorten(str(value)) for key, value in more.items()}
         flat = [part for pair in cut.items() for part in pair]
         how = (outcome, token, when, until, int(unclaimed))
-        return bool(self._close(args=[self.keys.prefix, run_id, *how, *stored, *flat]))
+        arguments = [self.keys.prefix, run_id, *how, *stored, delivery.tag, *flat]
+        return bool(self._close(keys=delivery.places, args=arguments))
 
     def hand_back(self, run_id: str) -> bool:
         """Let a running run wait in its queue again; False if it had ended."""

@@ -14,6 +14,7 @@ from typing import Any
 import redis
 
 Command = Sequence[Any]
+Told = Callable[[], object]
 
 
 class Line:
@@ -24,7 +25,7 @@ class Line:
         self.lock = threading.Lock()
         self.connection: Any = None
         self.pid = 0  #: of the process that opened it
-        self.owed: tuple[int, Callable[[], object]] | None = None  #: answers to what was posted, and whom to tell
+        self.owed: tuple[int, Told, Told] | None = None  #: answers to what was posted, and whom to tell
 
     def call(self, *command: Any) -> Any:
         """The answer to a command; raises what redis-py does, and sends again as often as the pool is told to."""
@@ -34,10 +35,10 @@ class Line:
         """Run commands as one transaction; raises the first error. They must be such that may be sent twice."""
         self.use(lambda connection: exchange(connection, transaction(commands)))
 
-    def post(self, commands: Sequence[Command], done: Callable[[], object]) -> None:
+    def post(self, commands: Sequence[Command], done: Told, failed: Told = lambda: None) -> None:
         """The same without waiting for the answers, which are read before the next command.
 
-        ``done`` is called then, and never if the connection was lost or Redis refused.
+        ``done`` is called then, or ``failed`` if the connection was lost or Redis refused.
         """
         if not self.lock.acquire(blocking=False):
             self.in_one_step(commands)
@@ -45,9 +46,15 @@ class Line:
             return
         try:
             repeated(self.opened(), lambda connection: send(connection, transaction(commands)))
-            self.owed = len(commands) + 2, done
+            self.owed = len(commands) + 2, done, failed
         finally:
             self.lock.release()
+
+    def finish(self) -> None:
+        """Wait until Redis has done what was posted."""
+        with self.lock:
+            if self.pid == os.getpid():
+                self.settle()
 
     def use(self, work: Callable[[Any], Any]) -> Any:
         if not self.lock.acquire(blocking=False):
@@ -72,10 +79,11 @@ class Line:
         owed, self.owed = self.owed, None
         if owed is None:
             return
-        count, done = owed
+        count, done, failed = owed
         try:
             read(self.connection, count)
         except redis.RedisError:
+            failed()
             return
         except BaseException:
             self.connection.disconnect()

@@ -19,7 +19,7 @@ from redis import RedisError
 from scheduler.events import emit
 from scheduler.model import Reason
 from scheduler.sending import readable
-from scheduler.sending.headers import RUN_HEADER, task_id
+from scheduler.sending.headers import run_in
 from scheduler.settings import Settings
 from scheduler.storage.aside import set_aside
 from scheduler.storage.client import AWAY, REFUSED, Client, connect
@@ -176,7 +176,7 @@ class Intake:
     def record(self, client: Client, queue: str, text: str, reason: str, headers: dict[str, Any]) -> None:
         keys = Keys(self.settings.key_prefix)
         set_aside(client, keys, queue=queue, message=text, reason=reason)
-        if run_id := identity(headers):
+        if run_id := run_in(headers):
             detail = f"{Reason.UNREADABLE.sentence}: {reason}"
             ledger = Ledger(client, keys, self.settings)
             ledger.close(run_id, "failed", reason=Reason.UNREADABLE, detail=detail)
@@ -187,12 +187,6 @@ class Intake:
 def writable(text: str) -> str:
     """The text without half characters, which no UTF-8 has."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def identity(headers: dict[str, Any]) -> str:
-    """The run that a message is of, as ``run_of`` tells it; empty for any other message."""
-    run_id = headers.get(RUN_HEADER)
-    return run_id if isinstance(run_id, str) and headers.get("id") == task_id(run_id) else ""
 
 
 def text_of(message: Any) -> str:

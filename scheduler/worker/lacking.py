@@ -11,12 +11,12 @@ from typing import Any
 from scheduler.events import emit
 from scheduler.model import Reason
 from scheduler.process.modules import TaskModules
+from scheduler.sending.headers import run_in
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import NO_EXPIRY, Ledger
 from scheduler.storage.workers import last_good_imports
-from scheduler.worker.intake import identity
 from scheduler.worker.prepare import prepare
 
 logger = logging.getLogger("scheduler")
@@ -48,7 +48,7 @@ class Lacking:
 
     def hold(self, message: Any, task: str) -> bool:
         """Hold the message of a run for a while; False for any other message."""
-        run_id = identity(message.headers or {})
+        run_id = run_in(message.headers or {})
         if not run_id:
             return False
         try:

@@ -15,7 +15,7 @@ from kombu.utils.imports import symbol_by_name
 from scheduler.errors import ConfigurationError
 from scheduler.model import KILL_AFTER, Entry
 from scheduler.model.what_runs import COMMAND_TASK
-from scheduler.sending.headers import KILL_AFTER_HEADER, MAX_MEMORY_HEADER, header, run_of
+from scheduler.sending.headers import KILL_AFTER_HEADER, MAX_MEMORY_HEADER, header, run_in, run_of
 from scheduler.settings import Settings
 from scheduler.storage import entries
 from scheduler.storage.client import AWAY, REFUSED, connect
@@ -25,6 +25,7 @@ from scheduler.storage.store import Store
 from scheduler.tasks.errors import TimedOut
 from scheduler.tasks.memory import resident
 from scheduler.worker.requests import context_of
+from scheduler.worker.unacknowledged import QoS
 
 SOFT_POOLS = {"celery.concurrency.prefork"}
 POOLS_WITHOUT_LIMITS = {f"celery.concurrency.{name}" for name in ("thread", "solo", "eventlet")}
@@ -42,6 +43,7 @@ class LimitedRequest(Request):
     pool: ClassVar[str] = "prefork"
     asks_first: ClassVar[bool] = True
     keeps_limits: ClassVar[bool] = True
+    ends_with_run: ClassVar[bool] = False  #: whether messages are in the Redis of the ledger
     memory_before: int = 0  #: bytes
     time_limits: tuple[float | None, float | None]  #: seconds until the kill and until the error; Celery's name
 
@@ -57,6 +59,12 @@ class LimitedRequest(Request):
         if header(context_of(self), MAX_MEMORY_HEADER) is not None:
             self.memory_before = resident(pid)
         super().on_accepted(pid, time_accepted)
+
+    def acknowledge(self) -> None:
+        """Leave the message of a run to the step that closes the run, which the pool does before."""
+        if self.ends_with_run and self.time_start is not None and run_in(self.request_dict):
+            QoS.closed.add(self.message.delivery_tag)
+        super().acknowledge()
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Let the failure's signal see the request: on gevent nothing else does."""
@@ -90,6 +98,7 @@ def prepare(worker: Any, settings: Settings) -> None:
     pool = get_implementation(worker.pool_cls)
     bases = {base.__module__ for base in pool.__mro__}
     LimitedRequest.asks_first = bool(bases & SOFT_POOLS)
+    LimitedRequest.ends_with_run = not settings.has_outbox
     LimitedRequest.keeps_limits = not bases & POOLS_WITHOUT_LIMITS
     path = f"{pool.__module__}:{pool.__qualname__}"
     LimitedRequest.pool = next((alias for alias, known in ALIASES.items() if known == path), path)

@@ -25,8 +25,9 @@ from scheduler.settings import Settings
 from scheduler.storage.aside import SHOWN_S, give_up
 from scheduler.storage.client import AWAY, REFUSED, connect
 from scheduler.storage.keys import Keys
-from scheduler.storage.ledger import MAX_ATTEMPTS, NO_EXPIRY, Ledger, Result
+from scheduler.storage.ledger import MAX_ATTEMPTS, NO_DELIVERY, NO_EXPIRY, Delivery, Ledger, Result
 from scheduler.worker.output import Capture
+from scheduler.worker.unacknowledged import places, remove
 
 LEDGER_ATTEMPTS = 20  #: attempts of each command while Redis is away, with growing pauses up to 2 s
 UNLIMITED_ATTEMPTS = -1  #: the same in a child of the pool, where nothing else waits
@@ -108,6 +109,7 @@ class Recorder:
         faults.reach("recorder.after_claim")
         if outcome != "claimed":
             emit("run.duplicate", run=run_id, outcome=outcome)
+            self.forget_delivery(request)
         return outcome == "claimed"
 
     def count_delivery(self, task: Task) -> None:
@@ -150,13 +152,27 @@ class Recorder:
         request.scheduler_is_closed = True
 
     def write_end(self, request: Context | None, run_id: str, outcome: Outcome, **details: Any) -> None:
-        token = getattr(request, "claim_token", None) or ""
+        details["token"] = getattr(request, "claim_token", None) or ""
+        if outcome != "lost":  # the message of a lost run returns to its queue
+            details["delivery"] = self.delivery_of(request)
         faults.reach("recorder.before_close")
         try:
-            self.ledger.close(run_id, outcome, token=token, **details)
+            self.ledger.close(run_id, outcome, **details)
         except SoftTimeLimitExceeded:  # the limit of a body that has just ended
-            self.ledger.close(run_id, outcome, token=token, **details)
+            self.ledger.close(run_id, outcome, **details)
         faults.reach("recorder.after_close")
+
+    def forget_delivery(self, request: Context) -> None:
+        """Acknowledge the message of a second delivery, which ends no run."""
+        if (delivery := self.delivery_of(request)) != NO_DELIVERY:
+            with self.ledger.client.pipeline() as pipe:
+                remove(pipe, [delivery.tag])
+                pipe.execute()
+
+    def delivery_of(self, request: Context | None) -> Delivery:
+        """The message of this request, where its end can be written in the step that closes its run."""
+        tag = (getattr(request, "properties", None) or {}).get("delivery_tag")
+        return NO_DELIVERY if self.settings.has_outbox or not tag else Delivery(tag, places())
 
 
 def shown(result: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -21,6 +22,7 @@ from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps, loads
 
 from scheduler.events import emit
+from scheduler.sending.headers import run_in
 from scheduler.settings import Settings
 from scheduler.storage.client import Client, connect
 from scheduler.storage.line import Command, Line
@@ -38,6 +40,8 @@ class QoS(kombu_redis.QoS):
     opened: ClassVar[WeakSet[QoS]] = WeakSet()
     settled: ClassVar[set[str]] = set()  #: acknowledged, but Redis does not know it yet
     unnoted: ClassVar[dict[str, str]] = {}  #: taken from a Redis that then did not let it be noted; by delivery tag
+    #: Delivery tags of runs that the pool has ended: the step that closes a run takes its message out of Redis.
+    closed: ClassVar[set[str]] = set()
     keeps_running: ClassVar[bool] = True  #: False when what runs is interrupted, so that its messages return
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -50,6 +54,11 @@ class QoS(kombu_redis.QoS):
     def line(self) -> Line:
         """Opened by the first message."""
         return Line(self.channel.pool)
+
+    def finish(self) -> None:
+        """Wait until Redis has noted what was taken."""
+        if "line" in vars(self):
+            self.line.finish()
 
     @property
     def held_key(self) -> str:
@@ -67,16 +76,27 @@ class QoS(kombu_redis.QoS):
             ("ZADD", self.held_key, now + self.lease, delivery_tag),
             ("HSET", self.unacked_key, delivery_tag, stored),
         )
-        try:
-            self.line.in_one_step(note)
-        except LOST:
+
+        def refused() -> None:
             QoS.unnoted[delivery_tag] = stored
+
+        try:
+            if run_in(message.headers or {}):  # it runs once however often it is delivered, so its worker need not wait
+                self.line.post(note, lambda: None, refused)
+            else:
+                self.line.in_one_step(note)
+        except LOST:
+            refused()
             raise
         virtual.QoS.append(self, message, delivery_tag)
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge it, later if Redis is away: the body has run, so the message must not return."""
         self.settled.add(delivery_tag)  # first, because another thread may close the channel meanwhile
+        if delivery_tag in self.closed:  # see MessageRenewer
+            self.closed.discard(delivery_tag)
+            virtual.QoS.ack(self, delivery_tag)
+            return
         try:
             self.refuse_closed()
             self.line.post(self.removal(delivery_tag), lambda: self.settled.discard(delivery_tag))
@@ -93,6 +113,7 @@ class QoS(kombu_redis.QoS):
         """Return or drop it; if Redis is away, it returns when its lease ends, or is dropped later."""
         try:
             self.refuse_closed()
+            self.finish()
             super().reject(delivery_tag, requeue)
         except LOST:
             if not requeue:
@@ -108,11 +129,22 @@ class QoS(kombu_redis.QoS):
 
     def restore_unacked(self, client: Any = None) -> None:
         """Return what this channel holds, when it closes, but nothing that may still run: it returns with its lease."""
+        self.finish()
         with self.channel.conn_or_acquire(client) as client:
             for tag in list(self._delivered):
                 if tag not in self.settled and not (self.keeps_running and tag in may_run()):
                     self.restore_by_tag(tag, client)
         self._delivered.clear()
+
+    def restore_unacked_once(self, *arguments: Any, **options: Any) -> None:
+        """The same, for kombu; a worker that stops first removes what it has settled."""
+        with suppress(*LOST):
+            if is_stopping():
+                self.refuse_closed()
+                with self.channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipe:
+                    remove(pipe, list(self.settled))
+                    pipe.execute()
+        super().restore_unacked_once(*arguments, **options)
 
     def restore_visible(self, *arguments: Any, **options: Any) -> None:
         """Return the messages of workers that are gone; kombu calls it again and again."""
@@ -158,6 +190,21 @@ class QoS(kombu_redis.QoS):
         return bool(client.transaction(restore, *watched, value_from_callable=True))
 
 
+def places() -> tuple[str, str, str]:
+    """Where Redis notes the messages under way: a hash with the messages, and two sorted sets of their tags."""
+    names = kombu_redis.Channel
+    return names.unacked_key, names.unacked_index_key, held_key(names.unacked_key)
+
+
+def remove(pipe: Any, tags: list[str]) -> None:
+    """Take these messages out of all that Redis notes of them."""
+    messages, index, leases = places()
+    if tags:
+        pipe.hdel(messages, *tags)
+        pipe.zrem(index, *tags)
+        pipe.zrem(leases, *tags)
+
+
 def held_key(unacked_key: str) -> str:
     """A sorted set: delivery tags by the time (epoch seconds) until which their worker vouches for them."""
     return f"{unacked_key}_held"
@@ -177,10 +224,13 @@ def tags(requests: Iterable[Any]) -> list[str]:
     return [request.message.delivery_tag for request in snapshot(requests)]
 
 
+def is_stopping() -> bool:
+    return state.should_stop is not None or state.should_terminate is not None
+
+
 def may_run() -> list[str]:
     """The delivery tags of what runs, and of what a pool or timer may start before Celery has cancelled it."""
-    is_stopping = state.should_stop is not None or state.should_terminate is not None
-    others = () if is_stopping else (state.reserved_requests, state.scheduled_requests)
+    others = () if is_stopping() else (state.reserved_requests, state.scheduled_requests)
     return [tag for requests in (state.active_requests, *others) for tag in tags(requests)]
 
 
@@ -223,10 +273,7 @@ class MessageRenewer:
                 pipe.zadd(names.unacked_index_key, {tag: now})
                 pipe.zadd(held_key(names.unacked_key), {tag: 0})
                 pipe.hset(names.unacked_key, tag, stored)
-            for tag in settled:
-                pipe.hdel(names.unacked_key, tag)
-                pipe.zrem(names.unacked_index_key, tag)
-                pipe.zrem(held_key(names.unacked_key), tag)
+            remove(pipe, settled)
             pipe.execute()
         QoS.settled.difference_update(settled)
         for tag in unnoted:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -262,6 +263,26 @@ def test_a_run_without_retries_is_tried_once(shop: Shop) -> None:
 def test_an_error_that_the_task_declares_is_not_tried_again(shop: Shop) -> None:
     run = shop.run("runs.declared", retries=3)
     assert (run.outcome, run.attempt) == ("failed", 1)
+
+
+def test_a_worker_sends_no_acknowledgement_for_a_run_that_ended(shop: Shop) -> None:
+    """The step that ends a run acknowledges its message too."""
+    with shop.client.monitor() as monitor:
+        for _ in range(3):
+            assert shop.run("runs.add", 1, 2).outcome == "succeeded"
+        shop.client.echo("over")
+        seen = list(commands_until(monitor, "over"))
+    removed = [(before["command"], it) for before, it in pairwise(seen) if it["command"].startswith("HDEL unacked ")]
+    assert [it["client_type"] for _, it in removed].count("lua") == 3
+    # A single acknowledgement ends with the hash; the worker's regular look at what is left begins with it.
+    assert [it for before, it in removed if before.startswith("ZREM unacked_held ")] == []
+    assert not shop.client.hlen("unacked")
+
+
+def commands_until(monitor: Any, word: str) -> Iterator[dict[str, Any]]:
+    """What Redis is told, up to the ECHO of a word."""
+    while (command := monitor.next_command())["command"] != f"ECHO {word}":
+        yield command
 
 
 def test_a_second_delivery_of_a_run_that_ended_does_nothing(shop: Shop) -> None:

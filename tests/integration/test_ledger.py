@@ -16,7 +16,7 @@ from scheduler.settings import Settings
 from scheduler.storage.client import Client
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys
-from scheduler.storage.ledger import MAX_RESULT_CHARS, Ledger
+from scheduler.storage.ledger import MAX_RESULT_CHARS, Delivery, Ledger
 from scheduler.storage.store import Store, Write
 from tests.support.outputs import printed
 from tests.support.schedules import NOON, declared, entry_of
@@ -56,6 +56,21 @@ def test_a_run_that_is_to_be_tried_again_can_be_claimed_again(ledger: Ledger) ->
     ledger.close(ID, "queued", until=time.time() + 60)
     assert claim(ledger, token="second") == "claimed"
     assert ledger.get(ID).attempt == 2
+
+
+@pytest.mark.parametrize("was_trimmed", [False, True])
+def test_the_message_of_a_run_is_acknowledged_in_the_step_that_ends_it_and_no_other_is(
+    ledger: Ledger, client: Client, keys: Keys, was_trimmed: bool
+) -> None:
+    claim(ledger)
+    if was_trimmed:
+        client.delete(keys.ledger("job"))
+    client.hset("taken", mapping={"its tag": "message", "another": "message"})
+    for key in ("index", "leases"):
+        client.zadd(key, {"its tag": 1, "another": 2})
+    client.config_resetstat()
+    assert ledger.close(ID, "succeeded", delivery=Delivery("its tag", ("taken", "index", "leases"))) is not was_trimmed
+    assert client.hkeys("taken") == client.zrange("index", 0, -1) == client.zrange("leases", 0, -1) == ["another"]
 
 
 @pytest.mark.parametrize("row", ["", "{", "[]", "7"])

@@ -15,6 +15,7 @@ from kombu.transport import redis as kombu_redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from scheduler import celeryapp
+from scheduler.sending.headers import RUN_HEADER, task_id
 from scheduler.settings import Settings
 from scheduler.storage.client import connect
 from scheduler.worker.intake import Intake
@@ -69,6 +70,50 @@ def test_a_message_that_redis_gave_away_before_it_refused_is_not_set_aside_as_un
         assert QoS.unnoted == {}
         assert not list(client.scan_iter(f"{settings.key_prefix}*"))
     app.close()
+
+
+def test_a_run_that_a_full_redis_gave_away_is_back_in_its_queue_when_redis_has_room(settings: Settings) -> None:
+    """Its worker does not wait for the answer to its note, and learns later that Redis refused it."""
+    with Celery("caller", broker=settings.redis_url, set_as_current=False) as app:
+        app.send_task("a.task", task_id=task_id("job@now"), headers={RUN_HEADER: "job@now"})
+    broker: Any = Connection(settings.redis_url)  # type: ignore[no-untyped-call]
+    renewer = MessageRenewer(settings)
+    with broker as connection:
+        channel = connection.default_channel
+        renewer.client.config_set("maxmemory", "1")
+        message = channel.basic_get("celery")
+        channel.qos.finish()
+        assert list(QoS.unnoted) == [message.delivery_tag]
+        renewer.client.config_set("maxmemory", "0")
+        renewer.renew()
+        assert QoS.unnoted == {}
+        channel.qos.next_look = 0.0
+        channel._delivered = channel.qos._delivered.clear()  # as in another worker, which does not hold it
+        channel.qos.restore_visible()
+        assert channel.basic_get("celery").headers[RUN_HEADER] == "job@now"
+
+
+def test_the_messages_of_ended_runs_are_removed_together_where_their_ends_could_not_be_written(
+    settings: Settings,
+) -> None:
+    """The step that ends a run acknowledges its message; the worker only forgets it."""
+    with Celery("caller", broker=settings.redis_url, set_as_current=False) as app:
+        app.send_task("a.task")
+        app.send_task("a.task")
+    broker: Any = Connection(settings.redis_url)  # type: ignore[no-untyped-call]
+    with broker as connection, connect(settings) as client:
+        channel = connection.default_channel
+        taken = [channel.basic_get("celery") for _ in range(2)]
+        QoS.closed.update(message.delivery_tag for message in taken)
+        client.config_resetstat()
+        for message in taken:
+            message.ack()
+        assert not channel.qos._delivered.keys() - channel.qos._dirty, "two others may come"
+        assert "cmdstat_hdel" not in client.info("commandstats")
+        MessageRenewer(settings).renew()
+        assert not client.exists("unacked", "unacked_index", "unacked_held")
+        assert QoS.settled == QoS.closed == set()
+        assert client.info("commandstats")["cmdstat_hdel"]["calls"] == 1
 
 
 def test_a_call_that_another_worker_took_again_meanwhile_is_not_returned_a_second_time(settings: Settings) -> None:
