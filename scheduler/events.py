@@ -15,6 +15,10 @@ DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logg
 EVENTS: dict[str, tuple[int, str]] = {
     "beat.leader": (INFO, "Leading: holds {lock} with a lease of {lease:g} s"),
     "beat.standby": (INFO, "Standing by: {holder} leads, its lease ends in {remaining:.0f} s"),
+    "beat.leader_died": (
+        INFO,
+        "The leader has died: {holder} has lost its connection and does not renew its lock",
+    ),
     "beat.lost_lock": (WARNING, "Lost the lock: standing by"),
     "beat.redis_away": (WARNING, "Waiting for Redis: {problem}"),
     "beat.redis_back": (INFO, "Redis answers again after {seconds:.0f} s"),

@@ -11,6 +11,7 @@ import uuid
 from redis import ResponseError
 
 from scheduler import __version__, faults
+from scheduler.beat.leader_life import RENEWALS
 from scheduler.process import notify
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, Client, connect
@@ -23,6 +24,14 @@ LAST_LED_TTL_S = 30 * 86_400  #: seconds for which Redis knows when a beat led l
 FACTS_LEASES = 5  #: leases after which a leader says again who it is
 FACTS_KEPT_LEASES = 12  #: leases for which Redis keeps that
 
+#: Also from a leader that has died, whose token is the third argument. An attempt before this one may have taken it,
+#: and its answer was lost.
+TAKE = """
+local token = redis.call('GET', KEYS[1])
+if token and token ~= ARGV[1] and token ~= ARGV[3] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
 #: A beat that takes the lock writes down how long none led in the step that overwrites when one led last: it may die
 #: before it can tell. pcall: another program's key in the place of what was told must not keep beat from leading.
 RENEW = """
@@ -70,12 +79,10 @@ class Lease:
         self._progress = self._told_at = 0.0
         self._renewer: threading.Thread | None = None
 
-    def campaign(self, client: Client) -> bool:
-        """Try once to take the lock."""
+    def campaign(self, client: Client, dead: str = "") -> bool:
+        """Try once to take the lock, also from the beat with the token ``dead``."""
         faults.reach("lease.before_take")
-        taken = client.set(self.keys.lock, self.token, nx=True, px=int(self.seconds * 1000))
-        # An attempt before this one may have taken it, and its answer was lost.
-        if taken or client.get(self.keys.lock) == self.token:
+        if client.eval(TAKE, 1, self.keys.lock, self.token, int(self.seconds * 1000), dead):
             faults.reach("lease.after_take")
             self.since = time.time()
             self.progress()
@@ -127,7 +134,7 @@ class Lease:
     def _keep(self) -> None:
         client = connect(self.settings)
         while True:
-            time.sleep(self.seconds / 3)  # two attempts may fail before the lease ends
+            time.sleep(self.seconds / RENEWALS)  # two attempts may fail before the lease ends
             if not self.held or time.monotonic() - self._progress > HUNG_AFTER_S:
                 return
             try:

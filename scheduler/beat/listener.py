@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal
 
 from redis import ResponseError
+from redis.exceptions import NoPermissionError
 
 from scheduler.process.stop import Stop
 from scheduler.storage.client import AWAY, Client, PubSub
@@ -26,9 +28,10 @@ IndexNews = Literal["", "changed", "unknown"]
 class Listener:
     """Subscribed to the channel on which every change of a schedule is announced."""
 
-    def __init__(self, client: Client, keys: Keys, stop: Stop) -> None:
+    def __init__(self, client: Client, keys: Keys, stop: Stop, token: str) -> None:
         self.client = client
         self.keys = keys
+        self.own = keys.beat(token)  #: a channel that tells others that this process lives
         self.stop = stop
         self.pubsub: PubSub | None = None
         self.hears_index = False  #: whether Redis tells of each change of the index
@@ -75,6 +78,9 @@ class Listener:
         self.pubsub = self.client.pubsub(ignore_subscribe_messages=True)
         self.pubsub.subscribe(self.keys.wake)
         self.pubsub.get_message(timeout=1.0)
+        with suppress(NoPermissionError):  # a rule of an older release: the others wait for the lock's end
+            self.pubsub.subscribe(self.own)
+            self.pubsub.get_message(timeout=1.0)
         if with_index:
             self._follow_index(self.pubsub.connection)
             self.pubsub.connection.register_connect_callback(self._follow_index)

@@ -40,7 +40,7 @@ class Scheduler(RedBeatScheduler):
         self.lease, self.file = self.context.lease, self.context.file
         self.role: Leading | StandingBy = StandingBy(self.context)
         self.stop = Stop()
-        self.listener = Listener(self.client, self.context.keys, self.stop)
+        self.listener = Listener(self.client, self.context.keys, self.stop, self.lease.token)
         self.outage = Outage(self.stop, self.settings)
         self.is_checked = False
         super().__init__(app, **options)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scheduler.beat.context import Context
+from scheduler.beat.leader_life import LeaderLife
 from scheduler.events import emit
 from scheduler.process import notify
 from scheduler.sending.decide import Leaderless
@@ -41,13 +42,15 @@ class StandingBy:
         self.announced = ""  #: the leader that was logged last
         self.announced_at = 0.0
         self.giving_way_since = 0.0
+        self.life = LeaderLife(context.client, context.keys)
+        self.dead = ""  #: the token of a leader that has died
 
     def campaign(self) -> Takeover | None:
         """Try once to take the lock."""
         context = self.context
         seen = last_led(context.client, context.keys)
         context.watch.rules_text = context.client.hget(context.keys.file, "alerts") or ""
-        if self._gives_way(seen) or not context.lease.campaign(context.client):
+        if self._gives_way(seen) or not context.lease.campaign(context.client, self.dead):
             return None
         context.client.zrem(context.keys.standbys, context.lease.name)
         # Where Redis lost its data, or has older data, a beat that led before still knows itself what it sent.
@@ -68,13 +71,17 @@ class StandingBy:
             notify.waiting("standby: nobody leads, and the beat that led before goes first")
             context.watch.look("it waits for the beat that led before Redis lost its data")
             return RETRY_INTERVAL_S if self.giving_way_since else 0.0
+        if self.life.has_ended(leader):
+            self.dead = leader.token
+            emit("beat.leader_died", holder=leader.name)
+            return 0.0
         context.watch.led()
         context.file.compare()
         notify.ready(f"standby: {leader.name} leads")
         if self.announced != leader.name or time.monotonic() - self.announced_at >= REMINDER_INTERVAL_S:
             self.announced, self.announced_at = leader.name, time.monotonic()
             emit("beat.standby", holder=leader.name, remaining=leader.remaining)
-        return min(max(leader.remaining, 0.05), 30.0 - REMINDER_INTERVAL_S)
+        return min(max(self.life.until_news(leader), 0.05), 30.0 - REMINDER_INTERVAL_S)
 
     def is_interrupted(self) -> bool:
         """Whether there is a reason to end the wait early; a freed lock is announced by itself."""
@@ -85,7 +92,8 @@ class StandingBy:
         return interval
 
     def redis_was_away(self) -> None:
-        """Nothing to do: what a standby knows, it asks for in each tick."""
+        """What this beat saw of the leader is no longer true; all else it asks for in each tick."""
+        self.life.forget()
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -107,6 +107,11 @@ class Keys:
         return f"{self.prefix}:sent:{queue}"
 
     wake = Key("wake")  #: Channel on which every change of a schedule is announced.
+
+    def beat(self, token: str) -> str:
+        """Channel to which the beat with this token subscribes for as long as it lives, see ``beat/leader_life.py``."""
+        return f"{self.prefix}:beat:{token}"
+
     audit = Key("audit")  #: The audit log: a stream.
 
     def history(self, name: str) -> str:

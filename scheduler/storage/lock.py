@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from scheduler.storage.client import Client
@@ -19,6 +19,8 @@ class Holder:
     remaining: float
     since: float = 0.0
     version: str = ""  #: its release
+    lease: float = 0.0  #: seconds that its lock lasts without renewal; 0 where it does not say so
+    token: str = field(default="", repr=False)  #: what the lock holds
 
 
 class LostLock(Exception):
@@ -30,13 +32,15 @@ def holder(client: Client, keys: Keys) -> Holder | None:
     with client.pipeline(transaction=False) as pipe:  # a Redis that is full refuses every transaction
         pipe.pttl(keys.lock)
         pipe.hgetall(keys.leader)
-        remaining, facts = pipe.execute()
+        pipe.get(keys.lock)
+        remaining, facts, token = pipe.execute()
     if remaining == -2:
         return None
     if remaining / 1000 > read_or(math.inf, seconds, facts.get("lease") or None):
         facts = {}  # a leader of this service died, and a stock beat leads: its lock lasts longer
-    since = read_or(0.0, seconds, facts.get("since"))
-    return Holder(facts.get("name", "a beat without a name"), remaining / 1000, since, facts.get("version", ""))
+    since, lease = (read_or(0.0, seconds, facts.get(fact)) for fact in ("since", "lease"))
+    name = facts.get("name", "a beat without a name")
+    return Holder(name, remaining / 1000, since, facts.get("version", ""), lease, token or "")
 
 
 def last_led(client: Client, keys: Keys) -> float | None:

@@ -11,6 +11,7 @@ from redbeat.schedulers import RedBeatSchedulerEntry
 
 from tests.chaos.accounts import reckon
 from tests.chaos.service import Service
+from tests.support.polling import until
 
 AT_WORK = (
     "lease.before_take",
@@ -71,6 +72,24 @@ def go_on(service: Service) -> None:
     outcomes = reckon(service)
     assert set(outcomes) == {"succeeded"}
     assert service.store.get("damaged").error
+
+
+def test_a_standby_leads_before_the_lock_of_a_leader_that_was_killed_expires(service: Service) -> None:
+    service.declare(4, every="500ms")
+    service.load()
+    service.worker()
+    leader = service.leads(service.beat())
+    token = service.client.get(service.keys.lock)
+    channel = service.keys.beat(token)
+    until(lambda: service.client.pubsub_numsub(channel)[0][1], 60, "the leader listens")
+    standby = service.beat()
+    standby.says("Standing by")
+    leader.kill()
+    standby.says("The leader has died")
+    service.leads(standby)
+    assert service.client.get(service.keys.lock) != token
+    service.end(standby)
+    assert set(reckon(service)) == {"succeeded"}
 
 
 @pytest.mark.parametrize("point", AT_WORK)
