@@ -38,7 +38,7 @@ class Line:
     def post(self, commands: Sequence[Command], done: Told, failed: Told = lambda: None) -> None:
         """The same without waiting for the answers, which are read before the next command.
 
-        ``done`` is called then, or ``failed`` if the connection was lost or Redis refused.
+        ``done`` is called then, or ``failed`` if Redis refused; neither if the connection was lost.
         """
         if not self.lock.acquire(blocking=False):
             self.in_one_step(commands)
@@ -82,8 +82,10 @@ class Line:
         count, done, failed = owed
         try:
             read(self.connection, count)
-        except redis.RedisError:
+        except redis.ResponseError:
             failed()
+            return
+        except redis.RedisError:
             return
         except BaseException:
             self.connection.disconnect()
