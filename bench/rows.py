@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from celery.schedules import schedule as interval
 
-from bench import worker
+from bench import idle, worker
 from bench.dispatch import load, seconds, timed
 from bench.senders import HOUR, TASK, Ours, Stock
+from scheduler.beat.scheduler import Scheduler
+from scheduler.model import Declared
 from scheduler.storage.client import Client
+from scheduler.up.redis_server import find_server
 
 
 class Place(NamedTuple):
@@ -77,18 +81,41 @@ def working(place: Place) -> tuple[Pair, ...]:
 
 
 def loading(place: Place) -> tuple[Pair, ...]:
-    """Seconds of the first load of a file that was judged, and of one with nothing changed."""
+    """Seconds of the first load of a file that was judged, and of the first tick of a start with nothing changed."""
     count = place.size(10_000, 1_000)
     place.client.flushall()
     ours = Ours(place.url)
     wanted = {f"job-{number}": ours.declared(f"job-{number}", "2026-01-01 00:00") for number in range(count)}
-    mine = [seconds(load, ours.scheduler.context.store, wanted) for _ in range(2)]
+    mine = [seconds(load, ours.scheduler.context.store, wanted), restart(place, ours, wanted)]
     place.client.flushall()
     stock = Stock(place.url)
     conf = {name: {"task": TASK, "schedule": interval(HOUR), "args": [10, 20]} for name in wanted}
     stock.app.conf.beat_schedule = conf
     theirs = [seconds(stock.scheduler.setup_schedule) for _ in range(2)]
     return tuple(Pair(*both) for both in zip(mine, theirs, strict=True))
+
+
+def restart(place: Place, ours: Ours, wanted: Mapping[str, Declared]) -> float:
+    """Seconds of the first tick of a beat that starts again with this file, from its text on."""
+    place.client.flushall()
+    lines = (f"  {name}: {json.dumps(declared.fields())}\n" for name, declared in wanted.items())
+    ours.settings.file.write_text(f"schedules:\n{''.join(lines)}")
+    before = Scheduler(ours.app, lazy=True)
+    before.take_role().tick()
+    assert len(before.context.store.names()) == len(wanted)
+    before.close()
+    again = Scheduler(ours.app, lazy=True)
+    took = seconds(again.take_role().tick)
+    again.close()
+    return took
+
+
+def idling(place: Place) -> tuple[Pair]:
+    """What a beat with nothing to do asks Redis in a second, on a Redis of its own."""
+    ours, stock, *_ = idle.SIDES
+    times = (place.size(60, 10), place.size(30, 10))
+    rates = [sum(idle.commands(side, find_server(Path()), *times).values()) for side in (ours, stock)]
+    return (Pair(*rates),)
 
 
 def starting(_: Place) -> tuple[Pair]:
@@ -125,9 +152,10 @@ GROUPS = (
     Group(
         (
             Row("first load of 10,000", "s", 0.25, 1.5, is_more_better=False),
-            Row("the same, unchanged", "s", 0.25, 1, is_more_better=False),
+            Row("first tick of a start with nothing changed", "s", 0.25, 1, is_more_better=False),
         ),
         loading,
     ),
+    Group((Row("idle beat", "commands/s", 2, 8, is_more_better=False),), idling),
     Group((Row("command line, `--version`", "CPU s", 0.5, 1.5, is_more_better=False),), starting),
 )
