@@ -11,16 +11,17 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler.admin.answers import as_json, page, wants_json
-from scheduler.admin.bulk import parts as bulk_parts
 from scheduler.admin.bulk import told
 from scheduler.admin.editing import done
-from scheduler.admin.people import user
+from scheduler.admin.people import asking, user
 from scheduler.admin.run_list import instant
 from scheduler.admin.service import service
 from scheduler.changes import undo as undoing
 from scheduler.changes.plan import compare
 from scheduler.errors import Conflict, NotFound, RefusedChange, SchedulerError
+from scheduler.operations import audit as operations
 from scheduler.operations.audit import LINE_ID
+from scheduler.operations.bulk import bulk_of
 from scheduler.storage.audit import MAX_LOOKED_AT, Wanted
 
 pages = Blueprint("audit", __name__)
@@ -103,14 +104,13 @@ def differences(line: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
 @pages.post("/audit/<line_id>/undo")
 def undo(line_id: str) -> AnyResponse:
     """Undo one change."""
-    tasks, file_only = service().tasks, service().file_only
     try:
-        undone = undoing.undo(service().store, line_id, tasks=tasks, by=user(), file_only=file_only)
+        undone = operations.undo(asking(), line_id=line_id)
     except (Conflict, NotFound, RefusedChange) as error:
         return refused(error)
-    result = f"Undone: {undone}."
-    if undone.kind != "remove":
-        return done(undone.name, result)
+    result = f"Undone: {undone['sentence']}."
+    if undone["kind"] != "remove":
+        return done(undone["schedule"], result)
     flash(result)
     return redirect(url_for("audit.index"), 303)
 
@@ -119,7 +119,7 @@ def undo(line_id: str) -> AnyResponse:
 def undo_group(group: str) -> AnyResponse:
     """Undo an act on many schedules."""
     try:
-        flash(told("Undone:", bulk_parts().undo(group, user())))
+        flash(told("Undone:", bulk_of(service()).undo(group, user())))
     except NotFound as error:
         return refused(error)
     return redirect(url_for("audit.index"), 303)

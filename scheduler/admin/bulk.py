@@ -14,9 +14,10 @@ from scheduler.admin.editing import read_until
 from scheduler.admin.listing import Search, found_by
 from scheduler.admin.people import may, user
 from scheduler.admin.service import service
-from scheduler.changes import Known, clock
-from scheduler.changes.bulk import DEFAULT_SPREAD, EDIT, OPERATE, Answer, Asked, Bulk, unique
+from scheduler.changes import clock
+from scheduler.changes.bulk import DEFAULT_SPREAD, EDIT, OPERATE, Answer, Asked, unique
 from scheduler.errors import RefusedChange
+from scheduler.operations.bulk import bulk_of
 from scheduler.sending.upcoming import due_instants
 from scheduler.status.read_model import read_job
 from scheduler.timing import TimingError, parse_duration
@@ -50,11 +51,6 @@ WORDS = {
 }
 
 
-def parts() -> Bulk:
-    its = service()
-    return Bulk(its.store, its.ledger, its.dispatcher, Known(its.tasks, its.file_only))
-
-
 @pages.post(f"/bulk/<any({','.join(OPERATE)}):act>", endpoint="plan")
 @pages.post(f"/bulk/<any({','.join(EDIT)}):act>", endpoint="plan_edit")
 def plan(act: str) -> AnyResponse:
@@ -75,7 +71,7 @@ def plan(act: str) -> AnyResponse:
 def dry_run(act: str, names: list[str], errors: dict[str, list[str]]) -> Response:
     value = "" if "value" in errors else typed("value")
     asked = Asked(act, user(), value=value)
-    answer = parts().forecast(asked, names)
+    answer = bulk_of(service()).forecast(asked, names)
     if wants_json():
         return as_json({"would": answer.done, "left": answer.left})
     context: dict[str, Any] = {
@@ -118,7 +114,7 @@ def carry_out(act: str) -> AnyResponse:
         return dry_run(act, names, {"until": [str(error).removesuffix(" — ")]})
     if errors := wrong_value(act):
         return dry_run(act, names, errors)
-    answer = parts().carry_out(Asked(act, user(), typed("why"), until, typed("value")), names)
+    answer = bulk_of(service()).carry_out(Asked(act, user(), typed("why"), until, typed("value")), names)
     if wants_json():
         return as_json({"done": answer.done, "left": answer.left, "group": answer.group})
     can_undo = answer.done and act != "run" and may("audit.undo_group")

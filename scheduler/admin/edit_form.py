@@ -232,6 +232,6 @@ def duplicate(name: str) -> AnyResponse:
     try:
         make(copy, fields | {"enabled": False})
     except Invalid as error:
-        return schedules.shown(service().status.detail(name), 422, refusal=f"Not duplicated: {error}", running=None)
+        return schedules.shown(name, 422, refusal=f"Not duplicated: {error}", running=None)
     flash(f"Created {copy}, a copy of {name} that is off: change it, then switch it on.")
     return redirect(url_for("changes.edit", name=copy), 303)

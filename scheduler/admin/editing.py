@@ -13,12 +13,14 @@ from scheduler import changes
 from scheduler.admin import errors
 from scheduler.admin.answers import is_check, wants_json
 from scheduler.admin.filters import absolute
-from scheduler.admin.people import user
+from scheduler.admin.people import asking, user
 from scheduler.admin.schedules import shown, zone_of
 from scheduler.admin.service import service
 from scheduler.changes import clock
 from scheduler.errors import CannotWrite, Conflict, NotFound, RefusedChange
 from scheduler.model import Entry
+from scheduler.operations import definitions
+from scheduler.operations.definitions import RevertAsked
 from scheduler.storage.instants import from_seconds
 from scheduler.timing import TimingError, parse_instant
 
@@ -36,12 +38,11 @@ def in_place(act: Act) -> Act:
         except (CannotWrite, Conflict, NotFound, RefusedChange) as error:
             if wants_json():
                 raise
+            status, _ = errors.kind_of(error)
             try:
-                detail = service().status.detail(name)
+                return shown(name, status, refusal=f"Nothing was changed: {error}", running=None)
             except NotFound:  # it was deleted meanwhile
                 raise error from None
-            status, _ = errors.kind_of(error)
-            return shown(detail, status, refusal=f"Nothing was changed: {error}", running=None)
 
     return answer
 
@@ -53,12 +54,12 @@ def pause(name: str) -> AnyResponse:
     given = {key: request.form.get(key, "").strip()[:1000] for key in ("note", "until")}
     zone = zone_of(service().store.get(name))
     if is_check():
-        return shown(service().status.detail(name), pause=given)
+        return shown(name, pause=given)
     try:
         until = read_until(given["until"], zone)
     except TimingError as error:
         wrong = {"until": [str(error).removesuffix(" — ")]}
-        return shown(service().status.detail(name), 422, pause=given, errors=wrong)
+        return shown(name, 422, pause=given, errors=wrong)
     changes.pause(service().store, name, by=user(), note=given["note"], until=until)
     return done(name, f"Paused until {absolute(until, zone)}." if until else "Paused until resumed.")
 
@@ -85,7 +86,7 @@ def skip(name: str) -> AnyResponse:
     """Skip the next run, once."""
     note = request.form.get("note", "").strip()[:1000]
     if is_check():
-        return shown(service().status.detail(name), skip_note=note)
+        return shown(name, skip_note=note)
     entry = changes.skip(service().store, name, by=user(), note=note)
     due = from_seconds(entry.skip.due) if entry.skip else None
     return done(name, f"The run at {absolute(due, zone_of(entry))} will be skipped.")
@@ -106,8 +107,7 @@ def revert(name: str) -> AnyResponse:
     entry = editable(name)
     source = "application" if entry.origin == "app" else "file"
     field = request.form.get("field", "")
-    its = service()
-    changes.revert(its.store, name, field, tasks=its.tasks, by=user(), file_only=its.file_only)
+    definitions.revert(asking(), name=name, asked=RevertAsked(field=field))
     return done(name, f"Reverted to the {source}. {next_run(name, 'Next')}")
 
 

@@ -8,14 +8,14 @@ import secrets
 import socket
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import current_app, g, request, session
 
 from scheduler.admin.accounts import OWNER, TOKEN_START, Account
 from scheduler.admin.open_sessions import Opened, OpenSessions
 from scheduler.admin.roles import allows
-from scheduler.admin.service import service
+from scheduler.admin.service import Service, service
 from scheduler.model.roles import ROLES
 from scheduler.storage.client import AWAY, REFUSED
 
@@ -51,6 +51,11 @@ def user() -> str:
     if found is None:
         raise RuntimeError("a route without a login changes something")
     return found.name
+
+
+def asking() -> Service:
+    """The service for an operation that who asks may do."""
+    return replace(service(), user=user())
 
 
 def may(endpoint: str) -> bool:

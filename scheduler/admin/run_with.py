@@ -8,16 +8,16 @@ from typing import Any
 from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from scheduler import changes
 from scheduler.admin import arguments, schedules
 from scheduler.admin.answers import is_check, page
 from scheduler.admin.arguments import Given
 from scheduler.admin.json_text import Errors, to_json
-from scheduler.admin.people import user
+from scheduler.admin.people import asking
 from scheduler.admin.service import service
-from scheduler.changes import Known
 from scheduler.errors import NotFound, RefusedChange
 from scheduler.model import Entry
+from scheduler.operations import runs
+from scheduler.operations.runs import RunAsked
 from scheduler.storage import entries
 
 pages = Blueprint("run_with", __name__)
@@ -38,7 +38,7 @@ def form(name: str) -> Response:
 @pages.post("/schedules/<segment:name>/run")
 def run(name: str) -> AnyResponse:
     """Send a run with these arguments; on a refusal the form again, with what was typed."""
-    entry, its = service().store.get(name), service()
+    entry = service().store.get(name)
     if not arguments.may_be_given(entry):
         return not_offered(entry)
     values, signature = arguments.typed(request.form), arguments.of_task(entries.job(entry).task)
@@ -47,10 +47,9 @@ def run(name: str) -> AnyResponse:
     given, errors = arguments.convert(signature, values, own_arguments(entry))
     if errors:
         return shown(entry, values, errors=errors)
-    known = Known(its.tasks, its.file_only)
     try:
-        args, kwargs = list(given.args), dict(given.kwargs)
-        identity = changes.run(its.dispatcher, its.store, name, by=user(), args=args, kwargs=kwargs, known=known)
+        asked = RunAsked(args=list(given.args), kwargs=dict(given.kwargs))
+        identity = runs.run(asking(), name=name, asked=asked)["run"]
     except RefusedChange as error:
         return shown(entry, values, str(error))
     return redirect(url_for("runs.show", name=name, run_id=identity), 303)
@@ -66,8 +65,7 @@ def shown(entry: Entry, values: dict[str, str], refusal: str = "", errors: Error
 def not_offered(entry: Entry) -> Response:
     """The schedule's page, with the reason why a run of it cannot have other arguments."""
     words = f"'{entry.name}' acts on the machine by its arguments: only the schedule file may set them"
-    detail = service().status.detail(entry.name)
-    return schedules.shown(detail, 409, refusal=entry.error or words, running=None)
+    return schedules.shown(entry.name, 409, refusal=entry.error or words, running=None)
 
 
 def own_arguments(entry: Entry) -> Given:

@@ -12,7 +12,7 @@ from scheduler import changes
 from scheduler.admin import frames, trend
 from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.arguments import may_be_given
-from scheduler.admin.people import user
+from scheduler.admin.people import asking
 from scheduler.admin.run_list import OUTCOMES, PRESETS, WENT_WRONG, RunSearch
 from scheduler.admin.schedules import shown as shown_schedule
 from scheduler.admin.schedules import zone_of
@@ -20,6 +20,9 @@ from scheduler.admin.service import service
 from scheduler.errors import NotFound, RefusedChange
 from scheduler.model import Reason, Run
 from scheduler.model.run import UNDER_WAY
+from scheduler.operations import runs as operations
+from scheduler.operations.pauses import NoteAsked
+from scheduler.operations.runs import RunAsked
 from scheduler.status import output
 from scheduler.status.as_json import failures_json, output_json, run_json
 from scheduler.status.progress import progress_of, task_json
@@ -37,11 +40,11 @@ MAX_TASK_ID_LENGTH = 200  #: characters; a longer ID is not looked up
 def run_now(name: str) -> AnyResponse:
     """Send a manual run now; the ledger records who requested it."""
     try:
-        identity = service().dispatcher.run_now(service().store.get(name), user())
+        identity = operations.run(asking(), name=name, asked=RunAsked())["run"]
     except RefusedChange as error:
         if wants_json():
             raise
-        return shown_schedule(service().status.detail(name), 409, refusal=str(error))
+        return shown_schedule(name, 409, refusal=str(error))
     return redirect(url_for("runs.show", name=name, run_id=identity), 303)
 
 
@@ -49,7 +52,7 @@ def run_now(name: str) -> AnyResponse:
 def stop(name: str, run_id: str) -> AnyResponse:
     """Stop a run that is queued or running."""
     try:
-        changes.stop(service().ledger, find(name, run_id).id, by=user())
+        operations.stop(asking(), run_id=find(name, run_id).id, asked=NoteAsked())
     except RefusedChange as error:
         if wants_json():
             raise
@@ -60,9 +63,8 @@ def stop(name: str, run_id: str) -> AnyResponse:
 @pages.post("/schedules/<segment:name>/runs/<segment:run_id>/retry")
 def retry(name: str, run_id: str) -> AnyResponse:
     """Run a run again that failed, was lost, stopped or skipped."""
-    its = service()
     try:
-        changes.retry(its.dispatcher, its.store, its.ledger, find(name, run_id).id, by=user())
+        operations.retry(asking(), run_id=find(name, run_id).id, asked=NoteAsked())
     except RefusedChange as error:
         if wants_json():
             raise

@@ -18,7 +18,7 @@ from scheduler.model import TIMING_KINDS, Entry, Overlaid, Policies, Schedule
 from scheduler.model.run import UNDER_WAY
 from scheduler.model.what_runs import kind_of
 from scheduler.status.as_json import detail_json
-from scheduler.status.read_model import Detail, read_job
+from scheduler.status.read_model import read_job
 
 pages = Blueprint("schedules", __name__)
 OWN_FIRST = [name for name in Schedule.model_fields if name not in Policies.model_fields] + [*Policies.model_fields]
@@ -53,22 +53,21 @@ def index() -> Response:
 @pages.get("/schedules/<segment:name>")
 def show(name: str) -> Response:
     """One schedule: state, next runs, past runs, definition."""
-    detail = service().status.detail(name)
-    return as_json(detail_json(detail)) if wants_json() else shown(detail)
+    return as_json(detail_json(service().status.detail(name))) if wants_json() else shown(name)
 
 
-def shown(detail: Detail, status: int = 200, **context: Any) -> Response:
-    """The page of a schedule; ``context`` has the values and errors of a form that was refused."""
+def shown(name: str, status: int = 200, **context: Any) -> Response:
+    """The page of a schedule as it is now; ``context`` has the values and errors of a form. Raises NotFound."""
+    detail = service().status.detail(name, runs=TREND_OF)
     file = service().settings.file.name
     running = next((run for run in detail.runs if run.outcome in UNDER_WAY), None)
     values: dict[str, Any] = {"pause": {}, "skip_note": None, "errors": {}, "refusal": "", "running": running} | context
-    ended = service().ledger.runs(detail.row.name, TREND_OF)
     values |= {
         "file": file,
         "takes_arguments": may_be_given(detail.entry),
         "yaml": as_yaml(detail.entry),
         "unstarted": service().pill.unstarted(detail.row.name),
-        "trend": trend.of(ended, ended[0]) if ended else None,
+        "trend": trend.of(detail.runs, detail.runs[0]) if detail.runs else None,
     }
     bad = next((run for run in detail.runs if run.went_wrong), None)
     values["own_frame"] = frames.innermost(bad.traceback) if bad else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from flask import Response, abort, request, url_for
@@ -12,8 +11,7 @@ from pydantic import ValidationError
 
 from scheduler.admin.answers import as_json, as_problem
 from scheduler.admin.json_text import explained, read_json
-from scheduler.admin.people import user
-from scheduler.admin.service import service
+from scheduler.admin.people import asking
 from scheduler.errors import Conflict
 from scheduler.operations.operation import Model, Operation
 
@@ -38,7 +36,7 @@ def view(operation: Operation) -> Callable[..., Response]:
         if operation.is_guarded:
             arguments["revision"] = expected_revision()
         try:
-            done = operation(replace(service(), user=user()), **arguments)
+            done = operation(asking(), **arguments)
         except Conflict as error:
             if not operation.is_guarded:
                 raise
