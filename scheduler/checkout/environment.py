@@ -1,35 +1,26 @@
 """Make the clone's own ``.venv`` from the lock file, and run inside it. Standard library only.
 
 An installed package is used as it is, and so is an environment that the user activated, if it has every dependency.
-Nothing is written outside the clone.
+Nothing is written outside the clone. Every start of a command in a clone comes by here: what only making an environment
+needs is imported then.
 """
 
 from __future__ import annotations
 
-import base64
 import fcntl
 import getpass
 import hashlib
-import http.client
-import importlib.metadata
-import importlib.util
 import json
 import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import time
-import tomllib
-import urllib.error
-import urllib.request
-import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import unquote, urljoin, urlsplit
 
 from scheduler.command_name import STARTED_AS, command_name
 from scheduler.errors import Exit
@@ -37,10 +28,7 @@ from scheduler.errors import Exit
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 RUN_LOCK = "requirements.lock"
 TEST_LOCK = "requirements-dev.lock"  # holds every pin of RUN_LOCK too
-PYPI = "https://pypi.org/simple"
 STAMP = "scheduler-stamp.json"
-PIP_WHEEL = "pip-26.3-py3-none-any.whl"
-PIP_WHEEL_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
 UNREACHABLE = re.compile(
     r"refused|reset by peer|name or service|name resolution|lookup address|unreachable|timed out|no route|"
     r"certificate|proxy|tunnel|from versions: none",
@@ -76,6 +64,8 @@ def in_foreign_environment(own: Path) -> bool:
 
 def missing_packages(project: Path, extra: str = "") -> list[str]:
     """The dependencies in that pyproject.toml, and ``extra``, that this environment does not have."""
+    import tomllib
+
     dependencies = tomllib.loads(project.read_text(encoding="utf-8")).get("project", {}).get("dependencies", [])
     names = [re.split(r"[^\w.-]", dependency, maxsplit=1)[0] for dependency in dependencies]
     return [name for name in (*names, *filter(None, [extra])) if not is_installed(name)]
@@ -83,9 +73,11 @@ def missing_packages(project: Path, extra: str = "") -> list[str]:
 
 def is_installed(name: str) -> bool:
     """Whether this process has a distribution of this name."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
     try:
-        importlib.metadata.distribution(name)
-    except importlib.metadata.PackageNotFoundError:
+        distribution(name)
+    except PackageNotFoundError:
         return False
     return True
 
@@ -94,18 +86,6 @@ def stop(message: str, code: Exit) -> NoReturn:
     """End this process with one line on stderr."""
     print(f"scheduler: {message}", file=sys.stderr)
     raise SystemExit(int(code))
-
-
-class Unreachable(Exception):
-    """A package index that does not answer, or not usefully."""
-
-    def __init__(self, index: str, why: str) -> None:
-        parts = urlsplit(index)
-        shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        super().__init__(
-            f"cannot reach {shown} ({why}): connect this machine to it, or name a mirror in PIP_INDEX_URL "
-            "(for uv: UV_DEFAULT_INDEX), then start again"
-        )
 
 
 class Environment:
@@ -172,6 +152,8 @@ class Environment:
             self.home.unlink()  # else the next step would empty the directory that it points to
         self.stamp.unlink(missing_ok=True)
         if not stamp:
+            import venv
+
             venv.EnvBuilder(clear=True, symlinks=True).create(self.home)
             self.link_checkout()
         self.install_lock(held)
@@ -198,6 +180,8 @@ class Environment:
 
     def call_installer(self, options: list[str], names: Path, held: int) -> None:
         """Install the packages in that file; end this process with one line if that fails."""
+        import subprocess
+
         # The child holds the lock too: if this process is killed, the next start waits for the child.
         command = [*self.installer(), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False, pass_fds=[held])
@@ -217,12 +201,17 @@ class Environment:
 
         The wheel runs as it is. Setting up Python's own pip takes five seconds, and Debian leaves it out.
         """
+        import subprocess
+        from importlib.util import find_spec
+
+        from scheduler.checkout.index import PIP_WHEEL, Unreachable, fetch_pip
+
         wheel = self.home / PIP_WHEEL
         try:
             if not wheel.exists():
                 wheel.write_bytes((self.wheels / PIP_WHEEL).read_bytes() if self.wheels else fetch_pip())
         except Unreachable as error:
-            if not importlib.util.find_spec("ensurepip"):
+            if not find_spec("ensurepip"):
                 stop(str(error), Exit.UNAVAILABLE)
             subprocess.run([self.python, "-m", "ensurepip"], capture_output=True, check=False)
             return ["-m", "pip"]
@@ -230,6 +219,8 @@ class Environment:
 
     def give_up(self, output: str, names: Path) -> NoReturn:
         """End this process with the reason why the packages in ``names`` were not installed."""
+        from scheduler.checkout.index import Unreachable, package_index
+
         why = reason(output)
         if UNREACHABLE.search(why):
             stop(str(Unreachable(package_index(uv=bool(shutil.which("uv"))), why)), Exit.UNAVAILABLE)
@@ -261,37 +252,3 @@ def only_one(checkout: Path) -> Iterator[int]:
         yield held
     finally:
         os.close(held)
-
-
-def package_index(uv: bool = False) -> str:
-    """The URL of the index that uv or pip asks, without a slash at its end."""
-    names = ("UV_DEFAULT_INDEX", "UV_INDEX_URL") if uv else ("PIP_INDEX_URL",)
-    return next((os.environ[name] for name in names if os.environ.get(name)), PYPI).rstrip("/")
-
-
-def fetch_pip() -> bytes:
-    """Download the pinned pip wheel through the index's page; its hash makes every mirror trustworthy."""
-    page = package_index() + "/pip/"
-    try:
-        links = [urljoin(page, link) for link in re.findall(r'href="([^"]+)"', download(page).decode())]
-        link = next((link for link in links if f"/{PIP_WHEEL}" in link), None)
-        if link is None:
-            raise Unreachable(page, f"it does not offer {PIP_WHEEL}")
-        wheel = download(link)
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ValueError) as error:
-        raise Unreachable(page, str(getattr(error, "reason", error))) from None
-    if hashlib.sha256(wheel).hexdigest() != PIP_WHEEL_SHA256:
-        raise Unreachable(page, f"its {PIP_WHEEL} does not have the pinned hash")
-    return wheel
-
-
-def download(url: str) -> bytes:
-    """Fetch through the environment's proxy, with the user and password in the URL, if any."""
-    parts = urlsplit(url)
-    login, _, place = parts.netloc.rpartition("@")
-    request = urllib.request.Request(parts._replace(netloc=place).geturl())  # noqa: S310 - the index is the user's choice
-    if login:
-        request.add_header("Authorization", "Basic " + base64.b64encode(unquote(login).encode()).decode())
-    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - what it brings is checked by its hash
-        content: bytes = answer.read()
-    return content

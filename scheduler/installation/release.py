@@ -19,7 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from scheduler import __version__
-from scheduler.checkout.environment import PIP_WHEEL, Environment, only_one
+from scheduler.checkout.environment import Environment, only_one
+from scheduler.checkout.index import PIP_WHEEL
 from scheduler.installation.layout import Layout, Step, take
 
 LOCK = "systemd/requirements.lock"

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from scheduler.checkout.environment import PIP_WHEEL
+from scheduler.checkout.index import PIP_WHEEL
 from scheduler.command_name import command_name
 from scheduler.errors import Exit
 from scheduler.installation import accounts, configuration, units

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scheduler.checkout.environment import PIP_WHEEL, TEST_LOCK
+from scheduler.checkout.environment import TEST_LOCK
+from scheduler.checkout.index import PIP_WHEEL
 from systemd.deb import build
 from tests.acceptance.processes import NOISE
 from tests.support import need

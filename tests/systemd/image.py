@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from scheduler.checkout.environment import PIP_WHEEL
+from scheduler.checkout.index import PIP_WHEEL
 from scheduler.installation.release import LOCK
 from systemd.deb import build
 from tests.support import need

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.checkout import environment
+from scheduler.checkout import environment, index
 from scheduler.checkout.environment import RUN_LOCK, STAMP, TEST_LOCK, Environment, reason
 from scheduler.errors import Exit
 from tests.support import need
@@ -46,7 +46,14 @@ def clone(tmp_path: Path) -> Path:
     """A checkout with the bootstrap, a command line that tells where it runs, and lock files that name nothing."""
     clone = tmp_path / "a clone"
     (clone / "scheduler" / "checkout").mkdir(parents=True)
-    for name in (*EARLIEST, "command_name.py", "errors.py", "checkout/__init__.py", "checkout/environment.py"):
+    for name in (
+        *EARLIEST,
+        "command_name.py",
+        "errors.py",
+        "checkout/__init__.py",
+        "checkout/environment.py",
+        "checkout/index.py",
+    ):
         shutil.copy(ROOT / "scheduler" / name, clone / "scheduler" / name)
     (clone / "scheduler" / "cli.py").write_text("import sys\ndef main():\n    print(sys.prefix, *sys.argv[1:])\n")
     (clone / "pyproject.toml").touch()
@@ -267,8 +274,8 @@ def mirror(tmp_path: Path) -> Iterator[str]:
     """A package index that offers the pinned pip wheel by name, with other bytes in it."""
     page = tmp_path / "mirror" / "simple" / "pip" / "index.html"
     page.parent.mkdir(parents=True)
-    page.write_text(f'<a href="../../{environment.PIP_WHEEL}#sha256=1">pip</a>')
-    (tmp_path / "mirror" / environment.PIP_WHEEL).write_bytes(b"something else")
+    page.write_text(f'<a href="../../{index.PIP_WHEEL}#sha256=1">pip</a>')
+    (tmp_path / "mirror" / index.PIP_WHEEL).write_bytes(b"something else")
     handler = functools.partial(QuietHandler, directory=str(tmp_path / "mirror"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever).start()
@@ -293,7 +300,7 @@ def test_without_ensurepip_a_pip_that_is_not_the_pinned_one_is_not_run(
     done = start(clone, "up", PIP_INDEX_URL=mirror, PYTHONPATH=no_ensurepip)
     assert done.returncode == Exit.UNAVAILABLE
     assert "does not have the pinned hash" in only_line(done)
-    assert not (clone / ".venv" / environment.PIP_WHEEL).exists()
+    assert not (clone / ".venv" / index.PIP_WHEEL).exists()
 
 
 @pytest.mark.slow
