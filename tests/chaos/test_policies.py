@@ -44,12 +44,12 @@ def test_overlap_and_catch_up_hold_while_beats_and_workers_die(service: Service)
     assert closest(service) > TAKES - 0.1, "two bodies of one schedule at once"
 
 
-@pytest.mark.parametrize("expires", ["default", "none"])
+@pytest.mark.parametrize("expires", ["none", "1h"])
 def test_retries_that_outlive_the_period_end_as_their_last_attempt_did(service: Service, expires: str) -> None:
     """The two retries take 3 s, while the schedule is due each second."""
-    more = {} if expires == "default" else {"expires": expires}
     for overlap in ("skip", "allow"):
-        service.declare(3, f"{overlap}-", overlap=overlap, retries=2, kwargs={"ending": "fail at times"}, **more)
+        kwargs = {"ending": "fail at times"}
+        service.declare(3, f"{overlap}-", overlap=overlap, retries=2, kwargs=kwargs, expires=expires)
     service.load()
     beat = service.leads(service.beat())
     threads(service)
@@ -57,7 +57,8 @@ def test_retries_that_outlive_the_period_end_as_their_last_attempt_did(service: 
     assert set(reckon(service)) == {"succeeded", "failed", "skipped"}
     rows = service.runs()
     assert {row.attempt for row in rows if row.outcome == "failed"} == {3}
-    assert {row.reason for row in rows if row.outcome == "skipped"} == {"overlap"}
+    late = {"expired"} if expires == "none" else set()  # those that a busy worker takes after the next due instant
+    assert {"overlap"} <= {row.reason for row in rows if row.outcome == "skipped"} <= {"overlap"} | late
 
 
 def closest(service: Service) -> float:
