@@ -95,14 +95,29 @@ def test_stored_instants_follow_new_zone_rules_at_the_next_start_and_people_are_
 
 
 def test_a_daily_run_that_ran_today_does_not_run_again_when_its_zone_moves_to_a_later_time(site: Site) -> None:
-    at = datetime.now(BERLIN) + timedelta(seconds=8)
-    cron = f"{at.second} {at.minute} {at.hour} * * *"
-    fields = f"task: scheduler.tasks.log_it, args: [1, 2], timezone: Europe/Berlin, cron: '{cron}'"
-    site.settings.file.write_text(f"schedules:\n  daily: {{{fields}}}\n")
+    at = declare_soon(site)
+
+    def has_run() -> bool:
+        nonlocal at
+        if site.store.get("daily").total_run_count:
+            return True
+        if datetime.now(BERLIN) > at + timedelta(seconds=5):  # a busy beat read the file too late for today
+            at = declare_soon(site)
+        return False
+
     with site.beat("Europe/Berlin"):
-        until(lambda: site.store.get("daily").total_run_count, 60, "it ran")
+        until(has_run, 90, "it ran")
     with site.beat("Europe/London"):
         until(lambda: site.store.news(), 60, "the zone data is new")
         assert site.due("daily") > datetime.now(UTC) + timedelta(hours=20)
         assert site.store.get("daily").total_run_count == 1
         assert time.time() > at.timestamp()
+
+
+def declare_soon(site: Site) -> datetime:
+    """Declare a daily run for a few seconds from now; returns when."""
+    at = datetime.now(BERLIN) + timedelta(seconds=8)
+    cron = f"{at.second} {at.minute} {at.hour} * * *"
+    fields = f"task: scheduler.tasks.log_it, args: [1, 2], timezone: Europe/Berlin, cron: '{cron}'"
+    site.settings.file.write_text(f"schedules:\n  daily: {{{fields}}}\n")
+    return at
