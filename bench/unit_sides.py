@@ -8,7 +8,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduler.checkout.environment import PIP_WHEEL, fetch_pip
+from scheduler.checkout.index import PIP_WHEEL, fetch_pip
 from tests.support.polling import until
 from tests.systemd.host import Host
 from tests.systemd.image import made

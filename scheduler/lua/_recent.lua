@@ -1,4 +1,4 @@
--- The last runs of a schedule at a glance, for lists: ':recent' in its ledger has a line for each of its newest rows that ended, the oldest
+-- The last runs of a schedule at a glance, for lists: ':recent' in its ledger has a line for each of its newest rows that ended, the newest
 -- first: what the row's id has behind the name, the number of its outcome, and the milliseconds that its body took, '-' where none began.
 -- storage/recent.py reads it. Beside it are two indexes of all schedules, by when a run ended last and by how long the newest one took; their
 -- scores are negative, so that the newest and the longest come first. This is put behind _counters.lua.
@@ -20,30 +20,39 @@ local function mark_of(id, run)
   return {place = place, at = instant_in(place), took = took, text = string.format('%s %s %s', place, number_of(run.outcome), took)}
 end
 
-local function read_recent(ledger)
+local function marks_in(lines)
   local marks = {}
-  for text in string.gmatch(redis.call('HGET', ledger, ':recent') or '', '[^\n]+') do
+  for text in string.gmatch(lines, '[^\n]+') do
     marks[#marks + 1] = {place = string.match(text, '^%S+'), at = instant_in(text), took = string.match(text, ' (%d+)$') or '-', text = text}
   end
   return marks
 end
 
+local function score_of(seconds) return string.format('%.6f', -seconds) end
+
+-- Write how long a schedule's newest run took, '-' for none, and when a run of it ended, where it is later than what is there.
 -- pcall: another program's key in the place of an index must not end a script halfway.
-local function index_by(index, name, seconds, condition)
-  redis.pcall('ZADD', index, condition, string.format('%.6f', -seconds), name)
-  redis.pcall('EXPIRE', index, INDEX_TTL_S)
+local function index_recent(prefix, ledger, took, ended)
+  local name = name_of(prefix, ledger)
+  if redis.call('EXISTS', prefix .. name) == 0 then return end
+  local function keep(index, added)
+    if added == 1 then redis.pcall('EXPIRE', index, INDEX_TTL_S) end
+  end
+  if took ~= '-' then keep(took_key(prefix), redis.pcall('ZADD', took_key(prefix), score_of(tonumber(took) / 1000), name)) end
+  if ended then keep(ended_key(prefix), redis.pcall('ZADD', ended_key(prefix), 'LT', score_of(ended), name)) end
 end
 
--- Write the newest of these marks, and how long the newest took that has taken any time.
+-- Write the first of these marks, and how long the newest took that has taken any time.
 local function write_recent(prefix, ledger, marks, ended)
-  local texts = {}
-  for at = math.max(1, #marks - MAX_RECENT + 1), #marks do texts[#texts + 1] = marks[at].text end
+  local texts, took = {}, '-'
+  for at = 1, math.min(#marks, MAX_RECENT) do texts[at] = marks[at].text end
+  for _, mark in ipairs(marks) do
+    took = mark.took
+    if took ~= '-' then break end
+  end
   redis.call('HSET', ledger, ':recent', table.concat(texts, '\n'))
-  local name, newest = name_of(prefix, ledger), #marks
-  while newest > 0 and marks[newest].took == '-' do newest = newest - 1 end
-  if redis.call('EXISTS', prefix .. name) == 0 then return end
-  if newest > 0 then index_by(took_key(prefix), name, tonumber(marks[newest].took) / 1000, 'CH') end
-  if ended then index_by(ended_key(prefix), name, ended, 'LT') end
+  index_recent(prefix, ledger, took, ended)
+  for _, index in ipairs({took_key(prefix), ended_key(prefix)}) do redis.pcall('EXPIRE', index, INDEX_TTL_S) end
 end
 
 -- When a run ended, in epoch seconds; nil for one that did not run.
@@ -52,17 +61,29 @@ local function end_of(run)
   return at and at > 0 and at or nil
 end
 
+-- Put a run that ended among the marks before it, as nearly each one is the newest: their text, without the lines beyond MAX_RECENT.
+local function with_newest(text, mark)
+  local _, breaks = string.gsub(text, '\n', '')
+  if breaks >= MAX_RECENT - 1 then text = string.match(text, '^(.*)\n') end
+  return text == '' and mark.text or mark.text .. '\n' .. text
+end
+
 -- Put a run that ended, or a stretch of skips, in its place among the marks.
 local function note_recent(prefix, ledger, id, run)
   local mark = mark_of(id, run)
   if not mark then return end
+  local text = redis.call('HGET', ledger, ':recent') or ''
+  if instant_in(string.match(text, '^[^\n]*')) < mark.at then
+    redis.call('HSET', ledger, ':recent', with_newest(text, mark))
+    return index_recent(prefix, ledger, mark.took, end_of(run))
+  end
   local marks = {}
-  for _, other in ipairs(read_recent(ledger)) do
+  for _, other in ipairs(marks_in(text)) do
     if other.place ~= mark.place then marks[#marks + 1] = other end
   end
-  local at = #marks
-  while at > 0 and marks[at].at > mark.at do at = at - 1 end
-  table.insert(marks, at + 1, mark)
+  local at = 1
+  while at <= #marks and marks[at].at > mark.at do at = at + 1 end
+  table.insert(marks, at, mark)
   write_recent(prefix, ledger, marks, end_of(run))
 end
 
@@ -78,6 +99,6 @@ local function recount_recent(prefix, ledger, rows)
       ended = math.max(ended or 0, end_of(run) or 0)
     end
   end
-  table.sort(marks, function(one, other) return one.at < other.at end)
+  table.sort(marks, function(one, other) return one.at > other.at end)
   write_recent(prefix, ledger, marks, ended and ended > 0 and ended)
 end

@@ -36,7 +36,7 @@ def recent(client: Client, keys: Keys, names: Iterable[str]) -> dict[str, tuple[
 
 def read_marks(text: object) -> tuple[Mark, ...]:
     """Raises ValueError."""
-    return tuple(map(read_mark, text.splitlines() if isinstance(text, str) else ()))
+    return tuple(map(read_mark, reversed(text.splitlines() if isinstance(text, str) else ())))
 
 
 def read_mark(line: str) -> Mark:

@@ -20,7 +20,7 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from scheduler import __version__  # noqa: E402 - it is not installed
-from scheduler.checkout.environment import PIP_WHEEL, fetch_pip  # noqa: E402
+from scheduler.checkout.index import PIP_WHEEL, fetch_pip  # noqa: E402
 from scheduler.command_name import INSTALLED_COMMAND  # noqa: E402
 from scheduler.installation.layout import DOCUMENTS, Layout  # noqa: E402
 from scheduler.installation.release import LOCK  # noqa: E402
