@@ -83,9 +83,9 @@ def added(fields: Mapping[str, Any], base: Mapping[str, Any]) -> list[Path]:
     Editing on the page must not give access to the worker's files and variables. Passing the file's own secret to
     another task or argument could reveal it too.
     """
-    is_same = all(fields.get(key) == base.get(key) for key in RECEIVERS)
-    known = {key: dict(marked(base.get(key))) if is_same else {} for key in KEYS}
     referring = [(key, path, text) for key in KEYS for path, text in marked(fields.get(key)) if refers(text)]
+    is_same = bool(referring) and all(fields.get(key) == base.get(key) for key in RECEIVERS)
+    known = {key: dict(marked(base.get(key))) if is_same else {} for key in KEYS}
     return [(key, *path) for key, path, text in referring if known[key].get(path) != text]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, get_args
 
@@ -38,7 +38,7 @@ class Search:
 
     def query(self, **other: Any) -> dict[str, Any]:
         """The query string of this search with changes; a changed search starts at page 1."""
-        wanted = asdict(self) | {"page": 1} | other
+        wanted = vars(self) | {"page": 1} | other
         return {key: value for key, value in wanted.items() if value and (key, value) != ("page", 1)}
 
     @property
@@ -92,7 +92,7 @@ def find(status: Status, catalogue: Catalogue, search: Search) -> Listing:
     found = found_by(status.store, catalogue.look(), search)
     start = (search.page - 1) * PAGE_SIZE
     shown = [place.name for place in islice(found.ordered(search.order), start, start + PAGE_SIZE)]
-    states, tags = found.states, dict(sorted(found.view.tags.items()))
+    states, tags = found.states, found.view.tags
     sick = len(found.failing), len(found.failing & found.view.expected_to_fail)
     return Listing(search, status.overview(shown), len(found.names), states.counts(), states.modes, tags, *sick)
 

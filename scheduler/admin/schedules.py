@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, request, url_for
 
 from scheduler.admin import frames, trend
 from scheduler.admin.answers import as_json, page, wants_json
@@ -42,12 +42,13 @@ class Line:
 @pages.get("/schedules")
 def index() -> Response:
     """The list; filters: ``?q=`` (text), ``?state=``, ``?tag=``, ``?page=``."""
-    listing = find(service().status, service().catalogue, Search.read(request.args))
-    return (
-        as_json(listing.json())
-        if wants_json()
-        else page("schedules.html", listing=listing, headline=listing.overview.headline)
-    )
+    search = Search.read(request.args)
+    listing = find(service().status, service().catalogue, search)
+    if wants_json():
+        return as_json(listing.json())
+    tags = {tag for row in listing.overview.rows for tag in row.tags}  # each is in many rows
+    tag_links = {tag: url_for("schedules.index", **search.query(tag=tag)) for tag in tags}
+    return page("schedules.html", listing=listing, tag_links=tag_links, headline=listing.overview.headline)
 
 
 @pages.get("/schedules/<segment:name>")

@@ -10,8 +10,7 @@ import json
 import re
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from sys import intern
@@ -84,9 +83,18 @@ class View:
         return frozenset(name for name, it in self.held.items() if not it.is_enabled)
 
     @cached_property
-    def tags(self) -> Counter[str]:
-        """How many schedules have each tag."""
-        return Counter(tag for its in self.kept.values() for tag in its.tags)
+    def by_tag(self) -> dict[str, list[str]]:
+        """The names of the schedules with each tag, sorted."""
+        tagged: dict[str, list[str]] = {}
+        for name in self.names:
+            for tag in dict.fromkeys(self.kept[name].tags):
+                tagged.setdefault(tag, []).append(name)
+        return tagged
+
+    @cached_property
+    def tags(self) -> dict[str, int]:
+        """How many schedules have each tag, in the order of the tags."""
+        return {tag: len(names) for tag, names in sorted(self.by_tag.items())}
 
     @cached_property
     def by_queue(self) -> dict[str, list[str]]:
@@ -101,15 +109,20 @@ class View:
 
         A word in quotes may have spaces; ``tag:NAME`` is a tag, in any case.
         """
-        names: Sequence[str] = self.names
         words, tags = read_query(text)
-        kept = self.kept
-        for number, word in enumerate(words):
-            texts = (kept[name].text for name in names) if number else self.texts
+        wanted = [{tag}] * bool(tag) + [{it for it in self.by_tag if it.casefold() == one} for one in tags]
+        names: Sequence[str] = self.tagged(wanted[0]) if wanted else self.names
+        for others in wanted[1:]:
+            names = [name for name in names if not others.isdisjoint(self.kept[name].tags)]
+        for word in words:
+            texts = self.texts if names is self.names else (self.kept[name].text for name in names)
             names = [name for name, its in zip(names, texts, strict=True) if word in its]
-        for wanted in [{tag}] * bool(tag) + [{it for it in self.tags if it.casefold() == one} for one in tags]:
-            names = [name for name in names if not wanted.isdisjoint(kept[name].tags)]
         return names
+
+    def tagged(self, tags: Collection[str]) -> list[str]:
+        """The names of those that have one of the tags, sorted."""
+        several = [self.by_tag.get(tag, []) for tag in tags]
+        return several[0] if len(several) == 1 else sorted({name for names in several for name in names})
 
 
 def read_query(text: str) -> tuple[list[str], list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain, count
@@ -67,7 +67,7 @@ class Found:
         ranks = dict.fromkeys(self.failing - self.view.expected_to_fail, len(URGENT)) | {
             name: URGENT.index(state) for name, state in self.states.others.items() if state in URGENT
         }
-        urgent = sorted(Place(ranks[name], name) for name in self.names if name in ranks)
+        urgent = sorted(Place(rank, name) for name, rank in ranks.items() if is_in(name, self.names))
         return chain(urgent, (Place(len(URGENT) + 1, name) for name in self.names if name not in ranks))
 
     def _index(self, sort: Sort) -> Index:
@@ -106,3 +106,9 @@ class Found:
             yield from (Place(score, member.removeprefix(index.prefix)) for member, score in members)
             if len(members) < STEP:
                 return
+
+
+def is_in(name: str, names: Sequence[str]) -> bool:
+    """Whether a name is among these, which are sorted."""
+    at = bisect_left(names, name)
+    return at < len(names) and names[at] == name
