@@ -61,6 +61,7 @@ class Leading:
         self.outside = Outside(listener, self.sender, context.memory)
         self.probed_at = self.groups_at = 0.0
         self.is_busy = True  #: whether runs are under way, or on their way
+        self.is_away = False  #: whether Redis was away, or refused, and has taken no write since
         self.indexes = Indexes(client, keys)
         self.alerts = Alerts(settings, keys, context.lease.token)
         self.alerts.tells_gap = context.watch.told is None
@@ -128,7 +129,9 @@ class Leading:
 
     def redis_was_away(self) -> None:
         """Count no time in which no worker could renew, and read everything again."""
-        self.context.watch.led_until(self.context.lease.renewed_at)
+        if not self.is_away:  # from here on, its lease says nothing: a full Redis still renews that
+            self.context.watch.led_until(self.context.lease.renewed_at)
+        self.is_away = True
         self.lost_runs.wait_again()
         self.sender.forget()  # a replica that took over may know less, and count other changes with the same numbers
 
@@ -196,9 +199,10 @@ class Leading:
 
     def probe(self) -> None:
         """Ask whether Redis would take what is due next: a full one passes every tick that has nothing to write."""
-        if time.monotonic() - self.probed_at >= PROBE_INTERVAL_S:
+        if self.is_away or time.monotonic() - self.probed_at >= PROBE_INTERVAL_S:
             self.probed_at = time.monotonic()
             take_a_write(self.context.client, self.context.keys)
+            self.is_away = False
             self.context.watch.led()
 
     def look_after_groups(self) -> None:

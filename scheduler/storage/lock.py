@@ -36,7 +36,7 @@ def holder(client: Client, keys: Keys) -> Holder | None:
         remaining, facts, token = pipe.execute()
     if remaining == -2:
         return None
-    if remaining / 1000 > read_or(math.inf, seconds, facts.get("lease") or None):
+    if "lease" in facts and remaining / 1000 > read_or(math.inf, seconds, facts["lease"]):
         facts = {}  # a leader of this service died, and a stock beat leads: its lock lasts longer
     since, lease = (read_or(0.0, seconds, facts.get(fact)) for fact in ("since", "lease"))
     name = facts.get("name", "a beat without a name")

@@ -44,8 +44,9 @@ def plain_page(browser: Browser, html: str) -> Document:
         ["/static/edit.js", "/static/live.js", "/static/keys.js"],
     )
     assert all(script.keys() == {"type", "src"} for script in page.all("script"))
-    assert {tag for tag, _ in page.elements} & ALIVE <= {"script", "b"}
-    assert not page.all("b") or all(attributes == {} for attributes in page.all("b"))
+    assert {tag for tag, _ in page.elements} & ALIVE <= {"script", "b", "svg"}
+    assert all(attributes == {} for attributes in page.all("b"))
+    assert all(attributes == {"role": "img"} for attributes in page.all("svg")), "only the strips of outcomes"
     for tag, attributes in page.elements:
         assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
         assert "style" not in attributes
