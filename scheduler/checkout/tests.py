@@ -22,7 +22,7 @@ CHECKS = {
 }
 QUICK = ("tests/unit", "-m", "not slow")
 CORES = os.cpu_count() or 2
-PROCESSES = min(6, 3 * CORES)  #: more than cores, because the tests wait for most of the time
+PROCESSES = min(4, 2 * CORES)  #: more than cores, because the tests wait for half of the time; six take as long
 ONE_PROCESS = {"--pdb", "--trace", "-s", "--capture=no", "no:xdist", "-pno:xdist"}  #: they need pytest's own terminal
 
 
