@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, Request, Response, abort, current_app, redirect, request, url_for
 from flask.sessions import SecureCookieSessionInterface
@@ -117,7 +117,7 @@ def is_same_site(asked: Request) -> bool:
     site = asked.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")
-    origin = urlsplit(asked.headers.get("Origin", ""))
+    origin = parts_of(asked.headers.get("Origin", ""))
     return origin.scheme in ("http", "https") and origin.netloc.lower() == asked.host.lower()
 
 
@@ -166,9 +166,17 @@ def ask_for_login() -> AnyResponse:
 
 def page_before() -> str:
     """The address on this host of the page whose button was pressed; empty if it is not known."""
-    before = urlsplit(request.referrer or "")
+    before = parts_of(request.referrer or "")
     query = f"?{before.query}" if before.query else ""
     return before.path + query if before.netloc == request.host else ""
+
+
+def parts_of(address: str) -> SplitResult:
+    """The parts of an address that a header names; all empty for what is no address."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def has_token() -> bool:

@@ -18,6 +18,7 @@ FOREIGN = [
     {"Origin": "http://localhost:1234"},
     {"Origin": "null"},
     {"Origin": "localhost"},
+    {"Origin": "http://["},
     {"Referer": "http://localhost/schedules"},
     {},
 ]

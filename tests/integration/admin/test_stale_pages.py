@@ -125,8 +125,8 @@ def test_a_button_that_was_pressed_too_late_leads_back_to_its_page_after_the_log
     headers = {"Sec-Fetch-Site": "same-origin", "Referer": "http://localhost/schedules/nightly?x=1"}
     late = stranger.client.post("/schedules/nightly/runs", headers=headers)
     assert late.headers["Location"] == "/login?next=/schedules/nightly?x%3D1"
-    headers["Referer"] = "http://evil.example/schedules"
-    assert stranger.client.post("/schedules/nightly/runs", headers=headers).headers["Location"] == "/login"
+    for headers["Referer"] in ("http://evil.example/schedules", "http://["):
+        assert stranger.client.post("/schedules/nightly/runs", headers=headers).headers["Location"] == "/login"
     assert service.ledger.runs("nightly") == []
 
 
