@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, request, url_for
@@ -14,7 +14,7 @@ from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.bulk import told
 from scheduler.admin.editing import done
 from scheduler.admin.people import asking, user
-from scheduler.admin.run_list import instant
+from scheduler.admin.search_form import NewestFirst, instant, texts
 from scheduler.admin.service import service
 from scheduler.changes import undo as undoing
 from scheduler.changes.plan import compare
@@ -26,7 +26,6 @@ from scheduler.storage.audit import MAX_LOOKED_AT, Wanted
 
 pages = Blueprint("audit", __name__)
 MAX_ROWS = 100
-MAX_TEXT = 200  #: characters of a filter
 #: What the form offers; a line may have another word, from an older release.
 CHANGES = (
     *("add", "update", "rename", "remove", "load", "create", "edit", "restore", "pause", "resume", "skip", "unskip"),
@@ -35,28 +34,20 @@ CHANGES = (
 
 
 @dataclass(frozen=True)
-class Search:
-    """The form; what is invalid in the address counts as empty. ``since`` is a local time of UTC."""
+class Search(NewestFirst):
+    """The form; what is invalid in the address counts as empty."""
 
     schedule: str = ""
     by: str = ""
     change: str = ""
-    since: str = ""
-    before: str = ""  #: the line where the page before ended
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> Search:
-        text = {key: arguments.get(key, "").strip()[:MAX_TEXT] for key in ("schedule", "by", "change")}
+        text = texts(arguments, "schedule", "by", "change")
         since, before = arguments.get("from", ""), arguments.get("before", "")
         return cls(
             **text, since=since if instant(since) else "", before=before if re.fullmatch(LINE_ID, before) else ""
         )
-
-    def query(self, **other: str) -> dict[str, str]:
-        """The query string of this search with changes; a changed search starts with the newest line."""
-        values = asdict(self) | {"before": ""} | other
-        values["from"] = values.pop("since")
-        return {key: value for key, value in values.items() if value}
 
     @property
     def wanted(self) -> Wanted:

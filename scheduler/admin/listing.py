@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, get_args
 
+from scheduler.admin.search_form import texts
 from scheduler.status.as_json import overview_json
 from scheduler.status.catalogue import Catalogue, View
 from scheduler.status.read_model import Overview, Status
@@ -14,7 +15,6 @@ from scheduler.status.search import Found, Sort
 from scheduler.storage.store import Store
 
 PAGE_SIZE = 50  #: schedules
-MAX_QUERY_LENGTH = 200  #: characters
 SORTS: tuple[Sort, ...] = get_args(Sort)
 
 
@@ -31,7 +31,7 @@ class Search:
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> Search:
         """From the query string; ignores what is invalid there."""
-        text = {key: arguments.get(key, "").strip()[:MAX_QUERY_LENGTH] for key in ("q", "state", "tag")}
+        text = texts(arguments, "q", "state", "tag")
         number, sort = arguments.get("page", ""), arguments.get("sort", "")
         text["sort"] = sort if sort in SORTS else ""
         return cls(**text, page=int(number) if number.isdecimal() and 0 < len(number) < 7 and int(number) else 1)

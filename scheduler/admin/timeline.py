@@ -12,8 +12,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from scheduler.admin.answers import as_json, page, wants_json
-from scheduler.admin.listing import MAX_QUERY_LENGTH
-from scheduler.admin.run_list import instant
+from scheduler.admin.search_form import instant, texts
 from scheduler.admin.service import service
 from scheduler.model import Run
 from scheduler.status.ahead import Ahead, ahead
@@ -62,7 +61,7 @@ class Lane:
 @pages.get("/timeline")
 def index() -> Response:
     """From 6 hours ago to 17 ahead; filters: ``?q=``, ``?tag=``; ``?minute=`` (UTC) lists who is due in it."""
-    text = {key: request.args.get(key, "").strip()[:MAX_QUERY_LENGTH] for key in ("q", "tag")}
+    text = texts(request.args, "q", "tag")
     minute = instant(request.args.get("minute", ""))
     view = service().catalogue.look()
     names = view.matching(text["q"], text["tag"])
