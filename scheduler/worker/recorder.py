@@ -163,9 +163,12 @@ class Recorder:
         faults.reach("recorder.after_close")
 
     def forget_delivery(self, request: Context) -> None:
-        """Acknowledge the message of a second delivery, which ends no run."""
+        """Acknowledge the message of a second delivery; if Redis refuses, the worker does it later.
+
+        An error here would end the run, which may be running in another worker.
+        """
         if (delivery := self.delivery_of(request)) != NO_DELIVERY:
-            with self.ledger.client.pipeline() as pipe:
+            with suppress(*AWAY, *REFUSED), self.ledger.client.pipeline(transaction=False) as pipe:
                 remove(pipe, [delivery.tag])
                 pipe.execute()
 

@@ -6,19 +6,25 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from celery import Celery
+from celery.app.task import Context
 from kombu.connection import Connection
 from kombu.transport import redis as kombu_redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from scheduler import celeryapp
+from scheduler.model import Run, read_run_id
+from scheduler.model.run import run_id
 from scheduler.sending.headers import RUN_HEADER, task_id
 from scheduler.settings import Settings
 from scheduler.storage.client import connect
+from scheduler.storage.instants import from_seconds
 from scheduler.worker.intake import Intake
+from scheduler.worker.recorder import Recorder
 from scheduler.worker.unacknowledged import MessageRenewer, QoS, hold_messages
 from tests.support.redis_server import redis_server
 
@@ -114,6 +120,22 @@ def test_the_messages_of_ended_runs_are_removed_together_where_their_ends_could_
         assert not client.exists("unacked", "unacked_index", "unacked_held")
         assert QoS.settled == QoS.closed == set()
         assert client.info("commandstats")["cmdstat_hdel"]["calls"] == 1
+
+
+def test_a_second_delivery_ends_no_run_also_while_redis_refuses_writes(settings: Settings) -> None:
+    """An error would end as failed what another worker runs."""
+    recorder, identity = Recorder(settings), run_id("job", from_seconds(time.time()))
+    recorder.attempts = 0
+    run = Run(identity, *read_run_id(identity), "running", task="a.task", task_id=task_id(identity))
+    client = recorder.ledger.client
+    assert recorder.ledger.claim(run, "another worker", "token") == "claimed"
+    client.hset("unacked", "tag", "{}")
+    request = Context(id=run.task_id, hostname="worker", properties={"delivery_tag": "tag"})
+    task: Any = SimpleNamespace(name="a.task", request=request)
+    for least, left in ((1, 1), (0, 0)):
+        client.config_set("min-replicas-to-write", least)
+        assert recorder.claim(task, identity) is False
+        assert client.exists("unacked") == left
 
 
 def test_a_call_that_another_worker_took_again_meanwhile_is_not_returned_a_second_time(settings: Settings) -> None:
