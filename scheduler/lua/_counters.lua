@@ -6,7 +6,8 @@
 local COUNTERS_TTL_S = 30 * 86400
 local BUCKETS_S = {0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400}
 
--- Returns whether the field is new. pcall: another program's key in the place of the counters must not end a script halfway.
+-- Returns whether the field is new.
+-- pcall: another program's key in the place of the counters must not end a script halfway.
 local function count(counters, field, by, ttl)
   if by == 0 then return false end
   local is_new = redis.pcall('HINCRBY', counters, field, string.format('%.0f', by)) == by
@@ -15,7 +16,8 @@ local function count(counters, field, by, ttl)
 end
 
 -- Counters of a minute, by Redis's clock: <prefix>:minutes:<hour since 1970> has the fields '<what>:<minute of the hour>', where what
--- is 'due' (beat sent or skipped it), 'started' or 'failed' (lost too). status/minutes.py reads them. Returns whether it is the first of its minute.
+-- is 'due' (beat sent or skipped it), 'started' or 'failed' (lost too). status/minutes.py reads them.
+-- Returns whether it is the first of its minute.
 local MINUTES_TTL_S = 49 * 3600
 local function count_minute(prefix, what, by)
   local minute = math.floor(tonumber(redis_time()) / 60)

@@ -1,13 +1,18 @@
 -- What the keys hold, their names, and what every other part needs. This is put in front of each script, before _counters.lua.
 -- <prefix>:ledger:<name> is a hash: a schedule's runs, each a JSON object of texts under its id, and beside them
---   ':last' the id of the row that was added last, ':open' the runs that are queued or running (lines 'deadline id' or 'running id';
---   after its deadline a queued run counts as gone), ':waiting' the runs that are held back, see _held.lua,
---   ':floor' the latest due instant of an ended run that was trimmed, ':health' what its ended runs say, ':forgiven' how many failures in a row had been when `pause_after_failures` paused it last,
---   ':slow' since when they take too long, see _health.lua, and ':recent' how the last of them ended, see _recent.lua.
+--   ':last' is the id of the row that was added last;
+--   ':open' has the runs that are queued or running, in lines 'deadline id' or 'running id': after its deadline a queued
+--     run counts as gone;
+--   ':waiting' has the runs that are held back, see _held.lua;
+--   ':floor' is the latest due instant of an ended run that was trimmed;
+--   ':health' is what the ended runs say, and ':slow' since when runs take too long, see _health.lua;
+--   ':forgiven' is how many failures in a row there were when `pause_after_failures` paused the schedule last;
+--   ':recent' is how the last runs ended, see _recent.lua.
 -- <prefix>:output:<attempt>:<id> is a string: what an attempt of a run printed and logged, see storage/output.py.
 -- <prefix>:failing holds the failing schedules; its score is since when.
 -- <prefix>:outcomes holds every schedule; its score is the number in OUTCOMES of the row that was added last to its ledger.
--- <prefix>:ended and <prefix>:took hold the schedules of which a run ended, see _recent.lua.
+-- <prefix>:ended holds each schedule by when a run of it ended last, <prefix>:took by how long its newest run took, see
+--   _recent.lua.
 -- <prefix>:runs holds the id of every row of every ledger; its score is the due instant, of a stretch of skips the last one.
 -- <prefix>:went_wrong holds those that failed or were lost, with the same scores. The leader bounds both, see storage/health.py.
 -- <prefix>:quarantined holds the entries with an error.

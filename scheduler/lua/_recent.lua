@@ -1,7 +1,8 @@
--- The last runs of a schedule at a glance, for lists: ':recent' in its ledger has a line for each of its newest rows that ended, the newest
--- first: what the row's id has behind the name, the number of its outcome, and the milliseconds that its body took, '-' where none began.
--- storage/recent.py reads it. Beside it are two indexes of all schedules, by when a run ended last and by how long the newest one took; their
--- scores are negative, so that the newest and the longest come first. This is put behind _counters.lua.
+-- The last runs of a schedule at a glance, for lists. This is put behind _counters.lua.
+-- ':recent' in a ledger has a line for each of the newest rows that ended, the newest first: the id without the name, the
+-- number of the outcome, and the milliseconds that the body took, '-' where none began. storage/recent.py reads it.
+-- Two indexes hold all schedules: by when a run ended last, and by how long the newest one took. Their scores are
+-- negative, so that the newest and the longest come first.
 local MAX_RECENT = 20
 local INDEX_TTL_S = 30 * 86400 -- the leader writes the indexes again every hour
 
@@ -30,7 +31,7 @@ end
 
 local function score_of(seconds) return string.format('%.6f', -seconds) end
 
--- Write how long a schedule's newest run took, '-' for none, and when a run of it ended, where it is later than what is there.
+-- Write how long a schedule's newest run took, '-' for none, and when a run of it ended, if no later end is there yet.
 -- pcall: another program's key in the place of an index must not end a script halfway.
 local function index_recent(prefix, ledger, took, ended)
   local name = name_of(prefix, ledger)
@@ -61,7 +62,7 @@ local function end_of(run)
   return at and at > 0 and at or nil
 end
 
--- Put a run that ended among the marks before it, as nearly each one is the newest: their text, without the lines beyond MAX_RECENT.
+-- The text of the marks with a newer one in front, without the lines beyond MAX_RECENT. Nearly every run is the newest.
 local function with_newest(text, mark)
   local _, breaks = string.gsub(text, '\n', '')
   if breaks >= MAX_RECENT - 1 then text = string.match(text, '^(.*)\n') end
@@ -87,7 +88,8 @@ local function note_recent(prefix, ledger, id, run)
   write_recent(prefix, ledger, marks, end_of(run))
 end
 
--- Make the marks again from the rows of the ledger, as HGETALL gives them. By pattern, because decoding every row would hold up Redis.
+-- Make the marks again from the rows of the ledger, as HGETALL gives them. By pattern, because decoding every row would
+-- hold up Redis.
 local function recount_recent(prefix, ledger, rows)
   local marks, ended = {}, nil
   for i = 1, #rows, 2 do
