@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from scheduler.admin.filters import length_of, tone
+from scheduler.admin.trend import median
 from scheduler.model.run import UNDER_WAY
 from scheduler.status.read_model import Row
 from scheduler.storage.recent import MAX_RECENT, Mark
@@ -60,5 +61,5 @@ def sentence(words: Sequence[str], marks: Sequence[Mark]) -> str:
     """``20 runs: 12 succeeded, 2 failed, 6 succeeded; half took at most 1.20 s``: each, the oldest first."""
     parts = [f"{len(list(same))} {word}" for word, same in groupby(words)]
     took = sorted(mark.duration for mark in marks if mark.duration is not None)
-    half = f"; half took at most {length_of(took[(len(took) - 1) // 2])}" if took else ""
+    half = f"; half took at most {length_of(median(took))}" if took else ""
     return f"{len(words)} run{'' if len(words) == 1 else 's'}, the oldest first: {', '.join(parts)}{half}"

@@ -53,7 +53,12 @@ def of(runs: Sequence[Run], this: Run) -> Trend | None:
         Dot(run, part(run.duration, longest), part(run.lateness, longest_delay), run.id == this.id) for run in ended
     )
     ok = sum(run.outcome == "succeeded" for run in ended)
-    return Trend(dots, took[(len(took) - 1) // 2], took[-(-len(took) * 95 // 100) - 1], longest, longest_delay, ok)
+    return Trend(dots, median(took), took[-(-len(took) * 95 // 100) - 1], longest, longest_delay, ok)
+
+
+def median(took: Sequence[float]) -> float:
+    """Of sorted lengths of time: half took at most this."""
+    return took[(len(took) - 1) // 2]
 
 
 def part(seconds: float | None, most: float) -> float:
