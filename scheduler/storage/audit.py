@@ -50,7 +50,6 @@ class Page(NamedTuple):
 
     lines: list[dict[str, Any]]
     older: str = ""
-    is_cut: bool = False  #: it ends because MAX_LOOKED_AT lines were read, not because it is full
 
 
 class Audit:
@@ -78,7 +77,7 @@ class Audit:
                     return Page(found, found[-1]["id"])
                 found.append(line)
             if number == MAX_LOOKED_AT:
-                return Page(found, line["id"], is_cut=len(found) < count)
+                return Page(found, line["id"])
         return Page(found)
 
     def _each(self, wanted: Wanted, before: str = "") -> Iterator[dict[str, Any]]:
