@@ -52,7 +52,7 @@ class Search(NewestFirst):
     @property
     def wanted(self) -> Wanted:
         since = instant(self.since)
-        return Wanted(self.schedule, self.by, self.change, max(0.0, since.timestamp()) if since else 0.0)
+        return Wanted(self.schedule, self.by, self.change, since.timestamp() if since else 0.0)
 
 
 @pages.get("/audit")

@@ -83,7 +83,7 @@ class Audit:
     def _each(self, wanted: Wanted, before: str = "") -> Iterator[dict[str, Any]]:
         """Lines by their ids, newest first, each once: those that may be wanted, read as far as they are used."""
         newest = f"({before}" if before else "+"
-        oldest = str(int(wanted.since * 1000)) if wanted.since else "-"
+        oldest = str(int(wanted.since * 1000)) if wanted.since > 0 else "-"  # Redis refuses an id below 0
         lines = self._stream(self.keys.audit, newest, oldest)
         if wanted.schedule:  # its own stream has lines that the log dropped
             kept = self._stream(self.keys.history(wanted.schedule), newest, oldest)

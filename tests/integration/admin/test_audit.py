@@ -77,3 +77,11 @@ def pages(admin: Browser, path: str | None) -> Any:
         shown = admin.get(path)
         yield from (int(it.partition(".")[0]) for it in text(shown).split("number ")[1:])
         path = next((it["href"] for it in Document(shown.text).all("a") if it.get("rel") == "next"), None)
+
+
+@pytest.mark.parametrize(
+    "address", ["/audit?from=1960-01-01T00:00", "/api/v1/audit?since=1970-01-01T00:00:00%2B14:00"], ids=["page", "api"]
+)
+def test_a_search_from_before_1970_has_all_lines(admin: Browser, written: datetime, address: str) -> None:
+    found = admin.json(address)
+    assert len(found.get("changes") or found["items"]) == 4
