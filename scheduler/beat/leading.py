@@ -116,9 +116,9 @@ class Leading:
         """Seconds between two ticks at most; ``interval`` is what the settings say."""
         if not self.listener.hears_index:
             return min(interval, LOOK_INTERVAL_S)
-        is_quiet = self.outside.is_told and not (
-            self.is_busy or self.context.file.wrong or self.context.backup.is_unwritten
-        )
+        file, backup = self.context.file, self.context.backup
+        has_rest = self.is_busy or file.wrong or backup.changed or backup.is_unwritten
+        is_quiet = self.outside.is_told and not has_rest
         return max(interval, QUIET_INTERVAL_S) if is_quiet else interval
 
     def has_work(self) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from scheduler.beat import outside
 from scheduler.beat.leading import QUIET_INTERVAL_S
 from scheduler.beat.lease import Lease
 from scheduler.beat.scheduler import Scheduler
+from scheduler.beat.snapshot import Snapshot
 from scheduler.settings import Settings
 from scheduler.storage.client import Client
 from scheduler.storage.instants import from_seconds
@@ -108,6 +111,17 @@ def test_what_another_program_saved_is_in_force_after_two_ticks_however_many_are
     leading(beat).tick()
     assert store.get("s1").fields["args"] == [7, 7]
     assert store.get("s2").fields["args"] == [1, 2]
+
+
+def test_beat_rests_only_after_its_copy_for_a_loss_has_each_change(quiet: Scheduler, store: Store) -> None:
+    role, before = leading(quiet), store.get("s1")
+    store.write([Write("s1", before, replace(before, fields=before.fields | {"args": [9, 9]}))])
+    role.tick()
+    assert not role.outside.may_hide, "the place in the index is the same"
+    assert role.longest_wait(2.0) == 2.0
+    quiet.context.backup.next_write = 0.0
+    role.tick()
+    assert json.loads(Snapshot.of(quiet.settings).entries["s1"]["fields"])["args"] == [9, 9]
 
 
 def test_what_beat_does_itself_is_not_looked_for(quiet: Scheduler, store: Store, client: Client, keys: Keys) -> None:
