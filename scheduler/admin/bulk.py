@@ -152,7 +152,7 @@ def chosen() -> list[str]:
     if "names" in request.form:
         try:
             sent = json.loads(request.form["names"])
-        except ValueError:
+        except (ValueError, RecursionError):
             sent = None
         if not isinstance(sent, list):
             raise RefusedChange("the form is damaged: choose the schedules again")

@@ -118,7 +118,7 @@ def test_tags_are_added_and_removed_and_runs_are_sent(
     assert "'etl-00' is queued already" in text(admin.post("/bulk/run", names=names))
 
 
-@pytest.mark.parametrize("sent", ['{"a": 1}', "[", "7"])
+@pytest.mark.parametrize("sent", ['{"a": 1}', "[", "7", "[" * 5_000], ids=["object", "cut", "number", "deep"])
 def test_a_damaged_form_changes_nothing(admin: Browser, service: Service, twelve: list[str], sent: str) -> None:
     before = service.store.all()
     assert admin.post("/bulk/pause/now", names=sent).status_code == 409
