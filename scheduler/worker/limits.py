@@ -62,7 +62,7 @@ class LimitedRequest(Request):
 
     def acknowledge(self) -> None:
         """Leave the message of a run to the step that closes the run, which the pool does before."""
-        if self.ends_with_run and self.time_start is not None and run_in(self.request_dict):
+        if not self.acknowledged and self.ends_with_run and self.time_start is not None and run_in(self.request_dict):
             QoS.closed.add(self.message.delivery_tag)
         super().acknowledge()
 
