@@ -228,11 +228,12 @@ def test_a_worker_survives_whatever_is_in_its_queue_of_rabbitmq(
     random = Random(11)
     process = worker(start)
     start("beat")
-    until(lambda: lock.holder(client, keys), 60, "beat leads")
-    published = sum(publish_oddity(settings.broker, random) for _ in range(200))
     fields = {"task": "bodies.note", "every": "1s", "overlap": "allow", "max_runs": 1}
-    changes.create(store, "job", fields, tasks=None, by="test")
-    until(lambda: finished(ledger, "job", 1), 60, "a run succeeds")
+    changes.create(store, "before", fields, tasks=None, by="test")
+    until(lambda: finished(ledger, "before", 1), 60, "there is a queue: RabbitMQ drops what is published to none")
+    published = sum(publish_oddity(settings.broker, random) for _ in range(200))
+    changes.create(store, "after", fields, tasks=None, by="test")
+    until(lambda: finished(ledger, "after", 1), 60, "a run succeeds")
     until(lambda: not broker.waiting(), 60, "no message is left")
     assert process.poll() is None
-    assert int(client.get(f"{keys.notice('messages')}:count")) > published / 3 > 40
+    assert int(client.get(f"{keys.notice('messages')}:count")) > published * 0.8 > 150
