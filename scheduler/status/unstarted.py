@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -11,7 +12,7 @@ from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.groups import Group
 from scheduler.storage.store import Store
 
-MAX_READ = 1000  #: runs that are read of each queue, stuck schedules, and schedules whose run waits
+MAX_READ = 1000  #: runs that are read of all queues, stuck schedules, and schedules whose run waits
 UNTAKEN_S = 10.0  #: a worker that starts needs some seconds before it takes from its queues
 LATE_S = 300.0  #: seconds for which a run may wait that has neither `late_after` nor `expires`
 PRIORITY = "\x06\x16"  #: kombu's mark between the name of a queue and a priority
@@ -39,46 +40,49 @@ class Unstarted:
 
 
 class AllUnstarted(NamedTuple):
-    """Those that have waited longest first. There may be more if a queue has over MAX_READ such runs, or all have."""
+    """Those that have waited longest first. There may be more if over MAX_READ such runs wait."""
 
     schedules: tuple[Unstarted, ...]
     is_complete: bool
 
 
 def unstarted(
-    store: Store, queues: tuple[str, ...], taken: frozenset[str], now: float, groups: Iterable[Group] = ()
+    store: Store, queues: Mapping[str, int], taken: frozenset[str], now: float, groups: Iterable[Group] = ()
 ) -> AllUnstarted:
     """What is late or stuck while live workers take from the queues ``taken``; ``now`` is in epoch seconds.
 
-    ``queues`` are the keys of all that runs were sent to.
+    ``queues`` says how many runs wait in the queue of each key.
 
-    Its cost grows with what waits, up to MAX_READ schedules, and not with what is stored.
+    Its cost grows with what waits, up to MAX_READ runs, and not with what is stored.
     """
     oldest, is_complete = waiting(store, queues, now - UNTAKEN_S, groups)
-    if len(oldest) > MAX_READ:  # each is read below
+    if len(oldest) > MAX_READ:  # groups have so many
         oldest, is_complete = dict(sorted(oldest.items(), key=lambda it: it[1].since)[:MAX_READ]), False
     expired = health.stuck(store.client, store.keys, MAX_READ)
+    unserved = {name for name, it in oldest.items() if it.queue and it.queue not in taken}
+    known = store.indexed({**oldest, **expired})
+    limits = dict(late_after(store, known - unserved - expired.keys()))
     made = []
-    for name, limit in late_after(store, {**oldest, **expired}):
+    for name in known:
         queue, since, group = oldest.get(name, Waiting("", now))
-        is_served = not queue or queue in taken
         if name in expired:
-            made.append(Unstarted(name, "stuck", min(since, expired[name]), queue, is_served=is_served))
-        elif not is_served:
+            made.append(Unstarted(name, "stuck", min(since, expired[name]), queue, is_served=name not in unserved))
+        elif name in unserved:
             made.append(Unstarted(name, "stuck", since, queue, is_served=False))
-        elif now - since > limit:
-            made.append(Unstarted(name, "late", since, queue, limit, group=group))
+        elif now - since > limits.get(name, math.inf):
+            made.append(Unstarted(name, "late", since, queue, limits[name], group=group))
     made.sort(key=lambda it: (it.since, it.name))
     return AllUnstarted(tuple(made), is_complete and len(expired) < MAX_READ)
 
 
 def waiting(
-    store: Store, queues: tuple[str, ...], before: float, groups: Iterable[Group]
+    store: Store, queues: Mapping[str, int], before: float, groups: Iterable[Group]
 ) -> tuple[dict[str, Waiting], bool]:
     """The oldest run of each schedule that was sent before then, and whether these are all."""
+    limit = share(queues.values())
     with store.client.pipeline(transaction=False) as pipe:
         for queue in queues:
-            pipe.zrangebyscore(store.keys.sent(queue), "-inf", before, 0, MAX_READ, withscores=True)
+            pipe.zrangebyscore(store.keys.sent(queue), "-inf", before, 0, limit, withscores=True)
         answers = pipe.execute(raise_on_error=False)
     oldest: dict[str, Waiting] = {}
     for key, runs in zip(queues, answers, strict=True):
@@ -88,7 +92,19 @@ def waiting(
         for run_id, since in group.waiting.items():
             if since <= before:
                 note(oldest, run_id, Waiting("", since, group.name))
-    return oldest, all(not isinstance(runs, list) or len(runs) < MAX_READ for runs in answers)
+    return oldest, all(not isinstance(runs, list) or len(runs) < limit for runs in answers)
+
+
+def share(waiting: Iterable[int]) -> int:
+    """How many runs of each queue to read, so that no long queue hides another: MAX_READ of all, but one of each."""
+    left = MAX_READ
+    lengths = sorted(waiting)
+    for at, length in enumerate(lengths):
+        rest = len(lengths) - at
+        if length * rest > left:
+            return max(1, left // rest)
+        left -= length
+    return MAX_READ
 
 
 def note(oldest: dict[str, Waiting], run_id: str, it: Waiting) -> None:
@@ -100,11 +116,11 @@ def note(oldest: dict[str, Waiting], run_id: str, it: Waiting) -> None:
 
 def late_after(store: Store, names: Iterable[str]) -> Iterator[tuple[str, float]]:
     """For how many seconds a run of each of these schedules may wait; without those that are not stored."""
-    for entry in store.read(names):
+    for name, stored in store.raw(names):
         try:
-            policies = entries.policies(entry)
+            policies = entries.policies_on_waiting(name, stored)
         except DamagedEntry:
-            yield entry.name, LATE_S
+            yield name, LATE_S
         else:
             chosen = policies.late_after or policies.expires
-            yield entry.name, chosen.total_seconds() if chosen else LATE_S
+            yield name, chosen.total_seconds() if chosen else LATE_S

@@ -63,10 +63,13 @@ def job(entry: Entry) -> Job:
         raise DamagedEntry(one_line(error)) from error
 
 
-def policies(entry: Entry) -> Policies:
-    """What an entry says of missed and overlapping runs and the like; raises DamagedEntry with what is wrong."""
+def policies_on_waiting(name: str, stored: Mapping[str, str]) -> Policies:
+    """How long a run of the entry with this hash may wait; nothing else is read. Raises DamagedEntry."""
     try:
-        return foreign_job(entry).policies if entry.origin == "redbeat" else entry.declared().schedule
+        if stored.get("origin", "redbeat") == "redbeat":
+            return foreign_job(decode(name, stored)).policies
+        fields = mapping(loads(stored["fields"]))
+        return Policies.model_validate({key: fields[key] for key in ("late_after", "expires") if key in fields})
     except Exception as error:  # as above
         raise DamagedEntry(one_line(error)) from error
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from scheduler.model import Reason, Run, run_id
 from scheduler.settings import Settings
 from scheduler.status import unstarted as waiting_runs
+from scheduler.status.metrics import Metrics
 from scheduler.status.problems import queues, unstarted
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
@@ -135,14 +138,43 @@ def test_a_removed_schedule_is_neither_late_nor_stuck(
     assert health.stuck(client, keys, 10) == {}
 
 
-def test_of_a_backlog_in_many_queues_only_the_oldest_are_read(
+def test_of_a_backlog_in_many_queues_the_oldest_of_each_are_read(
     store: Store, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting_runs, "MAX_READ", 4)
+    monkeypatch.setattr(waiting_runs, "MAX_READ", 5)
     now, names = time.time(), [f"job-{number}" for number in range(9)]
     store.write([Write(name, None, entry_of(declared(name))) for name in names])
-    for number, name in enumerate(names):
-        client.zadd(keys.sent(f"queue-{number % 3}"), {run_id(name, NOON): now - 1000 - number})
-    found = waiting_runs.unstarted(store, ("queue-0", "queue-1", "queue-2"), frozenset(), now)
-    assert [it.name for it in found.schedules] == names[:4:-1]
+    queues = {"short": names[:1], "long": names[1:5], "older": names[5:]}
+    for queue, its in queues.items():
+        client.zadd(keys.sent(queue), {run_id(name, NOON): now - 1000 - names.index(name) for name in its})
+    waiting = {queue: len(its) for queue, its in queues.items()}
+    found = waiting_runs.unstarted(store, waiting, frozenset(), now)
+    assert [it.name for it in found.schedules] == ["job-8", "job-7", "job-4", "job-3", "job-0"]
     assert not found.is_complete
+
+
+def test_a_scrape_costs_redis_the_same_beside_ten_times_as_many_waiting_runs(
+    store: Store, settings: Settings, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting_runs, "MAX_READ", 40)
+    names = [f"job-{number:02}" for number in range(90)]
+    store.write([Write(name, None, entry_of(declared(name))) for name in names])
+    queues = [f"queue-{number}" for number in range(8)]
+    client.sadd(keys.queues, *queues)
+    seem_to_work(client, keys, every=3600.0, queues=tuple(queues[:4]))
+    sent = time.time() - 1000
+
+    def work(waiting: int) -> tuple[int, int]:
+        for number in range(waiting):
+            run = run_id(names[number % len(names)], NOON + timedelta(seconds=number))
+            client.zadd(keys.sent(queues[number % len(queues)]), {run: sent + number / 100})
+        before = client.info()
+        text = generate_latest(Metrics(store, settings))
+        after = client.info()
+        assert 'scheduler_schedules_unhealthy{health="stuck"} 20.0' in text.decode()
+        assert 'scheduler_schedules_unhealthy{health="late"} 20.0' in text.decode()
+        return tuple(after[key] - before[key] for key in ("total_commands_processed", "total_net_output_bytes"))
+
+    few, many = work(200), work(2000)
+    assert few[0] == many[0]
+    assert many[1] < 1.05 * few[1]

@@ -11,6 +11,8 @@ from scheduler.storage.workers import Worker, report
 QUEUES = ("celery",)
 
 
-def seem_to_work(client: Client, keys: Keys, name: str = "celery@host", every: float = 10.0) -> None:
-    """Report a worker that takes from the usual queue."""
-    report(client, keys, Worker(name, time.time(), every, QUEUES))
+def seem_to_work(
+    client: Client, keys: Keys, name: str = "celery@host", every: float = 10.0, queues: tuple[str, ...] = QUEUES
+) -> None:
+    """Report a worker that takes from these queues."""
+    report(client, keys, Worker(name, time.time(), every, queues))

@@ -110,7 +110,9 @@ class Facts:
     @cached_property
     def unstarted(self) -> AllUnstarted:
         """The schedules that are late or stuck."""
-        return unstarted(self.store, self.queue_keys, self.taken_queues, self.now, self.groups)
+        return unstarted(
+            self.store, {it.key: it.waiting for it in self.queues}, self.taken_queues, self.now, self.groups
+        )
 
     @cached_property
     def failing(self) -> AllFailing:
