@@ -136,6 +136,11 @@ class Service:
         until(leading, seconds, f"{beat!r} does not lead")
         return beat
 
+    def sends(self, seconds: float = 60) -> None:
+        """Wait until the beat that leads has sent something."""
+        before = self.client.zcard(self.keys.runs)
+        until(lambda: self.client.zcard(self.keys.runs) > before, seconds, "nothing is sent")
+
     def bury(self) -> None:
         """Free the lock of a beat that is dead, as the end of its lease would; the lease has a test of its own."""
         self.client.delete(self.keys.lock)
