@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import shlex
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -121,13 +123,16 @@ def is_removal_of_app(change: Change) -> bool:
 
 
 def writes(wanted: Plan, by: str) -> list[Write]:
-    """A plan's changes as writes to the store."""
-    now = clock()
+    """A plan's changes as writes to the store; those of one kind are one group of the audit log."""
+    now, load = clock(), secrets.token_hex(8)
+    kinds = Counter(change.kind for change in wanted.changes)
     batch: list[Write] = []
     for change in wanted.changes:
         if change.kind == "conflict":
             continue
         line = describe(change, by, now)
+        if kinds[change.kind] > 1:
+            line["group"] = f"{load}-{change.kind}"
         if change.kind == "rename" and change.before is not None and change.after is not None:
             batch.append(Write(change.before.name, change.before, None, moved_to=change.name))
             batch.append(Write(change.name, None, change.after, audit=line))

@@ -48,16 +48,13 @@ def can_be_undone(line: Mapping[str, Any]) -> bool:
     """Whether the line is a change of a schedule that can be undone."""
     before, after = line.get("before"), line.get("after")
     changed = before != after or "pause" in line or "skip" in line or line.get("change") == "skip"
-    return changed and (before, after) != (None, None) and line.get("change") != "rename"
+    return changed and (before, after) != (None, None) and line.get("change") not in ("add", "rename")
 
 
 def find(line: Mapping[str, Any], entry: Entry | None) -> Undo:
     """The undo of this line for the schedule as it is now; raises RefusedChange with the reason if there is none."""
     name, before, after = str(line.get("schedule", "")), line.get("before"), line.get("after")
-    if line.get("change") == "rename":
-        raise RefusedChange(f"the schedule file renamed '{name}': rename it back there")
-    if not can_be_undone(line):
-        raise RefusedChange("there is nothing to undo: this line changed no field of a schedule")
+    refuse_lasting(line, name, entry)
     if after is None:
         return restored(line, entry)
     if entry is None:
@@ -73,6 +70,17 @@ def find(line: Mapping[str, Any], entry: Entry | None) -> Undo:
     if "pause" in line:
         return unpaused(name, line["pause"], entry)
     return set_back(name, compare(before, after), entry)
+
+
+def refuse_lasting(line: Mapping[str, Any], name: str, entry: Entry | None) -> None:
+    """Raise RefusedChange for a line that only the schedule file can take back, or that changed nothing."""
+    if line.get("change") == "rename":
+        raise RefusedChange(f"the schedule file renamed '{name}': rename it back there")
+    if line.get("change") == "add":
+        where = DECLARED_IN.get(entry.origin if entry else "", DECLARED_IN["file"])
+        raise RefusedChange(f"'{name}' is declared in {where}: remove it there, or pause it")
+    if not can_be_undone(line):
+        raise RefusedChange("there is nothing to undo: this line changed no field of a schedule")
 
 
 def restored(line: Mapping[str, Any], entry: Entry | None) -> Undo:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
@@ -21,55 +21,75 @@ from tests.browser.conftest import ROOT, Open
 from tests.integration.admin.runs import lead, run
 from tests.support.pictures import shrink
 
-FILE = (ROOT / "schedules.yaml").read_text(encoding="utf-8")
-ERROR = "TaskFailed: This schedule always fails: delete it from schedules.yaml when you have seen enough"
+EXAMPLE = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n  backup:")[2].partition("```")[0]
+FILE = f"{(ROOT / 'schedules.yaml').read_text(encoding='utf-8')}\n  backup:{EXAMPLE}"
+ERROR = "KeyError: 'amount'"
+EXPECTED = "TaskFailed: This schedule always fails: delete it from schedules.yaml when you have seen enough"
 MAX_BYTES = 60_000  #: of each picture
 TRACE = f"""Traceback (most recent call last):
   File "/srv/app/.venv/lib/python3.11/site-packages/celery/app/trace.py", line 453, in trace_task
     R = retval = fun(*args, **kwargs)
-  File "/srv/app/jobs.py", line 12, in always_fails
-    raise TaskFailed(ADVICE)
+  File "/srv/app/reports.py", line 48, in build
+    total = sum(order["amount"] for order in orders)
 {ERROR}"""
+DAY, HOUR, MINUTE, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+TOOK = (61, 64, 58, 70, 66, 73, 59, 62, 88, 75, 63, 60, 67, 71, 65, 58, 92, 69, 64, 72)  #: of the longest, in percent
 pytestmark = pytest.mark.xdist_group("browser")
 
 
 def populate(service: Service) -> None:
-    """The shipped schedules on an ordinary day: one was changed, one is paused, one failed."""
-    store, now = service.store, time.time()
+    """README's schedules on a bad morning: one fails since two nights, one was changed, one is paused."""
+    store, now = service.store, datetime.now(UTC)
+    tasks = {**(service.tasks or {}), "reports.build": None}
     service.settings.file.write_text(FILE, encoding="utf-8")
     lead(service)
-    store.client.hset(store.keys.leader, mapping={"name": "web1:4711", "since": now - 3 * 86_400})
-    changes.load_for_beat(store, FileWatch(service.settings.file), service.tasks, "leader")
+    store.client.hset(store.keys.leader, mapping={"name": "web1:4711", "since": (now - 3 * DAY).timestamp()})
+    changes.load_for_beat(store, FileWatch(service.settings.file), tasks, "leader")
     store.note_file({"path": "/etc/celery-scheduler/schedules.yaml"})
-    usage = {"path": "/", "percent": 41.2}
-    run(
-        service, "disk-usage", from_seconds(now // 300 * 300), result=json.dumps(usage), finished=now // 300 * 300 + 0.1
-    )
-    run(service, "log-it", from_seconds(now // 10 * 10), result="30")
-    run(
-        service,
-        "always-fails",
-        from_seconds(now // 3600 * 3600),
-        "failed",
-        result=ERROR,
-        reason="error",
-        traceback=TRACE,
-    )
+    history(service, "log-it", now, 10 * SECOND, 2 * SECOND, result="30")
+    history(service, "disk-usage", now, 5 * MINUTE, 0.1 * SECOND, result=json.dumps({"path": "/", "percent": 41.2}))
+    history(service, "backup", at(2, 0, "UTC"), DAY, 9 * MINUTE)
+    night = at(2, 30, "America/New_York")
+    history(service, "nightly-report", night - 2 * DAY, DAY, 70 * SECOND)
+    for due in (night - DAY, night):
+        failed(service, "nightly-report", due, ERROR, traceback=TRACE)
+    failed(service, "always-fails", now.replace(minute=0, second=0, microsecond=0), EXPECTED)
     weekday = {**store.get("weekday-report").fields, "cron": "0 9 * * mon-fri"}
     changes.edit(store, "weekday-report", weekday, tasks=service.tasks, by="admin", why="after the stand-up")
-    worker = Worker("celery@web1", now, 60.0, ("celery",), tuple(service.tasks or ()), 4, 0, __version__)
+    worker = Worker("celery@web1", now.timestamp(), 60.0, ("celery",), tuple(tasks), 4, 0, __version__)
     report(store.client, store.keys, worker)
-    end = clock() + timedelta(hours=2)
-    changes.pause(store, "clean-up", by="admin", note="The disk is being replaced", until=end)
+    changes.pause(store, "clean-up", by="admin", note="The disk is being replaced", until=clock() + 2 * HOUR)
+
+
+def at(hour: int, minute: int, zone: str) -> datetime:
+    """The last time that clocks of the zone showed this."""
+    now = datetime.now(ZoneInfo(zone))
+    today = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    return today if today < now else today - DAY
+
+
+def history(
+    service: Service, name: str, last: datetime, every: timedelta, longest: timedelta, result: str = ""
+) -> None:
+    """Twenty runs that succeeded, up to the last due instant."""
+    for number, percent in enumerate(TOOK):
+        due = (last - (len(TOOK) - 1 - number) * every).astimezone(UTC)
+        if every < DAY:
+            due = from_seconds(due.timestamp() // every.total_seconds() * every.total_seconds())
+        run(service, name, due, result=result, finished=(due + longest * percent / 100).timestamp())
+
+
+def failed(service: Service, name: str, due: datetime, error: str, **details: str) -> None:
+    run(service, name, due.astimezone(UTC), "failed", result=error, reason="error", **details)
 
 
 def pages(service: Service) -> dict[str, str]:
     """The eight pages by the names of their pictures."""
-    [bad] = [run for run in service.ledger.runs("always-fails") if run.outcome == "failed"]
+    bad = next(run for run in service.ledger.runs("nightly-report") if run.outcome == "failed")
     return {
         "schedules": "/schedules",
-        "schedule": "/schedules/always-fails",
-        "run": f"/schedules/always-fails/runs/{bad.id}",
+        "schedule": "/schedules/nightly-report",
+        "run": f"/schedules/nightly-report/runs/{bad.id}",
         "runs": "/runs?last=24h",
         "timeline": "/timeline",
         "health": "/health",
@@ -86,7 +106,7 @@ def test_the_eight_pages_can_be_shown_to_anybody(
     populate(service)
     page = open_page(viewport={"width": width, "height": 620}, color_scheme=scheme)
     changed = ("changed here: cron",) if width > 1000 else ()  # a card is too small for it
-    for words in ("1 paused", "1 failed", "2 ok", *changed, "took over 3 days ago"):
+    for words in ("1 paused", "1 failing as expected", "3 ok", *changed, "took over 3 days ago"):
         expect(page.get_by_text(words).first).to_be_visible()
     is_kept = bool(os.environ.get("SCREENSHOT")) and scheme == "light"
     directory = ROOT / os.environ["SCREENSHOT"] if is_kept else tmp_path

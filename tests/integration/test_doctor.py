@@ -41,7 +41,7 @@ schedules:
 HASH = generate_password_hash(PASSWORD, method="pbkdf2:sha256:1")  # as weak as it is fast
 DURABLE, FILE_IS_WRONG = "Redis has appendonly off", ".*schedules.yaml:3:.*nothing"
 BROKEN = "schedule 'job' is quarantined"
-FAILING = r"schedule 'broken' is failing: its last run failed or was lost \(.*exit.*1.*\)$"
+FAILING = r"schedule 'broken' is failing: its last run did not succeed \(.*exit.*1.*\)$"
 FROZEN = [
     DURABLE,
     "No beat leads",

@@ -21,7 +21,7 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
     """Name those that have failed longest, each with its newest error, and count the rest; none that is expected to."""
     total, worst = facts.failing
     for it, reason in zip(worst, reasons(facts, worst), strict=True):
-        runs = "run failed or was lost" if it.count == 1 else f"{it.count} runs failed or were lost"
+        runs = "run did not succeed" if it.count == 1 else f"{it.count} runs did not succeed"
         sentence = f"schedule '{it.name}' is failing: its last {runs}{f' ({reason})' if reason else ''}"
         remedy = with_command_name(f"see `scheduler history {shlex.quote(it.name)}`")
         yield ServiceProblem(sentence, remedy, subject=it.name, since=it.since)

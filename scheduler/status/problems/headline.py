@@ -20,6 +20,7 @@ class Headline(NamedTuple):
     words: str
     problems: int  #: lines in the list of problems; 0 if nothing needs a person
     since: float | None = None  #: epoch seconds, of the problem that ``words`` names
+    others: int = 0  #: lines that ``words`` says nothing of
 
 
 NO_PROBLEMS = Headline("All well", 0)
@@ -34,7 +35,7 @@ def headline(facts: Facts, found: Sequence[tuple[str, ServiceProblem]]) -> Headl
     if not critical and any(kind in ABOUT_SCHEDULES for kind, _ in known):
         return Headline(counts(facts), len(known))
     first = critical[0] if critical else known[0][1]
-    return Headline(WHAT_FOLLOWS.sub("", first.sentence), len(known), first.since)
+    return Headline(WHAT_FOLLOWS.sub("", first.sentence), len(known), first.since, len(known) - 1)
 
 
 def counts(facts: Facts) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -85,3 +86,19 @@ def pages(admin: Browser, path: str | None) -> Any:
 def test_a_search_from_before_1970_has_all_lines(admin: Browser, written: datetime, address: str) -> None:
     found = admin.json(address)
     assert len(found.get("changes") or found["items"]) == 4
+
+
+def test_what_one_load_of_the_file_did_of_a_kind_is_one_row_with_undo_only_where_it_can_work(
+    admin: Browser, service: Service, load: Callable[[str], None]
+) -> None:
+    task = "{task: scheduler.tasks.log_it, args: [1, 2], every: 1h}"
+    load(f"schedules: {{a: {task}, b: {task}, c: {task}}}\n")
+    load(f"schedules: {{a: {task}, d: {task}}}\n")
+    rows = [it for it in Document(admin.get("/audit").text).all("th") if it.get("scope") == "row"]
+    assert len(rows) == 3, "two were removed, d was added, three were added at first"
+    shown = text(admin.get("/audit"))
+    assert "3 schedules" in shown
+    assert shown.count("Undo") == 1, "what the file added is removed there"
+    group = service.store.audit.lines(schedule="c")[0]["group"]
+    assert "Undone: 2 schedules." in text(admin.post(f"/audit/groups/{group}/undo"))
+    assert set(service.store.all()) == {"a", "b", "c", "d"}

@@ -40,12 +40,10 @@ def test_a_schedule_that_fails_is_named_everywhere_with_its_error_until_it_succe
 ) -> None:
     add(store)
     fail(ledger, "job", 0, "KeyError: 'amount'")
-    assert sentences(shell, admin) == [
-        "schedule 'job' is failing: its last run failed or was lost (KeyError: 'amount')"
-    ]
+    assert sentences(shell, admin) == ["schedule 'job' is failing: its last run did not succeed (KeyError: 'amount')"]
     fail(ledger, "job", 1)
     (sentence,) = sentences(shell, admin)
-    assert sentence == "schedule 'job' is failing: its last 2 runs failed or were lost (OSError: the disk is full)"
+    assert sentence == "schedule 'job' is failing: its last 2 runs did not succeed (OSError: the disk is full)"
     assert f"{sentence}: see `python3 -m scheduler history job` (since 2026-03-02 12:00:01 UTC)" in shell("status").out
     assert shell("status", "--json").json["problems"] == admin.get("/readyz").get_json()["problems"]
     due = NOON + 2 * MINUTE
@@ -53,7 +51,7 @@ def test_a_schedule_that_fails_is_named_everywhere_with_its_error_until_it_succe
     ledger.close(run_id("job", due), "succeeded", token="token")
     assert sentences(shell, admin) == []
     store.client.zadd(store.keys.failing, {"job": due.timestamp()})  # as if it had succeeded in the middle of the look
-    assert sentences(shell, admin) == ["schedule 'job' is failing: its last run failed or was lost"]
+    assert sentences(shell, admin) == ["schedule 'job' is failing: its last run did not succeed"]
 
 
 def test_of_ten_thousand_schedules_the_worst_ten_are_named_and_all_that_fail_are_counted(

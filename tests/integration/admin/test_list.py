@@ -36,7 +36,7 @@ def test_each_schedule_shows_its_timing_in_words_its_next_and_its_last_run(
     for words in (
         "nightly",
         "Adds two numbers every night",
-        "At 02:30 every day, New York time",
+        "At 02:30 every day New York time",
         "reports",
         "failed 4 min ago",
         "ValueError: no such printer",

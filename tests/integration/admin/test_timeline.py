@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -54,6 +55,10 @@ def test_what_ran_and_what_failed_is_on_the_left_by_tag_and_by_schedule(
     run(service, "bad", clock() - timedelta(seconds=90), "failed", result="no paper", reason="error")
     page = admin.get("/timeline").text
     assert "1 run, 1 failed" in page
+    load = page.partition('class="drawn high"')[2].partition("</svg>")[0]
+    drawn = re.findall(r'class="(\w+)" x="[\d.]+" width=".8" y="[\d.]+" height="([\d.]+)"', load)
+    assert [tone for tone, _ in drawn[:2]] == ["good", "bad"]
+    assert float(drawn[1][1]) < float(drawn[0][1]), "the bar is red only as far as it failed"
     of_tag = admin.get("/timeline?tag=reports").text
     assert '/schedules/bad"' in of_tag
     assert '/schedules/good"' not in of_tag
@@ -76,7 +81,7 @@ def test_what_failed_in_the_hours_that_are_drawn_is_one_link_away(
 def test_what_runs_all_the_time_is_counted_and_not_drawn(admin: Browser, make: Declare) -> None:
     make("beacon", every="10s")
     page = text(admin.get("/timeline"))
-    assert "1 schedule that runs at least every 5 minutes is not drawn" in page
+    assert "1 schedule that runs at least every 5 minutes is not drawn ahead" in page
     assert "Nothing ran in the last 6 hours" in page
 
 
