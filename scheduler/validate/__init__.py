@@ -9,7 +9,8 @@ from typing import Any
 from scheduler.model import Declared, Position, Problem, ScheduleFile
 from scheduler.model.alerts import Alerts
 from scheduler.schedule_file import Document, owner, printable
-from scheduler.validate import followers, gate, meaning
+from scheduler.validate import followers, meaning
+from scheduler.validate import top as top_of_file
 from scheduler.validate.gate import Gate
 from scheduler.validate.meaning import UNKNOWN_CALENDAR, Calendars, Reserved, Tasks
 from scheduler.validate.terms import MAX_FINDINGS, Finding, shown
@@ -69,9 +70,9 @@ def validate_beside(
     document: Document, fields: Mapping[str, Mapping[str, Any]], *, tasks: Tasks | None
 ) -> tuple[dict[str, Declared], tuple[Problem, ...]]:
     """Validate schedules that are declared elsewhere, under the file's ``defaults:``; leaves out those with errors."""
-    top, _ = gate.top(document.data)
+    top, _ = top_of_file.read(document.data)
     # The timezone at the top of the file is that of the file's own schedules.
-    inherited = {key: value for key, value in gate.inherited(top).items() if key != "timezone"}
+    inherited = {key: value for key, value in top_of_file.inherited(top).items() if key != "timezone"}
     check = Gate(tasks, top.calendars, inherited)
     declared: dict[str, Declared] = {}
     problems: list[Problem] = []
@@ -109,14 +110,14 @@ def validate_fields(
 def _everything(
     data: Mapping[str, Any], tasks: Tasks | None
 ) -> tuple[dict[str, Declared], ScheduleFile, list[Finding]]:
-    top, findings = gate.top(data)
+    top, findings = top_of_file.read(data)
     schedules = data.get("schedules", {})
     if not isinstance(schedules, dict):
         what = "schedules is empty" if schedules is None else f"schedules must be a mapping, not {shown(schedules)}"
         findings.append(Finding(("schedules",), what, "write name: below it and indent each schedule, or {} for none"))
         return {}, top, findings
     unnamed = Unnamed(schedules)
-    declared, found = _schedules(unnamed.schedules, Gate(tasks, top.calendars, gate.inherited(top)), top)
+    declared, found = _schedules(unnamed.schedules, Gate(tasks, top.calendars, top_of_file.inherited(top)), top)
     return declared, top, findings + unnamed.findings + [unnamed.placed(finding) for finding in found]
 
 
@@ -136,10 +137,10 @@ def _schedules(
         if errors > MAX_FINDINGS:
             what = "the schedules from here on were not checked"
             return declared, [*findings, Finding(("schedules", name), what, "fix the errors above first")]
-    findings += gate.schedule_sink_findings(declared, top.alerts)
+    findings += top_of_file.schedule_sink_findings(declared, top.alerts)
     findings += followers.findings(declared, schedules)
-    findings += gate.group_findings(declared, schedules, top.groups)
-    return declared, findings + gate.rename_findings(declared, schedules)
+    findings += top_of_file.group_findings(declared, schedules, top.groups)
+    return declared, findings + top_of_file.rename_findings(declared, schedules)
 
 
 def _placed(finding: Finding, document: Document) -> Problem:
