@@ -62,6 +62,14 @@ def start_command(unit: str = "celery-beat", beats: str = "") -> str:
     return f"{command_name()} up"
 
 
+def restart_advice(unit: str, host: str, beats: str = "") -> str:
+    """Where a part of the service that may hang logs, and how to start it again; ``unit`` may be a pattern."""
+    if is_installed() or is_of_installed(beats):
+        log, restart = as_root(f"journalctl -u {shlex.quote(unit)}"), as_root(f"systemctl restart {shlex.quote(unit)}")
+        return f"on {host}, see `{log}`, and if it hangs, `{restart}`"
+    return f"see what `{command_name()} up` prints on {host}, and start that again if it hangs"
+
+
 def log_of(unit: str) -> str:
     """Where this part of the service logs, as the end of a sentence."""
     if is_installed():

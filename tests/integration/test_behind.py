@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from scheduler import __version__
+from scheduler.command_name import command_name
 from scheduler.settings import Settings
 from scheduler.status import problems
 from scheduler.storage.client import Client
@@ -35,8 +36,8 @@ def test_a_leader_that_sends_nothing_is_named_until_it_has_sent(shop: Shop, sett
     shop.add("late", late=5 * MINUTE)
     shop.add("soon", late=-MINUTE)
     assert sentences(shop.store, settings, "behind") == [
-        "Beat is behind: 1 schedule was due more than a minute ago and not sent yet: "
-        "see the log of host:1, and restart it if it hangs"
+        "Beat is behind: 1 schedule was due more than a minute ago and not sent yet, 'late' first: "
+        f"see what `{command_name()} up` prints on host, and start that again if it hangs"
     ]
     shop.commit()
     assert sentences(shop.store, settings, "behind") == []

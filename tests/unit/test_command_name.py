@@ -16,6 +16,7 @@ from scheduler.command_name import (
     as_typed,
     command_name,
     log_of,
+    restart_advice,
     schema_comment,
     start_command,
     with_command_name,
@@ -85,6 +86,8 @@ def test_an_installed_service_has_its_own_command(
     assert log_of("celery-admin").endswith(f"`{name.replace('celery-scheduler', 'journalctl -u celery-admin')}`")
     assert start_command() == name.replace("celery-scheduler", "systemctl start celery-beat")
     assert start_command("celery-worker") == name.replace("celery-scheduler", "systemctl start celery-worker")
+    log, restart = (name.replace("celery-scheduler", it) for it in ("journalctl -u", "systemctl restart"))
+    assert restart_advice("x*", "web1") == f"on web1, see `{log} 'x*'`, and if it hangs, `{restart} 'x*'`"
     monkeypatch.setenv("PATH", str(tmp_path))
     assert command_name() == "celery-scheduler", "a machine without sudo"
 

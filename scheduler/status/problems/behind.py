@@ -22,5 +22,6 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
     if first:
         schedules = "1 schedule was" if number == 1 else f"{number} schedules were"
         sentence = f"Beat is behind: {schedules} due more than a minute ago and not sent yet"
-        remedy = f"see the log of {leader.name}, and restart it if it hangs"
+        sentence += f", '{first[0][0].removeprefix(facts.keys.prefix)}' first"
+        remedy = facts.restart("celery-beat", leader.name.partition(":")[0])
         yield ServiceProblem(sentence, remedy, "critical", "beat", first[0][1])

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import redis
 
-from scheduler.command_name import start_command
+from scheduler.command_name import restart_advice, start_command
 from scheduler.settings import Settings
 from scheduler.status.unstarted import PRIORITY, AllUnstarted, unstarted
 from scheduler.storage import groups, health, lock
@@ -182,6 +182,10 @@ class Facts:
     def start(self, what: str = "celery-beat") -> str:
         """How to start a part of the service, on the host of the leader's file."""
         return f"{self.place}start one with `{start_command(what, beats=self.file.get('command', ''))}`"
+
+    def restart(self, what: str, host: str) -> str:
+        """What to do about a part of the service that may hang."""
+        return restart_advice(what, host, self.file.get("command", ""))
 
 
 def names(text: str) -> frozenset[str]:

@@ -19,5 +19,5 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
     severity: Severity = "warning" if facts.live_workers else "critical"
     for worker in facts.workers:
         if worker.is_silent(facts.now):
-            remedy = "see its log, and restart it"
+            remedy = facts.restart("celery-worker*", worker.name.partition("@")[2])
             yield ServiceProblem(f"Worker {worker.name} {SILENT}", remedy, severity, "workers", worker.seen)
