@@ -24,6 +24,7 @@ REFERENCE = re.compile(
 )
 STRAY = re.compile(r"\$\{[^}]*\}?")
 MAX_FILE_BYTES = 65_536
+PLAIN = frozenset({int, float, bool, type(None)})
 MIN_HIDDEN_LENGTH = 4  #: characters; shorter values occur in many texts by chance
 #: Fields of a schedule that may hold references. In ``shell`` a ``$`` is the shell's.
 KEYS = ("args", "kwargs", "command", "environment", "directory", "stdin", "http")
@@ -59,6 +60,8 @@ def marked(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
     if isinstance(value, str):
         if "${" in value:
             yield path, value
+    elif type(value) in PLAIN:  # of a large file, nearly all are
+        return
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from marked(item, (*path, key))

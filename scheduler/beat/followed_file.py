@@ -9,6 +9,7 @@ from celery import Celery
 from scheduler import changes, schedule_file
 from scheduler.application.beat_schedule import brought
 from scheduler.beat.application_zone import follow_zone
+from scheduler.beat.large_load import large_load
 from scheduler.beat.lease import Lease
 from scheduler.changes import settled
 from scheduler.changes.facts import note_settled
@@ -62,16 +63,17 @@ class FollowedFile(FileWatch):
             if survey and before and self.is_settled(before, survey):
                 loaded = True
                 return True
-            problems = changes.load_for_beat(
-                self.store,
-                self,
-                self.tasks_for,
-                self.lease.token,
-                brought=brought(self.app),
-                since=self.fall_due_after,
-                progress=self.lease.progress,
-                circumstances=self.circumstances,
-            )
+            with large_load():
+                problems = changes.load_for_beat(
+                    self.store,
+                    self,
+                    self.tasks_for,
+                    self.lease.token,
+                    brought=brought(self.app),
+                    since=self.fall_due_after,
+                    progress=self.lease.progress,
+                    circumstances=self.circumstances,
+                )
             loaded = True
             if problems is None:  # the file may not be whole yet
                 return False
@@ -94,7 +96,7 @@ class FollowedFile(FileWatch):
         if not settled.is_unchanged(self.store, self.path, before, self.circumstances(), survey):
             return False
         note_settled(self.store, self.path)
-        self.names, self.wrong, self.lacks_tasks = survey.of_file, "", False
+        self.names, self.wrong, self.lacks_tasks = " ".join(survey.of_file), "", False
         self.answer([])
         return True
 

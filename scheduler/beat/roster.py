@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from scheduler import faults
 from scheduler.model import Entry
@@ -18,14 +19,19 @@ from scheduler.storage.client import hashes, script
 from scheduler.storage.entries import Job
 from scheduler.storage.store import Store
 
-MAX_KNOWN = 100_000  #: decoded entries in the cache, 2.6 KB each
+MAX_KNOWN = 100_000  #: decoded entries in the cache, 1.1 KB each
 ENTRIES_PER_SWEEP = 40  #: entries that one sweep checks for changes by other programs
 ENTRIES_PER_PAGE = 500  #: the same, where another program is known to have changed one: Redis takes 3 ms for them
+
+NOTHING: dict[str, Any] = {}
 
 
 @dataclass(slots=True)
 class Known:
-    """An entry as it was read; ``due`` and ``ran`` replace its own, because runs sent since then advanced them."""
+    """An entry as it was read, but for its fields.
+
+    ``due`` and ``ran`` replace its own, because runs sent since then advanced them.
+    """
 
     entry: Entry
     job: Job
@@ -84,7 +90,9 @@ class Roster:
     def learn(self, entry: Entry) -> None:
         """Keep an entry; raises DamagedEntry when it cannot be sent as it is."""
         job = entries.job(entry)
-        self._known[entry.name] = Known(entry, job, entry.due, entry.total_run_count)
+        # Its job says all that sending needs of these.
+        bare = replace(entry, fields=NOTHING, base=NOTHING, overlay=NOTHING)
+        self._known[entry.name] = Known(bare, job, entry.due, entry.total_run_count)
         self.zones.add(job.timing.zone)
         if len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)

@@ -72,16 +72,22 @@ class Checked:
         )
 
 
-def check(path: Path, tasks: Tasks | TasksFor, brought: Brought = NOTHING) -> Checked:
-    """Read and validate a file, without Redis or a running service; ``brought`` is what the application declares."""
+def check(
+    path: Path, tasks: Tasks | TasksFor, brought: Brought = NOTHING, progress: Callable[[], None] = lambda: None
+) -> Checked:
+    """Read and validate a file, without Redis or a running service; ``brought`` is what the application declares.
+
+    That takes a while with many schedules, in which ``progress`` is called again and again.
+    """
     document = schedule_file.read(path)
+    progress()
     missing = bool(brought.sources) and not os.path.lexists(path)
     if missing:
         document = schedule_file.empty(path)
     if callable(tasks):
         tasks = tasks(document.imports)
     calendars = document.data.get("calendars")
-    valid = validate(document, tasks=tasks)
+    valid = validate(document, tasks=tasks, progress=progress)
     known = calendars if isinstance(calendars, dict) else {}
     included = document.patterns, document.files, document.unended, document.imports
     beside, wrong = validate_beside(document, brought.fields, tasks=tasks)

@@ -20,7 +20,8 @@ from scheduler.changes.plan import Change, Plan
 from scheduler.errors import Conflict, Exit, RefusedChange
 from scheduler.events import emit
 from scheduler.schedule_file.watch import FileWatch
-from scheduler.storage.store import Store, Write, revisions_of
+from scheduler.storage.store import Store, Write
+from scheduler.storage.write import revisions_of
 
 MAX_LOGGED = 20  #: problems of one file in the log
 MAX_STORED = 200  #: problems of one file on the page
@@ -32,14 +33,17 @@ class Unreadable(Invalid):
     exit_code = Exit.NO_INPUT
 
 
-def plan_for(store: Store, checked: Checked, since: datetime | None = None) -> Plan:
+def plan_for(
+    store: Store, checked: Checked, since: datetime | None = None, progress: Callable[[], None] = lambda: None
+) -> Plan:
     """The changes that loading the file would make; raises Invalid if the file has errors.
 
-    New schedules fall due after ``since`` (default: now; earlier if Redis lost the schedules).
+    New schedules fall due after ``since`` (default: now; earlier if Redis lost the schedules). ``progress`` is called
+    for each schedule.
     """
     if not checked.validated.ok:
         raise (Unreadable if checked.is_unreadable else Invalid)(checked.validated.errors)
-    stored = store.all()
+    stored = store.all(progress)
     if checked.is_missing and any(entry.origin == "file" for entry in stored.values()):
         raise Unreadable(schedule_file.read(checked.path).problems)
     return plan.plan_file(
@@ -50,6 +54,7 @@ def plan_for(store: Store, checked: Checked, since: datetime | None = None) -> P
         store.zone(),
         app=checked.beside.keys() - checked.validated.declared.keys(),
         kept=checked.broken,
+        progress=progress,
     )
 
 
@@ -72,7 +77,7 @@ def apply(
     """
     for attempt in range(ATTEMPTS):
         revision = store.revision()
-        wanted = plan_for(store, checked, since)
+        wanted = plan_for(store, checked, since, progress)
         if not allow_remove:
             if not token:
                 refuse_other_application(checked, wanted)
@@ -138,7 +143,7 @@ def writes(wanted: Plan, by: str) -> list[Write]:
             batch.append(Write(change.name, None, change.after, audit=line))
         else:
             moved = change.before is None or change.after is None or needs_reschedule(change.before, change.after)
-            batch.append(Write(change.name, change.before, change.after, reschedule=moved, audit=line))
+            batch.append(Write(change.name, change.before, change.after, moved, declared=change.declared, audit=line))
     return batch
 
 
@@ -166,7 +171,7 @@ def load_for_beat(
     None if it lacks schedules and changed just now: who writes it may pause. ``watch`` tells of it again.
     """
     file = watch.path
-    checked = check(file, tasks, brought)
+    checked = check(file, tasks, brought, progress)
     watch.follow(checked.patterns, certain=checked.validated.ok)
     progress()
     if is_shorter(checked, watch) and not watch.has_settled_for(watch.settled_without):
@@ -186,10 +191,10 @@ def load_for_beat(
         store.note_file(facts | {"state": "rejected", "problems": "\n".join(error.args[0].splitlines()[:MAX_STORED])})
         return problems
     emit("file.applied", file=file, summary=done.summary())
-    watch.names = checked.validated.declared.keys()
+    watch.names = " ".join(checked.validated.declared)
     return []
 
 
 def is_shorter(checked: Checked, watch: FileWatch) -> bool:
     """Whether a valid file lacks schedules that it declared when it was loaded last."""
-    return checked.validated.ok and bool(watch.names - checked.validated.declared.keys())
+    return checked.validated.ok and not checked.validated.declared.keys() >= set(watch.names.split())

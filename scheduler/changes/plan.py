@@ -6,12 +6,15 @@ change (``overlay``). A field that the file did not change keeps its overlay; ot
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
+from scheduler.changes.planned import Change as Change
+from scheduler.changes.planned import Kind
+from scheduler.changes.planned import Plan as Plan
 from scheduler.model import TIMING_FIELDS, TIMING_KINDS, Declared, Entry, Overlaid
 from scheduler.model.entry import Origin
 from scheduler.storage.instants import to_seconds
@@ -23,50 +26,6 @@ MOVED = {
 }
 
 Calendars = Mapping[str, Sequence[str]]
-Kind = Literal["add", "update", "remove", "rename", "conflict"]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One line of a plan. ``fields`` maps each field that changes to its value before and after."""
-
-    kind: Kind
-    name: str
-    before: Entry | None = None
-    after: Entry | None = None
-    fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
-    dropped: Mapping[str, Overlaid] = field(default_factory=dict)
-    why: str = ""
-
-    def __str__(self) -> str:
-        details = [f"{key}: {was!r} → {now!r}" for key, (was, now) in self.fields.items()]
-        details += [f"drops the change of {note.by}: {key}={note.value!r}" for key, note in self.dropped.items()]
-        details += [self.why] if self.why else []
-        return f"{self.kind} {self.name}" + (f" ({'; '.join(details)})" if details else "")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Every change that brings the stored schedules to what the file says."""
-
-    changes: tuple[Change, ...] = ()
-    stored: int = 0  #: schedules of the file that are stored now
-
-    @property
-    def removals(self) -> int:
-        """How many schedules it removes."""
-        return sum(change.kind == "remove" for change in self.changes)
-
-    @property
-    def is_mass_removal(self) -> bool:
-        """Whether it would remove more than half of what the file declared before, or all of it."""
-        return self.removals * 2 > self.stored and (self.removals > 1 or self.removals == self.stored)
-
-    def summary(self) -> str:
-        """``2 add, 1 update`` in the order of the words, or ``no changes``."""
-        kinds = ("add", "update", "rename", "remove", "conflict")
-        counts = {kind: sum(change.kind == kind for change in self.changes) for kind in kinds}
-        return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "no changes"
 
 
 def plan_file(
@@ -77,16 +36,18 @@ def plan_file(
     zone: str = "UTC",
     app: Collection[str] = (),
     kept: Collection[str] = (),
+    progress: Callable[[], None] = lambda: None,
 ) -> Plan:
     """The changes of loading a valid file: schedules of origin ``file``, and excluded days from its calendars.
 
     ``calendars`` maps calendar names to days, for schedules of the page that name them; ``zone`` is the application's.
     ``app`` are the wanted schedules that the application declares and the file does not; of its schedules ``kept`` has
-    those that stay although they are not wanted, because they have errors.
+    those that stay although they are not wanted, because they have errors. ``progress`` is called for each schedule.
     """
     renames = find_renames(stored, wanted)
     changes = []
     for name, declared in wanted.items():
+        progress()
         entry = stored.get(renames.get(name, name))
         origin: Origin = "app" if name in app else "file"
         change = add(declared, now, zone, origin) if entry is None else update(entry, declared, now, calendars, origin)
@@ -119,7 +80,7 @@ def add(declared: Declared, now: datetime, zone: str, origin: Origin = "file") -
     fields = declared.fields()
     due = declared.timing().next_due(now)
     entry = Entry(name=declared.name, origin=origin, fields=fields, base=fields, due=due, zone=zone)
-    return Change("add", declared.name, after=entry)
+    return Change("add", declared.name, after=entry, declared=declared)
 
 
 def follow(entry: Entry, now: datetime, calendars: Calendars) -> Change | None:

@@ -31,6 +31,7 @@
 --   expires is there too; its score is the time when it does.
 
 -- Key names, as in storage/keys.py; a test compares them.
+local function entry_key(prefix, name) return prefix .. name end
 local function ledger_key(prefix, name) return prefix .. ':ledger:' .. name end
 local function failing_key(prefix) return prefix .. ':failing' end
 local function stuck_key(prefix) return prefix .. ':stuck' end

@@ -27,16 +27,10 @@ end
 local HISTORY_LENGTH = 20 -- of the last changes of each schedule
 local HISTORY_TTL_S = 366 * 86400
 
--- Add a line to the audit log, and to the history of its schedule. One of many, which would push out the others, gets only its
--- id from the log. pcall: another program's key in the place of a history must not end a script halfway.
-local function note_line(prefix, log, length, name, line, is_one_of_many)
-  local id
-  if is_one_of_many then
-    id = redis.call('XADD', log, '*', 'change', '')
-    redis.call('XDEL', log, id)
-  else
-    id = redis.call('XADD', log, 'MAXLEN', '~', length, '*', 'change', line)
-  end
+-- Add a line to the audit log, and to the history of its schedule; one that has an id, only to the history.
+-- pcall: another program's key in the place of a history must not end a script halfway.
+local function note_line(prefix, log, length, name, line, id)
+  id = id or redis.call('XADD', log, 'MAXLEN', '~', length, '*', 'change', line)
   local history = history_key(prefix, name)
   redis.pcall('XADD', history, 'MAXLEN', HISTORY_LENGTH, id, 'change', line)
   redis.call('EXPIRE', history, HISTORY_TTL_S)

@@ -20,7 +20,7 @@ local function pause_entry(prefix, name, stored, note)
   redis.call('PUBLISH', wake_key(prefix), '1')
   local line = string.format('{"by": "%s", "at": %s, "change": "pause", "before": %s, "after": %s, "why": "%s", "schedule": %s, "pause": [null, %s]}',
     PAUSER, at, fields, fields, note, cjson.encode(name), pause)
-  note_line(prefix, audit_key(prefix), AUDIT_LENGTH, name, line, false)
+  note_line(prefix, audit_key(prefix), AUDIT_LENGTH, name, line)
 end
 
 -- Pause a schedule whose newest runs failed so often since it was paused last.

@@ -10,7 +10,7 @@ redis.call('HSET', KEYS[3], 'seen', redis.sha1hex(redis.call('HGET', KEYS[3], 'd
 redis.call('HSET', KEYS[3], 'revision', next_revision(ARGV[4]))
 redis.call('ZADD', KEYS[2], ARGV[3], KEYS[3])
 local name = string.sub(KEYS[3], #ARGV[4] + 1)
-if ARGV[5] ~= '' then note_line(ARGV[4], KEYS[4], ARGV[6], name, ARGV[5], false) end
+if ARGV[5] ~= '' then note_line(ARGV[4], KEYS[4], ARGV[6], name, ARGV[5]) end
 note_changed(ARGV[4], {name})
 index_quarantine(ARGV[4], name)
 note_outcome(name, last_outcome(ledger_key(ARGV[4], name)))

@@ -4,7 +4,8 @@
 --   hold them ('' if they follow here), number of pages there, then each change:
 --   name, revision expected ('' for none), operation (add|put|remove), score ('' leaves it), line for the audit log,
 --   number of names and values, {field, value}…
--- An addition without fields has them, and a revision, in a hash of its own beside the pages, which only needs its new name.
+-- An addition without fields has them, and a revision, in a hash of its own beside the pages, which only needs its new name; it
+--   has no error.
 -- A removal with the field 'to' is half of a rename: the history moves to that name.
 -- Returns nil when the lock is not ours, 'gone' when the temporary keys have expired, else the names of the entries that were changed
 --   meanwhile; if there are none, everything is applied.
@@ -12,21 +13,34 @@ if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local prefix, channel, length = ARGV[2], ARGV[3], ARGV[4]
 local total, summary, staged, pages = tonumber(ARGV[5]), ARGV[6], ARGV[7], tonumber(ARGV[8])
 
-local function each_change(visit)
+-- Whether the additions of a page find none of these keys: one question, where each of 100,000 would be one.
+local function finds_none(list, at, key_of)
+  local keys = {}
+  while at <= #list do
+    if list[at + 2] == 'add' then keys[#keys + 1] = key_of(prefix, list[at]) end
+    at = at + 6 + tonumber(list[at + 5])
+  end
+  return #keys > 0 and redis.call('EXISTS', unpack(keys)) == 0
+end
+
+-- The last argument of the visitor says that this is an addition, and that nothing has the key that it would have.
+local function each_change(key_of, visit)
   for page = 1, math.max(pages, 1) do
     local list, at = ARGV, 9
     if pages > 0 then list, at = redis.call('LRANGE', staged .. page, 0, -1), 1 end
+    local none = finds_none(list, at, key_of)
     while at <= #list do
       local count = tonumber(list[at + 5])
-      visit(list, at, count)
+      visit(list, at, count, none and list[at + 2] == 'add')
       at = at + 6 + count
     end
   end
 end
 
 local conflicts, seen = {}, 0
-each_change(function(list, at)
+each_change(entry_key, function(list, at, _, is_new)
   seen = seen + 1
+  if is_new and list[at + 1] == '' then return end
   local stored = redis.pcall('HMGET', prefix .. list[at], 'revision', 'definition')
   local revision = string.match(stored[1] or '', '^[1-9]%d*$') or ''
   if revision ~= list[at + 1] or (list[at + 2] == 'add' and stored[2]) then
@@ -68,6 +82,7 @@ local function index_stored(name)
   note_outcome(name, last_outcome(ledger))
 end
 
+local heirs = {} -- names that got a ledger in this step
 local REMOVED_TTL_S = 30 * 86400 -- for whoever restores it
 local MOVED_TTL_S = 366 * 86400 -- for runs that have not ended, and for the indexes of runs: ids keep the old name
 local function remove(key, name, heir)
@@ -79,12 +94,26 @@ local function remove(key, name, heir)
     if redis.call('TTL', ledger) < REMOVED_TTL_S then redis.call('EXPIRE', ledger, REMOVED_TTL_S) end
   elseif redis.call('EXISTS', ledger) == 1 then
     redis.call('RENAME', ledger, ledger_key(prefix, heir))
+    heirs[heir] = true
     redis.call('SET', moved_key(prefix, name), heir, 'EX', MOVED_TTL_S)
   end
   leave_indexes(prefix, name)
   if heir then index_stored(heir) end
   local history = history_key(prefix, name)
   if heir and redis.call('EXISTS', history) == 1 then redis.call('RENAMENX', history, history_key(prefix, heir)) end
+end
+
+-- Ids for the lines of a large load, which would push the others out of the log: as many as the log would have given, one
+-- after the other, from a single line that is deleted again. The summary has the last of them.
+local first_id, last_number
+local function next_id()
+  if not first_id then
+    local id = redis.call('XADD', KEYS[3], '*', 'change', '')
+    redis.call('XDEL', KEYS[3], id)
+    first_id, last_number = string.match(id, '^(%d+)%-(%d+)$')
+  end
+  last_number = last_number + 1
+  return first_id .. '-' .. string.format('%d', last_number)
 end
 
 local scores, names = {}, {}
@@ -94,14 +123,15 @@ local function flush()
   scores, names = {}, {}
 end
 
-each_change(function(list, at, count)
+each_change(ledger_key, function(list, at, count, is_new)
   local name, operation, score, line = list[at], list[at + 2], list[at + 3], list[at + 4]
   local key = prefix .. name
   if operation == 'remove' then
     -- Without a field, the next change begins there.
     remove(key, name, count > 0 and list[at + 7])
   else
-    if count == 0 then
+    local is_staged = count == 0
+    if is_staged then
       redis.call('RENAME', staged .. name, key)
       -- The temporary hash was to expire.
       redis.call('PERSIST', key)
@@ -109,8 +139,12 @@ each_change(function(list, at, count)
       if operation == 'add' then redis.call('DEL', key) end
       redis.call('HSET', key, 'revision', next_revision(prefix), unpack(list, at + 6, at + 5 + count))
     end
-    index_quarantine(prefix, name, operation == 'add')
-    if operation == 'add' then index_stored(name) end -- it may be one that was removed while it failed
+    if not is_staged then index_quarantine(prefix, name, operation == 'add') end
+    if is_new and not heirs[name] then
+      note_outcome(name, 'new')
+    elseif operation == 'add' then -- it may be one that was removed while it failed
+      index_stored(name)
+    end
     if score ~= '' then
       scores[#scores + 1] = score
       scores[#scores + 1] = key
@@ -118,9 +152,12 @@ each_change(function(list, at, count)
   end
   names[#names + 1] = name
   if #names == 1000 then flush() end
-  if line ~= '' then note_line(prefix, KEYS[3], length, name, line, summary ~= '') end
+  if line ~= '' then
+    local id = summary ~= '' and next_id()
+    note_line(prefix, KEYS[3], length, name, line, id)
+  end
 end)
-if summary ~= '' then redis.call('XADD', KEYS[3], 'MAXLEN', '~', length, '*', 'change', summary) end
+if summary ~= '' then redis.call('XADD', KEYS[3], 'MAXLEN', '~', length, next_id(), 'change', summary) end
 if #names > 0 then flush() end
 write_indexes(prefix)
 redis.call('PUBLISH', channel, '1')

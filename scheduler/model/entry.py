@@ -13,7 +13,7 @@ from scheduler.model.schedule import Schedule
 Origin = Literal["file", "app", "admin", "redbeat"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Declared:
     """A valid schedule: name, fields as in the file, and the resolved days of its calendars."""
 
@@ -80,7 +80,7 @@ class SkipNext:
     note: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A schedule's form in RedBeat, decoded.
 

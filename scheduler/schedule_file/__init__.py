@@ -35,7 +35,7 @@ __all__ = [
     "read_alone",
 ]
 
-MAX_BYTES = 5_000_000
+MAX_BYTES = 20_000_000
 TOO_LARGE = f"the file is larger than {MAX_BYTES // 1_000_000} MB"
 CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 IMPORTS = re.compile(rb"^imports[ \t]*:", re.MULTILINE)

@@ -25,7 +25,7 @@ from scheduler.schedule_file.document import COLUMNS, Mark, Node, owner, place, 
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_DEPTH = 32
-MAX_VALUES = 500_000  # keys count too, and aliases as if written out; 10 000 plain schedules hold 150 000
+MAX_VALUES = 2_000_000  # keys count too, and aliases as if written out; 100 000 plain schedules hold 1 500 000
 MAX_KEYS = 2_000  # of one mapping, so that a file of wrong keys is refused at once
 LARGE = ("schedules", "calendars")  # the mappings at the top that may have more
 MAX_PROBLEMS = 500

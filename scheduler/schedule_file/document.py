@@ -21,7 +21,7 @@ class Mark(Protocol):
     column: int
 
 
-COLUMNS = 1 << 23  # more than the longest possible line in a file of 5 MB
+COLUMNS = 1 << 25  # more than the longest possible line in a file of 20 MB
 
 
 def place(mark: Mark) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Set
 from pathlib import Path
 
 from scheduler.schedule_file import included
@@ -21,7 +20,9 @@ class FileWatch:
         self.path = path
         self.settled = settled  #: seconds
         self.settled_without = REMOVAL_SETTLE_S  #: seconds, where schedules are gone
-        self.names: Set[str] = frozenset()  #: of the schedules in the file when it was loaded last
+        #: Of the schedules in the file when it was loaded last. One text, because many small ones, made amid a large
+        #: load, would keep most of its memory from being given back.
+        self.names = ""
         self.patterns: tuple[str, ...] = ()  #: from `include:`; a change of a matching file counts
         self._seen: Look | None = None
         self._seen_before: Look | None = None

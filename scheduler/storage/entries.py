@@ -18,24 +18,24 @@ from pydantic import ValidationError
 
 from scheduler import references, timing
 from scheduler.errors import RefusedChange
-from scheduler.model import Entry, Overlaid, Pause, Policies, Schedule, SkipNext
+from scheduler.model import Declared, Entry, Overlaid, Pause, Policies, Schedule, SkipNext
 from scheduler.model.celery_options import OWN_HEADERS
 from scheduler.model.entry import Origin
 from scheduler.storage.instants import from_micros, from_redbeat, from_seconds, to_micros, to_redbeat_json, to_seconds
+from scheduler.storage.job_parts import row_of, rules_of, shared
 from scheduler.storage.records import loads, mapping, record
 from scheduler.timing import Timing, TimingError
 
 NEVER = -1.0  #: RedBeat ignores scores below zero
 FROM_FILE = "only the schedule file may say ${…}, and only where it says so itself"
 ORIGINS = get_args(Origin)
-JSON_FIELDS = ("fields", "base", "overlay")
 
 
 class DamagedEntry(RefusedChange, ValueError):
     """What is stored under this name cannot be read as a schedule: change it, or load the file that declares it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """What beat needs to send an entry; ``options`` are those of Celery's ``apply_async``."""
 
@@ -50,15 +50,18 @@ class Job:
     max_runs: int | None = None
     pings: bool = False
     references: str = ""  #: digest of the references that the file has in the arguments, empty if there are none
-    rules: str = "skip"  #: what may hold a run back, see ``rules_of``
+    rules: str = "skip"  #: what may hold a run back, see ``job_parts``
     row: str = ""  #: the part of each run's row that only few schedules need, as JSON
     group: str | None = None
 
 
-def job(entry: Entry) -> Job:
-    """Decode an entry for sending; raises DamagedEntry with what is wrong."""
+def job(entry: Entry, declared: Declared | None = None) -> Job:
+    """Decode an entry for sending; raises DamagedEntry with what is wrong.
+
+    ``declared`` is what its fields say, where that is known already.
+    """
     try:
-        return foreign_job(entry) if entry.origin == "redbeat" else declared_job(entry)
+        return foreign_job(entry) if entry.origin == "redbeat" else declared_job(entry, declared or entry.declared())
     except Exception as error:  # stored values are anybody's, and their reader is not only ours
         raise DamagedEntry(one_line(error)) from error
 
@@ -91,11 +94,12 @@ def one_line(error: Exception) -> str:
     return line if isinstance(error, (DamagedEntry, TimingError)) else f"{type(error).__name__}: {line}"
 
 
-def declared_job(entry: Entry) -> Job:
+def declared_job(entry: Entry, declared: Declared) -> Job:
     """The job of an entry of the file or the page; raises DamagedEntry, or an error of the model or its timing."""
-    declared = entry.declared()
     schedule = declared.schedule
-    if wrong := references.added(entry.fields, entry.base if entry.is_declared else {}):
+    if entry.fields is not entry.base and (
+        wrong := references.added(entry.fields, entry.base if entry.is_declared else {})
+    ):
         raise DamagedEntry(f"{wrong[0][0]}: {FROM_FILE}")
     call = schedule.call
     return Job(
@@ -105,7 +109,7 @@ def declared_job(entry: Entry) -> Job:
         kwargs=call.kwargs,
         options=options(schedule) | schedule.celery_options,
         timing=declared.timing(),
-        policies=schedule,
+        policies=shared(schedule),
         enabled=schedule.enabled,
         max_runs=schedule.max_runs,
         pings=schedule.ping is not None,
@@ -114,20 +118,6 @@ def declared_job(entry: Entry) -> Job:
         row=row_of(schedule),
         group=schedule.group,
     )
-
-
-def row_of(schedule: Schedule) -> str:
-    """What Lua needs in the rows of few schedules, as the end of a JSON object."""
-    group = f',"group":"{schedule.group}"' if schedule.group else ""
-    group += f',"followers":"{schedule.then.words()}"' if schedule.then else ""
-    return group + (f',"pause_after":"{schedule.pause_after_failures}"' if schedule.pause_after_failures else "")
-
-
-def rules_of(schedule: Schedule) -> str:
-    """Overlap, how many runs may wait, and the group, as commit.lua reads them; most schedules have the first alone."""
-    if schedule.group is None and schedule.max_queued == 1:
-        return schedule.overlap
-    return f"{schedule.overlap} {schedule.max_queued} {schedule.group or ''}".strip()
 
 
 def foreign_job(entry: Entry) -> Job:
@@ -207,10 +197,11 @@ def meta(last_run_at: datetime | None, total_run_count: int) -> str:
 def encode(entry: Entry, sent: Job | None = None) -> dict[str, str]:
     """Every field of the hash but ``meta``, ``count`` and ``revision``, which change on their own."""
     # An entry of another program has its fields in RedBeat's definition alone, which that program may change.
+    fields = json.dumps(entry.fields if entry.origin != "redbeat" else {})
     own = {
         "origin": entry.origin,
-        "fields": json.dumps(entry.fields if entry.origin != "redbeat" else {}),
-        "base": json.dumps(entry.base),
+        "fields": fields,
+        "base": fields if entry.base is entry.fields else json.dumps(entry.base),
         "overlay": json.dumps({name: asdict(value) for name, value in entry.overlay.items()}),
         "pause": json.dumps(asdict(entry.pause)) if entry.pause else "",
         "skip": json.dumps(asdict(entry.skip)) if entry.skip else "",
@@ -243,7 +234,9 @@ def decode_frame(name: str, stored: Mapping[str, str]) -> Entry:
     origin = stored.get("origin", "redbeat")
     if origin not in ORIGINS:
         raise DamagedEntry(f"its origin is {origin!r}")
-    own = {key: mapping(loads(stored.get(key) or "{}")) for key in JSON_FIELDS}
+    fields, base = (stored.get(key) or "{}" for key in ("fields", "base"))
+    own = mapping(loads(fields))
+    overlay = mapping(loads(stored.get("overlay") or "{}"))
     pause = stored.get("pause")
     due = from_micros(str(whole(stored, "due"))) if stored.get("due") else None
     skip = record(SkipNext, loads(stored["skip"])) if stored.get("skip") else None
@@ -252,9 +245,9 @@ def decode_frame(name: str, stored: Mapping[str, str]) -> Entry:
     return Entry(
         name=name,
         origin=origin,  # type: ignore[arg-type]
-        fields=mapping(loads(stored["definition"])) if origin == "redbeat" else own["fields"],
-        base=own["base"],
-        overlay={key: record(Overlaid, value) for key, value in own["overlay"].items()},
+        fields=mapping(loads(stored["definition"])) if origin == "redbeat" else own,
+        base=own if base == fields else mapping(loads(base)),
+        overlay={key: record(Overlaid, value) for key, value in overlay.items()},
         pause=record(Pause, loads(pause)) if pause else None,
         skip=None if is_over else skip,
         due=due,

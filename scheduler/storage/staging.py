@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from scheduler.storage.client import Client
@@ -31,24 +32,28 @@ class Packed(NamedTuple):
 
 @contextmanager
 def staged(
-    client: Client, keys: Keys, changes: Sequence[Packed], progress: Callable[[], None]
+    client: Client, keys: Keys, names: Sequence[str], changes: Iterator[Packed], progress: Callable[[], None]
 ) -> Iterator[list[str | float]]:
-    """The arguments of the script for these changes, from the prefix of the temporary keys on."""
-    if len(changes) <= CHANGES_PER_PAGE:
+    """The arguments of the script for the changes of these names, from the prefix of the temporary keys on.
+
+    The changes are packed page by page: all of them together would take several times the memory of their schedules.
+    """
+    if len(names) <= CHANGES_PER_PAGE:
         yield ["", 0, *(part for change in changes for part in flat(change))]
         return
     base = keys.staged(uuid.uuid4().hex)
     # Reserved before, because the hashes of new entries are written outside the script.
-    revision = int(client.incrby(keys.revision, len(changes))) - len(changes)
-    pages = [changes[start : start + CHANGES_PER_PAGE] for start in range(0, len(changes), CHANGES_PER_PAGE)]
+    revision = int(client.incrby(keys.revision, len(names))) - len(names)
+    pages = [names[start : start + CHANGES_PER_PAGE] for start in range(0, len(names), CHANGES_PER_PAGE)]
     try:
         for number, page in enumerate(pages, 1):
-            write_page(client, base, number, page, revision + number * CHANGES_PER_PAGE - CHANGES_PER_PAGE)
+            packed = [*islice(changes, len(page))]
+            write_page(client, base, number, packed, revision + number * CHANGES_PER_PAGE - CHANGES_PER_PAGE)
             progress()
         yield [base, len(pages)]
     finally:
         for number, page in enumerate(pages, 1):
-            client.unlink(f"{base}{number}", *(base + change.name for change in page))
+            client.unlink(f"{base}{number}", *(base + name for name in page))
 
 
 def write_page(client: Client, base: str, number: int, page: Sequence[Packed], revision: int) -> None:
@@ -57,7 +62,7 @@ def write_page(client: Client, base: str, number: int, page: Sequence[Packed], r
         pipe.delete(f"{base}{number}")  # a page that is sent again must not hold its changes twice
         parts: list[str | float] = []
         for own, change in enumerate(page, revision + 1):
-            if change.operation == "add":
+            if change.operation == "add" and not change.fields["error"]:  # one with an error is also put in an index
                 pipe.hset(base + change.name, mapping={**change.fields, "revision": own})
                 # Longer than its page, by which the script sees that everything is still there.
                 pipe.expire(base + change.name, 2 * STAGED_TTL_S)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from scheduler import faults
@@ -17,30 +16,13 @@ from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.keys import NEWS, NOTICES, Keys
 from scheduler.storage.kinds import escaped
 from scheduler.storage.records import loads, read_or, seconds
-from scheduler.storage.staging import Packed
+from scheduler.storage.write import Write as Write
+from scheduler.storage.write import pack
 from scheduler.validate.terms import near
 
 NAMES_PER_READ = 1000
-NAMES_PER_NOTE = 1000  #: names that apply.lua notes as changed at once
 MAX_NAMES_COMPARED = 10_000  #: names among which near misses are looked for
 LOST_LOCK = "This beat lost the lock, so it changed nothing: another beat leads now."
-
-
-@dataclass(frozen=True)
-class Write:
-    """One entry as it shall be stored, or its removal.
-
-    ``before`` is the entry that the change was computed from (None: it must not exist yet); when it has been
-    changed meanwhile, nothing of the whole set of changes is written. Without ``reschedule``, the due instant and
-    the place in the index of an entry that exists stay as beat keeps them.
-    """
-
-    name: str
-    before: Entry | None
-    after: Entry | None
-    reschedule: bool = True
-    moved_to: str = ""
-    audit: dict[str, Any] = field(default_factory=dict)
 
 
 class Store:
@@ -74,18 +56,19 @@ class Store:
         except NotFound:
             return self.get(self.client.get(self.keys.moved(name)) or name)
 
-    def read(self, names: Iterable[str]) -> Iterator[Entry]:
+    def read(self, names: Iterable[str], progress: Callable[[], None] = lambda: None) -> Iterator[Entry]:
         """The entries of these names that exist, in their order; an entry that is damaged carries its error."""
         wanted = list(names)
         for start in range(0, len(wanted), NAMES_PER_READ):
             chunk = wanted[start : start + NAMES_PER_READ]
             for name, stored in zip(chunk, hashes(self.client, map(self.keys.entry, chunk)), strict=True):
+                progress()
                 if "definition" in stored:
                     yield self._decode(name, stored)
 
-    def all(self) -> dict[str, Entry]:
-        """Every entry by name."""
-        return {entry.name: entry for entry in self.read(self.names())}
+    def all(self, progress: Callable[[], None] = lambda: None) -> dict[str, Entry]:
+        """Every entry by name; ``progress`` is called for each."""
+        return {entry.name: entry for entry in self.read(self.names(), progress)}
 
     def write(self, changes: Sequence[Write], *, token: str = "", progress: Callable[[], None] = lambda: None) -> None:
         """Make all of the changes in one atomic step; raise Conflict, and change nothing, if one is out of date.
@@ -95,10 +78,9 @@ class Store:
         """
         if not changes:
             return
-        packed = [pack(change) for change in changes]
+        names = [change.name for change in changes]
         summary = json.dumps(summarized([change.audit for change in changes])) if len(changes) > MANY_CHANGES else ""
-        progress()
-        with staging.staged(self.client, self.keys, packed, progress) as arguments:
+        with staging.staged(self.client, self.keys, names, map(pack, changes), progress) as arguments:
             faults.reach("store.before_apply")
             conflicts = self._apply(
                 keys=[self.keys.lock, self.keys.schedule, self.keys.audit],
@@ -232,36 +214,6 @@ class Store:
             return entries.decode(name, stored)
         except DamagedEntry as error:
             return entries.damaged(name, stored, str(error))
-
-
-def revisions_of(changes: Sequence[Write]) -> int:
-    """By how much ``write`` moves the counter of changes for these."""
-    if not changes:
-        return 0
-    is_staged = len(changes) > staging.CHANGES_PER_PAGE
-    inside = sum(it.after is not None and not (is_staged and it.before is None) for it in changes)
-    return len(changes) * is_staged + inside + -(-len(changes) // NAMES_PER_NOTE)
-
-
-def pack(change: Write) -> Packed:
-    """A change as ``apply.lua`` takes it."""
-    before, after = change.before, change.after
-    expected = "" if before is None else str(before.revision or "")
-    line = json.dumps(change.audit) if change.audit else ""
-    if after is None:
-        return Packed(change.name, expected, "remove", "", line, {"to": change.moved_to} if change.moved_to else {})
-    job = entries.job(after)
-    fields = entries.encode(after, job)
-    seen = {"meta": entries.meta(after.last_run_at, after.total_run_count), "count": str(after.total_run_count)}
-    if before is None:
-        return Packed(change.name, "", "add", entries.score(after, job.timing), line, fields | seen)
-    if not change.reschedule or (before.due == after.due and not before.error):
-        del fields["due"]  # beat may have advanced it meanwhile
-    counts = (before.last_run_at, before.total_run_count), (after.last_run_at, after.total_run_count)
-    if before.error or counts[0] != counts[1]:
-        fields |= seen
-    where = entries.score(after, job.timing) if change.reschedule else ""
-    return Packed(change.name, expected, "put", where, line, fields)
 
 
 def place(name: str, stored: Mapping[str, str]) -> float:

@@ -38,6 +38,8 @@ def build(
     if len(text) > MAX_TEXT_LENGTH:
         problem = f"{kind} is {len(text):,} characters long"
         raise TimingError(kind, problem, f"write at most {MAX_TEXT_LENGTH:,} characters")
+    # Schedules with equal timings share one, and a large load builds each once.
+    name = name if "~" in text or jitter else ""
     first, last = _bound("start", start), _bound("end", end)
     try:
         return _build(kind, text.strip(), zone, name, first, last, tuple(excluded), jitter)

@@ -47,11 +47,14 @@ class Validated:
         return not self.errors
 
 
-def validate(document: Document, *, tasks: Tasks | None) -> Validated:
-    """Validate a whole file. ``tasks`` maps task names to signatures (None: unknown); None skips the check of tasks."""
+def validate(document: Document, *, tasks: Tasks | None, progress: Callable[[], None] = lambda: None) -> Validated:
+    """Validate a whole file. ``tasks`` maps task names to signatures (None: unknown); None skips the check of tasks.
+
+    ``progress`` is called for each schedule.
+    """
     if document.problems and not document.data:
         return Validated({}, document.problems)
-    declared, top, findings = _everything(document.data, tasks)
+    declared, top, findings = _everything(document.data, tasks, progress)
     findings += meaning.import_findings(document.imports, tasks)
     if document.incomplete:  # the unread part may declare the calendar
         findings = [finding for finding in findings if not finding.what.startswith(UNKNOWN_CALENDAR)]
@@ -108,7 +111,7 @@ def validate_fields(
 
 
 def _everything(
-    data: Mapping[str, Any], tasks: Tasks | None
+    data: Mapping[str, Any], tasks: Tasks | None, progress: Callable[[], None]
 ) -> tuple[dict[str, Declared], ScheduleFile, list[Finding]]:
     top, findings = top_of_file.read(data)
     schedules = data.get("schedules", {})
@@ -117,17 +120,19 @@ def _everything(
         findings.append(Finding(("schedules",), what, "write name: below it and indent each schedule, or {} for none"))
         return {}, top, findings
     unnamed = Unnamed(schedules)
-    declared, found = _schedules(unnamed.schedules, Gate(tasks, top.calendars, top_of_file.inherited(top)), top)
+    check = Gate(tasks, top.calendars, top_of_file.inherited(top))
+    declared, found = _schedules(unnamed.schedules, check, top, progress)
     return declared, top, findings + unnamed.findings + [unnamed.placed(finding) for finding in found]
 
 
 def _schedules(
-    schedules: Mapping[str, Any], check: Gate, top: ScheduleFile
+    schedules: Mapping[str, Any], check: Gate, top: ScheduleFile, progress: Callable[[], None]
 ) -> tuple[dict[str, Declared], list[Finding]]:
     declared: dict[str, Declared] = {}
     findings: list[Finding] = []
     errors = 0
     for name, fields in schedules.items():
+        progress()
         item, wrong = check.schedule(name, fields)
         findings += [finding._replace(path=("schedules", name, *finding.path)) for finding in wrong]
         if item:

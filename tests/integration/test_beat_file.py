@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from datetime import datetime
 
 import pytest
 
+from scheduler import changes
 from scheduler.beat.scheduler import Scheduler
-from scheduler.model import run_id
+from scheduler.model import Declared, Entry, run_id
 from scheduler.settings import Settings
 from scheduler.storage.client import Client
 from scheduler.storage.instants import from_seconds
@@ -29,6 +31,8 @@ from tests.support.beats import (
 )
 from tests.support.polling import until
 from tests.support.schedules import SECOND
+
+GOOD_JOB = "task: scheduler.tasks.log_it, every: 1h, args: [1, 2]"
 
 
 def test_a_beat_that_becomes_leader_loads_the_file(beat: Scheduler, settings: Settings, store: Store) -> None:
@@ -193,3 +197,28 @@ def test_a_change_of_an_included_file_governs_the_next_tick(beat: Scheduler, set
     included.rename(included.with_suffix(".off"))
     lead(beat)
     assert store.names() == ["job"]
+
+
+def test_a_load_keeps_nothing_of_its_schedules_in_memory_but_their_names(beat: Scheduler, settings: Settings) -> None:
+    write_file(settings, "schedules:\n" + "".join(f"  n{number}: {{{GOOD_JOB}}}\n" for number in range(300)))
+    before = kept_schedules()
+    lead(beat)
+    assert len(beat.context.file.names.split()) == 300
+    assert kept_schedules() <= before
+    assert gc.isenabled()
+
+
+def kept_schedules() -> int:
+    gc.collect()
+    return sum(type(one) in (Declared, Entry) for one in gc.get_objects())
+
+
+def test_a_load_that_takes_long_keeps_the_lock(beat: Scheduler, settings: Settings, store: Store) -> None:
+    write_file(settings, "schedules:\n" + "".join(f"  n{number}: {{{GOOD_JOB}}}\n" for number in range(50)))
+    told: list[int] = []
+    checked = changes.check(settings.file, None, progress=lambda: told.append(1))
+    assert len(told) > 50
+    store.write(changes.file.writes(changes.plan_for(store, checked), "test"))
+    told.clear()
+    changes.plan_for(store, checked, progress=lambda: told.append(1))
+    assert len(told) == 100  # what is stored, and what the file has

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from scheduler.errors import Conflict
+from scheduler.storage.audit import audit_line
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store, Write
-from tests.support.schedules import declared, entry_of
+from tests.support.schedules import NOON, declared, entry_of
 
 MANY = 1201  #: more than travel with the step itself
 
@@ -79,3 +80,30 @@ def test_what_is_laid_down_does_not_outlive_who_did_it(store: Store, client: Cli
     store.write(many(store), progress=look)
     assert len(found) > MANY
     assert all(0 < seconds <= 1200 for seconds in found)
+
+
+def test_each_line_of_a_large_load_has_an_id_of_its_own_before_that_of_the_summary(store: Store) -> None:
+    batch = [
+        replace(write, audit=audit_line("ann", NOON, "add", None, {}, schedule=write.name)) for write in many(store)
+    ]
+    store.write(batch)
+    store.audit.add(audit_line("ann", NOON, "later", None, None))
+    later, summary = store.audit.lines()
+    ids = [store.audit.lines(schedule=write.name)[0]["id"] for write in batch]
+    parts = [tuple(map(int, identity.split("-"))) for identity in (*ids, summary["id"], later["id"])]
+    assert parts == sorted(set(parts))
+    assert (later["change"], summary["why"]) == ("later", f"{MANY} add")
+
+
+def test_a_schedule_that_is_renamed_in_a_large_load_keeps_its_outcomes(
+    store: Store, client: Client, keys: Keys
+) -> None:
+    before = entry_of(declared("before"))
+    store.write([Write("before", None, before)])
+    client.hset(keys.ledger("before"), mapping={":last": "before@x", "before@x": '{"outcome":"failed","due":"1"}'})
+    renamed = [
+        Write("before", store.get("before"), None, moved_to="after"),
+        Write("after", None, replace(before, name="after")),
+    ]
+    store.write([*renamed, *many(store)])
+    assert client.zscore(keys.outcomes, "after") != client.zscore(keys.outcomes, "n0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -51,7 +52,7 @@ def test_a_skipped_run_is_not_sent_and_stands_in_the_ledger_with_who_and_why(
 ) -> None:
     shop.add(late=MINUTE)
     entry = shop.store.get("job")
-    marked = Entry(**{**vars(entry), "skip": SkipNext("ann", 1.0, now.timestamp(), "inventory")})
+    marked = replace(entry, skip=SkipNext("ann", 1.0, now.timestamp(), "inventory"))
     shop.store.write([Write("job", entry, marked)])
     shop.commit("job", at=now)
     shop.commit("job", at=now + MINUTE)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.model import Entry, Overlaid, Pause
+from scheduler.model import Entry, Overlaid, Pause, Policies
 from scheduler.storage import entries
 from scheduler.storage.entries import NEVER, DamagedEntry
 from scheduler.storage.instants import from_seconds, to_redbeat_json
@@ -223,3 +223,13 @@ def test_another_programs_entry_sets_none_of_our_headers(header: str) -> None:
         definition = {"name": "job", "task": "t", "schedule": schedule, "options": {"headers": headers}}
         with pytest.raises(DamagedEntry, match=f"'{header}' is a header that only beat sets"):
             entries.job(entries.decode("job", {"definition": json.dumps(definition)}))
+
+
+def test_entries_with_the_same_policies_share_them() -> None:
+    more: dict[str, Any] = {"retries": 3, "expires": HOUR, "retry_for": ("ValueError", 75), "queue": "reports"}
+    first, second = (entries.job(entry_of(declared(name, **more))) for name in ("first", "second"))
+    assert first.policies is second.policies
+    schedule = declared("first", **more).schedule
+    assert all(getattr(first.policies, key) == getattr(schedule, key) for key in Policies.model_fields)
+    assert first.policies.retrying == schedule.retrying
+    assert first.timing is second.timing
