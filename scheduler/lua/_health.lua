@@ -155,9 +155,9 @@ local function note_backfilled(prefix, ledger, run)
   redis.call('PUBLISH', wake_key(prefix), '1')
 end
 
--- Take the end of a run into the counters and its schedule's health; call it after the row is written. `known` is the health as text
--- where it was read already.
-local function note_end(prefix, ledger, id, run, known)
+-- Take the end of a run into the counters and its schedule's health; call it after the row is written. `known` and `recent` are
+-- ':health' and ':recent' where they were read already.
+local function note_end(prefix, ledger, id, run, known, recent)
   if run.followers then follow(prefix, ledger, id, run) end
   note_backfilled(prefix, ledger, run)
   if run.was and run.was ~= 'skipped' then
@@ -167,7 +167,7 @@ local function note_end(prefix, ledger, id, run, known)
     return note_ping(prefix, name_of(prefix, ledger), id, run, PING_ENDS[run.outcome])
   end
   count_end(prefix, run)
-  note_recent(prefix, ledger, id, run)
+  note_recent(prefix, ledger, id, run, recent)
   note_ping(prefix, name_of(prefix, ledger), id, run, PING_ENDS[run.outcome])
   local is_bad = run.outcome == 'failed' or run.outcome == 'lost'
   if is_bad then add_to_index(went_wrong_key(prefix), {tonumber(run['until'] or run.due) or 0, id}) end

@@ -69,11 +69,11 @@ local function with_newest(text, mark)
   return text == '' and mark.text or mark.text .. '\n' .. text
 end
 
--- Put a run that ended, or a stretch of skips, in its place among the marks.
-local function note_recent(prefix, ledger, id, run)
+-- Put a run that ended, or a stretch of skips, in its place among the marks. `known` are the marks as text where they were read already.
+local function note_recent(prefix, ledger, id, run, known)
   local mark = mark_of(id, run)
   if not mark then return end
-  local text = redis.call('HGET', ledger, ':recent') or ''
+  local text = known or redis.call('HGET', ledger, ':recent') or ''
   if instant_in(string.match(text, '^[^\n]*')) < mark.at then
     redis.call('HSET', ledger, ':recent', with_newest(text, mark))
     return index_recent(prefix, ledger, mark.took, end_of(run))

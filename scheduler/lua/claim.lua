@@ -3,6 +3,7 @@
 --   1 for a message that Celery's broker delivers again.
 -- Returns 'claimed', the outcome that the run has already, or 'forgotten' where it ended so long ago that its record is
 --   trimmed, or Redis lost its record. The same token may claim again.
+local SOON_S = 60
 local limits = {prefix = ARGV[1], runs = tonumber(ARGV[2]), ttl = tonumber(ARGV[3])}
 local id = ARGV[4]
 local ledger, run, last, open = find_run(limits.prefix, id, ':last', ':open')
@@ -36,5 +37,7 @@ note_taken(limits.prefix, ledger)
 redis.call('ZADD', leases_key(limits.prefix), ARGV[7], id)
 -- Every key but those of the schedules ends by itself.
 redis.call('EXPIRE', leases_key(limits.prefix), LEASES_TTL_S)
-bound(limits, ledger)
+-- The step that sent it has bounded the ledger.
+local sent = tonumber(run.sent or '')
+if not sent or math.abs(ARGV[5] - sent) > SOON_S then bound(limits, ledger) end
 return 'claimed'

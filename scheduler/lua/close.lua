@@ -17,7 +17,8 @@ if #KEYS > 0 then
   redis.call('ZREM', KEYS[2], ARGV[11])
   redis.call('ZREM', KEYS[3], ARGV[11])
 end
-local ledger, run, last, open, waiting, health, slow = find_run(prefix, id, ':last', ':open', ':waiting', ':health', ':slow')
+local ledger, run, last, open, waiting, health, slow, recent =
+  find_run(prefix, id, ':last', ':open', ':waiting', ':health', ':slow', ':recent')
 if not run then
   -- The row was trimmed while the run was open. It must not hold up the run that waits for it.
   redis.call('ZREM', leases_key(prefix), id)
@@ -42,7 +43,7 @@ redis.call('HSET', ledger, id, cjson.encode(run), ':open', open_with(open, id, p
 if last == id then index_outcome(prefix, ledger, run) end
 -- One that counted as lost must not count twice.
 if is_open then
-  note_end(prefix, ledger, id, run, health or '')
+  note_end(prefix, ledger, id, run, health or '', recent or '')
 else
   redis.pcall('ZREM', went_wrong_key(prefix), id)
   recount(prefix, ledger)

@@ -62,3 +62,9 @@ def header(request: Context | None, name: str) -> Any:
     """One of our headers, wherever Celery put it; None if it is missing."""
     value = getattr(request, name, None)
     return value if value is not None else (getattr(request, "headers", None) or {}).get(name)
+
+
+def header_in(headers: Mapping[str, Any], name: str) -> Any:
+    """The same for the headers of a message."""
+    value = headers.get(name)
+    return value if value is not None else (headers.get("headers") or {}).get(name)

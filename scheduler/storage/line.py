@@ -105,7 +105,8 @@ def repeated(connection: Any, work: Callable[[Any], Any]) -> Any:
     """Do the work again while the connection is lost, as often as it was told to when it was made."""
 
     def attempt() -> Any:
-        connection.connect()  # sending would connect too, but to the old address of a primary that moved
+        if not connection.is_connected:
+            connection.connect()  # sending would connect too, but to the old address of a primary that moved
         return work(connection)
 
     try:

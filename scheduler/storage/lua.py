@@ -3,34 +3,80 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache
 from importlib.resources import files
 
 SHARED = ("_keys", "_counters", "_recent", "_ledger", "_held", "_followers", "_pause", "_pings", "_health")
+#: Functions that few runs need: what only these use is made when one of them is called.
+RARE = (
+    *("follow", "forget_open", "let_others_go", "note_change", "note_slow"),
+    *("pause_failing", "recount", "stop_run", "write_recent"),
+)
 WORD = re.compile(r"\w+")
 #: How a function or constant begins; its names.
 PART = re.compile(r"^local (?:function )?([\w, ]+)", re.MULTILINE)
 COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
+#: A function that makes the name of a key which there is once; its name, and what follows the prefix.
+KEY = re.compile(r"^local function (\w+_key)\(prefix\) return prefix \.\. ('[^']*') end\n", re.MULTILINE)
+
+CALL = re.compile(r"\b(\w+_key)\(([\w.\[\]]+)\)")  #: of such a function
 
 
 @cache
 def script_text(*names: str) -> str:
     """The script of these files, one after the other, with what it needs of those in SHARED in front of it.
 
-    Lua has no import in Redis. What a script does not need would be made anew at each call, which takes longer than
-    the rest of a small one.
+    Lua has no import in Redis, and each call makes all functions of its script anew, which takes longer than the rest
+    of a small one. So a script has no function that it does not need, and none for the name of a key.
     """
-    own = lua_text(*names)
-    words = set(WORD.findall(COMMENT.sub("", own)))
-    needed: list[str] = []
+    own = COMMENT.sub("", lua_text(*names))
+    often = needed(own, RARE)
+    there = [part for part in needed(own) if part in often or not is_function(part)]
+    return with_keys("".join(nested(part, often) for part in there) + own)
+
+
+def needed(text: str, rare: Collection[str] = ()) -> list[str]:
+    """What a text needs of the shared files, in their order; without what only the functions called ``rare`` need."""
+    words = set(WORD.findall(COMMENT.sub("", text)))
+    found: list[str] = []
     for part in reversed(parts(lua_text(*SHARED))):  # each uses only what stands before it
-        declared = PART.match(part)
-        if declared and not words.isdisjoint(WORD.findall(declared[1])):
-            words.update(WORD.findall(part))
-            needed.append(part)
-    return "".join(reversed(needed)) + own
+        names = declared(part)
+        if not words.isdisjoint(names):
+            found.insert(0, part)
+            words.update(() if names[0] in rare else WORD.findall(part))
+    return found
 
 
+def nested(part: str, often: Collection[str]) -> str:
+    """A function or constant; around a rare function, one that makes what it needs and is not needed ``often``."""
+    name = declared(part)[0]
+    inner = [it for it in needed(part) if is_function(it) and it not in often] if name in RARE else []
+    return f"local function {name}(...)\n{''.join(inner)}{part}return {name}(...)\nend\n" if inner else part
+
+
+def with_keys(text: str) -> str:
+    """A script with the names of keys in the place of the functions that make them."""
+    after = dict(KEY.findall(text))
+
+    def name(call: re.Match[str]) -> str:
+        return f"({call[2]} .. {after[call[1]]})" if call[1] in after else call[0]
+
+    return CALL.sub(name, KEY.sub("", text))
+
+
+def declared(part: str) -> list[str]:
+    """The names of a function, or of constants."""
+    found = PART.match(part)
+    return WORD.findall(found[1]) if found else []
+
+
+def is_function(part: str) -> bool:
+    """Whether a part is a function; what a script keeps while it runs is none."""
+    return part.startswith("local function ")
+
+
+@cache
 def parts(text: str) -> list[str]:
     """The functions and constants of a file, without its comments."""
     text = COMMENT.sub("", text)
@@ -38,6 +84,7 @@ def parts(text: str) -> list[str]:
     return [text[at:end] for at, end in zip(starts, [*starts[1:], len(text)], strict=True)]
 
 
+@cache
 def lua_text(*names: str) -> str:
     """The text of these files, one after the other."""
     lua = files("scheduler") / "lua"

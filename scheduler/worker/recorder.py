@@ -6,7 +6,6 @@ import json
 import os
 import threading
 import time
-import uuid
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property
 from typing import Any
@@ -96,7 +95,7 @@ class Recorder:
         request = task.request
         schedule, due = read_run_id(run_id)
         run = Run(run_id, schedule, due, "running", task=task.name, task_id=request.id)
-        request.claim_token = uuid.uuid4().hex
+        request.claim_token = os.urandom(16).hex()
         faults.reach("recorder.before_claim")
         again = bool((request.delivery_info or {}).get("redelivered"))
         worker = f"{request.hostname}:{os.getpid()}"
