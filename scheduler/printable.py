@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
+from collections.abc import Iterable
 
 JOINERS = "\u200c\u200d"  #: invisible, but some scripts and signs need them
 
@@ -22,3 +24,20 @@ def printable_output(line: str) -> str:
 def is_unsafe(letter: str) -> bool:
     category = unicodedata.category(letter)
     return (category[0] == "C" and letter not in JOINERS) or category in ("Zl", "Zp")
+
+
+def shown(value: object) -> str:
+    """A value, short and printable, for a message; text in quotes."""
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "true", False: "false"}[value]
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    if isinstance(value, dict):
+        return "a mapping"
+    return f"'{printable(value)}'" if isinstance(value, str) else printable(str(value))
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """``did you mean 'x'?`` if a known word is close, else an empty text."""
+    close = difflib.get_close_matches(word[:100], known, n=1, cutoff=0.6)
+    return f"did you mean {shown(close[0])}?" if close else ""

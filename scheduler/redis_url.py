@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
-from kombu.connection import Connection
-
 from scheduler.errors import ConfigurationError
 
 SCHEMES = ("redis", "rediss", "unix", "redis+socket", "sentinel", "sentinel+tls")
@@ -165,6 +163,8 @@ NO_CLUSTER = (
 
 def amqp_url(url: str) -> str:
     """A RabbitMQ URL with its login percent-encoded, which kombu needs; raises ConfigurationError."""
+    from kombu.connection import Connection  # takes longer than all else that a command line imports
+
     parts = _split(url, "amqp://user:password@host:5672/vhost")
     userinfo, at, host = parts.netloc.rpartition("@")
     _host(host, 5672)

@@ -9,13 +9,13 @@ from typing import Any
 
 from scheduler import references
 from scheduler.changes import named, plan
-from scheduler.changes.common import ATTEMPTS, DECLARED_IN, Invalid, Tasks, clock, line_of, needs_reschedule
+from scheduler.changes.common import ATTEMPTS, DECLARED_IN, Invalid, Tasks, line_of, needs_reschedule
 from scheduler.errors import Conflict, NotFound, RefusedChange
 from scheduler.model import TIMING_KINDS, Declared, Entry, Overlaid, Pause, Problem, SkipNext
 from scheduler.sending.upcoming import due_instants, left_out
 from scheduler.storage import entries
 from scheduler.storage.entries import FROM_FILE, DamagedEntry
-from scheduler.storage.instants import to_seconds
+from scheduler.storage.instants import clock, to_seconds
 from scheduler.storage.store import Store, Write
 from scheduler.validate import Reserved, validate_fields
 

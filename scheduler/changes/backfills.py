@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice, takewhile
 
-from scheduler.changes.common import clock
 from scheduler.errors import RefusedChange
 from scheduler.model import run_id
 from scheduler.sending.upcoming import each_after
@@ -14,7 +13,7 @@ from scheduler.storage import entries
 from scheduler.storage.audit import Audit, audit_line
 from scheduler.storage.backfills import Backfill, Backfills, Only
 from scheduler.storage.entries import DamagedEntry
-from scheduler.storage.instants import from_seconds, to_seconds
+from scheduler.storage.instants import clock, from_seconds, to_seconds
 from scheduler.storage.ledger import Ledger, read_run
 from scheduler.storage.store import Store
 

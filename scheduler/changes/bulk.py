@@ -19,14 +19,14 @@ from scheduler.changes.acts import (
     skipping,
     unskipped,
 )
-from scheduler.changes.common import DECLARED_IN, clock
+from scheduler.changes.common import DECLARED_IN
 from scheduler.changes.runs import Known
 from scheduler.errors import NotFound, RefusedChange, SchedulerError
 from scheduler.model import Entry
 from scheduler.model.run import UNDER_WAY
 from scheduler.sending.dispatch import Dispatcher
 from scheduler.storage.audit import AUDIT_LENGTH
-from scheduler.storage.instants import from_seconds
+from scheduler.storage.instants import clock, from_seconds
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store, Write
 from scheduler.validate import Reserved

@@ -10,8 +10,9 @@ from typing import Any
 
 from scheduler import schedule_file
 from scheduler.application.brought import NOTHING, Brought
-from scheduler.changes.common import Tasks, clock
+from scheduler.changes.common import Tasks
 from scheduler.model import Declared, Problem
+from scheduler.storage.instants import clock
 from scheduler.validate import Validated, validate, validate_beside
 from scheduler.validate.advice import advise
 

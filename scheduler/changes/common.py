@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -12,7 +11,6 @@ from typing import Any
 from scheduler.errors import RefusedChange
 from scheduler.model import Entry, Problem
 from scheduler.storage.audit import audit_line
-from scheduler.storage.instants import from_seconds
 
 Tasks = Mapping[str, inspect.Signature | None] | None
 DECLARED_IN = {"file": "the schedule file", "app": "the application's beat_schedule"}  #: by origin
@@ -25,11 +23,6 @@ class Invalid(RefusedChange):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
-
-
-def clock() -> datetime:
-    """Now, aware UTC."""
-    return from_seconds(time.time())
 
 
 def needs_reschedule(before: Entry, after: Entry) -> bool:

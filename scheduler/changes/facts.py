@@ -7,11 +7,11 @@ from pathlib import Path
 
 from scheduler.changes import settled
 from scheduler.changes.checked import Checked
-from scheduler.changes.common import clock
 from scheduler.changes.followed import is_followed, place_of
 from scheduler.changes.plan import Plan
 from scheduler.events import emit
 from scheduler.model.alerts import SERVICE
+from scheduler.storage.instants import clock
 from scheduler.storage.store import Store
 
 

@@ -13,13 +13,14 @@ from scheduler import faults, schedule_file
 from scheduler.application.brought import NOTHING, Brought
 from scheduler.changes import plan
 from scheduler.changes.checked import Checked, TasksFor, check
-from scheduler.changes.common import ATTEMPTS, Invalid, Tasks, clock, line_of, needs_reschedule
+from scheduler.changes.common import ATTEMPTS, Invalid, Tasks, line_of, needs_reschedule
 from scheduler.changes.facts import note_applied
 from scheduler.changes.followed import CONFIRM, place_of
 from scheduler.changes.plan import Change, Plan
 from scheduler.errors import Conflict, Exit, RefusedChange
 from scheduler.events import emit
 from scheduler.schedule_file.watch import FileWatch
+from scheduler.storage.instants import clock
 from scheduler.storage.store import Store, Write
 from scheduler.storage.write import revisions_of
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from scheduler.changes.common import clock
 from scheduler.changes.runs import Known, checked
 from scheduler.errors import RefusedChange
 from scheduler.sending.dispatch import Dispatcher
 from scheduler.sending.later import MAX_WAITING, Later
 from scheduler.storage.audit import Audit, audit_line
+from scheduler.storage.instants import clock
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
 

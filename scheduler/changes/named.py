@@ -7,9 +7,9 @@ from typing import Any
 
 from scheduler.model import Declared, Entry, Problem
 from scheduler.model.then import Then
+from scheduler.printable import near, shown
 from scheduler.storage import groups
 from scheduler.storage.store import Store
-from scheduler.validate.terms import near, shown
 
 
 def problems(store: Store, declared: Declared) -> Iterator[Problem]:

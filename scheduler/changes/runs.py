@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from scheduler import references
-from scheduler.changes.common import Tasks, clock
+from scheduler.changes.common import Tasks
 from scheduler.errors import RefusedChange
 from scheduler.model import Entry, Schedule, read_run_id
 from scheduler.sending.dispatch import Dispatcher
 from scheduler.storage import entries
 from scheduler.storage.audit import Audit, audit_line
 from scheduler.storage.entries import FROM_FILE
+from scheduler.storage.instants import clock
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
 from scheduler.validate.meaning import json_findings, task_findings

@@ -7,25 +7,28 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from string import Formatter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
-from celery import Celery
 from pydantic import ValidationError
 
-from scheduler.application.brought import Brought
 from scheduler.cli.printing import REFUSAL_WAIT_S, say
 from scheduler.operations.operation import Model, Operation
-from scheduler.registry import Registered
-from scheduler.sending.dispatch import Dispatcher
 from scheduler.settings import Settings
-from scheduler.status.catalogue import Catalogue
-from scheduler.status.read_model import Status
 from scheduler.storage.client import connect, take_a_write
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store
 from scheduler.timing import get_zone
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from scheduler.application.brought import Brought
+    from scheduler.registry import Registered
+    from scheduler.sending.dispatch import Dispatcher
+    from scheduler.status.catalogue import Catalogue
+    from scheduler.status.read_model import Status
 
 MAX_LIMIT = 500  #: items that each list answers at once
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for programs.")
@@ -83,15 +86,21 @@ class Service:
 
     @cached_property
     def status(self) -> Status:
+        from scheduler.status.read_model import Status
+
         return Status(self.store, self.ledger)
 
     @cached_property
     def catalogue(self) -> Catalogue:
+        from scheduler.status.catalogue import Catalogue
+
         return Catalogue(self.store)
 
     @property
     def dispatcher(self) -> Dispatcher:
         """What sends runs, once Redis takes writes."""
+        from scheduler.sending.dispatch import Dispatcher
+
         take_a_write(self.store.client, self.store.keys)  # waits for Redis, which kombu does not
         return Dispatcher(self.celery, self.store.client, self.store.keys, self.settings)
 

@@ -12,18 +12,17 @@ from typing import Any, get_args
 import click
 
 from scheduler import timing as timings
-from scheduler.changes import clock
 from scheduler.cli.common import Desk, Service, as_json, each, local, say_problems, with_desk
 from scheduler.cli.printing import print_json, print_table, say
 from scheduler.command_name import is_installed, with_command_name
 from scheduler.errors import Exit
-from scheduler.installation.layout import Layout
 from scheduler.operations import schedules, service
 from scheduler.sending.upcoming import each_after
 from scheduler.status.as_json import iso
 from scheduler.status.problems import refusal
 from scheduler.status.problems.facts import Facts
 from scheduler.status.search import Sort
+from scheduler.storage.instants import clock
 from scheduler.timing import TimingError
 
 MAX_ROWS = 1_000_000  #: more schedules than there are
@@ -189,7 +188,9 @@ def status(desk: Desk, json_: bool) -> int:
 
 def say_of_host(host: Service) -> None:
     """What only the host of the service knows."""
-    from scheduler.up.state import StateDirectory  # no other command here needs it
+    # No other command here needs them.
+    from scheduler.installation.layout import Layout
+    from scheduler.up.state import StateDirectory
 
     if page := StateDirectory(host.settings.state_dir).page():
         say(f"page      {page}")

@@ -32,7 +32,7 @@ Address = Annotated[Filled, AfterValidator(read_address)]
 class Options(BaseModel):
     """Frozen; unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
 class Email(Options):

@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from scheduler.changes import Tasks
-from scheduler.sending.dispatch import Dispatcher
-from scheduler.settings import Settings
-from scheduler.status.catalogue import Catalogue
-from scheduler.status.read_model import Status
-from scheduler.storage.ledger import Ledger
-from scheduler.storage.store import Store
+if TYPE_CHECKING:  # an operation gets these: it need not import what it does not use
+    from scheduler.changes import Tasks
+    from scheduler.sending.dispatch import Dispatcher
+    from scheduler.settings import Settings
+    from scheduler.status.catalogue import Catalogue
+    from scheduler.status.read_model import Status
+    from scheduler.storage.ledger import Ledger
+    from scheduler.storage.store import Store
 
 MAX_NOTE_CHARS = 1000
 FIRST_YEAR, LAST_YEAR = 1970, 9000  #: so that no zone and no sum leaves the calendar

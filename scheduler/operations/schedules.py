@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from scheduler.changes import clock
 from scheduler.errors import RefusedChange
 from scheduler.operations.answers.schedules import Next, Rows, Schedule, Timeline
 from scheduler.operations.operation import Instant, Model, Parts, operation
@@ -19,6 +18,7 @@ from scheduler.status.place import PATTERN, Place
 from scheduler.status.read_model import State
 from scheduler.status.search import Found, Sort
 from scheduler.status.timeline import timeline as timeline_of
+from scheduler.storage.instants import clock
 
 MAX_ROWS = 500
 MAX_SPAN = timedelta(days=366)  #: of a timeline

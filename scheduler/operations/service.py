@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from scheduler.changes import clock
 from scheduler.operations.answers.service import Health, Problems, Status
 from scheduler.operations.operation import Parts, operation
 from scheduler.status.as_json import health_json, minute_json, overview_json, problem_json
 from scheduler.status.health import health as look_at
 from scheduler.status.problems.facts import Facts
+from scheduler.storage.instants import clock
 
 HOUR_S = 3600
 

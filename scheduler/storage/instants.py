@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,11 @@ MICROSECOND = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
 EARLIEST_S = (BEGINNING - EPOCH) / SECOND
 LATEST_S = (LATEST - EPOCH) / SECOND
+
+
+def clock() -> datetime:
+    """Now, aware UTC."""
+    return from_seconds(time.time())
 
 
 def to_micros(instant: datetime | None) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from scheduler import faults
 from scheduler.errors import Conflict, NotFound
 from scheduler.model import Entry
+from scheduler.printable import near
 from scheduler.storage import entries, staging
 from scheduler.storage.audit import AUDIT_LENGTH, MANY_CHANGES, Audit, summarized
 from scheduler.storage.client import Client, hashes, script
@@ -18,7 +19,6 @@ from scheduler.storage.kinds import escaped
 from scheduler.storage.records import loads, read_or, seconds
 from scheduler.storage.write import Write as Write
 from scheduler.storage.write import pack
-from scheduler.validate.terms import near
 
 NAMES_PER_READ = 1000
 MAX_NAMES_COMPARED = 10_000  #: names among which near misses are looked for

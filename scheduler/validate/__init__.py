@@ -8,12 +8,13 @@ from typing import Any
 
 from scheduler.model import Declared, Position, Problem, ScheduleFile
 from scheduler.model.alerts import Alerts
+from scheduler.printable import shown
 from scheduler.schedule_file import Document, owner, printable
 from scheduler.validate import followers, meaning
 from scheduler.validate import top as top_of_file
 from scheduler.validate.gate import Gate
 from scheduler.validate.meaning import UNKNOWN_CALENDAR, Calendars, Reserved, Tasks
-from scheduler.validate.terms import MAX_FINDINGS, Finding, shown
+from scheduler.validate.terms import MAX_FINDINGS, Finding
 from scheduler.validate.unnamed import Unnamed
 
 __all__ = ["Calendars", "Reserved", "Tasks", "Validated", "validate", "validate_beside", "validate_fields"]

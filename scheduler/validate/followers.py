@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scheduler.model import Declared
-from scheduler.validate.terms import Finding, Path, near, shown
+from scheduler.printable import near, shown
+from scheduler.validate.terms import Finding, Path
 
 
 def findings(declared: Mapping[str, Declared], schedules: Mapping[str, Any]) -> Iterator[Finding]:

@@ -12,9 +12,10 @@ from scheduler import references
 from scheduler.model import NAME_PATTERN, NOTHING, TIMING_KINDS, Declared, Policies, Schedule
 from scheduler.model.retry import OF_RETRIES
 from scheduler.model.what_runs import KINDS, Http
+from scheduler.printable import shown
 from scheduler.validate import elsewhere, meaning, what_runs
 from scheduler.validate.meaning import KEYS, Calendars, Tasks
-from scheduler.validate.terms import MAX_FINDINGS, NAME_RULE, Finding, check, shown
+from scheduler.validate.terms import MAX_FINDINGS, NAME_RULE, Finding, check
 
 Outcome = tuple[Declared | None, list[Finding]]
 NAME = re.compile(NAME_PATTERN)

@@ -13,9 +13,10 @@ from typing import Any
 from scheduler import references, timing
 from scheduler.model import TIMING_KINDS, Declared, Schedule, read_instant
 from scheduler.model.what_runs import FILE_ONLY, NOTIFYING, kind_of
+from scheduler.printable import near, shown
 from scheduler.run_words import INSTANTS, WORDS, wrong_format
 from scheduler.schedule_file import printable
-from scheduler.validate.terms import MAX_FINDINGS, Finding, Path, near, shown
+from scheduler.validate.terms import MAX_FINDINGS, Finding, Path
 
 Tasks = Mapping[str, inspect.Signature | None]
 Calendars = Mapping[str, tuple[str, ...]]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from scheduler.model import NO_CONTROLS, TIMING_KINDS
-from scheduler.schedule_file import printable
+from scheduler.printable import near, printable, shown
 from scheduler.timing import TimingError
 from scheduler.validate import elsewhere
 
@@ -117,24 +115,7 @@ def halves(error: ValueError, key: str) -> tuple[str, str]:
     return f"{key}: {what}", remedy
 
 
-def near(word: str, known: Iterable[str]) -> str:
-    """``did you mean 'x'?`` if a known word is close, else an empty text."""
-    close = difflib.get_close_matches(word[:100], known, n=1, cutoff=0.6)
-    return f"did you mean {shown(close[0])}?" if close else ""
-
-
 def dotted(path: Path) -> str:
     """``args[1]``, ``defaults.expires``: a path as people write it."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{printable(step)}" for step in path)
     return text.removeprefix(".")
-
-
-def shown(value: object) -> str:
-    """A value, short and printable, for a message; text in quotes."""
-    if value is None or isinstance(value, bool):
-        return {None: "nothing", True: "true", False: "false"}[value]
-    if isinstance(value, (list, tuple)):
-        return "a list"
-    if isinstance(value, dict):
-        return "a mapping"
-    return f"'{printable(value)}'" if isinstance(value, str) else printable(str(value))

@@ -9,9 +9,10 @@ from scheduler import timing
 from scheduler.model import Declared, ScheduleFile
 from scheduler.model.alerts import Alerts
 from scheduler.model.what_runs import KINDS
+from scheduler.printable import near, shown
 from scheduler.validate import meaning
 from scheduler.validate.gate import empty_findings
-from scheduler.validate.terms import Finding, Path, check, near, shown
+from scheduler.validate.terms import Finding, Path, check
 
 
 def read(data: Mapping[str, Any]) -> tuple[ScheduleFile, list[Finding]]:

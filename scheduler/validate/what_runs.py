@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from scheduler.model import Schedule
 from scheduler.model.accounts import account_of
 from scheduler.model.what_runs import FILE_ONLY, KINDS, OF_PROGRAMS, Http
-from scheduler.validate.terms import MAX_FINDINGS, Finding, Path, shown
+from scheduler.printable import shown
+from scheduler.validate.terms import MAX_FINDINGS, Finding, Path
 
 ONE_KIND = "write exactly one of task, command, shell and http"
 HEADER = re.compile("[A-Za-z0-9!#$%&'*+.^_`|~-]+")

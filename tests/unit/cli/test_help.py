@@ -78,6 +78,25 @@ def test_the_version_is_told_without_loading_redis_celery_or_the_model() -> None
 
 
 @pytest.mark.slow
+def test_a_question_for_the_next_runs_loads_neither_celery_nor_what_only_changes_need() -> None:
+    code = "import sys; from scheduler.cli import main; main(['next', '--cron', '* * * * *']); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "scheduler.operations.schedules" in loaded
+    theirs = {"celery.app", "kombu", "redbeat", "flask", "yaml", "dateutil", "ephem", "urllib3"}
+    ours = {
+        "application",
+        "changes",
+        "checkout",
+        "installation",
+        "registry",
+        "schedule_file",
+        "sending.message",
+        "validate",
+    }
+    assert not {*theirs, *(f"scheduler.{name}" for name in ours)} & set(loaded)
+
+
+@pytest.mark.slow
 def test_a_command_loads_no_operation_that_it_does_not_ask() -> None:
     code = "import sys, scheduler.cli.look; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

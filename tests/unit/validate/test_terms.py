@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from scheduler.printable import near
 from scheduler.validate.meaning import listed
-from scheduler.validate.terms import near
 
 
 @pytest.mark.parametrize(("known", "meant"), [("holidays", "'holidays'"), ("holid\ufeffays", r"'holid\ufeffays'")])
