@@ -38,7 +38,8 @@ class Line:
     def post(self, commands: Sequence[Command], done: Told, failed: Told = lambda: None) -> None:
         """The same without waiting for the answers, which are read before the next command.
 
-        ``done`` is called then, or ``failed`` if Redis refused; neither if the connection was lost.
+        ``done`` is called then, or ``failed`` if Redis refused or the connection was lost: what was posted may be done
+        all the same.
         """
         if not self.lock.acquire(blocking=False):
             self.in_one_step(commands)
@@ -82,13 +83,12 @@ class Line:
         count, done, failed = owed
         try:
             read(self.connection, count)
-        except redis.ResponseError:
-            failed()
-            return
         except redis.RedisError:
+            failed()
             return
         except BaseException:
             self.connection.disconnect()
+            failed()
             raise
         done()
 

@@ -11,10 +11,10 @@ from scheduler.settings import Settings
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
+from scheduler.worker.message_renewer import MessageRenewer
 from scheduler.worker.native_thread import start_thread
 from scheduler.worker.presence import Presence
 from scheduler.worker.requests import runs_of_this_worker
-from scheduler.worker.unacknowledged import MessageRenewer
 
 MAX_RETRY_PAUSE_S = 1.0
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
 from weakref import WeakSet
@@ -24,7 +23,6 @@ from kombu.utils.json import dumps, loads
 from scheduler.events import emit
 from scheduler.sending.headers import run_in
 from scheduler.settings import Settings
-from scheduler.storage.client import Client, connect
 from scheduler.storage.line import Command, Line
 
 LOST = (redis.RedisError, OSError)
@@ -39,7 +37,8 @@ class QoS(kombu_redis.QoS):
     lease: ClassVar[float] = 30.0  #: seconds
     opened: ClassVar[WeakSet[QoS]] = WeakSet()
     settled: ClassVar[set[str]] = set()  #: acknowledged, but Redis does not know it yet
-    unnoted: ClassVar[dict[str, str]] = {}  #: taken from a Redis that then did not let it be noted; by delivery tag
+    #: Taken from a Redis that then refused to note it, or was away before it said that it had; by delivery tag.
+    unnoted: ClassVar[dict[str, str]] = {}
     #: Delivery tags of runs that the pool has ended: the step that closes a run takes its message out of Redis.
     closed: ClassVar[set[str]] = set()
     keeps_running: ClassVar[bool] = True  #: False when what runs is interrupted, so that its messages return
@@ -77,30 +76,32 @@ class QoS(kombu_redis.QoS):
             ("HSET", self.unacked_key, delivery_tag, stored),
         )
 
-        def refused() -> None:
-            QoS.unnoted[delivery_tag] = stored
+        def failed() -> None:
+            if delivery_tag in self._delivered and delivery_tag not in self._dirty:
+                QoS.unnoted[delivery_tag] = stored
 
         try:
             if run_in(message.headers or {}):  # it runs once however often it is delivered, so its worker need not wait
-                self.line.post(note, lambda: None, refused)
+                self.line.post(note, lambda: None, failed)
             else:
                 self.line.in_one_step(note)
         except LOST:
-            refused()
+            QoS.unnoted[delivery_tag] = stored
             raise
         virtual.QoS.append(self, message, delivery_tag)
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge it, later if Redis is away: the body has run, so the message must not return."""
         self.settled.add(delivery_tag)  # first, because another thread may close the channel meanwhile
-        if delivery_tag in self.closed:  # see MessageRenewer
+        self.unnoted.pop(delivery_tag, None)
+        if delivery_tag in self.closed:  # see message_renewer.py
             self.closed.discard(delivery_tag)
             virtual.QoS.ack(self, delivery_tag)
             return
         try:
             self.refuse_closed()
             self.line.post(self.removal(delivery_tag), lambda: self.settled.discard(delivery_tag))
-        except LOST:  # see MessageRenewer
+        except LOST:  # see message_renewer.py
             pass
         virtual.QoS.ack(self, delivery_tag)
 
@@ -133,6 +134,9 @@ class QoS(kombu_redis.QoS):
         with self.channel.conn_or_acquire(client) as client:
             for tag in list(self._delivered):
                 if tag not in self.settled and not (self.keeps_running and tag in may_run()):
+                    # Kombu has ended the connections already, so the note may be there although nobody said so.
+                    if tag in self.unnoted and client.hexists(self.unacked_key, tag):
+                        del self.unnoted[tag]
                     self.restore_by_tag(tag, client)
         self._delivered.clear()
 
@@ -249,35 +253,6 @@ def snapshot(items: Iterable[Any]) -> list[Any]:
             return list(items)
         except RuntimeError:
             continue
-
-
-class MessageRenewer:
-    """Renews the leases of this worker's messages; acknowledges and notes what it could not before."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.client: Client = connect(replace(settings, redis_url=settings.broker or settings.redis_url))
-
-    def renew(self) -> None:
-        """Raises the errors of an absent Redis."""
-        tags, settled, unnoted = held(), list(QoS.settled), dict(QoS.unnoted)
-        if not tags and not settled and not unnoted:
-            return
-        now, names = time.time(), kombu_redis.Channel
-        with self.client.pipeline(transaction=False) as pipe:
-            if tags:
-                # XX, because one of them may be acknowledged meanwhile.
-                pipe.zadd(names.unacked_index_key, dict.fromkeys(tags, now), xx=True)
-                pipe.zadd(held_key(names.unacked_key), dict.fromkeys(tags, now + QoS.lease), xx=True)
-            for tag, stored in unnoted.items():  # without a lease, so any worker returns it
-                pipe.zadd(names.unacked_index_key, {tag: now})
-                pipe.zadd(held_key(names.unacked_key), {tag: 0})
-                pipe.hset(names.unacked_key, tag, stored)
-            remove(pipe, settled)
-            pipe.execute()
-        QoS.settled.difference_update(settled)
-        for tag in unnoted:
-            QoS.unnoted.pop(tag, None)
 
 
 def hold_messages(settings: Settings) -> None:

@@ -109,9 +109,9 @@ def test_what_was_posted_is_done_and_its_answers_are_not_taken_for_others(line: 
     assert client.mget("a", "b") == ["3", "2"]
 
 
-def test_what_was_posted_over_a_lost_connection_is_not_said_to_be_done(line: Line) -> None:
-    done: list[str] = []
-    line.post([("SET", "a", "1")], lambda: done.append("done"))
+def test_what_was_posted_over_a_lost_connection_has_failed_once_the_next_command_is_answered(line: Line) -> None:
+    told: list[str] = []
+    line.post([("SET", "a", "1")], lambda: told.append("done"), lambda: told.append("failed"))
     line.connection.disconnect()
     assert line.call("ECHO", "x") == "x"
-    assert done == []
+    assert told == ["failed"]

@@ -23,9 +23,12 @@ from scheduler.sending.headers import RUN_HEADER, task_id
 from scheduler.settings import Settings
 from scheduler.storage.client import connect
 from scheduler.storage.instants import from_seconds
+from scheduler.storage.line import Line
 from scheduler.worker.intake import Intake
+from scheduler.worker.message_renewer import MessageRenewer
 from scheduler.worker.recorder import Recorder
-from scheduler.worker.unacknowledged import MessageRenewer, QoS, hold_messages
+from scheduler.worker.unacknowledged import QoS, hold_messages, places
+from tests.support.polling import until
 from tests.support.redis_server import redis_server
 
 
@@ -80,10 +83,7 @@ def test_a_message_that_redis_gave_away_before_it_refused_is_not_set_aside_as_un
 
 def test_a_run_that_a_full_redis_gave_away_is_back_in_its_queue_when_redis_has_room(settings: Settings) -> None:
     """Its worker does not wait for the answer to its note, and learns later that Redis refused it."""
-    with Celery("caller", broker=settings.redis_url, set_as_current=False) as app:
-        app.send_task("a.task", task_id=task_id("job@now"), headers={RUN_HEADER: "job@now"})
-    broker: Any = Connection(settings.redis_url)  # type: ignore[no-untyped-call]
-    renewer = MessageRenewer(settings)
+    broker, renewer = send_a_run(settings), MessageRenewer(settings)
     with broker as connection:
         channel = connection.default_channel
         renewer.client.config_set("maxmemory", "1")
@@ -91,12 +91,61 @@ def test_a_run_that_a_full_redis_gave_away_is_back_in_its_queue_when_redis_has_r
         channel.qos.finish()
         assert list(QoS.unnoted) == [message.delivery_tag]
         renewer.client.config_set("maxmemory", "0")
+        comes_back(channel, renewer)
+
+
+def test_a_run_whose_note_is_lost_with_its_connection_is_back_in_its_queue(settings: Settings) -> None:
+    broker, renewer = send_a_run(settings), MessageRenewer(settings)
+    with broker as connection:
+        channel = connection.default_channel
+        tag = channel.basic_get("celery").delivery_tag
+        channel.qos.line.connection.disconnect()
+        until(lambda: renewer.client.delete(*places()), 5, "nothing is noted")
+        channel.qos.finish()
         renewer.renew()
+        assert renewer.client.zscore("unacked_held", tag) > time.time(), "this worker has it still"
+        QoS.unnoted[tag] = renewer.client.hget("unacked", tag)
+        comes_back(channel, renewer)
+    assert (QoS.unnoted, renewer.client.llen("celery")) == ({}, 1), "closing the connection returns it once"
+
+
+@pytest.mark.parametrize("is_lost_first", [True, False])
+def test_a_worker_notes_no_run_that_has_ended_when_its_connection_is_lost(
+    settings: Settings, is_lost_first: bool
+) -> None:
+    """Noted again, the message of a run whose record Redis lost would start it again."""
+
+    def lose(line: Line) -> None:
+        line.connection.disconnect()
+        line.finish()
+
+    with send_a_run(settings) as connection:
+        channel = connection.default_channel
+        message = channel.basic_get("celery")
+        QoS.closed.add(message.delivery_tag)
+        if is_lost_first:
+            lose(channel.qos.line)
+            assert list(QoS.unnoted) == [message.delivery_tag]
+        message.ack()
+        lose(channel.qos.line)
         assert QoS.unnoted == {}
-        channel.qos.next_look = 0.0
-        channel._delivered = channel.qos._delivered.clear()  # as in another worker, which does not hold it
-        channel.qos.restore_visible()
-        assert channel.basic_get("celery").headers[RUN_HEADER] == "job@now"
+        MessageRenewer(settings).renew()
+
+
+def send_a_run(settings: Settings) -> Any:
+    with Celery("caller", broker=settings.redis_url, set_as_current=False) as app:
+        app.send_task("a.task", task_id=task_id("job@now"), headers={RUN_HEADER: "job@now"})
+    return Connection(settings.redis_url)  # type: ignore[no-untyped-call]
+
+
+def comes_back(channel: Any, renewer: MessageRenewer) -> None:
+    """To any worker, once this one has dropped it."""
+    channel._delivered = channel.qos._delivered.clear()
+    renewer.renew()
+    assert QoS.unnoted == {}
+    channel.qos.next_look = 0.0
+    channel.qos.restore_visible()
+    assert channel.basic_get("celery").headers[RUN_HEADER] == "job@now"
 
 
 def test_the_messages_of_ended_runs_are_removed_together_where_their_ends_could_not_be_written(
