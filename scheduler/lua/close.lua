@@ -1,7 +1,9 @@
 -- Write how a run ended, and let go what waits for it.
--- KEYS: none, or what Celery notes of the messages under way: a hash and two sorted sets. ARGV: prefix, id, outcome, claim's token, when,
+-- KEYS: none, or what Celery notes of the messages under way: a hash and two sorted sets. ARGV: prefix, id, outcome, who says so, when,
 --   until, 1 to write it only while no worker runs it, then what Celery stores of a success: key, value and seconds to keep it, or three
 --   times '' for nothing; the run's message among those under way, which needs no other acknowledgement; then field, value…
+-- Who says so is the token of a claim, or, from a worker's main process, the worker that claimed; '' is of no claim. A run that another
+-- worker has claimed since is not this one's to end: it was given up, or handed back, and runs again.
 -- 'queued' means that it will be tried again when it says, and counts as waiting in its queue until then. Returns 1 if it was written:
 -- an ended run keeps its end, but one that was given up as lost takes the word of the worker that held it. A run that a person asked
 -- to stop has stopped however its body took that, unless it succeeded.
@@ -29,7 +31,9 @@ end
 if ARGV[7] == '1' and run.outcome ~= 'queued' then return 0 end
 local was_queued = run.outcome == 'queued'
 local is_open = was_queued or run.outcome == 'running'
-if not is_open and not (run.outcome == 'lost' and ARGV[4] ~= '' and run.claim == ARGV[4]) then return 0 end
+local by = ARGV[4]
+if run.outcome == 'running' and by ~= '' and by ~= run.claim and by ~= run.worker then return 0 end
+if not is_open and not (run.outcome == 'lost' and by ~= '' and run.claim == by) then return 0 end
 run.outcome = outcome
 for i = 12, #ARGV, 2 do run[ARGV[i]] = ARGV[i + 1] end
 local why = outcome ~= 'succeeded' and asked_to_stop(prefix, id)

@@ -110,7 +110,8 @@ class Ledger:
         """Write how a run ended; False if it had ended before.
 
         'queued' means that it will be tried again ``when`` it says, and counts as waiting in its queue ``until`` then
-        (epoch seconds). A run that was given up as lost takes the word of the worker whose claim had this token.
+        (epoch seconds). ``token`` is that of the claim, or the name of the worker that claimed: a run that another has
+        claimed since is not ended, and one that was given up as lost takes the word of the claim that it had.
         ``unclaimed`` writes it only if no worker runs it, for what became of a message that may be a second delivery.
         In the same step, whatever the ledger says, ``stored`` is written and told to who waits for it, and the message
         of ``delivery`` is acknowledged.
@@ -124,11 +125,11 @@ class Ledger:
         arguments = [self.keys.prefix, run_id, *how, *stored, delivery.tag, *flat]
         return bool(self._close(keys=delivery.places, args=arguments))
 
-    def hand_back(self, run_id: str) -> bool:
-        """Let a running run wait in its queue again; False if it had ended."""
+    def hand_back(self, run_id: str, worker: str) -> bool:
+        """Let a running run wait in its queue again; False if it had ended, or another worker has it."""
         now = time.time()
         until = now + NO_EXPIRY.total_seconds()
-        return self.close(run_id, "queued", when=now, until=until, reason=Reason.HANDED_BACK)
+        return self.close(run_id, "queued", token=worker, when=now, until=until, reason=Reason.HANDED_BACK)
 
     def stop(self, run_id: str, why: str) -> str:
         """Stop a run: 'done' if no worker ran it, 'asked' if one shall stop it, or the outcome that it had already.

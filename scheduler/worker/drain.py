@@ -17,12 +17,13 @@ from celery.worker import state
 
 from scheduler.events import emit
 from scheduler.process import notify
+from scheduler.sending.headers import run_of
 from scheduler.settings import Settings
 from scheduler.storage.client import AWAY, REFUSED, Client, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.refusals import sentence
-from scheduler.worker.requests import plain_calls_of_this_worker, runs_of_this_worker
+from scheduler.worker.requests import active_requests, claimed_by, context_of, plain_calls_of_this_worker
 
 ENDING_S = 20.0  #: seconds after the drain that handing back and ending may take
 
@@ -64,15 +65,16 @@ def hand_back(settings: Settings) -> None:
 
     Call it before the messages return to their queue: the next worker would take them for duplicates.
     """
-    run_ids, calls = runs_of_this_worker(), plain_calls_of_this_worker()
-    if not run_ids and not calls:
+    runs = {run_id: claimed_by(it) for it in map(context_of, active_requests()) if (run_id := run_of(it)) is not None}
+    calls = plain_calls_of_this_worker()
+    if not runs and not calls:
         return
     try:
         with connect(settings) as client:
             keys = Keys(settings.key_prefix)
             ledger = Ledger(client, keys, settings)
-            for run_id in run_ids:
-                if ledger.hand_back(run_id):
+            for run_id, worker in runs.items():
+                if ledger.hand_back(run_id, worker):
                     emit("run.handed_back", run=run_id)
             forgive(client, keys, calls)
     except (*AWAY, *REFUSED) as error:

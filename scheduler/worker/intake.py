@@ -179,7 +179,7 @@ class Intake:
         if run_id := run_in(headers):
             detail = f"{Reason.UNREADABLE.sentence}: {reason}"
             ledger = Ledger(client, keys, self.settings)
-            ledger.close(run_id, "failed", reason=Reason.UNREADABLE, detail=detail)
+            ledger.close(run_id, "failed", unclaimed=True, reason=Reason.UNREADABLE, detail=detail)
         if headers.get("id") and isinstance(headers["id"], str):
             self.app.backend.mark_as_failure(headers["id"], readable.Unreadable(reason))
 

@@ -24,7 +24,7 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
 from scheduler.tasks.errors import TimedOut
 from scheduler.tasks.memory import resident
-from scheduler.worker.requests import context_of
+from scheduler.worker.requests import claimed_by, context_of
 from scheduler.worker.unacknowledged import QoS
 
 SOFT_POOLS = {"celery.concurrency.prefork"}
@@ -68,7 +68,7 @@ class LimitedRequest(Request):
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Let the failure's signal see the request: on gevent nothing else does."""
-        self.task.push_request(self.request_dict)
+        self.task.push_request(self.request_dict, claimed_by=claimed_by(context_of(self)))
         try:
             super().on_timeout(soft, timeout)
         finally:

@@ -17,7 +17,7 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.tasks.memory import of_family, resident, shown
 from scheduler.worker.native_thread import keep_looking
-from scheduler.worker.requests import active_requests, context_of
+from scheduler.worker.requests import active_requests, claimed_by, context_of
 
 LOOK_INTERVAL_S = 0.5
 
@@ -52,7 +52,9 @@ class MemoryWatch:
         said = f"it used {shown(used)}, more than its max_memory of {shown(most)}"
         # First the row: Celery returns the message of a killed process, and says nothing of its run.
         if (
-            self.ledger.close(run_id, "failed", reason=Reason.MEMORY_LIMIT, result=said)
+            self.ledger.close(
+                run_id, "failed", token=claimed_by(context_of(request)), reason=Reason.MEMORY_LIMIT, result=said
+            )
             and request in active_requests()
         ):
             emit("run.over_memory", run=run_id, problem=said)

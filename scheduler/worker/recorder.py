@@ -26,6 +26,7 @@ from scheduler.storage.client import AWAY, REFUSED, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import MAX_ATTEMPTS, NO_DELIVERY, NO_EXPIRY, Delivery, Ledger, Result
 from scheduler.worker.output import Capture
+from scheduler.worker.requests import claimed_by, worker_name
 from scheduler.worker.unacknowledged import places, remove
 
 LEDGER_ATTEMPTS = 20  #: attempts of each command while Redis is away, with growing pauses up to 2 s
@@ -98,7 +99,7 @@ class Recorder:
         request.claim_token = os.urandom(16).hex()
         faults.reach("recorder.before_claim")
         again = bool((request.delivery_info or {}).get("redelivered"))
-        worker = f"{request.hostname}:{os.getpid()}"
+        worker = worker_name(request.hostname, os.getpid())
         outcome = self.ledger.claim(run, worker, request.claim_token, redelivered=again)
         deadline = time.monotonic() + PREVIOUS_ATTEMPT_TIMEOUT_S
         # A body that calls `retry` publishes the next attempt before the one that it is in has ended.
@@ -151,7 +152,7 @@ class Recorder:
         request.scheduler_is_closed = True
 
     def write_end(self, request: Context | None, run_id: str, outcome: Outcome, **details: Any) -> None:
-        details["token"] = getattr(request, "claim_token", None) or ""
+        details["token"] = claimed_by(request)
         if outcome != "lost":  # the message of a lost run returns to its queue
             details["delivery"] = self.delivery_of(request)
         faults.reach("recorder.before_close")

@@ -11,8 +11,21 @@ from scheduler.sending.headers import run_of
 
 
 def context_of(request: Any) -> Context | None:
-    """The context of a request as the worker's main process holds it."""
-    return getattr(request, "_context", request)
+    """The context of a request as the worker's main process holds it, with the process that runs it."""
+    context = getattr(request, "_context", request)
+    if pid := getattr(request, "worker_pid", None):
+        context.claimed_by = worker_name(request.hostname, pid)
+    return context
+
+
+def worker_name(hostname: str, pid: int) -> str:
+    """A process of a worker, as the claim of a run names it."""
+    return f"{hostname}:{pid}"
+
+
+def claimed_by(request: Any) -> str:
+    """Who says how the run of this context ends: its claim's token, or in the main process the process that runs it."""
+    return getattr(request, "claim_token", None) or getattr(request, "claimed_by", None) or ""
 
 
 def active_requests() -> list[Any]:

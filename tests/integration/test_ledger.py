@@ -140,6 +140,24 @@ def test_a_run_that_was_given_up_takes_the_word_of_the_worker_that_held_it(ledge
     assert ledger.get(ID).outcome == "succeeded"
 
 
+def test_a_worker_that_was_given_up_does_not_end_the_run_that_another_has_by_now(ledger: Ledger) -> None:
+    ledger.claim(run(), "frozen:1", "first")
+    ledger.close(ID, "queued", until=time.time() + 60, reason=Reason.RERUN)  # as beat does for `on_lost: rerun`
+    ledger.claim(run(), "other:2", "second")
+    assert not ledger.close(ID, "succeeded", token="first")
+    assert not ledger.close(ID, "failed", token="frozen:1"), "its main process ended a body that took too long"
+    assert not ledger.hand_back(ID, "frozen:1")
+    assert (ledger.get(ID).outcome, ledger.get(ID).worker) == ("running", "other:2")
+    assert ledger.close(ID, "succeeded", token="second")
+
+
+def test_a_worker_that_was_given_up_ends_a_run_that_no_other_has_taken_yet(ledger: Ledger) -> None:
+    claim(ledger, token="mine")
+    ledger.close(ID, "queued", until=time.time() + 60, reason=Reason.RERUN)
+    assert ledger.close(ID, "succeeded", token="mine")
+    assert claim(ledger, token="second") == "succeeded"
+
+
 def test_a_run_that_nobody_knows_cannot_end(ledger: Ledger, client: Client) -> None:
     assert not ledger.close(ID, "succeeded")
     assert client.keys() == []
