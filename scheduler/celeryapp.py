@@ -143,7 +143,9 @@ def broker(settings: Settings) -> dict[str, Any]:
         "unacked_restore_interval": look_interval(settings.run_lease),
         "socket_timeout": 2.0,  # Celery asks over several connections, one after the other
         "socket_connect_timeout": 2.0,
-        "health_check_interval": 2.0,  # no timeout ends the wait for a message: this finds the other side gone
+        # No timeout ends the wait for a message, so kombu ends one without an answer for twice this and a second, which
+        # is within ten seconds. The worker's look at Redis has a timeout, and finds one that is gone earlier.
+        "health_check_interval": 4.0,
     }
     return {
         "broker_url": place["broker_url"],
