@@ -67,8 +67,8 @@ def page_settings(url: str, directory: str) -> Settings:
     )
 
 
-def fill(settings: Settings, count: int) -> None:
-    """So many schedules; one in ten is new, FAILING failed, the others are well."""
+def fill(settings: Settings, count: int, backlog: int = BACKLOG) -> None:
+    """So many schedules; one in ten is new, FAILING failed, the others are well; and runs that wait."""
     client, keys = connect(settings), Keys(settings.key_prefix)
     client.flushall()
     now = from_seconds(float(int(time.time())))
@@ -90,15 +90,15 @@ def fill(settings: Settings, count: int) -> None:
             if number % 10_000 == 0:
                 pipe.execute()
         pipe.execute()
-    add_backlog(client, keys, count)
+    add_backlog(client, keys, count, backlog)
     health.rebuild(client, keys)
 
 
-def add_backlog(client: Client, keys: Keys, count: int) -> None:
+def add_backlog(client: Client, keys: Keys, count: int, backlog: int) -> None:
     """Runs that wait for a worker, of all schedules in turn."""
     sent = time.time() - HOUR.total_seconds()
     with client.pipeline(transaction=False) as pipe:
-        for number in range(BACKLOG):
+        for number in range(backlog):
             queue = f"queue-{number % BACKLOG_QUEUES}"
             identity = run_id(f"job-{number % count:06}", from_seconds(sent + number / 1000))
             pipe.zadd(keys.sent(queue), {identity: sent + number / 1000})
@@ -118,7 +118,7 @@ def entries(count: int, due: object) -> Iterator[Entry]:
             "description": f"Report {number % 997} of customer {number}",
             "tags": ["etl", f"team-{number % 20}"] if number % 3 else ["billing"],
         }
-        yield Entry(f"job-{number:06}", "file", fields, base=fields, due=due)  # type: ignore[arg-type]
+        yield Entry(f"job-{number:06}", "admin", fields, due=due)  # type: ignore[arg-type]
 
 
 def timed(work: Callable[[], object], rounds: int) -> tuple[float, ...]:

@@ -48,6 +48,8 @@ def http_error(error: HTTPException) -> Response:
     """Werkzeug's error, with our sentence where there is one for its status."""
     status = error.code or 500
     response = error_response(status, SENTENCES.get(status, error.description or ""))
+    if again := getattr(error, "retry_after", None):
+        response.headers["Retry-After"] = str(again)
     if error.response is None and status == 405:
         response.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or ())
     return response
@@ -57,7 +59,7 @@ def scheduler_error(error: SchedulerError) -> Response:
     """An error of ours with the status of its kind; 500 for a kind that KINDS lacks."""
     status, kind = kind_of(error)
     if not is_api():
-        return error_response(status, str(error))
+        return error_response(status, str(error), is_away=isinstance(error, RedisUnavailable))
     problems = error.problems if isinstance(error, Invalid) else ()
     wrong = [{"field": it.key, "detail": f"{it.what} — {it.remedy}" if it.remedy else it.what} for it in problems]
     return as_problem(str(error.args[0]), status, kind, wrong)  # the reader's command is not the one of this host
@@ -82,7 +84,7 @@ def redis_away(error: Exception) -> Response:
     except SchedulerError as refused:
         return scheduler_error(refused)
     except Exception as other:
-        return error_response(503, f"Redis at {service().settings.shown_redis_url} fails: {other}")
+        return error_response(503, f"Redis at {service().settings.shown_redis_url} fails: {other}", is_away=True)
 
 
 def unexpected(error: Exception) -> Response:
@@ -91,13 +93,13 @@ def unexpected(error: Exception) -> Response:
     return error_response(500, SENTENCES[500])
 
 
-def error_response(status: int, sentence: str) -> Response:
+def error_response(status: int, sentence: str, *, is_away: bool = False) -> Response:
     """The sentence as JSON or as a page, as the request prefers."""
     if wants_json():
         return as_error(sentence, status)
     title = HTTPStatus(status).phrase
     # Asking Redis again would only delay the answer.
-    known: dict[str, object] = {"headline": Headline(AWAY_WORDS, 1)} if status == 503 else {}
+    known: dict[str, object] = {"headline": Headline(AWAY_WORDS, 1)} if is_away else {}
     inside = is_logged_in()
     kept = typed() if inside and status >= 500 else []
     known["history_of"] = gone() if inside and status == 404 else ""

@@ -1,4 +1,4 @@
-"""Checks on every request (trusted host, same site, role) and security headers on every response."""
+"""Checks on every request (its turn, trusted host, same site, role) and security headers on every response."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from scheduler.admin.answers import as_error, typed, wants_json
 from scheduler.admin.people import Person, given_token, person
 from scheduler.admin.roles import PUBLIC, allows, needed
 from scheduler.admin.service import service
+from scheduler.admin.turns import require_turn
 from scheduler.command_name import log_of
 from scheduler.errors import ConfigurationError
 from scheduler.settings import Settings
@@ -83,7 +84,7 @@ class Sessions(SecureCookieSessionInterface):
 def add_checks(app: Flask) -> None:
     """Add the checks before and the headers after each request."""
     app.session_interface = Sessions()
-    for check in (require_trusted_host, require_same_site, require_right):
+    for check in (require_turn, require_trusted_host, require_same_site, require_right):
         app.before_request(check)
     app.after_request(add_headers)
 

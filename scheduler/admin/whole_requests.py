@@ -1,7 +1,7 @@
 """gunicorn's worker with threads, which gives a thread only to a request that has arrived whole.
 
 gunicorn's own lets a thread wait for the request of a connection, so a few slow clients hold every thread.
-``/healthz`` has a thread of its own, so that it answers while slow requests hold all others.
+``/healthz`` has a thread of its own, and searches have a few, so that neither waits behind slow requests.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from selectors import EVENT_READ
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
+
+from scheduler.admin import turns
 
 ARRIVAL_S = 10.0  #: seconds that a request may take to arrive
 MAX_ARRIVING = 200  #: connections that are waited for; for each further one, that which waits longest is closed
@@ -30,20 +33,25 @@ TOO_LARGE = REFUSAL.format("413 Content Too Large").encode()
 
 
 class Threads(ThreadPoolExecutor):
-    """The page's threads, and one more for ``/healthz``."""
+    """The page's threads, and more for ``/healthz`` and for searches."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.health = ThreadPoolExecutor(1)
+        self.searches = ThreadPoolExecutor(turns.AT_ONCE)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
         """Run gunicorn's ``handle(conn)`` in a thread."""
-        if HEALTH.match(peek(args[0])):
+        head = peek(args[0])
+        if HEALTH.match(head):
             return self.health.submit(fn, *args, **options)
+        if turns.SEARCH.match(head):
+            return self.searches.submit(turns.in_turn(fn, *args, **options))
         return super().submit(fn, *args, **options)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self.health.shutdown(wait, cancel_futures=cancel_futures)
+        for pool in (self.health, self.searches):
+            pool.shutdown(wait, cancel_futures=cancel_futures)
         super().shutdown(wait, cancel_futures=cancel_futures)
 
 
@@ -82,6 +90,11 @@ class WholeRequests(ThreadWorker):
         conn.data_ready = True
         super().enqueue_req(conn)
 
+    def finish_request(self, conn: Any, fs: Future[Any]) -> None:
+        """After an answer: wait for the next request, or close, as gunicorn does, but see ``close``."""
+        conn.close = partial(close, conn)
+        super().finish_request(conn, fs)
+
     def has_arrived(self, conn: Any) -> bool:
         """Whether a thread can read the request, or see that there is none, without a wait."""
         data = read_ahead(conn)
@@ -103,6 +116,18 @@ class WholeRequests(ThreadWorker):
         # Only bytes beyond those that were looked at make it readable again; a thread reads any.
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1 if is_whole else len(here) + 1)
         return is_whole
+
+
+def close(conn: Any, graceful: bool = False) -> None:
+    """Close without a wait for the client: gunicorn waits 2 s for each, in the loop that serves all others.
+
+    What has arrived is read before, or the kernel would take back the end of an answer that the client has not read.
+    """
+    with suppress(OSError):
+        conn.sock.setblocking(False)
+        conn.sock.shutdown(socket.SHUT_WR)
+        conn.sock.recv(MAX_HEAD_BYTES + MAX_BODY_BYTES)
+    conn.sock.close()
 
 
 def read_ahead(conn: Any) -> bytes:

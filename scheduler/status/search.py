@@ -100,9 +100,10 @@ class Found:
 
     def _walk(self, index: Index, after: Place | None) -> Iterator[Place]:
         """Every member of the index from a place on."""
-        begin = after.at if after else index.least
-        for start in count(0, STEP):
-            members = self.store.client.zrangebyscore(index.key, begin, "+inf", start, STEP, withscores=True)
+        client, begin = self.store.client, after.at if after else index.least
+        # By rank: with a limit, Redis would walk over all that was read before, in each step again.
+        for start in count(client.zcount(index.key, "-inf", f"({begin}"), STEP):
+            members = client.zrange(index.key, start, start + STEP - 1, withscores=True)
             yield from (Place(score, member.removeprefix(index.prefix)) for member, score in members)
             if len(members) < STEP:
                 return

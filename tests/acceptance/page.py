@@ -15,7 +15,13 @@ class Page:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        self.cookies = CookieJar()
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies))
+
+    @property
+    def cookie(self) -> str:
+        """The header that this browser sends."""
+        return "Cookie: " + "; ".join(f"{it.name}={it.value}" for it in self.cookies)
 
     def get(self, path: str, accept: str = "text/html") -> str:
         request = urllib.request.Request(self.url + path, headers={"Accept": accept})

@@ -1,4 +1,4 @@
-"""A way to Redis on which an answer can be lost after the command was carried out."""
+"""A way to Redis on which an answer can be lost after the command was carried out, and a command can be held up."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ class Proxy:
         self.redis = redis
         self.swallowed = threading.Event()
         self._swallow = False
+        self.held: list[bytes] = []  #: the commands that wait for ``let_go``
+        self._word = b""
+        self._free = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(place))
         self._listener.listen(100)
@@ -26,7 +29,16 @@ class Proxy:
         """Break the connection in place of the next answer of a script; ``swallowed`` tells when."""
         self._swallow = True
 
+    def hold(self, word: bytes) -> None:
+        """Pass on no command with this in it before ``let_go``."""
+        self._word = word
+
+    def let_go(self) -> None:
+        self._word = b""
+        self._free.set()
+
     def close(self) -> None:
+        self.let_go()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -46,6 +58,9 @@ class Proxy:
             while data := client.recv(65536):
                 if b"\r\nEVAL" in data:
                     asked.set()
+                if self._word and self._word in data:
+                    self.held.append(data)
+                    self._free.wait()
                 server.sendall(data)
         close(client, server)
 

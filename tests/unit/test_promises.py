@@ -31,6 +31,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     ),
     "Many readers and the worst filters keep neither /healthz nor a schedule's page waiting.": (
         f"{ADMIN}/test_serving::test_its_health_answers_while_slow_requests_hold_every_thread",
+        f"{ADMIN}/test_serving::test_searches_take_turns_so_that_every_other_page_is_answered_beside_the_slowest",
     ),
     "An open list costs at most a kilobyte per look while nothing changes, and says when it is old.": (
         f"{BROWSER}/test_weight::test_an_open_list_costs_at_most_a_kilobyte_per_look_while_nothing_changes",

@@ -8,16 +8,26 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from scheduler.admin import serving, whole_requests
+from scheduler import changes
+from scheduler.admin import serving, turns, whole_requests
 from scheduler.errors import Exit
+from scheduler.settings import Settings
+from scheduler.storage.client import connect
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Store
+from tests.acceptance.page import Page
+from tests.chaos.proxy import proxy
+from tests.integration.admin.browser import PASSWORD
 from tests.integration.admin.test_start import GOOD, ROOT
 from tests.support.notify_socket import NotifySocket
+from tests.support.polling import until
 from tests.support.redis_server import redis_server
 from tests.support.refusals import KINDS, mend
 
@@ -106,6 +116,7 @@ SLOW = {
     "nothing": b"",
     "half a head": b"POST /login HTTP/1.1\r\nHost: localhost\r\n",
     "half a form": b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\npassword=",
+    "an end that is not answered": b"GET /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
     "half of the next request": b"GET /static/admin.css HTTP/1.1\r\nHost: localhost\r\n\r\nGET /hea",
 }
 
@@ -142,12 +153,27 @@ def listen(family: str, directory: Path) -> socket.socket:
     return socket.create_server(f"{directory}/page.sock", family=socket.AF_UNIX)
 
 
-def call(listener: socket.socket, path: str) -> socket.socket:
+@contextmanager
+def served(listener: socket.socket, directory: Path, redis_url: str) -> Iterator[None]:
+    """The page on this socket, once it answers."""
+    os.set_inheritable(listener.fileno(), True)
+    command = [*GUNICORN, f"--bind=fd://{listener.fileno()}", f"--pid={directory}/admin.pid"]
+    environ = {**os.environ, **GOOD, "SCHEDULER_REDIS_URL": redis_url}
+    with subprocess.Popen(command, cwd=ROOT, env=environ, pass_fds=(listener.fileno(),)) as page:
+        with call(listener, "/readyz") as first:
+            assert first.recv(1), "the page has started"
+        try:
+            yield
+        finally:
+            page.terminate()
+
+
+def call(listener: socket.socket, path: str, *headers: str) -> socket.socket:
     """A connection to the page that has asked for this path."""
     connection = socket.socket(listener.family)
     connection.settimeout(60)
     connection.connect(listener.getsockname())
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    connection.sendall("\r\n".join((f"GET {path} HTTP/1.1", "Host: localhost", *headers, "\r\n")).encode())
     return connection
 
 
@@ -157,13 +183,7 @@ def test_its_health_answers_while_slow_requests_hold_every_thread(tmp_path: Path
     with ExitStack() as stack:
         redis = stack.enter_context(redis_server())
         listener = stack.enter_context(listen(family, tmp_path))
-        os.set_inheritable(listener.fileno(), True)
-        command = [*GUNICORN, f"--bind=fd://{listener.fileno()}", f"--pid={tmp_path}/admin.pid"]
-        environ = {**os.environ, **GOOD, "SCHEDULER_REDIS_URL": redis.url}
-        page = stack.enter_context(subprocess.Popen(command, cwd=ROOT, env=environ, pass_fds=(listener.fileno(),)))
-        stack.callback(page.terminate)
-        with call(listener, "/readyz") as first:
-            assert first.recv(1), "the page has started"
+        stack.enter_context(served(listener, tmp_path, redis.url))
         assert redis.process
         redis.process.send_signal(signal.SIGSTOP)
         stack.callback(redis.process.send_signal, signal.SIGCONT)
@@ -173,6 +193,31 @@ def test_its_health_answers_while_slow_requests_hold_every_thread(tmp_path: Path
                 assert connection.recv(15) == b"HTTP/1.1 200 OK"
         # Behind the slow requests, it would be answered after all but those that hold the threads.
         assert len(select.select(slow, [], [], 0)[0]) < waiting - serving.threads
+
+
+def test_searches_take_turns_so_that_every_other_page_is_answered_beside_the_slowest(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        redis = stack.enter_context(redis_server())
+        store = Store(connect(Settings(redis_url=redis.url)), Keys())
+        changes.create(store, "one", {"task": "reports.build", "every": "1h"}, tasks=None, by="ann")
+        way = stack.enter_context(proxy(redis.directory))
+        listener = stack.enter_context(listen("tcp", tmp_path))
+        stack.enter_context(served(listener, tmp_path, way.url))
+        reader = Page(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        reader.log_in(PASSWORD)
+        way.hold(b":ended\r\n")  # by which a list is sorted, and no other page is made
+        search = ("/schedules?sort=last", reader.cookie, "Accept: application/json", "Connection: close")
+        slow = [stack.enter_context(call(listener, *search)) for _ in range(3 * serving.threads)]
+        until(lambda: len(way.held) >= turns.AT_ONCE, 60, "searches wait for Redis")
+        for path in ("/schedules/one", "/schedules", "/health", "/healthz"):
+            assert reader.get(path)
+        late = time.monotonic() + turns.MAX_WAIT_S  # these came after the searches, so all of them wait by now
+        until(lambda: time.monotonic() > late, 60, "those that wait have waited long enough")
+        way.let_go()
+        refused = [answer for answer in (it.makefile("rb").read() for it in slow) if b"Too many searches" in answer]
+        assert len(refused) >= len(slow) - turns.AT_ONCE
+        assert all(b" 503 " in answer and b"Retry-After: 5" in answer for answer in refused)
+        assert "one" in reader.get("/schedules?sort=last")
 
 
 @pytest.mark.parametrize("begin", SLOW.values(), ids=SLOW)
