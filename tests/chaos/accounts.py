@@ -69,7 +69,9 @@ def instants(due_timing: Timing, first: datetime, end: datetime | None) -> Itera
 
 
 def of_row(row: Run, due_timing: Timing) -> list[datetime]:
-    """The due instants that a row of the ledger accounts for: one, or a stretch of equal skips."""
+    """The due instants that a row of the ledger accounts for: one, or a stretch of equal skips; none for a person's."""
+    if row.manual:
+        return []
     first = from_seconds(row.due)
     if row.count == 1:
         return [first]

@@ -12,7 +12,10 @@ from contextlib import suppress
 import pytest
 from celery import Celery
 
+from scheduler import changes
+from scheduler.errors import NotFound
 from tests.chaos.accounts import bodies_of, reckon
+from tests.chaos.page import acting_page
 from tests.chaos.processes import Process
 from tests.chaos.service import RUN_LEASE, Service
 from tests.support.polling import until
@@ -105,14 +108,22 @@ def test_the_failing_schedules_are_known_whatever_is_killed(service: Service, di
     service.declare(30, kwargs={"ending": "fail at times"})
     service.load()
     workers = [forking(service), solo(service)]
-    for number in range(6):
-        beat = service.leads(service.beat())
-        time.sleep(dice.uniform(0, 0.4))
-        beat.kill()
-        service.bury()
-        if number % 3 == 0:
-            kill_machine(workers[0], dice)
-            workers[0] = forking(service)
+    acted_on = list(service.first)[::3]
+    with acting_page(service, acted_on) as page:
+        for number in range(6):
+            beat = service.leads(service.beat())
+            time.sleep(dice.uniform(0, 0.4))
+            beat.kill()
+            service.bury()
+            if number % 3 == 0:
+                kill_machine(workers[0], dice)
+                workers[0] = forking(service)
+            if number % 3 == 2:
+                page.kill()
+    assert {run.by for run in service.runs() if run.manual} == {"admin"}
+    for name in acted_on:
+        with suppress(NotFound):
+            changes.resume(service.store, name, by="test")
     service.finish()
     assert reckon(service)["failed"]
 
