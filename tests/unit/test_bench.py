@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
+from bench import growth
 from bench.__main__ import is_stable, line
+from bench.chart import draw
 from bench.rows import Pair, Row
 
 
@@ -22,3 +27,17 @@ def test_a_row_says_that_its_goal_was_not_reached_and_that_it_swings() -> None:
         "| sending | messages/s | 50 | 10 | 5.00 | ≥ 15, not reached | 3, not stable | 1.2 |\n"
     )
     assert "| ≥ 15 | 3 |" in line(row, [Pair(3000, 100)] * 3, 1.25)
+
+
+def test_the_picture_of_the_growth_shows_the_measured_data() -> None:
+    data = json.loads(growth.DATA.read_text("utf-8"))
+    drawn = growth.PICTURE.read_text("utf-8")
+    assert growth.picture(data) == drawn
+    assert drawn.count("<circle") == len(data["points"])
+
+
+def test_a_line_that_costs_ten_times_as_much_is_drawn_one_step_higher() -> None:
+    drawn = draw("t", "x", "y", {"low": [(1, 10), (10, 10)], "high": [(1, 100), (10, 100)]})
+    low, high = (float(y) for y in re.findall(r'<polyline points="[0-9.]+,([0-9.]+) ', drawn))
+    steps = [float(y) for y in re.findall(r'd="M[0-9]+ ([0-9.]+)H', drawn)]
+    assert [low, high] == steps
