@@ -9,7 +9,8 @@ end
 
 local function skip_at(at)
   return {
-    id = ARGV[at], due = ARGV[at + 1], last = ARGV[at + 2], times = ARGV[at + 3], reason = ARGV[at + 4], detail = ARGV[at + 5],
+    id = ARGV[at], due = ARGV[at + 1], last = ARGV[at + 2], times = ARGV[at + 3],
+    reason = ARGV[at + 4], detail = ARGV[at + 5],
     is_apart = ARGV[at + 6],
   }
 end
@@ -20,7 +21,8 @@ end
 
 local function unusual_at(at, words)
   local unusual = {
-    resumed = ARGV[at], definition = ARGV[at + 1], due_if_unsent = ARGV[at + 2], score_if_unsent = ARGV[at + 3], skips = {},
+    resumed = ARGV[at], definition = ARGV[at + 1], due_if_unsent = ARGV[at + 2],
+    score_if_unsent = ARGV[at + 3], skips = {},
   }
   for skip = at + 4, at + words - 1, 7 do unusual.skips[#unusual.skips + 1] = skip_at(skip) end
   return unusual

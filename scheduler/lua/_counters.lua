@@ -1,8 +1,9 @@
--- Counters of all schedules together, for metrics: one hash of whole numbers that only grow. This is put behind _keys.lua.
--- Its fields, which storage/counters.py reads:
+-- Counters of all schedules together, for metrics: one hash of whole numbers that only grow. This is put behind
+-- _keys.lua. Its fields, which storage/counters.py reads:
 --   'due', 'sent', 'skipped:<reason>'
 --   'started:<bucket>' by how late a first attempt began, 'late_ms' the sum of it
---   'ended:<outcome>:<bucket>' by how long the run took, without a bucket where it never began; 'took_ms:<outcome>' the sum of it
+--   'ended:<outcome>:<bucket>' by how long the run took, without a bucket where it never began; 'took_ms:<outcome>' the
+--     sum of it
 local COUNTERS_TTL_S = 30 * 86400
 local BUCKETS_S = {0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400}
 
@@ -15,8 +16,9 @@ local function count(counters, field, by, ttl)
   return is_new
 end
 
--- Counters of a minute, by Redis's clock: <prefix>:minutes:<hour since 1970> has the fields '<what>:<minute of the hour>', where what
--- is 'due' (beat sent or skipped it), 'started' or 'failed' (lost too). status/minutes.py reads them.
+-- Counters of a minute, by Redis's clock: <prefix>:minutes:<hour since 1970> has the fields '<what>:<minute of the
+-- hour>', where what is 'due' (beat sent or skipped it), 'started' or 'failed' (lost too). status/minutes.py reads
+-- them.
 -- Returns whether it is the first of its minute.
 local MINUTES_TTL_S = 49 * 3600
 local function count_minute(prefix, what, by)

@@ -1,6 +1,7 @@
 -- `then`: the schedules whose runs start when a run has ended. This is put behind _ledger.lua.
--- A run's row has them in `followers`: 'success:load failure:tell always:clean'. The step that ends the run puts the runs that follow into
--- <prefix>:followers, a list, oldest first, and the leader sends them. The name of each comes from the run before, so it runs once.
+-- A run's row has them in `followers`: 'success:load failure:tell always:clean'. The step that ends the run puts the
+-- runs that follow into <prefix>:followers, a list, oldest first, and the leader sends them. The name of each comes
+-- from the run before, so it runs once.
 local WHEN = {succeeded = 'success', failed = 'failure', lost = 'failure'}
 local MARK_LENGTH = 8 -- of the SHA-1 that tells two runs apart which are followed by the same schedule
 

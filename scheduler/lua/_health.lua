@@ -50,7 +50,9 @@ local function index_quarantine(prefix, name, is_new)
 end
 
 local function leave_indexes(prefix, name)
-  local indexes = {failing_key(prefix), stuck_key(prefix), outcomes_key(prefix), quarantined_key(prefix), paused_key(prefix)}
+  local indexes = {
+    failing_key(prefix), stuck_key(prefix), outcomes_key(prefix), quarantined_key(prefix), paused_key(prefix)
+  }
   indexes[#indexes + 1], indexes[#indexes + 2] = ended_key(prefix), took_key(prefix)
   for _, index in ipairs(indexes) do redis.pcall('ZREM', index, name) end
 end
@@ -71,7 +73,8 @@ local function write_health(ledger, health)
   redis.call('HSET', ledger, ':health', text)
 end
 
--- Say that a schedule began to fail, failed once more, or is well again: the leader sends the alerts, see storage/alerts.py.
+-- Say that a schedule began to fail, failed once more, or is well again: the leader sends the alerts, see
+-- storage/alerts.py.
 -- pcall: another program's key in the place of the stream must not end a script halfway.
 local MAX_COUNTED = 20 -- failures in a row that are noted one by one: MAX_FAILURES in model/alerts.py
 local MAX_CHANGES = 10000
@@ -81,9 +84,11 @@ local function note_change(prefix, ledger, event, health, run)
   if (event == 'failing' or event == 'lost') and health.count > MAX_COUNTED then return end
   local error = run.detail or ''
   if error == '' then error = run.result or '' end
-  local added = redis.pcall('XADD', health_changes_key(prefix), 'MAXLEN', '~', MAX_CHANGES, '*', 'name', name_of(prefix, ledger),
+  local added = redis.pcall('XADD', health_changes_key(prefix), 'MAXLEN', '~', MAX_CHANGES, '*',
+    'name', name_of(prefix, ledger),
     'event', event, 'since', string.format('%.6f', health.since), 'count', health.count, 'due', run.due or '',
-    'manual', run.manual or '', 'reason', run.reason or '', 'detail', string.sub(error, 1, 500), 'output', string.sub(run.traceback or '', -1000))
+    'manual', run.manual or '', 'reason', run.reason or '', 'detail', string.sub(error, 1, 500),
+    'output', string.sub(run.traceback or '', -1000))
   if type(added) == 'string' then redis.call('EXPIRE', health_changes_key(prefix), CHANGES_TTL_S) end
 end
 
@@ -106,7 +111,9 @@ local function ended_rows(rows)
     -- One that is tried again counts as it ended before, until that attempt ends.
     if outcome == 'queued' or outcome == 'running' then outcome = field('was') end
     if due and (outcome == 'failed' or outcome == 'lost') then
-      ended[#ended + 1] = {id = rows[i], due = last, at = ended_at(field('finished'), due), count = tonumber(field('count')) or 1}
+      ended[#ended + 1] = {
+        id = rows[i], due = last, at = ended_at(field('finished'), due), count = tonumber(field('count')) or 1
+      }
     end
   end
   return ended, well, every
@@ -148,15 +155,16 @@ local function recount(prefix, ledger)
   end
 end
 
--- Count the end of a run of a backfill, and wake the leader, which sends the next one. pcall: the key may be another program's.
+-- Count the end of a run of a backfill, and wake the leader, which sends the next one. pcall: the key may be another
+-- program's.
 local function note_backfilled(prefix, ledger, run)
   if not run.backfill or run.outcome == 'queued' then return end
   redis.pcall('HINCRBY', backfills_key(prefix), name_of(prefix, ledger) .. '\n' .. run.outcome, 1)
   redis.call('PUBLISH', wake_key(prefix), '1')
 end
 
--- Take the end of a run into the counters and its schedule's health; call it after the row is written. `known` and `recent` are
--- ':health' and ':recent' where they were read already.
+-- Take the end of a run into the counters and its schedule's health; call it after the row is written. `known` and
+-- `recent` are ':health' and ':recent' where they were read already.
 local function note_end(prefix, ledger, id, run, known, recent)
   if run.followers then follow(prefix, ledger, id, run) end
   note_backfilled(prefix, ledger, run)
@@ -217,7 +225,8 @@ local function note_begun(prefix, id, run)
   redis.call('EXPIRE', slow_key(prefix), LEASES_TTL_S)
 end
 
--- Compare how long a run took that is over; call it after the row is written. `was_slow`: whether the ledger has ':slow'.
+-- Compare how long a run took that is over; call it after the row is written. `was_slow`: whether the ledger has
+-- ':slow'.
 local function note_duration(prefix, ledger, id, run, was_slow)
   local limit, started, finished = tonumber(run.slow_after), tonumber(run.started), tonumber(run.finished)
   if limit then redis.call('ZREM', slow_key(prefix), id) end

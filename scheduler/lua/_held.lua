@@ -1,6 +1,7 @@
 -- Runs that are held back: by the run before, with `overlap: queue`, or by their group, which has only so many places.
--- This is put behind _ledger.lua. A ledger's ':waiting' has their messages, oldest first: {id, queue, payload, deadline}, with `group`
--- if there is one, and `since` once only the group holds the run back; a list only of several, as an older release reads only one.
+-- This is put behind _ledger.lua. A ledger's ':waiting' has their messages, oldest first: {id, queue, payload,
+-- deadline}, with `group` if there is one, and `since` once only the group holds the run back; a list only of several,
+-- as an older release reads only one.
 
 local function held_runs(text)
   local held = text and cjson.decode(text) or {}
@@ -30,10 +31,14 @@ local function places_of(prefix, group)
   return is_json and type(groups) == 'table' and tonumber(groups[group]) or 1
 end
 
-local function is_full(prefix, group) return redis.call('ZCARD', group_key(prefix, group)) >= places_of(prefix, group) end
+local function is_full(prefix, group)
+  return redis.call('ZCARD', group_key(prefix, group)) >= places_of(prefix, group)
+end
 
 -- Whether a run that comes now has to wait: those that came before it go first.
-local function must_wait(prefix, group) return redis.call('EXISTS', group_queue_key(prefix, group)) == 1 or is_full(prefix, group) end
+local function must_wait(prefix, group)
+  return redis.call('EXISTS', group_queue_key(prefix, group)) == 1 or is_full(prefix, group)
+end
 
 local function take_place(prefix, group, id)
   redis.call('ZADD', group_key(prefix, group), redis_time(), id)
@@ -54,7 +59,8 @@ local function send_held(prefix, ledger, held)
   push(prefix, held.queue, held.id, held.payload)
 end
 
--- Let the run go that waits for the run before, once no other of its schedule is queued or running. Returns whether it was pushed.
+-- Let the run go that waits for the run before, once no other of its schedule is queued or running. Returns whether it
+-- was pushed.
 local function release_waiting(prefix, ledger)
   local text = redis.call('HGET', ledger, ':waiting')
   if not text or #open_runs(redis.call('HGET', ledger, ':open')) > 0 then return false end
@@ -91,7 +97,8 @@ local function leave_group(prefix, group, id)
   fill_places(prefix, group)
 end
 
--- A run is over, and no longer among the open ones: let go what it held back. The run that waits for it comes last in the group.
+-- A run is over, and no longer among the open ones: let go what it held back. The run that waits for it comes last in
+-- the group.
 -- pcall: one damaged ledger of another schedule in the group must not end a script halfway.
 local function let_others_go(prefix, ledger, id, run)
   local is_released = release_waiting(prefix, ledger)

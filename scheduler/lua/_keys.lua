@@ -1,8 +1,9 @@
--- What the keys hold, their names, and what every other part needs. This is put in front of each script, before _counters.lua.
+-- What the keys hold, their names, and what every other part needs. This is put in front of each script, before
+-- _counters.lua.
 -- <prefix>:ledger:<name> is a hash: a schedule's runs, each a JSON object of texts under its id, and beside them
 --   ':last' is the id of the row that was added last;
---   ':open' has the runs that are queued or running, in lines 'deadline id' or 'running id': after its deadline a queued
---     run counts as gone;
+--   ':open' has the runs that are queued or running, in lines 'deadline id' or 'running id': after its deadline a
+--     queued run counts as gone;
 --   ':waiting' has the runs that are held back, see _held.lua;
 --   ':floor' is the latest due instant of an ended run that was trimmed;
 --   ':health' is what the ended runs say, and ':slow' since when runs take too long, see _health.lua;
@@ -10,25 +11,32 @@
 --   ':recent' is how the last runs ended, see _recent.lua.
 -- <prefix>:output:<attempt>:<id> is a string: what an attempt of a run printed and logged, see storage/output.py.
 -- <prefix>:failing holds the failing schedules; its score is since when.
--- <prefix>:outcomes holds every schedule; its score is the number in OUTCOMES of the row that was added last to its ledger.
+-- <prefix>:outcomes holds every schedule; its score is the number in OUTCOMES of the row that was added last to its
+--   ledger.
 -- <prefix>:ended holds each schedule by when a run of it ended last, <prefix>:took by how long its newest run took, see
 --   _recent.lua.
--- <prefix>:runs holds the id of every row of every ledger; its score is the due instant, of a stretch of skips the last one.
--- <prefix>:went_wrong holds those that failed or were lost, with the same scores. The leader bounds both, see storage/health.py.
+-- <prefix>:runs holds the id of every row of every ledger; its score is the due instant, of a stretch of skips the last
+--   one.
+-- <prefix>:went_wrong holds those that failed or were lost, with the same scores. The leader bounds both, see
+--   storage/health.py.
 -- <prefix>:quarantined holds the entries with an error.
--- <prefix>:revised holds the names that were changed last; its score is the revision counter, for readers that keep something of each.
+-- <prefix>:revised holds the names that were changed last; its score is the revision counter, for readers that keep
+--   something of each.
 -- <prefix>:paused holds the schedules that `pause_after_failures` paused, by when; some may have been resumed since.
--- <prefix>:stuck holds the schedules whose newest run expired before a worker took it; its score is the first due instant of these.
--- <prefix>:slow holds the id of every running run whose schedule has `slow_after`; its score is when the run becomes slow.
--- <prefix>:sent:<queue> holds the id of every run whose message was pushed there and that no worker claimed yet; its score is the
---   time of the push by Redis's clock. <prefix>:queues holds those queues.
--- <prefix>:group:<group> holds the runs that have a place in a group, by when they got it, and <prefix>:group_queue:<group> those that
---   only the group holds back, by since when, see _held.lua.
--- <prefix>:later holds the runs by hand that wait for their time, which is their score; each has its row, see later.lua.
--- <prefix>:backfills holds the backfill of each schedule that has one, see storage/backfills.py; beside it, under the name, a line break and
---   an outcome, how many of its runs ended so.
--- <prefix>:leases holds the id of every running run; its score is the end of its worker's lease. Before a worker claims it, a run that
---   expires is there too; its score is the time when it does.
+-- <prefix>:stuck holds the schedules whose newest run expired before a worker took it; its score is the first due
+--   instant of these.
+-- <prefix>:slow holds the id of every running run whose schedule has `slow_after`; its score is when the run becomes
+--   slow.
+-- <prefix>:sent:<queue> holds the id of every run whose message was pushed there and that no worker claimed yet; its
+--   score is the time of the push by Redis's clock. <prefix>:queues holds those queues.
+-- <prefix>:group:<group> holds the runs that have a place in a group, by when they got it, and
+--   <prefix>:group_queue:<group> those that only the group holds back, by since when, see _held.lua.
+-- <prefix>:later holds the runs by hand that wait for their time, which is their score; each has its row, see
+--   later.lua.
+-- <prefix>:backfills holds the backfill of each schedule that has one, see storage/backfills.py; beside it, under the
+--   name, a line break and an outcome, how many of its runs ended so.
+-- <prefix>:leases holds the id of every running run; its score is the end of its worker's lease. Before a worker claims
+--   it, a run that expires is there too; its score is the time when it does.
 
 -- Key names, as in storage/keys.py; a test compares them.
 local function entry_key(prefix, name) return prefix .. name end

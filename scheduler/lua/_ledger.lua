@@ -36,7 +36,8 @@ local function note_line(prefix, log, length, name, line, id)
   redis.call('EXPIRE', history, HISTORY_TTL_S)
 end
 
--- The ledger that has a run: its schedule's, or that of the schedule's new name. The old name may be another schedule's by now.
+-- The ledger that has a run: its schedule's, or that of the schedule's new name. The old name may be another schedule's
+-- by now.
 local function home(prefix, id)
   local name = string.match(id, '^(.*)@')
   local ledger = ledger_key(prefix, name)
@@ -47,7 +48,8 @@ local function home(prefix, id)
   return is_there and moved or ledger
 end
 
--- A run's record; nil where there is none, or where another program damaged it: one bad row must not end a script halfway.
+-- A run's record; nil where there is none, or where another program damaged it: one bad row must not end a script
+-- halfway.
 local function decoded(text)
   local is_json, run = pcall(cjson.decode, text or '')
   return is_json and type(run) == 'table' and run.outcome and run or nil
@@ -66,7 +68,8 @@ local function find_run(prefix, id, ...)
   return ledger, decoded(values[1]), unpack(values, 2)
 end
 
--- Why a run did not end as it should, or was sent again: a word of model/reasons.py, which has its sentence too; detail adds facts.
+-- Why a run did not end as it should, or was sent again: a word of model/reasons.py, which has its sentence too; detail
+-- adds facts.
 local function because(run, reason, detail)
   run.reason, run.detail = reason, detail ~= '' and detail or nil
 end
@@ -104,7 +107,8 @@ local function stop_run(prefix, id, run, why, now)
   if string.sub(why, 1, #REPLACED) == REPLACED then because(run, 'replaced', why) else because(run, 'stopped', why) end
 end
 
--- Take the oldest messages out of a queue as long as they are of expired runs: without a worker, they would only pile up.
+-- Take the oldest messages out of a queue as long as they are of expired runs: without a worker, they would only pile
+-- up.
 local MAX_DROPPED = 1000
 local function drop_expired(prefix, queue)
   for _ = 1, queue and MAX_DROPPED or 0 do
@@ -127,9 +131,10 @@ local function write_run(prefix, ledger, id, run)
   if redis.call('HGET', ledger, ':last') == id then index_outcome(prefix, ledger, run) end
 end
 
--- What the indexes get at the end of a step with many entries, in one command for each: number, name… of each one's last row; due
--- instant, id… of each row that is new or whose due instant is another now; the ids that were trimmed meanwhile. Instants stay texts,
--- because a number of Lua is written as a text again for each command, and in order, because neighbours are close in the index too.
+-- What the indexes get at the end of a step with many entries, in one command for each: number, name… of each one's
+-- last row; due instant, id… of each row that is new or whose due instant is another now; the ids that were trimmed
+-- meanwhile. Instants stay texts, because a number of Lua is written as a text again for each command, and in order,
+-- because neighbours are close in the index too.
 local noted = {outcomes = {}, rows = {}, trimmed = {}}
 local function note_outcome(name, outcome)
   local outcomes = noted.outcomes
@@ -187,7 +192,8 @@ local function push_all(prefix, queue, payloads, members)
   note_sent(prefix, list, members)
 end
 
--- Messages that are pushed and noted at the end of a script, in one step for each queue: a command for each would take Redis twice as long.
+-- Messages that are pushed and noted at the end of a script, in one step for each queue: a command for each would take
+-- Redis twice as long.
 local batches, pushed_at = {}, nil
 local function push_at_end(queue, id, payload)
   pushed_at = pushed_at or redis_time()
@@ -210,7 +216,9 @@ end
 
 local function open_runs(text)
   local open = {}
-  for deadline, id in string.gmatch(text or '', '(%S+) ([^\n]+)') do open[#open + 1] = {id = id, deadline = deadline} end
+  for deadline, id in string.gmatch(text or '', '(%S+) ([^\n]+)') do
+    open[#open + 1] = {id = id, deadline = deadline}
+  end
   return open
 end
 
@@ -234,12 +242,14 @@ local function set_open(ledger, id, deadline)
   redis.call('HSET', ledger, ':open', open_with(redis.call('HGET', ledger, ':open'), id, deadline))
 end
 
--- The same for a run whose row is at hand. One of a backfill has the backfill's own rule of overlap: it holds up no other run.
+-- The same for a run whose row is at hand. One of a backfill has the backfill's own rule of overlap: it holds up no
+-- other run.
 local function place_of(run, deadline) return not run.backfill and deadline or nil end
 local function set_open_run(ledger, id, run, deadline) set_open(ledger, id, place_of(run, deadline)) end
 
--- Bound a ledger by age and by number. It may grow to twice the number, because trimming reads every row. As many rows of backfills are
--- kept beside the others: their due instants are the oldest, and they would push each other out at once.
+-- Bound a ledger by age and by number. It may grow to twice the number, because trimming reads every row. As many rows
+-- of backfills are kept beside the others: their due instants are the oldest, and they would push each other out at
+-- once.
 local LATEST_S = 1e12 -- after every instant
 
 -- Whether a queued run may be older than its row: one that waits for its time, is retried, or follows another.
@@ -257,7 +267,8 @@ local function bound(limits, ledger)
   local rows = redis.call('HGETALL', ledger)
   local runs, of_backfills = {}, {}
   for i = 1, #rows, 2 do
-    -- By pattern, because decoding every row would hold up Redis. A running run is kept whatever its age: its end must find it.
+    -- By pattern, because decoding every row would hold up Redis. A running run is kept whatever its age: its end must
+    -- find it.
     local outcome = string.match(rows[i + 1], '"outcome":"(%l+)"')
     local is_kept = outcome == 'running' or (outcome == 'queued' and is_old_by_nature(rows[i + 1]))
     if string.sub(rows[i], 1, 1) ~= ':' and not is_kept then
@@ -287,12 +298,15 @@ local function bound(limits, ledger)
   end
   if #trimmed > 0 then
     in_parts('HDEL', ledger, trimmed)
-    for _, index in ipairs({runs_key(limits.prefix), went_wrong_key(limits.prefix)}) do pcall(in_parts, 'ZREM', index, trimmed) end
+    for _, index in ipairs({runs_key(limits.prefix), went_wrong_key(limits.prefix)}) do
+      pcall(in_parts, 'ZREM', index, trimmed)
+    end
   end
   redis.call('HSET', ledger, ':floor', string.format('%.6f', floor), ':kept', redis.call('HLEN', ledger))
 end
 
--- Add a stretch of instants that do not run to a ledger. It joins the row before where that is the same kind, so that a long pause is one row.
+-- Add a stretch of instants that do not run to a ledger. It joins the row before where that is the same kind, so that a
+-- long pause is one row.
 -- Returns whether it is a row of its own.
 local function record_skip(limits, name, id, due, last, count, reason, detail, is_apart)
   local ledger = ledger_key(limits.prefix, name)

@@ -1,5 +1,5 @@
--- `pause_after_failures`: a schedule that fails again and again is paused in the step that ends its run, as a person would pause it.
--- This is put behind _ledger.lua.
+-- `pause_after_failures`: a schedule that fails again and again is paused in the step that ends its run, as a person
+-- would pause it. This is put behind _ledger.lua.
 local PAUSER = 'the service'
 local AUDIT_LENGTH = 10000 -- as in storage/audit.py; a test compares them
 local NEVER = -1
@@ -10,15 +10,21 @@ local function pause_entry(prefix, name, stored, note)
   local key, at = prefix .. name, redis_time()
   local pause = string.format('{"by": "%s", "at": %s, "note": "%s", "until": null}', PAUSER, at, note)
   local definition, seen, fields = stored[1], stored[2], stored[4] or 'null'
-  if redis.sha1hex(definition) == seen then definition = string.gsub(definition, '"enabled": true}$', '"enabled": false}') end
+  if redis.sha1hex(definition) == seen then
+    definition = string.gsub(definition, '"enabled": true}$', '"enabled": false}')
+  end
   redis.call('HSET', key, 'pause', pause, 'revision', next_revision(prefix))
-  if redis.sha1hex(stored[1]) == seen then redis.call('HSET', key, 'definition', definition, 'seen', redis.sha1hex(definition)) end
+  if redis.sha1hex(stored[1]) == seen then
+    redis.call('HSET', key, 'definition', definition, 'seen', redis.sha1hex(definition))
+  end
   redis.call('ZADD', schedule_key(prefix), 'XX', NEVER, key)
   redis.pcall('ZADD', paused_key(prefix), at, name)
   redis.pcall('EXPIRE', paused_key(prefix), PAUSED_TTL_S)
   note_changed(prefix, {name})
   redis.call('PUBLISH', wake_key(prefix), '1')
-  local line = string.format('{"by": "%s", "at": %s, "change": "pause", "before": %s, "after": %s, "why": "%s", "schedule": %s, "pause": [null, %s]}',
+  local line = string.format(
+    '{"by": "%s", "at": %s, "change": "pause", "before": %s, "after": %s, "why": "%s", "schedule": %s, '
+      .. '"pause": [null, %s]}',
     PAUSER, at, fields, fields, note, cjson.encode(name), pause)
   note_line(prefix, audit_key(prefix), AUDIT_LENGTH, name, line)
 end

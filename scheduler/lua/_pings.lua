@@ -1,5 +1,5 @@
--- The outbox of pings: <prefix>:pings is a list, oldest first, of what beat/pings.py sends to services that watch from outside.
--- This is put behind _ledger.lua. Only runs of schedules with `ping` get there.
+-- The outbox of pings: <prefix>:pings is a list, oldest first, of what beat/pings.py sends to services that watch from
+-- outside. This is put behind _ledger.lua. Only runs of schedules with `ping` get there.
 local MAX_PINGS = 10000
 local PINGS_TTL_S = 86400
 local MAX_BYTES = 1000 -- of a result or traceback; whole characters, because the reader must find the same text again

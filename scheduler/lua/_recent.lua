@@ -1,13 +1,16 @@
 -- The last runs of a schedule at a glance, for lists. This is put behind _counters.lua.
--- ':recent' in a ledger has a line for each of the newest rows that ended, the newest first: the id without the name, the
--- number of the outcome, and the milliseconds that the body took, '-' where none began. storage/recent.py reads it.
+-- ':recent' in a ledger has a line for each of the newest rows that ended, the newest first: the id without the name,
+-- the number of the outcome, and the milliseconds that the body took, '-' where none began. storage/recent.py reads it.
 -- Two indexes hold all schedules: by when a run ended last, and by how long the newest one took. Their scores are
 -- negative, so that the newest and the longest come first.
 local MAX_RECENT = 20
 local INDEX_TTL_S = 30 * 86400 -- the leader writes the indexes again every hour
 
 -- The numbers by which :outcomes is sorted, as in storage/outcomes.py; a schedule that has no row yet is new.
-local OUTCOMES = {new = '0', queued = '1', running = '2', succeeded = '3', failed = '4', lost = '5', skipped = '6', stopped = '7', unreadable = '8'}
+local OUTCOMES = {
+  new = '0', queued = '1', running = '2', succeeded = '3', failed = '4', lost = '5', skipped = '6', stopped = '7',
+  unreadable = '8'
+}
 local function number_of(outcome) return OUTCOMES[outcome] or OUTCOMES.unreadable end
 
 local function instant_in(text) return string.match(text, '%d%d%d%d%-%d%d%-%d%dT[%d:.]+') or '' end
@@ -18,13 +21,17 @@ local function mark_of(id, run)
   if not place or run.outcome == 'queued' or run.outcome == 'running' then return nil end
   local started, finished = tonumber(run.started or ''), tonumber(run.finished or '')
   local took = started and finished and finished > 0 and string.format('%.0f', milliseconds(started, finished)) or '-'
-  return {place = place, at = instant_in(place), took = took, text = string.format('%s %s %s', place, number_of(run.outcome), took)}
+  local text = string.format('%s %s %s', place, number_of(run.outcome), took)
+  return {place = place, at = instant_in(place), took = took, text = text}
 end
 
 local function marks_in(lines)
   local marks = {}
   for text in string.gmatch(lines, '[^\n]+') do
-    marks[#marks + 1] = {place = string.match(text, '^%S+'), at = instant_in(text), took = string.match(text, ' (%d+)$') or '-', text = text}
+    marks[#marks + 1] = {
+      place = string.match(text, '^%S+'), at = instant_in(text), took = string.match(text, ' (%d+)$') or '-',
+      text = text
+    }
   end
   return marks
 end
@@ -39,7 +46,9 @@ local function index_recent(prefix, ledger, took, ended)
   local function keep(index, added)
     if added == 1 then redis.pcall('EXPIRE', index, INDEX_TTL_S) end
   end
-  if took ~= '-' then keep(took_key(prefix), redis.pcall('ZADD', took_key(prefix), score_of(tonumber(took) / 1000), name)) end
+  if took ~= '-' then
+    keep(took_key(prefix), redis.pcall('ZADD', took_key(prefix), score_of(tonumber(took) / 1000), name))
+  end
   if ended then keep(ended_key(prefix), redis.pcall('ZADD', ended_key(prefix), 'LT', score_of(ended), name)) end
 end
 
@@ -69,7 +78,8 @@ local function with_newest(text, mark)
   return text == '' and mark.text or mark.text .. '\n' .. text
 end
 
--- Put a run that ended, or a stretch of skips, in its place among the marks. `known` are the marks as text where they were read already.
+-- Put a run that ended, or a stretch of skips, in its place among the marks. `known` are the marks as text where they
+-- were read already.
 local function note_recent(prefix, ledger, id, run, known)
   local mark = mark_of(id, run)
   if not mark then return end
@@ -94,7 +104,9 @@ local function recount_recent(prefix, ledger, rows)
   local marks, ended = {}, nil
   for i = 1, #rows, 2 do
     local run = {}
-    for _, field in ipairs({'outcome', 'started', 'finished'}) do run[field] = string.match(rows[i + 1], '"' .. field .. '": ?"([^"]*)"') end
+    for _, field in ipairs({'outcome', 'started', 'finished'}) do
+      run[field] = string.match(rows[i + 1], '"' .. field .. '": ?"([^"]*)"')
+    end
     local mark = run.outcome and string.sub(rows[i], 1, 1) ~= ':' and mark_of(rows[i], run)
     if mark then
       marks[#marks + 1] = mark

@@ -1,6 +1,6 @@
 -- Write our fields beside a definition that another program saved, if it is still that definition.
--- KEYS: lock, schedule index, entry, audit log. ARGV: token, SHA-1 of the definition that was read, score, prefix, line for the
---   audit log, its length, {field, value}…
+-- KEYS: lock, schedule index, entry, audit log. ARGV: token, SHA-1 of the definition that was read, score, prefix, line
+--   for the audit log, its length, {field, value}…
 -- Returns 1 when it was done.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 local definition = redis.call('HGET', KEYS[3], 'definition')

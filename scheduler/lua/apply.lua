@@ -1,14 +1,14 @@
 -- Apply a set of changes to the schedules: all of them, or none if one of the entries was changed meanwhile.
--- KEYS: lock, schedule index, audit log. ARGV: token ('' where no lock is needed), prefix, wake channel, audit length, number of
---   changes, line for the audit log in the place of one for each ('' where each has its own), prefix of the temporary keys that
---   hold them ('' if they follow here), number of pages there, then each change:
+-- KEYS: lock, schedule index, audit log. ARGV: token ('' where no lock is needed), prefix, wake channel, audit length,
+--   number of changes, line for the audit log in the place of one for each ('' where each has its own), prefix of the
+--   temporary keys that hold them ('' if they follow here), number of pages there, then each change:
 --   name, revision expected ('' for none), operation (add|put|remove), score ('' leaves it), line for the audit log,
 --   number of names and values, {field, value}…
--- An addition without fields has them, and a revision, in a hash of its own beside the pages, which only needs its new name; it
---   has no error.
+-- An addition without fields has them, and a revision, in a hash of its own beside the pages, which only needs its new
+--   name; it has no error.
 -- A removal with the field 'to' is half of a rename: the history moves to that name.
--- Returns nil when the lock is not ours, 'gone' when the temporary keys have expired, else the names of the entries that were changed
---   meanwhile; if there are none, everything is applied.
+-- Returns nil when the lock is not ours, 'gone' when the temporary keys have expired, else the names of the entries
+--   that were changed meanwhile; if there are none, everything is applied.
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local prefix, channel, length = ARGV[2], ARGV[3], ARGV[4]
 local total, summary, staged, pages = tonumber(ARGV[5]), ARGV[6], ARGV[7], tonumber(ARGV[8])
@@ -78,7 +78,9 @@ local function index_stored(name)
   local ledger = ledger_key(prefix, name)
   local ok, health = pcall(read_health, ledger)
   if ok and not health.is_new then index_health(prefix, ledger, health) end
-  if ok and redis.call('HEXISTS', ledger, ':recent') == 1 then recount_recent(prefix, ledger, redis.call('HGETALL', ledger)) end
+  if ok and redis.call('HEXISTS', ledger, ':recent') == 1 then
+    recount_recent(prefix, ledger, redis.call('HGETALL', ledger))
+  end
   note_outcome(name, last_outcome(ledger))
 end
 
@@ -103,8 +105,8 @@ local function remove(key, name, heir)
   if heir and redis.call('EXISTS', history) == 1 then redis.call('RENAMENX', history, history_key(prefix, heir)) end
 end
 
--- Ids for the lines of a large load, which would push the others out of the log: as many as the log would have given, one
--- after the other, from a single line that is deleted again. The summary has the last of them.
+-- Ids for the lines of a large load, which would push the others out of the log: as many as the log would have given,
+-- one after the other, from a single line that is deleted again. The summary has the last of them.
 local first_id, last_number
 local function next_id()
   if not first_id then

@@ -1,13 +1,14 @@
 -- Send runs of a backfill, and note how far it has come: all of it, or nothing.
--- KEYS: lock. ARGV: token, prefix, runs kept, TTL in ms, commits that the leader knows of, name, the backfill as it was read and as it
---   shall be, outcomes of a row that may run once more (' skipped failed '), text of a stretch of skips to divide ('' for none), id of
---   its first row, that row, id of its second row, that row, then for each run: id, record, queue, payload, id and due instant of the
---   run after it ('' for none).
--- Returns nil when the lock is not ours, else 'older' as commit.lua does, 'changed' where something is not as it was read, 'no list',
---   'full' where their group has not so many places, or 'done'.
+-- KEYS: lock. ARGV: token, prefix, runs kept, TTL in ms, commits that the leader knows of, name, the backfill as it was
+--   read and as it shall be, outcomes of a row that may run once more (' skipped failed '), text of a stretch of skips
+--   to divide ('' for none), id of its first row, that row, id of its second row, that row, then for each run: id,
+--   record, queue, payload, id and due instant of the run after it ('' for none).
+-- Returns nil when the lock is not ours, else 'older' as commit.lua does, 'changed' where something is not as it was
+--   read, 'no list', 'full' where their group has not so many places, or 'done'.
 local BACKFILLS_TTL_S = 366 * 86400
 local limits, name = {prefix = ARGV[2], runs = tonumber(ARGV[3]), ttl = tonumber(ARGV[4])}, ARGV[6]
-local backfills, ledger, commits = backfills_key(limits.prefix), ledger_key(limits.prefix, name), commits_key(limits.prefix)
+local backfills, commits = backfills_key(limits.prefix), commits_key(limits.prefix)
+local ledger = ledger_key(limits.prefix, name)
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 if tonumber(redis.call('GET', commits) or '0') < tonumber(ARGV[5]) then return 'older' end
 if redis.call('HGET', backfills, name) ~= ARGV[7] then return 'changed' end
@@ -15,7 +16,10 @@ if ARGV[10] ~= '' and redis.call('HGET', ledger, ARGV[11]) ~= ARGV[10] then retu
 
 local runs = {}
 for at = 15, #ARGV, 6 do
-  local wanted = {id = ARGV[at], record = ARGV[at + 1], queue = ARGV[at + 2], payload = ARGV[at + 3], next_id = ARGV[at + 4], next_due = ARGV[at + 5]}
+  local wanted = {
+    id = ARGV[at], record = ARGV[at + 1], queue = ARGV[at + 2], payload = ARGV[at + 3], next_id = ARGV[at + 4],
+    next_due = ARGV[at + 5]
+  }
   local kind = redis.call('TYPE', (list_of(wanted.queue))).ok
   if kind ~= 'list' and kind ~= 'none' then return 'no list' end
   local row = redis.call('HGET', ledger, wanted.id)

@@ -31,7 +31,10 @@ if run.attempt == '1' then
   note_ping(limits.prefix, name_of(limits.prefix, ledger), id, run, 'start')
   note_begun(limits.prefix, id, run)
 end
-if run.group then take_place(limits.prefix, run.group, id) end -- one that was given up and runs all the same counts again
+-- One that was given up and runs all the same counts again.
+if run.group then
+  take_place(limits.prefix, run.group, id)
+end
 was_claimed(limits.prefix, run, id)
 note_taken(limits.prefix, ledger)
 redis.call('ZADD', leases_key(limits.prefix), ARGV[7], id)

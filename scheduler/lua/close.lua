@@ -1,14 +1,16 @@
 -- Write how a run ended, and let go what waits for it.
--- KEYS: none, or what Celery notes of the messages under way: a hash and two sorted sets. ARGV: prefix, id, outcome, who says so, when,
---   until, 1 to write it only while no worker runs it, then what Celery stores of a success: key, value and seconds to keep it, or three
---   times '' for nothing; the run's message among those under way, which needs no other acknowledgement; then field, value…
--- Who says so is the token of a claim, or, from a worker's main process, the worker that claimed; '' is of no claim. A run that another
--- worker has claimed since is not this one's to end: it was given up, or handed back, and runs again.
--- 'queued' means that it will be tried again when it says, and counts as waiting in its queue until then. Returns 1 if it was written:
--- an ended run keeps its end, but one that was given up as lost takes the word of the worker that held it. A run that a person asked
--- to stop has stopped however its body took that, unless it succeeded.
+-- KEYS: none, or what Celery notes of the messages under way: a hash and two sorted sets. ARGV: prefix, id, outcome,
+-- who says so, when, until, 1 to write it only while no worker runs it, then what Celery stores of a success: key,
+-- value and seconds to keep it, or three times '' for nothing; the run's message among those under way, which needs no
+-- other acknowledgement; then field, value… Who says so is the token of a claim, or, from a worker's main process, the
+-- worker that claimed; '' is of no claim. A run that another worker has claimed since is not this one's to end: it was
+-- given up, or handed back, and runs again.
+-- 'queued' means that it will be tried again when it says, and counts as waiting in its queue until then. Returns 1 if
+-- it was written: an ended run keeps its end, but one that was given up as lost takes the word of the worker that held
+-- it. A run that a person asked to stop has stopped however its body took that, unless it succeeded.
 local prefix, id, outcome = ARGV[1], ARGV[2], ARGV[3]
--- As Celery's own backend does it: the first success stays, and who waits for the result is told, whatever the ledger says of the run.
+-- As Celery's own backend does it: the first success stays, and who waits for the result is told, whatever the ledger
+-- says of the run.
 local key, value, seconds = ARGV[8], ARGV[9], tonumber(ARGV[10])
 if key ~= '' and redis.call('GETRANGE', key, 0, #'{"status": "SUCCESS"' - 1) ~= '{"status": "SUCCESS"' then
   if seconds and seconds > 0 then redis.call('SETEX', key, ARGV[10], value) else redis.call('SET', key, value) end

@@ -1,8 +1,8 @@
 -- Send a batch of runs: all of it, or nothing where the lock was lost.
 -- KEYS: lock, schedule index. ARGV: see _commit_arguments.lua, which is put in front of this.
--- Returns nil when the lock is not ours; 'older' when Redis came back with older data than the leader has seen; else a list for each entry of which not every run was sent: its number from 1, 'changed',
---   'broken' and what is wrong with its ledger, or for each run 'sent', 'overlap', 'waiting', or 'no queue' where its queue is a key
---   of another kind.
+-- Returns nil when the lock is not ours; 'older' when Redis came back with older data than the leader has seen; else a
+--   list for each entry of which not every run was sent: its number from 1, 'changed', 'broken' and what is wrong with
+--   its ledger, or for each run 'sent', 'overlap', 'waiting', or 'no queue' where its queue is a key of another kind.
 local step, at = step_at(1)
 if step.token ~= '' and redis.call('GET', KEYS[1]) ~= step.token then return false end
 if step.token ~= '' then
@@ -31,7 +31,8 @@ local function skip_run(name, run, reason, detail)
   write_run(limits.prefix, ledger, run.id, skipped)
 end
 
--- The open runs of a schedule, without those that no worker took in time: one message that was lost must not hold up every later run.
+-- The open runs of a schedule, without those that no worker took in time: one message that was lost must not hold up
+-- every later run.
 local function still_open(ledger, text)
   local open = {}
   for _, one in ipairs(open_runs(text)) do
@@ -52,7 +53,8 @@ local function still_open(ledger, text)
   return open
 end
 
--- Asked before anything is written: an error of LPUSH at the end would leave runs in the ledger that no worker ever gets.
+-- Asked before anything is written: an error of LPUSH at the end would leave runs in the ledger that no worker ever
+-- gets.
 local types = {}
 local function is_list(queue)
   types[queue] = types[queue] or redis.call('TYPE', (list_of(queue))).ok
@@ -76,7 +78,8 @@ local function send_at_end(run)
   push_at_end(run.queue, run.id, run.payload)
 end
 
--- Open a run's row. One without a deadline is not among the open runs before a worker takes it, as with `overlap: allow`.
+-- Open a run's row. One without a deadline is not among the open runs before a worker takes it, as with
+-- `overlap: allow`.
 local function open_row(name, ledger, run, record, deadline)
   if deadline then
     redis.call('HSET', ledger, run.id, record, ':last', run.id, ':open', deadline .. ' ' .. run.id)
@@ -89,7 +92,8 @@ end
 
 -- Keep a run until what holds it back is over.
 local function hold(name, ledger, run, group, held, since)
-  local one, record = {id = run.id, queue = run.queue, payload = run.payload, deadline = deadline_of(run), group = group}, run.record
+  local record = run.record
+  local one = {id = run.id, queue = run.queue, payload = run.payload, deadline = deadline_of(run), group = group}
   if since then -- only its group holds it back
     local row = cjson.decode(record)
     one.since = since
@@ -103,7 +107,8 @@ local function hold(name, ledger, run, group, held, since)
   return 'waiting'
 end
 
--- An entry's overlap, how many of its runs may be held back, and its group if it has one: 'skip', 'queue 5', 'allow 1 warehouse'.
+-- An entry's overlap, how many of its runs may be held back, and its group if it has one: 'skip', 'queue 5', 'allow 1
+-- warehouse'.
 local known_rules = {}
 local function rules_of(text)
   local rules = known_rules[text]
@@ -115,8 +120,8 @@ local function rules_of(text)
   return rules.overlap, rules.most, rules.group
 end
 
--- End what a newer run replaces, or ask its worker to stop it. Returns the runs that still go on, since when a run waited for
--- its group whose turn the newer one gets, and whether it gets a place there.
+-- End what a newer run replaces, or ask its worker to stop it. Returns the runs that still go on, since when a run
+-- waited for its group whose turn the newer one gets, and whether it gets a place there.
 local function replace(ledger, open, held, newer, group)
   local why, running, since, has_place = REPLACED .. newer, {}, nil, false
   local function stop_or_ask(one)
@@ -150,7 +155,8 @@ end
 local function send(name, ledger, rules, manual, run)
   local record, open_text_now, waiting = unpack(redis.call('HMGET', ledger, run.id, ':open', ':waiting'))
   -- It was sent before the clock was set back: a due instant runs once, whatever the clock says.
-  -- A run by hand that waited for its time has its row already, and leaves those that wait in this step, so it is sent once.
+  -- A run by hand that waited for its time has its row already, and leaves those that wait in this step, so it is sent
+  -- once.
   if record and redis.call('ZREM', later_key(limits.prefix), run.id) == 0 then return 'sent' end
   if not is_list(run.queue) then
     if not manual then skip_run(name, run, 'no queue', list_of(run.queue) .. ' is not a list in Redis') end
@@ -187,7 +193,8 @@ local function send(name, ledger, rules, manual, run)
   return 'overlap'
 end
 
--- The entry as it shall be after its runs. Its place in the index is set at the end, for the whole batch in one command.
+-- The entry as it shall be after its runs. Its place in the index is set at the end, for the whole batch in one
+-- command.
 local moved = {}
 local function advance(key, entry, due, score, count)
   if #entry.runs > 0 then
@@ -209,7 +216,8 @@ local function end_pause(key, name, definition)
   note_revised(limits.prefix, {name})
 end
 
--- Whether the entry is as beat read it when it decided. A run by hand, and one that follows another, have no part in what beat decides: only edits matter.
+-- Whether the entry is as beat read it when it decided. A run by hand, and one that follows another, have no part in
+-- what beat decides: only edits matter.
 local function is_as_read(entry, stored, is_apart)
   local revision, due, definition, seen = stored[1], stored[2], stored[3], stored[4]
   if not definition or (revision or '0') ~= entry.revision then return false end
@@ -230,7 +238,9 @@ local function carry_out(key, ledger, entry, count, is_apart, manual)
   if unusual then
     for _, skip in ipairs(unusual.skips) do
       -- What follows another run may come again, after a leader that died in between.
-      if not (is_apart and redis.call('HEXISTS', ledger, skip.id) == 1) then record_stretch(entry.name, ledger, skip) end
+      if not (is_apart and redis.call('HEXISTS', ledger, skip.id) == 1) then
+        record_stretch(entry.name, ledger, skip)
+      end
     end
   end
   local answers, sent = {}, 0
@@ -264,7 +274,8 @@ while at <= #ARGV do
   local entry
   entry, at = entry_at(at)
   number = number + 1
-  local key, ledger, manual = limits.prefix .. entry.name, ledger_key(limits.prefix, entry.name), entry.due_after == 'keep'
+  local key, ledger = limits.prefix .. entry.name, ledger_key(limits.prefix, entry.name)
+  local manual = entry.due_after == 'keep'
   local is_apart = manual or entry.due_after == 'apart'
   local stored = redis.call('HMGET', key, 'revision', 'due', 'definition', 'seen', 'count')
   if not is_as_read(entry, stored, is_apart) then
@@ -272,7 +283,8 @@ while at <= #ARGV do
   else
     local ok, answers, sent = pcall(carry_out, key, ledger, entry, tonumber(stored[5]) or 0, is_apart, manual)
     if not ok then
-      -- Another program damaged this ledger. If the step ended here, the runs of other entries would be in their ledgers and never pushed.
+      -- Another program damaged this ledger. If the step ended here, the runs of other entries would be in their
+      -- ledgers and never pushed.
       local fault = type(answers) == 'table' and answers.err or tostring(answers)
       if error_of_redis(fault) then return redis.error_reply(error_of_redis(fault)) end
       answer[#answer + 1] = {number, 'broken', ledger .. ' is damaged: ' .. fault}

@@ -1,4 +1,5 @@
--- Look after groups: free the places of runs that are over, as an older release leaves them, and give free places to those who wait.
+-- Look after groups: free the places of runs that are over, as an older release leaves them, and give free places to
+-- those who wait.
 -- KEYS: lock. ARGV: token, prefix, then groups. Returns nil when the lock is not ours, else 1.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local MAX_LOOKED_AT = 1000 -- places of a group in one step

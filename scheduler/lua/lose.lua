@@ -1,5 +1,5 @@
--- Give up runs whose worker let the lease end; those that come with a message are sent again instead. Runs that no worker claimed
--- before they expired are skipped.
+-- Give up runs whose worker let the lease end; those that come with a message are sent again instead. Runs that no
+-- worker claimed before they expired are skipped.
 -- KEYS: lock, leases. ARGV: token, now, prefix, then for each run: id, queue, payload ('' for none), until, why
 --   it is lost.
 -- Returns nil when the lock is not ours, else for each run 'lost', 'stopped', 'sent', 'skipped' or 'alive'.

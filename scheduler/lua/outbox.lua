@@ -1,6 +1,7 @@
 -- Take runs out of the outbox, all with the same verdict: published, or ended without.
--- KEYS: lock, outbox. ARGV: token, now, prefix, outcome ('queued' is published), reason, detail, then for each run: its text,
---   its id ('' where the text cannot be read), the broker's queue that has it now ('' where only the broker knows).
+-- KEYS: lock, outbox. ARGV: token, now, prefix, outcome ('queued' is published), reason, detail, then for each run: its
+--   text, its id ('' where the text cannot be read), the broker's queue that has it now ('' where only the broker
+--   knows).
 -- Returns nil when the lock is not ours, else 1.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local now, prefix, outcome = ARGV[2], ARGV[3], ARGV[4]

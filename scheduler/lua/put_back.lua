@@ -1,5 +1,6 @@
 -- Put back entries that Redis lost, each where there is none of that name now.
--- KEYS: lock, schedule index. ARGV: token, prefix, then for each entry: name, score, number of names and values, {field, value}…
+-- KEYS: lock, schedule index. ARGV: token, prefix, then for each entry: name, score, number of names and values,
+--   {field, value}…
 -- Returns nil when the lock is not ours, else the names that were put back.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local prefix = ARGV[2]

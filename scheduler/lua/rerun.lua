@@ -1,7 +1,9 @@
 -- Send a run again that has ended, because a person asks for it: it gets one more attempt.
--- KEYS: none. ARGV: prefix, id, now, queue, payload, until, overlap, who asks and why, who asks, its record as that of a new run.
--- Returns nil where there is no such run, 'sent', the outcome of one that is under way or succeeded, 'stretch' for a row of several due
--- instants, 'in the way' where another run of the schedule is in its way, or 'no list' where its queue is a key of another kind.
+-- KEYS: none. ARGV: prefix, id, now, queue, payload, until, overlap, who asks and why, who asks, its record as that of
+--   a new run.
+-- Returns nil where there is no such run, 'sent', the outcome of one that is under way or succeeded, 'stretch' for a
+-- row of several due instants, 'in the way' where another run of the schedule is in its way, or 'no list' where its
+-- queue is a key of another kind.
 local prefix, id, now = ARGV[1], ARGV[2], ARGV[3]
 local ledger = home(prefix, id)
 local run = read_run(ledger, id)

@@ -1,7 +1,9 @@
--- Send runs again whose message was lost before a worker claimed them; those that come without a message have ended instead.
--- KEYS: lock. ARGV: token, now, prefix, then for each run: id, its queue, when it was pushed, queue now, payload ('' for none), until,
---   outcome and reason of one that has ended.
--- Returns nil when the lock is not ours, else for each run 'sent', 'ended', or 'gone' for one that was claimed meanwhile.
+-- Send runs again whose message was lost before a worker claimed them; those that come without a message have ended
+-- instead.
+-- KEYS: lock. ARGV: token, now, prefix, then for each run: id, its queue, when it was pushed, queue now, payload (''
+--   for none), until, outcome and reason of one that has ended.
+-- Returns nil when the lock is not ours, else for each run 'sent', 'ended', or 'gone' for one that was claimed
+-- meanwhile.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local prefix = ARGV[3]
 

@@ -1,6 +1,7 @@
 -- Stop a run because a person asks for it: at once if no worker runs it, else its worker reads that it shall.
 -- KEYS: none. ARGV: prefix, id, now, who asks and why.
--- Returns nil where there is no such run, 'done' if it was queued, 'asked' if it runs, or the outcome that it has already.
+-- Returns nil where there is no such run, 'done' if it was queued, 'asked' if it runs, or the outcome that it has
+-- already.
 local prefix, id = ARGV[1], ARGV[2]
 local ledger = home(prefix, id)
 local run = read_run(ledger, id)

@@ -1,6 +1,6 @@
--- Scan some entries in turn for what other programs did with RedBeat's API. Returned are entries that are gone, entries whose
--- definition another program wrote since we saw it, and entries whose score is not that of their due instant (it may be their jitter).
--- An entry that is quarantined for exactly what it holds now is left out.
+-- Scan some entries in turn for what other programs did with RedBeat's API. Returned are entries that are gone, entries
+-- whose definition another program wrote since we saw it, and entries whose score is not that of their due instant (it
+-- may be their jitter). An entry that is quarantined for exactly what it holds now is left out.
 -- KEYS: schedule index. ARGV: cursor, about how many to look at, prefix. Returns the next cursor, then names.
 local page = redis.call('ZSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
 local cursor, keys_and_scores = page[1], page[2]

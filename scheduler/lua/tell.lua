@@ -1,5 +1,6 @@
 -- Put alerts into the outboxes of their sinks and remember what they said, in one step, while this beat leads.
--- KEYS: lock. ARGV: token, prefix, number of arguments of `told`, then these: field, value ('' to forget it)…, then sink, alert…
+-- KEYS: lock. ARGV: token, prefix, number of arguments of `told`, then these: field, value ('' to forget it)…, then
+--   sink, alert…
 -- Returns nil when the lock is not ours, else 1.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local MAX_WAITING = 1000 -- alerts for one sink; a sink that takes none for long gets the newest

@@ -1,8 +1,9 @@
--- Find the runs whose message left its queue and that no worker claimed. Messages leave a queue in the order in which they came: if a
--- younger message is next, or the queue is empty, the older ones are gone. Another broker only says how many messages wait: if fewer
--- than the runs that no worker claimed, the oldest of these are gone.
--- KEYS: lock, queues. ARGV: token, prefix, seconds for which a worker may hold a message before it claims, how many at most, 1 if the
---   queues are another broker's, then for each of these that is known: queue, number of messages that wait in it.
+-- Find the runs whose message left its queue and that no worker claimed. Messages leave a queue in the order in which
+-- they came: if a younger message is next, or the queue is empty, the older ones are gone. Another broker only says how
+-- many messages wait: if fewer than the runs that no worker claimed, the oldest of these are gone.
+-- KEYS: lock, queues. ARGV: token, prefix, seconds for which a worker may hold a message before it claims, how many at
+--   most, 1 if the queues are another broker's, then for each of these that is known: queue, number of messages that
+--   wait in it.
 -- Returns nil when the lock is not ours, else for each run: id, queue, when it was pushed.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local prefix = ARGV[2]
@@ -22,7 +23,8 @@ end
 local elsewhere, waiting = ARGV[5] == '1', {}
 for at = 6, #ARGV, 2 do waiting[ARGV[at]] = tonumber(ARGV[at + 1]) end
 
--- How many of the oldest runs have left a queue of another broker. What was pushed a moment ago may not be counted there yet.
+-- How many of the oldest runs have left a queue of another broker. What was pushed a moment ago may not be counted
+-- there yet.
 local function gone_from(queue, sent)
   if not waiting[queue] then return 0 end
   return math.max(redis.call('ZCOUNT', sent, '-inf', redis_time()) - waiting[queue], 0)

@@ -1,6 +1,7 @@
 -- Take back a stretch of skips, or a part of it, because its instants are ahead again.
--- KEYS: lock, ledger. ARGV: token, the row's id and record as they were read, the id and record of what is left ('' for nothing), the
---   id for ':last' if the row was that ('' for none), prefix. Returns 1 if it was done; the row may have been changed or the lock lost.
+-- KEYS: lock, ledger. ARGV: token, the row's id and record as they were read, the id and record of what is left ('' for
+--   nothing), the id for ':last' if the row was that ('' for none), prefix. Returns 1 if it was done; the row may have
+--   been changed or the lock lost.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('HGET', KEYS[2], ARGV[2]) ~= ARGV[3] then return 0 end
 redis.call('HDEL', KEYS[2], ARGV[2])
 redis.pcall('ZREM', runs_key(ARGV[7]), ARGV[2])
