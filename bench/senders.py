@@ -121,7 +121,7 @@ class Ours:
 
     def prepare(self, count: int) -> None:
         store, due = self.scheduler.context.store, from_seconds(float(int(time.time()) + 3 + count // 2000))
-        if not store.names():
+        if not self.scheduler.client.exists(store.keys.schedule):
             fields = self.declared("job", due.isoformat()).fields()
             entries = [Entry(f"job-{number}", "admin", fields, due=due) for number in range(count)]
             store.write([Write(entry.name, None, entry) for entry in entries])
