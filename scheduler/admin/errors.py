@@ -73,7 +73,7 @@ def gone() -> str:
     """The name in the address, if the audit log knows what became of its schedule."""
     name, store = str((request.view_args or {}).get("name", "")), service().store
     is_gone = name and not store.client.exists(store.keys.entry(name))
-    return name if is_gone and store.audit.lines(1, name) else ""
+    return name if is_gone and store.client.exists(store.keys.history(name)) else ""
 
 
 def redis_away(error: Exception) -> Response:

@@ -26,12 +26,18 @@ from scheduler.operations.runs import RunAsked
 from scheduler.status import output
 from scheduler.status.as_json import failures_json, output_json, run_json
 from scheduler.status.progress import progress_of, task_json
+from scheduler.status.runs import MAX_LOOKED_AT
 from scheduler.status.runs import by_error as grouped_by_error
 from scheduler.status.runs import find as find_runs
 from scheduler.storage.health import failing_of
 
 pages = Blueprint("runs", __name__)
-CHOICES: dict[str, Any] = {"presets": PRESETS, "outcomes": OUTCOMES, "went_wrong": WENT_WRONG}
+CHOICES: dict[str, Any] = {
+    "presets": PRESETS,
+    "outcomes": OUTCOMES,
+    "went_wrong": WENT_WRONG,
+    "looked_at": MAX_LOOKED_AT,
+}
 KEPT = 100  #: runs before and after it that its page looks at
 MAX_TASK_ID_LENGTH = 200  #: characters; a longer ID is not looked up
 
@@ -124,6 +130,7 @@ def shown(run: Run, status: int = 200, refusal: str = "") -> Response:
             "retryable": run.outcome in changes.RETRYABLE and run.count == 1,
         },
         "failing": failing_of(ledger.client, ledger.keys, [name]).get(name),
+        "expected": entry.expected_to_fail if entry and run.went_wrong else "",
         "well_since": next((it for it in reversed(others) if it.outcome == "succeeded" and it.due > run.due), None),
         "unstarted": service().pill.unstarted(name) if run.outcome == "queued" else None,
         "refusal": refusal,

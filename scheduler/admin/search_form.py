@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
 
-MAX_QUERY_LENGTH = 200  #: characters
+from scheduler.operations.operation import MAX_QUERY_CHARS
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class NewestFirst:
 
 def texts(arguments: Mapping[str, str], *keys: str) -> dict[str, str]:
     """What is typed into these fields."""
-    return {key: arguments.get(key, "").strip()[:MAX_QUERY_LENGTH] for key in keys}
+    return {key: arguments.get(key, "").strip()[:MAX_QUERY_CHARS] for key in keys}
 
 
 def instant(text: str) -> datetime | None:

@@ -40,7 +40,7 @@ def list_(desk: Desk, words: tuple[str, ...], state: str, sort: str, json_: bool
 
     With WORDS, those that have each of them in their name, task, description or tags; tag:NAME is a tag.
     """
-    listed = list(each(desk, schedules.index, MAX_ROWS, q=" ".join(words), state=state, sort=sort))
+    listed = list(each(desk, schedules.index, MAX_ROWS, q=" ".join(map(quoted, words)), state=state, sort=sort))
     if json_:
         print_json(listed)
         return Exit.OK
@@ -54,6 +54,12 @@ def list_(desk: Desk, words: tuple[str, ...], state: str, sort: str, json_: bool
         for problem in refusal.look(Facts(desk.host.store, desk.host.settings)):
             say(f"scheduler: {problem}", err=True)
     return Exit.OK
+
+
+def quoted(word: str) -> str:
+    """An argument as one word of a search, also with spaces in it."""
+    tag, text = ("tag:", word[4:]) if word.startswith("tag:") else ("", word)
+    return f'{tag}"{text}"' if " " in text and '"' not in text else word
 
 
 def progress(fill: dict[str, Any]) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
 from scheduler.changes import undo as undoing
 from scheduler.operations.answers.schedules import Lines, Undone
-from scheduler.operations.operation import Instant, Model, Parts, operation
+from scheduler.operations.operation import Instant, Model, Parts, Text, operation
 from scheduler.status.as_json import line_json
 from scheduler.storage.audit import Wanted
 
 LINE_ID = r"^([1-9][0-9]{0,17}-[0-9]{1,18})?$"  #: no line is older than 0-0, so Redis refuses to look before it
-Text = Annotated[str, Field(max_length=200)]
 
 
 class LinesAsked(Model):

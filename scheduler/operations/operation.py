@@ -22,7 +22,9 @@ if TYPE_CHECKING:  # an operation gets these: it need not import what it does no
     from scheduler.storage.store import Store
 
 MAX_NOTE_CHARS = 1000
+MAX_QUERY_CHARS = 1000  #: of what is searched for: other programs give schedules long names
 FIRST_YEAR, LAST_YEAR = 1970, 9000  #: so that no zone and no sum leaves the calendar
+Text = Annotated[str, Field(max_length=MAX_QUERY_CHARS)]
 
 
 class Parts(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from scheduler.errors import NotFound
 from scheduler.model import Outcome
 from scheduler.model import Run as LedgerRun
 from scheduler.operations.answers.runs import Errors, Output, Run, RunDetail, Runs, Sent
-from scheduler.operations.operation import Instant, Model, Parts, operation
+from scheduler.operations.operation import Instant, Model, Parts, Text, operation
 from scheduler.operations.pauses import NoteAsked
 from scheduler.status import output as outputs
 from scheduler.status import runs as found_runs
@@ -20,8 +20,6 @@ from scheduler.status.as_json import failures_json, iso, output_json, run_json
 from scheduler.status.place import PATTERN, Place
 from scheduler.status.progress import progress_of
 from scheduler.status.runs import Wanted
-
-Text = Annotated[str, Field(max_length=200)]
 
 
 class WantedAsked(Model):

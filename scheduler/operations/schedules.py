@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from scheduler.errors import RefusedChange
 from scheduler.operations.answers.schedules import Next, Rows, Schedule, Timeline
-from scheduler.operations.operation import Instant, Model, Parts, operation
+from scheduler.operations.operation import Instant, Model, Parts, Text, operation
 from scheduler.sending.upcoming import each_after
 from scheduler.status import read_model
 from scheduler.status.as_json import backfill_json, detail_json, iso, row_json, waiting_json
@@ -22,7 +22,6 @@ from scheduler.storage.instants import clock
 
 MAX_ROWS = 500
 MAX_SPAN = timedelta(days=366)  #: of a timeline
-Text = Annotated[str, Field(max_length=200)]
 
 
 class ListAsked(Model):

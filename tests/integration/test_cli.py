@@ -46,6 +46,13 @@ def test_a_variable_that_is_no_setting_is_named_once_and_the_command_runs(
     assert (done.code, done.err) == (0, f"scheduler: {wrong}\n")
 
 
+def test_list_takes_an_argument_with_spaces_for_one_word(shell: Shell, store: Store) -> None:
+    add(store, "one", description="prices of the supplier")
+    add(store, "two", description="supplier of the prices", tags=["two words"])
+    assert [it["name"] for it in shell("list", "the supplier", "prices", "--json").json] == ["one"]
+    assert [it["name"] for it in shell("list", "tag:two words", "--json").json] == ["two"]
+
+
 def test_list_of_nothing_is_a_head_without_lines(shell: Shell) -> None:
     assert shell("list").out == "NAME  STATE  TIMING  NEXT  LAST\n"
 

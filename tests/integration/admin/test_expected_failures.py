@@ -70,6 +70,19 @@ def test_the_list_says_that_it_is_expected_and_alarms_for_the_others_alone(
     assert page.text.partition("<table")[2].count("chip bad") == 1
 
 
+def test_the_page_of_a_failed_run_says_so_in_grey(path: Path, ledger: Ledger, admin: Browser) -> None:
+    for name in NAMES:
+        fail(ledger, name, 1)
+    tones = {}
+    told = {"flaky": "is failing as expected (the supplier is down), since", "third": "is failing, since"}
+    for name, words in told.items():
+        [run] = ledger.runs(name)
+        page = admin.get(f"/schedules/{name}/runs/{run.id}")
+        assert f"{name} {words}" in " ".join(text(page).split())
+        tones[name] = re.findall(r'chip (\w+)" ?>failed', page.text)
+    assert tones == {"flaky": ["calm"], "third": ["bad"]}
+
+
 def test_it_sends_no_alert(path: Path, client: Client, keys: Keys, ledger: Ledger, settings: Settings) -> None:
     client.set(keys.lock, "the leader")
     for minute, name in enumerate(NAMES):

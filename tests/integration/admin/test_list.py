@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from celery.schedules import schedule as interval
+from redbeat import RedBeatSchedulerEntry
 
 from scheduler import changes
 from scheduler.admin.service import Service
@@ -43,6 +45,14 @@ def test_each_schedule_shows_its_timing_in_words_its_next_and_its_last_run(
     ):
         assert words in page, words
     assert " 02:30 E" in page, "in the schedule's zone, EST or EDT"
+
+
+def test_a_long_name_that_another_program_gave_is_found_whole(admin: Browser, service: Service) -> None:
+    name = "x" * 250 + "-end"
+    RedBeatSchedulerEntry(name, "shop.tell", interval(60), app=service.celery).save()
+    for path in (f"/schedules?q={name}", f"/api/v1/schedules?q={name}"):
+        assert name in str(admin.json(path)), path
+    assert admin.json(f"/schedules?q={name}x")["matched"] == 0
 
 
 def test_an_empty_list_says_how_to_begin(admin: Browser) -> None:

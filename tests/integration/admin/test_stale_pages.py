@@ -41,14 +41,18 @@ def test_an_act_that_came_too_late_is_answered_on_the_page_of_its_schedule(
     ).get_json()["error"], "a program gets the status and the sentence"
 
 
-def test_an_act_on_a_schedule_that_was_deleted_meanwhile_leads_to_its_undo(admin: Browser, make: Declare) -> None:
+def test_an_act_on_a_schedule_that_was_deleted_meanwhile_leads_to_its_undo(
+    admin: Browser, service: Service, make: Declare
+) -> None:
     make("mine")
     admin.post("/schedules/mine/delete")
     answer = admin.post("/schedules/mine/skip")
     assert answer.status_code == 404
     assert "What became of mine : a deletion can be undone there." in text(answer)
     assert "/audit?schedule=mine" in [link.get("href") for link in Document(answer.text).all("a")]
+    service.store.client.config_resetstat()
     assert "What became of" not in text(admin.post("/schedules/never/skip"))
+    assert "cmdstat_xrevrange" not in service.store.client.info("commandstats"), "a wrong name reads no audit log"
 
 
 def test_an_undo_that_came_too_late_is_answered_on_the_audit_log(
