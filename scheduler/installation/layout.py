@@ -18,7 +18,7 @@ HARDENING = "celery-.service.d/50-hardening.conf"
 DROP_INS = (HARDENING, f"{ACCOUNT_WORKER}@.service.d/60-account.conf", f"{ACCOUNT_WORKER}@root.service.d/70-root.conf")
 ACCOUNT = "celery-scheduler.conf"
 #: Pages for people, besides those in docs/; their links lead to each other.
-DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "bench/README.md")
+DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "bench/README.md", "bench/growth.svg")
 
 
 class Refused(Exception):
