@@ -25,7 +25,7 @@ class Indexes:
     def __init__(self, client: Client, keys: Keys) -> None:
         self.client = client
         self.keys = keys
-        self.looked_at = float("-inf")
+        self.looked_at = float("-inf")  #: of the monotonic clock
         self.closed = threading.Event()
         self.thread: threading.Thread | None = None
 
@@ -41,14 +41,19 @@ class Indexes:
 
     def _rebuild(self) -> None:
         """Rebuild in small steps with pauses. If Redis goes away, the next look starts again."""
-        began = time.monotonic()
+        began, closed = time.monotonic(), self.closed
         try:
             for _ in health.rebuild_steps(self.client, self.keys):
-                if self.closed.wait((time.monotonic() - began) * (1 / SHARE - 1)):
+                if closed.wait((time.monotonic() - began) * (1 / SHARE - 1)):
                     return
                 began = time.monotonic()
         except (redis.RedisError, OSError):
             return
+
+    def begin_again(self) -> None:
+        """Look again in the next tick, and end a rebuild: what it wrote into an index may be lost."""
+        self.close()
+        self.closed, self.looked_at = threading.Event(), float("-inf")
 
     def close(self) -> None:
         """End a rebuild; the next leader makes it."""

@@ -127,6 +127,10 @@ class Scheduler(RedBeatScheduler):
             self.client.set(keys.notice("kind"), problem, ex=LOSS_SHOWN_S)
         if keys.schedule in others:
             store.reindex()
+        if others:
+            if isinstance(self.role, Leading):
+                self.role.indexes.begin_again()
+            self.client.delete(keys.indexed)  # what an index has lost, its rebuild brings back
         return bool(others)
 
     def check_redis(self) -> None:

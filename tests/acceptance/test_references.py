@@ -15,6 +15,7 @@ from scheduler.model import Run
 from scheduler.sending.headers import task_id
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.store import Write
+from tests.support.polling import until
 from tests.support.schedules import declared, entry_of
 from tests.support.service import Program, Service
 from tests.support.worker import NUMBERS, Shop, open_shop, running_worker
@@ -202,5 +203,5 @@ def test_a_message_with_our_headers_makes_no_worker_read_a_file(shop: Shop, dire
     assert call.apply_async().get(timeout=30) == {"used": [file], "options": None}  # the run is not taken by it
     with pytest.raises(Exception, match="did not declare the references"):
         call.apply_async(task_id=task_id(identity)).get(timeout=30)
-    assert shop.ledger.get(identity).outcome == "failed"
+    until(lambda: shop.ledger.get(identity).outcome == "failed", 30, "the run has failed as its result says")
     assert TOKEN not in everything(shop)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from scheduler.storage import health
 from tests.chaos.accounts import bodies_of, reckon
 from tests.chaos.processes import Launcher
 from tests.chaos.service import Service
@@ -90,6 +91,7 @@ def test_keys_of_another_kind_that_appear_as_beat_works_cost_no_due_instant(serv
     for key in OUR_KINDS:
         replace(service.client, key)
     until(lambda: not of_another_kind(service), 60, "all of them are set aside")
+    until(lambda: health.is_fresh(service.client, service.keys), 60, "the indexes are whole again")
     service.end(beat)
     assert set(reckon(service)) == {"succeeded"}
     assert max(bodies_of(service).values()) == 1

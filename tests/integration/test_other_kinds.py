@@ -6,6 +6,7 @@ import pytest
 
 from scheduler.beat.scheduler import Scheduler
 from scheduler.settings import Settings
+from scheduler.storage import health
 from scheduler.storage.client import Client
 from tests.support.beats import runs_sent
 from tests.support.other_kinds import KEYS, OUR_KINDS, replace
@@ -45,3 +46,27 @@ def test_what_was_set_aside_is_kept_and_named(beat: Scheduler, client: Client, s
     assert 0 < client.ttl(aside) <= 30 * 86_400
     [notice] = beat.context.store.notices().values()
     assert notice == f"Another program wrote a list to {KEYS.leases}; it is kept for a while as {aside}"
+
+
+@pytest.mark.parametrize("when", ["before beat starts", "while beat leads"])
+def test_an_index_that_another_program_replaced_is_whole_again_when_beat_notices_it(
+    beat: Scheduler, client: Client, settings: Settings, when: str
+) -> None:
+    settings.file.write_text(FILE)
+    beat.max_interval = 0.1
+    sends(beat, 2)
+    until(lambda: health.is_fresh(client, KEYS), 60, "beat has rebuilt the indexes once")
+    before = set(client.zrange(KEYS.runs, 0, -1))
+    assert len(before) >= 2
+    replace(client, KEYS.runs)
+    if when == "before beat starts":
+        beat.demote()
+        client.delete(KEYS.lock)
+    else:
+        replace(client, KEYS.schedule)  # which beat notices in its next tick
+
+    def is_whole() -> bool:
+        beat.tick()
+        return client.type(KEYS.runs) == "zset" and before <= set(client.zrange(KEYS.runs, 0, -1))
+
+    until(is_whole, 30, "the index has the runs from before")
