@@ -211,7 +211,7 @@ end
 local function push(prefix, queue, id, payload) push_all(prefix, queue, {payload}, {redis_time(), id}) end
 
 local function was_claimed(prefix, run, id)
-  if run.queue then redis.call('ZREM', sent_key(prefix, run.queue), id) end
+  if run.queue then redis.pcall('ZREM', sent_key(prefix, run.queue), id) end -- pcall: it may be another program's key
 end
 
 local function open_runs(text)

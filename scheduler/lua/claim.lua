@@ -14,6 +14,10 @@ local floor = not run and ARGV[12] == '1' and redis.call('HGET', ledger, ':floor
 if floor and tonumber(ARGV[8]) <= tonumber(floor) then return 'forgotten' end
 local older = not run and redis.call('GET', forgotten_key(limits.prefix))
 if older and tonumber(ARGV[8]) <= tonumber(older) then return 'forgotten' end
+-- First of all that is written: if another program's key is in its place, the run still waits.
+redis.call('ZADD', leases_key(limits.prefix), ARGV[7], id)
+-- Every key but those of the schedules ends by itself.
+redis.call('EXPIRE', leases_key(limits.prefix), LEASES_TTL_S)
 -- Without a record: it was lost with its Redis, and the message lived on elsewhere.
 if not run then
   run, last = {due = ARGV[8], task = ARGV[9], task_id = ARGV[10]}, id
@@ -37,9 +41,6 @@ if run.group then
 end
 was_claimed(limits.prefix, run, id)
 note_taken(limits.prefix, ledger)
-redis.call('ZADD', leases_key(limits.prefix), ARGV[7], id)
--- Every key but those of the schedules ends by itself.
-redis.call('EXPIRE', leases_key(limits.prefix), LEASES_TTL_S)
 -- The step that sent it has bounded the ledger.
 local sent = tonumber(run.sent or '')
 if not sent or math.abs(ARGV[5] - sent) > SOON_S then bound(limits, ledger) end

@@ -13,6 +13,7 @@ from typing import Any
 from celery import Task
 from celery.app.task import Context
 from celery.exceptions import SoftTimeLimitExceeded
+from redis import ResponseError
 
 from scheduler import faults
 from scheduler.errors import NotFound
@@ -31,6 +32,7 @@ from scheduler.worker.unacknowledged import places, remove
 
 LEDGER_ATTEMPTS = 20  #: attempts of each command while Redis is away, with growing pauses up to 2 s
 UNLIMITED_ATTEMPTS = -1  #: the same in a child of the pool, where nothing else waits
+OTHER_KIND_TIMEOUT_S = 15.0  #: seconds for which a claim is tried where another program's key is in its way
 PREVIOUS_ATTEMPT_TIMEOUT_S = 2.0  #: seconds that an attempt waits at most for the attempt before it to end
 
 
@@ -100,7 +102,7 @@ class Recorder:
         faults.reach("recorder.before_claim")
         again = bool((request.delivery_info or {}).get("redelivered"))
         worker = worker_name(request.hostname, os.getpid())
-        outcome = self.ledger.claim(run, worker, request.claim_token, redelivered=again)
+        outcome = self.taken(run, worker, request.claim_token, again)
         deadline = time.monotonic() + PREVIOUS_ATTEMPT_TIMEOUT_S
         # A body that calls `retry` publishes the next attempt before the one that it is in has ended.
         while outcome == "running" and request.retries and time.monotonic() < deadline:
@@ -111,6 +113,17 @@ class Recorder:
             emit("run.duplicate", run=run_id, outcome=outcome)
             self.forget_delivery(request)
         return outcome == "claimed"
+
+    def taken(self, run: Run, worker: str, token: str, again: bool) -> str:
+        """What the ledger says of the claim; waits for beat to set aside another program's key."""
+        deadline = time.monotonic() + OTHER_KIND_TIMEOUT_S
+        while True:
+            try:
+                return self.ledger.claim(run, worker, token, redelivered=again)
+            except ResponseError as error:
+                if "WRONGTYPE" not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.2)
 
     def count_delivery(self, task: Task) -> None:
         """Count a plain call that is delivered again; raises GivenUp when its worker process died too often."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from redis import ResponseError
 
 from scheduler.beat.scheduler import Scheduler
 from scheduler.settings import Settings
@@ -11,6 +12,7 @@ from scheduler.storage.client import Client
 from tests.support.beats import runs_sent
 from tests.support.other_kinds import KEYS, OUR_KINDS, replace
 from tests.support.polling import until
+from tests.support.shop import Shop
 
 FILE = "schedules: {job: {task: scheduler.tasks.log_it, every: 500ms, args: [1, 2], overlap: allow}}\n"
 
@@ -70,3 +72,25 @@ def test_an_index_that_another_program_replaced_is_whole_again_when_beat_notices
         return client.type(KEYS.runs) == "zset" and before <= set(client.zrange(KEYS.runs, 0, -1))
 
     until(is_whole, 30, "the index has the runs from before")
+
+
+@pytest.mark.parametrize("key", sorted(OUR_KINDS.keys() - {KEYS.leases}))
+def test_a_run_is_taken_and_ends_whatever_key_another_program_replaced(shop: Shop, client: Client, key: str) -> None:
+    shop.add()
+    shop.commit()
+    [run] = shop.ledger.runs("job")
+    replace(client, key)
+    assert shop.ledger.claim(run, "w@host:1", "token") == "claimed"
+    replace(client, key)
+    assert shop.ledger.close(run.id, "succeeded", token="token")
+    assert [(it.outcome, it.attempt) for it in shop.ledger.runs("job")] == [("succeeded", 1)]
+
+
+def test_a_run_whose_lease_cannot_be_written_waits(shop: Shop, client: Client) -> None:
+    shop.add()
+    shop.commit()
+    before = shop.ledger.runs("job")
+    replace(client, KEYS.leases)
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        shop.ledger.claim(before[0], "w@host:1", "token")
+    assert shop.ledger.runs("job") == before

@@ -159,7 +159,7 @@ class Host:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=seconds,
+            timeout=at_leisure(seconds),
             check=False,
         )
 
