@@ -128,11 +128,11 @@ class Life(RuleBasedStateMachine):
             known = self.expected.get(renamed.get(name, name))
             if known is None:
                 after[name] = Expected("file", dict(said), said)
-            elif known.origin == "file":
-                changed = {key: value for key, value in said.items() if value != known.said[key]}
-                after[name] = replace(known, governs=known.governs | changed, said=said)
             elif known.governs == said:
                 after[name] = replace(known, origin="file", said=said)
+            elif known.said:  # also of one that left the file, and was brought back on the page
+                changed = {key: value for key, value in said.items() if value != known.said[key]}
+                after[name] = replace(known, origin="file", governs=known.governs | changed, said=said)
         self.expected = after
         return True
 
@@ -286,10 +286,14 @@ class Life(RuleBasedStateMachine):
         if lines := [line for line in lines if line["schedule"] not in self.expected]:
             line = lines[number % len(lines)]
             undo.undo(self.store, line["id"], tasks=None, by="ann")
-            stop = line.get("pause", [None])[0]
+            stop, skip = line.get("pause", [None])[0], line.get("skip", [None])[0]
             lasts = stop is not None and stop["until"] is None
             self.expected[line["schedule"]] = Expected(
-                "admin", side_of(line["before"]), pause=stop["note"] if lasts else None
+                "admin",
+                side_of(line["before"]),
+                side_of(line["base"]) if line.get("base") else {},
+                pause=stop["note"] if lasts else None,
+                skips=skip["due"] if skip else None,
             )
 
     def why(self) -> str:
