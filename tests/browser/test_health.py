@@ -16,6 +16,7 @@ from scheduler.storage import workers
 from tests.browser.conftest import Open
 from tests.browser.looks import DESK, PHONE, both_schemes, both_widths, must_look_right
 from tests.integration.admin.runs import lead, run, set_aside
+from tests.support.polling import until
 
 pytestmark = pytest.mark.xdist_group("browser")
 LONG = "settle-the-accounts-of-every-customer-in-every-currency-before-the-bank-opens-in-tokyo"
@@ -75,9 +76,16 @@ def test_every_page_says_how_the_service_is_and_leads_to_why(
     open_page: Open, bad_night: Service, size: dict[str, int]
 ) -> None:
     page = open_page("/audit", viewport=size, java_script_enabled=size == DESK)
+    pill = page.get_by_role("link", name="Service: 1 quarantined · 2 failing · 1 stuck")
+
+    def is_told() -> bool:
+        """The page keeps what it read for a second: at first, that may be from before this test."""
+        page.reload()
+        return pill.count() == 1
+
+    until(is_told, 30, "the page has read the state of this service")
     for path in ("/audit", "/schedules/nightly-report", "/schedules/new", "/schedules?state=new", "/nothing"):
         page.goto(path)
-        pill = page.get_by_role("link", name="Service: 1 quarantined · 2 failing · 1 stuck")
         expect(pill).to_be_in_viewport(ratio=1)
         assert page.title().startswith("(6) ")
     pill.click()
