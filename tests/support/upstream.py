@@ -25,6 +25,7 @@ BY_NAME = ("delattr", "getattr", "hasattr", "setattr")
 ALLOWED = {
     "args": "Python: of any exception",
     "claim_token": "ours, on Celery's request",
+    "claimed_by": "ours, on Celery's request",
     "disabled": "Python: of a logger",
     "exc": "Celery: of Retry",
     "exc_text": "Python: of a log record",
