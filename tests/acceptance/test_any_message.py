@@ -77,21 +77,33 @@ def test_a_worker_survives_whatever_is_published_to_its_channels(shop: Shop) -> 
     assert shop.worker.popen.poll() is None
 
 
-def test_a_run_whose_message_cannot_be_read_has_failed_and_status_says_so(shop: Shop) -> None:
-    entry = shop.add("scheduler.tasks.log_it", 1, 2)
-    now = from_seconds(time.time())
+def deliver_unreadable(shop: Shop, *, is_claimed: bool) -> tuple[str, str]:
+    """Deliver a message of a run that cannot be read; the run's id and its task's."""
+    entry, now = shop.add("scheduler.tasks.log_it", 1, 2), from_seconds(time.time())
     identity = run_id(entry.name, now)
     sent = message.compose(shop.app, entries.job(entry), identity, None)
     raw = json.loads(sent.payload)
     raw["headers"]["timelimit"] = ["x", None]
     shop.ledger.claim(Run(identity, entry.name, now.timestamp(), "queued"), "w", "token")
+    assert is_claimed or shop.ledger.hand_back(identity, "w")
     shop.client.lpush(sent.queue, json.dumps(raw))
+    return identity, sent.task_id
+
+
+def test_a_run_whose_message_cannot_be_read_has_failed_and_status_says_so(shop: Shop) -> None:
+    identity, task = deliver_unreadable(shop, is_claimed=False)
     run = shop.ended(identity)
     assert (run.outcome, run.reason) == ("failed", Reason.UNREADABLE)
     assert run.detail == "the worker could not read its message: headers.timelimit.0: Input should be a valid number"
-    until(lambda: shop.result(sent.task_id).get("status") == "FAILURE", 10, "Celery's result says so too")
+    until(lambda: shop.result(task).get("status") == "FAILURE", 10, "Celery's result says so too")
     [problem] = [it for it in shop.store.notices().values() if "could not read" in it]
     assert "from queue 'celery': headers.timelimit.0: " in problem
     kept = json.loads(shop.client.lindex(shop.keys.set_aside, 0))
     assert json.loads(kept["message"])["headers"]["scheduler_run"] == identity
     assert 0 < shop.client.ttl(shop.keys.set_aside) <= 7 * 86_400
+
+
+def test_a_second_message_that_cannot_be_read_does_not_end_the_run_that_a_worker_has(shop: Shop) -> None:
+    identity, task = deliver_unreadable(shop, is_claimed=True)
+    until(lambda: shop.result(task).get("status") == "FAILURE", 30, "the worker has set the message aside")
+    assert shop.ledger.get(identity).outcome == "running"
