@@ -52,12 +52,14 @@ def absolute(instant: Instant, zone: str = "UTC", seconds: bool | None = None) -
 
 
 def brief(instant: Instant) -> str:
-    """``11:27 UTC``; of another day ``28 Nov``."""
+    """``11:27 UTC``; of another day ``28 Nov``, of another year ``28 Nov 2025``."""
     aware = moment(instant)
     if aware is None:
         return ""
-    now = datetime.now(UTC)
-    return f"{aware:%H:%M} UTC" if aware.astimezone(UTC).date() == now.date() else f"{aware.day} {aware:%b}"
+    today, day = datetime.now(UTC).date(), aware.astimezone(UTC).date()
+    if day == today:
+        return f"{aware:%H:%M} UTC"
+    return f"{aware.day} {aware:%b}" if day.year == today.year else f"{aware.day} {aware:%b %Y}"
 
 
 def with_seconds(instants: Iterable[Instant]) -> bool:

@@ -81,6 +81,7 @@ class Row:
     overlaid: tuple[str, ...] = ()
     error: str = ""
     paused_by: str = ""
+    paused_until: float | None = None  #: epoch seconds; None until somebody resumes it
     failing: Failing | None = None  #: since when, and how often in a row; None if its newest ended run was well
     recent: tuple[Mark, ...] = ()  #: how its last runs ended, the oldest first
     expected_to_fail: str = ""  #: why its failures are no problem; empty if they are
@@ -214,6 +215,7 @@ def row(entry: Entry, last: Run | None, ill: Failing | None = None, marks: tuple
         overlaid=tuple(entry.overlay),
         error=entry.error or error,
         paused_by=entry.pause.by if entry.pause else "",
+        paused_until=entry.pause.until if entry.pause else None,
         failing=ill,
         recent=marks,
         expected_to_fail=entry.expected_to_fail,

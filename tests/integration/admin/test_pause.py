@@ -36,6 +36,7 @@ def test_a_pause_may_end_by_itself_at_a_time_in_the_schedules_zone(
     assert pause is not None
     assert pause.until == datetime(2030, 7, 1, 12, tzinfo=UTC).timestamp(), "08:00 in New York, in summer"
     assert "Mon 01 Jul 2030 08:00 EDT" in text(page)
+    assert "until 1 Jul 2030, by admin" in text(admin.get("/schedules"))
 
 
 @pytest.mark.parametrize(
