@@ -65,8 +65,10 @@ def start_command(unit: str = "celery-beat", beats: str = "") -> str:
 def restart_advice(unit: str, host: str, beats: str = "") -> str:
     """Where a part of the service that may hang logs, and how to start it again; ``unit`` may be a pattern."""
     if is_installed() or is_of_installed(beats):
-        log, restart = as_root(f"journalctl -u {shlex.quote(unit)}"), as_root(f"systemctl restart {shlex.quote(unit)}")
-        return f"on {host}, see `{log}`, and if it hangs, `{restart}`"
+        log = as_root(f"journalctl -u {shlex.quote(unit)}")
+        if "*" in unit:  # a restart of all would interrupt those that are well
+            return f"on {host}, see `{log}`, and if it hangs, restart its unit of `systemctl list-units '{unit}'`"
+        return f"on {host}, see `{log}`, and if it hangs, `{as_root(f'systemctl restart {unit}')}`"
     return f"see what `{command_name()} up` prints on {host}, and start that again if it hangs"
 
 

@@ -76,10 +76,7 @@ def refuse_lasting(line: Mapping[str, Any], name: str, entry: Entry | None) -> N
     """Raise RefusedChange for a line that only the schedule file can take back, or that changed nothing."""
     if line.get("change") == "rename":
         raise RefusedChange(f"the schedule file renamed '{name}': rename it back there")
-    if line.get("change") == "add":
-        where = DECLARED_IN.get(entry.origin if entry else "", DECLARED_IN["file"])
-        raise RefusedChange(f"'{name}' is declared in {where}: remove it there, or pause it")
-    if not can_be_undone(line):
+    if not can_be_undone(line) and line.get("change") != "add":
         raise RefusedChange("there is nothing to undo: this line changed no field of a schedule")
 
 

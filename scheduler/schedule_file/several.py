@@ -15,7 +15,7 @@ from scheduler.schedule_file.document import Path as KeyPath
 
 SHARED = ("schedules", "calendars")  #: keys allowed in an included file
 MAX_FILES = 1000
-MAX_BYTES_TOGETHER = 40_000_000
+MAX_BYTES_TOGETHER = 20_000_000
 NO_MATCH = "check the pattern, which is relative to this file's directory; ignore this if the files come later"
 UNREAD = "create it, fix its mode, or change include:"
 

@@ -145,6 +145,7 @@ def rebuild_steps(client: Client, keys: Keys) -> Iterator[int]:
         recount(args=[keys.prefix, *step])
         yield len(step)
     bound(client, keys)
+    yield 0  # for who must not say that they are whole, because a part is lost again
     client.set(keys.indexed, INDEX_VERSION, ex=REBUILD_INTERVAL_S)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from celery.app.task import Context
 from celery.worker import state
+from kombu.utils.compat import detect_environment
 
 from scheduler.sending.headers import run_of
 
@@ -14,7 +16,9 @@ def context_of(request: Any) -> Context | None:
     """The context of a request as the worker's main process holds it, with the process that runs it."""
     context = getattr(request, "_context", request)
     if pid := getattr(request, "worker_pid", None):
-        context.claimed_by = worker_name(request.hostname, pid)
+        # gevent and eventlet give the number of a greenlet: the process that claimed is this one.
+        is_process = detect_environment() == "default"  # type: ignore[no-untyped-call]
+        context.claimed_by = worker_name(request.hostname, pid if is_process else os.getpid())
     return context
 
 

@@ -213,7 +213,9 @@ def kept_schedules() -> int:
     return sum(type(one) in (Declared, Entry) for one in gc.get_objects())
 
 
-def test_a_load_that_takes_long_keeps_the_lock(beat: Scheduler, settings: Settings, store: Store) -> None:
+def test_a_load_that_takes_long_tells_again_and_again_that_it_goes_on(
+    beat: Scheduler, settings: Settings, store: Store
+) -> None:
     write_file(settings, "schedules:\n" + "".join(f"  n{number}: {{{GOOD_JOB}}}\n" for number in range(50)))
     told: list[int] = []
     checked = changes.check(settings.file, None, progress=lambda: told.append(1))

@@ -36,7 +36,7 @@ def test_a_leader_that_sends_nothing_is_named_until_it_has_sent(shop: Shop, sett
     shop.add("late", late=5 * MINUTE)
     shop.add("soon", late=-MINUTE)
     assert sentences(shop.store, settings, "behind") == [
-        "Beat is behind: 1 schedule was due more than a minute ago and not sent yet, 'late' first: "
+        "Beat is behind: schedule 'late' was due more than a minute ago and not sent yet: "
         f"see what `{command_name()} up` prints on host, and start that again if it hangs"
     ]
     shop.commit()

@@ -87,7 +87,9 @@ def test_an_installed_service_has_its_own_command(
     assert start_command() == name.replace("celery-scheduler", "systemctl start celery-beat")
     assert start_command("celery-worker") == name.replace("celery-scheduler", "systemctl start celery-worker")
     log, restart = (name.replace("celery-scheduler", it) for it in ("journalctl -u", "systemctl restart"))
-    assert restart_advice("x*", "web1") == f"on web1, see `{log} 'x*'`, and if it hangs, `{restart} 'x*'`"
+    assert restart_advice("x", "web1") == f"on web1, see `{log} x`, and if it hangs, `{restart} x`"
+    several = f"on web1, see `{log} 'x*'`, and if it hangs, restart its unit of `systemctl list-units 'x*'`"
+    assert restart_advice("x*", "web1") == several
     monkeypatch.setenv("PATH", str(tmp_path))
     assert command_name() == "celery-scheduler", "a machine without sudo"
 

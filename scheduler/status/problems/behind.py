@@ -20,8 +20,9 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
         pipe.zcount(facts.keys.schedule, 0, limit)
         first, number = pipe.execute()
     if first:
-        schedules = "1 schedule was" if number == 1 else f"{number} schedules were"
-        sentence = f"Beat is behind: {schedules} due more than a minute ago and not sent yet"
-        sentence += f", '{first[0][0].removeprefix(facts.keys.prefix)}' first"
+        name = first[0][0].removeprefix(facts.keys.prefix)
+        late = "due more than a minute ago and not sent yet"
+        several = f"Beat is behind: {number} schedules were {late}; '{name}' has waited longest"
+        sentence = several if number > 1 else f"Beat is behind: schedule '{name}' was {late}"
         remedy = facts.restart("celery-beat", leader.name.partition(":")[0])
         yield ServiceProblem(sentence, remedy, "critical", "beat", first[0][1])

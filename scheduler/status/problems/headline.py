@@ -20,7 +20,7 @@ class Headline(NamedTuple):
     words: str
     problems: int  #: lines in the list of problems; 0 if nothing needs a person
     since: float | None = None  #: epoch seconds, of the problem that ``words`` names
-    others: int = 0  #: lines that ``words`` says nothing of
+    others: int = 0  #: lines beside the problem that ``words`` names; 0 where it counts schedules
 
 
 NO_PROBLEMS = Headline("All well", 0)

@@ -185,7 +185,7 @@ def test_a_link_to_the_main_file_includes_what_lies_beside_the_link(files: Files
 def test_the_number_and_size_of_the_files_are_bounded(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(several, "MAX_FILES", 1)
     (problem,) = files.told()
-    assert problem.startswith("schedules.yaml:1:10: the included files are more than 1, or larger than 40 MB")
+    assert problem.startswith("schedules.yaml:1:10: the included files are more than 1, or larger than 20 MB")
     monkeypatch.setattr(several, "MAX_FILES", 9)
     monkeypatch.setattr(several, "MAX_BYTES_TOGETHER", 10)
     assert "the included files are more than" in files.told()[0]
