@@ -2,8 +2,9 @@
 
     python -m bench.growth [--most 1000000] [--server PATH] [--draw]
 
-Processor time of beat and Redis for each due instant, for 1,000 to ``--most`` stored schedules of which 1 to 100,000
-are due at once; the median of some rounds. Writes growth.json and draws growth.svg from it; ``--draw`` only draws.
+Measures the processor time of beat and Redis for each due instant. From 1,000 to ``--most`` schedules are stored, and 1
+to 100,000 of them are due at once; each figure is the median of some rounds. Writes growth.json and draws growth.svg
+from it; ``--draw`` only draws.
 A million schedules take 1.6 GB of Redis and some minutes.
 """
 

@@ -54,7 +54,7 @@ def can_be_undone(line: Mapping[str, Any]) -> bool:
 def find(line: Mapping[str, Any], entry: Entry | None) -> Undo:
     """The undo of this line for the schedule as it is now; raises RefusedChange with the reason if there is none."""
     name, before, after = str(line.get("schedule", "")), line.get("before"), line.get("after")
-    refuse_lasting(line, name, entry)
+    refuse_lasting(line, name)
     if after is None:
         return restored(line, entry)
     if entry is None:
@@ -72,7 +72,7 @@ def find(line: Mapping[str, Any], entry: Entry | None) -> Undo:
     return set_back(name, compare(before, after), entry)
 
 
-def refuse_lasting(line: Mapping[str, Any], name: str, entry: Entry | None) -> None:
+def refuse_lasting(line: Mapping[str, Any], name: str) -> None:
     """Raise RefusedChange for a line that only the schedule file can take back, or that changed nothing."""
     if line.get("change") == "rename":
         raise RefusedChange(f"the schedule file renamed '{name}': rename it back there")

@@ -81,7 +81,7 @@ class Row:
     overlaid: tuple[str, ...] = ()
     error: str = ""
     paused_by: str = ""
-    paused_until: float | None = None  #: epoch seconds; None until somebody resumes it
+    paused_until: float | None = None  #: epoch seconds; None if only a person ends it
     failing: Failing | None = None  #: since when, and how often in a row; None if its newest ended run was well
     recent: tuple[Mark, ...] = ()  #: how its last runs ended, the oldest first
     expected_to_fail: str = ""  #: why its failures are no problem; empty if they are

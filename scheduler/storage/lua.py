@@ -27,8 +27,9 @@ CALL = re.compile(r"\b(\w+_key)\(([\w.\[\]]+)\)")  #: of such a function
 def script_text(*names: str) -> str:
     """The script of these files, one after the other, with what it needs of those in SHARED in front of it.
 
-    Lua has no import in Redis, and each call makes all functions of its script anew, which takes longer than the rest
-    of a small one. So a script has no function that it does not need, and none for the name of a key.
+    Lua has no import in Redis, so each script has a copy of what it shares with others. Each call makes all functions
+    of its script again, which takes longer than the rest of a small script. So a script has only the functions that
+    it needs, and the names of keys in the place of the functions that make them.
     """
     own = COMMENT.sub("", lua_text(*names))
     often = needed(own, RARE)

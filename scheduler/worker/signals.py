@@ -30,7 +30,7 @@ from scheduler.worker.limits import TIME_LIMITS, LimitedRequest, sentence
 from scheduler.worker.memory import MemoryWatch
 from scheduler.worker.presence import Presence
 from scheduler.worker.recorder import UNLIMITED_ATTEMPTS, NoFlaskApp, Recorder, shown
-from scheduler.worker.requests import context_of
+from scheduler.worker.requests import claimed_by, context_of
 from scheduler.worker.stops import Stopper
 
 
@@ -115,7 +115,8 @@ class Signals:
         if expired:
             self.recorder.close(request, "skipped", reason=Reason.EXPIRED, unclaimed=True)
         else:
-            self.recorder.close(request, "failed", reason=Reason.REVOKED)
+            # Before a body has begun here, it may be a second delivery, whose run another worker has.
+            self.recorder.close(request, "failed", reason=Reason.REVOKED, unclaimed=not claimed_by(request))
 
 
 def next_attempt(retry: Any) -> float:

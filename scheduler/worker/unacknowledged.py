@@ -134,7 +134,7 @@ class QoS(kombu_redis.QoS):
         with self.channel.conn_or_acquire(client) as client:
             for tag in list(self._delivered):
                 if tag not in self.settled and not (self.keeps_running and tag in may_run()):
-                    # Kombu has ended the connections already, so the note may be there although nobody said so.
+                    # Kombu has closed the connections already. Redis may have the note, and its answer was lost.
                     if tag in self.unnoted and client.hexists(self.unacked_key, tag):
                         del self.unnoted[tag]
                     self.restore_by_tag(tag, client)

@@ -157,6 +157,25 @@ def test_relative_times_count_by_themselves(open_page: Open, service: Service) -
     expect(page.locator("#connection")).to_have_text("Connection lost: this page may be out of date.")
 
 
+def test_an_open_page_that_a_busy_server_refuses_says_so_and_waits_as_long_as_it_is_told(open_page: Open) -> None:
+    page = open_page()
+    page.clock.install()
+    page.goto("/runs")
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=503, headers={"Retry-After": "60"})
+
+    page.route("**/runs", refuse)
+    page.clock.run_for(6_000)
+    expect(page.locator("#connection")).to_have_text("The page is busy: it refreshes again in a moment.")
+    page.clock.run_for(50_000)
+    assert len(asked) == 1, "it asks every five seconds otherwise"
+    with page.expect_request("**/runs"):
+        page.clock.run_for(12_000)
+
+
 def test_a_session_that_ends_leads_to_the_login(open_page: Open, nightly: Entry) -> None:
     page = open_page()
     page.context.clear_cookies()

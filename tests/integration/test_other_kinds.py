@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from redis import ResponseError
 
@@ -9,6 +11,7 @@ from scheduler.beat.scheduler import Scheduler
 from scheduler.settings import Settings
 from scheduler.storage import health
 from scheduler.storage.client import Client
+from scheduler.worker.recorder import Recorder
 from tests.support.beats import runs_sent
 from tests.support.other_kinds import KEYS, OUR_KINDS, replace
 from tests.support.polling import until
@@ -94,3 +97,18 @@ def test_a_run_whose_lease_cannot_be_written_waits(shop: Shop, client: Client) -
     with pytest.raises(ResponseError, match="WRONGTYPE"):
         shop.ledger.claim(before[0], "w@host:1", "token")
     assert shop.ledger.runs("job") == before
+
+
+def test_a_worker_waits_with_its_claim_until_beat_has_set_the_key_aside(
+    shop: Shop, client: Client, settings: Settings
+) -> None:
+    shop.add()
+    shop.commit()
+    [run] = shop.ledger.runs("job")
+    replace(client, KEYS.leases)
+    with ThreadPoolExecutor(1) as pool:
+        claim = pool.submit(Recorder(settings).taken, run, "w@host:1", "token", False)
+        until(lambda: client.info("errorstats").get("errorstat_WRONGTYPE"), 30, "a first attempt has failed")
+        assert not claim.done()
+        client.delete(KEYS.leases)
+        assert claim.result(30) == "claimed"

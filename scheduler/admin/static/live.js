@@ -68,6 +68,10 @@ async function refresh() {
   const headers = { Accept: "text/html", ...(known && { "If-None-Match": known }) };
   const answer = await fetch(here, { headers, redirect: "manual", cache: "no-store", signal: AbortSignal.timeout(20000) });
   if (answer.type === "opaqueredirect") return location.reload(); // to the login page: the session has ended
+  if (answer.headers.has("Retry-After")) {
+    tell("The page is busy: it refreshes again in a moment.");
+    return 1000 * answer.headers.get("Retry-After");
+  }
   if (answer.status !== 304) {
     if (!answer.ok) throw new Error(`the page answers ${answer.status}`);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -111,8 +115,8 @@ async function keepRefreshing() {
   let wait = interval();
   if (!document.hidden) {
     try {
-      await refresh();
-      wait = Math.max(interval(), IDLE_FACTOR * (performance.now() - startedAt));
+      const pause = (await refresh()) ?? 0;
+      wait = Math.max(interval(), pause, IDLE_FACTOR * (performance.now() - startedAt));
     } catch {
       known = "";
       tell("Connection lost: this page may be out of date.");
