@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 both_widths = pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 both_schemes = pytest.mark.parametrize("scheme", ["light", "dark"])
 
 
-def must_look_right(page: Page, name: str, size: dict[str, int], scheme: str) -> None:
-    """Nothing scrolls sideways, and axe finds nothing. With SCREENSHOT=directory it keeps a picture."""
+def must_look_right(page: Page, name: str, size: dict[str, int], scheme: str, *, at: str) -> None:
+    """Nothing scrolls sideways, and axe finds nothing. With SCREENSHOT=directory it keeps a picture.
+
+    `at` is the page's first heading: a click returns while the browser still shows the page before,
+    or between two pages, none at all.
+    """
+    expect(page.locator("h1")).to_have_text(re.compile(at))
+    page.wait_for_load_state()
     if (directory := Path(os.environ.get("SCREENSHOT", ""))).is_dir() and directory.name:
         page.screenshot(path=directory / f"{name}-{size['width']}-{scheme}.png", full_page=True)
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

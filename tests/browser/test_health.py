@@ -66,7 +66,7 @@ def test_the_health_page_says_what_is_wrong_since_when_and_what_to_do(
     silent = page.get_by_role("row", name="reports on worker-with-a-long-name-2.example.com")
     expect(silent).to_contain_text("silent")
     expect(page.get_by_role("row", name="gpu")).to_contain_text("no worker")
-    must_look_right(page, "health", size, scheme)
+    must_look_right(page, "health", size, scheme, at="Health")
     problems.get_by_role("link", name="Open nightly-report").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("nightly-report")
 
@@ -106,7 +106,7 @@ def test_a_service_without_problems_says_so(open_page: Open, bad_night: Service)
     page = open_page("/health", viewport=DESK)
     expect(page.get_by_role("link", name="Service: All well")).to_be_visible()
     expect(page.get_by_text("No problems found")).to_be_visible()
-    must_look_right(page, "health-well", DESK, "light")
+    must_look_right(page, "health-well", DESK, "light", at="Health")
     store.client.config_set("appendonly", "no")
 
 
@@ -121,11 +121,11 @@ def test_what_failed_last_night_is_one_tap_away(
     expect(rows).to_have_count(3)
     if size == DESK:
         assert all(row.bounding_box()["height"] <= 44 for row in page.get_by_role("row").all())  # type: ignore[index]
-    must_look_right(page, "runs", size, scheme)
+    must_look_right(page, "runs", size, scheme, at="Runs")
     page.get_by_role("link", name="all", exact=True).click()
     expect(page.get_by_role("row", name="clean-up")).to_be_visible()
     page.get_by_text("Search by schedule, error and time").click()
     page.get_by_label("Schedule", exact=True).fill("nothing like it")
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_text("No runs match.")).to_be_visible()
-    must_look_right(page, "runs-none", size, scheme)
+    must_look_right(page, "runs-none", size, scheme, at="Runs")
