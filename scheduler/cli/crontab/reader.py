@@ -9,6 +9,7 @@ from typing import Self
 
 from scheduler.cli.crontab.jobs import Job, Owner, Unsupported, owner_named
 from scheduler.cli.crontab.kinds import INLINE_ZONE, as_cron_reads, foreign, is_system, other_prefix
+from scheduler.cli.crontab.shell_ends import is_cut, waiting
 from scheduler.cli.crontab.shell_words import has_guard, has_password, named
 from scheduler.timing.builder import build
 from scheduler.timing.errors import TimingError
@@ -16,8 +17,11 @@ from scheduler.timing.zones import get_zone
 
 SETTING = re.compile(r"""\s*(["']?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)\1\s*=\s*(?P<value>.*)""")
 ENTRY = re.compile(r"\s*-?(?P<when>@every\s+\S+|@\w+|(?:\S+\s+){4}\S+)\s+(?P<rest>\S.*)")
-#: The names of the columns, also as the sample above Debian's own jobs.
-TITLE = re.compile(r"#\s*m(in(ute)?|n)?\s+h|#[\s*]+user-name\s", re.IGNORECASE)
+#: The names of the columns, also as the sample above Debian's own jobs, and the sample in each new crontab of Debian.
+TITLE = re.compile(
+    r"#\s*m(in(ute)?|n)?\s+h|#[\s*]+(user-name|command)\s|# 0 5 \* \* 1 tar -zcf /var/backups/home\.tgz /home/$",
+    re.IGNORECASE,
+)
 EVERY = "@every "
 PATH = "/usr/bin:/bin"  #: what Debian's cron gives to jobs
 GIVEN = ("SHELL", "HOME", "LOGNAME")  #: never empty in a job
@@ -27,6 +31,8 @@ EXPOSED = (
     "it seems to hold a password, which everyone who can read this file sees: put it into a file, and write "
     'environment: {NAME: "${file:/path}"}'
 )
+CUT = "cron ends its command at a % inside a quote or bracket, so it fails there too: write \\% in the crontab"
+BACKGROUND = "its & leaves a program in the background, which would end with its run: the run waits for it (trap)"
 #: settings that do nothing here
 REPORTED = {
     "RANDOM_DELAY": "set `jitter` on its schedules instead",
@@ -167,9 +173,13 @@ class Reader:
         if not command:
             self.leave_out(number, line, "it has no command before its %")
             return
+        if is_cut(command):
+            self.leave_out(number, line, CUT)
         guard = has_guard(command)
         if guard:
             notes.append("its test ends with 1 when there is nothing to do, which cron ignores: so 1 is a success")
+        if waits := waiting(command, self.settings.get("SHELL") or "/bin/sh"):
+            notes.append(BACKGROUND)
         owner = self.owner_of(user)
         directory = self.settings.get("HOME") or owner.home
         if not directory:
@@ -180,7 +190,7 @@ class Reader:
             when,
             self.timezone,
             " ".join(self.comment),
-            command,
+            waits or command,
             stdin,
             {name: value for name, value in environment.items() if value or name not in GIVEN},
             directory if directory.startswith("/") else "",

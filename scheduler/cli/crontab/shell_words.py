@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 TOKEN = re.compile(
-    r"""(?P<word>(?:\$\(\(.*?(?:\)\)|$)|\$\[[^\]]*\]|\$\([^()]*\)|`[^`]*`|[^\s;&|()<>'"\\`]|'[^']*'|"(?:[^"\\]|\\.)*"|\\.|&?[<>]+&?)+)|(?P<end>\|\||&&|[;&|()`])|\S""",
+    r"""(?P<word>(?:\$\(\(.*?(?:\)\)|$)|\$\[[^\]]*\]|\$\((?:[^()'"]|'[^']*'|"[^"]*"|\([^()]*\))*+\)|`[^`]*`|[^\s;&|()<>'"\\`]|'[^']*'|"(?:[^"\\]|\\.)*"|\\.|&?[<>]+&?)+)|(?P<end>\|\||&&|[;&|()`])|\S""",
     re.DOTALL,
 )
 QUOTES = re.compile(r"""["']|\\(?=.)""")
@@ -23,10 +23,11 @@ PREPARING = frozenset({
 COMMON = frozenset({"cat", "date", "echo", "grep", "logger", "mail", "mailx", "printf", "sleep", "tee", "xargs"})
 #: programs that start another one: their options that take a value, and how many words come before that program
 WRAPPERS = {
-    "bundle": ("", 1), "chronic": ("", 0), "chrt": ("", 1), "cronic": ("", 0), "env": ("uSC", 0), "flock": ("wEo", 1),
-    "ionice": ("cnp", 0), "nice": ("n", 0), "nohup": ("", 0), "npx": ("", 0), "pipenv": ("", 1), "poetry": ("", 1),
-    "runuser": ("ugs", 0), "setsid": ("", 0), "stdbuf": ("ioe", 0), "su": ("gs", 1), "sudo": ("ugCp", 0),
-    "systemd-cat": ("tp", 0), "taskset": ("c", 1), "timeout": ("ks", 1),
+    "bundle": ("", 1), "chronic": ("", 0), "chrt": ("", 1), "cronic": ("", 0), "doas": ("uC", 0), "env": ("uSC", 0),
+    "flock": ("wEo", 1), "gosu": ("", 1), "ionice": ("cnp", 0), "nice": ("n", 0), "nocache": ("", 0), "nohup": ("", 0),
+    "npx": ("", 0), "pipenv": ("", 1), "poetry": ("", 1), "runuser": ("ugs", 0), "setsid": ("", 0),
+    "stdbuf": ("ioe", 0), "su": ("gs", 1), "su-exec": ("", 1), "sudo": ("ugCp", 0), "systemd-cat": ("tp", 0),
+    "taskset": ("c", 1), "timeout": ("ks", 1), "unbuffer": ("", 0),
 }  # fmt: skip
 SHELLS = frozenset({"bash", "dash", "ksh", "sh", "zsh"})
 VARIABLE = re.compile(r"\$\{?\w+\}?")
@@ -72,8 +73,8 @@ def programs(line: str, depth: int = 0) -> Iterator[tuple[str, list[str]]]:
         words = [word for quoted in command.words if (word := QUOTES.sub("", quoted))]
         while words and (words[0] in KEYWORDS or ASSIGNMENT.match(words[0])):
             words.pop(0)
-        if not words or words[0] in PREPARING or words[0][0] in "<>0123456789":
-            continue
+        if not words or words[0] in PREPARING or words[0][0] in "<>-0123456789":
+            continue  # with a -, an option of `command`, which only looks for a program
         words = unwrapped(words)
         inner = quoted_line(words)
         if inner and depth < 3 and (found := [*programs(inner, depth + 1)]):

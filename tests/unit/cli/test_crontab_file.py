@@ -150,29 +150,6 @@ def test_jobs_of_one_program_are_told_apart_by_a_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "guards"),
-    [
-        ("[ -x /sbin/tool ] && /sbin/tool --daily", True),
-        ("test -x /bin/a -a \\! -d /run/b && perl -e 'sleep 1' && /bin/a", True),
-        ("cd / && [ -x /bin/a ] && /bin/a > /dev/null 2>&1", True),
-        ("command -v a >/dev/null && a", True),
-        ("[ -d '/a && b' ] && { a; b; }", False),
-        ("x=1; [ -f /a ] && /bin/a", True),
-        ("[ -x /bin/a ] && /bin/a; b", False),
-        ("[ -x /bin/a ] && /bin/a || true", False),
-        ("test -x /usr/sbin/anacron || ( cd / && run-parts /etc/cron.daily )", False),
-        ("if [ -a ] && [ -b ]; then c; fi", False),
-        ("cd /srv && ./a", False),
-        ("echo '[ a ] && b'", False),
-    ],
-)
-def test_a_test_that_finds_nothing_to_do_is_no_failure(command: str, guards: bool) -> None:
-    found = job(f"0 1 * * * {command}", 1)
-    assert found.success_codes == ((0, 1) if guards else (0,))
-    assert bool(found.notes) == guards
-
-
-@pytest.mark.parametrize(
     ("when", "read", "notes"),
     [
         ("*/90 * * * *", "*/60 * * * *", 1),

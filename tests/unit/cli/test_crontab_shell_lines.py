@@ -1,0 +1,119 @@
+"""What a crontab's shell lines mean beyond their programs: guards, programs in the background, a % that cuts them."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+import pytest
+
+from scheduler.cli.crontab.jobs import Job, Owner
+from scheduler.cli.crontab.reader import read_crontab
+from scheduler.cli.crontab.shell_words import named, simple_commands
+
+ANN = Owner("ann", "/home/ann")
+
+
+def job(text: str, line: int = 1) -> Job:
+    jobs, _ = read_crontab(text, ANN)
+    return next(found for found in jobs if found.line == line)
+
+
+def reasons(text: str) -> list[str]:
+    return [found.reason for found in read_crontab(text, ANN)[1]]
+
+
+@pytest.mark.parametrize(
+    ("command", "guards"),
+    [
+        ("[ -x /sbin/tool ] && /sbin/tool --daily", True),
+        ("test -x /bin/a -a \\! -d /run/b && perl -e 'sleep 1' && /bin/a", True),
+        ("cd / && [ -x /bin/a ] && /bin/a > /dev/null 2>&1", True),
+        ("command -v a >/dev/null && a", True),
+        ("[ -d '/a && b' ] && { a; b; }", False),
+        ("x=1; [ -f /a ] && /bin/a", True),
+        ("[ -x /bin/a ] && /bin/a; b", False),
+        ("[ -x /bin/a ] && /bin/a || true", False),
+        ("test -x /usr/sbin/anacron || ( cd / && run-parts /etc/cron.daily )", False),
+        ("if [ -a ] && [ -b ]; then c; fi", False),
+        ("cd /srv && ./a", False),
+        ("echo '[ a ] && b'", False),
+    ],
+)
+def test_a_test_that_finds_nothing_to_do_is_no_failure(command: str, guards: bool) -> None:
+    found = job(f"0 1 * * * {command}", 1)
+    assert found.success_codes == ((0, 1) if guards else (0,))
+    assert bool(found.notes) == guards
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("command -v meter >/dev/null && meter 1 1", "meter"),
+        ("su-exec shop /usr/local/bin/poll all", "poll"),
+        ("gosu shop nocache unbuffer /opt/copy", "copy"),
+        (r"""bash -c "HOST=\$(echo \$(hostname) | cut -d '.' -f 2); bash \$HOST/save.bash" """, "save.bash"),
+        (r"""at=$({ cat /etc/a* || true; } | sed -n 's/^at (.*)$/\1/p'); [ -d "$at" ] && clean "$at" """, "clean"),
+    ],
+)
+def test_what_only_prepares_or_looks_gives_no_name(command: str, name: str) -> None:
+    assert named(command)[0] == name
+
+
+@pytest.mark.parametrize("part", ["$(", "$('", "$(()", "$(a(b)", '"$(', "`"])
+def test_brackets_that_never_close_take_no_time(part: str) -> None:
+    begun = time.process_time()
+    simple_commands(part * 15_000)
+    assert time.process_time() - begun < 5, "about 0.1 s on an idle machine"
+
+
+@pytest.mark.parametrize(
+    ("shell", "command", "waits"),
+    [
+        ("/bin/sh", "/opt/serve.sh & 2>/dev/null", True),
+        ("/bin/sh", "[ -d /run/x ] || /opt/daily&", True),
+        ("/bin/sh", "/opt/measure -f &>> /var/log/measure", True),
+        ("/bin/bash", "/opt/measure -f &>> /var/log/measure", False),
+        ("/bin/bash", "a & b", True),
+        ("/bin/csh", "a &", False),
+        ("/bin/sh", "a >/dev/null 2>&1 && b >&2", False),
+        ("/bin/sh", "wget 'http://localhost/?a=1&b=2'", False),
+        ("/bin/sh", 'mail -s "a &> b" x', False),
+    ],
+)
+def test_a_run_lasts_as_long_as_what_its_line_leaves_in_the_background(shell: str, command: str, waits: bool) -> None:
+    found = job(f"SHELL={shell}\n0 1 * * * {command}", 2)
+    assert found.command == ("trap wait EXIT; " if waits else "") + command
+    assert ["background" in note for note in found.notes] == [True] * waits
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_the_line_that_waits_ends_as_it_did(shell: str) -> None:
+    command = job("0 1 * * * { sleep 0.2; echo late; } & echo now; (exit 3)").command
+    done = subprocess.run([shell, "-c", command], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("now\nlate\n", 3)
+
+
+@pytest.mark.parametrize(
+    ("command", "is_cut"),
+    [
+        ("dump > /srv/$(date +%F).sql", True),
+        ("dump > /srv/`date +%F`", True),
+        ('echo "$(date +%F) done"', True),
+        ("sleep $((RANDOM % 60))", True),
+        ("dump > /srv/$(date +\\%F).sql", False),
+        ("mail -s 'it is (done)' ann%Dear Ann (it's me)", False),
+        ("echo it\\'s%", False),
+        ("case $A in x) cat ;; esac%a", False),
+    ],
+)
+def test_a_percent_sign_that_cuts_a_command_in_two_is_pointed_out(command: str, is_cut: bool) -> None:
+    found = reasons(f"0 1 * * * {command}")
+    assert ["inside a quote or bracket" in reason for reason in found] == [True] * is_cut
+
+
+def test_the_samples_in_a_new_crontab_are_no_jobs_that_were_switched_off() -> None:
+    samples = "# 0 5 * * 1 tar -zcf /var/backups/home.tgz /home/\n# * * * * *  command to execute\n"
+    assert read_crontab(samples + "0 1 * * * a\n", ANN)[1] == []
+    assert job(samples + "0 1 * * * a\n", 3).description == ""
+    assert reasons("# 0 5 * * 1 tar -zcf /srv/home.tgz /home/\n") == ["it is commented out"]
