@@ -1,4 +1,4 @@
-"""Debian's chromium before the page as gunicorn serves it, over a real Redis."""
+"""Debian's browsers before the page as gunicorn serves it, over a real Redis."""
 
 from __future__ import annotations
 
@@ -13,32 +13,24 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from celery import Celery
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from werkzeug.security import generate_password_hash
 
 from scheduler import celeryapp
 from scheduler.admin.service import Service
 from scheduler.settings import Settings
 from scheduler.storage.keys import Keys
-from tests.support import need
+from tests.browser.browsers import CHROMIUM, Browsers
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer
 from tests.support.redis_server import redis_server as run_redis
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "correct horse"
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @dataclass(frozen=True)
@@ -51,14 +43,12 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    shell = "chromium-headless-shell"  # the same engine without windows and tabs: a quarter of the processor time
-    path = shutil.which(shell) or shutil.which("chromium") or need.program(shell)
+def browsers() -> Iterator[Browsers]:
     expect.set_options(timeout=15_000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
-        yield browser
-        browser.close()
+    with sync_playwright() as playwright, TemporaryDirectory(prefix="browsers-") as directory:
+        started = Browsers(playwright, Path(directory))
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="session")
@@ -138,13 +128,18 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture
-def open_page(chromium: Browser, site: Site, service: Service) -> Iterator[Open]:
-    """Open a page of the site in a browser that has logged in; afterwards nothing was refused or thrown in it."""
+def open_page(request: pytest.FixtureRequest, browsers: Browsers, site: Site, service: Service) -> Iterator[Open]:
+    """Open a page of the site in a browser that has logged in; afterwards nothing was refused or thrown in it.
+
+    The fixture's parameter is the browser's name.
+    """
+    name = getattr(request, "param", CHROMIUM)
     complaints: list[str] = []
     contexts: list[BrowserContext] = []
 
     def open_(path: str = "/schedules", *, log_in: bool = True, **options: object) -> Page:
-        context = chromium.new_context(base_url=site.url, **options)  # type: ignore[arg-type]
+        browser = browsers.start(name, str(options.get("color_scheme")))
+        context = browser.new_context(base_url=site.url, **options)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(15_000)

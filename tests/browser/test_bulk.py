@@ -7,8 +7,9 @@ from playwright.sync_api import Page, expect
 
 from scheduler import changes
 from scheduler.admin.service import Service
+from tests.browser.browsers import everywhere
 from tests.browser.conftest import Open
-from tests.browser.looks import both_schemes, both_widths, must_look_right
+from tests.browser.looks import must_look_right
 from tests.browser.test_pages import make, with_and_without_javascript
 from tests.integration.admin.runs import lead
 
@@ -71,8 +72,7 @@ def test_what_is_chosen_stays_chosen_while_the_list_refreshes(open_page: Open, f
     expect(page.get_by_role("checkbox", name="etl-04")).not_to_be_checked()
 
 
-@both_widths
-@both_schemes
+@everywhere
 def test_list_timeline_and_dry_run_fit_and_axe_finds_nothing(
     open_page: Open, forty: Service, size: dict[str, int], scheme: str
 ) -> None:

@@ -13,8 +13,9 @@ from scheduler.admin.service import Service
 from scheduler.changes import clock
 from scheduler.schedule_file.watch import FileWatch
 from scheduler.storage import workers
+from tests.browser.browsers import everywhere
 from tests.browser.conftest import Open
-from tests.browser.looks import DESK, PHONE, both_schemes, both_widths, must_look_right
+from tests.browser.looks import DESK, PHONE, both_widths, must_look_right
 from tests.integration.admin.runs import lead, run, set_aside
 from tests.support.polling import until
 
@@ -53,8 +54,7 @@ def bad_night(service: Service) -> Service:
     return service
 
 
-@both_widths
-@both_schemes
+@everywhere
 def test_the_health_page_says_what_is_wrong_since_when_and_what_to_do(
     open_page: Open, bad_night: Service, size: dict[str, int], scheme: str
 ) -> None:
@@ -110,8 +110,7 @@ def test_a_service_without_problems_says_so(open_page: Open, bad_night: Service)
     store.client.config_set("appendonly", "no")
 
 
-@both_widths
-@both_schemes
+@everywhere
 def test_what_failed_last_night_is_one_tap_away(
     open_page: Open, bad_night: Service, size: dict[str, int], scheme: str
 ) -> None:

@@ -13,6 +13,7 @@ from scheduler.admin.service import Service
 from scheduler.changes import clock
 from scheduler.model import Entry
 from scheduler.sending.headers import task_id
+from tests.browser.browsers import both_browsers, with_and_without_javascript_and_in_firefox
 from tests.browser.conftest import PASSWORD, Open, Site
 from tests.integration.admin.runs import lead, run
 
@@ -50,7 +51,7 @@ def test_the_list_shows_each_schedule(open_page: Open, nightly: Entry, javascrip
     expect(page.get_by_role("heading", level=1)).to_have_text("nightly")
 
 
-@with_and_without_javascript
+@with_and_without_javascript_and_in_firefox
 def test_an_edit_through_the_form_governs(open_page: Open, service: Service, nightly: Entry, javascript: bool) -> None:
     page = open_page("/schedules/nightly", java_script_enabled=javascript)
     page.get_by_role("link", name="Edit").click()
@@ -69,7 +70,7 @@ def test_an_edit_through_the_form_governs(open_page: Open, service: Service, nig
     assert service.store.get("nightly").fields == nightly.fields
 
 
-@with_and_without_javascript
+@with_and_without_javascript_and_in_firefox
 def test_the_form_shows_what_it_would_do_and_saves_nothing(
     open_page: Open, service: Service, nightly: Entry, javascript: bool
 ) -> None:
@@ -115,6 +116,7 @@ def test_run_now_leads_to_the_run_and_follows_it(open_page: Open, service: Servi
     expect(page.get_by_text('"counted": 12')).to_be_visible()
 
 
+@both_browsers
 def test_the_list_stays_true_and_keeps_the_focus(open_page: Open, service: Service, nightly: Entry) -> None:
     page = open_page()
     link = page.get_by_role("link", name="nightly", exact=True)
@@ -247,6 +249,7 @@ def test_every_page_fits_a_phone_and_breaks_no_policy(
     page.goto("/login")
 
 
+@both_browsers
 def test_the_keyboard_is_enough(open_page: Open, nightly: Entry) -> None:
     page = open_page("/schedules/nightly")
     page.keyboard.press("Tab")

@@ -11,8 +11,9 @@ from playwright.sync_api import Page, expect
 from scheduler import changes
 from scheduler.admin.service import Service
 from scheduler.changes import clock
+from tests.browser.browsers import both_browsers, everywhere
 from tests.browser.conftest import Open
-from tests.browser.looks import PHONE, both_schemes, both_widths, must_look_right
+from tests.browser.looks import PHONE, must_look_right
 from tests.browser.test_pages import focused, make
 from tests.integration.admin.runs import lead, run
 
@@ -34,6 +35,7 @@ def press(page: Page, *keys: str) -> None:
         page.keyboard.press(key)
 
 
+@both_browsers
 def test_ten_common_tasks_need_no_mouse(open_page: Open, three: Service) -> None:
     page = open_page()
     press(page, "/")
@@ -171,8 +173,7 @@ def test_how_the_last_runs_ended_is_told_in_words_and_by_shapes_also_with_forced
     expect(page.get_by_role("heading", level=1)).to_have_text("Runs of beta")
 
 
-@both_widths
-@both_schemes
+@everywhere
 def test_dialog_schedule_run_and_forms_fit_and_axe_finds_nothing(
     open_page: Open, three: Service, size: dict[str, int], scheme: str
 ) -> None:
