@@ -31,6 +31,7 @@ def three(service: Service) -> Service:
 
 
 def press(page: Page, *keys: str) -> None:
+    page.wait_for_load_state()  # before that, nothing listens
     for key in keys:
         page.keyboard.press(key)
 
@@ -70,8 +71,9 @@ def test_ten_common_tasks_need_no_mouse(open_page: Open, three: Service) -> None
     page.get_by_role("button", name="Pause 1 schedule").press("Enter")
     expect(page.get_by_text("Paused 1 schedule.")).to_be_visible()
     press(page, "g", "a")
+    page.wait_for_url("**/audit")
     page.get_by_role("button", name=re.compile("Undo")).first.press("Enter")
-    page.wait_for_load_state()
+    expect(page.get_by_text("Undone:")).to_be_visible()
     press(page, "g", "h")
     page.wait_for_url("**/health")
     press(page, "g", "t")
