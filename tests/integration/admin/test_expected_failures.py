@@ -60,12 +60,13 @@ def test_the_list_says_that_it_is_expected_and_alarms_for_the_others_alone(
     tone = re.compile(r'chip (\w+)" href="/schedules\?state=failing"')
     page = admin.get("/schedules")
     assert "2 failing as expected" in text(page)
-    assert text(page).count("as expected, since") == 2
+    assert text(page).count("fails as expected") == 2
     assert tone.findall(page.text) == ["calm"]
     assert "chip bad" not in page.text.partition("<table")[2]
     fail(ledger, "third", 3)
     page = admin.get("/schedules")
     assert "1 failing, 2 more as expected" in text(page)
+    assert re.search(r"since [^,]+, [^,]+ ago schedule 'third' is failing", text(page))
     assert tone.findall(page.text) == ["bad"]
     assert page.text.partition("<table")[2].count("chip bad") == 1
 
