@@ -26,13 +26,14 @@ GREETING="hello  world ${x}"
 * * * * * [ -x /usr/sbin/not-installed ] && /usr/sbin/not-installed --daily; echo $? > told/6
 * * * * * cd /tmp && pwd > ~/told/7 && ls /root 2>> ~/told/7; echo $? >> ~/told/7
 * * * * * flock -n told/lock -c 'echo "$GREETING" $((6*7)) `id -u` > told/8'
+* * * * * { sleep 1; pwd > told/11; } &>> told/nothing
 SHELL=/bin/bash
 * * * * * [[ a == a ]] && echo ${BASH_VERSION:+bash} > told/9
 HOME=/tmp/cara-elsewhere
 * * * * * { pwd; env | sort; } > /home/cara/told/10
 * * * * * test -x /usr/sbin/not-installed && /usr/sbin/not-installed
 """
-NUMBERS = range(1, 11)
+NUMBERS = range(1, 12)
 HOME = "/home/cara"
 ENVIRONMENT = "10"
 
@@ -45,6 +46,8 @@ def cron(host: Host) -> Host:
     shutil.copytree(debs, inside, dirs_exist_ok=True)
     host.shell("dpkg --install --force-depends /root/debs/*.deb && systemctl disable --now cron")
     host.shell("useradd --create-home --shell /bin/sh --groups daemon cara; install -d -o cara /tmp/cara-elsewhere")
+    host.write("/etc/environment", 'SITE="North Sea"\n')
+    host.write("/etc/default/locale", "LANG=C.UTF-8\nLC_TIME=C\n")
     host.write(f"{HOME}/poll.sh", "#!/bin/sh\necho polled $1 as $(id -un)\nexit 7\n")
     host.shell(f"chmod +x {HOME}/poll.sh; install -d -o cara {HOME}/told")
     return host

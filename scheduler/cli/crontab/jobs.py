@@ -6,6 +6,7 @@ import pwd
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from scheduler.cli.crontab.shell_words import named
 
@@ -16,6 +17,7 @@ class Owner:
 
     name: str
     home: str
+    has_home: bool = True  #: as nobody and many accounts of packages have not: cron runs their jobs elsewhere then
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class Unsupported:
 def owner_named(name: str) -> Owner:
     """The user with their home on this machine."""
     try:
-        return Owner(name, pwd.getpwnam(name).pw_dir)
+        home = pwd.getpwnam(name).pw_dir
+        return Owner(name, home, has_home=Path(home).is_dir())
     except (KeyError, ValueError):
         return Owner(name, "")
 

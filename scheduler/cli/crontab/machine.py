@@ -10,7 +10,6 @@ from typing import NamedTuple
 from scheduler.cli.crontab import folders
 from scheduler.cli.crontab.jobs import Job, Owner, Unsupported, owner_named
 from scheduler.cli.crontab.kinds import USER
-from scheduler.cli.crontab.limits import limits
 from scheduler.cli.crontab.reader import Reader
 
 SPOOLS = ("var/spool/cron/crontabs", "var/spool/cron")  #: of Debian, and of others
@@ -131,8 +130,8 @@ class Machine:
 
     def add(self, job: Job, source: str, off: str) -> None:
         """A job, with where it comes from, what it may need, and how its old line is switched off."""
-        notes = (f"from {source}; once it has run here, switch that off: {off}", *job.notes)
-        self.jobs.append(replace(job, notes=(*notes, *limits(job.user, job.command))))
+        note = f"from {source}; once it has run here, switch that off: {off}"
+        self.jobs.append(replace(job, notes=(note, *job.notes)))
 
     def leave(self, shown: str, reason: str) -> None:
         """List a file that no schedule comes from."""

@@ -9,6 +9,7 @@ from typing import Self
 
 from scheduler.cli.crontab.jobs import Job, Owner, Unsupported, owner_named
 from scheduler.cli.crontab.kinds import INLINE_ZONE, as_cron_reads, foreign, is_system, other_prefix
+from scheduler.cli.crontab.limits import limits
 from scheduler.cli.crontab.shell_ends import is_cut, waiting
 from scheduler.cli.crontab.shell_words import has_guard, has_password, named
 from scheduler.timing.builder import build
@@ -181,10 +182,16 @@ class Reader:
         if waits := waiting(command, self.settings.get("SHELL") or "/bin/sh"):
             notes.append(BACKGROUND)
         owner = self.owner_of(user)
-        directory = self.settings.get("HOME") or owner.home
-        if not directory:
+        account = owner.name if user or self.named else ""
+        home = self.settings.get("HOME") or owner.home
+        directory = "" if home == owner.home and not owner.has_home else home
+        if not home:
             notes.append(f"cron ran it in the home of {owner.name}, whom this machine does not know: write directory:")
-        environment = {"SHELL": "/bin/sh", "PATH": PATH} | self.settings | {"HOME": directory, "LOGNAME": owner.name}
+        elif not directory:
+            notes.append(
+                f"{home}, the home of {owner.name}, does not exist: it runs in /, and under cron in cron's own"
+            )
+        environment = {"SHELL": "/bin/sh", "PATH": PATH} | self.settings | {"HOME": home, "LOGNAME": owner.name}
         job = Job(
             number,
             when,
@@ -196,9 +203,9 @@ class Reader:
             directory if directory.startswith("/") else "",
             self.settings.get("MAILTO"),
             owner,
-            tuple(notes),
+            (*notes, *limits(account, command)) if account else tuple(notes),
             (0, 1) if guard else (0,),
-            owner.name if user or self.named else "",
+            account,
         )
         self.jobs.append(job)
         if has_password(rest):

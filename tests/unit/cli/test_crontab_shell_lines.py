@@ -1,13 +1,15 @@
-"""What a crontab's shell lines mean beyond their programs: guards, programs in the background, a % that cuts them."""
+"""What a crontab's lines mean beyond their programs: guards, programs in the background, a % that cuts, no home."""
 
 from __future__ import annotations
 
+import pwd
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
-from scheduler.cli.crontab.jobs import Job, Owner
+from scheduler.cli.crontab.jobs import Job, Owner, owner_named
 from scheduler.cli.crontab.reader import read_crontab
 from scheduler.cli.crontab.shell_words import named, simple_commands
 
@@ -117,3 +119,19 @@ def test_the_samples_in_a_new_crontab_are_no_jobs_that_were_switched_off() -> No
     assert read_crontab(samples + "0 1 * * * a\n", ANN)[1] == []
     assert job(samples + "0 1 * * * a\n", 3).description == ""
     assert reasons("# 0 5 * * 1 tar -zcf /srv/home.tgz /home/\n") == ["it is commented out"]
+
+
+def test_a_job_of_an_account_without_a_home_runs_as_it_did_under_cron() -> None:
+    jobs, _ = read_crontab("0 1 * * * pwd", Owner("shop", "/nonexistent", has_home=False))
+    assert (jobs[0].directory, jobs[0].environment["HOME"]) == ("", "/nonexistent")
+    assert "does not exist: it runs in /" in jobs[0].notes[0]
+    assert all(owner_named(entry.pw_name).has_home == Path(entry.pw_dir).is_dir() for entry in pwd.getpwall())
+    elsewhere, _ = read_crontab("HOME=/tmp\n0 1 * * * pwd", Owner("shop", "/nonexistent", has_home=False))
+    assert (elsewhere[0].directory, elsewhere[0].notes) == ("/tmp", ())
+
+
+def test_what_the_worker_of_an_account_may_lack_is_said_for_a_single_crontab_too() -> None:
+    line = "0 1 * * * crontab -l > jobs"
+    assert read_crontab(line, ANN)[0][0].notes == ()
+    (note,) = read_crontab(line, ANN, named=True)[0][0].notes
+    assert note.endswith("systemctl edit celery-worker-as@ann, and below [Service] NoNewPrivileges=no")

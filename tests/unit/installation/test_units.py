@@ -94,8 +94,10 @@ def test_the_worker_of_an_account_differs_from_the_first_in_its_user_its_names_a
         "StateDirectory", "StateDirectoryMode", "LogsDirectory", "LogsDirectoryMode",  # systemd would give them away
     }  # fmt: skip
     assert {line.split("=")[0] for line in other - first} == {
-        "Description", "User", "RuntimeDirectory", "PIDFile", "ExecStart", "UnsetEnvironment"
+        "Description", "User", "RuntimeDirectory", "PIDFile", "ExecStart", "UnsetEnvironment", "EnvironmentFile"
     }  # fmt: skip
+    files = setting("worker-as@", "EnvironmentFile")
+    assert files == ["-/etc/default/locale", "-/etc/environment", *setting("worker", "EnvironmentFile")], "ours counts"
     assert f"--queues={accounts.queue_of('%i')} " in setting("worker-as@", "ExecStart")[0]
     root = (UNITS / "celery-worker-as@root.service.d/70-root.conf").read_text(encoding="utf-8")
     assert f"AssertPathExists={accounts.ALLOW_ROOT}\n" in root
