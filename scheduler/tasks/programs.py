@@ -25,7 +25,7 @@ LAST_WORDS = ("error", "gone")  #: of the supervisor's report
 #: the worker's own variables: its settings, what systemd tells it about itself, and what Celery tells its processes
 OF_THE_WORKER = re.compile(
     r"SCHEDULER_|CELERY_LOG_|_MP_FORK_|LISTEN_|WATCHDOG_"
-    r"|(CREDENTIALS_DIRECTORY|NOTIFY_SOCKET|MAINPID|PIDFILE|SYSTEMD_EXEC_PID|INVOCATION_ID|JOURNAL_STREAM)$"
+    r"|((CREDENTIALS|RUNTIME)_DIRECTORY|NOTIFY_SOCKET|MAINPID|PIDFILE|SYSTEMD_EXEC_PID|INVOCATION_ID|JOURNAL_STREAM)$"
 )
 SUPERVISOR = str(Path(__file__).with_name("supervisor.py"))
 

@@ -72,6 +72,7 @@ def test_a_command_sees_neither_the_secrets_of_the_service_nor_what_only_its_wor
     hidden = (
         "SCHEDULER_SECRET_KEY",
         "CREDENTIALS_DIRECTORY",
+        "RUNTIME_DIRECTORY",
         "NOTIFY_SOCKET",
         "WATCHDOG_USEC",
         "LISTEN_FDS",
