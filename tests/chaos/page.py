@@ -16,6 +16,7 @@ from itertools import cycle
 from werkzeug.security import generate_password_hash
 
 from tests.acceptance.page import Page
+from tests.chaos.processes import children
 from tests.chaos.service import Service
 from tests.support.polling import until
 
@@ -62,11 +63,15 @@ class ActingPage:
                 self.person.post(f"/schedules/{name}/{act}")
                 self.done += 1
 
-    def kill(self) -> None:
-        """In the midst of acts, with the process that serves; then start it again."""
-        until(lambda: self.done >= len(ACTS), 120, "acts go through the page")
+    def kill(self, times: int) -> None:
+        """The process that serves, so many times in the midst of acts, and at last both; then start them again."""
+        for _ in range(times):
+            until(lambda: self.done >= 1, 120, "acts go through the page")
+            self.done = 0
+            with suppress(ProcessLookupError):
+                for pid in children(self.process.pid):
+                    os.kill(pid, signal.SIGKILL)
         self.end()
-        self.done = 0
         self.process = self.start()
 
     def end(self) -> None:

@@ -121,11 +121,16 @@ class Process:
 
     def children(self) -> list[int]:
         """The processes that it started and that live."""
-        try:
-            listed = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        except FileNotFoundError:
-            return []
-        return [int(pid) for pid in listed if state(int(pid)) not in "Z?"]
+        return children(self.pid)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that this one started and that live."""
+    try:
+        listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return []
+    return [int(child) for child in listed if state(int(child)) not in "Z?"]
 
 
 @contextmanager
