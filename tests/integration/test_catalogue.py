@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 
 import pytest
@@ -110,6 +111,19 @@ def test_everything_is_read_again_after_an_hour_for_what_others_changed_without_
     reads(client)
     catalogue.look()
     assert reads(client) == 0, "the next hour begins"
+
+
+def test_the_garbage_collector_does_not_walk_many_schedules_at_each_of_its_rounds(
+    catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.status.catalogue.MANY", 1)
+    try:
+        view = Catalogue(store).look()
+        walked = {id(it) for it in gc.get_objects()}
+        assert view.kept
+        assert not [it for it in view.kept.values() if id(it) in walked]
+    finally:
+        gc.unfreeze()
 
 
 def test_a_redis_that_lost_its_data_is_read_again(catalogue: Catalogue, store: Store, client: Client) -> None:
