@@ -9,6 +9,7 @@ from functools import partial
 from tests.support.polling import until
 from tests.systemd.accounts import SCHEDULER
 from tests.systemd.host import Host, at_leisure
+from tests.systemd.image import ROOT
 
 ACCOUNTS = ("ann", "bob")
 INSTALL = "cd /usr/share/celery-scheduler && python3 -B -m scheduler install --prefix /usr --wheels wheels"
@@ -50,6 +51,23 @@ def test_jobs_of_two_accounts_run_as_each_with_its_home_and_groups_and_cannot_re
     finally:
         host.shell("systemctl disable --now celery-worker-as@ann celery-worker-as@bob celery-worker-as@root")
         host.shell("rm -f /etc/celery-scheduler/allow-root")
+
+
+def test_a_setuid_program_works_with_the_lines_of_the_manual_and_only_with_them(host: Host) -> None:
+    host.shell("useradd --create-home --shell /bin/sh dora; cp /usr/bin/id /usr/local/bin/who-am-i")
+    host.shell("chmod 4755 /usr/local/bin/who-am-i")
+    job = {"user": "dora", "every": "1d", "shell": "echo I am $(who-am-i -u)"}
+    host.write("/etc/celery-scheduler/schedules.yaml", json.dumps({"imports": ["jobs"], "schedules": {"who": job}}))
+    host.run("systemctl", "start", "celery-beat", "celery-worker-as@dora")
+    try:
+        until(lambda: "I am 1" in host.shell(f"{SCHEDULER} run who --wait --follow || true"), at_leisure(30), "it ran")
+        manual = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+        lines = re.search(r"```ini\n(\[Service\]\nNoNewPrivileges=no\n.*?)```", manual, re.DOTALL)[1]  # type: ignore[index]
+        host.write("/etc/systemd/system/celery-worker-as@dora.service.d/setuid.conf", lines)
+        host.shell("systemctl daemon-reload && systemctl restart celery-worker-as@dora")
+        assert "I am 0" in host.shell(f"{SCHEDULER} run who --wait --follow")
+    finally:
+        host.run("systemctl", "stop", "celery-beat", "celery-worker-as@dora")
 
 
 def has_run(host: Host, name: str) -> bool:

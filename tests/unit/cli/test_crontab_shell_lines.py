@@ -134,4 +134,4 @@ def test_what_the_worker_of_an_account_may_lack_is_said_for_a_single_crontab_too
     line = "0 1 * * * crontab -l > jobs"
     assert read_crontab(line, ANN)[0][0].notes == ()
     (note,) = read_crontab(line, ANN, named=True)[0][0].notes
-    assert note.endswith("systemctl edit celery-worker-as@ann, and below [Service] NoNewPrivileges=no")
+    assert "a setuid or setgid program (crontab): systemctl edit celery-worker-as@ann" in note

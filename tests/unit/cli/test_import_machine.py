@@ -100,7 +100,7 @@ def test_it_says_what_to_enable_what_a_job_may_lack_and_how_to_switch_off_each_l
         "# /etc/crontab:3 runs it, with the others of its folder",
         "systemctl edit celery-worker-as@www-data, and below [Service] ReadWritePaths=/etc/app",
         "sockets of the kernel or raw ones (ip): systemctl edit celery-worker-as@www-data, and below [Service] ",
-        "to become another user (sudo): systemctl edit celery-worker-as@www-data, and below [Service] NoNew",
+        "to become another user (sudo): systemctl edit celery-worker-as@www-data, and below [Service] the lines for",
         '#   mail-bob-example.org: {email: {to: ["bob@example.org"], from: "root"}}',
         "    # alerts: {to: [mail-bob-example.org]}",
     ):
