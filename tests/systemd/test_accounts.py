@@ -62,7 +62,7 @@ def test_a_setuid_program_works_with_the_lines_of_the_manual_and_only_with_them(
     try:
         until(lambda: "I am 1" in host.shell(f"{SCHEDULER} run who --wait --follow || true"), at_leisure(30), "it ran")
         manual = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
-        lines = re.search(r"```ini\n(\[Service\]\nNoNewPrivileges=no\n.*?)```", manual, re.DOTALL)[1]  # type: ignore[index]
+        lines = re.search(r"```text\n(\[Service\]\nNoNewPrivileges=no\n.*?)```", manual, re.DOTALL)[1]  # type: ignore[index]
         host.write("/etc/systemd/system/celery-worker-as@dora.service.d/setuid.conf", lines)
         host.shell("systemctl daemon-reload && systemctl restart celery-worker-as@dora")
         assert "I am 0" in host.shell(f"{SCHEDULER} run who --wait --follow")
