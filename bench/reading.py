@@ -1,4 +1,4 @@
-"""What reading costs with many schedules: the page's list with each filter, `status`, `doctor` and the metrics.
+"""What reading costs with many schedules: the list with each filter, the other pages, `status`, `doctor` and the metrics.
 
     python bench/reading.py [--schedules 50000 100000] [--rounds 30] [--server PATH]
 
@@ -41,19 +41,23 @@ HOUR = timedelta(hours=1)
 FAILING = 313
 BACKLOG = 100_000  #: runs that wait in queues which no worker takes from
 BACKLOG_QUEUES = 20
-QUERIES = (
-    "",
-    "q=report",
-    "q=00&tag=etl",
-    "tag=etl",
-    "state=ok",
-    "state=failed",
-    "state=new",
-    "state=ok&q=report&page=9",
-    "sort=next",
-    "sort=last",
-    "sort=duration&q=report",
-    "sort=duration&state=new",
+PAGES = (
+    "/schedules?",
+    "/schedules?q=report",
+    "/schedules?q=00&tag=etl",
+    "/schedules?tag=etl",
+    "/schedules?state=ok",
+    "/schedules?state=failed",
+    "/schedules?state=new",
+    "/schedules?state=ok&q=report&page=9",
+    "/schedules?sort=next",
+    "/schedules?sort=last",
+    "/schedules?sort=duration&q=report",
+    "/schedules?sort=duration&state=new",
+    "/runs?last=24h",
+    "/runs?outcome=wrong&last=24h",
+    "/timeline",
+    "/health",
 )
 PASSWORD = "bench"
 
@@ -140,8 +144,8 @@ def measure(settings: Settings, rounds: int) -> None:
     began = time.perf_counter()
     page.get("/schedules")
     row("page, first request", (time.perf_counter() - began) * 1000)
-    for query in QUERIES:
-        row(f"page, `/schedules?{query}`", *timed(lambda query=query: page.get(f"/schedules?{query}"), rounds))  # type: ignore[misc]
+    for path in PAGES:
+        row(f"page, `{path}`", *timed(lambda path=path: page.get(path), rounds))  # type: ignore[misc]
     row("`status`", *timed(lambda: service.status.overview(()), rounds))
     row("problems of `doctor` and `/readyz`", *timed(lambda: problems.problems(service.store, settings), rounds))
     row(
