@@ -1,4 +1,4 @@
-"""What reading costs with many schedules: the list with each filter, the other pages, `status`, `doctor` and the metrics.
+"""What reading costs with many schedules: the list with each filter, other pages, `status`, `doctor` and the metrics.
 
     python bench/reading.py [--schedules 50000 100000] [--rounds 30] [--server PATH]
 
