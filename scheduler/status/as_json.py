@@ -102,6 +102,7 @@ def health_json(health: Health) -> dict[str, Any]:
         "standbys": [{"name": it, "same_file": it not in facts.standbys_with_other_file} for it in facts.standbys],
         "workers": [worker_json(worker, facts.now) for worker in facts.workers],
         "queues": [asdict(queue) | {"since": iso(queue.since)} for queue in health.queues],
+        "groups": [group._asdict() for group in facts.groups],
         "redis": asdict(health.redis),
         "file": facts.file,
     }

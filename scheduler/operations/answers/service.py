@@ -124,6 +124,7 @@ class Health(Model):
     standbys: list[Standby]
     workers: list[Worker]
     queues: list[Queue]
+    groups: list[Group]
     redis: Redis
     file: dict[str, str]
 

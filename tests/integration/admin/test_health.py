@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
+from urllib.parse import unquote
 
 import pytest
 
@@ -46,6 +49,28 @@ def test_the_page_shows_every_problem_with_its_remedy(served: Service, admin: Br
     for problem in admin.get("/readyz").get_json()["problems"]:
         assert problem["sentence"][1:] in shown
         assert problem["remedy"].replace("`", "")[1:] in shown
+
+
+def test_the_page_names_the_runs_that_have_the_places_of_a_group_and_those_that_wait(
+    served: Service, admin: Browser
+) -> None:
+    assert 'id="groups"' not in admin.get("/health").text
+    store = served.store
+    store.note_file({"groups": json.dumps({"warehouse": 2})})
+    nightly = [f"nightly@2026-03-0{day}T02:30:00Z" for day in range(1, 8)]
+    store.client.zadd(store.keys.group("warehouse"), {nightly[0]: time.time() - 900, nightly[1]: time.time() - 800})
+    store.client.zadd(
+        store.keys.group_queue("warehouse"), {it: time.time() - 600 + i for i, it in enumerate(nightly[2:])}
+    )
+    page = admin.get("/health")
+    (row,) = re.findall(r"<tr[^>]*>\s*<th[^>]*>warehouse</th>.*?</tr>", page.text, re.DOTALL)
+    assert "2 of 2" in row
+    assert "min ago" in row
+    assert "and 2 more" in row
+    links = re.findall(r'href="([^"]+)"', row)
+    assert [unquote(link) for link in links] == [f"/schedules/nightly/runs/{it}" for it in nightly[:5]]
+    (group,) = admin.json("/health")["groups"]
+    assert (group["running"], [*group["waiting"]]) == (nightly[:2], nightly[2:])
 
 
 def test_what_stops_every_run_is_named_before_what_fails(served: Service, admin: Browser) -> None:
