@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "scheduler"
 LIBRARIES = ("amqp", "billiard", "celery", "gunicorn", "kombu", "redbeat", "redis", "urllib3", "vine")
-OF_PYTHON = {"_asdict", "_exit", "_fields", "_make", "_replace"}  #: of named tuples and of ``os``
+OF_PYTHON = {"_asdict", "_exit", "_fields", "_make", "_replace", "_value_"}  #: of named tuples, ``os`` and enums
 DOCUMENTED = {"_type"}  #: of redis-py's ``scan_iter``, whose documentation has it
 BY_NAME = ("delattr", "getattr", "hasattr", "setattr")
 #: Attributes that these modules set as the documentation of their owner says, or that are ours.
@@ -64,18 +64,16 @@ class Use(NamedTuple):
 @cache
 def uses() -> list[Use]:
     """Every use in the package."""
-    trees = {path: ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
-    own = {name for tree in trees.values() for name in defined(tree)}
     return [
         Use(str(path.relative_to(PACKAGE)), line, name)
-        for path, tree in trees.items()
-        for line, name in sorted(set(uses_in(tree, own)))
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for line, name in sorted(set(uses_in(ast.parse(path.read_text("utf-8")))))
     ]
 
 
-def uses_in(tree: ast.Module, own: set[str]) -> Iterator[tuple[int, str]]:
-    """Line and name of each use in one module; ``own`` are the private names that the package defines itself."""
-    imports = imported(tree)
+def uses_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and name of each use in one module."""
+    imports, own = imported(tree), {*defined(tree)}
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             yield from overridden(node, imports)
@@ -122,26 +120,29 @@ def handed_over(node: ast.Call) -> Iterator[str]:
 
 
 def defined(tree: ast.Module) -> Iterator[str]:
-    """Private names that this module defines itself, outside classes with an upstream base."""
+    """Names that this module defines itself: functions, members of classes without an upstream base, what ``self`` gets.
+
+    A name that it sets on any other object may be that object's own.
+    """
     imports = imported(tree)
-    foreign = {
-        id(member)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef) and any(whole_name(base, imports) for base in node.bases)
-        for member in node.body
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and id(node) not in foreign:
+    foreign: set[int] = set()
+    for node in ast.walk(tree):  # a class comes before its methods
+        if isinstance(node, ast.ClassDef):
+            yield from (name for _, name in set_on_self(node))
+            if any(whole_name(base, imports) for base in node.bases):
+                foreign |= {id(member) for member in node.body}
+            else:
+                yield from (name for _, name in members(node))
+        elif isinstance(node, ast.FunctionDef) and id(node) not in foreign:
             yield node.name
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            yield node.attr
 
 
 def members(node: ast.ClassDef) -> Iterator[tuple[int, str]]:
     for member in node.body:
         if isinstance(member, ast.FunctionDef):
             yield member.lineno, member.name
-        for target in member.targets if isinstance(member, ast.Assign) else []:
+        targets = member.targets if isinstance(member, ast.Assign) else []
+        for target in [member.target] if isinstance(member, ast.AnnAssign) else targets:
             yield member.lineno, ast.unparse(target)
 
 
