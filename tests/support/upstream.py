@@ -120,7 +120,7 @@ def handed_over(node: ast.Call) -> Iterator[str]:
 
 
 def defined(tree: ast.Module) -> Iterator[str]:
-    """Names that this module defines itself: functions, members of classes without an upstream base, what ``self`` gets.
+    """Names that this module defines itself: of functions, of classes without an upstream base, and of ``self``.
 
     A name that it sets on any other object may be that object's own.
     """
