@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
+from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -17,7 +18,8 @@ from scheduler.admin.people import asking, user
 from scheduler.admin.schedules import shown, zone_of
 from scheduler.admin.service import service
 from scheduler.changes import clock
-from scheduler.errors import CannotWrite, Conflict, NotFound, RefusedChange
+from scheduler.changes.pauses import Hindered
+from scheduler.errors import CannotWrite, Conflict, NotFound, RefusedChange, SchedulerError
 from scheduler.model import Entry
 from scheduler.operations import definitions
 from scheduler.operations.definitions import RevertAsked
@@ -36,21 +38,29 @@ def in_place(act: Act) -> Act:
         try:
             return act(name)
         except (CannotWrite, Conflict, NotFound, RefusedChange) as error:
-            if wants_json():
-                raise
-            status, _ = errors.kind_of(error)
-            try:
-                return shown(name, status, refusal=f"Nothing was changed: {error}", running=None)
-            except NotFound:  # it was deleted meanwhile
-                raise error from None
+            return refused(name, error)
 
     return answer
+
+
+def refused(name: str, error: SchedulerError, **typed: Any) -> AnyResponse:
+    """The schedule's page as it is now, with the refusal and what was typed; to a program, the error itself."""
+    if wants_json():
+        raise error
+    status, _ = errors.kind_of(error)
+    try:
+        return shown(name, status, refusal=f"Nothing was changed: {error}", running=None, **typed)
+    except NotFound:  # it was deleted meanwhile
+        raise error from None
 
 
 @pages.post("/schedules/<segment:name>/pause")
 @in_place
 def pause(name: str) -> AnyResponse:
-    """Pause it, with an optional reason and end (local time in the schedule's zone)."""
+    """Pause it, with an optional reason and end (local time in the schedule's zone).
+
+    ``seen`` tells which pause the page showed, by when it began: another one is not replaced unseen.
+    """
     given = {key: request.form.get(key, "").strip()[:1000] for key in ("note", "until")}
     zone = zone_of(service().store.get(name))
     if is_check():
@@ -60,8 +70,17 @@ def pause(name: str) -> AnyResponse:
     except TimingError as error:
         wrong = {"until": [str(error).removesuffix(" — ")]}
         return shown(name, 422, pause=given, errors=wrong)
-    changes.pause(service().store, name, by=user(), note=given["note"], until=until)
+    seen = request.form.get("seen", "")
+    try:
+        changes.pause(service().store, name, by=user(), note=given["note"], until=until, hindered=unless(seen))
+    except RefusedChange as error:
+        return refused(name, error, pause=given)
     return done(name, f"Paused until {absolute(until, zone)}." if until else "Paused until resumed.")
+
+
+def unless(seen: str) -> Hindered:
+    """A pause may be replaced if it began when ``seen`` says, as the page showed it."""
+    return lambda held: "" if str(held.at) == seen else "to replace that pause, send the form again"
 
 
 def read_until(text: str, zone: str) -> datetime | None:

@@ -31,7 +31,7 @@ TONES = {
 def add_filters(app: Flask) -> None:
     """Register the filters and globals that templates use."""
     times = (iso, absolute, relative, length_of, delay, with_seconds, clock_change)
-    for filter_ in (*times, brief, value, pretty, marked, sentence, size, first_line, tone):
+    for filter_ in (*times, brief, local_field, value, pretty, marked, sentence, size, first_line, tone):
         app.add_template_filter(filter_)
     app.jinja_env.globals["states"] = STATES
 
@@ -49,6 +49,13 @@ def absolute(instant: Instant, zone: str = "UTC", seconds: bool | None = None) -
     local = aware.astimezone(get_zone(zone))
     year = "" if local.year == datetime.now(local.tzinfo).year else " %Y"
     return local.strftime(f"%a %d %b{year} %H:%M{':%S' if (local.second if seconds is None else seconds) else ''} %Z")
+
+
+def local_field(instant: Instant, zone: str) -> str:
+    """``2026-11-26T02:30``, as a field for a local time holds it."""
+    aware = moment(instant)
+    local = aware.astimezone(get_zone(zone)).replace(tzinfo=None) if aware else None
+    return local.isoformat(timespec="seconds").removesuffix(":00") if local else ""
 
 
 def brief(instant: Instant) -> str:

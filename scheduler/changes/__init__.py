@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from scheduler.changes.acts import Restored, create, edit, gate, give_back, pause, remove, resume, revert, skip, unskip
+from scheduler.changes.acts import Restored, create, edit, gate, give_back, remove, revert, skip, unskip
 from scheduler.changes.checked import Checked, check
 from scheduler.changes.common import Invalid, Tasks
 from scheduler.changes.file import apply, load_for_beat, plan_for
 from scheduler.changes.later import run_at
+from scheduler.changes.pauses import pause, resume
 from scheduler.changes.runs import RETRYABLE, Known, retry, run, stop
 from scheduler.storage.instants import clock
 

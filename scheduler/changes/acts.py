@@ -188,32 +188,6 @@ def remove(store: Store, name: str, *, by: str, why: str = "", seen: Entry | Non
     store.write([Write(name, entry, None, audit=line)])
 
 
-def pause(store: Store, name: str, *, by: str, note: str = "", until: datetime | None = None, why: str = "") -> Entry:
-    """Pause a schedule, until a time or until resumed. A pause survives reload, restart and deploy."""
-    return change_entry(store, name, by, "pause", pausing(by, note, until), why or note)
-
-
-def pausing(by: str, note: str = "", until: datetime | None = None) -> Callable[[Entry], Entry]:
-    """What a pause makes of an entry; raises RefusedChange for an end in the past."""
-    if until is not None and until <= clock():
-        raise RefusedChange(f"{until:%Y-%m-%d %H:%M:%S} UTC is in the past: give a later time")
-    stop = Pause(by, clock().timestamp(), note, None if until is None else to_seconds(until))
-    return lambda entry: replace(entry, pause=stop)
-
-
-def resume(store: Store, name: str, *, by: str, why: str = "") -> Entry:
-    """End a pause now. Beat records the paused due instants, and sends the next one."""
-    return change_entry(store, name, by, "resume", resumed, why)
-
-
-def resumed(entry: Entry) -> Entry:
-    """The entry with its pause ending now; raises NotFound if it has none."""
-    if entry.pause is None:
-        raise NotFound(f"'{entry.name}' is not paused: there is nothing to resume")
-    # Not dropped here: beat has yet to record what was skipped in the pause.
-    return replace(entry, pause=replace(entry.pause, until=clock().timestamp()))
-
-
 def skip(store: Store, name: str, *, by: str, note: str = "", only: datetime | None = None, why: str = "") -> Entry:
     """Skip the next due instant that would be sent; the ledger records who asked for it.
 

@@ -12,21 +12,20 @@ from scheduler.changes import plan, undo
 from scheduler.changes.acts import (
     change_entry,
     gate,
-    pausing,
     refuse_references,
     remove,
-    resumed,
     skipping,
     unskipped,
 )
 from scheduler.changes.common import DECLARED_IN
+from scheduler.changes.pauses import pausing, resumed
 from scheduler.changes.runs import Known
 from scheduler.errors import NotFound, RefusedChange, SchedulerError
 from scheduler.model import Entry
 from scheduler.model.run import UNDER_WAY
 from scheduler.sending.dispatch import Dispatcher
 from scheduler.storage.audit import AUDIT_LENGTH
-from scheduler.storage.instants import clock, from_seconds
+from scheduler.storage.instants import clock
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store, Write
 from scheduler.validate import Reserved
@@ -130,7 +129,7 @@ class Bulk:
             "delete": deletable,
         }
         if asked.act == "pause":
-            return if_running(pausing(asked.by, asked.why, asked.until))
+            return readable(pausing(asked.by, asked.why, asked.until, lambda _: "resume it first"))
         return readable(of_entry.get(asked.act) or self._edit(asked))
 
     def _edit(self, asked: Asked) -> Callable[[Entry], Entry]:
@@ -191,19 +190,6 @@ def readable(change: Callable[[Entry], Entry]) -> Callable[[Entry], Entry]:
         return change(entry)
 
     return checked
-
-
-def if_running(change: Callable[[Entry], Entry]) -> Callable[[Entry], Entry]:
-    """A pause, refused where there is one, which another person may have begun for another reason."""
-
-    def checked(entry: Entry) -> Entry:
-        pause = entry.pause
-        if pause is not None and (pause.until is None or pause.until > clock().timestamp()):
-            end = f" until {from_seconds(pause.until):%Y-%m-%d %H:%M} UTC" if pause.until else ""
-            raise RefusedChange(f"'{entry.name}' is paused already by {pause.by}{end}")
-        return change(entry)
-
-    return readable(checked)
 
 
 def runnable(entry: Entry) -> Entry:

@@ -19,14 +19,15 @@ from scheduler.operations import pauses
 @click.argument("name")
 @click.option("--note", default="", help="Reason; shown wherever the schedule is shown.")
 @click.option("--until", callback=read_instant, help="Resume automatically at this time (UTC without an offset).")
+@click.option("--replace", is_flag=True, help="Put it in the place of a pause that holds already.")
 @as_json
 @with_desk
-def pause(desk: Desk, name: str, note: str, until: datetime | None, json_: bool) -> int:
+def pause(desk: Desk, name: str, note: str, until: datetime | None, replace: bool, json_: bool) -> int:
     """Pause a schedule until it is resumed.
 
     The pause survives reloads, restarts and deploys.
     """
-    now = desk.ask(pauses.pause, name=name, note=note, until=until)
+    now = desk.ask(pauses.pause, name=name, note=note, until=until, replace=replace)
     end = f" until {local(until)}" if until else f"; `scheduler resume {name}` ends the pause"
     return answer(now, json_, f"paused {name}{end}")
 

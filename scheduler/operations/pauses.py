@@ -11,12 +11,15 @@ from scheduler.operations.answers.schedules import Schedule
 from scheduler.operations.operation import MAX_NOTE_CHARS, Instant, Model, Parts, operation
 from scheduler.status.as_json import detail_json
 
+REPLACE = 'to replace that pause, `scheduler pause {name} --replace`, or through the API `"replace": true`'
+
 
 class PauseAsked(Model):
     """A reason, and when it ends by itself."""
 
     note: str = Field("", max_length=MAX_NOTE_CHARS)
     until: Instant | None = None
+    replace: bool = Field(False, description="Put it in the place of a pause that holds already; else that is refused.")
 
 
 class NoteAsked(Model):
@@ -27,8 +30,9 @@ class NoteAsked(Model):
 
 @operation("POST", "/schedules/{name}/pause", "operator", Schedule, PauseAsked)
 def pause(its: Parts, name: str, asked: PauseAsked) -> dict[str, Any]:
-    """Pause a schedule, until a time or until it is resumed."""
-    changes.pause(its.store, name, by=its.user, note=asked.note, until=asked.until)
+    """Pause a schedule, until a time or until it is resumed; 409 if it is paused already, unless you say `replace`."""
+    remedy = "" if asked.replace else REPLACE.format(name=name)
+    changes.pause(its.store, name, by=its.user, note=asked.note, until=asked.until, hindered=lambda _: remedy)
     return as_it_is(its, name)
 
 

@@ -219,6 +219,21 @@ def test_a_pause_can_have_an_end(shell: Shell, store: Store) -> None:
     assert shell("pause", "job", "--json", "--until", "2099-01-01T00:00Z").json["state"] == "paused"
 
 
+def test_a_pause_takes_the_place_of_another_only_with_replace(shell: Shell, store: Store) -> None:
+    add(store)
+    changes.pause(store, "job", by="ann", note="new disk")
+    kept = store.get("job")
+    said = shell("pause", "job", "--note", "mine")
+    assert (said.code, store.get("job")) == (Exit.PROBLEMS, kept)
+    assert said.err.startswith("scheduler: 'job' is paused already by ann (new disk): to replace that pause, `")
+    assert "scheduler pause job --replace`" in said.err
+    assert shell("pause", "job", "--note", "mine", "--replace").code == Exit.OK
+    assert shell("pause", "job", "--note", "mine").code == Exit.OK, "the same again loses nothing"
+    held = store.get("job").pause
+    assert held is not None
+    assert held.note == "mine"
+
+
 def test_a_pause_until_a_time_that_is_over_is_refused(shell: Shell, store: Store) -> None:
     add(store)
     said = shell("pause", "job", "--until", "2020-01-01T00:00Z")

@@ -125,6 +125,9 @@ def test_pause_skip_and_switch(api: Api, nightly: Entry) -> None:
         "note": "disk",
         "until": "2998-12-31T23:00:00Z",
     }
+    assert refusal(api("POST", "/schedules/nightly/pause", {"note": "other"})) == (409, "refused")
+    again = api("POST", "/schedules/nightly/pause", {"note": "other", "replace": True})
+    assert again.get_json()["pause"]["note"] == "other"
     assert api("POST", "/schedules/nightly/resume").status_code == 200
     assert api("POST", "/schedules/nightly/skip").get_json()["skip"]["by"] == "token the-editor"
     assert api("POST", "/schedules/nightly/unskip").get_json()["skip"] is None

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
 
 from scheduler.changes import clock
 from scheduler.model import Entry
@@ -13,7 +15,17 @@ from scheduler.storage.store import Store
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
 
-PAUSE = "/schedules/nightly/pause"
+SHOWN = "/schedules/nightly"
+PAUSE = f"{SHOWN}/pause"
+
+
+def pause_form(page: TestResponse) -> dict[str, str]:
+    """What the form of a pause on this page would send."""
+    return next(form.fields for form in Document(page.text).forms if form.action == PAUSE)
+
+
+def changes_of(admin: Browser) -> list[str]:
+    return [line["change"] for line in admin.json("/audit?schedule=nightly")["changes"]]
 
 
 def test_a_pause_has_a_note_and_shows_who_and_until_when(admin: Browser, store: Store, nightly: Entry) -> None:
@@ -47,7 +59,7 @@ def test_an_end_that_is_none_is_told_beside_the_field(admin: Browser, store: Sto
     page = Document(answer.text)
     assert answer.status_code == 422
     fields = next(form.fields for form in page.forms if "until" in form.fields)
-    assert fields == {"note": "why not", "until": until}
+    assert fields == {"seen": "", "note": "why not", "until": until}
     assert [found for _, found in page.elements if found.get("id") == "until-wrong-1"]
     assert store.get("nightly") == nightly
 
@@ -61,6 +73,44 @@ def test_resuming_ends_the_pause(admin: Browser, store: Store, nightly: Entry) -
     assert pause.until is not None
     assert pause.until <= clock().timestamp()
     assert "Paused by" not in text(page)
+
+
+def test_a_page_from_before_anns_pause_shows_it_and_replaces_it_only_when_the_form_is_sent_again(
+    app: Flask, admin: Browser, store: Store, nightly: Entry
+) -> None:
+    ann = Browser(app, "192.0.2.2")
+    ann.log_in()
+    first, second = pause_form(ann.get(SHOWN)), pause_form(admin.get(SHOWN))
+    ann.post(PAUSE, **first | {"note": "the disk is full", "until": "2030-07-01T08:00"})
+    kept = store.get("nightly")
+    late = admin.post(PAUSE, **second | {"note": "too loud"})
+    assert late.status_code == 409
+    assert (
+        "Nothing was changed: 'nightly' is paused already by admin until 2030-07-01 12:00 UTC (the disk is full)"
+        in (text(late))
+    )
+    assert store.get("nightly") == kept
+    assert changes_of(admin) == ["pause", "add"]
+    assert pause_form(late)["note"] == "too loud", "what was typed is not lost"
+    admin.post(PAUSE, **pause_form(late))
+    replaced = store.get("nightly").pause
+    assert replaced is not None
+    assert (replaced.note, replaced.until) == ("too loud", None)
+
+
+def test_whoever_sees_the_pause_may_change_it(admin: Browser, store: Store, nightly: Entry) -> None:
+    admin.post(PAUSE, note="the disk is full", until="2030-07-01T08:00")
+    seen = pause_form(admin.get(SHOWN))
+    assert (seen["note"], seen["until"]) == ("the disk is full", "2030-07-01T08:00")
+    assert admin.post(PAUSE, **seen | {"until": "2031-07-01T08:00"}).status_code == 200
+    held = store.get("nightly").pause
+    assert held is not None
+    assert (held.note, held.until) == ("the disk is full", datetime(2031, 7, 1, 12, tzinfo=UTC).timestamp())
+
+
+def test_a_second_press_of_the_same_button_is_no_conflict(admin: Browser, store: Store, nightly: Entry) -> None:
+    form = pause_form(admin.get(SHOWN)) | {"note": "too loud"}
+    assert [admin.post(PAUSE, **form).status_code for _ in range(2)] == [200, 200]
 
 
 def test_what_is_not_paused_cannot_be_resumed(admin: Browser, nightly: Entry) -> None:
