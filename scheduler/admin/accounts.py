@@ -152,7 +152,7 @@ class Accounts:
                 self._known = (state, {**self.owner, **read(self.path)}, "")
             except ConfigurationError as error:
                 self._known = (state, {}, str(error))
-                log.error("nobody can use the page: %s", error)
+                log.error("the page refuses everyone: %s", error)
         return self._known
 
 

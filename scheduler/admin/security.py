@@ -128,7 +128,7 @@ def require_right() -> AnyResponse | None:
     if (is_public and request.endpoint != LOGIN) or (request.endpoint == METRICS and has_token()):
         return None
     if service().accounts.error:
-        abort(503, f"The file of accounts has an error, so nobody can use the page: {log_of('celery-admin')}.")
+        abort(503, f"The file of accounts has an error, so the page refuses everyone: {log_of('celery-admin')}.")
     if is_public:
         return None
     found = person()

@@ -68,7 +68,7 @@ class StandingBy:
         context.client.zadd(context.keys.standbys, {context.lease.name: time.time()})
         context.client.expire(context.keys.standbys, STATUS_TTL_S)
         if leader is None:
-            notify.waiting("standby: nobody leads, and the beat that led before goes first")
+            notify.waiting("standby: no beat leads, and the beat that led before goes first")
             context.watch.look("it waits for the beat that led before Redis lost its data")
             return RETRY_INTERVAL_S if self.giving_way_since else 0.0
         if self.life.has_ended(leader):

@@ -81,13 +81,13 @@ def find(backfills: Backfills, name: str) -> tuple[Backfill | None, dict[str, in
 
 
 def begin(store: Store, found: Plan) -> Backfill:
-    """Begin a backfill; raises RefusedChange while the one before goes on or has runs that have not ended."""
+    """Begin a backfill; raises RefusedChange while the one before is running or has runs that have not ended."""
     wanted = found.backfill
 
     def replaced(before: Backfill | None) -> Backfill:
         if before is not None and before.state == "running":
             shown = f"`scheduler backfill {wanted.name}` shows it, --stop ends it"
-            raise RefusedChange(f"'{wanted.name}' has a backfill that goes on: {shown}")
+            raise RefusedChange(f"'{wanted.name}' has a running backfill: {shown}")
         return wanted
 
     began = Backfills(store.client, store.keys).change(wanted.name, replaced)

@@ -59,8 +59,8 @@ def backfill(
 ) -> int:
     """Run past due instants of a schedule, oldest first.
 
-    Each run has its own due instant. One that succeeded never runs again. The leader goes on with it whatever becomes
-    of this command. Without --from, shows the backfill of the schedule.
+    Each run has its own due instant. One that succeeded never runs again. The leader sends the runs, also after this
+    command has ended. Without --from, shows the backfill of the schedule.
     """
     if [first is not None, is_stop, is_resume].count(True) > 1 or (first is None and (last or dry_run)):
         raise click.UsageError("give --from TIME (with --to, --only, --max-running or --dry-run), --stop or --resume")
@@ -122,7 +122,10 @@ def follow(desk: Desk, name: str, json_: bool) -> int:
                 found = desk.ask(backfills.show, name=name)
                 shown.update(min(sum(found["ended"].values()), found["total"]) - shown.pos)
     except KeyboardInterrupt:
-        say(with_command_name(f"the backfill goes on: `scheduler backfill {name}` shows it, --stop ends it"), err=True)
+        say(
+            with_command_name(f"the backfill is running: `scheduler backfill {name}` shows it, --stop ends it"),
+            err=True,
+        )
         return INTERRUPTED
     tell(desk, name, json_)
     is_well = found["state"] == "done" and set(found["ended"]) <= {"succeeded"}

@@ -172,7 +172,7 @@ def test_more_due_instants_than_a_backfill_may_have_are_refused_with_a_time_to_e
 
 def test_it_stops_goes_on_and_ends_with_its_schedule(past: Past) -> None:
     (first,) = past.fill(3, at_once=1)
-    with pytest.raises(RefusedChange, match="has a backfill that goes on"):
+    with pytest.raises(RefusedChange, match="has a running backfill"):
         past.fill(3)
     backfills.stop(past.store, "job", "bob", "too much")
     past.end(first)

@@ -65,7 +65,7 @@ def test_a_file_that_breaks_lets_nobody_in_until_it_is_mended(
     for browser in (ann, admin):
         answer = browser.get("/schedules", False)
         assert answer.status_code == 503
-        assert "nobody can use the page" in text(answer)
+        assert "the page refuses everyone" in text(answer)
     assert Browser(app).log_in().status_code == 503
     assert Browser(app).get("/healthz").status_code == 200
     [line] = [record.getMessage() for record in caplog.records if "accounts" in record.name]

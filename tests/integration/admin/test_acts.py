@@ -154,7 +154,7 @@ def test_past_due_instants_are_run_from_the_page_which_shows_how_far_it_is(
     assert "Under way" in text(admin.post("/schedules/hourly/backfill/resume"))
     refused = admin.post("/schedules/hourly/backfill", **wanted)
     assert refused.status_code == 422
-    assert "has a backfill that goes on" in text(refused)
+    assert "has a running backfill" in text(refused)
     assert "no due instant of 'hourly'" in text(admin.get("/schedules/hourly/backfill?from=2099-01-01T00:00"))
 
 
