@@ -19,7 +19,8 @@ from scheduler.changes.bulk import DEFAULT_SPREAD, EDIT, OPERATE, Answer, Asked,
 from scheduler.errors import RefusedChange
 from scheduler.operations.bulk import bulk_of
 from scheduler.sending.upcoming import due_instants
-from scheduler.status.read_model import read_job
+from scheduler.status.problems.facts import Facts
+from scheduler.status.rows import read_job
 from scheduler.timing import TimingError, parse_duration
 
 pages = Blueprint("bulk", __name__)
@@ -159,7 +160,8 @@ def chosen() -> list[str]:
         return unique(map(str, sent))
     if "all" not in request.form:
         return unique(request.form.getlist("name"))
-    return list(found_by(service().store, service().catalogue.look(), Search.read(request.form)).names)
+    facts = Facts(service().store, service().settings)
+    return list(found_by(facts, service().catalogue.look(), Search.read(request.form)).names)
 
 
 def back_to() -> str:

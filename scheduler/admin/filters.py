@@ -13,7 +13,7 @@ from flask import Flask
 from markupsafe import Markup, escape
 
 from scheduler.status.as_json import iso
-from scheduler.status.read_model import STATES
+from scheduler.status.rows import STATES
 from scheduler.storage.instants import from_seconds
 from scheduler.timing import get_zone
 

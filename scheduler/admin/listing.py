@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, get_args
 
 from scheduler.admin.search_form import texts
 from scheduler.status.as_json import overview_json
 from scheduler.status.catalogue import Catalogue, View
+from scheduler.status.problems.facts import Facts
 from scheduler.status.read_model import Overview, Status
-from scheduler.status.search import Found, Sort
-from scheduler.storage.store import Store
+from scheduler.status.search import UNSTARTED, Found, Sort
 
 PAGE_SIZE = 50  #: schedules
 SORTS: tuple[Sort, ...] = get_args(Sort)
@@ -70,6 +71,7 @@ class Listing:
     tags: Mapping[str, int]  #: how many schedules have each tag, in the order of the tags
     failing: int = 0  #: how many are, whatever state their newest run gives them
     expected: int = 0  #: how many of these are expected to
+    unstarted: Mapping[str, str] = field(default_factory=dict)  #: how many are stuck and late, such as "3" and "999+"
 
     @property
     def pages(self) -> int:
@@ -89,13 +91,18 @@ class Listing:
 
 def find(status: Status, catalogue: Catalogue, search: Search) -> Listing:
     """Run the search over what the catalogue keeps and the indexes say; only the rows of the page are read."""
-    found = found_by(status.store, catalogue.look(), search)
+    facts = Facts(status.store, status.ledger.settings)
+    found = found_by(facts, catalogue.look(), search)
     start = (search.page - 1) * PAGE_SIZE
     shown = [place.name for place in islice(found.ordered(search.order), start, start + PAGE_SIZE)]
     states, tags = found.states, found.view.tags
     sick = len(found.failing), len(found.failing & found.view.expected_to_fail)
-    return Listing(search, status.overview(shown), len(found.names), states.counts(), states.modes, tags, *sick)
+    waits = Counter[str](it.state for it in found.unstarted.values())
+    more = "" if facts.unstarted.is_complete else "+"
+    slow = {state: f"{waits[state]}{more}" for state in UNSTARTED if waits[state]}
+    seen = status.overview(shown, facts)
+    return Listing(search, seen, len(found.names), states.counts(), states.modes, tags, *sick, slow)
 
 
-def found_by(store: Store, view: View, search: Search) -> Found:
-    return Found(store, view, search.q, search.state, search.tag)
+def found_by(facts: Facts, view: View, search: Search) -> Found:
+    return Found(facts.store, view, search.q, search.state, search.tag, facts)

@@ -18,7 +18,7 @@ from scheduler.model import TIMING_KINDS, Entry, Overlaid, Policies, Schedule
 from scheduler.model.run import UNDER_WAY
 from scheduler.model.what_runs import kind_of
 from scheduler.status.as_json import detail_json
-from scheduler.status.read_model import read_job
+from scheduler.status.rows import read_job
 
 pages = Blueprint("schedules", __name__)
 OWN_FIRST = [name for name in Schedule.model_fields if name not in Policies.model_fields] + [*Policies.model_fields]

@@ -10,7 +10,7 @@ from itertools import groupby
 from scheduler.admin.filters import length_of, tone
 from scheduler.admin.trend import median
 from scheduler.model.run import UNDER_WAY
-from scheduler.status.read_model import Row
+from scheduler.status.rows import Row
 from scheduler.storage.recent import MAX_RECENT, Mark
 
 STEP = 5  #: px from one shape to the next

@@ -31,7 +31,7 @@ MAX_DUE = 10_000  #: due instants that one answer has
 
 @click.command(name="list")
 @click.argument("words", nargs=-1)
-@click.option("--state", default="", help="Only those in this state, such as paused or failing.")
+@click.option("--state", default="", help="Only those in this state, such as failing or stuck.")
 @click.option("--sort", type=click.Choice(get_args(Sort)), default="name", show_default=True, help="What comes first.")
 @as_json
 @with_desk
@@ -44,7 +44,7 @@ def list_(desk: Desk, words: tuple[str, ...], state: str, sort: str, json_: bool
     if json_:
         print_json(listed)
         return Exit.OK
-    rows = [(it["name"], it["state"], it["timing"], local(it["next"]), last_word(it["last"])) for it in listed]
+    rows = [(it["name"], state_of(it), it["timing"], local(it["next"]), last_word(it["last"])) for it in listed]
     print_table(("NAME", "STATE", "TIMING", "NEXT", "LAST"), rows)
     for fill in (it["backfill"] for it in listed if it["backfill"]):
         say(with_command_name(f"backfill of {progress(fill)}"))
@@ -54,6 +54,12 @@ def list_(desk: Desk, words: tuple[str, ...], state: str, sort: str, json_: bool
         for problem in refusal.look(Facts(desk.host.store, desk.host.settings)):
             say(f"scheduler: {problem}", err=True)
     return Exit.OK
+
+
+def state_of(item: dict[str, Any]) -> str:
+    """The state of a schedule in the list; that its run does not start comes before what its newest run says."""
+    held = item["state"] in ("quarantined", "paused", "disabled")
+    return str(item["state"] if held or not item["unstarted"] else item["unstarted"]["state"])
 
 
 def quoted(word: str) -> str:

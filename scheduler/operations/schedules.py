@@ -12,10 +12,10 @@ from scheduler.errors import RefusedChange
 from scheduler.operations.answers.schedules import Next, Rows, Schedule, Timeline
 from scheduler.operations.operation import Instant, Model, Parts, Text, operation
 from scheduler.sending.upcoming import each_after
-from scheduler.status import read_model
 from scheduler.status.as_json import backfill_json, detail_json, iso, row_json, waiting_json
 from scheduler.status.place import PATTERN, Place
-from scheduler.status.read_model import State
+from scheduler.status.problems.facts import Facts
+from scheduler.status.rows import State, read_job
 from scheduler.status.search import Found, Sort
 from scheduler.status.timeline import timeline as timeline_of
 from scheduler.storage.instants import clock
@@ -28,8 +28,8 @@ class ListAsked(Model):
     """A search; what is left out matches everything."""
 
     q: Text = Field("", description="Words in the name, task, description or tags; `tag:NAME` for a tag.")
-    state: State | Literal["", "failing"] = Field(
-        "", description="`failing`: its newest ended runs failed or were lost."
+    state: State | Literal["", "failing", "late", "stuck"] = Field(
+        "", description="`failing`: its newest ended runs failed or were lost. `late`, `stuck`: its run does not start."
     )
     tag: Text = ""
     sort: Sort = Field("name", description="`next`: the soonest first; `last`: who ran last; `duration`: the longest.")
@@ -62,14 +62,15 @@ class ShowAsked(Model):
 @operation("GET", "/schedules", "viewer", Rows, ListAsked)
 def index(its: Parts, asked: ListAsked) -> dict[str, Any]:
     """List the schedules."""
-    found = Found(its.store, its.catalogue.look(), asked.q, asked.state, asked.tag)
+    facts = Facts(its.store, its.settings)
+    found = Found(its.store, its.catalogue.look(), asked.q, asked.state, asked.tag, facts)
     places = list(islice(found.ordered(asked.sort, Place.read(asked.cursor)), asked.limit + 1))
     shown = places[: asked.limit]
     fills = {found.name: backfill_json(found, ended) for found, ended in its.status.backfills()}
     waiting: dict[str, list[Any]] = {}
     for run in its.status.waiting():
         waiting.setdefault(run.schedule, []).append(waiting_json(run))
-    rows = its.status.rows(place.name for place in shown)
+    rows = its.status.rows((place.name for place in shown), facts)
     items = [row_json(it) | {"backfill": fills.get(it.name), "waiting": waiting.get(it.name, [])} for it in rows]
     return {"items": items, "next": str(shown[-1]) if len(places) > len(shown) else None}
 
@@ -86,7 +87,7 @@ def upcoming(its: Parts, name: str, asked: NextAsked) -> dict[str, Any]:
     detail = its.status.detail(name, runs=1, upcoming=asked.count)
     instants = list(detail.upcoming)
     if asked.after is not None:
-        job, error = read_model.read_job(detail.entry)
+        job, error = read_job(detail.entry)
         if job is None:
             raise RefusedChange(f"schedule '{name}' cannot be read: {error}")
         instants = list(islice(each_after(job.timing, asked.after), asked.count))

@@ -12,7 +12,8 @@ from itertools import islice, takewhile
 
 from scheduler.model import Entry
 from scheduler.status.catalogue import View
-from scheduler.status.read_model import due_instants, read_job
+from scheduler.status.read_model import due_instants
+from scheduler.status.rows import read_job
 from scheduler.storage.instants import to_seconds
 from scheduler.storage.store import Store
 

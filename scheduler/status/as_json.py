@@ -11,7 +11,8 @@ from scheduler.model import Run
 from scheduler.status.health import Health
 from scheduler.status.minutes import Minute
 from scheduler.status.problems.problem import ServiceProblem
-from scheduler.status.read_model import Detail, Overview, Row
+from scheduler.status.read_model import Detail, Overview
+from scheduler.status.rows import Row
 from scheduler.status.runs import Failures
 from scheduler.storage.backfills import Backfill
 from scheduler.storage.health import Failing
@@ -75,6 +76,7 @@ def row_json(item: Row) -> dict[str, Any]:
     body |= {"tags": list(item.tags), "overlaid": list(item.overlaid), "next": iso(item.next)}
     body |= {
         "failing": failing_json(item.failing),
+        "unstarted": {"state": it.state, "since": iso(it.since)} if (it := item.unstarted) else None,
         "recent": [mark._asdict() | {"due": iso(mark.due)} for mark in item.recent],
     }
     return body | {"last": run_json(item.last) if item.last else None}

@@ -10,12 +10,15 @@ from typing import Literal, NamedTuple
 
 from scheduler.status.catalogue import View
 from scheduler.status.place import Place
+from scheduler.status.problems.facts import Facts
 from scheduler.status.states import AllStates, all_states
+from scheduler.status.unstarted import Unstarted
 from scheduler.storage.store import Store
 
 Sort = Literal["attention", "name", "next", "last", "duration"]
 FAILING = "failing"  #: as a state: the newest ended runs failed, whatever runs or waits now
-URGENT = ("quarantined", "overdue")  #: states that come before those that are failing
+UNSTARTED = ("stuck", "late")  #: as states: a run waits for too long, whatever the newest run gives them
+URGENT = ("quarantined", "overdue")  #: states that come before those whose runs do not start, or that are failing
 MAX_ASKED = 10_000  #: names whose places are asked for; with more, the index is read from its beginning
 STEP = 1000  #: names that one command reads
 AT_THE_END = 1e12  #: after every place in an index
@@ -30,11 +33,17 @@ class Index(NamedTuple):
 
 
 class Found:
-    """The schedules that have a text, a state and a tag; an empty one is any. Nothing is read before it is needed."""
+    """The schedules that have a text, a state and a tag; an empty one is any. Nothing is read before it is needed.
 
-    def __init__(self, store: Store, view: View, text: str = "", state: str = "", tag: str = "") -> None:
+    Without ``facts``, none is late or stuck.
+    """
+
+    def __init__(
+        self, store: Store, view: View, text: str = "", state: str = "", tag: str = "", facts: Facts | None = None
+    ) -> None:
         self.store = store
         self.view = view
+        self.facts = facts
         self.text, self.state, self.tag = text, state, tag
 
     @cached_property
@@ -47,11 +56,20 @@ class Found:
         return {name for name in self.store.client.zrange(self.store.keys.failing, 0, -1) if name in self.view.kept}
 
     @cached_property
+    def unstarted(self) -> dict[str, Unstarted]:
+        """All that are late or stuck and exist; of very many, those that have waited longest."""
+        known = self.facts.unstarted.schedules if self.facts else ()
+        return {it.name: it for it in known if it.name in self.view.kept}
+
+    @cached_property
     def names(self) -> Sequence[str]:
         """Sorted."""
         names = self.view.matching(self.text, self.tag)
         if self.state == FAILING:
             return [name for name in names if name in self.failing]
+        if self.state in UNSTARTED:
+            wanted = {name for name, it in self.unstarted.items() if it.state == self.state}
+            return [name for name in names if name in wanted]
         return self.states.only(names, self.state) if self.state else names
 
     def ordered(self, sort: Sort, after: Place | None = None) -> Iterator[Place]:
@@ -64,11 +82,11 @@ class Found:
 
     def _by_attention(self) -> Iterator[Place]:
         """What needs a person first, then the others, each by name. What is expected to fail is one of the others."""
-        ranks = dict.fromkeys(self.failing - self.view.expected_to_fail, len(URGENT)) | {
-            name: URGENT.index(state) for name, state in self.states.others.items() if state in URGENT
-        }
+        ranks = dict.fromkeys(self.failing - self.view.expected_to_fail, len(URGENT) + 1)
+        ranks |= dict.fromkeys(self.unstarted, len(URGENT))
+        ranks |= {name: URGENT.index(state) for name, state in self.states.others.items() if state in URGENT}
         urgent = sorted(Place(rank, name) for name, rank in ranks.items() if is_in(name, self.names))
-        return chain(urgent, (Place(len(URGENT) + 1, name) for name in self.names if name not in ranks))
+        return chain(urgent, (Place(len(URGENT) + 2, name) for name in self.names if name not in ranks))
 
     def _index(self, sort: Sort) -> Index:
         """Where the places by ``sort`` are: the soonest, the newest, the longest first."""

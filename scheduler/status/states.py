@@ -1,4 +1,4 @@
-"""The state of every schedule from the indexes, as ``read_model.state`` finds it from an entry and its last run."""
+"""The state of every schedule from the indexes, as ``rows.state`` finds it from an entry and its last run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scheduler.status.catalogue import View
-from scheduler.status.read_model import OVERDUE_AFTER_S, STATES, State
+from scheduler.status.rows import OVERDUE_AFTER_S, STATES, State
 from scheduler.storage.entries import NEVER
 from scheduler.storage.outcomes import last_outcomes
 from scheduler.storage.store import Store

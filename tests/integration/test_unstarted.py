@@ -12,13 +12,17 @@ from prometheus_client import generate_latest
 from scheduler.model import Reason, Run, run_id
 from scheduler.settings import Settings
 from scheduler.status import unstarted as waiting_runs
+from scheduler.status.catalogue import Catalogue
 from scheduler.status.metrics import Metrics
 from scheduler.status.problems import queues, unstarted
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
+from scheduler.status.read_model import Status
+from scheduler.status.search import Found
 from scheduler.storage import health
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
+from scheduler.storage.ledger import Ledger
 from scheduler.storage.store import Store, Write
 from tests.support.schedules import NOON, declared, entry_of
 from tests.support.shop import Shop
@@ -95,6 +99,24 @@ def test_a_queue_without_a_worker_names_the_schedules_that_are_stuck_in_it(
     names = ", ".join(f"job-{number:02}" for number in range(10))
     assert problem.sentence == (f"No worker takes from queue 'reports', where 12 runs wait (stuck: {names}, 2 more)")
     assert {it.state for it in Facts(store, settings).unstarted.schedules} == {"stuck"}
+
+
+def test_the_list_shows_finds_and_puts_first_what_is_late_or_stuck_whatever_its_newest_run_says(
+    shop: Shop, store: Store, ledger: Ledger, settings: Settings
+) -> None:
+    wait(shop, 400, "slow")
+    wait(shop, 400, "alone", queue="reports")
+    wait(shop, 0, "fresh")
+    shop.add("a-new-one")
+    facts, view = Facts(store, settings), Catalogue(store).look()
+    assert [place.name for place in Found(store, view, facts=facts).ordered("attention")][:2] == ["alone", "slow"]
+    for state, name in (("stuck", "alone"), ("late", "slow")):
+        assert Found(store, view, state=state, facts=facts).names == [name]
+    said = {row.name: row.explanation for row in Status(store, ledger).overview().rows if row.unstarted}
+    assert said == {
+        "alone": "no worker takes from its queue 'reports'",
+        "slow": "its run waits in queue 'celery' for more than 5m",
+    }
 
 
 def test_the_queue_of_an_account_without_its_worker_names_the_service_to_enable(shop: Shop, found: Any) -> None:

@@ -26,7 +26,7 @@ LOGGED = {
     "sending/dispatch.py": {Reason.OVERLAP, Reason.NO_QUEUE},
     "beat/lost_runs.py": {Reason.RERUN, Reason.EXPIRED},
     "beat/lost_messages.py": {Reason.RESENT},
-    "status/read_model.py": {Reason.GROUP},
+    "status/rows.py": {Reason.GROUP},
     "admin/runs.py": {Reason.OVERLAP},
     "sending/later.py": {Reason.LATER},
 }

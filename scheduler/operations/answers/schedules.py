@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from scheduler.model import Outcome
 from scheduler.operations.answers.runs import At, Backfill, Run, Waiting
 from scheduler.operations.operation import Model
-from scheduler.status.read_model import State
+from scheduler.status.rows import State
 
 Fields = Annotated[dict[str, Any], Field(description="As in the schedule file; see its JSON Schema.")]
 
@@ -29,6 +29,13 @@ class Failing(Model):
     count: int = Field(description="How many in a row.")
 
 
+class Unstarted(Model):
+    """A schedule whose run does not start."""
+
+    state: Literal["late", "stuck"]
+    since: At
+
+
 class Row(Model):
     """A schedule in the list."""
 
@@ -44,6 +51,7 @@ class Row(Model):
     overlaid: list[str]
     next: At | None
     failing: Failing | None
+    unstarted: Unstarted | None
     expected_to_fail: str = Field(description="Why its failures are no problem; empty if they are.")
     recent: list[Mark] = Field(description="How its last 20 runs ended, the oldest first.")
     last: Run | None

@@ -155,6 +155,7 @@ def test_programs_get_the_same_as_json(admin: Browser, nightly: Entry, how: dict
         "overlaid": [],
         "next": None,
         "failing": None,
+        "unstarted": None,
         "expected_to_fail": "",
         "recent": [],
         "last": None,

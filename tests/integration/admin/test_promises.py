@@ -70,6 +70,14 @@ def test_a_queue_without_a_consumer_makes_its_schedule_stuck_on_the_page_and_doc
     assert "gpu" not in text(admin.get("/health")).partition("Queues")[0]
     service.store.client.zadd(service.store.keys.sent("gpu"), {identity: time.time() - 300})
     assert "Service: No worker takes from queue 'gpu'" in text(admin.get("/schedules"))
+    for path in ("/schedules", "/schedules?state=stuck"):
+        page = admin.get(path)
+        row = page.text.partition("<tbody")[2]
+        assert "1 stuck" in text(page)
+        assert '<span class="chip bad" title="no worker takes from its queue &#39;gpu&#39;">stuck</span>' in row, path
+        assert "since" in row.partition("stuck</span>")[2][:80]
+    assert "thumbnails" not in admin.get("/schedules?state=late").text.partition("<tbody")[2]
+    assert shell("list", "--state", "stuck").out.split()[5:7] == ["thumbnails", "stuck"]
     health = admin.get("/health")
     assert "No worker takes from queue 'gpu', where a run waits (stuck: thumbnails)" in text(health)
     assert "Start a worker for it, with -Q gpu" in text(health)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from scheduler.admin.strip import strip
 from scheduler.model import Run
-from scheduler.status.read_model import Row
+from scheduler.status.rows import Row
 from scheduler.storage.recent import Mark
 
 ROW = Row("job", "ok", "t", "every minute", "UTC", None, None, "file")

@@ -13,10 +13,11 @@ import pytest
 import time_machine
 
 from scheduler.model import Entry, Outcome, Overlaid, Pause, Run
-from scheduler.status import as_json, read_model
+from scheduler.status import as_json, rows
 from scheduler.status.as_json import iso
 from scheduler.status.problems.problem import ServiceProblem
-from scheduler.status.read_model import Overview, row, upcoming_instants
+from scheduler.status.read_model import Overview, upcoming_instants
+from scheduler.status.rows import row
 from scheduler.status.timeline import timeline
 from scheduler.storage.lock import Holder
 from tests.support.schedules import DAY, HOUR, MINUTE, NOON, SECOND, declared, entry_of
@@ -81,7 +82,7 @@ def test_a_schedule_that_was_not_sent_in_time_is_overdue() -> None:
 
 
 def test_every_state_has_its_sentence() -> None:
-    assert set(read_model.STATES) == set(read_model.State.__args__)  # type: ignore[attr-defined]
+    assert set(rows.STATES) == set(rows.State.__args__)  # type: ignore[attr-defined]
 
 
 def test_a_row_names_everything_at_a_glance() -> None:
