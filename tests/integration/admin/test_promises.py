@@ -71,8 +71,8 @@ def test_a_queue_without_a_consumer_makes_its_schedule_stuck_on_the_page_and_doc
     service.store.client.zadd(service.store.keys.sent("gpu"), {identity: time.time() - 300})
     assert "Service: No worker takes from queue 'gpu'" in text(admin.get("/schedules"))
     for path in ("/schedules", "/schedules?state=stuck"):
-        page = admin.get(path)
-        row = page.text.partition("<tbody")[2]
+        listed = admin.get(path)
+        row = listed.text.partition("<tbody")[2]
         assert "1 stuck" in text(listed)
         assert '<span class="chip bad" title="no worker takes from its queue &#39;gpu&#39;">stuck</span>' in row, path
         assert "since" in row.partition("stuck</span>")[2][:80]
