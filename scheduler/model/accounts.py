@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from scheduler.model.fields import padded
+
 QUEUE_PREFIX = "as@"  #: reserved, so that only ``user:`` leads to the worker of an account
 UNIT = "celery-worker-as"
 PATTERN = "^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"  #: what a name may be for Linux, and also in the name of a unit
@@ -23,7 +25,7 @@ def read_account(value: object) -> object:
     return value.strip()
 
 
-Account = Annotated[str, BeforeValidator(read_account), WithJsonSchema({"type": "string", "pattern": PATTERN})]
+Account = Annotated[str, BeforeValidator(read_account), WithJsonSchema(padded(PATTERN))]
 
 
 def queue_of(account: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from scheduler.model.fields import NAME_PATTERN, WHOLE, Duration, Text
 
@@ -33,6 +33,14 @@ class Options(BaseModel):
     """Frozen; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def no_empty_key(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse a key without a value, as everywhere in the file; only the JSON of a request may be null."""
+        if value is None and info.field_name != "json_":
+            raise ValueError("it is empty — write a value, or delete the line")
+        return value
 
 
 class Email(Options):

@@ -94,6 +94,14 @@ Size = Annotated[
     PlainSerializer(format_size),
     WithJsonSchema({"type": "string", "pattern": r"^\s*[0-9]{1,9}\s*(k|M|G|T)i?B?\s*$", "examples": ["512MB", "2GiB"]}),
 ]
+
+
+def padded(pattern: str) -> dict[str, Any]:
+    """The JSON Schema of texts that match this pattern without the blanks around them, which the model strips."""
+    return {"type": "string", "pattern": rf"^\s*{pattern.removeprefix('^').removesuffix('$')}\s*$"}
+
+
+GivenName = Annotated[str, Field(pattern=NAME_PATTERN), WithJsonSchema(padded(NAME_PATTERN))]
 ShortText = Annotated[str, Field(max_length=200)]
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 QueueName = Annotated[str, Field(max_length=200, pattern=NO_CONTROLS)]

@@ -10,6 +10,7 @@ from scheduler.model.alerts import Address, Alerts
 from scheduler.model.fields import (
     NAME_PATTERN,
     WHOLE,
+    GivenName,
     Patterns,
     ShortText,
     Text,
@@ -48,7 +49,7 @@ class ScheduleFile(Noun):
         description="Named lists of dates and RRULEs, for `except`.",
         examples=[{"holidays": ["2026-12-25"]}],
     )
-    groups: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Group] = Field(
+    groups: dict[GivenName, Group] = Field(
         {},
         max_length=100,
         description="Groups of schedules that may not all run at once, for `group`.",

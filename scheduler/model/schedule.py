@@ -18,6 +18,7 @@ from scheduler.model.fields import (
     TIMING_KINDS,
     WHOLE,
     Duration,
+    GivenName,
     ShortText,
     Text,
 )
@@ -125,7 +126,7 @@ class Schedule(Policies):
         "Celery starts when the run succeeds or fails), `countdown` (seconds) and `headers`.",
         examples=[{"link_error": {"task": "mail.tell", "args": ["ann"]}}],
     )
-    group: Annotated[str, Field(pattern=NAME_PATTERN)] | None = Field(
+    group: GivenName | None = Field(
         None,
         description="Group from `groups:` at the top of the file: its schedules run at most `max_running` at once, the "
         "others wait for their turn. A run that waits expires only with `expires`.",

@@ -12,17 +12,19 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from scheduler.model.fields import (
     NAME_PATTERN,
     TIMING_KINDS,
+    GivenName,
+    padded,
     read_patterns,
 )
 from scheduler.model.noun import Noun
 
-ONE_NAME: dict[str, Any] = {"type": "string", "pattern": NAME_PATTERN}
+ONE_NAME = padded(NAME_PATTERN)
 #: Keys of a schedule that make no sense on what is written in a `then` and has no name.
 NOT_IN_FOLLOWERS = (*TIMING_KINDS, "start", "end", "max_runs", "jitter", "except", "enabled", "renamed_from")
 SEVERAL_NAMES: dict[str, Any] = {"type": "array", "items": ONE_NAME, "maxItems": 20}
 
 Names = Annotated[
-    tuple[Annotated[str, Field(pattern=NAME_PATTERN)], ...],
+    tuple[GivenName, ...],
     Field(max_length=20),
     BeforeValidator(read_patterns),
     WithJsonSchema({"anyOf": [ONE_NAME, SEVERAL_NAMES]}),

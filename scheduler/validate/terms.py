@@ -73,10 +73,10 @@ def translate(noun: type[BaseModel], details: Any) -> Finding:
         theirs = elsewhere.remedy(str(path[-1]), details["input"], allowed)
         remedy = theirs or near(str(path[-1]), allowed) or "delete it"
         return Finding(path, f"unknown key {shown(path[-1])}", remedy, at_key=True)
-    if details["type"] == "value_error":
-        return Finding(path, *halves(context["error"], key))
     if details["input"] is None and details["type"] not in ("missing", "string_pattern_mismatch"):
         return Finding(path, f"{key} is empty", "write a value, or delete the line")
+    if details["type"] == "value_error":
+        return Finding(path, *halves(context["error"], key))
     kind = details["type"]
     if kind == "string_pattern_mismatch" and context["pattern"] == NO_CONTROLS:
         kind = "control_characters"

@@ -159,6 +159,29 @@ schedules:
         ("every: 5m\n    max_runs: ~", "5:15: schedule 'x': max_runs is empty — write a value, or delete the line"),
         ("every: 5m\n    max_runs: none", "5:15: schedule 'x': max_runs must be a whole number, not 'none'"),
         ("every: 5m\n    retries: none", "5:14: schedule 'x': retries must be a whole number, not 'none'"),
+        (
+            "every: 5m\n    kill_after: 30",
+            "5:17: schedule 'x': kill_after: 30 has no unit — write a duration such as 30s",
+        ),
+        ("every: 5m\n    kill_after: none", "5:17: schedule 'x': kill_after: duration 'none' is not a duration — wri"),
+        ("every: 5m\n    kill_after:", "5:16: schedule 'x': kill_after is empty — write a value, or delete the line"),
+        (
+            "every: 5m\n    max_memory: 512",
+            "5:17: schedule 'x': max_memory: 512 is not a size — write one such as 512MB",
+        ),
+        (
+            "every: 5m\n    max_memory: 9kB",
+            "5:17: schedule 'x': max_memory: is less than 1MB — write a size such as 51",
+        ),
+        (
+            "every: 5m\n    pause_after_failures: 0",
+            "5:27: schedule 'x': pause_after_failures is 0, which is too small — write 1 or more",
+        ),
+        (
+            "every: 5m\n    pause_after_failures: often",
+            "5:27: schedule 'x': pause_after_failures must be a whole number, not 'often' — write digits",
+        ),
+        ("every: 5m\n    alerts: {to: }", "5:18: schedule 'x': alerts.to is empty — write a value, or delete the line"),
         ("every: 5m\n    priority: 10", "5:15: schedule 'x': priority is 10, which is too large — write 9 or less"),
         ("every: 5m\n    max_runs: 0", "5:15: schedule 'x': max_runs is 0, which is too small — write 1 or more"),
         ("every: 5m\n    enabled: 'yes'", "5:14: schedule 'x': enabled must be true or false, not 'yes' — write true"),

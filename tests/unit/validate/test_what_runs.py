@@ -135,6 +135,10 @@ def test_the_shell_in_the_environment_reads_the_line() -> None:
             "4:17: schedule 'x': 'fe80::1' is not a public address — write allow_pr",
         ),
         (["http: {url: 'https://a.b', method: get}"], "4:40: schedule 'x': http.method cannot be 'get' — write 'GET'"),
+        (
+            ["http: {url: 'https://a.b', method: }"],
+            "4:40: schedule 'x': http.method is empty — write a value, or delete",
+        ),
         (["http: {url: 'https://a.b', expect: 2xx}"], "4:40: schedule 'x': http.expect: cannot be '2xx' — write statu"),
         (["http: {url: 'https://a.b', headers: {A b: c}}"], "4:42: schedule 'x': 'A b' cannot be the name of a header"),
         (["http: {url: 'https://a.b', timeout: 10}"], "4:41: schedule 'x': http.timeout: 10 has no unit — write a dur"),
