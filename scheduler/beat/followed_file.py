@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 from celery import Celery
 
 from scheduler import changes, schedule_file
 from scheduler.application.beat_schedule import brought
+from scheduler.application.queues import queue_of, routes
 from scheduler.beat.application_zone import follow_zone
 from scheduler.beat.large_load import large_load
 from scheduler.beat.lease import Lease
@@ -73,6 +75,7 @@ class FollowedFile(FileWatch):
                     since=self.fall_due_after,
                     progress=self.lease.progress,
                     circumstances=self.circumstances,
+                    queue_of=partial(queue_of, self.app),
                 )
             loaded = True
             if problems is None:  # the file may not be whole yet
@@ -102,7 +105,8 @@ class FollowedFile(FileWatch):
 
     def circumstances(self) -> str:
         """What decides over the file beside its text, as a digest."""
-        return settled.circumstances(self.registered, self.app.scheduler_zone, self.path)
+        queues = routes(self.app, self.registered)
+        return settled.circumstances(self.registered, self.app.scheduler_zone, self.path, queues)
 
     def compare(self) -> None:
         """Log that this host's schedule file differs from the one that the leader read; load nothing."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from scheduler.changes import settled
@@ -10,13 +12,21 @@ from scheduler.changes.checked import Checked
 from scheduler.changes.followed import is_followed, place_of
 from scheduler.changes.plan import Plan
 from scheduler.events import emit
+from scheduler.model import Declared
 from scheduler.model.alerts import SERVICE
+from scheduler.storage import users_of_queues
 from scheduler.storage.instants import clock
 from scheduler.storage.store import Store
 
 
 def note_applied(
-    store: Store, checked: Checked, done: Plan, *, is_leaders: bool, settles: tuple[str, int] | None = None
+    store: Store,
+    checked: Checked,
+    done: Plan,
+    *,
+    is_leaders: bool,
+    settles: tuple[str, int] | None = None,
+    queue_of: Callable[[Declared], str] | None = None,
 ) -> None:
     """Store facts about the applied file. If it is the leader's file, this clears its earlier problems.
 
@@ -33,6 +43,8 @@ def note_applied(
         facts |= {"digest": checked.digest, "read": now, "summary": done.summary()}
         facts |= {"state": "applied", "problems": "\n".join(conflicts), "imports": json.dumps(checked.imports)}
         facts |= alert_facts(checked)
+        if queue_of:
+            facts["queues"] = users_of_queues.as_json(queues_of(checked, queue_of))
         if settles and not (conflicts or checked.notes() or checked.brought.sources):
             facts["settled"] = settled_by(checked, facts, *settles).as_json()
     store.note_file(facts)
@@ -49,6 +61,14 @@ def note_settled(store: Store, path: Path) -> None:
     now, summary = str(clock().timestamp()), Plan().summary()
     store.note_file(place_of(path) | {"read": now, "applied": now, "summary": summary})
     emit("file.applied", file=path, summary=summary)
+
+
+def queues_of(checked: Checked, queue_of: Callable[[Declared], str]) -> Iterator[tuple[str, str]]:
+    """Each schedule that is on, with the queue that its runs go to."""
+    for name, it in checked.declared.items():
+        if it.schedule.enabled:
+            with suppress(Exception):  # a router of the application may raise anything
+                yield name, queue_of(it)
 
 
 def alert_facts(checked: Checked) -> dict[str, str]:

@@ -7,6 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from scheduler import faults, schedule_file
@@ -19,6 +20,7 @@ from scheduler.changes.followed import CONFIRM, place_of
 from scheduler.changes.plan import Change, Plan
 from scheduler.errors import Conflict, Exit, RefusedChange
 from scheduler.events import emit
+from scheduler.model import Declared
 from scheduler.schedule_file.watch import FileWatch
 from scheduler.storage.instants import clock
 from scheduler.storage.store import Store, Write
@@ -70,6 +72,7 @@ def apply(
     since: datetime | None = None,
     progress: Callable[[], None] = lambda: None,
     circumstances: str = "",
+    queue_of: Callable[[Declared], str] | None = None,
 ) -> Plan:
     """Load the file in one atomic step. Raises Invalid, RefusedChange or Conflict, and then changes nothing.
 
@@ -97,7 +100,7 @@ def apply(
             revision += revisions_of(batch)
             is_alone = store.revision() == revision  # nobody else changed an entry meanwhile
             settles = (circumstances, revision) if circumstances and is_alone else None
-            note_applied(store, checked, wanted, is_leaders=bool(token), settles=settles)
+            note_applied(store, checked, wanted, is_leaders=bool(token), settles=settles, queue_of=queue_of)
             return wanted
     raise Conflict
 
@@ -166,6 +169,7 @@ def load_for_beat(
     since: datetime | None = None,
     progress: Callable[[], None] = lambda: None,
     circumstances: Callable[[], str] = str,
+    queue_of: Callable[[Declared], str] | None = None,
 ) -> list[str] | None:
     """Load the file as leader. Returns its problems, if any: then the last good schedules stay.
 
@@ -182,7 +186,8 @@ def load_for_beat(
     try:
         by = f"file {file.name} {checked.digest}"
         same = circumstances()
-        done = apply(store, checked, by=by, token=token, since=since, progress=progress, circumstances=same)
+        leaders = partial(apply, store, checked, by=by, token=token, queue_of=queue_of)
+        done = leaders(since=since, progress=progress, circumstances=same)
     except RefusedChange as error:
         problems = str(error).splitlines()
         emit("file.rejected", file=file, count=len(problems), problem=problems[0])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -29,7 +29,18 @@ from scheduler.storage.survey import Survey
 from scheduler.timing.zones import fingerprint
 
 #: What a load stores beside the entries, but for its time and for ``settled`` itself.
-FACTS = ("alerts", "calendars", "digest", "expected_to_fail", "groups", "imports", "inherited", "problems", "state")
+FACTS = (
+    "alerts",
+    "calendars",
+    "digest",
+    "expected_to_fail",
+    "groups",
+    "imports",
+    "inherited",
+    "problems",
+    "queues",
+    "state",
+)
 
 
 @dataclass(frozen=True)
@@ -54,10 +65,11 @@ def read(text: Any) -> Settled:
     return Settled(**known | {"patterns": tuple(map(str, stored.get("patterns")))})  # type: ignore[arg-type]
 
 
-def circumstances(tasks: Registered, zone: str, path: Path) -> str:
-    """A digest of all that decides over a file beside its text; ``zone`` is the application's."""
+def circumstances(tasks: Registered, zone: str, path: Path, routes: Sequence[tuple[str, str]] = ()) -> str:
+    """A digest of all that decides over a file beside its text; ``zone`` and ``routes`` are the application's."""
     known = sorted((name, str(signature)) for name, signature in tasks.items())
-    return digest_of([code(), zone, place_of(path), known, sorted(tasks.refused.items()), sorted(tasks.failed.items())])
+    wrong = sorted(tasks.refused.items()), sorted(tasks.failed.items())
+    return digest_of([code(), zone, place_of(path), known, *wrong, routes])
 
 
 @cache

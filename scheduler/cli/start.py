@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from celery import Celery
-from celery.exceptions import QueueNotFound
 from redis import RedisError
 
+from scheduler.application.queues import queue_of
 from scheduler.cli.common import Service
 from scheduler.errors import SchedulerError
 from scheduler.model import Declared, Problem
@@ -71,16 +71,6 @@ def untaken_queues(service: Service, declared: Mapping[str, Declared]) -> Iterat
         other = f"start one for it, celery-worker@{queue} for example, or name it in the application's task_queues"
         remedy = start_worker(queue) if account_of(queue) else other
         yield Problem(what, remedy, severity="warning")
-
-
-def queue_of(app: Celery, declared: Declared) -> str:
-    """The queue that a schedule's runs go to."""
-    task = declared.schedule.call.task
-    queue = declared.schedule.sent_to or getattr(app.tasks.get(task), "queue", None)
-    try:
-        return str(queue or app.amqp.router.route({}, task)["queue"].name)
-    except QueueNotFound as error:
-        return str(error).rpartition(" ")[2]
 
 
 def listed(names: list[str]) -> str:

@@ -10,12 +10,12 @@ from typing import Literal, NamedTuple
 from scheduler.storage import entries, health
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.groups import Group
+from scheduler.storage.queues import PRIORITY
 from scheduler.storage.store import Store
 
 MAX_READ = 1000  #: runs that are read of all queues, stuck schedules, and schedules whose run waits
 UNTAKEN_S = 10.0  #: a worker that starts needs some seconds before it takes from its queues
 LATE_S = 300.0  #: seconds for which a run may wait that has neither `late_after` nor `expires`
-PRIORITY = "\x06\x16"  #: kombu's mark between the name of a queue and a priority
 
 
 class Waiting(NamedTuple):

@@ -100,6 +100,7 @@ class Keys:
         return f"{self.prefix}:group_queue:{name}"
 
     outbox = Key("outbox")  #: List of the runs that wait for a broker other than this Redis, newest first.
+    taken = Key("taken")  #: Sorted set of the queues that workers took from, by when one last did, also one that left.
     queues = Key("queues")  #: Queues of runs that no worker claimed yet, see ``_keys.lua``.
 
     def sent(self, queue: str) -> str:

@@ -51,7 +51,7 @@ def fixed(keys: Keys) -> dict[str, str]:
         "stream": [keys.audit, keys.health_changes],
     }
     kinds["zset"] += [keys.outcomes, keys.quarantined, keys.paused, keys.revised, keys.runs, keys.went_wrong]
-    kinds["zset"] += [keys.later, keys.ended, keys.took]
+    kinds["zset"] += [keys.later, keys.ended, keys.took, keys.taken]
     kinds["hash"] += [keys.counters, keys.failed_pings, keys.stops, keys.backfills]
     kinds["string"] += [keys.indexed, *map(keys.notice, (*NOTICES, *NEWS))]
     return {key: kind for kind, several in kinds.items() for key in several}

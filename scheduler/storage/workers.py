@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
+from scheduler.storage.queues import note_taken
 from scheduler.storage.records import loads, mapping, read_or, seconds, text, whole
 
 GRACE_S = 4.0  #: seconds that a report may come later than promised, as on a busy machine
@@ -38,6 +39,7 @@ def report(client: Client, keys: Keys, worker: Worker) -> tuple[str, ...] | None
     with client.pipeline(transaction=False) as pipe:
         pipe.hset(keys.workers, worker.name, json.dumps(asdict(worker)))
         pipe.expire(keys.workers, int(KEPT_S))
+        note_taken(pipe, keys, worker.queues, worker.seen)
         pipe.hget(keys.file, "imports")
         return names_in(pipe.execute()[-1])
 

@@ -11,18 +11,21 @@ import redis
 
 from scheduler.command_name import restart_advice, start_command
 from scheduler.settings import Settings
-from scheduler.status.unstarted import PRIORITY, AllUnstarted, unstarted
-from scheduler.storage import groups, health, lock
+from scheduler.status.unstarted import UNTAKEN_S, AllUnstarted, unstarted
+from scheduler.storage import groups, health, lock, queues, users_of_queues
 from scheduler.storage.alerts import SinkState, sink_states
 from scheduler.storage.client import Client, refusal_of_writes
 from scheduler.storage.groups import Group
 from scheduler.storage.health import AllFailing
 from scheduler.storage.keys import Keys
+from scheduler.storage.queues import PRIORITY
 from scheduler.storage.records import loads, mapping, read_or
 from scheduler.storage.store import Store
+from scheduler.storage.users_of_queues import Users
 from scheduler.storage.workers import Worker
 from scheduler.storage.workers import workers as known_workers
 
+LEFT_S = 10.0 + UNTAKEN_S  #: the pause between two reports of a worker, and what the next one needs to start
 STANDBY_S = 30.0  #: a standby that was not heard of for so long has gone
 MAX_NAMED = 10  #: failing or quarantined schedules that get a line each; the others are counted
 
@@ -172,6 +175,31 @@ class Facts:
     def taken_queues(self) -> frozenset[str]:
         """The queues that a live worker takes from."""
         return frozenset(queue for worker in self.live_workers for queue in worker.queues)
+
+    @cached_property
+    def users_of_queues(self) -> dict[str, Users]:
+        """The schedules of the last good file by the queue that their runs go to."""
+        return users_of_queues.from_json(self.file.get("queues", ""))
+
+    @cached_property
+    def untaken(self) -> dict[str, float]:
+        """The queues that no live worker takes from, of those that workers took from or the file's schedules send to.
+
+        Each has when a worker took from it last, in epoch seconds: 0 for never. Without those that a worker left just
+        now: another may be about to start.
+        """
+        known = dict.fromkeys(self.users_of_queues, 0.0) | queues.last_taken(self.client, self.keys)
+        taken, before = self.taken_queues, self.now - LEFT_S
+        return {queue: last for queue, last in sorted(known.items()) if queue not in taken and last < before}
+
+    @cached_property
+    def untaken_calls(self) -> dict[str, int]:
+        """How many messages of plain calls wait in each of these queues; none if the broker is not this Redis."""
+        if self.settings.has_outbox:
+            return {}
+        runs = self.waiting_by_queue
+        found = queues.messages(self.client, self.untaken)
+        return {queue: max(0, count - (runs[queue].waiting if queue in runs else 0)) for queue, count in found.items()}
 
     @property
     def place(self) -> str:

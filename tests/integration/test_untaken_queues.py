@@ -1,0 +1,139 @@
+"""A queue that no live worker takes from is named before a run waits in it: for plain calls, and for schedules to come."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import time_machine
+from celery import Celery
+
+from scheduler.alerts.alert import Alert
+from scheduler.beat.alerts import Look
+from scheduler.changes import acts
+from scheduler.settings import Settings
+from scheduler.status.problems import queues
+from scheduler.status.problems.facts import Facts
+from scheduler.status.problems.problem import ServiceProblem
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Store
+from scheduler.storage.workers import leave
+from tests.support.beats import lead, running_beat, write_file
+from tests.support.workers import seem_to_work
+
+Found = Callable[[], list[ServiceProblem]]
+FILE = """
+schedules:
+  nightly: {task: scheduler.tasks.log_it, args: [1, 2], cron: 30 2 * * *, queue: reports}
+  weekly: {task: scheduler.tasks.log_it, args: [1, 2], cron: 0 0 * * 0, queue: reports}
+  off: {task: scheduler.tasks.log_it, args: [1, 2], every: 1h, queue: unused, enabled: false}
+  over: {task: scheduler.tasks.log_it, args: [1, 2], at: 2001-01-01T00:00Z, queue: past}
+  hourly: {task: scheduler.tasks.log_it, args: [1, 2], every: 1h}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _a_worker(client: Client, keys: Keys) -> None:
+    seem_to_work(client, keys, every=3600.0)
+
+
+@pytest.fixture
+def found(store: Store, settings: Settings) -> Found:
+    return lambda: list(queues.look(Facts(store, settings)))
+
+
+@pytest.fixture
+def left(client: Client, keys: Keys) -> float:
+    """When the worker of the queue `mail` left, some minutes ago."""
+    at = time.time() - 300
+    with time_machine.travel(at, tick=False):
+        seem_to_work(client, keys, "celery@mail", queues=("mail",))
+    leave(client, keys, "celery@mail")
+    return at
+
+
+def call(celery: Celery, count: int = 1, **options: Any) -> None:
+    for _ in range(count):
+        celery.send_task("shop.tell", **options)
+
+
+def test_plain_calls_in_a_queue_that_its_worker_left_are_a_problem_until_one_takes_from_it(
+    celery: Celery, found: Found, client: Client, keys: Keys, settings: Settings, store: Store, left: float
+) -> None:
+    assert found() == [], "nothing waits"
+    call(celery, 3, queue="mail")
+    call(celery, 2, queue="mail", priority=9)
+    (problem,) = found()
+    assert problem.sentence == "No worker takes from queue 'mail', where 5 calls wait"
+    assert problem.since == pytest.approx(left)
+    assert "-Q mail" in problem.remedy
+    elsewhere = replace(settings, broker="amqp://localhost")
+    assert list(queues.look(Facts(store, elsewhere))) == [], "a list of that name is none of RabbitMQ's"
+    seem_to_work(client, keys, "celery@mail", queues=("mail",))
+    assert found() == []
+    leave(client, keys, "celery@mail")
+    assert found() == [], "it may be about to start again"
+
+
+def test_a_queue_without_a_worker_is_named_before_the_schedules_that_use_it_are_due(
+    celery: Celery, found: Found, settings: Settings, store: Store, client: Client, keys: Keys
+) -> None:
+    write_file(settings, FILE)
+    with running_beat(celery) as beat:
+        lead(beat)
+    (problem,) = found()
+    assert problem.sentence == "No worker takes from queue 'reports', which 2 schedules use, such as 'nightly'"
+    assert "-Q reports" in problem.remedy
+    acts.pause(store, "nightly", by="ops")
+    assert [it.sentence for it in found()] == ["No worker takes from queue 'reports', which schedule 'weekly' uses"]
+    acts.pause(store, "weekly", by="ops")
+    assert found() == []
+    seem_to_work(client, keys, queues=("reports",), every=3600.0)
+    assert found() == [], "the worker of the queue `celery` left just now"
+    client.zadd(keys.taken, {"celery": time.time() - 60})
+    assert [it.sentence for it in found()] == ["No worker takes from queue 'celery', which schedule 'hourly' uses"]
+    seem_to_work(client, keys, "celery@default", every=3600.0)
+    assert found() == []
+
+
+def test_an_alert_tells_of_a_queue_once_whatever_comes_to_wait_in_it(
+    celery: Celery, client: Client, keys: Keys, settings: Settings, left: float
+) -> None:
+    client.hset(keys.file, "alerts", json.dumps({"sinks": {"ops": {"ops": {}}}}))
+    client.hset(keys.file, "queues", json.dumps({"reports": [1, ["gone"]]}))
+    client.set(keys.lock, "the leader")
+    look = Look(client, settings, keys, "the leader")
+
+    def looks_for_a_while() -> list[str]:
+        for seconds in (1, 11, 22, 33):
+            with time_machine.travel(time.time() + seconds, tick=False):
+                look.problems_at = float("-inf")
+                look.look()
+        told = [Alert.from_json(text) for text in client.lrange(keys.alert_outbox("ops"), 0, -1)]
+        return [f"{it.event} {it.reason}" for it in told if it.subject == "mail"]
+
+    call(celery, queue="mail")
+    first = "problem No worker takes from queue 'mail', where a call waits"
+    assert looks_for_a_while() == [first]
+    call(celery, 4, queue="mail")
+    assert looks_for_a_while() == [first]
+    seem_to_work(client, keys, "celery@mail", queues=("mail",), every=3600.0)
+    assert [it.split()[0] for it in looks_for_a_while()] == ["problem", "recovered"]
+
+
+def test_a_look_reads_no_more_of_a_queue_that_many_schedules_use(
+    found: Found, client: Client, keys: Keys, store: Store
+) -> None:
+    def commands(count: int) -> int:
+        users = {f"queue-{number}": [count, [f"job-{n}" for n in range(10)]] for number in range(150)}
+        client.hset(keys.file, "queues", json.dumps(users))
+        before = client.info()["total_commands_processed"]
+        found()
+        return int(client.info()["total_commands_processed"] - before)
+
+    assert commands(100_000) == commands(10) < 1000
