@@ -1,4 +1,4 @@
-"""A queue that no live worker takes from is named before a run waits in it: for plain calls, and for schedules to come."""
+"""A queue that no live worker takes from is named before a run waits in it: calls wait there, or schedules will send."""
 
 from __future__ import annotations
 
