@@ -1,4 +1,4 @@
-"""A queue that no live worker takes from is named before a run waits in it: calls wait there, or schedules will send."""
+"""A queue that no worker takes from is named before a run waits in it: calls wait there, or schedules will send."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from celery import Celery
 
 from scheduler.alerts.alert import Alert
 from scheduler.beat.alerts import Look
-from scheduler.changes import acts
+from scheduler.changes import pauses
 from scheduler.settings import Settings
 from scheduler.status.problems import queues
 from scheduler.status.problems.facts import Facts
@@ -89,9 +89,9 @@ def test_a_queue_without_a_worker_is_named_before_the_schedules_that_use_it_are_
     (problem,) = found()
     assert problem.sentence == "No worker takes from queue 'reports', which 2 schedules use, such as 'nightly'"
     assert "-Q reports" in problem.remedy
-    acts.pause(store, "nightly", by="ops")
+    pauses.pause(store, "nightly", by="ops")
     assert [it.sentence for it in found()] == ["No worker takes from queue 'reports', which schedule 'weekly' uses"]
-    acts.pause(store, "weekly", by="ops")
+    pauses.pause(store, "weekly", by="ops")
     assert found() == []
     seem_to_work(client, keys, queues=("reports",), every=3600.0)
     assert found() == [], "the worker of the queue `celery` left just now"
