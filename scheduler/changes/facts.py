@@ -65,10 +65,13 @@ def note_settled(store: Store, path: Path) -> None:
 
 def queues_of(checked: Checked, queue_of: Callable[[Declared], str]) -> Iterator[tuple[str, str]]:
     """Each schedule that is on, with the queue that its runs go to."""
+    known: dict[tuple[str, str | None], str] = {}  # of 100,000 schedules, a router is not asked for each
     for name, it in checked.declared.items():
         if it.schedule.enabled:
             with suppress(Exception):  # a router of the application may raise anything
-                yield name, queue_of(it)
+                same = it.schedule.call.task, it.schedule.sent_to
+                known[same] = known.get(same) or queue_of(it)
+                yield name, known[same]
 
 
 def alert_facts(checked: Checked) -> dict[str, str]:
