@@ -161,5 +161,5 @@ def open_page(request: pytest.FixtureRequest, browsers: Browsers, site: Site, se
 
 def note(complaints: list[str], message: ConsoleMessage) -> None:
     """Every error and warning but what a test brought about: the status of a page, a server that is gone."""
-    if message.type in ("error", "warning") and not re.search(r"status of (4(0[349]|22)|503)|net::ERR_", message.text):
+    if message.type in ("error", "warning") and not re.search(r"status of (4(0[1349]|22)|503)|net::ERR_", message.text):
         complaints.append(message.text)
