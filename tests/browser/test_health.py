@@ -28,6 +28,12 @@ schedules:
   clean-up: {{task: scheduler.tasks.log_it, every: 10m, args: [1, 2]}}
   thumbnails: {{task: scheduler.tasks.log_it, every: 1h, args: [1, 2], queue: gpu}}
 """
+#: A screen reader speaks what changes below the element that has aria-live, if that element itself stays.
+NOTE_WHAT_IS_SPOKEN = """() => {
+  window.spoken = [];
+  const pill = document.querySelector("#pill");
+  new MutationObserver(() => spoken.push(pill.innerText)).observe(pill, {childList: true, subtree: true});
+}"""
 
 
 @pytest.fixture
@@ -96,6 +102,24 @@ def test_an_open_page_tells_that_beat_ended(open_page: Open, bad_night: Service)
     page = open_page("/schedules/nightly-report", viewport=PHONE)
     bad_night.store.client.delete(bad_night.store.keys.lock)
     expect(page.get_by_role("link", name="Service: No beat leads")).to_be_in_viewport(ratio=1)
+
+
+def test_a_screen_reader_speaks_the_state_of_the_service_when_it_changes_and_only_then(
+    open_page: Open, bad_night: Service
+) -> None:
+    page = open_page("/schedules/nightly-report")
+    pill = page.locator("#pill[aria-live=polite][aria-atomic=true]")
+    expect(pill).to_contain_text("2 failing")
+    page.evaluate(NOTE_WHAT_IS_SPOKEN)
+    error = {"result": "KeyError: 'amount'", "reason": "error"}
+    run(bad_night, "nightly-report", clock() - timedelta(minutes=2), "failed", **error)
+    expect(page.locator("#glance")).to_contain_text("4 in a row")  # a refresh of all but the pill
+    assert page.evaluate("spoken.length") == 0
+    run(bad_night, "thumbnails", clock() - timedelta(minutes=2), "failed", **error)
+    expect(pill).to_contain_text("3 failing")
+    spoken = page.evaluate("spoken")
+    assert len(spoken) == 1, spoken
+    assert "3 failing" in spoken[0]
 
 
 def test_a_service_without_problems_says_so(open_page: Open, bad_night: Service) -> None:
