@@ -64,7 +64,7 @@ TASKS = """
 
 
     @shared_task(name="runs.who")
-    def who():
+    def who(*args, **kwargs):
         import scheduler
         run = scheduler.current_run()
         window = [at and at.isoformat() for at in run.window] + [run.args, run.kwargs]
@@ -433,7 +433,7 @@ def test_a_request_of_the_file_is_sent_and_its_answer_is_the_result(shop: Shop) 
 
 def test_a_body_knows_its_run_in_the_zone_of_its_schedule(shop: Shop) -> None:
     fields: dict[str, Any] = {"every": None, "cron": "30 2 * * *", "timezone": "Asia/Tokyo", "timeout": "5m"}
-    entry = shop.add("runs.who", **fields)
+    entry = shop.add("runs.who", 3, "${due:%F}", kwargs={"kind": "full"}, **fields)
     due = datetime(2026, 1, 5, 17, 30, tzinfo=UTC)
     shop.client.set(shop.keys.lock, "ours")
     commit(shop.dispatcher, [Due(entry, entries.job(entry), Decision((due,), due=entry.due), entry.due)])
@@ -448,8 +448,9 @@ def test_a_body_knows_its_run_in_the_zone_of_its_schedule(shop: Shop) -> None:
         "ATTEMPT": "1",
         "zone": "Asia/Tokyo",
         "manual": False,
-        "window": ["2026-01-05T02:30:00+09:00", "2026-01-06T02:30:00+09:00", [], {}],
+        "window": ["2026-01-05T02:30:00+09:00", "2026-01-06T02:30:00+09:00", [3, "${due:%F}"], {"kind": "full"}],
     }
+    assert json.loads(shop.run("runs.who").result)["manual"] is True
 
 
 def test_a_body_knows_the_run_that_it_follows(shop: Shop) -> None:

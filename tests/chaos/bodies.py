@@ -16,8 +16,11 @@ from celery.exceptions import Ignore
 
 
 @shared_task(bind=True, ignore_result=True)
-def note(self: Any, seconds: float = 0.0, ending: str = "") -> None:
-    """Append the run's identity to the file of this test, then take this long and end in this way."""
+def note(self: Any, seconds: float = 0.0, ending: str = "", due: str = "") -> None:
+    """Append the run's identity to the file of this test, then take this long and end in this way.
+
+    Fails if the due instant that it was given is not that of its run.
+    """
     headers = self.request.headers or {}
     run_id = self.request.get("scheduler_run") or headers.get("scheduler_run") or f"stock:{self.request.id}"
     line = f"{run_id} {os.getpid()} {time.time()}\n".encode()
@@ -26,6 +29,8 @@ def note(self: Any, seconds: float = 0.0, ending: str = "") -> None:
         os.write(file, line)
     finally:
         os.close(file)
+    if due and run_id.rpartition("@")[2] != due.replace("+00:00", "Z"):
+        raise ValueError(f"{run_id} was told that it is due {due}")
     time.sleep(seconds)
     if ending == "ignore":
         raise Ignore

@@ -25,7 +25,7 @@ QUIET = "--loglevel=WARNING"
 
 def begin(service: Service) -> list[datetime]:
     """A backfill of so many minutes before now; returns its due instants."""
-    service.declare(1, every="1m", overlap="skip", kwargs={"seconds": 0.02})
+    service.declare(1, every="1m", overlap="skip", kwargs={"seconds": 0.02, "due": "${due}"})
     service.load()
     first = service.first["s0"] - INSTANTS * MINUTE
     found = backfills.plan(service.store, service.ledger, "s0", first, service.first["s0"], "missed", AT_ONCE, "ann")

@@ -25,7 +25,9 @@ def threads(service: Service) -> Process:
 
 def test_overlap_and_catch_up_hold_while_beats_and_workers_die(service: Service) -> None:
     for overlap, catch_up in POLICIES:
-        service.declare(2, f"{overlap}-{catch_up}-", overlap=overlap, catch_up=catch_up, args=[TAKES])
+        service.declare(
+            2, f"{overlap}-{catch_up}-", overlap=overlap, catch_up=catch_up, args=[TAKES], kwargs={"due": "${due}"}
+        )
     service.load()
     beats = [service.leads(service.beat(lease="3")), service.beat(lease="3")]
     workers = [threads(service) for _ in range(3)]
