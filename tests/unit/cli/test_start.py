@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import Celery
 
-from scheduler.cli.start import queue_of
+from scheduler.application.queues import queue_of
 from tests.support.schedules import declared
 
 
