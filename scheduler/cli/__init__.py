@@ -48,6 +48,7 @@ exit codes:
   75 already running, or changed by another program meanwhile: try again
   77 only root may do this, or the token may not
   78 the configuration is wrong
+  run and retry that wait exit with the code of a program that failed
 """
 
 

@@ -18,6 +18,10 @@ from scheduler.errors import Exit
 from scheduler.model.run import UNDER_WAY
 from scheduler.operations import runs, schedules
 
+WAIT = (
+    "Wait until the run has ended. Unless it succeeded, exit with the code of its program (128 and more for a "
+    "signal), or with 1 if it has none."
+)
 MAX_SEARCHED = 10_000  #: rows of a ledger, among which `stop` looks for a run under way
 
 
@@ -43,7 +47,7 @@ def read_json(kind: type[list[Any] | dict[str, Any]]) -> Callable[[Any, Any, str
 @click.argument("name")
 @click.option("--args", metavar="JSON", callback=read_json(list), help="Positional arguments, in place of its own.")
 @click.option("--kwargs", metavar="JSON", callback=read_json(dict), help="Keyword arguments, in place of its own.")
-@click.option("--wait", is_flag=True, help="Wait until the run has ended; exit with 1 unless it succeeded.")
+@click.option("--wait", is_flag=True, help=WAIT)
 @click.option("-f", "--follow", is_flag=True, help="The same, and show meanwhile what it prints.")
 @click.option(
     "--at",
@@ -89,7 +93,7 @@ def follow_run(desk: Desk, identity: str, json_: bool) -> int:
         click.echo(json.dumps({"run": identity, "attempt": number, "line": line}) if json_ else line)
     ended = desk.ask(runs.show, run_id=identity)
     say(end_sentence(ended), err=True)
-    return Exit.OK if ended["outcome"] == "succeeded" else Exit.PROBLEMS
+    return exit_code(ended)
 
 
 def end_of(desk: Desk, identity: str) -> dict[str, Any]:
@@ -103,6 +107,11 @@ def end_sentence(ended: dict[str, Any]) -> str:
     return f"{ended['id']} {ended['outcome']}" + (f": {ended['detail']}" if ended["detail"] else "")
 
 
+def exit_code(ended: dict[str, Any]) -> int:
+    """How a command that waited for a run ends: as the program of the run did, with 1 if no program failed."""
+    return Exit.OK if ended["outcome"] == "succeeded" else ended.get("exit_code") or Exit.PROBLEMS
+
+
 def tell_end(ended: dict[str, Any], json_: bool) -> int:
     """Print how a run ended, with what its body printed or returned."""
     if json_:
@@ -111,7 +120,7 @@ def tell_end(ended: dict[str, Any], json_: bool) -> int:
         say(end_sentence(ended))
         for line in (ended["traceback"] or ended["result"]).splitlines():
             say(line)
-    return Exit.OK if ended["outcome"] == "succeeded" else Exit.PROBLEMS
+    return exit_code(ended)
 
 
 @click.command()
@@ -140,7 +149,7 @@ def stop(desk: Desk, run: str, note: str, json_: bool) -> int:
 @click.command()
 @click.argument("run")
 @click.option("--note", default="", help="Reason; recorded in the ledger and the audit log.")
-@click.option("--wait", is_flag=True, help="Wait until the run has ended; exit with 1 unless it succeeded.")
+@click.option("--wait", is_flag=True, help=WAIT)
 @as_json
 @with_desk
 def retry(desk: Desk, run: str, note: str, wait: bool, json_: bool) -> int:

@@ -37,6 +37,7 @@ class Run:
     worker: str = ""
     result: str = ""
     traceback: str = ""
+    exit_code: int = 0  #: of the program that failed, as a shell has it; 0 if none did
     by: str = ""
     arguments: str = ""  #: what a person gave instead of its schedule's arguments: JSON, a list of args and kwargs
     attempt: int = 0

@@ -35,6 +35,7 @@ def run_json(run: Run) -> dict[str, Any]:
     """A run as JSON."""
     body = asdict(run)
     del body["references"]  # only the worker compares it
+    body["exit_code"] = run.exit_code or None
     for name in ("due", "sent", "expires", "started", "finished", "until"):
         body[name] = iso(body[name])
     del body["followers"]  # the schedule has it, and the runs that followed are in `children`

@@ -92,7 +92,9 @@ class Signals:
             message = str(exception) if isinstance(exception, Hidden) else error
             reason = Reason.TIME_LIMIT if isinstance(exception, TIME_LIMITS) else Reason.ERROR
             reason = Reason.MEMORY_LIMIT if isinstance(exception, OverMemory) else reason
-            self.recorder.close(request, "failed", reason=reason, result=message, traceback=trace)
+            code = exception.exit_code if isinstance(exception, TaskFailed) else None
+            more = {"exit_code": code} if code else {}
+            self.recorder.close(request, "failed", reason=reason, result=message, traceback=trace, **more)
 
     def retried(self, request: Context, reason: Any, **_: Any) -> None:
         """The run is queued again; it is given up if no worker starts the next attempt until ``until``."""

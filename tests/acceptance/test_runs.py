@@ -561,6 +561,7 @@ def test_a_failed_program_keeps_its_output(shop: Shop) -> None:
     run = shop.run("scheduler.tasks.run_command", kwargs={"argv": ["sh", "-c", script]})
     assert run.outcome == "failed"
     assert run.result == f"TaskFailed: 'sh' failed with exit code 23: cleaning up\n{output}"
+    assert run.exit_code == 23
     shop.worker.says(re.escape(output))  # the journal keeps it; Celery logs it after the run has ended
 
 

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -265,10 +266,15 @@ def test_run_sends_at_once_and_says_where_the_result_will_be(shell: Shell, store
 
 
 @pytest.mark.parametrize(
-    ("outcome", "code", "more"), [("succeeded", Exit.OK, ""), ("failed", Exit.PROBLEMS, ": it ended with an error")]
+    ("outcome", "ended", "code", "more"),
+    [
+        ("succeeded", {}, Exit.OK, ""),
+        ("failed", {}, Exit.PROBLEMS, ": it ended with an error"),
+        ("failed", {"exit_code": 3}, 3, ": it ended with an error"),
+    ],
 )
 def test_run_can_wait_for_the_end_of_the_run_and_ends_like_it(
-    shell: Shell, store: Store, ledger: Ledger, outcome: Outcome, code: Exit, more: str
+    shell: Shell, store: Store, ledger: Ledger, outcome: Outcome, ended: dict[str, Any], code: int, more: str
 ) -> None:
     add(store)
     with ThreadPoolExecutor(1) as pool:
@@ -276,7 +282,7 @@ def test_run_can_wait_for_the_end_of_the_run_and_ends_like_it(
         (identity,) = until(lambda: runs_sent(store.client), 60, "it is sent")
         ledger.claim(Run(identity, "job", 0.0, "running"), "host:1", "token")
         reason = Reason.ERROR if outcome == "failed" else None
-        ledger.close(identity, outcome, token="token", reason=reason, result="what it\nprinted")
+        ledger.close(identity, outcome, token="token", reason=reason, result="what it\nprinted", **ended)
         assert said.result(60).out == f"{identity} {outcome}{more}\nwhat it\nprinted\n"
         assert said.result().code == code
 

@@ -32,6 +32,7 @@ class Run(Model):
     worker: str
     result: str
     traceback: str
+    exit_code: int | None = Field(description="Of the program that failed, as a shell has it.")
     by: str
     arguments: str = Field(description="In place of its schedule's: JSON, a list of args and kwargs.")
     attempt: int
