@@ -316,7 +316,7 @@ def test_run_shows_what_its_run_prints_and_ends_like_it(shop: Shop) -> None:
     environ = os.environ | {"SCHEDULER_REDIS_URL": shop.running.settings.redis_url}
     done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=ROOT, timeout=60, check=False)
     (run,) = shop.ledger.runs(entry.name)
-    assert (done.returncode, done.stdout) == (1, "working\n")
+    assert (done.returncode, done.stdout) == (3, "working\n")
     assert done.stderr.splitlines()[-1] == f"{run.id} failed: it ended with an error"
 
 
