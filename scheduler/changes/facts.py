@@ -68,9 +68,12 @@ def queues_of(checked: Checked, queue_of: Callable[[Declared], str]) -> Iterator
     known: dict[tuple[str, str | None], str] = {}  # of 100,000 schedules, a router is not asked for each
     for name, it in checked.declared.items():
         if it.schedule.enabled:
-            with suppress(Exception):  # a router of the application may raise anything
-                same = it.schedule.call.task, it.schedule.sent_to
-                known[same] = known.get(same) or queue_of(it)
+            same = it.schedule.call.task, it.schedule.sent_to
+            if same not in known:
+                known[same] = ""
+                with suppress(Exception):  # a router of the application may raise anything
+                    known[same] = queue_of(it)
+            if known[same]:
                 yield name, known[same]
 
 

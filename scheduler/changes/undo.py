@@ -61,6 +61,8 @@ def find(line: Mapping[str, Any], entry: Entry | None) -> Undo:
         raise RefusedChange(f"'{name}' no longer exists: undo its deletion first")
     if entry.error:
         raise RefusedChange(f"'{name}' cannot be read: {entry.error}; fix it first")
+    if line.get("change") == "add" and not entry.is_declared:
+        raise RefusedChange(f"'{name}' is no longer the file's: delete it on its page")
     if before is None:
         return removed(name, after, entry)
     if line.get("change") == "skip":
@@ -76,7 +78,7 @@ def refuse_lasting(line: Mapping[str, Any], name: str) -> None:
     """Raise RefusedChange for a line that only the schedule file can take back, or that changed nothing."""
     if line.get("change") == "rename":
         raise RefusedChange(f"the schedule file renamed '{name}': rename it back there")
-    if not can_be_undone(line) and line.get("change") != "add":
+    if not can_be_undone(line) and (line.get("change") != "add" or line.get("after") is None):
         raise RefusedChange("there is nothing to undo: this line changed no field of a schedule")
 
 

@@ -1,9 +1,11 @@
 -- Send a batch of runs: all of it, or nothing where the lock was lost.
 -- KEYS: lock, schedule index. ARGV: see _commit_arguments.lua, which is put in front of this.
 -- Returns nil when the lock is not ours, and 'older' when Redis came back with older data than the leader has seen.
---   Else it returns a list for each entry of which not every run was sent. The list has the entry's number, counted
---   from 1. Then come 'changed', or 'broken' and what is wrong with its ledger, or a word for each run: 'sent',
---   'overlap', 'waiting', or 'no queue' where its queue is a key of another kind.
+--   Else it returns one list for each entry that has a run which was not sent. First in the list is the number of the
+--   entry, counted from 1. The rest is one of these:
+--   * 'changed';
+--   * 'broken', and what is wrong with the ledger;
+--   * a word for each run: 'sent', 'overlap', 'waiting', or 'no queue' where the queue's key is of another kind.
 local step, at = step_at(1)
 if step.token ~= '' and redis.call('GET', KEYS[1]) ~= step.token then return false end
 if step.token ~= '' then
@@ -121,9 +123,9 @@ local function rules_of(text)
   return rules.overlap, rules.most, rules.group
 end
 
--- End what a newer run replaces, or ask its worker to stop it. The newer run takes over the turn, or the place, that a
--- replaced run had in the group. Returns the runs that still go on, since when the turn was waited for (nil for none),
--- and whether there is a place.
+-- End what a newer run replaces, or ask its worker to stop it. If a replaced run had a place in the group, or waited for
+-- one, the newer run has that from now on. Returns three values: the runs that are still running; since when the
+-- replaced run has waited, or nil; and whether there is a place.
 local function replace(ledger, open, held, newer, group)
   local why, running, since, has_place = REPLACED .. newer, {}, nil, false
   local function stop_or_ask(one)

@@ -88,6 +88,11 @@ def failing_json(found: Failing | None) -> dict[str, Any] | None:
     return None if found is None else {"since": iso(found.since), "count": found.count}
 
 
+def file_json(facts: dict[str, str]) -> dict[str, str]:
+    """What became of the schedule file, without what only the list of problems reads."""
+    return {name: fact for name, fact in facts.items() if name != "queues"}
+
+
 def problem_json(problem: ServiceProblem) -> dict[str, Any]:
     """A problem as JSON."""
     return asdict(problem) | {"since": iso(problem.since)}
@@ -107,7 +112,7 @@ def health_json(health: Health) -> dict[str, Any]:
         "queues": [asdict(queue) | {"since": iso(queue.since)} for queue in health.queues],
         "groups": [group._asdict() for group in facts.groups],
         "redis": asdict(health.redis),
-        "file": facts.file,
+        "file": file_json(facts.file),
     }
 
 
@@ -128,7 +133,7 @@ def overview_json(overview: Overview) -> dict[str, Any]:
     return {
         "leader": leader_json(overview.leader) if overview.leader else None,
         "standbys": list(overview.standbys),
-        "file": overview.file,
+        "file": file_json(overview.file),
         "problems": [problem_json(problem) for problem in overview.problems],
         "news": list(overview.news),
         "groups": [group._asdict() for group in overview.groups],

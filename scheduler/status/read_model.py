@@ -117,7 +117,8 @@ class Status:
         job, of = read_job(entry)[0], (self.store.client, self.store.keys, [name])
         skipped = left_out(entry, job) if job else None
         waits = tuple(it for it in self.waiting() if it.schedule == name)
-        shown = row(entry, next(iter(newest), None), failing_of(*of).get(name), recent(*of)[name])
+        slow = {it.name: it for it in Facts(self.store, self.ledger.settings).unstarted.schedules}.get(name)
+        shown = row(entry, next(iter(newest), None), failing_of(*of).get(name), recent(*of)[name], slow)
         return Detail(shown, entry, instants, newest, skipped, clock_notes(entry), waits)
 
 

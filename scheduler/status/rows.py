@@ -33,6 +33,7 @@ State = Literal[
     "ok",
     "new",
 ]
+HELD: tuple[State, ...] = ("quarantined", "paused", "disabled")  #: a person's answer is needed first, or was given
 OVERDUE_AFTER_S = 60.0  #: a run not sent this long after it was due is overdue
 STATES: dict[State, str] = {
     "quarantined": "quarantined until it is changed",
@@ -104,7 +105,7 @@ def row(
     job, error = read_job(entry)
     return Row(
         name=entry.name,
-        state=state(entry, job, last),
+        state=(now := state(entry, job, last)),
         task=job.task if job else str(entry.fields.get("task", "?")),
         timing=job.timing.words() if job else "unreadable",
         zone=job.timing.zone if job else "UTC",
@@ -120,7 +121,7 @@ def row(
         failing=ill,
         recent=marks,
         expected_to_fail=entry.expected_to_fail,
-        unstarted=slow,
+        unstarted=None if now in HELD else slow,
     )
 
 

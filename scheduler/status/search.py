@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from scheduler.status.catalogue import View
 from scheduler.status.place import Place
 from scheduler.status.problems.facts import Facts
+from scheduler.status.rows import HELD
 from scheduler.status.states import AllStates, all_states
 from scheduler.status.unstarted import Unstarted
 from scheduler.storage.store import Store
@@ -57,9 +58,11 @@ class Found:
 
     @cached_property
     def unstarted(self) -> dict[str, Unstarted]:
-        """All that are late or stuck and exist; of very many, those that have waited longest."""
+        """All that are late or stuck, exist and are on; of very many, those that have waited longest."""
         known = self.facts.unstarted.schedules if self.facts else ()
-        return {it.name: it for it in known if it.name in self.view.kept}
+        return {
+            it.name: it for it in known if it.name in self.view.kept and self.states.others.get(it.name) not in HELD
+        }
 
     @cached_property
     def names(self) -> Sequence[str]:

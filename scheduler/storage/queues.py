@@ -8,6 +8,7 @@ from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 
 MAX_KNOWN = 200  #: queues that are remembered, those that a worker took from last
+KEPT_S = 30 * 86_400  #: after the last report of any worker
 PRIORITY = "\x06\x16"  #: kombu's mark between the name of a queue and a priority
 PRIORITIES = ("", *(f"{PRIORITY}{step}" for step in (3, 6, 9)))  #: a queue has a list for each of kombu's steps
 
@@ -17,6 +18,7 @@ def note_taken(pipe: Client, keys: Keys, queues: Sequence[str], now: float) -> N
     if queues:
         pipe.zadd(keys.taken, dict.fromkeys(queues[:MAX_KNOWN], now))
         pipe.zremrangebyrank(keys.taken, 0, -MAX_KNOWN - 1)
+        pipe.expire(keys.taken, KEPT_S)
 
 
 def last_taken(client: Client, keys: Keys) -> dict[str, float]:

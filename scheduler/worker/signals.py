@@ -117,7 +117,7 @@ class Signals:
         if expired:
             self.recorder.close(request, "skipped", reason=Reason.EXPIRED, unclaimed=True)
         else:
-            # Before a body has begun here, it may be a second delivery, whose run another worker has.
+            # If no body has begun here, this may be a second delivery: the run may belong to another worker.
             self.recorder.close(request, "failed", reason=Reason.REVOKED, unclaimed=not claimed_by(request))
 
 

@@ -137,13 +137,13 @@ def open_page(request: pytest.FixtureRequest, browsers: Browsers, site: Site, se
     complaints: list[str] = []
     contexts: list[BrowserContext] = []
 
-    def open_(path: str = "/schedules", *, log_in: bool = True, **options: object) -> Page:
+    def open_(path: str = "/schedules", *, log_in: bool = True, answers: int = 0, **options: object) -> Page:
         browser = browsers.start(name, str(options.get("color_scheme")))
         context = browser.new_context(base_url=site.url, **options)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(15_000)
-        page.on("console", lambda message: note(complaints, message))
+        page.on("console", lambda message: note(complaints, message, answers))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         if log_in:
             page.goto("/login")
@@ -159,7 +159,8 @@ def open_page(request: pytest.FixtureRequest, browsers: Browsers, site: Site, se
     assert complaints == []
 
 
-def note(complaints: list[str], message: ConsoleMessage) -> None:
-    """Every error and warning but what a test brought about: the status of a page, a server that is gone."""
-    if message.type in ("error", "warning") and not re.search(r"status of (4(0[1349]|22)|503)|net::ERR_", message.text):
+def note(complaints: list[str], message: ConsoleMessage, answers: int) -> None:
+    """Every error and warning but what a test brought about: the status of a page, or a server that is gone."""
+    known = rf"status of (4(0[349]|22)|{answers})|net::ERR_"
+    if message.type in ("error", "warning") and not re.search(known, message.text):
         complaints.append(message.text)

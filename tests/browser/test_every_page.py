@@ -30,7 +30,7 @@ def look(page: Page, name: str, *, at: str) -> None:
 
 
 def test_login_fits_and_axe_finds_nothing_also_after_a_wrong_password(open_page: Open, service: Service) -> None:
-    page = open_page("/login", log_in=False)
+    page = open_page("/login", log_in=False, answers=401)
     look(page, "login", at="^Scheduler$")
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Log in").click()

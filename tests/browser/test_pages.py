@@ -160,7 +160,7 @@ def test_relative_times_count_by_themselves(open_page: Open, service: Service) -
 
 
 def test_an_open_page_that_a_busy_server_refuses_says_so_and_waits_as_long_as_it_is_told(open_page: Open) -> None:
-    page = open_page()
+    page = open_page(answers=503)
     page.clock.install()
     page.goto("/runs")
     asked: list[str] = []
@@ -176,6 +176,7 @@ def test_an_open_page_that_a_busy_server_refuses_says_so_and_waits_as_long_as_it
     assert len(asked) == 1, "it asks every five seconds otherwise"
     with page.expect_request("**/runs"):
         page.clock.run_for(12_000)
+    assert len(asked) == 2, "and it did not ask between"
 
 
 def test_a_session_that_ends_leads_to_the_login(open_page: Open, nightly: Entry) -> None:

@@ -66,13 +66,13 @@ class ActingPage:
     def kill(self, times: int) -> None:
         """The process that serves, so many times in the midst of acts, and at last both; then start them again."""
         for _ in range(times):
-            until(lambda: self.done >= 1, 120, "acts go through the page")
+            serving = until(lambda: children(self.process.pid) if self.done else None, 120, "acts go through the page")
+            for pid in serving:
+                os.kill(pid, signal.SIGKILL)
             self.done = 0
-            with suppress(ProcessLookupError):
-                for pid in children(self.process.pid):
-                    os.kill(pid, signal.SIGKILL)
         self.end()
         self.process = self.start()
+        self.done = 0
 
     def end(self) -> None:
         os.killpg(self.process.pid, signal.SIGKILL)

@@ -273,18 +273,30 @@ def test_run_sends_at_once_and_says_where_the_result_will_be(shell: Shell, store
         ("failed", {"exit_code": 3}, 3, ": it ended with an error"),
     ],
 )
+@pytest.mark.parametrize("option", [(), ("--json",)], ids=["words", "json"])
 def test_run_can_wait_for_the_end_of_the_run_and_ends_like_it(
-    shell: Shell, store: Store, ledger: Ledger, outcome: Outcome, ended: dict[str, Any], code: int, more: str
+    shell: Shell,
+    store: Store,
+    ledger: Ledger,
+    option: tuple[str, ...],
+    outcome: Outcome,
+    ended: dict[str, Any],
+    code: int,
+    more: str,
 ) -> None:
     add(store)
     with ThreadPoolExecutor(1) as pool:
-        said = pool.submit(shell.apart, "run", "job", "--wait")
+        said = pool.submit(shell.apart, "run", "job", "--wait", *option)
         (identity,) = until(lambda: runs_sent(store.client), 60, "it is sent")
         ledger.claim(Run(identity, "job", 0.0, "running"), "host:1", "token")
         reason = Reason.ERROR if outcome == "failed" else None
         ledger.close(identity, outcome, token="token", reason=reason, result="what it\nprinted", **ended)
-        assert said.result(60).out == f"{identity} {outcome}{more}\nwhat it\nprinted\n"
-        assert said.result().code == code
+        done = said.result(60)
+        assert done.code == code
+        if option:
+            assert done.json["exit_code"] == ended.get("exit_code")
+        else:
+            assert done.out == f"{identity} {outcome}{more}\nwhat it\nprinted\n"
 
 
 def test_run_of_a_schedule_that_cannot_be_sent_says_why(shell: Shell, store: Store) -> None:

@@ -106,6 +106,7 @@ def test_a_worker_waits_with_its_claim_until_beat_has_set_the_key_aside(
     shop.commit()
     [run] = shop.ledger.runs("job")
     replace(client, KEYS.leases)
+    client.config_resetstat()
     with ThreadPoolExecutor(1) as pool:
         claim = pool.submit(Recorder(settings).taken, run, "w@host:1", "token", False)
         until(lambda: client.info("errorstats").get("errorstat_WRONGTYPE"), 30, "a first attempt has failed")

@@ -260,6 +260,15 @@ def test_what_the_gate_refuses_by_now_is_not_undone(desk: Shell, store: Store) -
     assert "unknown task 'gone.task'" in refusal(desk, newest(store))
 
 
+def test_a_line_of_the_file_deletes_nothing_that_a_person_made_under_its_name_since(desk: Shell, store: Store) -> None:
+    [added] = [str(line["id"]) for line in store.audit.lines(9, "job") if line["change"] == "add"]
+    desk.file(OTHER)
+    assert desk("apply").code == Exit.OK
+    changes.create(store, "job", FIELDS, tasks=None, by="ann")
+    assert "'job' is no longer the file's: delete it on its page" in refusal(desk, added)
+    assert "job" in store.names()
+
+
 def test_a_large_load_is_one_line_and_pushes_nothing_out_that_undo_needs(
     store: Store, client: Client, keys: Keys, shell: Shell
 ) -> None:

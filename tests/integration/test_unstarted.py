@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
+from scheduler.changes import pauses
 from scheduler.model import Reason, Run, run_id
 from scheduler.settings import Settings
 from scheduler.status import unstarted as waiting_runs
@@ -112,11 +113,18 @@ def test_the_list_shows_finds_and_puts_first_what_is_late_or_stuck_whatever_its_
     assert [place.name for place in Found(store, view, facts=facts).ordered("attention")][:2] == ["alone", "slow"]
     for state, name in (("stuck", "alone"), ("late", "slow")):
         assert Found(store, view, state=state, facts=facts).names == [name]
-    said = {row.name: row.explanation for row in Status(store, ledger).overview().rows if row.unstarted}
+    status = Status(store, ledger)
+    assert status.detail("slow").row.unstarted == facts.unstarted.schedules[0]
+    said = {row.name: row.explanation for row in status.overview().rows if row.unstarted}
     assert said == {
         "alone": "no worker takes from its queue 'reports'",
         "slow": "its run waits in queue 'celery' for more than 5m",
     }
+    pauses.pause(store, "alone", by="ann")
+    facts, view = Facts(store, settings), Catalogue(store).look()
+    assert Found(store, view, state="stuck", facts=facts).names == []
+    [held] = status.rows(["alone"], facts)
+    assert (held.unstarted, held.explanation) == (None, "paused by ann")
 
 
 def test_the_queue_of_an_account_without_its_worker_names_the_service_to_enable(shop: Shop, found: Any) -> None:

@@ -68,6 +68,8 @@ def test_a_setuid_program_works_with_the_lines_of_the_manual_and_only_with_them(
         assert "I am 0" in host.shell(f"{SCHEDULER} run who --wait --follow")
     finally:
         host.run("systemctl", "stop", "celery-beat", "celery-worker-as@dora")
+        host.shell("rm -rf /usr/local/bin/who-am-i /etc/systemd/system/celery-worker-as@dora.service.d")
+        host.shell("systemctl daemon-reload && userdel --remove dora 2>&1")
 
 
 def has_run(host: Host, name: str) -> bool:

@@ -17,7 +17,7 @@ class Owner:
 
     name: str
     home: str
-    has_home: bool = True  #: as nobody and many accounts of packages have not: cron runs their jobs elsewhere then
+    has_home: bool = True  #: whether it exists here; for many system accounts it does not
 
 
 @dataclass(frozen=True, slots=True)

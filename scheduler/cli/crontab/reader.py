@@ -24,6 +24,7 @@ TITLE = re.compile(
     re.IGNORECASE,
 )
 EVERY = "@every "
+END_OF_COMMAND = re.compile(r"(?<!\\)%")
 PATH = "/usr/bin:/bin"  #: what Debian's cron gives to jobs
 GIVEN = ("SHELL", "HOME", "LOGNAME")  #: never empty in a job
 MAX_LINE = 60_000  #: characters of a command
@@ -174,7 +175,7 @@ class Reader:
         if not command:
             self.leave_out(number, line, "it has no command before its %")
             return
-        if is_cut(command):
+        if END_OF_COMMAND.search(rest) and is_cut(command):
             self.leave_out(number, line, CUT)
         guard = has_guard(command)
         if guard:
@@ -238,6 +239,6 @@ def _unquoted(value: str) -> str:
 
 def _command(text: str) -> tuple[str, str]:
     """The command and its standard input: a % that is not escaped ends the one and separates lines of the other."""
-    command, *lines = re.split(r"(?<!\\)%", text)
+    command, *lines = END_OF_COMMAND.split(text)
     stdin = "\n".join(line.replace(r"\%", "%") for line in lines)
     return command.replace(r"\%", "%").strip(), stdin + "\n" if stdin and not stdin.endswith("\n") else stdin

@@ -194,7 +194,10 @@ class Facts:
 
     @cached_property
     def untaken_calls(self) -> dict[str, int]:
-        """How many messages of plain calls wait in each of these queues; none if the broker is not this Redis."""
+        """How many messages wait in each of these queues beside the runs; none if the broker is not this Redis.
+
+        They are plain calls, and what is left of runs that were stopped or expired.
+        """
         if self.settings.has_outbox:
             return {}
         runs = self.waiting_by_queue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from scheduler.model.accounts import start_worker
 from scheduler.status.catalogue import FIELDS, read
@@ -13,6 +14,8 @@ from scheduler.storage.queues import PRIORITY
 
 OLD_S = 300.0  #: seconds for which a run may wait
 MAX_NAMED = 10  #: schedules of a queue; queues that are named because schedules use them
+MAX_LOOKED_AT = 20  #: queues whose schedules are read, to find those
+START_S = 60.0  #: after a beat began to lead, the workers may still be starting
 
 
 def look(facts: Facts) -> Iterator[ServiceProblem]:
@@ -40,15 +43,20 @@ def untaken(queue: str, since: float | None, more: str) -> ServiceProblem:
 
 
 def without_runs(facts: Facts, queues: list[str]) -> Iterator[ServiceProblem]:
-    """Those of these queues without a worker where plain calls wait, then those that schedules will send to."""
+    """Those of these queues without a worker where messages wait, then those that schedules will send to.
+
+    For the latter nothing is urgent: after a start, the workers get a minute to come.
+    """
     for queue in queues:
         if calls := facts.untaken_calls.get(queue):
-            waits = "a call waits" if calls == 1 else f"{calls} calls wait"
+            waits = "a message waits" if calls == 1 else f"{calls} messages wait"
             yield untaken(queue, facts.untaken[queue] or None, f", where {waits}")
+    if facts.leader and facts.now - facts.leader.since < START_S:
+        return
     unused = [it for it in queues if it in facts.users_of_queues and not facts.untaken_calls.get(it)]
-    for queue in unused[:MAX_NAMED]:
-        if users := used_by(facts, queue):
-            yield untaken(queue, facts.untaken[queue] or None, f", {users}")
+    used = ((queue, users) for queue in unused[:MAX_LOOKED_AT] if (users := used_by(facts, queue)))
+    for queue, users in islice(used, MAX_NAMED):
+        yield untaken(queue, facts.untaken[queue] or None, f", {users}")
 
 
 def used_by(facts: Facts, queue: str) -> str:
