@@ -12,7 +12,10 @@ from functools import partial
 
 from bench.loading import TASKS, judge, seconds, text
 from scheduler import schedule_file
+from scheduler.cli.crontab.reader import read_crontab
+from scheduler.cli.crontab.shell_words import simple_commands
 from scheduler.validate import validate
+from tests.unit.cli import test_crontab_file, test_crontab_shell_lines
 from tests.unit.schedule_file import test_schedule_file
 from tests.unit.timing import test_bad_input
 from tests.unit.validate import test_validate
@@ -30,10 +33,15 @@ def inputs() -> Iterator[tuple[str, Callable[[], object]]]:
     """Each with its name."""
     for written in test_schedule_file.EXHAUSTING:
         yield f"read {written[:30]!r}", partial(schedule_file.parse, written, "s.yaml")
+    for written in test_schedule_file.WRONG_KEYS:
+        yield f"read {written[:20]!r} and 200 000 keys", partial(schedule_file.parse, written, "s.yaml")
     for written in test_validate.EXHAUSTING:
         yield f"check {' '.join(written.split())[-30:]!r}", partial(check, written)
     for kind, written in test_bad_input.HEAVY:
         yield f"{kind} {written[:50]!r}", partial(test_bad_input.refusal_of, kind, written)
+    for line in test_crontab_shell_lines.EXHAUSTING:
+        yield f"shell line {line[:12]!r}", partial(simple_commands, line)
+    yield "crontab of 4 000 lines", partial(read_crontab, test_crontab_file.LONG, test_crontab_file.ANN)
 
 
 def check(written: str) -> None:

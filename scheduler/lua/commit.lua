@@ -123,8 +123,8 @@ local function rules_of(text)
   return rules.overlap, rules.most, rules.group
 end
 
--- End what a newer run replaces, or ask its worker to stop it. If a replaced run had a place in the group, or waited for
--- one, the newer run has that from now on. Returns three values: the runs that are still running; since when the
+-- End what a newer run replaces, or ask its worker to stop it. If a replaced run had a place in the group, or waited
+-- for one, the newer run has that from now on. Returns three values: the runs that are still running; since when the
 -- replaced run has waited, or nil; and whether there is a place.
 local function replace(ledger, open, held, newer, group)
   local why, running, since, has_place = REPLACED .. newer, {}, nil, false

@@ -174,7 +174,7 @@ def test_an_open_page_that_a_busy_server_refuses_says_so_and_waits_as_long_as_it
     expect(page.locator("#connection")).to_have_text("The page is busy: it refreshes again in a moment.")
     page.clock.run_for(50_000)
     assert len(asked) == 1, "it asks every five seconds otherwise"
-    with page.expect_request("**/runs"):
+    with page.expect_response("**/runs"):
         page.clock.run_for(12_000)
     assert len(asked) == 2, "and it did not ask between"
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,10 +33,8 @@ def test_a_command_that_fails_says_how_and_what_it_said_last() -> None:
 
 @pytest.mark.slow
 def test_a_command_that_takes_too_long_is_killed_with_its_children() -> None:
-    begun = time.monotonic()
     with pytest.raises(TaskFailed, match=r"^'sh' was stopped: it exceeded its timeout of 2 s: \d+\n") as failed:
-        tasks.run_command(["sh", "-c", "sleep 60 & echo $!; wait"], timeout=2)
-    assert time.monotonic() - begun < 40
+        tasks.run_command(["sh", "-c", "sleep infinity & echo $!; wait"], timeout=2)
     child = int(failed.value.output)
     until(lambda: not is_alive(child), 20, "the child is gone")
 
@@ -50,15 +47,13 @@ def test_a_command_that_writes_without_end_is_bounded() -> None:
 
 
 def test_a_command_that_leaves_a_child_behind_ends_and_the_child_with_it() -> None:
-    begun = time.monotonic()
-    child = int(tasks.run_command(["sh", "-c", "sleep 60 & echo $!"])["output"])
-    assert time.monotonic() - begun < 40
+    child = int(tasks.run_command(["sh", "-c", "sleep infinity & echo $!"])["output"])
     assert not is_alive(child)
 
 
 def test_a_command_that_closes_its_output_is_still_timed() -> None:
     with pytest.raises(TaskFailed, match="was stopped: it exceeded its timeout"):
-        tasks.run_command(["sh", "-c", "exec >&- 2>&-; sleep 60"], timeout=0.3)
+        tasks.run_command(["sh", "-c", "exec >&- 2>&-; sleep infinity"], timeout=0.3)
 
 
 def test_a_command_ended_by_a_signal_names_it() -> None:

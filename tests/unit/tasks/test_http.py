@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -24,7 +23,7 @@ class Answers(BaseHTTPRequestHandler):
         sent = {"method": self.command, "headers": {k.lower(): v for k, v in self.headers.items()}, "body": body}
         path = self.path.partition("?")[0]
         if path == "/slow":
-            self.server.over.wait(30)  # type: ignore[attr-defined]
+            self.server.over.wait()  # type: ignore[attr-defined]
         status = {"/moved": 302, "/broken": 503}.get(path, 200)
         self.send_response(status)
         if path == "/moved":
@@ -94,10 +93,8 @@ def test_the_body_is_bounded(site: str) -> None:
 
 @pytest.mark.parametrize("path", ["/slow", "/drip"])
 def test_the_timeout_is_for_the_whole_answer(site: str, path: str) -> None:
-    begun = time.monotonic()
     with pytest.raises(TimedOut, match=r"was stopped: it exceeded its timeout of 0\.3 s"):
         http_request(site + path, timeout=0.3, allow_private=True)
-    assert time.monotonic() - begun < 20
 
 
 @pytest.mark.parametrize("url", ["{site}/echo", "http://localhost:1/", "http://[::1]:1/", "http://2130706433/"])
