@@ -9,7 +9,9 @@ from typing import get_args
 
 from scheduler.admin.search_form import NewestFirst, instant, texts
 from scheduler.model import Outcome
+from scheduler.status.catalogue import View
 from scheduler.status.place import Place
+from scheduler.status.query import having
 from scheduler.status.runs import WRONG, Wanted
 
 BY_ERROR = "error"
@@ -27,7 +29,9 @@ class RunSearch(NewestFirst):
 
     q: str = ""
     schedule: str = ""
+    tag: str = ""  #: that its schedule has now
     error: str = ""
+    worker: str = ""
     by: str = ""  #: BY_ERROR for a row of each error
     outcome: str = ""
     last: str = ""  #: one of PRESETS; ``since`` replaces it
@@ -35,7 +39,7 @@ class RunSearch(NewestFirst):
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> RunSearch:
-        text = texts(arguments, "q", "schedule", "error")
+        text = texts(arguments, "q", "schedule", "tag", "error", "worker")
         text["by"] = BY_ERROR if arguments.get("by") == BY_ERROR else ""
         outcome, last = arguments.get("outcome", ""), arguments.get("last", "")
         outcome = WRONG if text["by"] and outcome not in WENT_WRONG else outcome
@@ -49,13 +53,13 @@ class RunSearch(NewestFirst):
             before=arguments.get("before", "") if Place.read(arguments.get("before", "")) else "",
         )
 
-    @property
-    def wanted(self) -> Wanted:
-        """What it asks for at this moment."""
+    def wanted(self, view: View) -> Wanted:
+        """What it asks for at this moment, of the schedules as they are now."""
         since, until = instant(self.since), instant(self.until)
         begin = since.timestamp() if since else beginning(self.last)
         end = until.timestamp() if until else float("inf")
-        return Wanted(begin, end, self.outcome, self.q, self.schedule, self.error)
+        named = self.q, self.schedule, self.error, self.worker
+        return Wanted(begin, end, self.outcome, *named, having(view, self.tag))
 
     @property
     def place(self) -> Place | None:

@@ -84,19 +84,21 @@ def index() -> Response:
     search = RunSearch.read(request.args)
     if search.by:
         return by_error(search)
-    shown = find_runs(service().ledger, search.wanted, search.place)
+    view = service().catalogue.look()
+    shown = find_runs(service().ledger, search.wanted(view), search.place)
     older = str(shown.older or "")
     if wants_json():
         return as_json({"runs": [run_json(run) for run in shown.runs], "before": older or None})
-    return page("runs.html", search=search, shown=shown, older=older, **CHOICES)
+    return page("runs.html", search=search, shown=shown, older=older, tags=view.tags, **CHOICES)
 
 
 def by_error(search: RunSearch) -> Response:
     """What failed or was lost: a row for each schedule and error."""
-    found = grouped_by_error(service().ledger, search.wanted)
+    view = service().catalogue.look()
+    found = grouped_by_error(service().ledger, search.wanted(view))
     if wants_json():
         return as_json({"errors": [failures_json(one) for one in found.failures]})
-    return page("runs.html", search=search, found=found, **CHOICES)
+    return page("runs.html", search=search, found=found, tags=view.tags, **CHOICES)
 
 
 @pages.get("/schedules/<segment:name>/runs/<segment:run_id>")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from celery import Celery
 from flask import current_app
@@ -10,6 +11,7 @@ from flask import current_app
 from scheduler.admin.accounts import Accounts
 from scheduler.admin.pill import Pill
 from scheduler.admin.throttle import Throttle
+from scheduler.application.queues import known_queue_of_task
 from scheduler.changes import Tasks
 from scheduler.registry import file_only, signatures
 from scheduler.sending.dispatch import Dispatcher
@@ -49,7 +51,8 @@ class Service:
         store, ledger = Store(client, keys), Ledger(client, keys, settings)
         status, dispatcher = Status(store, ledger), Dispatcher(celery, client, keys, settings)
         tasks, theirs = signatures(celery), file_only(celery)
-        parts = Catalogue(store), Accounts(settings.accounts, settings.admin_password_hash), Pill(store, settings)
+        catalogue = Catalogue(store, partial(known_queue_of_task, celery))
+        parts = catalogue, Accounts(settings.accounts, settings.admin_password_hash), Pill(store, settings)
         return cls(celery, settings, tasks, theirs, store, ledger, status, dispatcher, *parts)
 
 

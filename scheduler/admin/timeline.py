@@ -19,6 +19,7 @@ from scheduler.status.ahead import Ahead, ahead
 from scheduler.status.as_json import iso
 from scheduler.status.catalogue import View
 from scheduler.status.minutes import Minute
+from scheduler.status.search import Found
 from scheduler.storage.instants import from_seconds, to_seconds
 
 pages = Blueprint("timeline", __name__)
@@ -64,7 +65,7 @@ def index() -> Response:
     text = texts(request.args, "q", "tag")
     minute = instant(request.args.get("minute", ""))
     view = service().catalogue.look()
-    names = view.matching(text["q"], text["tag"])
+    names = Found(service().store, view, text["q"], tag=text["tag"]).names
     if minute:
         return of_minute(view, names, minute.replace(second=0, microsecond=0), text)
     now = time.time()

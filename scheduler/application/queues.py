@@ -24,10 +24,14 @@ def queue_of_task(app: Celery, task: str) -> str:
         return str(error).rpartition(" ")[2]
 
 
+def known_queue_of_task(app: Celery, task: str) -> str:
+    """The same; empty where no router can say."""
+    with suppress(Exception):  # a router is the application's code
+        return queue_of_task(app, task)
+    return ""
+
+
 def routes(app: Celery, tasks: Iterable[str]) -> list[tuple[str, str]]:
     """Each of these tasks with its queue, without those that no router can say."""
-    found = []
-    for task in sorted(tasks):
-        with suppress(Exception):  # a router is the application's code
-            found.append((task, queue_of_task(app, task)))
-    return found
+    found = ((task, known_queue_of_task(app, task)) for task in sorted(tasks))
+    return [(task, queue) for task, queue in found if queue]

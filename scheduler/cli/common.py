@@ -94,7 +94,13 @@ class Service:
     def catalogue(self) -> Catalogue:
         from scheduler.status.catalogue import Catalogue
 
-        return Catalogue(self.store)
+        return Catalogue(self.store, self.queue_of_task)
+
+    def queue_of_task(self, task: str) -> str:
+        """The queue of a task's runs whose schedule names none; empty where no router can say."""
+        from scheduler.application.queues import known_queue_of_task
+
+        return known_queue_of_task(self.celery, task)
 
     @property
     def dispatcher(self) -> Dispatcher:

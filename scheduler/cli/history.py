@@ -19,6 +19,8 @@ from scheduler.status.runs import WRONG
 @click.argument("name", required=False)
 @click.option("--failed", is_flag=True, help="Only the runs that failed or were lost.")
 @click.option("--by-error", is_flag=True, help="Count them: a line for each schedule and error.")
+@click.option("--tag", default="", help="Only of schedules that have this tag now.")
+@click.option("--worker", default="", help="Only those that a worker took whose name has this text.")
 @click.option("--since", callback=read_instant, help='Only from this time on, as "2026-12-24 18:00" (UTC).')
 @click.option("--until", callback=read_instant, help="Only up to this time, written the same way.")
 @click.option("-n", "count", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Number of runs.")
@@ -29,6 +31,8 @@ def history(
     name: str | None,
     failed: bool,
     by_error: bool,
+    tag: str,
+    worker: str,
     since: datetime | None,
     until: datetime | None,
     count: int,
@@ -41,6 +45,7 @@ def history(
     if name is not None:
         desk.ask(schedules.show, name=name, runs=0, upcoming=0)
     asked = {"schedule": name or "", "outcome": WRONG if failed else "", "since": since, "until": until}
+    asked |= {"tag": tag, "worker": worker}
     if by_error:
         return show_errors(desk.ask(runs.errors, **asked), count, json_)
     found = list(each(desk, runs.find, count, **asked))

@@ -25,6 +25,7 @@ from scheduler.status.search import Sort
 from scheduler.storage.instants import clock
 from scheduler.timing import TimingError
 
+PLACES = ("tag:", "queue:", "error:")  #: what may come before a word of a search
 MAX_ROWS = 1_000_000  #: more schedules than there are
 MAX_DUE = 10_000  #: due instants that one answer has
 
@@ -38,7 +39,8 @@ MAX_DUE = 10_000  #: due instants that one answer has
 def list_(desk: Desk, words: tuple[str, ...], state: str, sort: str, json_: bool) -> int:
     """List schedules: state, timing, next and last run.
 
-    With WORDS, those that have each of them in their name, task, description or tags; tag:NAME is a tag.
+    With WORDS, those that have each of them in their name, task, description or tags. tag:NAME is a tag, queue:NAME
+    where its runs go, error:TEXT in the first line of why it fails or is quarantined.
     """
     listed = list(each(desk, schedules.index, MAX_ROWS, q=" ".join(map(quoted, words)), state=state, sort=sort))
     if json_:
@@ -64,8 +66,9 @@ def state_of(item: dict[str, Any]) -> str:
 
 def quoted(word: str) -> str:
     """An argument as one word of a search, also with spaces in it."""
-    tag, text = ("tag:", word[4:]) if word.startswith("tag:") else ("", word)
-    return f'{tag}"{text}"' if " " in text and '"' not in text else word
+    place = next((place for place in PLACES if word.startswith(place)), "")
+    text = word.removeprefix(place)
+    return f'{place}"{text}"' if " " in text and '"' not in text else word
 
 
 def progress(fill: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from scheduler.status import runs as found_runs
 from scheduler.status.as_json import failures_json, iso, output_json, run_json
 from scheduler.status.place import PATTERN, Place
 from scheduler.status.progress import progress_of
+from scheduler.status.query import having
 from scheduler.status.runs import Wanted
 
 
@@ -27,17 +28,19 @@ class WantedAsked(Model):
 
     q: Text = Field("", description="Text in the name of the schedule.")
     schedule: Text = Field("", description="Exactly this schedule.")
+    tag: Text = Field("", description="A tag that its schedule has now.")
     error: Text = Field("", description="Text in the first line of its error.")
+    worker: Text = Field("", description="Text in the name of the worker that took it.")
     outcome: Outcome | Literal["", "wrong"] = Field("", description="`wrong`: failed or lost.")
     since: Instant | None = None
     until: Instant | None = None
 
-    @property
-    def wanted(self) -> Wanted:
+    def wanted(self, its: Parts) -> Wanted:
         """The same for the search."""
         since = self.since.timestamp() if self.since else 0.0
         until = self.until.timestamp() if self.until else float("inf")
-        return Wanted(since, until, self.outcome, self.q, self.schedule, self.error)
+        tagged = having(its.catalogue.look(), self.tag) if self.tag else None
+        return Wanted(since, until, self.outcome, self.q, self.schedule, self.error, self.worker, tagged)
 
 
 class FindAsked(WantedAsked):
@@ -65,14 +68,14 @@ class OutputAsked(Model):
 @operation("GET", "/runs", "viewer", Runs, FindAsked)
 def find(its: Parts, asked: FindAsked) -> dict[str, Any]:
     """Find runs of all schedules, newest first."""
-    page = found_runs.find(its.ledger, asked.wanted, Place.read(asked.cursor), asked.limit)
+    page = found_runs.find(its.ledger, asked.wanted(its), Place.read(asked.cursor), asked.limit)
     return {"items": [run_json(run) for run in page.runs], "next": str(page.older) if page.older else None}
 
 
 @operation("GET", "/errors", "viewer", Errors, WantedAsked)
 def errors(its: Parts, asked: WantedAsked) -> dict[str, Any]:
     """Count the runs that failed or were lost by schedule and error, the newest first."""
-    found = found_runs.by_error(its.ledger, asked.wanted)
+    found = found_runs.by_error(its.ledger, asked.wanted(its))
     return {
         "items": list(map(failures_json, found.failures)),
         "back_to": iso(found.back_to.at) if found.back_to else None,

@@ -27,7 +27,11 @@ MAX_SPAN = timedelta(days=366)  #: of a timeline
 class ListAsked(Model):
     """A search; what is left out matches everything."""
 
-    q: Text = Field("", description="Words in the name, task, description or tags; `tag:NAME` for a tag.")
+    q: Text = Field(
+        "",
+        description="Words in the name, task, description or tags; `tag:NAME` for a tag, `queue:NAME` for where its "
+        "runs go, `error:TEXT` for the first line of why it fails or is quarantined.",
+    )
     state: State | Literal["", "failing", "late", "stuck"] = Field(
         "", description="`failing`: its newest ended runs failed or were lost. `late`, `stuck`: its run does not start."
     )

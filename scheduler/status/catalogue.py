@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import gc
 import json
-import re
 import threading
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from sys import intern
@@ -20,6 +19,7 @@ from typing import Any
 from scheduler.model import TIMING_FIELDS, Pause
 from scheduler.model.accounts import queue_of
 from scheduler.model.entry import expected_to_fail
+from scheduler.model.what_runs import COMMAND_TASK, HTTP_TASK, kind_of
 from scheduler.storage.client import script
 from scheduler.storage.entries import ORIGINS
 from scheduler.storage.records import loads, mapping, record
@@ -31,7 +31,7 @@ MANY = 10_000  #: schedules that the garbage collector takes milliseconds to wal
 NAMES_PER_STEP = 1000  #: that one command reads, which holds up Redis for some ms
 FIELDS = ("definition", "fields", "origin", "pause", "error")
 FOREVER = float("inf")
-QUERY = re.compile(r'(tag:)?(?:"([^"]*)"|(\S+))')  #: a word of a search, or several in quotes
+Route = Callable[[str], str]  #: from a task to the queue of its runs whose schedule names none
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Kept:
     paused_until: float = 0.0  #: epoch seconds; FOREVER until a person resumes it
     is_enabled: bool = True
     queue: str = ""  #: that it names; empty for its task's own
+    task: str = ""  #: that its runs are, also of a program or a request
     is_expected_to_fail: bool = False
     timing: str = ""  #: what decides when it is due: schedules with the same text are due at the same instants
 
@@ -57,12 +58,18 @@ class Kept:
         return self.is_quarantined or self.paused_until > 0 or not self.is_enabled
 
 
+def nowhere(_: str) -> str:
+    """The route of a reader that does not know the application's."""
+    return ""
+
+
 @dataclass(frozen=True)
 class View:
     """Every schedule at one moment; it is never changed, so that threads can share it."""
 
     names: tuple[str, ...] = ()  #: sorted
     kept: dict[str, Kept] = field(default_factory=dict)
+    route: Route = nowhere
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
@@ -99,6 +106,16 @@ class View:
         return {tag: len(names) for tag, names in sorted(self.by_tag.items())}
 
     @cached_property
+    def by_destination(self) -> dict[str, list[str]]:
+        """The names of the schedules by the queue that their runs go to, sorted; an empty one if no router can say."""
+        going: dict[str, list[str]] = {}
+        known = {task: self.route(task) for task in {it.task for it in self.kept.values() if not it.queue}}
+        for name in self.names:
+            its = self.kept[name]
+            going.setdefault(its.queue or known[its.task], []).append(name)
+        return going
+
+    @cached_property
     def by_queue(self) -> dict[str, list[str]]:
         """The names of the schedules by the queue that they name, sorted; under an empty text those that name none."""
         users: dict[str, list[str]] = {}
@@ -106,38 +123,13 @@ class View:
             users.setdefault(self.kept[name].queue, []).append(name)
         return users
 
-    def matching(self, text: str, tag: str) -> Sequence[str]:
-        """The names of those that have the tag, and each word of the text in their name, task, description or tags.
-
-        A word in quotes may have spaces; ``tag:NAME`` is a tag, in any case.
-        """
-        words, tags = read_query(text)
-        wanted = [{tag}] * bool(tag) + [{it for it in self.by_tag if it.casefold() == one} for one in tags]
-        names: Sequence[str] = self.tagged(wanted[0]) if wanted else self.names
-        for others in wanted[1:]:
-            names = [name for name in names if not others.isdisjoint(self.kept[name].tags)]
-        for word in words:
-            texts = self.texts if names is self.names else (self.kept[name].text for name in names)
-            names = [name for name, its in zip(names, texts, strict=True) if word in its]
-        return names
-
-    def tagged(self, tags: Collection[str]) -> list[str]:
-        """The names of those that have one of the tags, sorted."""
-        several = [self.by_tag.get(tag, []) for tag in tags]
-        return several[0] if len(several) == 1 else sorted({name for names in several for name in names})
-
-
-def read_query(text: str) -> tuple[list[str], list[str]]:
-    """The words and the tags that a search is for, casefolded."""
-    parts = [(is_tag, quoted or word) for is_tag, quoted, word in QUERY.findall(text.casefold())]
-    return [it for is_tag, it in parts if it and not is_tag], [it for is_tag, it in parts if it and is_tag]
-
 
 class Catalogue:
     """One for each process; ``look`` costs two commands while no schedule changes."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, route: Route = nowhere) -> None:
         self.store = store
+        self.route = route
         self.view = View()
         self._lock = threading.Lock()
         self._position: Position | None = None
@@ -192,7 +184,7 @@ class Catalogue:
             for name, row in zip(step, rows, strict=True):
                 if row and row[0] is not None:
                     kept[name] = read(name, dict(zip(FIELDS, row, strict=True)), tags)
-        return View(tuple(sorted(kept)), kept)
+        return View(tuple(sorted(kept)), kept, self.route)
 
 
 def spare_the_collector() -> None:
@@ -221,6 +213,7 @@ def read(name: str, stored: dict[str, Any], known_tags: dict[tuple[str, ...], tu
         0.0 if pause is None else FOREVER if pause.until is None else pause.until,
         bool(fields.get("enabled", True)),
         named_queue(fields),
+        intern(task_of(fields)),
         bool(expected_to_fail(fields)),
         timing_key(name, origin, fields),
     )
@@ -233,6 +226,12 @@ def timing_key(name: str, origin: str, fields: dict[str, Any]) -> str:
     own = {key: fields[key] for key in sorted(TIMING_FIELDS & fields.keys())}
     text = json.dumps(own)
     return f"{text}={name}" if "jitter" in own or "~" in text else intern(text)
+
+
+def task_of(fields: dict[str, Any]) -> str:
+    """The task that its runs are."""
+    kind = kind_of(fields)
+    return str(fields.get("task") or "") if kind == "task" else HTTP_TASK if kind == "http" else COMMAND_TASK
 
 
 def named_queue(fields: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from scheduler.model import Run
@@ -30,13 +30,17 @@ class Wanted:
     text: str = ""  #: in the name of the schedule, in any case
     schedule: str = ""  #: exactly this one
     error: str = ""  #: in the first line of its error, in any case
+    worker: str = ""  #: in the name of the worker that took it, in any case
+    schedules: Collection[str] | None = None  #: only runs of these
 
     def has(self, run: Run) -> bool:
         """Whether it is one of these."""
         is_outcome = run.went_wrong if self.outcome == WRONG else run.outcome == self.outcome or not self.outcome
         is_in_time = self.since <= (run.until or run.due) <= self.until
-        has_text = self.text.casefold() in run.schedule.casefold() and self.error.casefold() in run.error.casefold()
-        return is_outcome and is_in_time and has_text
+        texts = ((self.text, run.schedule), (self.error, run.error), (self.worker, run.worker))
+        has_texts = all(wanted.casefold() in text.casefold() for wanted, text in texts)
+        is_theirs = self.schedules is None or run.schedule in self.schedules
+        return is_outcome and is_in_time and has_texts and is_theirs
 
 
 @dataclass(frozen=True)

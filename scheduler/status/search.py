@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from scheduler.status.catalogue import View
 from scheduler.status.place import Place
 from scheduler.status.problems.facts import Facts
+from scheduler.status.query import matching, read_query, with_errors
 from scheduler.status.rows import HELD
 from scheduler.status.states import AllStates, all_states
 from scheduler.status.unstarted import Unstarted
@@ -67,7 +68,11 @@ class Found:
     @cached_property
     def names(self) -> Sequence[str]:
         """Sorted."""
-        names = self.view.matching(self.text, self.tag)
+        query = read_query(self.text)
+        names = matching(self.view, query, self.tag)
+        if query.errors:
+            ill = [name for name in names if name in self.failing or self.view.kept[name].is_quarantined]
+            names = sorted(with_errors(self.store, ill, query.errors))
         if self.state == FAILING:
             return [name for name in names if name in self.failing]
         if self.state in UNSTARTED:

@@ -9,6 +9,7 @@ import pytest
 
 from scheduler import changes
 from scheduler.status.catalogue import FOREVER, MAX_AGE_S, Catalogue
+from scheduler.status.query import matching, read_query
 from scheduler.storage import health
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
@@ -42,7 +43,7 @@ def test_a_change_is_seen_at_the_next_look_and_nothing_else_is_read(
 ) -> None:
     edit(store, "a", description="Monthly", tags=["x"])
     reads(client)
-    assert catalogue.look().matching("MONTH", "x") == ["a"]
+    assert matching(catalogue.look(), read_query("MONTH"), "x") == ["a"]
     assert reads(client) == 1
     view = catalogue.look()
     assert catalogue.look() is view
@@ -86,7 +87,7 @@ def test_a_pause_and_an_entry_that_beat_sets_aside_are_seen(
 def test_what_another_program_adds_and_removes_is_seen(catalogue: Catalogue, client: Client, keys: Keys) -> None:
     client.hset(keys.entry("z"), "definition", '{"task": "theirs"}')
     client.zadd(keys.schedule, {keys.entry("z"): 5, keys.entry("nothing"): 6})
-    assert catalogue.look().matching("theirs", "") == ["z"]
+    assert matching(catalogue.look(), read_query("theirs")) == ["z"]
     client.zrem(keys.schedule, keys.entry("z"))
     assert catalogue.look().names == ("a", "b")
 
@@ -97,7 +98,7 @@ def test_a_reader_that_is_too_far_behind_reads_everything(
     edit(store, "a", description="first")
     edit(store, "b", description="second")
     client.zrem(keys.revised, "a")  # as if ten thousand others had pushed it out
-    assert catalogue.look().matching("first", "") == ["a"]
+    assert matching(catalogue.look(), read_query("first")) == ["a"]
 
 
 def test_everything_is_read_again_after_an_hour_for_what_others_changed_without_a_word(
@@ -137,5 +138,5 @@ def test_an_entry_that_cannot_be_read_is_found_by_its_name(catalogue: Catalogue,
     client.rpush(keys.entry("list"), "x")
     client.zadd(keys.schedule, {keys.entry("odd"): 5, keys.entry("list"): 5})
     view = catalogue.look()
-    assert view.matching("ODD", "") == ["odd"]
+    assert matching(view, read_query("ODD")) == ["odd"]
     assert view.kept["odd"].is_quarantined

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from celery.schedules import schedule as interval
@@ -16,6 +17,7 @@ from scheduler.model import Entry
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
 from tests.integration.admin.runs import run, set_aside
+from tests.support.shell import Shell
 
 
 def rows(admin: Browser, path: str = "/schedules") -> list[str]:
@@ -85,6 +87,10 @@ def test_problems_of_the_file_and_of_entries_are_told(admin: Browser, service: S
         ("q=tag:nigh", []),
         ("q=numbers+night+tag:reports", ["nightly"]),
         ("q=%22two+numbers%22", ["nightly"]),
+        ("q=queue:REPORTS+night", ["nightly"]),
+        ("q=queue:%22celery%22", ["adder", "sweep"]),
+        ("q=queue:celery+tag:night", []),
+        ("q=queue:report", []),
         ("q=%22numbers+two%22", []),
         ("tag=nigh", []),
         ("state=paused", ["sweep"]),
@@ -109,6 +115,32 @@ def test_the_list_can_be_searched(
     page = admin.get(f"/schedules?{query}")
     assert page.status_code == 200
     assert ("No schedules match" in text(page)) == (not found)
+
+
+def test_a_word_is_looked_for_in_why_a_schedule_fails_or_is_quarantined(
+    admin: Browser, service: Service, make: Declare, shell: Shell
+) -> None:
+    for name in ("gateway", "disk", "well", "aside", "new"):
+        make(name, tags=["x"] if name == "disk" else [])
+    due = clock() - timedelta(minutes=9)
+    run(service, "gateway", due, "failed", result="HTTPError: 502 Bad Gateway\nat line 7")
+    run(service, "disk", due, "failed", result="OSError: 502 blocks left")
+    run(service, "well", due, "failed", result="HTTPError: 502 Bad Gateway")
+    run(service, "well", due + timedelta(minutes=1))
+    set_aside(service, "aside", "its queue is '502'")
+    found = {
+        "error:502": ["aside", "disk", "gateway"],
+        'error:"502 bad"': ["gateway"],
+        "error:502 error:http": ["gateway"],
+        "error:502 tag:x": ["disk"],
+        "error:line": [],
+        "error:502 gate": ["gateway"],
+    }
+    for words, names in found.items():
+        assert rows(admin, f"/schedules?sort=name&q={quote(words)}") == names, words
+    assert [it["name"] for it in shell("list", "error:502 Bad", "--json").json] == ["gateway"]
+    assert [it["name"] for it in shell("list", "queue:celery", "gate", "--json").json] == ["gateway"]
+    assert "gateway" not in text(admin.get("/timeline?q=error:502+tag:x"))
 
 
 def test_a_long_list_comes_in_pages_of_fifty_by_name(admin: Browser, make: Declare) -> None:

@@ -16,7 +16,7 @@ from scheduler.status.as_json import iso
 from scheduler.status.runs import PAGE_SIZE
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
-from tests.integration.admin.runs import run
+from tests.integration.admin.runs import commit, run
 from tests.support.shell import Shell
 
 
@@ -81,6 +81,27 @@ def test_times_bound_the_list_and_nonsense_in_the_address_is_ignored(
     assert listed(admin, f"until={middle}") == [old]
     assert listed(admin, "last=24h") == [new]
     assert listed(admin, "last=x&from=yesterday&until=9&before=nan~x&outcome=bad") == [new, old]
+
+
+def test_runs_are_found_by_tag_and_by_worker(service: Service, admin: Browser, make: Declare, shell: Shell) -> None:
+    make("load", tags=["etl", "night"]), make("bill")
+    now = clock()
+    load = run(service, "load", now - timedelta(minutes=9), "failed", result="no")
+    bill = run(service, "bill", now - timedelta(minutes=5), "failed", result="no")
+    waiting = run_id("bill", now)
+    commit(service, service.store.get("bill"), runs=(now,))
+    assert listed(admin, "tag=etl") == listed(admin, "tag=night&outcome=failed") == [load]
+    assert listed(admin, "tag=none") == []
+    assert listed(admin, "worker=WORKER@host") == [bill, load]
+    assert waiting in listed(admin, "")
+    assert [it["schedule"] for it in admin.json("/runs?by=error&tag=etl")["errors"]] == ["load"]
+    assert [it["id"] for it in shell("history", "--tag", "etl", "--json").json] == [load]
+    assert shell("history", "--worker", "elsewhere", "--json").json == []
+    shown = Document(admin.get("/runs?tag=etl&worker=host&outcome=failed").text)
+    assert {it["value"] for it in shown.all("input") if it["name"] in ("tag", "worker")} == {"etl", "host"}
+    (lost,) = (it["href"] for it in shown.all("a") if "outcome=lost" in it["href"])
+    assert "tag=etl" in lost
+    assert "worker=host" in lost
 
 
 def test_what_failed_is_counted_by_schedule_and_error_and_each_count_leads_to_its_runs(
