@@ -14,7 +14,7 @@ from scheduler.changes.plan import Plan
 from scheduler.events import emit
 from scheduler.model import Declared
 from scheduler.model.alerts import SERVICE
-from scheduler.storage import users_of_queues
+from scheduler.storage import uses
 from scheduler.storage.instants import clock
 from scheduler.storage.store import Store
 
@@ -44,7 +44,8 @@ def note_applied(
         facts |= {"state": "applied", "problems": "\n".join(conflicts), "imports": json.dumps(checked.imports)}
         facts |= alert_facts(checked)
         if queue_of:
-            facts["queues"] = users_of_queues.as_json(queues_of(checked, queue_of))
+            used = [*used_by(checked, queue_of)]
+            facts |= {"queues": uses.queues_as_json(used), "tasks": uses.tasks_as_json(used)}
         if settles and not (conflicts or checked.notes() or checked.brought.sources):
             facts["settled"] = settled_by(checked, facts, *settles).as_json()
     store.note_file(facts)
@@ -63,8 +64,8 @@ def note_settled(store: Store, path: Path) -> None:
     emit("file.applied", file=path, summary=summary)
 
 
-def queues_of(checked: Checked, queue_of: Callable[[Declared], str]) -> Iterator[tuple[str, str]]:
-    """Each schedule that is on, with the queue that its runs go to."""
+def used_by(checked: Checked, queue_of: Callable[[Declared], str]) -> Iterator[tuple[str, str, str]]:
+    """Each schedule that is on, with the queue that its runs go to and their task."""
     known: dict[tuple[str, str | None], str] = {}  # of 100,000 schedules, a router is not asked for each
     for name, it in checked.declared.items():
         if it.schedule.enabled:
@@ -74,7 +75,7 @@ def queues_of(checked: Checked, queue_of: Callable[[Declared], str]) -> Iterator
                 with suppress(Exception):  # a router of the application may raise anything
                     known[same] = queue_of(it)
             if known[same]:
-                yield name, known[same]
+                yield name, known[same], same[0]
 
 
 def alert_facts(checked: Checked) -> dict[str, str]:

@@ -40,6 +40,7 @@ FACTS = (
     "problems",
     "queues",
     "state",
+    "tasks",
 )
 
 

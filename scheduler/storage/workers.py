@@ -28,6 +28,8 @@ class Worker:
     slots: int = 0  #: tasks that it can run at once; 0 if it does not report that
     busy: int = 0  #: tasks that it runs
     version: str = ""  #: its release
+    started: float = 0.0  #: epoch seconds; 0 if it does not report that
+    failed: tuple[str, ...] = ()  #: why it could not import modules of the schedule file
 
     def is_silent(self, now: float) -> bool:
         """Whether its next report is overdue: it hangs, was killed, or cannot reach Redis."""
@@ -59,10 +61,11 @@ def workers(client: Client, keys: Keys) -> tuple[Worker, ...]:
 def read(item: tuple[str, str]) -> Worker:
     """A worker from its name and report; raises ValueError or TypeError."""
     name, body = item[0], mapping(loads(item[1]))
-    queues, tasks = (tuple(map(str, body.get(key) or ())) for key in ("queues", "tasks"))
+    queues, tasks, failed = (tuple(map(str, body.get(key) or ())) for key in ("queues", "tasks", "failed"))
     slots, busy = (whole(body.get(key)) for key in ("slots", "busy"))
     times = seconds(body.get("seen")), float(body.get("every") or 0)
-    return Worker(name, *times, queues, tasks, slots, busy, text(body.get("version") or ""))
+    version, started = text(body.get("version") or ""), seconds(body.get("started"))
+    return Worker(name, *times, queues, tasks, slots, busy, version, started, failed)
 
 
 def reported_tasks(client: Client, keys: Keys) -> frozenset[str]:

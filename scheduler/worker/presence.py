@@ -16,6 +16,9 @@ from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.workers import Worker, leave, report
 
+MAX_FAILED = 3  #: modules that it could not import and names
+MAX_REASON = 300  #: characters of the reason
+
 
 class Presence:
     """This worker, as its consumer knows it, from its start to its stop; reads which modules it should have."""
@@ -25,6 +28,7 @@ class Presence:
         self.every = settings.run_lease / 3
         self.client, self.keys = connect(settings), Keys(settings.key_prefix)
         self.has_left = False
+        self.started = time.time()
         signals.worker_shutdown.connect(self.leave, weak=False)
 
     def renew(self) -> None:
@@ -35,7 +39,9 @@ class Presence:
         tasks = tuple(name for name in list(app.tasks) if not name.startswith("celery."))
         queues, busy = tuple(app.amqp.queues.consume_from), len(state.active_requests)
         slots = slots_of(self.consumer.pool)
-        worker = Worker(self.consumer.hostname, now, self.every, queues, tasks, slots, busy, __version__)
+        failed = tuple(reason[:MAX_REASON] for reason in sorted(app.scheduler_modules.failed.values())[:MAX_FAILED])
+        what = queues, tasks, slots, busy, __version__, self.started, failed
+        worker = Worker(self.consumer.hostname, now, self.every, *what)
         modules = report(self.client, self.keys, worker)
         if modules is not None:
             app.scheduler_modules.want(modules)

@@ -18,6 +18,7 @@ from scheduler.settings import Settings
 from scheduler.storage.client import Client, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
+from scheduler.storage.workers import workers
 from tests.support.notify_socket import NotifySocket
 from tests.support.polling import until
 from tests.support.redis_server import redis_server
@@ -112,6 +113,7 @@ def test_runs_wait_for_a_worker_that_can_import_their_task(stage: Stage, statuse
     until(lambda: any(run.reason == "expired" for run in stage.runs), 60, "a run expires while it waits")
     assert any("lacks task 'late.note'" in notice for notice in stage.notices)
     statuses.hears("takes runs", "lacks late.note, whose runs wait", "cannot import 'late'")
+    until(lambda: "cannot import 'late'" in str(workers(stage.client, Keys())), 60, "the worker reports the reason")
     assert not stage.bodies
     stage.module.write_text(TASKS)
     until(lambda: len(stage.bodies) >= 3, 60, "the runs that waited do not run")

@@ -11,17 +11,18 @@ import redis
 
 from scheduler.command_name import restart_advice, start_command
 from scheduler.settings import Settings
+from scheduler.status.lacking import Lacking, lacking
 from scheduler.status.unstarted import UNTAKEN_S, AllUnstarted, unstarted
-from scheduler.storage import groups, health, lock, queues, users_of_queues
+from scheduler.storage import groups, health, lock, queues, uses
 from scheduler.storage.alerts import SinkState, sink_states
 from scheduler.storage.client import Client, refusal_of_writes
 from scheduler.storage.groups import Group
 from scheduler.storage.health import AllFailing
 from scheduler.storage.keys import Keys
 from scheduler.storage.queues import PRIORITY
-from scheduler.storage.records import loads, mapping, read_or
+from scheduler.storage.records import loads, mapping, read_or, seconds
 from scheduler.storage.store import Store
-from scheduler.storage.users_of_queues import Users
+from scheduler.storage.uses import Users
 from scheduler.storage.workers import Worker
 from scheduler.storage.workers import workers as known_workers
 
@@ -179,7 +180,20 @@ class Facts:
     @cached_property
     def users_of_queues(self) -> dict[str, Users]:
         """The schedules of the last good file by the queue that their runs go to."""
-        return users_of_queues.from_json(self.file.get("queues", ""))
+        return uses.from_json(self.file.get("queues", ""))
+
+    @cached_property
+    def notices(self) -> dict[str, str]:
+        """What beat and workers noted for a while, by kind."""
+        return self.store.notices()
+
+    @cached_property
+    def lacking_tasks(self) -> tuple[Lacking, ...]:
+        """The tasks of the last good file that live workers lack; none while they may still import its modules."""
+        applied = read_or(0.0, seconds, self.file.get("applied"))
+        if self.now - applied < LEFT_S:
+            return ()
+        return lacking(uses.from_json(self.file.get("tasks", "")), self.live_workers)
 
     @cached_property
     def untaken(self) -> dict[str, float]:

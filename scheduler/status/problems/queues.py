@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 from scheduler.model.accounts import start_worker
-from scheduler.status.catalogue import FIELDS, read
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
+from scheduler.status.problems.users import used_by
 from scheduler.status.unstarted import UNTAKEN_S
 from scheduler.storage.queues import PRIORITY
 
@@ -54,27 +54,9 @@ def without_runs(facts: Facts, queues: list[str]) -> Iterator[ServiceProblem]:
     if facts.leader and facts.now - facts.leader.since < START_S:
         return
     unused = [it for it in queues if it in facts.users_of_queues and not facts.untaken_calls.get(it)]
-    used = ((queue, users) for queue in unused[:MAX_LOOKED_AT] if (users := used_by(facts, queue)))
-    for queue, users in islice(used, MAX_NAMED):
-        yield untaken(queue, facts.untaken[queue] or None, f", {users}")
-
-
-def used_by(facts: Facts, queue: str) -> str:
-    """Who sends to this queue; empty if those that are stored by name are gone, off, paused, or have no due instant."""
-    number, names = facts.users_of_queues[queue]
-    active = [name for name, stored in facts.store.raw(names) if sends(name, stored, queue, facts.now)]
-    if not active:
-        return ""
-    number = len(active) if number <= len(names) else number
-    first = f"schedule '{active[0]}' uses" if number == 1 else f"{number} schedules use, such as '{active[0]}'"
-    return f"which {first}"
-
-
-def sends(name: str, stored: dict[str, str], queue: str, now: float) -> bool:
-    """Whether a schedule with this hash is going to send to this queue."""
-    kept = read(name, {field: stored.get(field, "") for field in FIELDS}, {})
-    goes_on = stored.get("due") and not kept.is_quarantined and not kept.is_off(now)
-    return bool(goes_on) and kept.queue in ("", queue)
+    used = ((it, who) for it in unused[:MAX_LOOKED_AT] if (who := used_by(facts, facts.users_of_queues[it], it)))
+    for queue, who in islice(used, MAX_NAMED):
+        yield untaken(queue, facts.untaken[queue] or None, f", {who}")
 
 
 def stuck(facts: Facts, queue: str) -> str:

@@ -10,8 +10,9 @@ from scheduler.status.problems.problem import ServiceProblem
 
 def look(facts: Facts) -> Iterator[ServiceProblem]:
     """Compare the release of each live worker with the leader's, as far as both say it."""
-    beats = facts.leader.version if facts.leader else ""
-    for worker in facts.live_workers:
-        if beats and worker.version and worker.version != beats:
-            sentence = f"Worker {worker.name} is of release {worker.version}, and beat of {beats}"
-            yield ServiceProblem(sentence, "install the same release on every host", subject="workers")
+    leader = facts.leader
+    for worker in facts.live_workers if leader and leader.version else ():
+        if leader and worker.version and worker.version != leader.version:
+            sentence = f"Worker {worker.name} is of release {worker.version}, and beat of {leader.version}"
+            since = max(worker.started, leader.since) if worker.started else None
+            yield ServiceProblem(sentence, "install the same release on every host", "warning", "workers", since)

@@ -1,0 +1,100 @@
+"""A task that workers do not have is named before a run is sent and waits for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from celery import Celery
+
+from scheduler.changes import pauses
+from scheduler.settings import Settings
+from scheduler.status import problems
+from scheduler.status.problems import tasks
+from scheduler.status.problems.facts import LEFT_S, Facts
+from scheduler.storage.client import Client
+from scheduler.storage.keys import Keys
+from scheduler.storage.store import Store
+from scheduler.storage.workers import Worker, report
+from tests.support.beats import lead, running_beat, write_file
+
+Found = Callable[[], list[str]]
+LOG_IT = "scheduler.tasks.log_it"
+CANNOT = "cannot import 'reports': ModuleNotFoundError: No module named 'pandas'"
+FILE = """
+schedules:
+  nightly: {task: scheduler.tasks.disk_usage, args: ["/"], cron: 30 2 * * *}
+  weekly: {task: scheduler.tasks.disk_usage, args: ["/"], cron: 0 0 * * 0}
+  elsewhere: {task: scheduler.tasks.disk_usage, args: ["/"], cron: 0 0 * * 0, queue: reports}
+  off: {task: scheduler.tasks.system_report, every: 1h, enabled: false}
+  hourly: {task: scheduler.tasks.log_it, args: [1, 2], every: 1h}
+"""
+
+
+@pytest.fixture
+def found(store: Store, settings: Settings) -> Found:
+    return lambda: [str(it) for it in tasks.look(Facts(store, settings))]
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker("celery@web1", time.time(), 3600.0, ("celery",), (LOG_IT,))
+
+
+@pytest.fixture
+def _loaded(celery: Celery, settings: Settings, client: Client, keys: Keys, worker: Worker) -> None:
+    """Beat has loaded the file some time ago, and a worker lacks one of its tasks."""
+    write_file(settings, FILE)
+    with running_beat(celery) as beat:
+        lead(beat)
+    client.hset(keys.file, "applied", time.time() - LEFT_S - 1)
+    report(client, keys, worker)
+
+
+@pytest.mark.usefixtures("_loaded")
+def test_a_task_that_no_worker_of_its_queue_has_is_named_with_the_schedules_that_will_send_it(
+    found: Found, client: Client, keys: Keys, worker: Worker, store: Store
+) -> None:
+    users = "which 2 schedules use, such as 'nightly'"
+    assert found() == [f"No worker of queue 'celery' has task 'scheduler.tasks.disk_usage', {users}: {tasks.IMPORT}"]
+    report(client, keys, replace(worker, failed=(CANNOT,)))
+    assert found() == [f"No worker of queue 'celery' has task 'scheduler.tasks.disk_usage', {users}: {CANNOT}"]
+    for name in ("nightly", "weekly"):
+        pauses.pause(store, name, by="ops")
+    assert found() == [], "nothing is going to be sent"
+    pauses.resume(store, "weekly", by="ops")
+    assert "which schedule 'weekly' uses" in found()[0]
+    report(client, keys, replace(worker, tasks=(LOG_IT, "scheduler.tasks.disk_usage")))
+    assert found() == []
+
+
+@pytest.mark.usefixtures("_loaded")
+def test_a_worker_that_lacks_what_another_of_its_queue_has_is_named(
+    found: Found, client: Client, keys: Keys, worker: Worker
+) -> None:
+    report(client, keys, replace(worker, name="celery@web2", tasks=(LOG_IT, "scheduler.tasks.disk_usage")))
+    other = "which others of its queue have"
+    assert found() == [f"Worker celery@web1 lacks task 'scheduler.tasks.disk_usage', {other}: {tasks.DEPLOY}"]
+    report(client, keys, replace(worker, queues=("mail",)))
+    assert found() == [], "schedules send it no such task"
+
+
+@pytest.mark.usefixtures("_loaded")
+def test_a_run_that_waits_for_a_task_is_said_once_whoever_says_it(
+    found: Found, client: Client, keys: Keys, settings: Settings, store: Store
+) -> None:
+    note = "Worker celery@web1 lacks task '{}', so its runs wait for a worker that has it: restart the worker"
+    client.set(keys.notice("tasks"), note.format("scheduler.tasks.disk_usage"))
+    assert len(found()) == 1
+    client.set(keys.notice("tasks"), note.format("shop.tell"))
+    assert found()[1] == note.format("shop.tell")
+    said = [it.sentence for it in problems.problems(store, settings)]
+    assert said.count(note.format("shop.tell")) == 1
+
+
+@pytest.mark.usefixtures("_loaded")
+def test_workers_have_some_seconds_to_import_what_a_new_file_names(found: Found, client: Client, keys: Keys) -> None:
+    client.hset(keys.file, "applied", time.time())
+    assert found() == []
