@@ -98,7 +98,7 @@ def test_runs_are_found_by_tag_and_by_worker(service: Service, admin: Browser, m
     assert [it["id"] for it in shell("history", "--tag", "etl", "--json").json] == [load]
     assert shell("history", "--worker", "elsewhere", "--json").json == []
     shown = Document(admin.get("/runs?tag=etl&worker=host&outcome=failed").text)
-    assert {it["value"] for it in shown.all("input") if it["name"] in ("tag", "worker")} == {"etl", "host"}
+    assert {it["value"] for it in shown.all("input") if it.get("name") in ("tag", "worker")} == {"etl", "host"}
     (lost,) = (it["href"] for it in shown.all("a") if "outcome=lost" in it["href"])
     assert "tag=etl" in lost
     assert "worker=host" in lost
