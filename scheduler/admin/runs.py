@@ -24,7 +24,7 @@ from scheduler.operations import runs as operations
 from scheduler.operations.pauses import NoteAsked
 from scheduler.operations.runs import RunAsked
 from scheduler.status import output
-from scheduler.status.as_json import failures_json, output_json, run_json
+from scheduler.status.as_json import attempts_json, failures_json, output_json, run_json
 from scheduler.status.progress import progress_of, task_json
 from scheduler.status.runs import MAX_LOOKED_AT
 from scheduler.status.runs import by_error as grouped_by_error
@@ -108,7 +108,7 @@ def show(name: str, run_id: str) -> Response:
     if wants_json():
         attempts = output.of_run(service().ledger, run)
         more = {"progress": progress_of(service().celery, run), "outputs": [output_json(it) for it in attempts]}
-        return as_json(run_json(run) | more)
+        return as_json(run_json(run) | {"attempts": attempts_json(run)} | more)
     return shown(run)
 
 

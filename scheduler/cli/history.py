@@ -1,4 +1,4 @@
-"""The command history: what ran, what did not, and why."""
+"""The command history: what ran, what did not, and why; the attempts of one run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def history(
     """Show the newest runs, and what did not run and why.
 
     Without NAME, those of all schedules, also of schedules that are well again. A stretch of skips counts at its end.
+    With the ID of a run as NAME, its attempts: when each started, how it ended, and where.
     """
+    if name is not None and "@" in name:
+        return show_attempts(desk.ask(runs.show, run_id=name), json_)
     if name is not None:
         desk.ask(schedules.show, name=name, runs=0, upcoming=0)
     asked = {"schedule": name or "", "outcome": WRONG if failed else "", "since": since, "until": until}
@@ -57,6 +60,22 @@ def history(
     if name is None:
         head, lines = ("SCHEDULE", *head), [(run["schedule"], *line) for run, line in zip(found, lines, strict=True)]
     print_table(head, lines)
+    return Exit.OK
+
+
+def show_attempts(run: dict[str, Any], json_: bool) -> int:
+    """Each attempt of a run; as JSON, the run with them."""
+    if json_:
+        print_json(run)
+        return Exit.OK
+    rows = [
+        (str(it["number"]), local(it["started"]), seconds(it["duration"]), it["outcome"], it["worker"], it["error"])
+        for it in run["attempts"]
+    ]
+    if rows:
+        print_table(("ATTEMPT", "STARTED", "TOOK", "OUTCOME", "WORKER", "ERROR"), rows)
+    else:
+        say(f"{run['id']} is {run['outcome']}: no attempt of it has started")
     return Exit.OK
 
 

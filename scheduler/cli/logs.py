@@ -12,6 +12,7 @@ import click
 
 from scheduler.cli.common import Desk, as_json, each, with_desk
 from scheduler.cli.printing import print_json, say
+from scheduler.command_name import with_command_name
 from scheduler.errors import Exit, NotFound
 from scheduler.model.run import UNDER_WAY
 from scheduler.operations import runs, schedules
@@ -48,6 +49,9 @@ def logs(desk: Desk, run: str, is_followed: bool, attempt: int | None, json_: bo
         return Exit.OK
     for line in output.Lines().take(read(shown), is_end=True):
         click.echo(line)
+    if attempt is None and shown["attempt"] > 1:
+        other = f"--attempt shows an earlier one, `scheduler history {found['id']}` lists them"
+        say(with_command_name(f"attempt {shown['attempt']}; {other}"), err=True)
     if not shown["written"]:
         say(f"no output of attempt {shown['attempt']} of {found['id']}", err=True)
     return Exit.OK

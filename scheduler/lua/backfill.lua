@@ -60,7 +60,8 @@ for _, wanted in ipairs(runs) do
   local before, row = read_run(ledger, wanted.id), cjson.decode(wanted.record)
   if before then
     leave_rest(wanted, before)
-    row.attempt, row.was = before.attempt, before.outcome
+    keep_last_attempt(before)
+    row.attempt, row.was, row.earlier = before.attempt, before.outcome, before.earlier
     redis.pcall('HDEL', stops_key(limits.prefix), wanted.id)
     redis.call('ZREM', leases_key(limits.prefix), wanted.id)
   end

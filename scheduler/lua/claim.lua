@@ -28,6 +28,7 @@ run.outcome, run.worker, run.claim = 'running', ARGV[6], ARGV[11]
 if run.reason == 'retrying' then because(run) end -- it waits no longer
 run.started = run.started or ARGV[5]
 run.attempt = tostring(tonumber(run.attempt or '0') + 1)
+if run.attempt ~= '1' then run.began = ARGV[5] end
 redis.call('HSET', ledger, id, cjson.encode(run), ':open', open_with(open, id, place_of(run, 'running')))
 if last == id then index_outcome(limits.prefix, ledger, run) end
 if run.attempt == '1' then

@@ -5,9 +5,10 @@
 -- other acknowledgement; then field, value… Who says so is the token of a claim, or, from a worker's main process, the
 -- worker that claimed; '' is of no claim. A run that another worker has claimed since is not this one's to end: it was
 -- given up, or handed back, and runs again.
--- 'queued' means that it will be tried again when it says, and counts as waiting in its queue until then. Returns 1 if
--- it was written: an ended run keeps its end, but one that was given up as lost takes the word of the worker that held
--- it. A run that a person asked to stop has stopped however its body took that, unless it succeeded.
+-- 'queued' means that it will be tried again when it says, and counts as waiting in its queue until then; `finished`
+-- and `error` are of the attempt that ended. Returns 1 if it was written: an ended run keeps its end, but one that was
+-- given up as lost takes the word of the worker that held it. A run that a person asked to stop has stopped however its
+-- body took that, unless it succeeded.
 local prefix, id, outcome = ARGV[1], ARGV[2], ARGV[3]
 -- As Celery's own backend does it: the first success stays, and who waits for the result is told, whatever the ledger
 -- says of the run.
@@ -36,6 +37,9 @@ local is_open = was_queued or run.outcome == 'running'
 local by = ARGV[4]
 if run.outcome == 'running' and by ~= '' and by ~= run.claim and by ~= run.worker then return 0 end
 if not is_open and not (run.outcome == 'lost' and by ~= '' and run.claim == by) then return 0 end
+-- A body may go on although its run was handed back, or given up.
+local is_of_body = not was_queued or by ~= '' and by == run.claim
+if run.earlier and is_of_body then forget_attempt(run) end
 run.outcome = outcome
 for i = 12, #ARGV, 2 do run[ARGV[i]] = ARGV[i + 1] end
 local why = outcome ~= 'succeeded' and asked_to_stop(prefix, id)
@@ -43,6 +47,13 @@ if why then
   outcome = 'stopped'
   stop_run(prefix, id, run, why, tonumber(run.finished or '0') > 0 and run.finished or redis_time())
 end
+if outcome == 'queued' then
+  if is_of_body then
+    keep_attempt(run, run.reason == 'handed back' and 'interrupted' or 'failed', run.finished, run.error)
+  end
+  run.finished = '0'
+end
+run.error = nil -- the attempt has it
 if run.reason == 'expired' then expire(run, run.finished) end
 local place = outcome == 'queued' and place_of(run, ARGV[6]) or nil
 redis.call('HSET', ledger, id, cjson.encode(run), ':open', open_with(open, id, place))

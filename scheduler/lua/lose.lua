@@ -38,6 +38,7 @@ local function settle(id, queue, payload, ends, reason)
   local why = asked_to_stop(prefix, id)
   if payload ~= '' and not why then
     -- In parentheses, because list_of returns two values.
+    keep_attempt(run, 'lost', ARGV[2])
     run.outcome, run.queue = 'queued', (list_of(queue))
     because(run, 'rerun')
     write_run(prefix, ledger, id, run)

@@ -25,6 +25,8 @@ if kind ~= 'list' and kind ~= 'none' then return 'no list' end
 redis.pcall('HDEL', stops_key(prefix), id)
 redis.call('ZREM', leases_key(prefix), id)
 local again = cjson.decode(ARGV[10])
+keep_last_attempt(run)
+again.earlier = run.earlier
 again.was, again.attempt, again.manual, again.by = run.outcome, run.attempt, run.manual, ARGV[9]
 again.parent, again.children = run.parent, run.children -- what followed it already does not follow it again
 because(again, 'retried', ARGV[8])

@@ -5,11 +5,27 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 BEFORE_INSTANT = re.compile(r"^(manual-|then-[0-9a-f]{8}-)+")  #: what an identity has between the name and the instant
 Outcome = Literal["queued", "running", "succeeded", "failed", "stopped", "lost", "skipped", "unreadable"]
 UNDER_WAY: tuple[Outcome, ...] = ("queued", "running")
+
+
+class Attempt(NamedTuple):
+    """One start of a run's body; times are epoch seconds, 0 where not reached or not known."""
+
+    number: int
+    started: float
+    ended: float
+    worker: str
+    outcome: str  #: that of a run, or 'interrupted' where its worker was shutting down
+    error: str  #: the first line of why it ended so; empty where nothing says more
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds that it took."""
+        return self.ended - self.started if self.started and self.ended else None
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,8 @@ class Run:
     by: str = ""
     arguments: str = ""  #: what a person gave instead of its schedule's arguments: JSON, a list of args and kwargs
     attempt: int = 0
+    began: float = 0.0  #: when its present attempt started, of a later one than the first
+    earlier: tuple[Attempt, ...] = ()  #: attempts before the present one, or with it while it waits for the next
     was: str = ""  #: the outcome that it had before a person retried it, or a backfill did
     count: int = 1
     until: float = 0.0
@@ -64,6 +82,16 @@ class Run:
         """The first line of why it failed or was lost; empty for any other run, and where it says nothing."""
         lines = (self.result or self.detail).strip().splitlines() if self.went_wrong else []
         return lines[0] if lines else ""
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Each attempt that is known, the oldest first; the last may be under way."""
+        is_known = any(it.number == self.attempt for it in self.earlier)
+        if is_known or not self.attempt or self.outcome == "queued":
+            return self.earlier
+        started = self.started if self.attempt == 1 else self.began
+        why = self.error or (self.detail if self.outcome == "stopped" else "")
+        return (*self.earlier, Attempt(self.attempt, started, self.finished, self.worker, self.outcome, why))
 
     @property
     def lateness(self) -> float | None:

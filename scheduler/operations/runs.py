@@ -16,7 +16,7 @@ from scheduler.operations.operation import Instant, Model, Parts, Text, operatio
 from scheduler.operations.pauses import NoteAsked
 from scheduler.status import output as outputs
 from scheduler.status import runs as found_runs
-from scheduler.status.as_json import failures_json, iso, output_json, run_json
+from scheduler.status.as_json import attempts_json, failures_json, iso, output_json, run_json
 from scheduler.status.place import PATTERN, Place
 from scheduler.status.progress import progress_of
 from scheduler.status.query import having
@@ -84,9 +84,9 @@ def errors(its: Parts, asked: WantedAsked) -> dict[str, Any]:
 
 @operation("GET", "/runs/{run_id}", "viewer", RunDetail)
 def show(its: Parts, run_id: str) -> dict[str, Any]:
-    """Show one run."""
+    """Show one run, with each of its attempts."""
     run = get(its, run_id)
-    return run_json(run) | {"progress": progress_of(its.celery, run)}
+    return run_json(run) | {"attempts": attempts_json(run), "progress": progress_of(its.celery, run)}
 
 
 @operation("GET", "/runs/{run_id}/output", "viewer", Output, OutputAsked)

@@ -34,13 +34,22 @@ def iso(instant: datetime | float | None) -> str | None:
 def run_json(run: Run) -> dict[str, Any]:
     """A run as JSON."""
     body = asdict(run)
-    del body["references"]  # only the worker compares it
+    for name in ("references", "began", "earlier"):  # only the worker compares the first; see attempts_json
+        del body[name]
     body["exit_code"] = run.exit_code or None
     for name in ("due", "sent", "expires", "started", "finished", "until"):
         body[name] = iso(body[name])
     del body["followers"]  # the schedule has it, and the runs that followed are in `children`
     body["children"] = run.children.split()
     return body | {"lateness": run.lateness, "duration": run.duration}
+
+
+def attempts_json(run: Run) -> list[dict[str, Any]]:
+    """Each attempt of a run that is known as JSON."""
+    return [
+        it._asdict() | {"started": iso(it.started), "ended": iso(it.ended), "duration": it.duration}
+        for it in run.attempts
+    ]
 
 
 def failures_json(found: Failures) -> dict[str, Any]:

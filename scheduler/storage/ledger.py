@@ -110,17 +110,16 @@ class Ledger:
         """Write how a run ended; False if it had ended before.
 
         'queued' means that it will be tried again ``when`` it says, and counts as waiting in its queue ``until`` then
-        (epoch seconds). ``token`` is that of the claim, or the name of the worker that claimed: a run that another has
-        claimed since is not ended, and one that was given up as lost takes the word of the claim that it had.
+        (epoch seconds); ``error`` ended that attempt. ``token`` is that of the claim, or the name of the worker that
+        claimed: a run that another has claimed since is not ended, one given up as lost takes the word of its claim.
         ``unclaimed`` writes it only if no worker runs it, for what became of a message that may be a second delivery.
         In the same step, whatever the ledger says, ``stored`` is written and told to who waits for it, and the message
         of ``delivery`` is acknowledged.
         """
-        more.setdefault("finished", time.time() if outcome != "queued" else 0)
+        more = {"finished": time.time()} | more
         if reason is not None:  # a detail that belongs to an earlier reason must not stay beside this one
             more |= {"reason": reason, "detail": detail}
-        cut = {key: shorten(str(value)) for key, value in more.items()}
-        flat = [part for pair in cut.items() for part in pair]
+        flat = [part for key, value in more.items() for part in (key, shorten(str(value)))]
         how = (outcome, token, when, until, int(unclaimed))
         arguments = [self.keys.prefix, run_id, *how, *stored, delivery.tag, *flat]
         return bool(self._close(keys=delivery.places, args=arguments))

@@ -7,10 +7,10 @@ from collections.abc import Collection
 from functools import cache
 from importlib.resources import files
 
-SHARED = ("_keys", "_counters", "_recent", "_ledger", "_held", "_followers", "_pause", "_pings", "_health")
+SHARED = ("_keys", "_counters", "_recent", "_ledger", "_attempts", "_held", "_followers", "_pause", "_pings", "_health")
 #: Functions that few runs need: what only these use is made when one of them is called.
 RARE = (
-    *("follow", "forget_open", "let_others_go", "note_change", "note_slow"),
+    *("follow", "forget_attempt", "forget_open", "keep_attempt", "let_others_go", "note_change", "note_slow"),
     *("pause_failing", "recount", "stop_run", "write_recent"),
 )
 WORD = re.compile(r"\w+")

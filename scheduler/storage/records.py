@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, TypeVar, cast, get_args
 
 from scheduler.model import Outcome
+from scheduler.model.run import Attempt
 from scheduler.storage.instants import EARLIEST_S, LATEST_S
 
 T = TypeVar("T")
@@ -54,6 +55,14 @@ def outcome(value: Any) -> str:
     return str(value)
 
 
+def attempts(value: Any) -> tuple[Attempt, ...]:
+    """Attempts of a run, each a list of texts; a later version may write more of each."""
+    return tuple(
+        Attempt(whole(number), seconds(started), seconds(ended), *map(text, words))
+        for number, started, ended, *words in (it[: len(Attempt._fields)] for it in value)
+    )
+
+
 READERS: Mapping[str, Callable[[Any], Any]] = {
     "float": seconds,
     "float | None": lambda value: None if value is None else seconds(value),
@@ -61,6 +70,7 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     "bool": lambda value: value in ("1", True),
     "str": text,
     "Outcome": outcome,
+    "tuple[Attempt, ...]": attempts,
     "Any": lambda value: value,
 }
 

@@ -109,6 +109,7 @@ class Signals:
             reason=Reason.RETRYING,
             detail=detail,
             result=f"tried again after: {reason}",
+            error=retried_after(reason, request),
         )
 
     def revoked(self, request: Any, expired: bool, **_: Any) -> None:
@@ -119,6 +120,12 @@ class Signals:
         else:
             # If no body has begun here, this may be a second delivery: the run may belong to another worker.
             self.recorder.close(request, "failed", reason=Reason.REVOKED, unclaimed=not claimed_by(request))
+
+
+def retried_after(retry: Any, request: Context) -> str:
+    """Why a body is tried again; empty where it asked for that without an error."""
+    error = getattr(retry, "exc", None)
+    return sentence(error, request) if isinstance(error, BaseException) else str(getattr(retry, "message", None) or "")
 
 
 def next_attempt(retry: Any) -> float:

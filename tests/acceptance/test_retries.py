@@ -58,6 +58,8 @@ def test_only_the_failures_in_retry_for_are_retried(shop: Shop) -> None:
     for only, attempts in ((["ConnectionError"], 3), (["retry_tasks.Busy"], 3), (["TimeoutError"], 1)):
         run = shop.run("retry.fail", "busy", retry_for=only, **soon)
         assert (run.outcome, run.reason, run.attempt) == ("failed", "error", attempts), only
+        errors = [it.error for it in run.attempts]
+        assert errors == ["Busy: no"] * attempts, "each attempt is a row with its error"
     for code, attempts in ((75, 3), (1, 1)):
         run = shop.run(None, shell=f"exit {code}", retry_for=["ConnectionError", 75], **soon)
         assert (run.outcome, run.attempt) == ("failed", attempts), code

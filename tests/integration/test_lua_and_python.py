@@ -53,6 +53,7 @@ def test_lua_builds_key_names_in_one_place_only() -> None:
 
 def test_a_runs_record_has_only_fields_that_python_reads() -> None:
     known = {field.name for field in fields(Run)} | {"claim"}  # the worker's token, which only Lua compares
+    known |= {"error"}  # which close.lua moves to the row of an attempt
     used = {name for _, name in re.findall(rf"\b({RUN_VARIABLES})\.(\w+)", EVERYTHING)}
     used |= {name for _, name in re.findall(rf"\b({RUN_VARIABLES})\['(\w+)'\]", EVERYTHING)}
     of_the_commit = {"id", "record", "payload", "expires"}  # a run to send, see test_commit_arguments.py
@@ -66,7 +67,7 @@ def test_a_close_has_only_fields_that_a_run_has() -> None:
     closes = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "close"]
     given = {keyword.arg for call in closes for keyword in call.keywords if keyword.arg}
     assert "result" in given
-    assert given - {"token", "when", "unclaimed"} <= {field.name for field in fields(Run)}
+    assert given - {"token", "when", "unclaimed", "error"} <= {field.name for field in fields(Run)}
 
 
 def test_a_new_record_is_what_trimming_searches() -> None:

@@ -58,9 +58,22 @@ class Progress(Model):
     message: str
 
 
-class RunDetail(Run):
-    """A run, and what it reported while it is under way."""
+class Attempt(Model):
+    """One start of a run's body; `ended` is null while it runs, `outcome` is that of a run or `interrupted`."""
 
+    number: int
+    started: At | None
+    ended: At | None
+    duration: float | None
+    worker: str
+    outcome: str
+    error: str
+
+
+class RunDetail(Run):
+    """A run, its attempts (the newest 21 of them), and what it reported while it is under way."""
+
+    attempts: list[Attempt]
     progress: Progress | None
 
 

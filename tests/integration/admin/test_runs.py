@@ -10,7 +10,7 @@ import pytest
 
 from scheduler.admin.service import Service
 from scheduler.changes import clock
-from scheduler.model import read_run_id, run_id
+from scheduler.model import Run, read_run_id, run_id
 from scheduler.status import runs as status_runs
 from scheduler.status.as_json import iso
 from scheduler.status.runs import PAGE_SIZE
@@ -140,3 +140,17 @@ def test_counts_by_error_say_how_far_back_they_looked(
     (before,) = (it["href"] for it in Document(page.text).all("a") if "before=" in it["href"])
     assert listed(admin, before.partition("?")[2]) == [runs[0]]
     assert "only runs back to" in shell("history", "--by-error").err
+
+
+def test_each_attempt_of_a_run_is_a_row_of_its_page(service: Service, admin: Browser, make: Declare) -> None:
+    make("job")
+    identity = run(service, "job", clock() - timedelta(minutes=9), "queued", reason="retrying", error="Busy: no <disk>")
+    begun = Run(identity, "job", 0.0, "running")
+    assert service.ledger.claim(begun, "other@host:8", "second") == "claimed"
+    assert service.ledger.close(identity, "succeeded", token="second")
+    page = f"/schedules/job/runs/{quote(identity)}"
+    rows = r"Attempts .* 1 .* failed Busy: no <disk> worker@host:7 2 .* succeeded other@host:8"
+    assert re.search(rows, text(admin.get(page)))
+    (first, second) = admin.json(page)["attempts"]
+    assert (first["number"], first["outcome"], first["error"]) == (1, "failed", "Busy: no <disk>")
+    assert (second["worker"], second["ended"]) == ("other@host:8", admin.json(page)["finished"])
