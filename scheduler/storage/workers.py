@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
@@ -30,6 +31,7 @@ class Worker:
     version: str = ""  #: its release
     started: float = 0.0  #: epoch seconds; 0 if it does not report that
     failed: tuple[str, ...] = ()  #: why it could not import modules of the schedule file
+    backlog: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  #: see worker/backlog.py
 
     def is_silent(self, now: float) -> bool:
         """Whether its next report is overdue: it hangs, was killed, or cannot reach Redis."""
@@ -65,7 +67,12 @@ def read(item: tuple[str, str]) -> Worker:
     slots, busy = (whole(body.get(key)) for key in ("slots", "busy"))
     times = seconds(body.get("seen")), float(body.get("every") or 0)
     version, started = text(body.get("version") or ""), seconds(body.get("started"))
-    return Worker(name, *times, queues, tasks, slots, busy, version, started, failed)
+    return Worker(name, *times, queues, tasks, slots, busy, version, started, failed, backlog_in(body))
+
+
+def backlog_in(body: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """How many messages waited in each queue; raises ValueError or TypeError."""
+    return {queue: tuple(map(whole, numbers)) for queue, numbers in mapping(body.get("backlog") or {}).items()}
 
 
 def reported_tasks(client: Client, keys: Keys) -> frozenset[str]:

@@ -15,6 +15,7 @@ from scheduler.settings import Settings
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.workers import Worker, leave, report
+from scheduler.worker.backlog import Backlog
 
 MAX_FAILED = 3  #: modules that it could not import and names
 MAX_REASON = 300  #: characters of the reason
@@ -29,6 +30,8 @@ class Presence:
         self.client, self.keys = connect(settings), Keys(settings.key_prefix)
         self.has_left = False
         self.started = time.time()
+        self.backlog = Backlog()
+        self.is_broker = not settings.has_outbox
         signals.worker_shutdown.connect(self.leave, weak=False)
 
     def renew(self) -> None:
@@ -40,11 +43,15 @@ class Presence:
         queues, busy = tuple(app.amqp.queues.consume_from), len(state.active_requests)
         slots = slots_of(self.consumer.pool)
         failed = tuple(reason[:MAX_REASON] for reason in sorted(app.scheduler_modules.failed.values())[:MAX_FAILED])
-        what = queues, tasks, slots, busy, __version__, self.started, failed
+        what = queues, tasks, slots, busy, __version__, self.started, failed, self.waiting(queues)
         worker = Worker(self.consumer.hostname, now, self.every, *what)
         modules = report(self.client, self.keys, worker)
         if modules is not None:
             app.scheduler_modules.want(modules)
+
+    def waiting(self, queues: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+        """How many messages waited in its queues; nothing if the broker is not this Redis."""
+        return self.backlog.read(self.client, queues) if self.is_broker else {}
 
     def leave(self, **_: Any) -> None:
         """A worker that stops as it should is no problem."""

@@ -22,7 +22,8 @@ from scheduler.status.problems.problem import ServiceProblem
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
-from scheduler.storage.workers import leave
+from scheduler.storage.workers import Worker, leave, report
+from scheduler.worker.backlog import MAX_READINGS, Backlog
 from tests.support.beats import lead, running_beat, write_file
 from tests.support.workers import seem_to_work
 
@@ -101,6 +102,24 @@ def test_a_queue_without_a_worker_is_named_before_the_schedules_that_use_it_are_
     assert [it.sentence for it in found()] == ["No worker takes from queue 'celery', which schedule 'hourly' uses"]
     seem_to_work(client, keys, "celery@default", every=3600.0)
     assert found() == []
+
+
+def test_a_queue_that_grows_by_plain_calls_is_named_by_what_its_worker_read(
+    celery: Celery, found: Found, client: Client, keys: Keys
+) -> None:
+    backlog, queues_of_it = Backlog(), ("mail",)
+    for _ in range(MAX_READINGS):
+        call(celery, 4, queue="mail", priority=9)
+        backlog.read_at = float("-inf")  # a minute passes
+        readings = backlog.read(client, queues_of_it)
+    assert backlog.read(client, queues_of_it) == readings, "no other before the next minute"
+    worker = Worker("celery@mail", time.time(), 3600.0, queues_of_it, backlog=readings)
+    report(client, keys, worker)
+    (problem,) = found()
+    assert problem.sentence == "Queue 'mail' only grows: 120 messages wait, 4 did half an hour ago"
+    client.sadd(keys.queues, "mail")
+    client.zadd(keys.sent("mail"), {"job@2001-01-01T00:00:00Z": time.time() - 400})
+    assert [it.sentence for it in found()] == ["In queue 'mail', a run waits too long"], "one line for a queue"
 
 
 def test_an_alert_tells_of_a_queue_once_whatever_comes_to_wait_in_it(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from scheduler.model.accounts import start_worker
+from scheduler.status.growing import growing
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.problems.users import used_by
@@ -15,11 +16,15 @@ from scheduler.storage.queues import PRIORITY
 OLD_S = 300.0  #: seconds for which a run may wait
 MAX_NAMED = 10  #: schedules of a queue; queues that are named because schedules use them
 MAX_LOOKED_AT = 20  #: queues whose schedules are read, to find those
+BUSY = "start more workers, or find what keeps them busy"
 START_S = 60.0  #: after a beat began to lead, the workers may still be starting
 
 
 def look(facts: Facts) -> Iterator[ServiceProblem]:
-    """Look at the oldest run of each queue, then at queues without one. Without any worker, that is said already."""
+    """Look at the oldest run of each queue, then at growth, then at queues without a worker.
+
+    That there is no worker at all is said already.
+    """
     if not facts.live_workers:
         return
     said = set()
@@ -31,8 +36,9 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
             said.add(queue)
             yield untaken(queue, since, f", where {runs}{stuck(facts, queue)}")
         elif age > OLD_S and queue not in late:  # otherwise the schedules that are late say it
-            remedy = "start more workers, or find what keeps them busy"
-            yield ServiceProblem(f"In queue '{queue}', {runs} too long", remedy, subject=queue, since=since)
+            yield ServiceProblem(f"In queue '{queue}', {runs} too long", BUSY, subject=queue, since=since)
+            said.add(queue)
+    yield from grown(facts, said | late)
     yield from without_runs(facts, [queue for queue in facts.untaken if queue not in said])
 
 
@@ -40,6 +46,14 @@ def untaken(queue: str, since: float | None, more: str) -> ServiceProblem:
     """A queue without a worker. It is one problem with one subject, whatever there is ``more`` to say of it."""
     sentence = f"No worker takes from queue '{queue}'{more}"
     return ServiceProblem(sentence, start_worker(queue), subject=queue, since=since)
+
+
+def grown(facts: Facts, named: set[str]) -> Iterator[ServiceProblem]:
+    """The queues that only grow, such as with plain calls, but those that are ``named`` for what waits there."""
+    for queue, growth in growing(facts.live_workers).items():
+        if queue not in named:
+            wait = f"{growth.now} messages wait, {growth.before} did half an hour ago"
+            yield ServiceProblem(f"Queue '{queue}' only grows: {wait}", BUSY, subject=queue)
 
 
 def without_runs(facts: Facts, queues: list[str]) -> Iterator[ServiceProblem]:

@@ -1,0 +1,42 @@
+"""Queues that only grow, from what their workers read each minute.
+
+A message of a plain call does not say when it was sent, so its age cannot be known: only how the number changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import fmean
+from typing import NamedTuple
+
+from scheduler.storage.workers import Worker
+
+SPAN = 10  #: readings, one a minute
+MANY = 20  #: messages; a smaller growth is nothing that needs a person
+
+
+class Growth(NamedTuple):
+    """The first and the last reading of half an hour in which a queue grew."""
+
+    before: int
+    now: int
+
+
+def growing(workers: Iterable[Worker]) -> dict[str, Growth]:
+    """The queues that grow, by the live worker of each that has read for longest."""
+    longest: dict[str, tuple[int, ...]] = {}
+    for worker in workers:
+        for queue, readings in worker.backlog.items():
+            longest[queue] = max(longest.get(queue, ()), readings, key=len)
+    return {queue: Growth(it[0], it[-1]) for queue, it in sorted(longest.items()) if grows(it)}
+
+
+def grows(readings: tuple[int, ...]) -> bool:
+    """Whether more wait in each ten minutes than in the ten before, and at no moment as few as there were at most.
+
+    A burst that is being worked off does not count: less wait in the last ten minutes than in those before.
+    """
+    if len(readings) < 3 * SPAN:
+        return False
+    first, second, last = readings[-3 * SPAN : -2 * SPAN], readings[-2 * SPAN : -SPAN], readings[-SPAN:]
+    return fmean(first) < fmean(second) < fmean(last) and min(last) > max(first) + MANY

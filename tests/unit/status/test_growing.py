@@ -1,0 +1,35 @@
+"""A queue that only grows is told from one that is busy, and from a burst that is worked off."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler.status.growing import Growth, growing
+from scheduler.storage.workers import Worker
+
+GROWS = tuple(range(0, 300, 10))
+
+
+@pytest.mark.parametrize(
+    ("readings", "is_named"),
+    [
+        pytest.param(GROWS, True, id="steadily"),
+        pytest.param(tuple(10 * n + (-1) ** n * 15 + 20 for n in range(30)), True, id="up and down"),
+        pytest.param(tuple(range(50_000, 50_300, 10)), True, id="a long one"),
+        pytest.param(GROWS[:29], False, id="not for long"),
+        pytest.param((0,) * 10 + tuple(range(9000, 7000, -100)), False, id="a burst that is worked off"),
+        pytest.param((0,) * 20 + (9000,) * 5 + (0,) * 5, False, id="a burst that is over"),
+        pytest.param((40, 80, 20, 60, 30) * 6, False, id="busy"),
+        pytest.param((500,) * 30, False, id="always as many"),
+        pytest.param(tuple(n // 3 for n in range(30)), False, id="by a few"),
+        pytest.param((), False, id="never read"),
+    ],
+)
+def test_a_queue_that_only_grows_is_told_from_one_that_does_not(readings: tuple[int, ...], *, is_named: bool) -> None:
+    assert bool(growing([Worker("w", 0.0, 10.0, backlog={"mail": readings})])) == is_named
+
+
+def test_the_worker_that_has_read_for_longest_decides() -> None:
+    new = Worker("new", 0.0, 10.0, backlog={"mail": (290, 0)})
+    old = Worker("old", 0.0, 10.0, backlog={"mail": GROWS})
+    assert growing([new, old]) == growing([old, new]) == {"mail": Growth(0, 290)}
