@@ -27,6 +27,7 @@ class Alert:
     link: str = ""  #: the schedule on the page, where the page's address is known
     count: int = 1  #: how many in a row failed, or were missed; of a group: how many subjects changed
     subjects: tuple[str, ...] = ()  #: of a group: the first MAX_SUBJECTS
+    changes: tuple[str, ...] = ()  #: what changed between the last success and the first failure, oldest first
 
     def to_json(self) -> str:
         """One object; ``from_json`` reads it."""
@@ -39,8 +40,9 @@ class Alert:
         if not isinstance(body, dict):
             raise ValueError("an alert is an object")
         known = {field.name: body[field.name] for field in fields(cls) if field.name in body}
+        known |= {name: tuple(known[name]) for name in ("subjects", "changes") if name in known}
         try:
-            return cls(**known | {"subjects": tuple(known.get("subjects", ()))})
+            return cls(**known)
         except TypeError as error:
             raise ValueError(str(error)) from None
 
@@ -72,6 +74,8 @@ class Alert:
             self.title(),
             *(f"  {name}" for name in names),
             *(f"{label}: {value}" for label, value in self._facts() if value),
+            *(["What changed since it was well:"] if self.changes else []),
+            *(f"  {change}" for change in self.changes),
         ]
         return "\n".join([*lines, "", self.output] if self.output else lines)
 

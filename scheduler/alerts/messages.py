@@ -26,7 +26,7 @@ REMEDIES = {
 }
 
 
-def of_change(change: HealthChange, event: str, now: float, printed: str = "") -> Alert:
+def of_change(change: HealthChange, event: str, now: float, printed: str = "", changes: tuple[str, ...] = ()) -> Alert:
     """The alert about a schedule, with what its run printed. What a successful run printed is nothing to tell."""
     well = event == "recovered"
     return Alert(
@@ -42,6 +42,7 @@ def of_change(change: HealthChange, event: str, now: float, printed: str = "") -
         "" if well else "\n".join(part for part in (printed, change.output) if part),
         link=schedule_path(change.name, run_of(change)),
         count=change.count,
+        changes=changes,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from scheduler.alerts.alert import Alert
-from scheduler.alerts.messages import because, grouped, linked, new_id, of_change, of_service, remedy, run_of
+from scheduler.alerts.messages import because, grouped, linked, new_id, of_change, of_service, remedy
 from scheduler.alerts.rules import Rule, Rules
 from scheduler.storage.alerts import HealthChange
 from scheduler.storage.records import loads, read_or, record
@@ -19,6 +19,8 @@ PROBLEM = "problem:"
 #: What the keys of schedules begin with, by the event; each kind has its own state, cooldown and reminder.
 PREFIXES = {"missed": "missed:", "slow": "slow:", "in time": "slow:"}
 SCHEDULE = "schedule:"
+#: The last lines that the run of a change printed, and what changed before its schedule began to fail.
+Context = Callable[[HealthChange], tuple[str, tuple[str, ...]]]
 
 
 class ServiceProblem(Protocol):
@@ -51,10 +53,9 @@ class Teller:
     """Collects in one look the ``alerts`` for each sink, and in ``said`` what to store with them."""
 
     def __init__(
-        self, rules: Rules, stored: Mapping[str, str], page: str = "", output_of: Callable[[str], str] = lambda _: ""
+        self, rules: Rules, stored: Mapping[str, str], page: str = "", context: Context = lambda _: ("", ())
     ) -> None:
-        self.rules = rules
-        self.output_of = output_of  #: the last lines that the run of this id printed
+        self.rules, self.context = rules, context
         self.page = page  #: its address, for links; empty for none
         found = {key: read_or(None, lambda text: record(Told, loads(text)), text) for key, text in stored.items()}
         self.told = {key: told for key, told in found.items() if told and not key.startswith(":")}
@@ -125,8 +126,7 @@ class Teller:
         if not change or not event:
             return self.note(key, told if told.at else None)
         if event in rule.events:
-            printed = self.output_of(run_of(change)) if event != "recovered" else ""
-            self.add(rule, of_change(change, event, now, printed))
+            self.add(rule, of_change(change, event, now, *(self.context(change) if event != "recovered" else ())))
         state = {"recovered": "ok", "missed": "ok", "slow": "slow"}.get(event, "failing")
         if state == "ok" and not rule.cooldown:
             return self.note(key, None)

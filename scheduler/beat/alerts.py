@@ -9,6 +9,8 @@ from collections import deque
 import redis
 
 from scheduler import faults
+from scheduler.alerts.alert import moment
+from scheduler.alerts.messages import run_of
 from scheduler.alerts.rules import Rules
 from scheduler.alerts.teller import PREFIXES, Teller
 from scheduler.beat.deliveries import Deliveries
@@ -17,6 +19,7 @@ from scheduler.beat.pings import Pings
 from scheduler.events import emit
 from scheduler.settings import Settings
 from scheduler.status import problems
+from scheduler.status.changed import changed
 from scheduler.status.output import last_lines
 from scheduler.status.problems import unstarted
 from scheduler.status.problems.facts import Facts
@@ -32,6 +35,7 @@ PROBLEMS_INTERVAL_S = 5.0  #: seconds between two looks at the list of problems
 GROUP_INTERVAL_S = 30.0  #: seconds between two looks while many change: so that one message tells of many
 MAX_PER_MINUTE = 5  #: alerts in a minute that are said at once
 MAX_CHANGES = 10_000  #: that one look reads
+MAX_EXPLAINED = 10  #: failures of one look that say what changed before; more at once are told as one message
 NEW_S = 60  #: seconds that a change may be old when alerts are switched on
 #: Kinds that are not told as `problem`: two are told under the name of each schedule; a sink that fails is not told.
 TOLD_OTHERWISE = ("failing", "unstarted", "alerts")
@@ -90,13 +94,14 @@ class Look:
         self.gap = ""  #: the time without a leader that was noted
         self.teller: Teller | None = None
         self.text = ""
+        self.explained = 0  #: failures of this look whose causes were looked for
         self.is_well = False  #: whether no problem was critical when it looked last
         self.problems_at = float("-inf")
         self.sent_at: deque[float] = deque(maxlen=MAX_PER_MINUTE)
 
     def look(self) -> float:
         """Returns the seconds until the next look. Raises LostLock, or what redis-py raises."""
-        teller, now = self._teller(), time.time()
+        teller, now, self.explained = self._teller(), time.time(), 0
         alerts.note_slow(self.client, self.keys, self.token, now)
         changes = alerts.changes_after(self.client, self.keys, self.position, MAX_CHANGES)
         for _, change in changes:
@@ -132,14 +137,21 @@ class Look:
             stored = alerts.told(self.client, self.keys)
             self.gap = stored.get(alerts.GAP, "")
             self.position = stored.get(alerts.POSITION) or f"{int(time.time() - NEW_S) * 1000}-0"
-            self.teller = Teller(Rules.from_json(text), stored, self.settings.admin_url, self._output_of)
+            self.teller = Teller(Rules.from_json(text), stored, self.settings.admin_url, self._context)
             self.text = text
         elif text != self.text:
             self.teller.rules, self.text = Rules.from_json(text), text
         return self.teller
 
-    def _output_of(self, run_id: str) -> str:
-        return last_lines(self.ledger, run_id) if run_id else ""
+    def _context(self, change: alerts.HealthChange) -> tuple[str, tuple[str, ...]]:
+        run_id = run_of(change)
+        return last_lines(self.ledger, run_id) if run_id else "", self._changes(change)
+
+    def _changes(self, change: alerts.HealthChange) -> tuple[str, ...]:
+        if change.event not in ("failing", "lost") or self.explained >= MAX_EXPLAINED:
+            return ()
+        self.explained += 1
+        return tuple(f"{moment(at)} {what}" for at, what in changed(self.store, change.name, change.since))
 
     def _unstarted(self, teller: Teller, facts: Facts, now: float) -> None:
         found = {it.name: (it.state, unstarted.problem(it)) for it in facts.unstarted.schedules}

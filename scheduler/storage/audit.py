@@ -68,6 +68,12 @@ class Audit:
         wanted = Wanted(schedule)
         return list(islice(filter(wanted.has, self._each(wanted)), count))
 
+    def of(self, schedule: str, since: float, until: float, count: int) -> list[dict[str, Any]]:
+        """The newest lines of a schedule between two moments in epoch seconds, newest first, from its own stream."""
+        newest, oldest = str(int(until * 1000)), str(max(0, int(since * 1000)))
+        items = self.client.xrevrange(self.keys.history(schedule), newest, oldest, count=count)
+        return [read_line(*item) for item in items]
+
     def find(self, wanted: Wanted, before: str = "", count: int = 100) -> Page:
         """The newest ``count`` lines that are wanted, of those older than the line with the id ``before``."""
         found: list[dict[str, Any]] = []

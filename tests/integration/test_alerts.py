@@ -22,8 +22,10 @@ from scheduler.alerts.sinks.sink import SinkFailed
 from scheduler.beat import deliveries
 from scheduler.beat.alerts import Look
 from scheduler.beat.deliveries import Deliveries
+from scheduler.changes import edit, pauses
 from scheduler.model import Reason, Run, run_id
 from scheduler.settings import Settings
+from scheduler.status.changed import changed, sentence
 from scheduler.status.problems import alerts as alert_problems
 from scheduler.status.problems.facts import Facts
 from scheduler.storage import alerts
@@ -32,6 +34,7 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.lock import LostLock
 from scheduler.storage.store import Store, Write
+from scheduler.storage.workers import Worker, report
 from tests.support.outputs import printed
 from tests.support.polling import until
 from tests.support.schedules import MINUTE, NOON, declared, entry_of
@@ -138,6 +141,30 @@ def test_an_alert_links_to_the_run_that_failed_and_one_of_many_to_the_list(
         f"https://jobs.example/schedules/job/runs/{quote(run_id('job', NOON), safe='')}",
         "https://jobs.example/schedules",
     ]
+
+
+def test_an_alert_of_a_failure_says_what_changed_since_the_schedule_was_well(
+    look: Look, ledger: Ledger, client: Client, keys: Keys, store: Store
+) -> None:
+    end(ledger, 0, "succeeded")
+    edit(store, "job", {"task": "t", "every": "1m", "args": [3]}, tasks=None, by="ann", why="a new\nreport")
+    pauses.pause(store, "job", by="ann")
+    pauses.resume(store, "job", by="bob")
+    for name in ("celery@web1", "celery@web2"):
+        report(client, keys, Worker(name, time.time(), 3600.0, started=time.time(), version="1.2"))
+    end(ledger, 1, "failed")
+    end(ledger, 0, "failed", name="other")
+    look.look()
+    first, second = (Alert.from_json(text) for text in client.lrange(keys.alert_outbox("ops"), 0, -1))
+    assert [line.split(" UTC ")[1] for line in first.changes] == [
+        "ann: pause",
+        "bob: resume",
+        "worker celery@web2 and 1 more started, release 1.2",
+    ]
+    assert "What changed since it was well:\n  20" in first.text()
+    assert not second.changes, "it was never well"
+    assert sentence(store.audit.of("job", 0, time.time(), 20)[-1]) == "ann: edit args, task (a new report)"
+    assert not changed(store, "job", NOON.timestamp() + 60), "later changes are no cause"
 
 
 def test_a_run_that_fails_and_one_that_succeeds_between_two_looks_are_both_said(
