@@ -10,7 +10,7 @@ from typing import Protocol
 from scheduler.alerts.alert import Alert
 from scheduler.alerts.messages import because, grouped, linked, new_id, of_change, of_service, remedy
 from scheduler.alerts.rules import Rule, Rules
-from scheduler.storage.alerts import HealthChange
+from scheduler.storage.alerts import SINK, HealthChange
 from scheduler.storage.records import loads, read_or, record
 
 PROBLEM_LASTS_S = 20.0  #: seconds for which a problem of the service must be there, or gone, before it is said
@@ -157,12 +157,12 @@ class Teller:
         else:
             alert = Alert(new_id(), "recovered", "ok", subject, now, told.since, reason=told.reason)
             self.note(key, Told("ok", now) if self.rules.rule.cooldown else None)
-        self.say(alert)
+        self.say(alert, but=subject.removeprefix(SINK) if key.startswith(f"{PROBLEM}alerts:") else "")
 
-    def say(self, alert: Alert) -> None:
-        """Say something about the service, if the rule for all wants to hear it."""
+    def say(self, alert: Alert, but: str = "") -> None:
+        """Say something about the service, if the rule for all wants to hear it; not to the sink that it is about."""
         if alert.event in self.rules.rule.events:
-            self.add(self.rules.rule, of_service(alert))
+            self.add(self.rules.rule, of_service(alert), but)
 
     # schedules whose runs do not start
 
@@ -206,9 +206,9 @@ class Teller:
         if alert.event in rule.events:
             self.add(rule, alert)
 
-    def add(self, rule: Rule, alert: Alert) -> None:
+    def add(self, rule: Rule, alert: Alert, but: str = "") -> None:
         alert = linked(alert, self.page)
-        self.alerts += [(sink, alert) for sink in rule.sinks if sink in self.rules.sinks]
+        self.alerts += [(sink, alert) for sink in rule.sinks if sink in self.rules.sinks and sink != but]
 
     def note(self, key: str, told: Told | None) -> None:
         """Remember what was said, and store it with the alerts; None to forget it."""

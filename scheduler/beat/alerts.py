@@ -37,8 +37,7 @@ MAX_PER_MINUTE = 5  #: alerts in a minute that are said at once
 MAX_CHANGES = 10_000  #: that one look reads
 MAX_EXPLAINED = 10  #: failures of one look that say what changed before; more at once are told as one message
 NEW_S = 60  #: seconds that a change may be old when alerts are switched on
-#: Kinds that are not told as `problem`: two are told under the name of each schedule; a sink that fails is not told.
-TOLD_OTHERWISE = ("failing", "unstarted", "alerts")
+TOLD_OTHERWISE = ("failing", "unstarted")  #: kinds that are told under the name of each schedule, not as `problem`
 
 
 class Alerts:

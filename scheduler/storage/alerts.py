@@ -13,6 +13,7 @@ from scheduler.storage.records import loads, read_or, record
 
 POSITION = ":position"  #: in what was said: the last change of health that was read
 GAP = ":gap"  #: there too: a time without a leader that the leader has not told yet, see beat/lease.py
+SINK = "sink "  #: what the subject of a problem of a sink begins with; its name follows
 SINKS_TTL_S = 7 * 86_400
 
 

@@ -25,6 +25,7 @@ from scheduler.beat.deliveries import Deliveries
 from scheduler.changes import edit, pauses
 from scheduler.model import Reason, Run, run_id
 from scheduler.settings import Settings
+from scheduler.status import problems
 from scheduler.status.changed import changed, sentence
 from scheduler.status.problems import alerts as alert_problems
 from scheduler.status.problems.facts import Facts
@@ -260,21 +261,45 @@ def test_a_sink_that_hangs_or_refuses_delays_no_other_and_is_a_problem_itself(
     end(ledger, 0, "failed")
     look.look()
 
-    def problems() -> list[str]:
+    def lines() -> list[str]:
         return [problem.sentence for problem in alert_problems.look(Facts(store, settings))]
 
     with Deliveries(settings, keys, TOKEN) as running:
         assert look.teller
         running.follow(look.teller.rules)
         until(lambda: receivers["second"].titles == ["job failed"], 10, "the other sink is told")
-        until(lambda: any("'ops': it did not answer" in line or "hangs" in line for line in problems()), 10, "a line")
+        until(lambda: any("'ops': it did not answer" in line or "hangs" in line for line in lines()), 10, "a line")
         receivers["ops"].refuses = True
         receivers["ops"].free.set()
-        until(lambda: any("connection refused" in line for line in problems()), 10, "the reason")
+        until(lambda: any("connection refused" in line for line in lines()), 10, "the reason")
         receivers["ops"].refuses = False
         until(lambda: receivers["ops"].titles == ["job failed"], 10, "it is told after all")
-        until(lambda: problems() == [], 10, "no line")
+        until(lambda: lines() == [], 10, "no line")
     assert alerts.sink_states(client, keys)["second"].sent == 1
+
+
+def test_a_sink_that_refuses_is_told_once_through_the_others_and_so_is_its_recovery(
+    look: Look, client: Client, keys: Keys, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teller, "PROBLEM_LASTS_S", 0.0)
+    monkeypatch.setattr(problems, "KINDS", (alert_problems,))
+    client.hset(keys.file, "alerts", json.dumps(sinks("ops", "second")))
+
+    def told(sink: str, *failing: str) -> list[str]:
+        for name in ("ops", "second"):
+            since = 100.0 if name in failing else 0.0
+            alerts.settle(client, keys, name, None, alerts.SinkState(since=since, error="connection refused"))
+        for _ in range(2):
+            look.problems_at = float("-inf")
+            look.look()
+        return [line.split(":")[0] for line in waiting(client, keys, sink) if "sink" in line]
+
+    assert (told("ops", "ops"), told("second", "ops")) == ([], ["Alerts do not reach the sink 'ops'"])
+    look = Look(client, settings, keys, TOKEN)
+    both = [told(sink, "ops", "second") for sink in ("ops", "second")]
+    assert both == [["Alerts do not reach the sink 'second'"], ["Alerts do not reach the sink 'ops'"]]
+    well = [told(sink) for sink in ("ops", "second")]
+    assert [lines[1:] for lines in well] == [["Solved"], ["Solved"]]
 
 
 def test_an_alert_that_no_sink_took_for_a_day_is_given_up_visibly(

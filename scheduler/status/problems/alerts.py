@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
+from scheduler.storage.alerts import SINK
 
 
 def look(facts: Facts) -> Iterator[ServiceProblem]:
@@ -16,4 +17,4 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
             lost = f"; {many} given up" if state.given_up else ""
             sentence = f"Alerts do not reach the sink '{name}': {state.error}{lost}"
             remedy = f"correct it under `alerts:` in the schedule file, then try `scheduler alerts test {name}`"
-            yield ServiceProblem(sentence, remedy, "warning", "alerts", state.since)
+            yield ServiceProblem(sentence, remedy, "warning", f"{SINK}{name}", state.since)

@@ -15,7 +15,7 @@ class ServiceProblem:
     sentence: str  #: without a full stop
     remedy: str  #: what to do; empty where the sentence is enough
     severity: Severity = "warning"
-    subject: str = ""  #: what it is about: ``redis``, ``beat``, ``workers``, ``file``, or the name of a schedule
+    subject: str = ""  #: ``redis``, ``beat``, ``workers``, ``file``, ``sink ops`` …, or the name of a schedule
     since: float | None = None  #: epoch seconds; None if that is not known
 
     def __str__(self) -> str:
