@@ -33,11 +33,11 @@ from scheduler.admin import (
 )
 from scheduler.admin.addresses import SegmentConverter
 from scheduler.admin.api.curl import curl
-from scheduler.admin.open_sessions import LIFETIME_S
 from scheduler.admin.people import may, person
 from scheduler.admin.service import Service
 from scheduler.admin.strip import strip
 from scheduler.errors import ConfigurationError
+from scheduler.storage.sessions import LIFETIME_S
 
 SESSION_LENGTH = timedelta(seconds=LIFETIME_S)
 MAX_FORM_BYTES = 256 * 1024

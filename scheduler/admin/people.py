@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from flask import current_app, g, request, session
 
 from scheduler.admin.accounts import OWNER, TOKEN_START, Account
-from scheduler.admin.open_sessions import Opened, OpenSessions
 from scheduler.admin.roles import allows
 from scheduler.admin.service import Service, service
 from scheduler.model.roles import ROLES
 from scheduler.storage.client import AWAY, REFUSED
+from scheduler.storage.sessions import Opened, OpenSessions
 
 KEEP_USED_S = 400 * 86_400  #: seconds for which Redis remembers when a token was used last
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ from scheduler.changes import clock
 from scheduler.model import TIMING_KINDS, Declared, Entry
 from scheduler.schedule_file.write_back import CannotSplice, splice, unified_diff
 from scheduler.sending.upcoming import each_after
+from scheduler.status.tasks import TaskHelp, help_of
 from scheduler.storage.instants import to_seconds
 from scheduler.validate import validate_fields
 from scheduler.validate.advice import advise
 
 UPCOMING = 5
-MAX_DOC_CHARS = 1_000
 TIMED_BY = (*TIMING_KINDS, "timezone", "start", "end", "jitter", "except")
 
 
@@ -34,15 +33,6 @@ class When:
     zones: tuple[str, ...]
     upcoming: tuple[datetime, ...]
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class TaskHelp:
-    """A task with its parameters and its docstring; empty where they are not known."""
-
-    name: str
-    signature: str
-    doc: str
 
 
 @dataclass(frozen=True)
@@ -92,29 +82,7 @@ def due_beside(at: float, entry: Entry | None) -> int:
 def task_help(name: str) -> TaskHelp | None:
     """What is known of a task; None for one that this process does not know."""
     tasks = service().tasks or {}
-    if name not in tasks:
-        return None
-    signature, task = tasks[name], service().celery.tasks.get(name)
-    doc = inspect.getdoc(task.run) if task is not None else None
-    return TaskHelp(name, shown(signature) if signature else "", (doc or "")[:MAX_DOC_CHARS])
-
-
-class Written(str):
-    """An annotation that its module wrote as a text, which is shown without quotes."""
-
-    __slots__ = ()
-    __repr__ = str.__str__
-
-
-def shown(signature: inspect.Signature) -> str:
-    """A signature as its author wrote it."""
-    bare = [
-        it.replace(annotation=Written(it.annotation)) if isinstance(it.annotation, str) else it
-        for it in signature.parameters.values()
-    ]
-    returned = signature.return_annotation
-    returned = Written(returned) if isinstance(returned, str) else returned
-    return str(signature.replace(parameters=bare, return_annotation=returned))
+    return help_of(tasks, service().celery, name) if name in tasks else None
 
 
 def patch(after: Declared, entry: Entry | None) -> str:

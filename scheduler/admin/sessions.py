@@ -6,9 +6,10 @@ from flask import Blueprint, Response, abort, flash, redirect, request, session,
 from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler.admin.answers import as_json, page, wants_json
-from scheduler.admin.people import opened, person, user
+from scheduler.admin.people import asking, opened, person, user
 from scheduler.errors import NotFound
 from scheduler.model.roles import ROLES
+from scheduler.operations import sessions as operations
 
 pages = Blueprint("sessions", __name__)
 
@@ -33,7 +34,7 @@ def end() -> AnyResponse:
         return redirect(url_for("sessions.index"), 303)
     if not is_theirs(found.name):
         abort(403, "Not allowed: this is another person's session. An admin can end it.")
-    opened().end(identity)
+    operations.end(asking(), session_id=identity)
     flash(f"Ended the session of {found.name}.")
     return redirect(url_for("sessions.index"), 303)
 

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from scheduler.changes import Known
 from scheduler.changes.bulk import MAX_AT_ONCE, Answer, Asked, Bulk, unique
 from scheduler.operations.answers.schedules import BulkAnswer
 from scheduler.operations.definitions import Why
 from scheduler.operations.operation import Instant, Model, Name, Parts, operation
+from scheduler.operations.schedules import SearchAsked, found
 
-Names = Annotated[list[Name], Field(min_length=1, max_length=MAX_AT_ONCE)]
+Names = Annotated[list[Name], Field(max_length=MAX_AT_ONCE)]
 
 
 class ManyAsked(Model):
     """Which schedules, and why."""
 
-    names: Names
+    names: Names = Field([], description="These schedules; or, without any, those of `search`.")
+    search: SearchAsked | None = Field(None, description="All that this finds; `done` of a dry run names them.")
     why: Why = ""
     dry_run: bool = Field(False, description="Say what would happen, and change nothing.")
+
+    @model_validator(mode="after")
+    def names_or_search(self) -> Self:
+        """Refuse both, and neither."""
+        if bool(self.names) == (self.search is not None):
+            raise ValueError("send either names or search")
+        return self
 
 
 class OperateAsked(ManyAsked):
@@ -57,7 +66,7 @@ def undo(its: Parts, group: str) -> dict[str, Any]:
 
 def do(its: Parts, asked: ManyAsked, wanted: Asked) -> dict[str, Any]:
     """Do it, or say what it would do."""
-    names = unique(asked.names)
+    names = unique(found(its, asked.search).names if asked.search else asked.names)
     return as_json(bulk_of(its).forecast(wanted, names) if asked.dry_run else bulk_of(its).carry_out(wanted, names))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.operations import audit, backfills, bulk, definitions, file, pauses, runs, schedules, service
+from scheduler.operations import audit, backfills, bulk, definitions, file, pauses, runs, schedules, service, sessions
 from scheduler.operations.operation import Operation
 
 EVERY: tuple[Operation, ...] = (
@@ -15,4 +15,5 @@ EVERY: tuple[Operation, ...] = (
     *backfills.OPERATIONS,
     *audit.OPERATIONS,
     *service.OPERATIONS,
+    *sessions.OPERATIONS,
 )

@@ -24,7 +24,7 @@ MAX_ROWS = 500
 MAX_SPAN = timedelta(days=366)  #: of a timeline
 
 
-class ListAsked(Model):
+class SearchAsked(Model):
     """A search; what is left out matches everything."""
 
     q: Text = Field(
@@ -36,6 +36,11 @@ class ListAsked(Model):
         "", description="`failing`: its newest ended runs failed or were lost. `late`, `stuck`: its run does not start."
     )
     tag: Text = ""
+
+
+class ListAsked(SearchAsked):
+    """A search, its order, and which page of it."""
+
     sort: Sort = Field("name", description="`next`: the soonest first; `last`: who ran last; `duration`: the longest.")
     cursor: str = Field("", pattern=PATTERN, description="`next` of the page before.")
     limit: int = Field(100, ge=1, le=MAX_ROWS)
@@ -67,16 +72,21 @@ class ShowAsked(Model):
 def index(its: Parts, asked: ListAsked) -> dict[str, Any]:
     """List the schedules."""
     facts = Facts(its.store, its.settings)
-    found = Found(its.store, its.catalogue.look(), asked.q, asked.state, asked.tag, facts)
-    places = list(islice(found.ordered(asked.sort, Place.read(asked.cursor)), asked.limit + 1))
+    places = list(islice(found(its, asked, facts).ordered(asked.sort, Place.read(asked.cursor)), asked.limit + 1))
     shown = places[: asked.limit]
-    fills = {found.name: backfill_json(found, ended) for found, ended in its.status.backfills()}
+    fills = {fill.name: backfill_json(fill, ended) for fill, ended in its.status.backfills()}
     waiting: dict[str, list[Any]] = {}
     for run in its.status.waiting():
         waiting.setdefault(run.schedule, []).append(waiting_json(run))
     rows = its.status.rows((place.name for place in shown), facts)
     items = [row_json(it) | {"backfill": fills.get(it.name), "waiting": waiting.get(it.name, [])} for it in rows]
     return {"items": items, "next": str(shown[-1]) if len(places) > len(shown) else None}
+
+
+def found(its: Parts, asked: SearchAsked, facts: Facts | None = None) -> Found:
+    """What the search finds."""
+    facts = facts or Facts(its.store, its.settings)
+    return Found(its.store, its.catalogue.look(), asked.q, asked.state, asked.tag, facts)
 
 
 @operation("GET", "/schedules/{name}", "viewer", Schedule, ShowAsked)
@@ -103,16 +113,16 @@ def timeline(its: Parts, asked: TimelineAsked) -> dict[str, Any]:
     """Show what is due when, of all schedules, in the order of time."""
     begin = asked.after or clock()
     until = min(asked.until, begin + MAX_SPAN)
-    found: list[tuple[datetime, str]] = []
+    due: list[tuple[datetime, str]] = []
     for at, name in timeline_of(its.store.all().values(), begin, until):
-        if len(found) >= asked.limit and at != found[-1][0]:
-            return {"items": items_of(found), "next": iso(found[-1][0])}
-        found.append((at, name))
-    return {"items": items_of(found), "next": None if until == asked.until else iso(until)}
+        if len(due) >= asked.limit and at != due[-1][0]:
+            return {"items": items_of(due), "next": iso(due[-1][0])}
+        due.append((at, name))
+    return {"items": items_of(due), "next": None if until == asked.until else iso(until)}
 
 
-def items_of(found: list[tuple[datetime, str]]) -> list[dict[str, Any]]:
-    return [{"at": iso(at), "schedule": name} for at, name in found]
+def items_of(due: list[tuple[datetime, str]]) -> list[dict[str, Any]]:
+    return [{"at": iso(at), "schedule": name} for at, name in due]
 
 
 OPERATIONS = (index, show, upcoming, timeline)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
-from scheduler.operations.answers.service import Health, Problems, Status
+from scheduler.operations.answers.service import Health, Problems, Status, Tasks
 from scheduler.operations.operation import Parts, operation
 from scheduler.status.as_json import health_json, minute_json, overview_json, problem_json
 from scheduler.status.health import health as look_at
 from scheduler.status.problems.facts import Facts
+from scheduler.status.tasks import help_of
 from scheduler.storage.instants import clock
 
 HOUR_S = 3600
@@ -36,4 +38,11 @@ def problems(its: Parts) -> dict[str, Any]:
     return {"ok": not found, "problems": found, "unknown": unknown}
 
 
-OPERATIONS = (status, health, problems)
+@operation("GET", "/tasks", "viewer", Tasks)
+def tasks(its: Parts) -> dict[str, Any]:
+    """List the tasks that schedules can run, with signature and docstring."""
+    items = [asdict(help_of(its.tasks, its.celery, name)) for name in sorted(its.tasks or ())]
+    return {"items": [it | {"file_only": it["name"] in its.file_only} for it in items]}
+
+
+OPERATIONS = (status, health, problems, tasks)

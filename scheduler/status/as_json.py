@@ -19,6 +19,7 @@ from scheduler.storage.health import Failing
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.lock import Holder
 from scheduler.storage.output import Output
+from scheduler.storage.sessions import Opened
 from scheduler.storage.waiting import Waiting
 from scheduler.storage.workers import Worker
 
@@ -162,6 +163,11 @@ def noted(note: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """A pause, a skip or an overlaid field as JSON."""
     instants = ("at", "until", "due")
     return None if note is None else {key: iso(it) if key in instants else it for key, it in note.items()}
+
+
+def session_json(opened: Opened) -> dict[str, Any]:
+    """A session of the page as JSON."""
+    return opened._asdict() | {"at": iso(opened.at)}
 
 
 def line_json(line: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,8 @@ TAGS = {
     "runs": "What ran, what did not, and why",
     "backfills": "Run past due instants",
     "audit": "Who changed what",
-    "service": "Beat, workers, queues, problems",
+    "service": "Beat, workers, queues, problems, tasks",
+    "sessions": "Who is logged in to the page",
 }
 ALWAYS = (400, 401, 403, 422, 429, 500, 503)
 OF_NAMED = (404,)  #: what has a name or an id in its path

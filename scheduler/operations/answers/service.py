@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from scheduler.operations.answers.runs import At, Backfill, Waiting
 from scheduler.operations.operation import Model
 from scheduler.status.problems.problem import Severity
@@ -127,6 +129,37 @@ class Health(Model):
     groups: list[Group]
     redis: Redis
     file: dict[str, str]
+
+
+class Session(Model):
+    """Somebody who is logged in to the page."""
+
+    id: str
+    name: str
+    at: At
+    address: str
+    agent: str = Field(description="The browser, as it calls itself.")
+
+
+class Sessions(Model):
+    """Sessions, the newest first."""
+
+    items: list[Session]
+
+
+class Task(Model):
+    """A task that a schedule can run."""
+
+    name: str
+    signature: str = Field(description="As its author wrote it; empty where it is not known.")
+    doc: str = Field(description="Its docstring, at most 1,000 characters of it.")
+    file_only: bool = Field(description="Whether only the schedule file may declare a schedule of it.")
+
+
+class Tasks(Model):
+    """Tasks by name."""
+
+    items: list[Task]
 
 
 class Wrong(Model):

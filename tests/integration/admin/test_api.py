@@ -268,6 +268,45 @@ def test_many_schedules_are_paused_at_once_after_a_dry_run_and_undone_at_once(
     assert refusal(api("POST", "/bulk/edit", {"act": "pause", "names": names})) == (422, "invalid")
 
 
+def test_all_that_a_search_finds_are_acted_on_at_once(
+    api: Api, make: Declare, nightly: Entry, service: Service
+) -> None:
+    make("a", tags=["etl"]), make("b", tags=["etl"])
+    search = {"search": {"q": "queue:celery", "tag": "etl"}}
+    asked = {"act": "disable", "why": "move", **search}
+    assert api("POST", "/bulk/edit", asked | {"dry_run": True}).get_json()["done"] == ["a", "b"]
+    assert service.store.get("a").fields.get("enabled") is None
+    done = api("POST", "/bulk/edit", asked).get_json()
+    assert done["done"] == ["a", "b"]
+    assert {(it["why"], it["group"]) for it in service.store.audit.lines(2)} == {("move", done["group"])}
+    assert api("POST", f"/bulk/{done['group']}/undo").get_json()["done"] == ["b", "a"]
+    for wrong in ({}, {"names": ["a"], **search}, {"search": {"words": "x"}}):
+        assert refusal(api("POST", "/bulk/operate", {"act": "pause", **wrong})) == (422, "invalid")
+
+
+def test_an_admin_sees_who_is_logged_in_and_ends_a_session(api: Api, admin: Browser, service: Service) -> None:
+    assert refusal(api("GET", "/sessions"))[0] == 403
+    [session] = api("GET", "/sessions", role="admin").get_json()["items"]
+    assert session["name"] == "admin"
+    assert api("POST", f"/sessions/{session['id']}/end", role="admin").get_json() == session
+    assert admin.get("/schedules", False).status_code == 302
+    assert refusal(api("POST", f"/sessions/{session['id']}/end", role="admin")) == (404, "not-found")
+    line = service.store.audit.lines(1)[0]
+    assert (line["by"], line["change"], line["why"]) == (
+        "token the-admin",
+        "end session",
+        "of admin, from 192.0.2.1",
+    )
+
+
+def test_the_tasks_are_listed_with_signature_and_docstring(api: Api) -> None:
+    tasks = {it["name"]: it for it in api("GET", "/tasks", role="viewer").get_json()["items"]}
+    log_it = tasks["scheduler.tasks.log_it"]
+    assert log_it["signature"].startswith("(")
+    assert log_it["doc"]
+    assert (log_it["file_only"], tasks["scheduler.tasks.run_command"]["file_only"]) == (False, True)
+
+
 def test_an_act_of_the_page_can_be_copied_as_curl(admin: Browser, nightly: Entry, service: Service) -> None:
     page = admin.get("/schedules/nightly").text
     assert 'curl -X POST --oauth2-bearer "$TOKEN" http://localhost/api/v1/schedules/nightly/runs' in unescape(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,7 @@ from scheduler.admin.service import Service
 from scheduler.model import Entry
 from scheduler.operations.every import EVERY
 from scheduler.settings import Settings
+from scheduler.storage.sessions import Opened, OpenSessions
 
 EXAMPLES = 5  #: requests for each operation that are valid, and as many that are not
 
@@ -48,6 +50,8 @@ def test_every_answer_is_as_the_document_says(app: Flask, service: Service, nigh
     run = service.dispatcher.run_now(nightly, "ann")
     changes.pause(service.store, "nightly", by="ann", note="why")
     known = {"group": "0", "name": "nightly", "run_id": run, "line_id": service.store.audit.lines(1)[0]["id"]}
+    OpenSessions(service.store.client, service.store.keys).begin(Opened("s", "ann", time.time(), "127.0.0.1", "Mosaic"))
+    known["session_id"] = "s"
     headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
     schema = openapi.from_wsgi("/api/v1/openapi.json", app, headers=headers)
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]

@@ -20,6 +20,7 @@ VALUES = {
     "filename": "admin.css",
     "act": "pause",
     "group": "0",
+    "session_id": "s",
 }
 
 

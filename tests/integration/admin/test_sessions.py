@@ -62,6 +62,7 @@ def test_the_admin_ends_anyones_and_a_logout_leaves_the_list(app: Flask, admin: 
     listed = {it["name"]: it["id"] for it in admin.json("/sessions")["sessions"]}
     assert listed.keys() == {"admin", "bob"}
     admin.post("/sessions/end", id=listed["bob"])
+    assert "of bob, from" in text(admin.get("/audit"))
     assert bob.get("/schedules", False).status_code == 302
 
 
