@@ -74,11 +74,16 @@ class Checked:
 
 
 def check(
-    path: Path, tasks: Tasks | TasksFor, brought: Brought = NOTHING, progress: Callable[[], None] = lambda: None
+    path: Path,
+    tasks: Tasks | TasksFor,
+    brought: Brought = NOTHING,
+    progress: Callable[[], None] = lambda: None,
+    expect: Callable[[int], None] = lambda count: None,
 ) -> Checked:
     """Read and validate a file, without Redis or a running service; ``brought`` is what the application declares.
 
-    That takes a while with many schedules, in which ``progress`` is called again and again.
+    That takes a while with many schedules, in which ``progress`` is called again and again: for each of the
+    schedules whose number ``expect`` is told before.
     """
     document = schedule_file.read(path)
     progress()
@@ -87,7 +92,8 @@ def check(
         document = schedule_file.empty(path)
     if callable(tasks):
         tasks = tasks(document.imports)
-    calendars = document.data.get("calendars")
+    calendars, schedules = document.data.get("calendars"), document.data.get("schedules")
+    expect(len(schedules) if isinstance(schedules, (dict, list)) else 0)
     valid = validate(document, tasks=tasks, progress=progress)
     known = calendars if isinstance(calendars, dict) else {}
     included = document.patterns, document.files, document.unended, document.imports

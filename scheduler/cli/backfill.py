@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from typing import Any
 
 import click
 
+from scheduler.cli.bars import progress_bar
 from scheduler.cli.common import Desk, as_json, local, with_desk
 from scheduler.cli.logs import wait as pause
 from scheduler.cli.look import progress, read_instant
@@ -116,11 +116,11 @@ def follow(desk: Desk, name: str, json_: bool) -> int:
     """Wait until the backfill is done or stopped, with a bar in a terminal; Ctrl-C ends only the wait."""
     found = desk.ask(backfills.show, name=name)
     try:
-        with bar(found) as shown:
+        with progress_bar(found["name"], found["total"], hidden=json_, at_once=True) as bar:
             while found["state"] == "running":
                 pause(desk)
                 found = desk.ask(backfills.show, name=name)
-                shown.update(min(sum(found["ended"].values()), found["total"]) - shown.pos)
+                bar.reach(sum(found["ended"].values()))
     except KeyboardInterrupt:
         say(
             with_command_name(f"the backfill is running: `scheduler backfill {name}` shows it, --stop ends it"),
@@ -130,14 +130,6 @@ def follow(desk: Desk, name: str, json_: bool) -> int:
     tell(desk, name, json_)
     is_well = found["state"] == "done" and set(found["ended"]) <= {"succeeded"}
     return Exit.OK if is_well else Exit.PROBLEMS
-
-
-def bar(found: dict[str, Any]) -> Any:
-    """A progress bar on stderr; it shows nothing where that is no terminal."""
-    is_hidden = not sys.stderr.isatty()
-    return click.progressbar(
-        length=found["total"], label=found["name"], show_pos=True, file=sys.stderr, hidden=is_hidden
-    )
 
 
 COMMANDS = (backfill,)

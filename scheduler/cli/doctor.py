@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from scheduler.cli.bars import progress_bar
 from scheduler.cli.common import Desk, Service, as_json, say_problems, with_desk, with_service
 from scheduler.cli.printing import print_json, say
 from scheduler.errors import Exit
@@ -43,7 +44,8 @@ def rebuild(service: Service) -> int:
     """
     client, keys = service.store.client, service.store.keys
     with answering(service.settings):
-        health.rebuild(client, keys)
+        with progress_bar("ledgers", client.zcard(keys.schedule)) as bar:
+            health.rebuild(client, keys, bar.advance)
         total = health.failing(client, keys, 1).total
     say(f"read every ledger: {total} failing schedule{'' if total == 1 else 's'}")
     return Exit.OK

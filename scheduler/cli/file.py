@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from scheduler.changes import Checked, Invalid
 from scheduler.changes.followed import CONFIRM, refuse_other_file, replaced_file
 from scheduler.changes.plan import Change, Plan
 from scheduler.cli.accounts import account_warnings
+from scheduler.cli.bars import Bar, progress_bar
 from scheduler.cli.common import Service, as_json, with_service
 from scheduler.cli.printing import counted, print_json, say
 from scheduler.cli.start import start_problems
@@ -47,9 +48,11 @@ def with_file(command: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def judge(service: Service, path: Path | None) -> Checked:
+def judge(service: Service, path: Path | None, json_: bool) -> Checked:
     """Check the file at this path (None: SCHEDULER_FILE); asks live workers for tasks that are unknown here."""
-    checked = changes.check(path or service.settings.file, service.tasks, service.brought)
+    path, tasks, brought = path or service.settings.file, service.tasks, service.brought
+    with progress_bar("checked", hidden=json_) as bar:
+        checked = changes.check(path, tasks, brought, bar.advance, bar.expect)
     if any(problem.what.startswith(UNKNOWN_TASK) for problem in checked.validated.errors):
         with suppress(RedisError, SchedulerError), connect(service.settings) as client:
             service.tasks.add(reported_tasks(client, Keys(service.settings.key_prefix)))
@@ -67,7 +70,7 @@ def check(service: Service, path: Path | None, strict: bool, json_: bool) -> int
 
     FILE is SCHEDULER_FILE if left out. Needs neither Redis nor a running service.
     """
-    checked = judge(service, path)
+    checked = judge(service, path, json_)
     if service.settings.flask_app:
         flask_target(service.settings.flask_app)
     valid = checked.validated
@@ -120,11 +123,12 @@ def plan(service: Service, path: Path | None, json_: bool) -> int:
     FILE is SCHEDULER_FILE if left out. Exits with 2 if there are changes.
     """
     with refusals(json_):
-        checked = judge(service, path)
+        checked = judge(service, path, json_)
         theirs = replaced_file(service.store, checked.path, checked.digest)
         if theirs and path is None:
             refuse_other_file(theirs, checked.path)
-        wanted = changes.plan_for(service.store, checked)
+        with compared(service, checked, json_) as bar:
+            wanted = changes.plan_for(service.store, checked, progress=bar.advance)
         show(wanted, json_)
         if theirs:
             say(f"scheduler: {theirs}, so `apply` needs {CONFIRM}", err=True)
@@ -150,12 +154,14 @@ def apply(service: Service, path: Path | None, allow_remove: bool, other_file: b
     FILE is SCHEDULER_FILE if left out. While beat leads, only the file that it follows is loaded.
     """
     with refusals(json_):
-        checked = judge(service, path)
+        checked = judge(service, path, json_)
         theirs = replaced_file(service.store, checked.path, checked.digest)
         if theirs and not (other_file and path):
             refuse_other_file(theirs, checked.path)
         by = f"{service.user} {checked.digest}"
-        done = changes.apply(service.store, checked, by=by, allow_remove=allow_remove, other_file=other_file)
+        confirmed: dict[str, Any] = {"allow_remove": allow_remove, "other_file": other_file}
+        with compared(service, checked, json_) as bar:
+            done = changes.apply(service.store, checked, by=by, **confirmed, progress=bar.advance)
         show(done, json_)
         return Exit.OK
 
@@ -169,6 +175,12 @@ def schema(path_: bool) -> int:
     """
     click.echo(str(schema_path()) if path_ else schema_path().read_text(encoding="utf-8"), nl=path_)
     return Exit.OK
+
+
+def compared(service: Service, checked: Checked, json_: bool) -> AbstractContextManager[Bar]:
+    """A bar for comparing the file with the schedules in Redis, of which each is read."""
+    stored = service.store.client.zcard(service.store.keys.schedule)
+    return progress_bar("compared", stored + len(checked.declared), hidden=json_)
 
 
 @contextmanager

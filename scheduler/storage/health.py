@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import NamedTuple
@@ -127,12 +127,13 @@ def is_fresh(client: Client, keys: Keys) -> bool:
     return bool(client.get(keys.indexed) == INDEX_VERSION)
 
 
-def rebuild(client: Client, keys: Keys) -> int:
-    """Write every index again from the ledgers and the entries, while the service runs; returns how many schedules.
+def rebuild(client: Client, keys: Keys, progress: Callable[[int], None] = lambda count: None) -> None:
+    """Write every index again from the ledgers and the entries, while the service runs.
 
-    Counters are not in it: the rows that they counted may be trimmed.
+    ``progress`` is told of so many schedules more. Counters are not in it: the rows that they counted may be trimmed.
     """
-    return sum(rebuild_steps(client, keys))
+    for count in rebuild_steps(client, keys):
+        progress(count)
 
 
 def rebuild_steps(client: Client, keys: Keys) -> Iterator[int]:
