@@ -1,9 +1,10 @@
 """README and ``docs/``: their pages, and the fenced blocks in them.
 
-The words behind ``` say how a block is tested: ``console`` is run beside ``up``, ``console host`` on a host with the
-service installed, ``console flask`` in a developer's directory, ``console moving`` in that of a Celery application,
-``yaml`` passes the check of schedule files, ``python`` compiles, ``nginx``, ``caddyfile`` and ``ini`` are compared with
-the units and the command line. ``text`` is a sample that nobody types.
+The words behind ``` say how a block is tested: ``console`` is run beside ``up``, ``console page`` asks its page,
+``console host`` is typed on a host with the service installed, ``console flask`` in a developer's directory,
+``console moving`` in that of a Celery application. ``yaml`` passes the check of schedule files, ``python`` compiles,
+``nginx``, ``caddyfile`` and ``ini`` are compared with the units and the command line. ``text`` is a sample that nobody
+types.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ PAGES = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in (ROOT 
 KINDS = (
     "console",
     "console host",
+    "console page",
     "console flask",
     "console moving",
     "yaml",

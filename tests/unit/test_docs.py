@@ -68,6 +68,12 @@ def test_a_block_is_of_a_kind_that_something_holds_to_the_truth() -> None:
         assert {kind for kind, _ in blocks(page)} <= set(KINDS), page
 
 
+def test_what_a_reader_types_is_no_sample() -> None:
+    for page in PAGES:
+        for text in of_kind(page, "text"):
+            assert not re.search(r"^(sudo|curl|python3|redis-cli|systemctl|celery|gunicorn) ", text, re.MULTILINE), page
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if of_kind(page, "yaml")])
 def test_every_schedule_file_that_a_page_shows_is_right(page: str) -> None:
     for text in of_kind(page, "yaml"):
