@@ -13,10 +13,10 @@ LETTERS = frozenset("aAbBcdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZ%")  #: what `date` 
 
 def wrong_format(form: str) -> str:
     """Why a format of an instant cannot be meant, in a few words; empty if it can."""
-    found = [*DIRECTIVE.finditer(form)]
-    if not found:
+    directives = [*DIRECTIVE.finditer(form)]
+    if not directives:
         return "it has no directive such as %Y"
-    unknown = next((match[0] for match in found if match["letter"] not in LETTERS or not match["letter"]), None)
+    unknown = next((match[0] for match in directives if match["letter"] not in LETTERS or not match["letter"]), None)
     return f"{unknown} is no directive" if unknown else ""
 
 

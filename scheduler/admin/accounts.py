@@ -159,7 +159,7 @@ class Accounts:
 def file_state(path: Path) -> object:
     """What changes whenever the file does; None without one."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError as error:
         return error.errno
-    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+    return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)

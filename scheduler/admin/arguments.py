@@ -132,23 +132,23 @@ def convert(signature: inspect.Signature | None, values: Mapping[str, str], befo
         args, kwargs = (read(key, values.get(key, ""), *shape, errors) for key, shape in SHAPES.items())
         return Given(args, kwargs), errors
     known = signature.parameters if signature else {}
-    found = {name: read_value(name, text, kind_of(known.get(name)), errors) for name, text in mine.items() if text}
+    given = {name: read_value(name, text, kind_of(known.get(name)), errors) for name, text in mine.items() if text}
     for name, it in known.items():
-        if it.default is it.empty and name not in found:
+        if it.default is it.empty and name not in given:
             errors[START + name] = [f"{name} is required: the task has no default for it"]
-    return laid_out(known, found, before), errors
+    return laid_out(known, given, before), errors
 
 
-def laid_out(known: Mapping[str, inspect.Parameter], found: dict[str, Any], before: Given) -> Given:
+def laid_out(known: Mapping[str, inspect.Parameter], given: dict[str, Any], before: Given) -> Given:
     """The arguments by position as far as ``before`` has them so, the others by name in the order of ``before``."""
     args: list[Any] = []
     for number, (name, it) in enumerate(known.items()):
         by_position = it.kind is it.POSITIONAL_ONLY or number < len(before.args)
-        if name not in found or not by_position:
+        if name not in given or not by_position:
             break
-        args.append(found.pop(name))
-    order = dict.fromkeys([*before.kwargs, *found])
-    return Given(args, {name: found[name] for name in order if name in found})
+        args.append(given.pop(name))
+    order = dict.fromkeys([*before.kwargs, *given])
+    return Given(args, {name: given[name] for name in order if name in given})
 
 
 def read_value(name: str, text: str, kind: str, errors: Errors) -> Any:

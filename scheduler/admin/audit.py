@@ -60,23 +60,23 @@ def index() -> Response:
     """The changes, newest first; filters: ``?schedule=``, ``?by=``, ``?change=``, ``?from=``, ``?before=``."""
     search, log = Search.read(request.args), service().store.audit
     if wants_json():
-        found = log.find(search.wanted, search.before, MAX_ROWS)
-        return as_json({"changes": found.lines, "before": found.older or None})
-    found = log.find(search.wanted, search.before, MAX_LOOKED_AT)
-    rows = grouped(found.lines)
-    older = found.older
+        part = log.find(search.wanted, search.before, MAX_ROWS)
+        return as_json({"changes": part.lines, "before": part.older or None})
+    part = log.find(search.wanted, search.before, MAX_LOOKED_AT)
+    rows = grouped(part.lines)
+    older = part.older
     if len(rows) > MAX_ROWS:
-        rest = found.lines.index(rows[MAX_ROWS][0])
-        older = found.lines[rest - 1]["id"]
+        rest = part.lines.index(rows[MAX_ROWS][0])
+        older = part.lines[rest - 1]["id"]
     return page("audit.html", rows=[shown(its) for its in rows[:MAX_ROWS]], search=search, older=older, changes=CHANGES)
 
 
 def grouped(lines: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """The lines, those of one act on many schedules together."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    acts: dict[str, list[dict[str, Any]]] = {}
     for line in lines:
-        found.setdefault(str(line.get("group") or line["id"]), []).append(line)
-    return list(found.values())
+        acts.setdefault(str(line.get("group") or line["id"]), []).append(line)
+    return list(acts.values())
 
 
 def shown(its: list[dict[str, Any]]) -> dict[str, Any]:

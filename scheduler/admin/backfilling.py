@@ -46,10 +46,10 @@ def begin(name: str) -> AnyResponse:
     if is_check():
         return looked_at(name, request.form)
     try:
-        found = planned(name, request.form)
-        if not found.runs:
+        plan = planned(name, request.form)
+        if not plan.runs:
             raise RefusedChange("there is nothing to run between these times")
-        backfills.begin(service().store, found)
+        backfills.begin(service().store, plan)
     except (RefusedChange, TimingError) as error:
         return shown(name, request.form, None, str(error))
     return redirect(url_for("backfill.show", name=name), 303)

@@ -107,10 +107,10 @@ def save_beside(entry: Entry, values: dict[str, str]) -> AnyResponse:
 def opened_with() -> dict[str, str]:
     """The values with which the submitted form was opened; empty if it does not say them."""
     try:
-        found = read_json(request.form.get("opened", ""), dict)
+        fields = read_json(request.form.get("opened", ""), dict)
     except (ValueError, RecursionError):
         return {}
-    return {str(key): value for key, value in found.items() if isinstance(value, str)}
+    return {str(key): value for key, value in fields.items() if isinstance(value, str)}
 
 
 def checked(

@@ -66,7 +66,7 @@ def scheduler_error(error: SchedulerError) -> Response:
 
 
 def kind_of(error: SchedulerError) -> tuple[int, str]:
-    return next((found for known, found in KINDS.items() if isinstance(error, known)), (500, "failed"))
+    return next((answer for known, answer in KINDS.items() if isinstance(error, known)), (500, "failed"))
 
 
 def gone() -> str:

@@ -24,11 +24,11 @@ pages = Blueprint("health", __name__)
 def show() -> Response:
     """What needs a person, and each part of the service."""
     store, settings = service().store, service().settings
-    found = health(Facts(store, settings), service().catalogue.look().by_queue)
+    seen = health(Facts(store, settings), service().catalogue.look().by_queue)
     default_queue = service().celery.conf.task_default_queue
     if wants_json():
-        return as_json(health_json(found))
-    return page("health.html", health=found, facts=found.facts, headline=found.headline, default_queue=default_queue)
+        return as_json(health_json(seen))
+    return page("health.html", health=seen, facts=seen.facts, headline=seen.headline, default_queue=default_queue)
 
 
 @pages.get("/healthz")
@@ -42,12 +42,12 @@ def ready() -> Response:
     """503 if a problem is critical, else 200. How many there are of each severity; the problems need a login."""
     store, settings = service().store, service().settings
     try:
-        found = [problem for problem in problems(store, settings) if problem.severity != "unknown"]
+        named = [problem for problem in problems(store, settings) if problem.severity != "unknown"]
         is_shown = is_logged_in()
     except (*AWAY, *REFUSED, OSError) as error:
-        found, is_shown = [ServiceProblem(*meaning_and_remedy(error, settings), "critical", "redis")], False
-    counts = Counter(problem.severity for problem in found)
-    body: dict[str, object] = {"ok": not found, "critical": counts["critical"], "warning": counts["warning"]}
+        named, is_shown = [ServiceProblem(*meaning_and_remedy(error, settings), "critical", "redis")], False
+    counts = Counter(problem.severity for problem in named)
+    body: dict[str, object] = {"ok": not named, "critical": counts["critical"], "warning": counts["warning"]}
     if is_shown:
-        body["problems"] = [problem_json(problem) for problem in found]
+        body["problems"] = [problem_json(problem) for problem in named]
     return as_json(body, 503 if counts["critical"] else 200)

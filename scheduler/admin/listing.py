@@ -92,16 +92,16 @@ class Listing:
 def find(status: Status, catalogue: Catalogue, search: Search) -> Listing:
     """Run the search over what the catalogue keeps and the indexes say; only the rows of the page are read."""
     facts = Facts(status.store, status.ledger.settings)
-    found = found_by(facts, catalogue.look(), search)
+    matches = found_by(facts, catalogue.look(), search)
     start = (search.page - 1) * PAGE_SIZE
-    shown = [place.name for place in islice(found.ordered(search.order), start, start + PAGE_SIZE)]
-    states, tags = found.states, found.view.tags
-    sick = len(found.failing), len(found.failing & found.view.expected_to_fail)
-    waits = Counter[str](it.state for it in found.unstarted.values())
+    shown = [place.name for place in islice(matches.ordered(search.order), start, start + PAGE_SIZE)]
+    states, tags = matches.states, matches.view.tags
+    sick = len(matches.failing), len(matches.failing & matches.view.expected_to_fail)
+    waits = Counter[str](it.state for it in matches.unstarted.values())
     more = "" if facts.unstarted.is_complete else "+"
     slow = {state: f"{waits[state]}{more}" for state in UNSTARTED if waits[state]}
     seen = status.overview(shown, facts)
-    return Listing(search, seen, len(found.names), states.counts(), states.modes, tags, *sick, slow)
+    return Listing(search, seen, len(matches.names), states.counts(), states.modes, tags, *sick, slow)
 
 
 def found_by(facts: Facts, view: View, search: Search) -> Found:

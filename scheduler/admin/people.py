@@ -36,8 +36,8 @@ def person() -> Person | None:
         token = given_token()
         account = of_token(token) if token else of_proxy() or of_session()
         g.person = with_role(f"token {account.name}" if token else account.name, account) if account else None
-    found: Person | None = g.person
-    return found
+    who: Person | None = g.person
+    return who
 
 
 def with_role(name: str, account: Account) -> Person:
@@ -47,10 +47,10 @@ def with_role(name: str, account: Account) -> Person:
 
 def user() -> str:
     """The name for the audit log. Only for routes that need a login."""
-    found = person()
-    if found is None:
+    who = person()
+    if who is None:
         raise RuntimeError("a route without a login changes something")
-    return found.name
+    return who.name
 
 
 def asking() -> Service:
@@ -60,8 +60,8 @@ def asking() -> Service:
 
 def may(endpoint: str) -> bool:
     """Whether who asks may use this endpoint, so whether a page shows the button for it."""
-    found = person()
-    return found is not None and allows(found.role, endpoint)
+    who = person()
+    return who is not None and allows(who.role, endpoint)
 
 
 def is_logged_in() -> bool:

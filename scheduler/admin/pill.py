@@ -46,10 +46,10 @@ class Pill:
     def _read(self) -> Headline:
         facts = Facts(self.store, self.settings)
         try:
-            found = headline(facts, problems.with_kinds(facts))
+            worst = headline(facts, problems.with_kinds(facts))
             # Without a worker nothing starts, and the headline says that.
             late = facts.unstarted.schedules if facts.live_workers else ()
             self._unstarted = {it.name: unstarted.problem(it) for it in late}
-            return found
+            return worst
         except (*AWAY, *REFUSED, OSError):
             return Headline(AWAY_WORDS, 1)

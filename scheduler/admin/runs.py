@@ -38,7 +38,7 @@ CHOICES: dict[str, Any] = {
     "went_wrong": WENT_WRONG,
     "looked_at": MAX_LOOKED_AT,
 }
-KEPT = 100  #: runs before and after it that its page looks at
+MAX_NEIGHBOURS = 100  #: runs before and after it that its page looks at
 MAX_TASK_ID_LENGTH = 200  #: characters; a longer ID is not looked up
 
 
@@ -95,10 +95,10 @@ def index() -> Response:
 def by_error(search: RunSearch) -> Response:
     """What failed or was lost: a row for each schedule and error."""
     view = service().catalogue.look()
-    found = grouped_by_error(service().ledger, search.wanted(view))
+    errors = grouped_by_error(service().ledger, search.wanted(view))
     if wants_json():
-        return as_json({"errors": [failures_json(one) for one in found.failures]})
-    return page("runs.html", search=search, found=found, tags=view.tags, **CHOICES)
+        return as_json({"errors": [failures_json(one) for one in errors.failures]})
+    return page("runs.html", search=search, errors=errors, tags=view.tags, **CHOICES)
 
 
 @pages.get("/schedules/<segment:name>/runs/<segment:run_id>")
@@ -118,7 +118,7 @@ def shown(run: Run, status: int = 200, refusal: str = "") -> Response:
     unfinished = run.outcome in UNDER_WAY
     entry = next(service().store.read([name]), None)
     takes_arguments = may_be_given(entry)
-    others = ledger.runs(name, KEPT) if run.outcome != "queued" else []
+    others = ledger.runs(name, MAX_NEIGHBOURS) if run.outcome != "queued" else []
     context: dict[str, Any] = {
         "run": run,
         "zone": zone_of(entry),

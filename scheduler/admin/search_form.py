@@ -32,7 +32,7 @@ def instant(text: str) -> datetime | None:
     """An instant, or the local time of a form, which is in UTC; None if it is neither, or where the calendar ends."""
     try:
         given = datetime.fromisoformat(text)
-        found = given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
+        moment = given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    return found if MINYEAR < found.year < MAXYEAR else None
+    return moment if MINYEAR < moment.year < MAXYEAR else None

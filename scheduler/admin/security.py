@@ -131,11 +131,11 @@ def require_right() -> AnyResponse | None:
         abort(503, f"The file of accounts has an error, so the page refuses everyone: {log_of('celery-admin')}.")
     if is_public:
         return None
-    found = person()
-    if found is None:
+    who = person()
+    if who is None:
         return ask_for_login()
-    if not allows(found.role, request.endpoint):
-        abort(403, refusal(found))
+    if not allows(who.role, request.endpoint):
+        abort(403, refusal(who))
     return None
 
 

@@ -70,19 +70,19 @@ def index() -> Response:
         return of_minute(view, names, minute.replace(second=0, microsecond=0), text)
     now = time.time()
     first = now // 3600 * 3600 - BEFORE_S
-    found = ahead(service().store, view, names, from_seconds(now), from_seconds(first + BARS * BIN_S))
+    due_ahead = ahead(service().store, view, names, from_seconds(now), from_seconds(first + BARS * BIN_S))
     past = [] if any(text.values()) else service().status.minutes(first)
     runs = [run for run in service().ledger.between(first, now, MAX_RUNS) if run.count == 1]
-    load = bars(first, now, past, runs, found, set(names) if any(text.values()) else None)
+    load = bars(first, now, past, runs, due_ahead, set(names) if any(text.values()) else None)
     if wants_json():
         return as_json({"load": [{"at": iso(bar.at), "due": bar.due, "failed": bar.failed} for bar in load]})
     hours = [(load[at].at, load[at : at + 4]) for at in range(0, len(load), 4)]
     context: dict[str, Any] = {
-        "ahead": found,
-        "busiest": found.busiest(BUSIEST),
+        "ahead": due_ahead,
+        "busiest": due_ahead.busiest(BUSIEST),
         "first": first,
         "hours": hours,
-        "lanes": lanes(view, names, runs, found, first, by_name=bool(text["tag"])),
+        "lanes": lanes(view, names, runs, due_ahead, first, by_name=bool(text["tag"])),
         "load": load,
         "now_at": (now // 60 * 60 - first) / BIN_S,
         "runs_since": runs[-1].due if len(runs) == MAX_RUNS else None,
@@ -93,8 +93,8 @@ def index() -> Response:
 
 def of_minute(view: View, names: Sequence[str], minute: datetime, text: dict[str, str]) -> Response:
     """The schedules that are due in a minute."""
-    found = ahead(service().store, view, names, minute - timedelta(seconds=1), minute + timedelta(seconds=59))
-    due = found.names(int(to_seconds(minute)))
+    due_ahead = ahead(service().store, view, names, minute - timedelta(seconds=1), minute + timedelta(seconds=59))
+    due = due_ahead.names(int(to_seconds(minute)))
     if wants_json():
         return as_json({"minute": iso(minute), "schedules": due})
     rows = service().status.rows(due[:MAX_NAMED])
@@ -102,7 +102,7 @@ def of_minute(view: View, names: Sequence[str], minute: datetime, text: dict[str
 
 
 def bars(
-    first: float, now: float, past: Sequence[Minute], runs: Iterable[Run], found: Ahead, only: set[str] | None
+    first: float, now: float, past: Sequence[Minute], runs: Iterable[Run], due_ahead: Ahead, only: set[str] | None
 ) -> list[Bar]:
     """The load: counters of the past, or the runs themselves where only some schedules are asked for."""
     due: Counter[int] = Counter()
@@ -116,8 +116,8 @@ def bars(
             failed[place(run.due, first)] += run.went_wrong
     present = place(now, first)
     coming: Counter[int] = Counter()
-    for at in found.minutes:
-        coming[place(at, first)] += found.due(at)
+    for at in due_ahead.minutes:
+        coming[place(at, first)] += due_ahead.due(at)
     return [
         Bar(first + at * BIN_S, due[at] + coming[at], failed[at], at > present or (at == present and not due[at]))
         for at in range(BARS)
@@ -130,7 +130,7 @@ def place(at: float, first: float) -> int:
 
 
 def lanes(
-    view: View, names: Iterable[str], runs: Iterable[Run], found: Ahead, first: float, *, by_name: bool
+    view: View, names: Iterable[str], runs: Iterable[Run], due_ahead: Ahead, first: float, *, by_name: bool
 ) -> list[Lane]:
     """One for each tag, the busiest first, or one for each schedule."""
     wanted = set(names)
@@ -145,8 +145,8 @@ def lanes(
         for lane in of(run.schedule) if run.schedule in wanted and run.schedule in view.kept else ():
             before[lane][place(run.due, first)] += 1
             failed[lane][place(run.due, first)] += run.went_wrong
-    of_group = {key: Counter(lane for name in its for lane in of(name)) for key, its in found.groups.items()}
-    for at, keys in found.minutes.items():
+    of_group = {key: Counter(lane for name in its for lane in of(name)) for key, its in due_ahead.groups.items()}
+    for at, keys in due_ahead.minutes.items():
         for key in keys:
             for lane, count in of_group[key].items():
                 coming[lane][place(at, first)] += count

@@ -39,10 +39,10 @@ class Ping:
     @classmethod
     def from_json(cls, text: str) -> Ping:
         """Read what ``_pings.lua`` writes; raises ValueError, TypeError or OverflowError."""
-        found = record(cls, loads(text))
-        if found.kind not in ENDINGS:
-            raise ValueError(f"{found.kind!r} is no kind of ping")
-        return found
+        ping = record(cls, loads(text))
+        if ping.kind not in ENDINGS:
+            raise ValueError(f"{ping.kind!r} is no kind of ping")
+        return ping
 
     def body(self) -> str:
         """The last lines: why it failed, what it returned."""

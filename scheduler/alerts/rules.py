@@ -23,9 +23,9 @@ class Rule:
     reminder: float = 0.0  #: while it fails, an alert this often; 0 for none
     off: bool = False  #: the schedule is expected to fail
 
-    def with_fields(self, found: Mapping[str, Any]) -> Rule:
+    def with_fields(self, given: Mapping[str, Any]) -> Rule:
         """The same with these fields; others are left out."""
-        known = {one.name: found[one.name] for one in fields(self) if one.name in found}
+        known = {one.name: given[one.name] for one in fields(self) if one.name in given}
         for name in ("sinks", "events"):
             if name in known:
                 known[name] = tuple(map(str, known[name]))
@@ -43,8 +43,8 @@ class Rules:
 
     def of(self, schedule: str) -> Rule:
         """The rule of a schedule."""
-        found = self.schedules.get(schedule)
-        return self.rule.with_fields(found) if found else self.rule
+        given = self.schedules.get(schedule)
+        return self.rule.with_fields(given) if given else self.rule
 
     @classmethod
     def from_json(cls, text: str) -> Rules:

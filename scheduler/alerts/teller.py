@@ -57,8 +57,8 @@ class Teller:
     ) -> None:
         self.rules, self.context = rules, context
         self.page = page  #: its address, for links; empty for none
-        found = {key: read_or(None, lambda text: record(Told, loads(text)), text) for key, text in stored.items()}
-        self.told = {key: told for key, told in found.items() if told and not key.startswith(":")}
+        read = {key: read_or(None, lambda text: record(Told, loads(text)), text) for key, text in stored.items()}
+        self.told = {key: told for key, told in read.items() if told and not key.startswith(":")}
         self.differs_since: dict[str, float] = {}  #: problems that are there, or gone, contrary to what was said
         self.unstarted_since: dict[tuple[str, str], float] = {}  #: the same of schedules, by key and state
         self.alerts: list[tuple[str, Alert]] = []
@@ -134,9 +134,9 @@ class Teller:
 
     # the service
 
-    def problems(self, found: Iterable[tuple[str, ServiceProblem]], now: float) -> None:
+    def problems(self, named: Iterable[tuple[str, ServiceProblem]], now: float) -> None:
         """Compare the problems that are there, each with its kind, with those that were said."""
-        there = {f"{PROBLEM}{kind}:{problem.subject}": problem for kind, problem in found}
+        there = {f"{PROBLEM}{kind}:{problem.subject}": problem for kind, problem in named}
         known = {key for key, told in self.told.items() if key.startswith(PROBLEM) and told.state != "ok"}
         differing = there.keys() ^ known
         self.differs_since = {key: self.differs_since.get(key, now) for key in differing}
@@ -167,14 +167,14 @@ class Teller:
     # schedules whose runs do not start
 
     def unstarted(
-        self, found: Mapping[str, tuple[str, ServiceProblem]], now: float, *, is_complete: bool = True
+        self, those: Mapping[str, tuple[str, ServiceProblem]], now: float, *, is_complete: bool = True
     ) -> None:
         """Compare the schedules that are late or stuck, each with that word, with what the last alerts said.
 
         Unless ``is_complete``, a schedule that is not among them counts as unchanged, not as well.
         """
         said = {key: told.state for key, told in self.told.items() if key.startswith(UNSTARTED)}
-        there = {UNSTARTED + name: state for name, (state, _) in found.items()}
+        there = {UNSTARTED + name: state for name, (state, _) in those.items()}
         well = [key for key in said if key not in there] if is_complete else []
         states = {**dict.fromkeys(well, "ok"), **there}
         differing = {(key, state) for key, state in states.items() if said.get(key, "ok") != state}
@@ -182,8 +182,8 @@ class Teller:
         for (key, state), since in self.unstarted_since.items():
             if now - since >= PROBLEM_LASTS_S:
                 name = key.removeprefix(UNSTARTED)
-                self.say_unstarted(name, state, found[name][1] if state != "ok" else None, now)
-        for name, (state, problem) in found.items():
+                self.say_unstarted(name, state, those[name][1] if state != "ok" else None, now)
+        for name, (state, problem) in those.items():
             key = UNSTARTED + name
             if said.get(key) == state and is_reminded(self.rules.of(name), self.told[key], now):
                 self.say_unstarted(name, state, problem, now)

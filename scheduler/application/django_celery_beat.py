@@ -45,9 +45,9 @@ def rows(app: Celery) -> list[Any]:
         raise NoRows(f"the table of PeriodicTask cannot be read: {error} — check Django's DATABASES") from None
 
 
-def read(found: Iterable[Any]) -> Brought:
+def read(stored: Iterable[Any]) -> Brought:
     """Translate rows, which have the attributes of ``PeriodicTask``."""
-    given = list(found)
+    given = list(stored)
     names = file_names([row.name for row in given])
     fields: dict[str, dict[str, Any]] = {}
     problems: list[Problem] = []

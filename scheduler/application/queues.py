@@ -33,5 +33,5 @@ def known_queue_of_task(app: Celery, task: str) -> str:
 
 def routes(app: Celery, tasks: Iterable[str]) -> list[tuple[str, str]]:
     """Each of these tasks with its queue, without those that no router can say."""
-    found = ((task, known_queue_of_task(app, task)) for task in sorted(tasks))
-    return [(task, queue) for task, queue in found if queue]
+    pairs = ((task, known_queue_of_task(app, task)) for task in sorted(tasks))
+    return [(task, queue) for task, queue in pairs if queue]

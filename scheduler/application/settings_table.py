@@ -72,7 +72,7 @@ UNUSED = {
     "beat_sync_every": "schedules are in Redis",
 }
 #: Settings that the application keeps, and which have no value of the service's.
-KEPT = names(
+YOURS = names(
     """
     arangodb_backend_settings azureblockblob_base_path azureblockblob_connection_timeout azureblockblob_container_name
     azureblockblob_read_timeout azureblockblob_retry_increment_base azureblockblob_retry_initial_backoff_sec
@@ -113,7 +113,7 @@ KEPT = names(
     worker_timer worker_timer_precision
     """
 )
-SHOWN = (bool, int, float, str, list, tuple, type(None))  #: values of these types have no password in them
+PLAIN = (bool, int, float, str, list, tuple, type(None))  #: values of these types have no password in them
 SECRET = ("broker_", "redbeat_redis_")  #: settings that may
 RESULTS = ("redis_backend_use_ssl", "result_backend_transport_options")  #: those of the service's own result backend
 
@@ -158,7 +158,7 @@ def is_same(theirs: Any, ours: Any) -> bool:
 
 def is_harmless(name: str, *values: Any) -> bool:
     """Whether these values can be logged."""
-    return not name.startswith(SECRET) and all(isinstance(value, SHOWN) for value in values)
+    return not name.startswith(SECRET) and all(isinstance(value, PLAIN) for value in values)
 
 
 def table() -> str:
@@ -174,7 +174,7 @@ def table() -> str:
         for name, reason in settings.items():
             reasons.setdefault(reason, []).append(f"`{name}`")
         lines += [f"| {', '.join(same)} | {word} | {reason} |" for reason, same in reasons.items()]
-    return "\n".join([*lines, f"| the other {len(KEPT)} | yours | |", ""])
+    return "\n".join([*lines, f"| the other {len(YOURS)} | yours | |", ""])
 
 
 BEGIN, END = "<!-- settings -->\n", "<!-- end of settings -->\n"

@@ -113,9 +113,9 @@ class Look:
         if time.monotonic() - self.problems_at >= PROBLEMS_INTERVAL_S:
             self.problems_at = time.monotonic()
             facts = Facts(self.store, self.settings)
-            found = problems.with_kinds(facts)
-            self.is_well = all(problem.severity != "critical" for _, problem in found)
-            teller.problems([it for it in found if it[0] not in TOLD_OTHERWISE], now)
+            named = problems.with_kinds(facts)
+            self.is_well = all(problem.severity != "critical" for _, problem in named)
+            teller.problems([it for it in named if it[0] not in TOLD_OTHERWISE], now)
             self._unstarted(teller, facts, now)
         waiting, said = teller.take()
         said |= {alerts.GAP: ""} if self.gap else {}
@@ -153,8 +153,8 @@ class Look:
         return tuple(f"{moment(at)} {what}" for at, what in changed(self.store, change.name, change.since))
 
     def _unstarted(self, teller: Teller, facts: Facts, now: float) -> None:
-        found = {it.name: (it.state, unstarted.problem(it)) for it in facts.unstarted.schedules}
-        teller.unstarted(found, now, is_complete=facts.unstarted.is_complete)
+        states = {it.name: (it.state, unstarted.problem(it)) for it in facts.unstarted.schedules}
+        teller.unstarted(states, now, is_complete=facts.unstarted.is_complete)
 
     def _remind(self, teller: Teller, now: float) -> None:
         if due := teller.reminders(now):

@@ -84,20 +84,20 @@ class BackfillSender:
         """Send the next runs, so many at most if that is given; whether there is more to look at."""
         open_ = self.still_open(backfill)
         free = min(backfill.max_running - len(open_), most or backfill.max_running)
-        found = self.look(backfill, job, free) if free > 0 else Found([], backfill.cursor, is_last=False)
-        ids = [run_id(entry.name, due) for due in found.runs]
+        next_ = self.look(backfill, job, free) if free > 0 else Found([], backfill.cursor, is_last=False)
+        ids = [run_id(entry.name, due) for due in next_.runs]
         after = replace(
             backfill,
-            cursor=found.cursor,
+            cursor=next_.cursor,
             sent=backfill.sent + len(ids),
             open="\n".join([*open_, *ids]),
-            state="done" if found.is_last and not open_ and not ids else "running",
+            state="done" if next_.is_last and not open_ and not ids else "running",
             step=backfill.step + 1,
         )
         if replace(after, step=backfill.step) == backfill:
             return False
         divided = self.divided(backfill, job) if backfill.cursor < backfill.first else ("", "", "", "", "")
-        words = [word for due in found.runs for word in self.run(entry, job, due, backfill.by)]
+        words = [word for due in next_.runs for word in self.run(entry, job, due, backfill.by)]
         answer = self.write(backfill, text, after, divided, words)
         if answer == "full":  # its group has fewer places; with none left, it is tried again in the next tick
             return len(ids) > 1 and self.send_next(backfill, text, entry, job, most=1)
@@ -105,7 +105,7 @@ class BackfillSender:
             return self.end(backfill, text, "its queue is not a list in Redis: give the schedule another queue")
         if answer == "done" and after.state == "done":
             emit("backfill.done", schedule=backfill.name, count=after.sent)
-        return after.state == "running" and (len(ids) < free or most is not None) and not found.is_last
+        return after.state == "running" and (len(ids) < free or most is not None) and not next_.is_last
 
     def run(self, entry: Entry, job: Job, due: datetime, by: str) -> list[str | float]:
         """A run as backfill.lua takes it."""

@@ -65,12 +65,12 @@ class Backup:
 
     def copy_all(self, names: Collection[str], *, spare: Collection[str]) -> set[str]:
         """Copy every entry, and drop all others but the spared ones; returns the names of which there is no entry."""
-        present, found = set(), Survey()
+        present, seen = set(), Survey()
         for name, origin, stored in self._look_at(names):
             present.add(name)
-            found.see(name, origin, (stored or {}).get("error", ""))
+            seen.see(name, origin, (stored or {}).get("error", ""))
             self.copy(name, stored)
-        self.survey = found
+        self.survey = seen
         gone = set(names) - present
         for name in self.snapshot.entries.keys() - present - gone - set(spare):
             self.copy(name, None)

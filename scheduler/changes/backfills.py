@@ -77,12 +77,12 @@ def looked_at(ledger: Ledger, wanted: Backfill, dues: list[datetime]) -> Plan:
 
 def find(backfills: Backfills, name: str) -> tuple[Backfill | None, dict[str, int]]:
     """The stored backfill of a schedule, None without one, and the numbers of its ended runs."""
-    return next(((found, counts) for found, counts in backfills.all() if found.name == name), (None, {}))
+    return next(((backfill, counts) for backfill, counts in backfills.all() if backfill.name == name), (None, {}))
 
 
-def begin(store: Store, found: Plan) -> Backfill:
+def begin(store: Store, planned: Plan) -> Backfill:
     """Begin a backfill; raises RefusedChange while the one before is running or has runs that have not ended."""
-    wanted = found.backfill
+    wanted = planned.backfill
 
     def replaced(before: Backfill | None) -> Backfill:
         if before is not None and before.state == "running":

@@ -157,11 +157,11 @@ class Bulk:
             raise NotFound("the audit log no longer has these changes")
         new = secrets.token_hex(8)
         store, answer = Grouped(self.store, new), Answer(group=new)
-        found = {entry.name: entry for entry in self.store.read(str(line["schedule"]) for line in lines)}
+        entries = {entry.name: entry for entry in self.store.read(str(line["schedule"]) for line in lines)}
         for line in lines:
             name, why = str(line["schedule"]), f"undo of {line['change']} by {line['by']}, {line['id']}"
             try:
-                wanted = undo.find(line, found.get(name))
+                wanted = undo.find(line, entries.get(name))
                 undo.carry_out(store, wanted, self.known.tasks, by, why, self.known.file_only)
                 answer.done.append(name)
             except SchedulerError as error:

@@ -28,11 +28,11 @@ def problems(store: Store, declared: Declared) -> Iterator[Problem]:
 def follower_problems(store: Store, declared: Declared) -> Iterator[Problem]:
     """Errors for followers that do not exist, or that lead back to the schedule."""
     name, first = declared.name, names_of(declared.schedule.then)
-    found = {entry.name: entry for entry in store.read(first - {name})}
-    for missing in sorted(first - found.keys() - {name}):
+    entries = {entry.name: entry for entry in store.read(first - {name})}
+    for missing in sorted(first - entries.keys() - {name}):
         remedy = near(missing, store.names()) or "name a schedule that exists"
         yield Problem(f"unknown schedule {shown(missing)}", remedy, name, "then")
-    reached, waiting = set(first), [*found.values()]
+    reached, waiting = set(first), [*entries.values()]
     while waiting:
         more = {child for entry in waiting for child in followers_of(entry)} - reached
         reached |= more

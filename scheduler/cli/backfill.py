@@ -104,23 +104,23 @@ def tell_plan(plan: dict[str, Any], json_: bool) -> int:
 
 def tell(desk: Desk, name: str, json_: bool) -> int:
     """Print how far the backfill is."""
-    found = desk.ask(backfills.show, name=name)
+    answer = desk.ask(backfills.show, name=name)
     if json_:
-        print_json(found)
+        print_json(answer)
     else:
-        say(with_command_name(f"backfill of {progress(found)}"))
+        say(with_command_name(f"backfill of {progress(answer)}"))
     return Exit.OK
 
 
 def follow(desk: Desk, name: str, json_: bool) -> int:
     """Wait until the backfill is done or stopped, with a bar in a terminal; Ctrl-C ends only the wait."""
-    found = desk.ask(backfills.show, name=name)
+    answer = desk.ask(backfills.show, name=name)
     try:
-        with progress_bar(found["name"], found["total"], hidden=json_, at_once=True) as bar:
-            while found["state"] == "running":
+        with progress_bar(answer["name"], answer["total"], hidden=json_, at_once=True) as bar:
+            while answer["state"] == "running":
                 pause(desk)
-                found = desk.ask(backfills.show, name=name)
-                bar.reach(sum(found["ended"].values()))
+                answer = desk.ask(backfills.show, name=name)
+                bar.reach(sum(answer["ended"].values()))
     except KeyboardInterrupt:
         say(
             with_command_name(f"the backfill is running: `scheduler backfill {name}` shows it, --stop ends it"),
@@ -128,7 +128,7 @@ def follow(desk: Desk, name: str, json_: bool) -> int:
         )
         return INTERRUPTED
     tell(desk, name, json_)
-    is_well = found["state"] == "done" and set(found["ended"]) <= {"succeeded"}
+    is_well = answer["state"] == "done" and set(answer["ended"]) <= {"succeeded"}
     return Exit.OK if is_well else Exit.PROBLEMS
 
 

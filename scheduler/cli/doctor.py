@@ -24,15 +24,15 @@ def doctor(desk: Desk, json_: bool) -> int:
     if desk.host:
         with answering(desk.host.settings):
             desk.host.store.file_facts()  # a Redis that serves nothing is waited for, and ends this
-    found = desk.ask(service_operations.problems)
+    answer = desk.ask(service_operations.problems)
     if json_:
-        print_json(found)
+        print_json(answer)
     else:
-        say_problems((*found["problems"], *found["unknown"]))
-    if found["ok"] and not json_:
+        say_problems((*answer["problems"], *answer["unknown"]))
+    if answer["ok"] and not json_:
         redis = f"Redis at {desk.host.settings.shown_redis_url}" if desk.host else "Redis"
         say(f"no problems found: {redis}, clocks, beat, workers, schedules")
-    return Exit.OK if found["ok"] else Exit.PROBLEMS
+    return Exit.OK if answer["ok"] else Exit.PROBLEMS
 
 
 @click.command()

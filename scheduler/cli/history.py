@@ -51,14 +51,17 @@ def history(
     asked |= {"tag": tag, "worker": worker}
     if by_error:
         return show_errors(desk.ask(runs.errors, **asked), count, json_)
-    found = list(each(desk, runs.find, count, **asked))
+    listed = list(each(desk, runs.find, count, **asked))
     if json_:
-        print_json(found)
+        print_json(listed)
         return Exit.OK
     head: tuple[str, ...] = ("DUE", "OUTCOME", "LATE", "TOOK", "RESULT")
-    lines = [history_line(run) for run in found]
+    lines = [history_line(run) for run in listed]
     if name is None:
-        head, lines = ("SCHEDULE", *head), [(run["schedule"], *line) for run, line in zip(found, lines, strict=True)]
+        head, lines = (
+            ("SCHEDULE", *head),
+            [(run["schedule"], *line) for run, line in zip(listed, lines, strict=True)],
+        )
     print_table(head, lines)
     return Exit.OK
 
@@ -79,9 +82,9 @@ def show_attempts(run: dict[str, Any], json_: bool) -> int:
     return Exit.OK
 
 
-def show_errors(found: dict[str, Any], count: int, json_: bool) -> int:
+def show_errors(answer: dict[str, Any], count: int, json_: bool) -> int:
     """What failed or was lost, by schedule and error."""
-    shown = found["items"][:count]
+    shown = answer["items"][:count]
     if json_:
         print_json(shown)
         return Exit.OK
@@ -89,8 +92,8 @@ def show_errors(found: dict[str, Any], count: int, json_: bool) -> int:
         (it["schedule"], str(it["count"]), local(it["first"]), local(it["last"]), it["error"][:100]) for it in shown
     ]
     print_table(("SCHEDULE", "RUNS", "FIRST", "LAST", "ERROR"), rows)
-    if found["back_to"]:
-        back_to = found["back_to"]
+    if answer["back_to"]:
+        back_to = answer["back_to"]
         say(f"only runs back to {local(back_to)} are counted: --until {back_to} counts those before", err=True)
     return Exit.OK
 

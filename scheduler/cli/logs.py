@@ -36,24 +36,24 @@ def logs(desk: Desk, run: str, is_followed: bool, attempt: int | None, json_: bo
     RUN is the ID of a run, or the name of a schedule for the newest run of it that started. With --follow and --json,
     each line is a JSON object.
     """
-    found = desk.ask(runs.show, run_id=run) if "@" in run else newest(desk, run, is_followed)
-    if attempt is not None and attempt > found["attempt"]:
-        raise NotFound(f"{found['id']} has no attempt {attempt}: its last is {found['attempt']}")
+    shown_run = desk.ask(runs.show, run_id=run) if "@" in run else newest(desk, run, is_followed)
+    if attempt is not None and attempt > shown_run["attempt"]:
+        raise NotFound(f"{shown_run['id']} has no attempt {attempt}: its last is {shown_run['attempt']}")
     if is_followed:
-        for number, line in follow(desk, found["id"], attempt):
-            click.echo(json.dumps({"run": found["id"], "attempt": number, "line": line}) if json_ else line)
+        for number, line in follow(desk, shown_run["id"], attempt):
+            click.echo(json.dumps({"run": shown_run["id"], "attempt": number, "line": line}) if json_ else line)
         return Exit.OK
-    shown = desk.ask(runs.output, run_id=found["id"], attempt=attempt, raw=not json_)
+    shown = desk.ask(runs.output, run_id=shown_run["id"], attempt=attempt, raw=not json_)
     if json_:
         print_json(shown)
         return Exit.OK
     for line in output.Lines().take(read(shown), is_end=True):
         click.echo(line)
     if attempt is None and shown["attempt"] > 1:
-        other = f"--attempt shows an earlier one, `scheduler history {found['id']}` lists them"
+        other = f"--attempt shows an earlier one, `scheduler history {shown_run['id']}` lists them"
         say(with_command_name(f"attempt {shown['attempt']}; {other}"), err=True)
     if not shown["written"]:
-        say(f"no output of attempt {shown['attempt']} of {found['id']}", err=True)
+        say(f"no output of attempt {shown['attempt']} of {shown_run['id']}", err=True)
     return Exit.OK
 
 

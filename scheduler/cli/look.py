@@ -131,8 +131,8 @@ def next_(
         zone = timezone
         description, instants = typed_instants(cron, words, timezone, after or clock(), count)
     else:
-        found = desk.ask(schedules.upcoming, name=name, after=after, count=count)
-        zone, description, instants = found["timezone"], found["timing"], found["next"]
+        answer = desk.ask(schedules.upcoming, name=name, after=after, count=count)
+        zone, description, instants = answer["timezone"], answer["timing"], answer["next"]
     if json_:
         print_json({"timing": description, "timezone": zone, "next": instants})
         return Exit.OK
@@ -177,28 +177,28 @@ def status(desk: Desk, json_: bool) -> int:
 
     Exits with 1 if there is a problem. --json also has what was due, started and failed in each minute of an hour.
     """
-    found = desk.ask(service.status)
+    answer = desk.ask(service.status)
     if json_:
-        print_json(found)
-        return Exit.PROBLEMS if found["problems"] else Exit.OK
-    leader, file = found["leader"], found["file"]
+        print_json(answer)
+        return Exit.PROBLEMS if answer["problems"] else Exit.OK
+    leader, file = answer["leader"], answer["file"]
     say(f"leader    {leader['name']} since {local(leader['since'])}" if leader else "leader    none")
-    say(f"standbys  {', '.join(found['standbys']) or 'none'}")
+    say(f"standbys  {', '.join(answer['standbys']) or 'none'}")
     say(f"file      {file.get('path', 'not loaded')}  {file.get('digest', '')}")
-    say(f"schedules {found['total']}")
-    for group in found["groups"]:
+    say(f"schedules {answer['total']}")
+    for group in answer["groups"]:
         waits = f", {len(group['waiting'])} wait: {', '.join([*group['waiting']][:3])}" if group["waiting"] else ""
         say(f"group     {group['name']}: {len(group['running'])} of {group['places']} places taken{waits}")
     if desk.host:
         say_of_host(desk.host)
-    say_problems(found["problems"])
-    for fill in found["backfills"]:
+    say_problems(answer["problems"])
+    for fill in answer["backfills"]:
         say(with_command_name(f"backfill  {progress(fill)}"))
-    for run in found["waiting"]:
+    for run in answer["waiting"]:
         say(f"waits     {run['id']} until {local(run['at'])}")
-    for news in found["news"]:
+    for news in answer["news"]:
         say(f"news      {news}")
-    return Exit.PROBLEMS if found["problems"] else Exit.OK
+    return Exit.PROBLEMS if answer["problems"] else Exit.OK
 
 
 def say_of_host(host: Service) -> None:

@@ -26,7 +26,7 @@ def say(line: str, *, err: bool = False) -> None:
 def print_json(body: object) -> None:
     """JSON, indented; what a terminal would act on is escaped as JSON escapes it."""
     text = json.dumps(body, indent=2, ensure_ascii=False)
-    click.echo(re.sub(r"[^ -~\n]", lambda found: json.dumps(found[0])[1:-1] if is_unsafe(found[0]) else found[0], text))
+    click.echo(re.sub(r"[^ -~\n]", lambda match: json.dumps(match[0])[1:-1] if is_unsafe(match[0]) else match[0], text))
 
 
 def print_table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:

@@ -87,14 +87,14 @@ class Remote:
         while (response := self.send(method, address, body, headers or {})).status == 429:
             time.sleep(wait_of(response.headers.get("Retry-After", "")))
         try:
-            found = json.loads(response.data)
+            answer = json.loads(response.data)
         except ValueError:
-            found = None
-        if response.status < 300 and isinstance(found, dict):
-            return found
-        if isinstance(found, dict) and "type" in found and "detail" in found:
-            kind = KINDS.get(str(found["type"]).rpartition(":")[2], OF_STATUS.get(response.status, PageUnavailable))
-            raise kind(str(found["detail"]))
+            answer = None
+        if response.status < 300 and isinstance(answer, dict):
+            return answer
+        if isinstance(answer, dict) and "type" in answer and "detail" in answer:
+            kind = KINDS.get(str(answer["type"]).rpartition(":")[2], OF_STATUS.get(response.status, PageUnavailable))
+            raise kind(str(answer["detail"]))
         to = f", and leads to {response.headers['Location']}" if "Location" in response.headers else ""
         raise PageUnavailable(f"{self.url} answers {response.status}{to}, not as the API does: check --url")
 

@@ -98,9 +98,9 @@ def follow_run(desk: Desk, identity: str, json_: bool) -> int:
 
 def end_of(desk: Desk, identity: str) -> dict[str, Any]:
     """The run, as soon as it has ended."""
-    while (found := desk.ask(runs.show, run_id=identity))["outcome"] in UNDER_WAY:
+    while (answer := desk.ask(runs.show, run_id=identity))["outcome"] in UNDER_WAY:
         logs.wait(desk)
-    return {key: value for key, value in found.items() if key != "progress"}
+    return {key: value for key, value in answer.items() if key != "progress"}
 
 
 def end_sentence(ended: dict[str, Any]) -> str:
@@ -135,14 +135,14 @@ def stop(desk: Desk, run: str, note: str, json_: bool) -> int:
     SoftTimeLimitExceeded, a program SIGTERM; what does not end within its `kill_after` is killed.
     """
     identity = run if "@" in run else under_way(desk, run)
-    found = desk.ask(runs.stop, run_id=identity, note=note)
+    after = desk.ask(runs.stop, run_id=identity, note=note)
     if json_:
-        print_json(found)
-    elif found["outcome"] == "stopped":
+        print_json(after)
+    elif after["outcome"] == "stopped":
         say(f"stopped {identity}, which no worker had started")
     else:
-        end = f"`scheduler history {found['schedule']}` shows its end"
-        say(with_command_name(f"asked {found['worker']} to stop {identity}; {end}"))
+        end = f"`scheduler history {after['schedule']}` shows its end"
+        say(with_command_name(f"asked {after['worker']} to stop {identity}; {end}"))
     return Exit.OK
 
 
@@ -159,28 +159,28 @@ def retry(desk: Desk, run: str, note: str, wait: bool, json_: bool) -> int:
     with the arguments that its schedule has now.
     """
     identity = run if "@" in run else newest(desk, run)
-    found = desk.ask(runs.retry, run_id=identity, note=note)
+    after = desk.ask(runs.retry, run_id=identity, note=note)
     if wait:
         return tell_end(end_of(desk, identity), json_)
     if json_:
-        print_json(found)
+        print_json(after)
     else:
-        say(with_command_name(f"sent {identity} again; `scheduler history {found['schedule']}` shows its result"))
+        say(with_command_name(f"sent {identity} again; `scheduler history {after['schedule']}` shows its result"))
     return Exit.OK
 
 
 def newest(desk: Desk, name: str) -> str:
     """The run of a schedule with the latest due instant; raises UsageError if there is none."""
-    if found := desk.ask(schedules.show, name=name, runs=1, upcoming=0)["runs"]:
-        return str(found[0]["id"])
+    if latest := desk.ask(schedules.show, name=name, runs=1, upcoming=0)["runs"]:
+        return str(latest[0]["id"])
     raise click.UsageError(f"'{name}' has no runs yet")
 
 
 def under_way(desk: Desk, name: str) -> str:
     """The only run of a schedule that is queued or running; raises UsageError if there is not just one."""
     desk.ask(schedules.show, name=name, runs=0, upcoming=0)
-    found = each(desk, runs.find, MAX_SEARCHED, schedule=name)
-    open_ = [run["id"] for run in found if run["outcome"] in UNDER_WAY]
+    every = each(desk, runs.find, MAX_SEARCHED, schedule=name)
+    open_ = [run["id"] for run in every if run["outcome"] in UNDER_WAY]
     if len(open_) == 1:
         return str(open_[0])
     raise click.UsageError(f"'{name}' has {len(open_)} runs under way: {', '.join(open_[:5]) or 'nothing to stop'}")

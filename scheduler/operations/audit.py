@@ -30,8 +30,8 @@ class LinesAsked(Model):
 def lines(its: Parts, asked: LinesAsked) -> dict[str, Any]:
     """Show who changed what, when and why, newest first."""
     wanted = Wanted(asked.schedule, asked.by, asked.change, asked.since.timestamp() if asked.since else 0.0)
-    found = its.store.audit.find(wanted, asked.cursor, asked.limit)
-    return {"items": list(map(line_json, found.lines)), "next": found.older or None}
+    page = its.store.audit.find(wanted, asked.cursor, asked.limit)
+    return {"items": list(map(line_json, page.lines)), "next": page.older or None}
 
 
 @operation("POST", "/audit/{line_id}/undo", "editor", Undone)

@@ -75,10 +75,10 @@ def find(its: Parts, asked: FindAsked) -> dict[str, Any]:
 @operation("GET", "/errors", "viewer", Errors, WantedAsked)
 def errors(its: Parts, asked: WantedAsked) -> dict[str, Any]:
     """Count the runs that failed or were lost by schedule and error, the newest first."""
-    found = found_runs.by_error(its.ledger, asked.wanted(its))
+    alike = found_runs.by_error(its.ledger, asked.wanted(its))
     return {
-        "items": list(map(failures_json, found.failures)),
-        "back_to": iso(found.back_to.at) if found.back_to else None,
+        "items": list(map(failures_json, alike.failures)),
+        "back_to": iso(alike.back_to.at) if alike.back_to else None,
     }
 
 

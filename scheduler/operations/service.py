@@ -34,8 +34,8 @@ def health(its: Parts) -> dict[str, Any]:
 def problems(its: Parts) -> dict[str, Any]:
     """Show what needs a person, in the order in which to fix it."""
     overview = its.status.overview(())
-    found, unknown = (list(map(problem_json, part)) for part in (overview.problems, overview.unknown))
-    return {"ok": not found, "problems": found, "unknown": unknown}
+    named, unknown = (list(map(problem_json, part)) for part in (overview.problems, overview.unknown))
+    return {"ok": not named, "problems": named, "unknown": unknown}
 
 
 @operation("GET", "/tasks", "viewer", Tasks)

@@ -50,25 +50,25 @@ class Ahead:
 
 def ahead(store: Store, view: View, names: Iterable[str], after: datetime, until: datetime) -> Ahead:
     """What of these schedules falls due in ``(after, until]``, spread by its jitter."""
-    found = Ahead(until)
-    found.groups = groups(view, names)
-    looked_at = sorted(found.groups, key=lambda key: len(found.groups[key]), reverse=True)[:MAX_TIMINGS]
-    found.left_out = sum(map(len, found.groups.values())) - sum(len(found.groups[key]) for key in looked_at)
-    samples = {found.groups[key][0]: key for key in looked_at}
+    coming = Ahead(until)
+    coming.groups = groups(view, names)
+    looked_at = sorted(coming.groups, key=lambda key: len(coming.groups[key]), reverse=True)[:MAX_TIMINGS]
+    coming.left_out = sum(map(len, coming.groups.values())) - sum(len(coming.groups[key]) for key in looked_at)
+    samples = {coming.groups[key][0]: key for key in looked_at}
     streams = []
     for entry in store.read(samples):
         key, instants = samples[entry.name], sent(entry, after)
         first = tuple(islice(instants, 2))
         if len(first) == 2 and first[1] - first[0] <= OFTEN:
-            found.often += len(found.groups[key])
+            coming.often += len(coming.groups[key])
         else:
             streams.append(keyed(key, first, instants))
     every = list(islice(takewhile(lambda it: it[0] <= until, merge(*streams)), MAX_INSTANTS))
     for at, key in every:
-        found.minutes[int(to_seconds(at) // MINUTE_S) * MINUTE_S].append(key)
+        coming.minutes[int(to_seconds(at) // MINUTE_S) * MINUTE_S].append(key)
     if len(every) == MAX_INSTANTS:
-        found.until, found.is_cut = every[-1][0], True
-    return found
+        coming.until, coming.is_cut = every[-1][0], True
+    return coming
 
 
 def groups(view: View, names: Iterable[str]) -> dict[str, tuple[str, ...]]:

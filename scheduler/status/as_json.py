@@ -53,10 +53,10 @@ def attempts_json(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def failures_json(found: Failures) -> dict[str, Any]:
+def failures_json(alike: Failures) -> dict[str, Any]:
     """Runs that went wrong with the same error as JSON."""
-    times = {"first": iso(found.first), "last": iso(found.last)}
-    return {"schedule": found.schedule, "error": found.error, "count": found.count, **times, "run": found.newest.id}
+    times = {"first": iso(alike.first), "last": iso(alike.last)}
+    return {"schedule": alike.schedule, "error": alike.error, "count": alike.count, **times, "run": alike.newest.id}
 
 
 def output_json(output: Output) -> dict[str, Any]:
@@ -93,9 +93,9 @@ def row_json(item: Row) -> dict[str, Any]:
     return body | {"last": run_json(item.last) if item.last else None}
 
 
-def failing_json(found: Failing | None) -> dict[str, Any] | None:
+def failing_json(failing: Failing | None) -> dict[str, Any] | None:
     """Since when a schedule is failing, and how often in a row, as JSON."""
-    return None if found is None else {"since": iso(found.since), "count": found.count}
+    return None if failing is None else {"since": iso(failing.since), "count": failing.count}
 
 
 def file_json(facts: dict[str, str]) -> dict[str, str]:

@@ -41,25 +41,25 @@ class Health:
     """One look at the service; every fact is what ``status.problems`` judges."""
 
     facts: Facts
-    found: tuple[tuple[str, ServiceProblem], ...]  #: each with the name of its kind
+    by_kind: tuple[tuple[str, ServiceProblem], ...]  #: each with the name of its kind
     queues: tuple[QueueHealth, ...]
     news: tuple[str, ...]  #: what happened and needs no person
 
     @property
     def headline(self) -> Headline:
-        return headline(self.facts, self.found)
+        return headline(self.facts, self.by_kind)
 
     @property
     def problems(self) -> tuple[tuple[ServiceProblem, str], ...]:
         """What needs a person, in the order in which to fix it, each with the schedule that it is about, if any."""
         return tuple(
-            (it, it.subject if kind in ABOUT_SCHEDULES else "") for kind, it in self.found if it.severity != "unknown"
+            (it, it.subject if kind in ABOUT_SCHEDULES else "") for kind, it in self.by_kind if it.severity != "unknown"
         )
 
     @property
     def unknown(self) -> tuple[ServiceProblem, ...]:
         """The checks that could not be made."""
-        return tuple(problem for _, problem in self.found if problem.severity == "unknown")
+        return tuple(problem for _, problem in self.by_kind if problem.severity == "unknown")
 
     @property
     def lease_age_s(self) -> float | None:
@@ -83,8 +83,8 @@ class Health:
 
 def health(facts: Facts, by_queue: Mapping[str, Sequence[str]]) -> Health:
     """Look at everything; ``by_queue`` has the schedules that name each queue. Raises what the client does."""
-    found = with_kinds(facts)
-    return Health(facts, found, tuple(queues(facts, by_queue)), facts.store.news())
+    by_kind = with_kinds(facts)
+    return Health(facts, by_kind, tuple(queues(facts, by_queue)), facts.store.news())
 
 
 def queues(facts: Facts, by_queue: Mapping[str, Sequence[str]]) -> list[QueueHealth]:

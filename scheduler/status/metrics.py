@@ -44,11 +44,11 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Every series; only ``scheduler_up`` while Redis does not answer."""
         try:
-            found = list(self.series())
+            series = list(self.series())
         except (*AWAY, *REFUSED, OSError):
-            found = []
-        yield gauge("up", "Whether Redis answers this page.", bool(found))
-        yield from found
+            series = []
+        yield gauge("up", "Whether Redis answers this page.", bool(series))
+        yield from series
 
     def series(self) -> Iterator[Metric]:
         """All series but ``scheduler_up``; raises what the client does."""
@@ -61,8 +61,8 @@ class Metrics(Collector):
         yield from chosen_schedules(facts, self.settings.metrics_schedules)
         yield from file(facts)
         yield from alerts(facts)
-        found = Counter(problem.severity for problem in problems.look(facts))
-        yield by_label("problems", "Problems that `status` names.", "severity", {it: found[it] for it in SEVERITIES})  # type: ignore[index]
+        severe = Counter[str](problem.severity for problem in problems.look(facts))
+        yield by_label("problems", "Problems that `status` names.", "severity", {it: severe[it] for it in SEVERITIES})
 
 
 def gauge(name: str, text: str, value: float) -> Metric:
@@ -90,20 +90,20 @@ def counts(name: str, text: str, label: str, words: Iterable[str], values: Count
     return family
 
 
-def runs(found: Counters) -> Iterator[Metric]:
+def runs(totals: Counters) -> Iterator[Metric]:
     """What became of due instants and runs."""
-    yield count("due_instants", "Due instants that beat sent or skipped.", found.due)
-    yield count("runs_sent", "Runs that beat or a person handed over to a queue.", found.sent)
-    yield count("runs_started", "Runs whose first attempt started.", found.started)
-    yield counts("runs_finished", "Runs that ended, by outcome.", "outcome", OUTCOMES, found.ended)
-    yield counts("due_instants_skipped", "Due instants without a run, by reason.", "reason", SKIPS, found.skipped)
+    yield count("due_instants", "Due instants that beat sent or skipped.", totals.due)
+    yield count("runs_sent", "Runs that beat or a person handed over to a queue.", totals.sent)
+    yield count("runs_started", "Runs whose first attempt started.", totals.started)
+    yield counts("runs_finished", "Runs that ended, by outcome.", "outcome", OUTCOMES, totals.ended)
+    yield counts("due_instants_skipped", "Due instants without a run, by reason.", "reason", SKIPS, totals.skipped)
     lateness = HistogramMetricFamily("scheduler_run_lateness_seconds", "From the due instant to the first start.")
-    lateness.add_metric([], found.lateness.cumulative, found.lateness.sum_s)
+    lateness.add_metric([], totals.lateness.cumulative, totals.lateness.sum_s)
     yield lateness
     text = "From the first start of a run to its end, retries included."
     duration = HistogramMetricFamily("scheduler_run_duration_seconds", text, labels=["outcome"])
     for outcome in OUTCOMES:
-        if took := found.duration.get(outcome):
+        if took := totals.duration.get(outcome):
             duration.add_metric([outcome], took.cumulative, took.sum_s)
     yield duration
 
@@ -130,9 +130,9 @@ def workers(facts: Facts) -> Iterator[Metric]:
 
 def queues(facts: Facts) -> Iterator[Metric]:
     """Runs that wait for a worker, by queue; priorities count as one queue."""
-    found = facts.waiting_by_queue
-    shown: dict[str, float] = dict(Counter({name: it.waiting for name, it in found.items()}).most_common(MAX_QUEUES))
-    ages = {queue: max(0.0, facts.now - found[queue].since) for queue in shown}
+    waiting = facts.waiting_by_queue
+    shown: dict[str, float] = dict(Counter({name: it.waiting for name, it in waiting.items()}).most_common(MAX_QUEUES))
+    ages = {queue: max(0.0, facts.now - waiting[queue].since) for queue in shown}
     yield by_label("queue_waiting_runs", "Runs that no worker took yet.", "queue", shown)
     yield by_label("queue_oldest_run_age_seconds", "How long the oldest of them waits.", "queue", ages)
 

@@ -34,11 +34,11 @@ def minutes(client: Client, keys: Keys, since: float, until: float) -> list[Minu
         for hour in hours:
             pipe.hgetall(keys.minutes(hour))
         answers = pipe.execute(raise_on_error=False)
-    found: dict[float, Minute] = {}
+    by_minute: dict[float, Minute] = {}
     for hour, fields in zip(hours, answers, strict=True):
         for field, text in fields.items() if isinstance(fields, dict) else ():  # else it is another program's key
             what, _, minute = field.partition(":")
             at = float(hour * HOUR_S + read_or(0, int, minute) * 60)
             if what in ("due", "started", "failed"):
-                setattr(found.setdefault(at, Minute(at)), what, read_or(0, int, text))
-    return [found[at] for at in sorted(found) if since <= at <= until]
+                setattr(by_minute.setdefault(at, Minute(at)), what, read_or(0, int, text))
+    return [by_minute[at] for at in sorted(by_minute) if since <= at <= until]

@@ -51,7 +51,7 @@ class Overview:
     leader: lock.Holder | None
     standbys: tuple[str, ...]
     file: dict[str, str] = field(default_factory=dict)
-    found: tuple[ServiceProblem, ...] = ()  #: what ``status.problems`` found
+    named: tuple[ServiceProblem, ...] = ()  #: what ``status.problems`` found
     news: tuple[str, ...] = ()  #: what happened and needs no person
     groups: tuple[Group, ...] = ()
     #: those that are not done, each with the numbers of its runs that ended, by outcome
@@ -62,12 +62,12 @@ class Overview:
     @property
     def problems(self) -> tuple[ServiceProblem, ...]:
         """What needs a person, in the order in which to fix it."""
-        return tuple(problem for problem in self.found if problem.severity != "unknown")
+        return tuple(problem for problem in self.named if problem.severity != "unknown")
 
     @property
     def unknown(self) -> tuple[ServiceProblem, ...]:
         """The checks that could not be made."""
-        return tuple(problem for problem in self.found if problem.severity == "unknown")
+        return tuple(problem for problem in self.named if problem.severity == "unknown")
 
 
 class Status:
@@ -82,9 +82,9 @@ class Status:
         facts = facts or Facts(self.store, self.ledger.settings)
         rows, total = self.rows(names, facts), self.store.client.zcard(self.store.keys.schedule)
         kinds, news = problems.with_kinds(facts), self.store.news()
-        found, summary = tuple(problem for _, problem in kinds), headline(facts, kinds)
+        named, summary = tuple(problem for _, problem in kinds), headline(facts, kinds)
         service = facts.leader, facts.standbys, facts.file
-        return Overview(rows, total, *service, found, news, facts.groups, self.backfills(), summary, self.waiting())
+        return Overview(rows, total, *service, named, news, facts.groups, self.backfills(), summary, self.waiting())
 
     def waiting(self) -> tuple[Waiting, ...]:
         """The runs by hand that wait for their time."""
@@ -93,7 +93,7 @@ class Status:
     def backfills(self) -> tuple[tuple[Backfill, dict[str, int]], ...]:
         """The backfills that are not done, each with the numbers of its runs that ended."""
         every = Backfills(self.store.client, self.store.keys).all()
-        return tuple((found, ended) for found, ended in every if found.state != "done")
+        return tuple((backfill, ended) for backfill, ended in every if backfill.state != "done")
 
     def minutes(self, since: float) -> list[Minute]:
         """The minutes since then (epoch seconds) in which something was due, started or failed; 48 hours at most."""

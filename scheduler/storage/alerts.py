@@ -46,17 +46,17 @@ class SinkState:
     given_up: int = 0  #: alerts
 
 
-def read_change(found: Mapping[str, str]) -> HealthChange:
+def read_change(fields: Mapping[str, str]) -> HealthChange:
     """A change from its fields; raises ValueError or KeyError."""
-    texts = (found.get(name, "") for name in ("reason", "detail", "output", "manual"))
-    numbers = float(found["since"]), int(found["count"]), float(found["due"] or 0)
-    return HealthChange(found["name"], found["event"], *numbers, *texts)
+    texts = (fields.get(name, "") for name in ("reason", "detail", "output", "manual"))
+    numbers = float(fields["since"]), int(fields["count"]), float(fields["due"] or 0)
+    return HealthChange(fields["name"], fields["event"], *numbers, *texts)
 
 
 def changes_after(client: Client, keys: Keys, position: str, limit: int) -> list[tuple[str, HealthChange | None]]:
     """The changes after this position, oldest first, each with its own; None for one that cannot be read."""
     rows = client.xrange(keys.health_changes, min=f"({position}", count=limit)
-    return [(str(at), read_or(None, read_change, found)) for at, found in rows]
+    return [(str(at), read_or(None, read_change, change)) for at, change in rows]
 
 
 def note_slow(client: Client, keys: Keys, token: str, now: float) -> None:
@@ -67,8 +67,8 @@ def note_slow(client: Client, keys: Keys, token: str, now: float) -> None:
 
 def told(client: Client, keys: Keys) -> dict[str, str]:
     """What alerts said last, and POSITION."""
-    found: dict[str, str] = client.hgetall(keys.told)
-    return found
+    stored: dict[str, str] = client.hgetall(keys.told)
+    return stored
 
 
 def tell(client: Client, keys: Keys, token: str, said: Mapping[str, str], alerts: Iterable[tuple[str, str]]) -> None:
@@ -81,8 +81,8 @@ def tell(client: Client, keys: Keys, token: str, said: Mapping[str, str], alerts
 
 def waiting(client: Client, keys: Keys, sink: str) -> str | None:
     """The alert that this sink gets next."""
-    found: str | None = client.lindex(keys.alert_outbox(sink), 0)
-    return found
+    text: str | None = client.lindex(keys.alert_outbox(sink), 0)
+    return text
 
 
 def settle(client: Client, keys: Keys, sink: str, alert: str | None, state: SinkState) -> None:
@@ -97,8 +97,8 @@ def settle(client: Client, keys: Keys, sink: str, alert: str | None, state: Sink
 
 def sink_states(client: Client, keys: Keys) -> dict[str, SinkState]:
     """How deliveries go, by sink."""
-    found: dict[str, str] = client.hgetall(keys.sinks)
-    return {name: read_or(SinkState(), read_state, text) for name, text in found.items()}
+    stored: dict[str, str] = client.hgetall(keys.sinks)
+    return {name: read_or(SinkState(), read_state, text) for name, text in stored.items()}
 
 
 def read_state(text: str) -> SinkState:

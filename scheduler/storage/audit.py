@@ -76,15 +76,15 @@ class Audit:
 
     def find(self, wanted: Wanted, before: str = "", count: int = 100) -> Page:
         """The newest ``count`` lines that are wanted, of those older than the line with the id ``before``."""
-        found: list[dict[str, Any]] = []
+        lines: list[dict[str, Any]] = []
         for number, line in enumerate(self._each(wanted, before), 1):
             if wanted.has(line):
-                if len(found) == count:
-                    return Page(found, found[-1]["id"])
-                found.append(line)
+                if len(lines) == count:
+                    return Page(lines, lines[-1]["id"])
+                lines.append(line)
             if number == MAX_LOOKED_AT:
-                return Page(found, line["id"])
-        return Page(found)
+                return Page(lines, line["id"])
+        return Page(lines)
 
     def _each(self, wanted: Wanted, before: str = "") -> Iterator[dict[str, Any]]:
         """Lines by their ids, newest first, each once: those that may be wanted, read as far as they are used."""
@@ -153,16 +153,16 @@ def read_line(identity: str, fields: Mapping[str, str]) -> dict[str, Any]:
 
 def checked(line: dict[str, Any]) -> dict[str, Any]:
     """A line whose values have the types that ``audit_line`` gives them; raises ValueError or TypeError."""
-    found = line | {"at": seconds(line["at"]), "before": fields_of(line["before"]), "after": fields_of(line["after"])}
-    found |= {key: text(line[key]) for key in ("by", "change", "schedule", "why")}
+    read = line | {"at": seconds(line["at"]), "before": fields_of(line["before"]), "after": fields_of(line["after"])}
+    read |= {key: text(line[key]) for key in ("by", "change", "schedule", "why")}
     for key, kind in (("pause", Pause), ("skip", SkipNext)):
         if key in line:
             before, after = line[key]
-            found[key] = [None if one is None else as_mapping(kind, one) for one in (before, after)]
-    found |= {"base": mapping(line["base"])} if "base" in line else {}
+            read[key] = [None if one is None else as_mapping(kind, one) for one in (before, after)]
+    read |= {"base": mapping(line["base"])} if "base" in line else {}
     if "overlay" in line:
-        found["overlay"] = {key: as_mapping(Overlaid, note) for key, note in mapping(line["overlay"]).items()}
-    return found | ({"runs": whole(line["runs"])} if "runs" in line else {})
+        read["overlay"] = {key: as_mapping(Overlaid, note) for key, note in mapping(line["overlay"]).items()}
+    return read | ({"runs": whole(line["runs"])} if "runs" in line else {})
 
 
 def as_mapping(kind: type[Any], value: Any) -> dict[str, Any]:

@@ -72,11 +72,11 @@ class Backfill:
 def read(text: str | None) -> Backfill | None:
     """A backfill from its text; None for what is none, which another program wrote."""
     try:
-        found = record(Backfill, loads(text))
-        [*map(float, found.ran.split())]
+        backfill = record(Backfill, loads(text))
+        [*map(float, backfill.ran.split())]
     except (ValueError, TypeError, OverflowError):
         return None
-    return found if found.only in WANTED else None
+    return backfill if backfill.only in WANTED else None
 
 
 def is_running(text: str) -> bool:
@@ -97,8 +97,8 @@ class Backfills:
 
     def texts(self) -> dict[str, str]:
         """The stored backfills by name, and beside them the numbers of ended runs."""
-        found: dict[str, str] = self.client.hgetall(self.keys.backfills)
-        return found
+        stored: dict[str, str] = self.client.hgetall(self.keys.backfills)
+        return stored
 
     def running(self, more: Iterable[str] = ()) -> dict[str, str]:
         """The texts of those that run, and of these names, by name."""

@@ -68,7 +68,7 @@ class Counters:
 
 def counters(client: Client, keys: Keys) -> Counters:
     """Read them; takes one round trip, however many schedules there are."""
-    found = Counters()
+    sums = Counters()
     for name, text in sorted(client.hgetall(keys.counters).items()):
-        found.add(name, read_or(0, int, text))
-    return found
+        sums.add(name, read_or(0, int, text))
+    return sums

@@ -69,8 +69,8 @@ def failing_of(client: Client, keys: Keys, names: Iterable[str]) -> dict[str, Fa
         for name in wanted:
             pipe.hget(keys.ledger(name), ":health")
         since, *healths = pipe.execute(raise_on_error=False)
-    found = zip(wanted, since, healths, strict=True)
-    return {name: Failing(name, at, *read_health(text)) for name, at, text in found if at is not None}
+    rows = zip(wanted, since, healths, strict=True)
+    return {name: Failing(name, at, *read_health(text)) for name, at, text in rows if at is not None}
 
 
 def read_health(health: object) -> tuple[int, float]:

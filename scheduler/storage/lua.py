@@ -40,13 +40,13 @@ def script_text(*names: str) -> str:
 def needed(text: str, rare: Collection[str] = ()) -> list[str]:
     """What a text needs of the shared files, in their order; without what only the functions called ``rare`` need."""
     words = set(WORD.findall(COMMENT.sub("", text)))
-    found: list[str] = []
+    those: list[str] = []
     for part in reversed(parts(lua_text(*SHARED))):  # each uses only what stands before it
         names = declared(part)
         if not words.isdisjoint(names):
-            found.insert(0, part)
+            those.insert(0, part)
             words.update(() if names[0] in rare else WORD.findall(part))
-    return found
+    return those
 
 
 def nested(part: str, often: Collection[str]) -> str:
@@ -68,8 +68,8 @@ def with_keys(text: str) -> str:
 
 def declared(part: str) -> list[str]:
     """The names of a function, or of constants."""
-    found = PART.match(part)
-    return WORD.findall(found[1]) if found else []
+    match = PART.match(part)
+    return WORD.findall(match[1]) if match else []
 
 
 def is_function(part: str) -> bool:
@@ -81,7 +81,7 @@ def is_function(part: str) -> bool:
 def parts(text: str) -> list[str]:
     """The functions and constants of a file, without its comments."""
     text = COMMENT.sub("", text)
-    starts = [found.start() for found in PART.finditer(text)]
+    starts = [match.start() for match in PART.finditer(text)]
     return [text[at:end] for at, end in zip(starts, [*starts[1:], len(text)], strict=True)]
 
 

@@ -24,4 +24,4 @@ def last_outcomes(client: Client, keys: Keys, total: int) -> tuple[str, dict[str
         for number in listed:
             pipe.zrangebyscore(keys.outcomes, number, number)
         names = pipe.execute()
-    return OUTCOMES[usual], {OUTCOMES[number]: found for number, found in zip(listed, names, strict=True)}
+    return OUTCOMES[usual], {OUTCOMES[number]: those for number, those in zip(listed, names, strict=True)}

@@ -105,8 +105,8 @@ def read(client: Client, keys: Keys, run_id: str, attempts: Sequence[int]) -> li
     for answer in answers:
         if isinstance(answer, Exception) and not (isinstance(answer, ResponseError) and "WRONGTYPE" in str(answer)):
             raise answer
-    found = (unfold(run_id, attempt, text) for attempt, text in zip(attempts, answers, strict=True))
-    return [output for output in found if output]
+    outputs = (unfold(run_id, attempt, text) for attempt, text in zip(attempts, answers, strict=True))
+    return [output for output in outputs if output]
 
 
 def unfold(run_id: str, attempt: int, stored: object) -> Output | None:

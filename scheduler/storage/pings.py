@@ -23,8 +23,8 @@ class Failed(NamedTuple):
 
 def waiting(client: Client, keys: Keys, limit: int) -> list[str]:
     """The oldest pings."""
-    found: list[str] = client.lrange(keys.pings, 0, limit - 1)
-    return found
+    texts: list[str] = client.lrange(keys.pings, 0, limit - 1)
+    return texts
 
 
 def settle(client: Client, keys: Keys, text: str) -> None:
@@ -48,8 +48,8 @@ def note_success(client: Client, keys: Keys, name: str) -> None:
 
 def failed(client: Client, keys: Keys) -> dict[str, Failed]:
     """The schedules whose pings do not arrive."""
-    found: Mapping[str, str] = client.hgetall(keys.failed_pings)
-    read = {name: read_or(None, read_failure, text) for name, text in found.items()}
+    stored: Mapping[str, str] = client.hgetall(keys.failed_pings)
+    read = {name: read_or(None, read_failure, text) for name, text in stored.items()}
     return {name: failure for name, failure in read.items() if failure}
 
 

@@ -34,6 +34,6 @@ def messages(client: Client, queues: Iterable[str]) -> dict[str, int]:
             for priority in PRIORITIES:
                 pipe.llen(f"{name}{priority}")
         answers = pipe.execute(raise_on_error=False) if names else []
-    found = [length if isinstance(length, int) else 0 for length in answers]
+    lengths = [length if isinstance(length, int) else 0 for length in answers]
     step = len(PRIORITIES)
-    return {name: sum(found[at * step : (at + 1) * step]) for at, name in enumerate(names)}
+    return {name: sum(lengths[at * step : (at + 1) * step]) for at, name in enumerate(names)}

@@ -44,9 +44,9 @@ class OpenSessions:
     def all(self) -> list[Opened]:
         """Those that have not ended, the newest first; what is over is forgotten."""
         stored = self.client.hgetall(self.keys.sessions)
-        found = [opened for pair in stored.items() if (opened := read_or(None, read, pair)) is not None]
+        readable = [opened for pair in stored.items() if (opened := read_or(None, read, pair)) is not None]
         oldest = time.time() - LIFETIME_S
-        kept = [opened for opened in found if opened.at > oldest]
+        kept = [opened for opened in readable if opened.at > oldest]
         if over := stored.keys() - {opened.id for opened in kept}:
             self.client.hdel(self.keys.sessions, *over)
         return sorted(kept, key=lambda opened: opened.at, reverse=True)

@@ -39,10 +39,10 @@ def survey(
     look, wanted = script(client, "survey"), list(names)
     for start in range(0, len(wanted), KEYS_PER_STEP):
         chunk = wanted[start : start + KEYS_PER_STEP]
-        for name, found in zip(chunk, look(args=[keys.entry(name) for name in chunk]), strict=True):
-            if isinstance(found, list):
-                stored = dict(zip(found[::2], found[1::2], strict=True))
+        for name, answer in zip(chunk, look(args=[keys.entry(name) for name in chunk]), strict=True):
+            if isinstance(answer, list):
+                stored = dict(zip(answer[::2], answer[1::2], strict=True))
                 yield name, stored.get("origin", "redbeat"), stored
-            elif found != "none":
-                yield name, found, None
+            elif answer != "none":
+                yield name, answer, None
         progress()

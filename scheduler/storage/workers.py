@@ -56,8 +56,8 @@ def leave(client: Client, keys: Keys, worker: str) -> None:
 def workers(client: Client, keys: Keys) -> tuple[Worker, ...]:
     """Every worker that was heard of within KEPT_S and did not leave, by name."""
     reports: dict[str, str] = client.hgetall(keys.workers)
-    found = (read_or(None, read, item) for item in sorted(reports.items()))
-    return tuple(worker for worker in found if worker and time.time() - worker.seen < KEPT_S)
+    reported = (read_or(None, read, item) for item in sorted(reports.items()))
+    return tuple(worker for worker in reported if worker and time.time() - worker.seen < KEPT_S)
 
 
 def read(item: tuple[str, str]) -> Worker:

@@ -200,13 +200,13 @@ class Family:
         if not self.adopts_orphans:
             return set()
         children, groups = processes()
-        found: set[int] = set()
+        below: set[int] = set()
         waiting = [os.getpid()]
         while waiting:
-            fresh = children.get(waiting.pop(), set()) - found
-            found |= fresh
+            fresh = children.get(waiting.pop(), set()) - below
+            below |= fresh
             waiting += fresh
-        return {pid for pid in found if groups[pid] != self.pid}
+        return {pid for pid in below if groups[pid] != self.pid}
 
 
 def processes() -> tuple[dict[int, set[int]], dict[int, int]]:

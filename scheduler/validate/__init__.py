@@ -122,8 +122,8 @@ def _everything(
         return {}, top, findings
     unnamed = Unnamed(schedules)
     check = Gate(tasks, top.calendars, top_of_file.inherited(top))
-    declared, found = _schedules(unnamed.schedules, check, top, progress)
-    return declared, top, findings + unnamed.findings + [unnamed.placed(finding) for finding in found]
+    declared, mistakes = _schedules(unnamed.schedules, check, top, progress)
+    return declared, top, findings + unnamed.findings + [unnamed.placed(finding) for finding in mistakes]
 
 
 def _schedules(

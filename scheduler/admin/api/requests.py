@@ -62,8 +62,8 @@ def body() -> Any:
 
 def invalid(error: ValidationError) -> Response:
     """Everything that is wrong with the request's values."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    wrong = [{"field": ".".join(map(str, one["loc"])), "detail": one["msg"]} for one in found]
+    mistakes = error.errors(include_url=False, include_context=False, include_input=False)
+    wrong = [{"field": ".".join(map(str, one["loc"])), "detail": one["msg"]} for one in mistakes]
     first = ": ".join(filter(None, wrong[0].values()))
     more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
     return as_problem(f"the request is not valid: {first}{more}", 422, "invalid", wrong)

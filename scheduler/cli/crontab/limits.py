@@ -45,8 +45,8 @@ def needed(command: str) -> Iterator[tuple[str, str]]:
         words = [QUOTES.sub("", word) for word in simple.words]
         programs = {base(word) for word in words}
         for names, why, lines in RULES:
-            if found := sorted(names & programs):
-                yield f"{why} ({', '.join(found)})", lines
+            if meets := sorted(names & programs):
+                yield f"{why} ({', '.join(meets)})", lines
         for path in written(words):
             yield f"to write {path}", f"ReadWritePaths={path.rpartition('/')[0] or path}"
         if any(DEVICE.match(word) for word in words):

@@ -104,8 +104,8 @@ class Machine:
 
     def take_system(self, shown: str, text: str, catch_up: str = "none") -> None:
         """The jobs of a system crontab. A line that runs a folder is kept for its scripts, see ``folder``."""
-        for found in self.take(shown, text, ROOT, system=True).jobs:
-            job, place = replace(found, catch_up=catch_up), f"{shown}:{found.line}"
+        for read in self.take(shown, text, ROOT, system=True).jobs:
+            job, place = replace(read, catch_up=catch_up), f"{shown}:{read.line}"
             if folder := folders.folder_of(job.command):
                 if folder not in self.folder_lines or catch_up != "none":
                     self.folder_lines[folder] = replace(job, notes=(f"{place} runs it, with the others of its folder",))

@@ -77,8 +77,8 @@ def programs(line: str, depth: int = 0) -> Iterator[tuple[str, list[str]]]:
             continue  # with a -, an option of `command`, which only looks for a program
         words = unwrapped(words)
         inner = quoted_line(words)
-        if inner and depth < 3 and (found := [*programs(inner, depth + 1)]):
-            yield from found
+        if inner and depth < 3 and (inside := [*programs(inner, depth + 1)]):
+            yield from inside
         else:
             yield program(words)
 
@@ -151,9 +151,9 @@ def base(word: str) -> str:
 
 def named(line: str) -> tuple[str, list[str]]:
     """A name for the job, from the program that counts, and words that may tell it apart from others of that name."""
-    found = [(name, words) for program, words in programs(line) if (name := clean(program))]
-    chosen = next((one for one in found if counts(one[0])), found[0] if found else ("job", []))
-    others = [word for one in found if one is not chosen for word in (one[0], *one[1])]
+    known = [(name, words) for program, words in programs(line) if (name := clean(program))]
+    chosen = next((one for one in known if counts(one[0])), known[0] if known else ("job", []))
+    others = [word for one in known if one is not chosen for word in (one[0], *one[1])]
     return chosen[0], [word for given in (*chosen[1], *others) if (word := telling(given))]
 
 

@@ -72,6 +72,6 @@ def look(facts: Facts) -> tuple[ServiceProblem, ...]:
 
 def with_kinds(facts: Facts) -> tuple[tuple[str, ServiceProblem], ...]:
     """The same, each with the name of its kind, which stays when the sentence changes."""
-    if found := tuple(unfit.look(facts)):
-        return tuple(("unfit", problem) for problem in found)  # what else such a Redis answers means nothing
+    if reasons := tuple(unfit.look(facts)):
+        return tuple(("unfit", problem) for problem in reasons)  # what else such a Redis answers means nothing
     return tuple((kind.__name__.rpartition(".")[2], problem) for kind in KINDS for problem in kind.look(facts))

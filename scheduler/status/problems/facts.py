@@ -64,10 +64,10 @@ class Facts:
     def info(self) -> dict[str, Any]:
         """Redis's INFO; empty for a user of Redis who may not ask."""
         try:
-            found: dict[str, Any] = self.client.info()
+            info: dict[str, Any] = self.client.info()
         except redis.exceptions.NoPermissionError:
             return {}
-        return found
+        return info
 
     @cached_property
     def leader(self) -> lock.Holder | None:
@@ -215,8 +215,10 @@ class Facts:
         if self.settings.has_outbox:
             return {}
         runs = self.waiting_by_queue
-        found = queues.messages(self.client, self.untaken)
-        return {queue: max(0, count - (runs[queue].waiting if queue in runs else 0)) for queue, count in found.items()}
+        messages = queues.messages(self.client, self.untaken)
+        return {
+            queue: max(0, count - (runs[queue].waiting if queue in runs else 0)) for queue, count in messages.items()
+        }
 
     @property
     def place(self) -> str:
@@ -235,7 +237,7 @@ class Facts:
 
 def names(text: str) -> frozenset[str]:
     """Raises ValueError."""
-    found = loads(text)
-    if not isinstance(found, list):
+    listed = loads(text)
+    if not isinstance(listed, list):
         raise ValueError("names are a list")
-    return frozenset(map(str, found))
+    return frozenset(map(str, listed))

@@ -26,9 +26,9 @@ class Headline(NamedTuple):
 NO_PROBLEMS = Headline("All well", 0)
 
 
-def headline(facts: Facts, found: Sequence[tuple[str, ServiceProblem]]) -> Headline:
+def headline(facts: Facts, by_kind: Sequence[tuple[str, ServiceProblem]]) -> Headline:
     """Name what keeps every run from starting, else count the schedules that are unwell, else name what is first."""
-    known = [(kind, problem) for kind, problem in found if problem.severity != "unknown"]
+    known = [(kind, problem) for kind, problem in by_kind if problem.severity != "unknown"]
     if not known:
         return NO_PROBLEMS
     critical = [problem for _, problem in known if problem.severity == "critical"]

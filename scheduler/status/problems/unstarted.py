@@ -22,9 +22,9 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
     """Name those that have waited longest, but those whose queue has no worker are named there, see ``queues``."""
     if not facts.live_workers:
         return
-    found, is_complete = facts.unstarted
+    every, is_complete = facts.unstarted
     for state in ("stuck", "late"):
-        those = [it for it in found if it.state == state and it.is_served]
+        those = [it for it in every if it.state == state and it.is_served]
         for it in those[:MAX_NAMED]:
             yield problem(it)
         yield from rest(len(those) - MAX_NAMED, state, at_least=not is_complete)

@@ -55,7 +55,7 @@ ALONE = Word(("overlap",), choice(true={"overlap": "skip"}, false={"overlap": "a
 ONCE = Word(("max_runs",), choice(true={"max_runs": 1}, false={}), "without it, it runs at each due instant")
 USER = Word(("user",), text("user"), "user: with the account's name")
 HISTORY = Word((), unclear, "leave it out: SCHEDULER_KEEP says how long runs are kept")
-KEPT = Word((), unclear, "leave it out: the ledger keeps it")
+LEDGERS = Word((), unclear, "leave it out: the ledger keeps it")
 SENDING = Word((), unclear, "leave it out: queue: says where its runs go")
 NEEDLESS = Word((), unclear, "leave it out: it has no meaning here")
 POLICY = choice(
@@ -110,7 +110,7 @@ WORDS: dict[str, Word] = {
     "arguments": Word(("args",), unclear, "args: with the same list"),
     **dict.fromkeys(("runas", "username", "runasuser"), USER),
     **dict.fromkeys(("successfuljobshistorylimit", "failedjobshistorylimit", "ttlsecondsafterfinished"), HISTORY),
-    **dict.fromkeys(("lastrunat", "totalruncount", "nextruntime", "datechanged", "lastrun"), KEPT),
+    **dict.fromkeys(("lastrunat", "totalruncount", "nextruntime", "datechanged", "lastrun"), LEDGERS),
     **{
         name.replace("_", ""): Word(("celery_options",), handed_on(name), f"celery_options: with {name} in it")
         for name in ("countdown", "headers", "link", "link_error")

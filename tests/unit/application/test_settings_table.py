@@ -10,7 +10,7 @@ from celery.app.defaults import DEFAULTS
 
 from scheduler import celeryapp
 from scheduler.application import settings_table
-from scheduler.application.settings_table import CHANGED, FILLED, KEPT, UNUSED
+from scheduler.application.settings_table import CHANGED, FILLED, UNUSED, YOURS
 from scheduler.settings import Settings
 from tests.support.documents import PAGES
 
@@ -18,7 +18,7 @@ SETTINGS = Settings(redis_url="unix:///nowhere/r.sock")
 
 
 def test_every_setting_that_celery_documents_is_in_the_table_once() -> None:
-    named = [*CHANGED, *FILLED, *UNUSED, *KEPT]
+    named = [*CHANGED, *FILLED, *UNUSED, *YOURS]
     assert len(named) == len({*named})
     assert {name for name in named if not name.startswith("redbeat_")} == {*DEFAULTS}
 

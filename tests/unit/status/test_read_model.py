@@ -174,7 +174,7 @@ def overview(*entries: Entry, leader: Holder | None = None) -> Overview:
 
 def test_a_check_that_could_not_be_made_is_no_problem() -> None:
     unknown = ServiceProblem("This Redis user may not read it", "look at it", "unknown")
-    shown = replace(overview(), found=(unknown, ServiceProblem("It is full", "empty it", since=NOON.timestamp())))
+    shown = replace(overview(), named=(unknown, ServiceProblem("It is full", "empty it", since=NOON.timestamp())))
     assert (shown.unknown, list(map(str, shown.problems))) == ((unknown,), ["It is full: empty it"])
     (body,) = as_json.overview_json(shown)["problems"]
     assert body == {
