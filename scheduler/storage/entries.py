@@ -209,6 +209,8 @@ def encode(entry: Entry, sent: Job | None = None) -> dict[str, str]:
         "error": entry.error,
         "zone": entry.zone,
     }
+    if entry.error:
+        own["error_at"] = ""  # only beat, when it sets an entry aside, knows since when
     if entry.origin != "redbeat":
         own["definition"] = definition(entry, sent or job(entry))
         own["seen"] = digest(own["definition"])

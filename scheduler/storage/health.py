@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from scheduler.storage.client import Client, script
 from scheduler.storage.keys import Keys
+from scheduler.storage.records import read_or, seconds
 
 INDEX_VERSION = "4"  #: of what Lua writes; a leader that meets another one rebuilds
 REBUILD_INTERVAL_S = 3600  #: for so long the index may miss what an older release, which keeps none, wrote
@@ -110,16 +111,29 @@ def slow(client: Client, keys: Keys, names: Iterable[str]) -> set[str]:
     return {name for name in wanted if [next(answers), next(answers)] == [1, True]}
 
 
-def quarantined(client: Client, keys: Keys, limit: int) -> tuple[int, dict[str, str]]:
+class Quarantined(NamedTuple):
+    """Why beat set an entry aside, and when, in epoch seconds; None where that is not known."""
+
+    error: str
+    since: float | None = None
+
+
+def quarantined(client: Client, keys: Keys, limit: int) -> tuple[int, dict[str, Quarantined]]:
     """How many entries beat set aside, and why, by name; ``limit``, at least 1, bounds the names."""
     with client.pipeline(transaction=False) as pipe:
         pipe.zcard(keys.quarantined)
         pipe.zrange(keys.quarantined, 0, limit - 1)
         total, names = pipe.execute()
         for name in names:
-            pipe.hget(keys.entry(name), "error")
-        errors = pipe.execute(raise_on_error=False)
-    return total, {name: str(error or "") for name, error in zip(names, errors, strict=True)}
+            pipe.hmget(keys.entry(name), "error", "error_at")
+        answers = pipe.execute(raise_on_error=False)
+    return total, {name: read_quarantined(answer) for name, answer in zip(names, answers, strict=True)}
+
+
+def read_quarantined(answer: object) -> Quarantined:
+    """From the two fields of the entry; another program's key may be in its place."""
+    error, at = answer if isinstance(answer, list) else (answer, None)
+    return Quarantined(str(error or ""), read_or(None, seconds, at) or None if at else None)
 
 
 def is_fresh(client: Client, keys: Keys) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from scheduler.storage.write import pack
 
 NAMES_PER_READ = 1000
 MAX_NAMES_COMPARED = 10_000  #: names among which near misses are looked for
+TIMES = ("read", "applied", "wrong")  #: of the schedule file
 LOST_LOCK = "This beat lost the lock, so it changed nothing: another beat leads now."
 
 
@@ -114,7 +116,8 @@ class Store:
         """
         keys = [self.keys.lock, self.keys.schedule, self.keys.entry(name)]
         faults.reach("store.before_set_aside")
-        done = self._set_aside(keys=keys, args=[token, revision or "0", error, entries.NEVER, self.keys.prefix])
+        args = [token, revision or "0", error, entries.NEVER, self.keys.prefix, time.time()]
+        done = self._set_aside(keys=keys, args=args)
         faults.reach("store.after_set_aside")
         return bool(done)
 
@@ -175,15 +178,21 @@ class Store:
 
     def note_file(self, facts: Mapping[str, str]) -> None:
         """Remember what became of the schedule file; ``applied`` stays from the last good one."""
-        self.client.hset(self.keys.file, mapping=dict(facts))
+        with self.client.pipeline() as pipe:
+            pipe.hset(self.keys.file, mapping=dict(facts))
+            if facts.get("problems"):
+                pipe.hsetnx(self.keys.file, "wrong", facts.get("read", ""))
+            elif "problems" in facts:
+                pipe.hdel(self.keys.file, "wrong")
+            pipe.execute()
 
     def file_facts(self) -> dict[str, str]:
         """What became of the schedule file: path, digest, read, applied, summary, problems.
 
-        ``read`` and ``applied`` are epoch seconds, 0 where they cannot be read.
+        ``read``, ``applied`` and ``wrong``, since when it has problems, are epoch seconds, 0 where they cannot be read.
         """
         facts: dict[str, str] = self.client.hgetall(self.keys.file)
-        return facts | {name: str(read_or(0.0, seconds, facts[name])) for name in ("read", "applied") if name in facts}
+        return facts | {name: str(read_or(0.0, seconds, facts[name])) for name in TIMES if name in facts}
 
     def zone(self) -> str:
         """The application's time zone, as the leader said: what RedBeat's crontabs mean."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from unittest.mock import ANY
 
 import pytest
 
@@ -12,6 +13,7 @@ from scheduler.status.catalogue import FOREVER, MAX_AGE_S, Catalogue
 from scheduler.status.query import matching, read_query
 from scheduler.storage import health
 from scheduler.storage.client import Client
+from scheduler.storage.health import Quarantined
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store, Write
 from tests.support.schedules import declared, entry_of
@@ -78,7 +80,7 @@ def test_a_pause_and_an_entry_that_beat_sets_aside_are_seen(
     assert store.set_aside("b", str(store.get("b").revision), "its task is gone", "ours")
     kept = catalogue.look().kept
     assert (kept["a"].paused_until, kept["b"].is_quarantined) == (FOREVER, True)
-    assert health.quarantined(client, keys, 5) == (1, {"b": "its task is gone"})
+    assert health.quarantined(client, keys, 5) == (1, {"b": Quarantined("its task is gone", ANY)})
     edit(store, "b")
     assert not catalogue.look().kept["b"].is_quarantined
     assert health.quarantined(client, keys, 5) == (0, {})

@@ -73,7 +73,8 @@ def look_again(beat: Scheduler) -> None:
 
 
 def test_every_field_that_redbeat_knows_is_read(beat: Scheduler, celery: Celery, settings: Settings) -> None:
-    load(beat, settings, "every: 90s, args: [1], kwargs: {b: 2}, queue: slow, priority: 3, timeout: 5s")
+    timing = "every: 90s, start: 2100-01-01T00:00Z"  # so that it is not due while the test loads it
+    load(beat, settings, f"{timing}, args: [1], kwargs: {{b: 2}}, queue: slow, priority: 3, timeout: 5s")
     entry = stock(celery)
     assert (entry.name, entry.task, entry.enabled) == ("job", LOG_IT, True)
     assert (list(entry.args), entry.kwargs) == ([1], {"b": 2})

@@ -17,7 +17,7 @@ from scheduler.storage import groups, health, lock, queues, uses
 from scheduler.storage.alerts import SinkState, sink_states
 from scheduler.storage.client import Client, refusal_of_writes
 from scheduler.storage.groups import Group
-from scheduler.storage.health import AllFailing
+from scheduler.storage.health import AllFailing, Quarantined
 from scheduler.storage.keys import Keys
 from scheduler.storage.queues import PRIORITY
 from scheduler.storage.records import loads, mapping, read_or, seconds
@@ -124,8 +124,8 @@ class Facts:
         return health.failing(self.client, self.keys, MAX_NAMED, self.expected_to_fail)
 
     @cached_property
-    def quarantined(self) -> tuple[int, dict[str, str]]:
-        """How many schedules were set aside, and why, of the first MAX_NAMED by name."""
+    def quarantined(self) -> tuple[int, dict[str, Quarantined]]:
+        """How many schedules were set aside, and why and when, of the first MAX_NAMED by name."""
         return health.quarantined(self.client, self.keys, MAX_NAMED)
 
     @cached_property

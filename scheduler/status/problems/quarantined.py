@@ -11,11 +11,12 @@ from scheduler.status.problems.problem import ServiceProblem
 
 def look(facts: Facts) -> Iterator[ServiceProblem]:
     """Name the first schedules and count the rest."""
-    total, errors = facts.quarantined
-    for name, error in errors.items():
+    total, named = facts.quarantined
+    for name, it in named.items():
         yield ServiceProblem(
-            f"schedule '{name}' is quarantined: {error}",
+            f"schedule '{name}' is quarantined: {it.error}",
             "change it in the schedule file or on the page",
             subject=name,
+            since=it.since,
         )
-    yield from rest(total - len(errors), "quarantined")
+    yield from rest(total - len(named), "quarantined")

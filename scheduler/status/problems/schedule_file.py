@@ -12,7 +12,7 @@ from scheduler.status.problems.problem import ServiceProblem
 def look(facts: Facts) -> Iterator[ServiceProblem]:
     """Say what is wrong with the leader's file, with commands that work here, or on the host that is named."""
     text = with_command_name(facts.file.get("problems", ""), facts.file.get("command", ""))
-    since = float(facts.file.get("read", 0)) or None
+    since = float(facts.file.get("wrong") or facts.file.get("read") or 0) or None
     for line in text.splitlines():
         sentence, _, remedy = line.partition(" — ")
         yield ServiceProblem(f"{facts.place}{sentence}", remedy, subject="file", since=since)

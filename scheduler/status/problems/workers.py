@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem, Severity
+from scheduler.storage import queues
 
 SILENT = "does not report: it hangs, was killed, or does not reach Redis"
 
@@ -15,7 +16,9 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
     if facts.refusal:
         return
     if not facts.workers:
-        yield ServiceProblem("No worker answers, so no run starts", facts.start("celery-worker"), "critical", "workers")
+        last = max(queues.last_taken(facts.client, facts.keys).values(), default=None)
+        remedy = facts.start("celery-worker")
+        yield ServiceProblem("No worker answers, so no run starts", remedy, "critical", "workers", last)
     severity: Severity = "warning" if facts.live_workers else "critical"
     for worker in facts.workers:
         if worker.is_silent(facts.now):
