@@ -13,7 +13,7 @@ from scheduler.model import Position, Problem
 from scheduler.schedule_file.document import Document, Positions, printable
 from scheduler.schedule_file.document import Path as KeyPath
 
-SHARED = ("schedules", "calendars")  #: keys allowed in an included file
+SHARED = ("schedules", "calendars")  #: keys allowed in an included file, beside alerts: with sinks: alone
 MAX_FILES = 1000
 MAX_BYTES_TOGETHER = 20_000_000
 NO_MATCH = "check the pattern, which is relative to this file's directory; ignore this if the files come later"
@@ -99,9 +99,13 @@ class Joined:
 
     def take(self, key: str, value: Any, part: Document) -> None:
         """Merge one key of an included file."""
-        if key not in SHARED:
+        if key == "alerts" and isinstance(value, dict) and value.keys() == {"sinks"}:
+            self.take_sinks(value["sinks"], part)
+        elif key not in SHARED:
             what = f"{printable(repr(key))} is not allowed in an included file"
-            remedy = f"move it to {self.main.name}; included files may have only schedules and calendars"
+            remedy = (
+                f"move it to {self.main.name}; included files may have only schedules, calendars and alerts: sinks:"
+            )
             self.problem(part.positions.key((key,)), what, remedy)
         elif isinstance(value, dict):
             self.merge(key, value, part)
@@ -110,19 +114,34 @@ class Joined:
             self.problem(part.positions.nearest((key,)), what, "write name: below it, or {} for none")
 
     def merge(self, key: str, value: Mapping[str, Any], part: Document) -> None:
-        """Merge the schedules or calendars of an included file; a name that exists already is a problem."""
+        """Merge the schedules or calendars of an included file."""
         mine = self.data.setdefault(key, {})
-        if not isinstance(mine, dict):  # the validator reports it
-            return
+        if isinstance(mine, dict):  # or else the validator reports it
+            self.merge_into(mine, (key,), value, part)
+
+    def take_sinks(self, sinks: Any, part: Document) -> None:
+        """Merge the sinks of an included file. They get what names them: what names no sink goes to the main file's."""
+        alerts = self.data.get("alerts", {})
+        own = alerts.get("sinks", {}) if isinstance(alerts, dict) else None
+        if not isinstance(sinks, dict):
+            place = part.positions.nearest(("alerts", "sinks"))
+            self.problem(place, "sinks must be a mapping", "write name: below it")
+        elif isinstance(own, dict):
+            merged = dict(own)
+            self.data["alerts"] = {"to": [*own], **alerts, "sinks": merged}
+            self.merge_into(merged, ("alerts", "sinks"), sinks, part)
+
+    def merge_into(self, mine: dict[str, Any], path: KeyPath, value: Mapping[str, Any], part: Document) -> None:
+        """Add what an included file has at a path to what there is; a name that exists already is a problem."""
         for name, item in value.items():
             if name in mine:
-                place = part.positions.key((key, name))
-                first = self.parts.get((key, name), self.main.positions).key((key, name))
-                what = f"{key[:-1]} {printable(repr(name))} is declared twice: {first} and {place}"
-                self.problem(place, what, "delete or rename one of them", name if key == "schedules" else "")
+                place = part.positions.key((*path, name))
+                first = self.parts.get((*path, name), self.main.positions).key((*path, name))
+                what = f"{str(path[-1])[:-1]} {printable(repr(name))} is declared twice: {first} and {place}"
+                self.problem(place, what, "delete or rename one of them", name if path == ("schedules",) else "")
             else:
                 mine[name] = item
-                self.parts[key, name] = part.positions
+                self.parts[*path, name] = part.positions
 
     def note(self, at: KeyPath, what: str, remedy: str, severity: Any = "error") -> None:
         place = self.main.positions.nearest(at)
@@ -148,25 +167,30 @@ class Joined:
 
 
 class JoinedPositions(Positions):
-    """Positions in all files; the first two keys of a path decide in which one."""
+    """Positions in all files; the first two keys of a path decide in which one, or three for a sink."""
 
     def __init__(self, main: Positions, parts: Mapping[KeyPath, Positions]) -> None:
         super().__init__(main.file, lambda: main.root)
         self.parts = parts
 
-    def __getitem__(self, path: KeyPath) -> Position:
+    def part(self, path: KeyPath) -> Positions | None:
+        """Those of the included file that has this path; None for the main file."""
         part = self.parts.get(path[:2])
+        return self.parts.get(path[:3]) if part is None else part
+
+    def __getitem__(self, path: KeyPath) -> Position:
+        part = self.part(path)
         return super().__getitem__(path) if part is None else part[path]
 
     def __iter__(self) -> Iterator[KeyPath]:
         yield from super().__iter__()
         for start, part in self.parts.items():
-            yield from (path for path in part if path[:2] == start)
+            yield from (path for path in part if path[: len(start)] == start)
 
     def key(self, path: KeyPath) -> Position:
-        part = self.parts.get(path[:2])
+        part = self.part(path)
         return super().key(path) if part is None else part.key(path)
 
     def nearest(self, path: KeyPath) -> Position:
-        part = self.parts.get(path[:2])
+        part = self.part(path)
         return super().nearest(path) if part is None else part.nearest(path)

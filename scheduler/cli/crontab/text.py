@@ -16,9 +16,11 @@ from scheduler.printable import printable
 from scheduler.schedule_file.write_back.yaml_text import escaped
 
 MAX_DESCRIPTION = 1000
+MAX_NAME = 90  #: of a sink
 DEFAULTS = """\
 # As cron does it: runs may overlap, and missed runs are not caught up.
 defaults: {overlap: allow, catch_up: none}"""
+MAILED = "[failing, lost, recovered]"  #: what a MAILTO hears of
 ADDRESS = re.compile(r"[^\s,]{1,254}")
 
 
@@ -83,16 +85,16 @@ def schedule_lines(job: Job, name: str, zone: str, top: str, sinks: str = "") ->
 class Mail:
     """MAILTO of the jobs as sinks: one that all jobs have is the file's, others are named by each job."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: Sequence[Job], owner: str = "") -> None:
+        self.prefix = f"mail-{owner}" if owner else "mail"  # the files of several owners must not share a name
         told = dict.fromkeys(job.mail for job in jobs if addresses(job.mail))
         self.sinks: Mapping[str | None, str] = {value: self.name(value, index) for index, value in enumerate(told)}
         self.senders = {job.mail: job.environment.get("MAILFROM") or "root" for job in jobs}
         self.is_shared = len(told) == 1 and all(job.mail in self.sinks for job in jobs)
 
-    @staticmethod
-    def name(value: str | None, index: int) -> str:
-        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", str(value)).strip("-._")[:80]
-        return f"mail-{index + 1}-{plain}" if index else f"mail-{plain}"
+    def name(self, value: str | None, index: int) -> str:
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", str(value)).strip("-._")
+        return (f"{self.prefix}-{index + 1}-{plain}" if index else f"{self.prefix}-{plain}")[:MAX_NAME]
 
     def lines(self) -> Iterator[str]:
         """``alerts:`` at the top of the file; nothing if no job has a MAILTO."""
@@ -101,7 +103,7 @@ class Mail:
         yield ""
         yield "# MAILTO: cron mailed all output, and this mails what failed or was lost."
         yield "alerts:"
-        yield "  events: [failing, lost, recovered]"
+        yield f"  events: {MAILED}"
         if not self.is_shared:
             yield "  to: []"
         yield "  sinks:"

@@ -56,7 +56,7 @@ def made(machine: Machine, timezone: str) -> Iterator[tuple[str, str]]:
     given = iter(names(together))
     for owner, jobs in machine.by_owner():
         own = [next(given) for _ in jobs]
-        yield f"cron-{owner}.yaml", "\n".join(included_lines(jobs, own, timezone)) + "\n"
+        yield f"cron-{owner}.yaml", "\n".join(included_lines(owner, jobs, own, timezone)) + "\n"
 
 
 def left_lines(left: list[Left]) -> Iterator[str]:

@@ -159,7 +159,7 @@ def test_whatever_a_crontab_holds_the_printed_file_passes_its_own_check(
     text = "\n".join(lines)
     jobs, _ = read_crontab(text, Owner("ann", home), system=system, named=named)
     printed = "\n".join(file_lines(jobs, "UTC", "ann"))
-    alone = "\n".join(included_lines(jobs, names(jobs), "UTC"))
+    alone = "\n".join(included_lines("ann", jobs, names(jobs), "UTC"))
     assert not jobs or validate(schedule_file.parse(alone, "included.yaml"), tasks={}).errors == (), alone
     found = validate(schedule_file.parse(printed, "imported.yaml"), tasks={})
     assert found.errors == (), printed

@@ -101,8 +101,6 @@ def test_it_says_what_to_enable_what_a_job_may_lack_and_how_to_switch_off_each_l
         "systemctl edit celery-worker-as@www-data, and below [Service] ReadWritePaths=/etc/app",
         "sockets of the kernel or raw ones (ip): systemctl edit celery-worker-as@www-data, and below [Service] ",
         "to become another user (sudo): systemctl edit celery-worker-as@www-data, and below [Service] the lines for",
-        '#   mail-bob-example.org: {email: {to: ["bob@example.org"], from: "root"}}',
-        "    # alerts: {to: [mail-bob-example.org]}",
     ):
         assert line in out
     for line in (
@@ -114,6 +112,19 @@ def test_it_says_what_to_enable_what_a_job_may_lack_and_how_to_switch_off_each_l
         assert f"scheduler: {line}" in err
     assert "never\n" not in out
     assert "DO NOT EDIT" not in out
+
+
+def test_mailto_is_who_hears_of_a_failure_of_that_job_and_of_no_other(root: Path, tmp_path: Path) -> None:
+    (root / "etc/cron.d/shop").write_text("MAILTO=bob@example.org\n5 0 * * * www-data php /srv/a.php\n")
+    found = imported(root, tmp_path / "schedules.d")
+    assert {name: it.alerts and it.alerts.to for name, it in found.items()} == {
+        **dict.fromkeys(("rotate", "sync")),
+        "poll.sh": ("mail-bob-bob-example.org",),
+        "a.php": ("mail-www-data-bob-example.org",),
+    }
+    alerts = validate(schedule_file.read(tmp_path / "main.yaml"), tasks={}).alerts
+    assert alerts.to == (), "what names no sink sends none to bob"
+    assert [sink.email and sink.email.to for sink in alerts.sinks.values()] == [("bob@example.org",)] * 2
 
 
 def test_a_file_that_exists_is_not_written_over(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,6 +83,31 @@ def test_a_name_in_two_files_is_refused_with_both_places(files: Files) -> None:
     assert not files.validated().ok
 
 
+def test_a_sink_of_an_included_file_gets_only_what_names_it(files: Files) -> None:
+    files.write("schedules.d/a.yaml", f"schedules: {{first: {JOB[:-1]}, alerts: {{to: [theirs]}}}}}}\n")
+    files.write("schedules.d/b.yaml", "alerts: {sinks: {theirs: {command: [a]}}}\n")
+    for top, to in (("", ()), ("alerts: {sinks: {mine: {command: [b]}}}\n", ("mine",)), ("alerts: {to: []}\n", ())):
+        files.write("schedules.yaml", f"include: schedules.d/*.yaml\n{top}schedules: {{}}\n")
+        alerts = files.validated().alerts
+        assert (files.validated().ok, alerts.to, "theirs" in alerts.sinks) == (True, to, True), top
+
+
+def test_errors_in_the_sinks_of_an_included_file_name_its_place(files: Files) -> None:
+    places = {
+        "alerts:\n  sinks:\n    theirs: {email: {to: [a]}}\n": "schedules.d/a.yaml:3:14: alerts.sinks.theirs.email.from is missing",
+        "alerts:\n  sinks: 3\n": "schedules.d/a.yaml:2:10: sinks must be a mapping",
+        "alerts:\n  sinks: {}\n  events: [lost]\n": "schedules.d/a.yaml:1:1: 'alerts' is not allowed in an included",
+    }
+    for text, place in places.items():
+        files.write("schedules.d/a.yaml", text)
+        (problem,) = files.told()
+        assert problem.startswith(place), problem
+    for name in ("a", "b"):
+        files.write(f"schedules.d/{name}.yaml", "alerts:\n  sinks:\n    theirs: {command: [a]}\n")
+    (problem,) = files.told()
+    assert "sink 'theirs' is declared twice: schedules.d/a.yaml:3:5 and schedules.d/b.yaml:3:5" in problem
+
+
 def test_a_calendar_in_two_files_is_refused_with_both_places(files: Files) -> None:
     for name in ("a", "b"):
         files.write(f"schedules.d/{name}.yaml", "calendars:\n  free: [2026-12-25]\n")
