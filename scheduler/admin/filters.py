@@ -12,9 +12,8 @@ from typing import Any
 from flask import Flask
 from markupsafe import Markup, escape
 
-from scheduler.status.as_json import iso
 from scheduler.status.rows import STATES
-from scheduler.storage.instants import from_seconds
+from scheduler.storage.instants import from_seconds, iso
 from scheduler.timing import get_zone
 
 Instant = datetime | float | None

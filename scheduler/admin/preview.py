@@ -14,7 +14,6 @@ from scheduler.admin.service import service
 from scheduler.changes import clock
 from scheduler.model import TIMING_KINDS, Declared, Entry
 from scheduler.schedule_file.write_back import CannotSplice, splice, unified_diff
-from scheduler.sending.upcoming import each_after
 from scheduler.status.tasks import TaskHelp, help_of
 from scheduler.storage.instants import to_seconds
 from scheduler.validate import validate_fields
@@ -60,7 +59,7 @@ def checked(name: str, fields: Mapping[str, Any]) -> Declared | None:
 def when_of(declared: Declared, zone: str, entry: Entry | None) -> When:
     """What the timing means."""
     built, now = declared.timing(), clock()
-    upcoming = tuple(islice(each_after(built, now), UPCOMING))
+    upcoming = tuple(islice(built.each_after(now), UPCOMING))
     text = declared.schedule.timing_text
     spelling = f"{declared.schedule.kind}: {text if declared.schedule.kind == 'every' else json.dumps(text)}"
     own = zone if zone in timing.zone_names() else ""

@@ -16,11 +16,10 @@ from scheduler.admin.search_form import instant, texts
 from scheduler.admin.service import service
 from scheduler.model import Run
 from scheduler.status.ahead import Ahead, ahead
-from scheduler.status.as_json import iso
 from scheduler.status.catalogue import View
 from scheduler.status.minutes import Minute
 from scheduler.status.search import Found
-from scheduler.storage.instants import from_seconds, to_seconds
+from scheduler.storage.instants import from_seconds, iso, to_seconds
 
 pages = Blueprint("timeline", __name__)
 BIN_S = 900  #: seconds that a bar stands for

@@ -19,7 +19,6 @@ from scheduler.model import Entry, run_id
 from scheduler.model.run import UNDER_WAY
 from scheduler.sending.dispatch import Dispatcher, OlderData
 from scheduler.sending.message import CannotCompose
-from scheduler.sending.upcoming import each_after
 from scheduler.storage import entries
 from scheduler.storage.backfills import WANTED, Backfill, Backfills, is_running, read, text_of
 from scheduler.storage.client import script
@@ -198,7 +197,7 @@ class BackfillSender:
 def due_instants(job: Job, after: float, last: float) -> Iterator[datetime]:
     """The due instants in ``(after, last]``, in epoch seconds, that no calendar excludes."""
     end = from_seconds(last)
-    return takewhile(lambda due: due <= end, each_after(job.timing, from_seconds(after)))
+    return takewhile(lambda due: due <= end, job.timing.each_after(from_seconds(after)))
 
 
 def before(due: datetime) -> datetime:

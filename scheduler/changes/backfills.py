@@ -8,7 +8,6 @@ from itertools import islice, takewhile
 
 from scheduler.errors import RefusedChange
 from scheduler.model import run_id
-from scheduler.sending.upcoming import each_after
 from scheduler.storage import entries
 from scheduler.storage.audit import Audit, audit_line
 from scheduler.storage.backfills import Backfill, Backfills, Only
@@ -43,7 +42,7 @@ def plan(
     undecided = min(now, entry.due) if entry.due is not None else now
     dues = list(
         islice(
-            takewhile(lambda due: due <= last and due < undecided, each_after(timing, first - first.resolution)),
+            takewhile(lambda due: due <= last and due < undecided, timing.each_after(first - first.resolution)),
             MAX_INSTANTS + 1,
         )
     )

@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from scheduler.cli.common import Desk, as_json, local, with_desk
-from scheduler.cli.look import read_instant
+from scheduler.cli.common import Desk, as_json, local, read_instant, with_desk
 from scheduler.cli.printing import print_json, say
 from scheduler.command_name import with_command_name
 from scheduler.errors import Exit

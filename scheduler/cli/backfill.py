@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from scheduler.cli.bars import progress_bar
-from scheduler.cli.common import Desk, as_json, local, with_desk
+from scheduler.cli.common import Desk, as_json, local, read_instant, with_desk
 from scheduler.cli.logs import wait as pause
-from scheduler.cli.look import progress, read_instant
+from scheduler.cli.look import progress
 from scheduler.cli.printing import counted, print_json, say
 from scheduler.command_name import with_command_name
 from scheduler.errors import Exit

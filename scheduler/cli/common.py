@@ -10,25 +10,22 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
-from pydantic import ValidationError
 
 from scheduler.cli.printing import REFUSAL_WAIT_S, say
-from scheduler.operations.operation import Model, Operation
-from scheduler.settings import Settings
-from scheduler.storage.client import connect, take_a_write
-from scheduler.storage.keys import Keys
-from scheduler.storage.ledger import Ledger
-from scheduler.storage.store import Store
-from scheduler.timing import get_zone
+from scheduler.timing import BEGINNING, TimingError, build, get_zone
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what a command does not use, it does not import: that takes longer than most commands
     from celery import Celery
 
     from scheduler.application.brought import Brought
+    from scheduler.operations.operation import Model, Operation
     from scheduler.registry import Registered
     from scheduler.sending.dispatch import Dispatcher
+    from scheduler.settings import Settings
     from scheduler.status.catalogue import Catalogue
     from scheduler.status.read_model import Status
+    from scheduler.storage.ledger import Ledger
+    from scheduler.storage.store import Store
 
 MAX_LIMIT = 500  #: items that each list answers at once
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for programs.")
@@ -40,6 +37,8 @@ class Service:
     @cached_property
     def settings(self) -> Settings:
         """The settings; a SCHEDULER_ variable that is none is reported on stderr."""
+        from scheduler.settings import Settings
+
         settings = Settings.from_environ()
         for problem in settings.unknown:
             say(f"scheduler: {problem}", err=True)
@@ -78,10 +77,16 @@ class Service:
     @cached_property
     def store(self) -> Store:
         """Waits up to REFUSAL_WAIT_S for a Redis that refuses commands."""
+        from scheduler.storage.client import connect
+        from scheduler.storage.keys import Keys
+        from scheduler.storage.store import Store
+
         return Store(connect(self.settings, refusal_wait_s=REFUSAL_WAIT_S), Keys(self.settings.key_prefix))
 
     @cached_property
     def ledger(self) -> Ledger:
+        from scheduler.storage.ledger import Ledger
+
         return Ledger(self.store.client, self.store.keys, self.settings)
 
     @cached_property
@@ -106,6 +111,7 @@ class Service:
     def dispatcher(self) -> Dispatcher:
         """What sends runs, once Redis takes writes."""
         from scheduler.sending.dispatch import Dispatcher
+        from scheduler.storage.client import take_a_write
 
         take_a_write(self.store.client, self.store.keys)  # waits for Redis, which kombu does not
         return Dispatcher(self.celery, self.store.client, self.store.keys, self.settings)
@@ -151,6 +157,8 @@ class Desk(Protocol):
 
 def split(operation: Operation, values: Mapping[str, Any]) -> tuple[dict[str, Any], Model | None]:
     """The values of the operation's path, and what it asks with the others; raises UsageError."""
+    from pydantic import ValidationError
+
     places = {name for _, name, _, _ in Formatter().parse(operation.path) if name}
     try:
         others = {key: value for key, value in values.items() if key not in places}
@@ -223,3 +231,13 @@ def local(instant: datetime | str | None, zone: str = "UTC") -> str:
         return "-"
     moment = instant if isinstance(instant, datetime) else datetime.fromisoformat(instant)
     return moment.astimezone(get_zone(zone)).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def read_instant(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
+    """An instant from the command line, UTC if it names no offset."""
+    if value is None:
+        return None
+    try:
+        return build("at", value).next_due(BEGINNING)
+    except TimingError as error:
+        raise click.BadParameter(str(error)) from None

@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from scheduler.cli.common import Desk, as_json, each, local, with_desk
-from scheduler.cli.look import read_instant
+from scheduler.cli.common import Desk, as_json, each, local, read_instant, with_desk
 from scheduler.cli.printing import print_json, print_table, say
 from scheduler.errors import Exit
 from scheduler.operations import runs, schedules

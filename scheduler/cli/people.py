@@ -12,7 +12,7 @@ from scheduler.cli.printing import print_table, say
 from scheduler.command_name import as_root, is_installed
 from scheduler.errors import ConfigurationError, Exit, NotFound, RefusedChange
 from scheduler.model.roles import ROLES
-from scheduler.status.as_json import iso
+from scheduler.storage.instants import iso
 
 role_option = click.option(
     "--role", type=click.Choice(ROLES), help="What it may do on the page; the present role, or viewer, by default."

@@ -43,7 +43,9 @@ class ScheduleFile(Noun):
     imports: tuple[str, ...] = Field(
         (), description="Python modules that define your tasks.", examples=[["reports.tasks"]]
     )
-    defaults: Policies = Field(Policies(), description="Policies for every schedule that does not set its own.")
+    defaults: Policies = Field(
+        Policies.model_construct(), description="Policies for every schedule that does not set its own."
+    )
     calendars: dict[str, Annotated[tuple[Text, ...], Field(max_length=1000)]] = Field(
         {},
         max_length=100,
@@ -56,7 +58,7 @@ class ScheduleFile(Noun):
         description="Groups of schedules that may not all run at once, for `group`.",
         examples=[{"warehouse": {"max_running": 1}}],
     )
-    alerts: Alerts = Field(Alerts(), description="Who is told of what, and by which means.")
+    alerts: Alerts = Field(Alerts.model_construct(), description="Who is told of what, and by which means.")
     ping: Address | None = Field(
         None,
         description="Address that the leader asks once a minute while no problem is critical: a service such as "

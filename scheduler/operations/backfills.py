@@ -10,8 +10,9 @@ from scheduler.changes import backfills, clock
 from scheduler.operations.answers.runs import Backfill, BackfillPlan
 from scheduler.operations.operation import Instant, Model, Parts, operation
 from scheduler.operations.pauses import NoteAsked
-from scheduler.status.as_json import backfill_json, iso
+from scheduler.status.as_json import backfill_json
 from scheduler.storage.backfills import Backfills, Only
+from scheduler.storage.instants import iso
 
 
 class BackfillAsked(Model):

@@ -16,11 +16,12 @@ from scheduler.operations.operation import Instant, Model, Parts, Text, operatio
 from scheduler.operations.pauses import NoteAsked
 from scheduler.status import output as outputs
 from scheduler.status import runs as found_runs
-from scheduler.status.as_json import attempts_json, failures_json, iso, output_json, run_json
+from scheduler.status.as_json import attempts_json, failures_json, output_json, run_json
 from scheduler.status.place import PATTERN, Place
 from scheduler.status.progress import progress_of
 from scheduler.status.query import having
 from scheduler.status.runs import Wanted
+from scheduler.storage.instants import iso
 
 
 class WantedAsked(Model):

@@ -11,14 +11,13 @@ from pydantic import Field
 from scheduler.errors import RefusedChange
 from scheduler.operations.answers.schedules import Next, Rows, Schedule, Timeline
 from scheduler.operations.operation import Instant, Model, Parts, Text, operation
-from scheduler.sending.upcoming import each_after
-from scheduler.status.as_json import backfill_json, detail_json, iso, row_json, waiting_json
+from scheduler.status.as_json import backfill_json, detail_json, row_json, waiting_json
 from scheduler.status.place import PATTERN, Place
 from scheduler.status.problems.facts import Facts
 from scheduler.status.rows import State, read_job
 from scheduler.status.search import Found, Sort
 from scheduler.status.timeline import timeline as timeline_of
-from scheduler.storage.instants import clock
+from scheduler.storage.instants import clock, iso
 
 MAX_ROWS = 500
 MAX_SPAN = timedelta(days=366)  #: of a timeline
@@ -104,7 +103,7 @@ def upcoming(its: Parts, name: str, asked: NextAsked) -> dict[str, Any]:
         job, error = read_job(detail.entry)
         if job is None:
             raise RefusedChange(f"schedule '{name}' cannot be read: {error}")
-        instants = list(islice(each_after(job.timing, asked.after), asked.count))
+        instants = list(islice(job.timing.each_after(asked.after), asked.count))
     return {"timing": detail.row.timing, "timezone": detail.row.zone, "next": [iso(instant) for instant in instants]}
 
 

@@ -9,7 +9,6 @@ from itertools import islice
 from scheduler.model import Entry
 from scheduler.storage.entries import Job
 from scheduler.storage.instants import from_seconds
-from scheduler.timing import Timing
 
 INSTANT = timedelta(microseconds=1)
 
@@ -32,15 +31,7 @@ def following(due: datetime, job: Job, after: datetime) -> Iterator[datetime]:
     """Due instants from ``due`` on, none before ``after``, none that a calendar excludes."""
     if due > after and not job.timing.is_excluded(due):
         yield due
-    yield from each_after(job.timing, max(due, after))
-
-
-def each_after(timing: Timing, after: datetime) -> Iterator[datetime]:
-    """Every instant at which a timing fires after ``after``, none that a calendar excludes."""
-    instant = timing.next_after(after)
-    while instant is not None:
-        yield instant
-        instant = timing.next_after(instant)
+    yield from job.timing.each_after(max(due, after))
 
 
 def left_out(entry: Entry, job: Job) -> datetime | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from scheduler.model import Run
@@ -16,20 +15,12 @@ from scheduler.status.rows import Row
 from scheduler.status.runs import Failures
 from scheduler.storage.backfills import Backfill
 from scheduler.storage.health import Failing
-from scheduler.storage.instants import from_seconds
+from scheduler.storage.instants import iso
 from scheduler.storage.lock import Holder
 from scheduler.storage.output import Output
 from scheduler.storage.sessions import Opened
 from scheduler.storage.waiting import Waiting
 from scheduler.storage.workers import Worker
-
-
-def iso(instant: datetime | float | None) -> str | None:
-    """An instant as ISO 8601 in UTC; None for None or 0."""
-    if not instant:
-        return None
-    moment = from_seconds(instant) if isinstance(instant, (int, float)) else instant
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def run_json(run: Run) -> dict[str, Any]:

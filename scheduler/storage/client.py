@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property, partial
 from hashlib import sha1
 from typing import Any, ClassVar
 
@@ -154,14 +155,22 @@ def line_of(client: Client) -> Line:
 class Script:
     """A Lua script, called by its hash, and sent in full to a Redis that does not know it.
 
-    Scripts of one client share its line.
+    Scripts of one client share its line. Its text is put together when it is first called: a process calls few of those
+    that it has.
     """
 
-    def __init__(self, client: Client, text: str) -> None:
+    def __init__(self, client: Client, make_text: Callable[[], str]) -> None:
         self.client = client
         self.line = line_of(client)
-        self.text = text
-        self.sha = sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self.make_text = make_text
+
+    @cached_property
+    def text(self) -> str:
+        return self.make_text()
+
+    @cached_property
+    def sha(self) -> str:
+        return sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     def __call__(self, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:
         try:
@@ -206,7 +215,7 @@ class Posted:
 
 def script(client: Client, *names: str) -> Script:
     """The Lua script made of ``scheduler/lua/<name>.lua``, one after the other, and of what these need."""
-    return Script(client, script_text(*names))
+    return Script(client, partial(script_text, *names))
 
 
 def configured(client: Client, name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Instants as they are stored: epoch microseconds in text, epoch seconds for RedBeat's scores."""
+"""Instants as they are stored, in epoch microseconds or in seconds as RedBeat's scores, and as JSON has them."""
 
 from __future__ import annotations
 
@@ -43,6 +43,14 @@ def to_seconds(instant: datetime) -> float:
 def from_seconds(seconds: float) -> datetime:
     """The aware UTC instant of epoch seconds, to the microsecond."""
     return EPOCH + timedelta(microseconds=round(seconds * 1_000_000))
+
+
+def iso(instant: datetime | float | None) -> str | None:
+    """An instant as ISO 8601 in UTC; None for None or 0."""
+    if not instant:
+        return None
+    moment = from_seconds(instant) if isinstance(instant, (int, float)) else instant
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 @lru_cache(maxsize=1024)  # many schedules are due at the same instant

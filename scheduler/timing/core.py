@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -63,6 +64,11 @@ class Timing:
             # The rest of the excluded day may have 86,400 due instants: jump over it.
             due = self.next_due(self._end_of_day(due) - TICK)
         return None
+
+    def each_after(self, after: datetime) -> Iterator[datetime]:
+        """Every due instant after ``after`` that no calendar excludes."""
+        while (instant := self.next_after(after)) is not None:
+            yield (after := instant)
 
     def is_excluded(self, due: datetime) -> bool:
         """Whether a calendar excludes the day of this instant in the schedule's zone."""

@@ -62,7 +62,7 @@ def test_lua_reads_what_python_writes(client: Client, shapes: list[tuple[int, in
         named, more = writer.entry(runs, skips)
         entries.append(named)
         words += more
-    told = json.loads(Script(client, lua_text("_commit_arguments") + READ_ALL)(args=words))
+    told = json.loads(Script(client, lambda: lua_text("_commit_arguments") + READ_ALL)(args=words))
     assert told == {"step": step, "entries": entries or {}}  # Lua has one type for an empty list and an empty object
 
 

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -42,7 +43,7 @@ def test_lua_and_python_build_the_same_key_names(client: Client) -> None:
     for name, parameters in functions:
         arguments = ["a name", "3"][: parameters.count(",")]
         text = LUA["_keys"] + f"return {name}_key(unpack(ARGV))"
-        built = Script(client, text)(args=[keys.prefix, *arguments])
+        built = Script(client, partial(str, text))(args=[keys.prefix, *arguments])
         assert built == (getattr(keys, name)(*arguments) if arguments else getattr(keys, name))
 
 

@@ -12,8 +12,8 @@ from scheduler.admin.service import Service
 from scheduler.changes import clock
 from scheduler.model import Run, read_run_id, run_id
 from scheduler.status import runs as status_runs
-from scheduler.status.as_json import iso
 from scheduler.status.runs import PAGE_SIZE
+from scheduler.storage.instants import iso
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
 from tests.integration.admin.runs import commit, run

@@ -77,9 +77,18 @@ def test_the_version_is_told_without_loading_redis_celery_or_the_model() -> None
     assert not {"redis", "celery", "pydantic", "scheduler.model"} & set(loaded)
 
 
+def test_a_timing_on_the_command_line_is_explained_without_loading_redis_celery_or_the_model() -> None:
+    code = "import sys; from scheduler.cli import main; main(['next', '--cron', '* * * * *']); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "scheduler.timing" in loaded
+    theirs = {"redis", "celery", "pydantic", "asyncio", "yaml", "dateutil", "ephem", "urllib3"}
+    ours = {"model", "operations", "settings", "status", "storage.client"}
+    assert not {*theirs, *(f"scheduler.{name}" for name in ours)} & set(loaded)
+
+
 @pytest.mark.slow
 def test_a_question_for_the_next_runs_loads_neither_celery_nor_what_only_changes_need() -> None:
-    code = "import sys; from scheduler.cli import main; main(['next', '--cron', '* * * * *']); print(*sys.modules)"
+    code = "import sys, scheduler.cli.upcoming, scheduler.operations.schedules; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "scheduler.operations.schedules" in loaded
     theirs = {"celery.app", "kombu", "redbeat", "flask", "yaml", "dateutil", "ephem", "urllib3"}

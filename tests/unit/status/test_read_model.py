@@ -14,11 +14,11 @@ import time_machine
 
 from scheduler.model import Entry, Outcome, Overlaid, Pause, Run
 from scheduler.status import as_json, rows
-from scheduler.status.as_json import iso
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.read_model import Overview, upcoming_instants
 from scheduler.status.rows import row
 from scheduler.status.timeline import timeline
+from scheduler.storage.instants import iso
 from scheduler.storage.lock import Holder
 from tests.support.schedules import DAY, HOUR, MINUTE, NOON, SECOND, declared, entry_of
 

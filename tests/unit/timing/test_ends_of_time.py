@@ -10,8 +10,7 @@ import pytest
 
 from scheduler.admin.filters import absolute, clock_change, relative
 from scheduler.cli.common import local
-from scheduler.sending.upcoming import each_after
-from scheduler.status.as_json import iso
+from scheduler.storage.instants import iso
 from scheduler.timing import TimingError, parse_instant
 from scheduler.validate import validate_fields
 
@@ -36,7 +35,7 @@ def test_what_a_schedule_that_starts_at_the_end_of_time_gives_can_be_shown(timin
         if declared is None:
             continue
         built = declared.timing()
-        for instant in islice(each_after(built, NOW), 30):
+        for instant in islice(built.each_after(NOW), 30):
             shown = [(absolute(instant, name), local(instant, name), clock_change(instant, name)) for name in ZONES]
             assert all(shown)
             assert relative(instant)
