@@ -15,7 +15,7 @@ from scheduler.admin.listing import Search, found_by
 from scheduler.admin.people import may, user
 from scheduler.admin.service import service
 from scheduler.changes import clock
-from scheduler.changes.bulk import DEFAULT_SPREAD, EDIT, OPERATE, Answer, Asked, unique
+from scheduler.changes.bulk import DEFAULT_SPREAD, EDIT, OF_RUNS, OPERATE, Answer, Asked, unique
 from scheduler.errors import RefusedChange
 from scheduler.operations.bulk import bulk_of
 from scheduler.sending.upcoming import due_instants
@@ -39,6 +39,8 @@ class Words:
 
 WORDS = {
     "run": Words("Run now", "Sent a run of", "will run now"),
+    "stop": Words("Stop the runs of", "Stopped the runs of", "will have each run under way stopped"),
+    "retry": Words("Retry the last run of", "Sent the last run again of", "will have the last failed run sent again"),
     "pause": Words("Pause", "Paused", "will be paused", "until"),
     "resume": Words("Resume", "Resumed", "will be resumed"),
     "skip": Words("Skip the next run of", "Will skip the next run of", "will skip the next run"),
@@ -48,6 +50,7 @@ WORDS = {
     "spread": Words("Spread", "Spread", "will be spread", "jitter"),
     "tag": Words("Add a tag to", "Tagged", "will get the tag", "tag"),
     "untag": Words("Remove a tag from", "Removed the tag from", "will lose the tag", "tag"),
+    "revert": Words("Revert", "Reverted", "will be as declared again"),
     "delete": Words("Delete", "Deleted", "will be deleted"),
 }
 
@@ -80,6 +83,7 @@ def dry_run(act: str, names: list[str], errors: dict[str, list[str]]) -> Respons
         "errors": errors,
         "given": {key: typed(key) for key in ("why", "until", "value")},
         "is_edit": act in EDIT,
+        "is_final": act in OF_RUNS,
         "names": json.dumps(answer.done),
         "next": next_runs(answer) if act == "spread" else (),
         "words": WORDS[act],
@@ -118,7 +122,7 @@ def carry_out(act: str) -> AnyResponse:
     answer = bulk_of(service()).carry_out(Asked(act, user(), typed("why"), until, typed("value")), names)
     if wants_json():
         return as_json({"done": answer.done, "left": answer.left, "group": answer.group})
-    can_undo = answer.done and act != "run" and may("audit.undo_group")
+    can_undo = answer.done and act not in OF_RUNS and may("audit.undo_group")
     flash(told(WORDS[act].past, answer) + (" Undo it in the audit log." if can_undo else ""))
     return back()
 

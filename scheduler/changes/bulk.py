@@ -8,18 +8,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from scheduler.changes import plan, undo
+from scheduler.changes import chosen_runs, plan, undo
 from scheduler.changes.acts import (
     change_entry,
     gate,
     refuse_references,
     remove,
+    reverted,
     skipping,
     unskipped,
 )
 from scheduler.changes.common import DECLARED_IN
 from scheduler.changes.pauses import pausing, resumed
-from scheduler.changes.runs import Known
+from scheduler.changes.runs import Known, retry, stop
 from scheduler.errors import NotFound, RefusedChange, SchedulerError
 from scheduler.model import Entry
 from scheduler.model.run import UNDER_WAY
@@ -31,8 +32,10 @@ from scheduler.storage.store import Store, Write
 from scheduler.validate import Reserved
 
 MAX_AT_ONCE = 2_000  #: schedules of one act: each has its own line in the audit log, which keeps 10,000
-OPERATE = ("run", "pause", "resume", "skip", "unskip")
-EDIT = ("enable", "disable", "spread", "tag", "untag", "delete")
+OF_RUNS = ("run", "stop", "retry")  #: change no schedule, and cannot be undone
+OPERATE = (*OF_RUNS, "pause", "resume", "skip", "unskip")
+EDIT = ("enable", "disable", "spread", "tag", "untag", "revert", "delete")
+GROUP_BYTES = 8
 DEFAULT_SPREAD = "10m"
 UNWRITTEN = "…"  #: in the place of a tag
 
@@ -88,6 +91,7 @@ class Bulk:
             try:
                 if last and last.outcome in UNDER_WAY and entry.fields.get("overlap", "skip") != "allow":
                     raise RefusedChange(f"'{entry.name}' is {last.outcome} already")
+                self._runs(asked, entry.name)
                 answer.pairs.append((entry, change(entry)))
                 answer.done.append(entry.name)
             except SchedulerError as error:
@@ -98,7 +102,7 @@ class Bulk:
         """Do it to each that allows it; the others stay as they are. Raises what ``forecast`` does."""
         if asked.act in ("tag", "untag") and not asked.value:
             raise RefusedChange("no tag is given: write one")
-        change, group = self._change(asked, names), secrets.token_hex(8)
+        change, group = self._change(asked, names), secrets.token_hex(GROUP_BYTES)
         store, answer = Grouped(self.store, group), Answer(group=group)
         for name in names:
             try:
@@ -108,21 +112,38 @@ class Bulk:
                 answer.left[name] = str(error)
         return answer
 
-    def _one(self, asked: Asked, name: str, store: Store, change: Callable[[Entry], Entry]) -> None:
+    def _one(self, asked: Asked, name: str, store: Grouped, change: Callable[[Entry], Entry]) -> None:
         if asked.act == "run":
             self.dispatcher.run_now(change(store.get(name)), asked.by)
+        elif asked.act in OF_RUNS:
+            change(store.get(name))
+            for run in self._runs(asked, name):
+                self._act_on_run(asked, run, store.group)
         elif asked.act == "delete":
             remove(store, name, by=asked.by, why=asked.why)
         else:
             what = asked.act if asked.act in OPERATE else "edit"
             change_entry(store, name, asked.by, what, change, asked.why)
 
+    def _runs(self, asked: Asked, name: str) -> list[str]:
+        """The runs of a schedule that the act is for; raises RefusedChange without one."""
+        if asked.act == "stop":
+            return chosen_runs.under_way(self.ledger, name)
+        return [chosen_runs.newest_bad(self.ledger, name)] if asked.act == "retry" else []
+
+    def _act_on_run(self, asked: Asked, run_id: str, group: str) -> None:
+        how = {"by": asked.by, "note": asked.why, "group": group}
+        if asked.act == "stop":
+            stop(self.ledger, run_id, **how)
+        else:
+            retry(self.dispatcher, self.store, self.ledger, run_id, **how)
+
     def _change(self, asked: Asked, names: Sequence[str]) -> Callable[[Entry], Entry]:
         """What the act makes of an entry."""
         if len(names) > MAX_AT_ONCE:
             raise RefusedChange(f"{len(names)} schedules are more than {MAX_AT_ONCE} at once: narrow the search")
         of_entry: dict[str, Callable[[Entry], Entry]] = {
-            "run": runnable,
+            **dict.fromkeys(OF_RUNS, as_it_is),
             "resume": resumed,
             "skip": skipping(asked.by, asked.why),
             "unskip": unskipped,
@@ -139,7 +160,7 @@ class Bulk:
             if entry.origin == "redbeat":
                 raise RefusedChange(f"'{entry.name}' was created by another program with RedBeat's API")
             before = {key: value for key, value in entry.fields.items() if key != "excluded"}
-            fields = before | changed(asked, before)
+            fields = to_declared(entry) if asked.act == "revert" else before | changed(asked, before)
             if fields == before:
                 raise RefusedChange(f"'{entry.name}' is so already")
             kept = (entry.fields, *([entry.base] if entry.base else []))
@@ -155,7 +176,7 @@ class Bulk:
         lines = [line for line in self.store.audit.lines(AUDIT_LENGTH) if line.get("group") == group]
         if not lines:
             raise NotFound("the audit log no longer has these changes")
-        new = secrets.token_hex(8)
+        new = secrets.token_hex(GROUP_BYTES)
         store, answer = Grouped(self.store, new), Answer(group=new)
         entries = {entry.name: entry for entry in self.store.read(str(line["schedule"]) for line in lines)}
         for line in lines:
@@ -181,6 +202,13 @@ def changed(asked: Asked, fields: Mapping[str, Any]) -> dict[str, Any]:
     return {"tags": [tag for tag in tags if tag != asked.value]}
 
 
+def to_declared(entry: Entry) -> dict[str, Any]:
+    """The fields as its file or application declares them; raises RefusedChange where they are so."""
+    if not entry.overlay:
+        raise RefusedChange(f"'{entry.name}' does not differ from what is declared")
+    return reverted(entry, "")
+
+
 def readable(change: Callable[[Entry], Entry]) -> Callable[[Entry], Entry]:
     """The change, refused for an entry that is quarantined."""
 
@@ -192,7 +220,7 @@ def readable(change: Callable[[Entry], Entry]) -> Callable[[Entry], Entry]:
     return checked
 
 
-def runnable(entry: Entry) -> Entry:
+def as_it_is(entry: Entry) -> Entry:
     return entry
 
 

@@ -82,19 +82,22 @@ def checked(entry: Entry, args: list[Any] | None, kwargs: dict[str, Any] | None,
     return text
 
 
-def stop(ledger: Ledger, run_id: str, *, by: str, note: str = "") -> bool:
+def stop(ledger: Ledger, run_id: str, *, by: str, note: str = "", group: str = "") -> bool:
     """Stop a run; True if it has ended already, False if its worker was asked to end it.
 
+    ``group`` is that of an act on many, for the audit log.
     Raises NotFound, or RefusedChange for a run that had ended before.
     """
     answer = ledger.stop(run_id, with_note(f"stopped by {by}", note))
     if answer not in ("done", "asked"):
         raise RefusedChange(f"{run_id} is not under way: it is {answer}")
-    write_line(ledger, run_id, "stop", by, note)
+    write_line(ledger, run_id, "stop", by, note, group)
     return answer == "done"
 
 
-def retry(dispatcher: Dispatcher, store: Store, ledger: Ledger, run_id: str, *, by: str, note: str = "") -> None:
+def retry(
+    dispatcher: Dispatcher, store: Store, ledger: Ledger, run_id: str, *, by: str, note: str = "", group: str = ""
+) -> None:
     """Run a run again that failed, was lost, stopped or skipped: one more attempt of it, with the same due instant.
 
     Raises NotFound, or RefusedChange for one that is under way, has succeeded, or has another run in its way.
@@ -104,15 +107,16 @@ def retry(dispatcher: Dispatcher, store: Store, ledger: Ledger, run_id: str, *, 
     answer = ledger.rerun(run_id, again, with_note(f"retried by {by}", note), by)
     if answer != "sent":
         raise RefusedChange(f"{run_id} is not retried: {NOT_RETRIED.get(answer, answer)}")
-    write_line(ledger, run_id, "retry", by, note)
+    write_line(ledger, run_id, "retry", by, note, group)
 
 
 def with_note(text: str, note: str) -> str:
     return f"{text}: {note}" if note else text
 
 
-def write_line(ledger: Ledger, run_id: str, what: str, by: str, note: str) -> None:
+def write_line(ledger: Ledger, run_id: str, what: str, by: str, note: str, group: str = "") -> None:
     """Add what was done to the audit log."""
     name, _ = read_run_id(run_id)
-    line = audit_line(by, clock(), what, None, None, with_note(run_id, note), schedule=name)
+    more = {"group": group} if group else {}
+    line = audit_line(by, clock(), what, None, None, with_note(run_id, note), schedule=name, **more)
     Audit(ledger.client, ledger.keys).add(line)

@@ -35,26 +35,29 @@ class ManyAsked(Model):
 class OperateAsked(ManyAsked):
     """An operator's act."""
 
-    act: Literal["run", "pause", "resume", "skip", "unskip"]
+    act: Literal["run", "stop", "retry", "pause", "resume", "skip", "unskip"]
     until: Instant | None = Field(None, description="The end of a pause.")
 
 
 class EditAsked(ManyAsked):
     """An editor's act."""
 
-    act: Literal["enable", "disable", "spread", "tag", "untag", "delete"]
+    act: Literal["enable", "disable", "spread", "tag", "untag", "revert", "delete"]
     value: str = Field("", max_length=200, description="The tag, or the jitter of a spread.")
 
 
 @operation("POST", "/bulk/operate", "operator", BulkAnswer, OperateAsked)
 def operate(its: Parts, asked: OperateAsked) -> dict[str, Any]:
-    """Run, pause, resume or skip many schedules, with one reason and one undo."""
+    """Run, pause, resume or skip many schedules, stop their runs, or retry the last ones; with one reason.
+
+    What it did to runs cannot be undone.
+    """
     return do(its, asked, Asked(asked.act, its.user, asked.why, asked.until))
 
 
 @operation("POST", "/bulk/edit", "editor", BulkAnswer, EditAsked)
 def edit(its: Parts, asked: EditAsked) -> dict[str, Any]:
-    """Enable, disable, spread, tag, untag or delete many schedules, with one reason and one undo."""
+    """Enable, disable, spread, tag, untag, revert or delete many schedules, with one reason and one undo."""
     return do(its, asked, Asked(asked.act, its.user, asked.why, value=asked.value))
 
 

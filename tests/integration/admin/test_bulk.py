@@ -11,10 +11,10 @@ import pytest
 from scheduler import changes
 from scheduler.admin.service import Service
 from scheduler.changes import clock
-from scheduler.model import Entry
+from scheduler.model import Entry, run_id
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
-from tests.integration.admin.runs import lead, set_aside
+from tests.integration.admin.runs import commit, lead, run, set_aside
 
 
 @pytest.fixture
@@ -116,6 +116,49 @@ def test_tags_are_added_and_removed_and_runs_are_sent(
     assert "Sent a run of 2 schedules." in text(admin.post("/bulk/run/now", names=names))
     assert [run.by for run in service.ledger.runs("etl-00")] == ["admin"]
     assert "'etl-00' is queued already" in text(admin.post("/bulk/run", names=names))
+
+
+def test_what_runs_is_stopped_and_what_failed_last_is_sent_again_with_one_reason(
+    admin: Browser, service: Service, twelve: list[str]
+) -> None:
+    due = clock() - timedelta(minutes=9)
+    queued = run_id("etl-00", due)
+    commit(service, service.store.get("etl-00"), runs=(due,))
+    bad = [run(service, name, due, "failed", result="no") for name in ("etl-01", "etl-02")]
+    run(service, "etl-02", due + timedelta(minutes=1))
+    dry = text(admin.post("/bulk/stop", all="on", tag="etl"))
+    assert "Stop the runs of 1 schedule?" in dry
+    assert "a program SIGTERM" in dry
+    assert "one click undoes it" not in dry
+    names = json.dumps(twelve[:3])
+    assert "Stopped the runs of 1 schedule. Left alone: 2; 'etl-01' has no run under way." in text(
+        admin.post("/bulk/stop/now", names=names, why="wrong day")
+    )
+    assert service.ledger.get(queued).outcome == "stopped"
+    answer = text(admin.post("/bulk/retry/now", names=names, why="the gateway is back"))
+    assert "Sent the last run again of 2 schedules. Left alone: 1; the newest run of 'etl-02' succeeded." in answer
+    assert "Undo it" not in answer
+    assert [service.ledger.get(it).outcome for it in (queued, *bad)] == ["queued", "queued", "failed"]
+    lines = service.store.audit.lines(3)
+    assert [(it["change"], it["schedule"]) for it in lines] == [
+        ("retry", "etl-01"),
+        ("retry", "etl-00"),
+        ("stop", "etl-00"),
+    ]
+    assert lines[0]["group"] == lines[1]["group"] != lines[2]["group"]
+    assert f"{bad[0]}: the gateway is back" in lines[0]["why"]
+
+
+def test_what_was_changed_here_is_reverted_and_the_undo_brings_it_back(
+    admin: Browser, service: Service, nightly: Entry, twelve: list[str]
+) -> None:
+    changes.edit(service.store, "nightly", nightly.fields | {"args": [5, 5]}, tasks=None, by="ben")
+    answer = text(admin.post("/bulk/revert/now", names=json.dumps(["nightly", "etl-00"]), why="tried"))
+    assert "Reverted 1 schedule. Left alone: 1; 'etl-00' does not differ from what is declared." in answer
+    assert (service.store.get("nightly").fields, service.store.get("nightly").overlay) == (nightly.fields, {})
+    [undo] = {form.action for form in Document(admin.get("/audit").text).forms if "/groups/" in form.action}
+    admin.post(undo)
+    assert service.store.get("nightly").fields["args"] == [5, 5]
 
 
 @pytest.mark.parametrize("sent", ['{"a": 1}', "[", "7", "[" * 5_000], ids=["object", "cut", "number", "deep"])
