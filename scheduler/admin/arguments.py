@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -86,7 +86,7 @@ def typed(sent: Mapping[str, str]) -> dict[str, str]:
 
 
 def look(
-    signature: inspect.Signature | None, values: Mapping[str, str], before: Given, theirs: Mapping[str, str] = {}
+    signature: inspect.Signature | None, values: Mapping[str, str], before: Given, theirs: Container[str] = ()
 ) -> Fields:
     """The fields to show for what is typed; as JSON where the address says ``?arguments=json``, or only JSON can."""
     given, errors = convert(signature, values, before)
@@ -94,7 +94,7 @@ def look(
     mine = {key: text for key, text in values.items() if key.startswith(START)}
     if signature and mine and mine.keys() <= {START + name for name in signature.parameters}:
         texts = {**dict.fromkeys((START + name for name in signature.parameters), ""), **mine}
-    as_json = request.args.get("arguments") == "json" or any(key in SHAPES for key in theirs)
+    as_json = request.args.get("arguments") == "json" or any(key in theirs for key in SHAPES)
     if signature is None or texts is None or as_json or errors.keys() & SHAPES.keys():
         is_typed = SHAPES.keys() <= values.keys()
         json_values = {key: values[key] if is_typed else to_json(getattr(given, key)) for key in SHAPES}

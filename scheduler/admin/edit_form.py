@@ -74,7 +74,7 @@ def signature_of(entry: Entry) -> Signature | None:
 def save(name: str) -> AnyResponse:
     """Save the form; for a schedule from the file as an overlay, which ends when the file changes that field."""
     entry = editable(name)
-    values = forms.of_request(request.form, entry)
+    values = forms.as_chosen(forms.of_request(request.form, entry), request.form, opened_with())
     fields, errors = forms.to_fields(values, entry, signature_of(entry))
     wanted = forms.merged(entry, fields)
     if is_check():
@@ -160,8 +160,8 @@ def revision(values: Mapping[str, str]) -> int:
     return int(text) if text.isdecimal() and len(text) < 16 else -1
 
 
-def stale(entry: Entry, values: Mapping[str, str], theirs: Mapping[str, str]) -> Response:
-    """The form after a conflicting change: the stored values beside the submitted ones; saving again overwrites."""
+def stale(entry: Entry, values: Mapping[str, str], theirs: Mapping[str, forms.Both]) -> Response:
+    """The form after a conflicting change, with a choice for each field that both changed; saving again overwrites."""
     return form(entry, {**values, "revision": str(entry.revision)}, status=409, theirs=theirs)
 
 
@@ -170,10 +170,10 @@ def form(
     values: Mapping[str, str],
     errors: Errors | None = None,
     status: int = 200,
-    theirs: Mapping[str, str] | None = None,
+    theirs: Mapping[str, forms.Both] | None = None,
     fields: Mapping[str, Any] | None = None,
 ) -> Response:
-    """The page with the form; ``theirs`` has the stored values that differ, as text, after a conflicting edit.
+    """The page with the form; ``theirs`` has the fields that need a choice, after a conflicting edit.
 
     ``fields`` are what it would save; without them, those of the entry are shown.
     """
@@ -194,6 +194,7 @@ def form(
         "arguments": asked,
         "errors": placed(errors or {}, asked, signature),
         "theirs": theirs or {},
+        "last_change": store.audit.lines(1, entry.name) if entry and theirs is not None else [],
         "tasks": sorted(set(service().tasks or ()) - service().file_only),
         "zones": zone_names(),
         "fixed": values["task"] in {*service().file_only, *FILE_ONLY},

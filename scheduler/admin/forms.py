@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from scheduler import timing
 from scheduler.admin import arguments
@@ -17,6 +17,13 @@ from scheduler.model.what_runs import kind_of
 ANY_SHAPE = "write it as JSON, or leave it empty"
 FORM_FIELDS = frozenset({"name", "task", "timing", "enabled", *LINES, *SHAPES})
 UNCOMPARED = frozenset({"name", "task", "why", "revision"})  #: what two people cannot both change
+
+
+class Both(NamedTuple):
+    """A field that two people changed: what the first form showed, and what is stored now."""
+
+    opened: str
+    now: str
 
 
 def of_entry(entry: Entry, signature: inspect.Signature | None = None) -> dict[str, str]:
@@ -57,12 +64,12 @@ def of_request(sent: Mapping[str, str], entry: Entry | None = None) -> dict[str,
 
 def reconciled(
     opened: Mapping[str, str], stored: Mapping[str, str], mine: Mapping[str, str]
-) -> tuple[dict[str, str], dict[str, str]]:
-    """The form's values over a change that came meanwhile, and the stored values of fields that both changed.
+) -> tuple[dict[str, str], dict[str, Both]]:
+    """The form's values over a change that came meanwhile, and the fields that both changed.
 
     A field that stayed as the form was ``opened`` takes the stored value.
     """
-    both, theirs = dict(mine), dict[str, str]()
+    both, theirs = dict(mine), dict[str, Both]()
     for key in mine.keys() - UNCOMPARED:
         now = stored.get(key, "")
         if mine[key] == now:
@@ -70,8 +77,17 @@ def reconciled(
         if mine[key] == opened.get(key):
             both[key] = now
         elif now != opened.get(key):
-            theirs[key] = now
+            theirs[key] = Both(opened.get(key, ""), now)
     return both, theirs
+
+
+def as_chosen(mine: Mapping[str, str], sent: Mapping[str, str], opened: Mapping[str, str]) -> dict[str, str]:
+    """The form's values, with what the other one saved in the fields where the form takes it.
+
+    Such a form was opened with what the other one had saved.
+    """
+    taken = {key for key in mine.keys() & opened.keys() if sent.get(f"take.{key}") == "theirs"}
+    return {key: opened[key] if key in taken else text for key, text in mine.items()}
 
 
 def to_fields(

@@ -87,10 +87,9 @@ class Document(HTMLParser):
         if not self.forms or "form" not in self.open:
             return
         fields = self.forms[-1].fields
-        if tag == "input" and found.get("type") == "checkbox":
-            self.forms[-1].boxes.add(name)
-            if "checked" in found:
-                fields[name] = "on"
+        if tag == "input" and found.get("type") in ("checkbox", "radio"):
+            self.forms[-1].boxes |= {name} if found["type"] == "checkbox" else set()
+            fields |= {name: "on" if found["type"] == "checkbox" else found["value"]} if "checked" in found else {}
         elif tag == "input":
             fields[name] = found.get("value", "")
         elif tag == "select":

@@ -157,12 +157,34 @@ def test_only_fields_that_both_changed_need_a_choice(admin: Browser, store: Stor
     admin.submit(EDIT, args="[1, 1]", timeout="1m")
     answer = admin.post(EDIT, **second | {"timeout": "5m", "retries": "2"})
     assert answer.status_code == 409
-    assert "Stored now: 1m , by admin" in text(answer)
+    assert "admin changed this schedule" in text(answer)
     assert text(answer).count("Stored now") == 1
     form = Document(answer.text).forms[-1].fields
     assert (form["args"], form["timeout"], form["retries"]) == ("[1, 1]", "5m", "2")
     assert admin.post(EDIT, **form).status_code == 200
     assert store.get("nightly").fields["timeout"] == "5m"
+
+
+def test_each_field_that_both_changed_has_a_choice_of_its_own(admin: Browser, store: Store, nightly: Entry) -> None:
+    admin.submit(EDIT, timeout="9m")
+    second = Document(admin.get(EDIT).text).forms[-1].fields
+    admin.submit(EDIT, args="[1, 1]", timeout="1m", queue="theirs", timing="1h")
+    changed = {"args": "[2, 2]", "timeout": "5m", "queue": "mine", "retries": "2"}
+    page = Document(admin.post(EDIT, **second | changed).text)
+    chosen = {it["name"] for it in page.all("input") if it.get("type") == "radio"}
+    assert chosen == {"take.args", "take.timeout", "take.queue"}
+    assert "Both changed it, from 9m" in page.text
+    form = page.forms[-1].fields | {"take.timeout": "theirs", "take.queue": "mine", "take.args": "theirs"}
+    admin.submit(EDIT, timeout="3m")  # and once more, before the choice is made
+    assert "Saved, beside what was changed meanwhile" in text(admin.post(EDIT, **form))
+    fields = store.get("nightly").fields
+    assert {key: fields.get(key) for key in ("args", "timeout", "queue", "retries", "every")} == {
+        "args": [1, 1],
+        "timeout": "3m",
+        "queue": "mine",
+        "retries": 2,
+        "every": "1h",
+    }
 
 
 @pytest.mark.parametrize("revision", ["", "0", "-1", "1e3", "9" * 400, "x"])
