@@ -29,7 +29,18 @@ MAX_ROWS = 100
 #: What the form offers; a line may have another word, from an older release.
 CHANGES = (
     *("add", "update", "rename", "remove", "load", "create", "edit", "restore", "pause", "resume", "skip", "unskip"),
-    *("run", "stop", "retry", "backfill", "stop backfill", "resume backfill", "write to file", "end session"),
+    *(
+        "run",
+        "stop",
+        "retry",
+        "backfill",
+        "stop backfill",
+        "resume backfill",
+        "write to file",
+        "sign-in link",
+        "sign in",
+        "end session",
+    ),
 )
 
 

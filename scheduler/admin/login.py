@@ -14,6 +14,8 @@ from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.people import begin_session, end_session, is_logged_in
 from scheduler.admin.service import service
 from scheduler.storage import sign_in
+from scheduler.storage.audit import audit_line
+from scheduler.storage.instants import clock
 
 pages = Blueprint("login", __name__)
 TYPED = "typed."  #: what the names of such fields begin with in the login form
@@ -45,6 +47,9 @@ def enter() -> AnyResponse:
         return form("Wrong name or password." if service().accounts.people else "Wrong password.", 401)
     throttle.succeeded(address)
     begin_session(account, address)
+    if once:
+        why = f"by a link, from {address}"
+        service().store.audit.add(audit_line(account.name, clock(), "sign in", None, None, why))
     if kept := typed_before():
         return page("go_on.html", action=destination(), typed=kept)
     return as_json({"ok": True}) if wants_json() else redirect(destination(), 303)

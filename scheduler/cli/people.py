@@ -72,7 +72,7 @@ def link(service: Service, name: str) -> int:
     known = read(service.settings.accounts)
     if name != OWNER and (name not in known or known[name].is_token):
         raise NotFound(f"there is no user '{name}': `scheduler user list` lists them")
-    secret = sign_in.make(service.store.client, service.store.keys, name)
+    secret = sign_in.make(service.store.client, service.store.keys, name, by=service.user)
     here = StateDirectory(service.settings.state_dir).page().partition(",")[0].rstrip("/")
     address = service.settings.admin_url or here or "http://127.0.0.1:8000"
     click.echo(f"{address}/login?once={secret}")

@@ -77,6 +77,7 @@ class Installation:
             raise
         code = self.report(units.settled(SERVICES, timeout_s=self.timeout_s))
         print(f"the page: http://127.0.0.1:8000, its password: sudo cat {configuration.password_file(self.layout)}")
+        print("or a link that logs you in once: sudo celery-scheduler user link")
         print("check Redis, clocks, beat and workers: sudo celery-scheduler doctor")
         return code
 

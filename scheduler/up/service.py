@@ -126,7 +126,7 @@ class Service:
     def make_link(self) -> str:
         """The secret of a link that logs the page's own account in once."""
         with connect(self.settings) as client:
-            return sign_in.make(client, Keys(self.settings.key_prefix), "admin")
+            return sign_in.make(client, Keys(self.settings.key_prefix), "admin", by="up")
 
     def check(self) -> None:
         """`scheduler check`, in its own process, because it imports the task modules."""

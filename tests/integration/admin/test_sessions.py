@@ -110,6 +110,11 @@ def test_a_link_logs_its_person_in_once(app: Flask, shell: Shell, service: Servi
     visitor, late = Browser(app), Browser(app)
     assert visitor.submit(path).status_code == 200
     assert [it["name"] for it in visitor.json("/sessions")["sessions"]] == ["sue"]
+    used, made = service.store.audit.lines(2)
+    assert (made["by"].split()[0], made["change"], made["why"]) == ("cli", "sign-in link", "for sue")
+    assert (used["by"], used["change"]) == ("sue", "sign in")
+    assert used["why"].startswith("by a link, from ")
+    assert path.partition("=")[2] not in str([made, used])
     answer = late.post("/login", False, once=path.partition("=")[2])
     assert (answer.status_code, "was used already, or is older than 10 minutes" in text(answer)) == (401, True)
     assert late.get("/schedules", False).status_code == 302
