@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.output import Bench
-from bench.senders import private_redis
-from scheduler.settings import Settings
-from scheduler.up.redis_server import find_server
+from bench.output import Bench, opened
 
 TASKS = """
     import sys, time
@@ -102,12 +98,8 @@ def main() -> int:
     options.add_argument("--seconds", type=int, default=30)
     options.add_argument("--server", help="path of redis-server")
     chosen = options.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        (Path(directory) / "bench_tasks.py").write_text("\n".join(line[4:] for line in TASKS.splitlines()))
-        sys.path.insert(0, directory)
-        with private_redis(chosen.server or find_server(Path())) as url:
-            settings = Settings(redis_url=url, state_dir=Path(directory), keep_runs=100_000, imports=("bench_tasks",))
-            measure(Bench(settings, Path(directory)), chosen.seconds)
+    with opened(TASKS, chosen.server) as bench:
+        measure(bench, chosen.seconds)
     return 0
 
 

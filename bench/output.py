@@ -152,6 +152,17 @@ class Bench:
         return sum(stat["calls"] for name, stat in stats.items() if name not in ("cmdstat_hget", "cmdstat_info"))
 
 
+@contextmanager
+def opened(tasks: str, server: str | None) -> Iterator[Bench]:
+    """A bench with a Redis of its own, whose workers have the tasks of this module's text."""
+    with tempfile.TemporaryDirectory() as directory:
+        (Path(directory) / "bench_tasks.py").write_text(textwrap.dedent(tasks))
+        sys.path.insert(0, directory)
+        with private_redis(server or find_server(Path())) as url:
+            settings = Settings(redis_url=url, state_dir=Path(directory), keep_runs=100_000, imports=("bench_tasks",))
+            yield Bench(settings, Path(directory))
+
+
 class Cost(NamedTuple):
     """What one run costs."""
 
@@ -196,15 +207,10 @@ def main() -> int:
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--small", action="store_true", help="leave out the bodies that print much")
     chosen = options.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        (Path(directory) / "bench_tasks.py").write_text(textwrap.dedent(TASKS))
-        sys.path.insert(0, directory)
-        with private_redis(chosen.server or find_server(Path())) as url:
-            settings = Settings(redis_url=url, state_dir=Path(directory), keep_runs=100_000, imports=("bench_tasks",))
-            bench = Bench(settings, Path(directory))
-            small(bench, chosen.rounds)
-            if not chosen.small:
-                large(bench)
+    with opened(TASKS, chosen.server) as bench:
+        small(bench, chosen.rounds)
+        if not chosen.small:
+            large(bench)
     return 0
 
 

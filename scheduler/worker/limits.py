@@ -24,6 +24,7 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
 from scheduler.tasks.errors import TimedOut
 from scheduler.tasks.memory import resident
+from scheduler.worker.leaks import BOUND
 from scheduler.worker.requests import claimed_by, context_of
 from scheduler.worker.unacknowledged import QoS
 
@@ -105,7 +106,7 @@ def prepare(worker: Any, settings: Settings) -> None:
     if not LimitedRequest.asks_first:
         refuse_limits(worker.app, settings)
     elif not worker.max_memory_per_child:
-        worker.max_memory_per_child = bound_of_leaks(worker.app, settings)
+        worker.max_memory_per_child = BOUND
 
 
 def refused_pool(name: str) -> bool:
@@ -126,15 +127,6 @@ def refuse_limits(app: Celery, settings: Settings) -> None:
             names = ", ".join(f"'{name}'" for name in limited[:MAX_NAMES])
             more = f" and {len(limited) - MAX_NAMES} more" if len(limited) > MAX_NAMES else ""
             raise ConfigurationError(f"{cannot_keep(key)} {names}{more}: {remedy}")
-
-
-def bound_of_leaks(app: Celery, settings: Settings) -> int | None:
-    """Kilobytes at which Celery replaces a child after a run, so that what many runs leave behind ends with it.
-
-    That is twice the largest `max_memory` of the schedules that this worker runs now; None without one.
-    """
-    limits = [job.policies.max_memory for job in jobs_that_come_here(app, settings) if job.policies.max_memory]
-    return 2 * max(limits) // 1024 if limits else None
 
 
 def jobs_that_come_here(app: Celery, settings: Settings) -> list[Job]:
@@ -182,8 +174,11 @@ def comes_here(app: Celery, job: Job) -> bool:
 
 def refuse_unkept(request: Any) -> None:
     """Raise CannotKeepLimit for a run with a limit in a pool that cannot keep it."""
-    if key := unkept(request.task, bool((request.timelimit or (None,))[0]), header(request, MAX_MEMORY_HEADER)):
+    max_memory = header(request, MAX_MEMORY_HEADER)
+    if key := unkept(request.task, bool((request.timelimit or (None,))[0]), max_memory):
         raise CannotKeepLimit(f"{cannot_keep(key)} this schedule: {REMEDIES[key]}")
+    if max_memory is not None:
+        BOUND.allow(int(max_memory))
 
 
 def as_limit(error: BaseException) -> TimeLimitExceeded | None:

@@ -86,9 +86,9 @@ def test_a_program_is_killed_with_all_that_it_started_which_count_together(shop:
 
 
 def test_what_earlier_runs_left_behind_counts_for_none_and_their_process_is_replaced(shop: Shop) -> None:
-    entry = shop.add("memory.leak", max_memory="60MB", queue="leaks")
-    with_bound = shop.running.start("worker2", "--concurrency=1", "-Q", "leaks")
-    with_bound.says(r" ready\.")
+    alone = shop.running.start("worker2", "--concurrency=1", "-Q", "leaks")
+    alone.says(r" ready\.")
+    entry = shop.add("memory.leak", max_memory="60MB", queue="leaks")  # the worker did not know it at its start
     for _ in range(40):
         assert shop.ended(shop.dispatcher.run_now(entry, "ann")).outcome == "succeeded"
     processes = {line for line in shop.bodies.read_text().splitlines() if line.startswith("leak in ")}

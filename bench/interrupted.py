@@ -1,0 +1,138 @@
+"""A backfill that is killed ten times: ``python bench/interrupted.py [--instants N] [--server PATH]``.
+
+`kill -9` takes beat, or the worker with its processes, in turn, and another one is started. Each body writes its due
+instant into a file, outside Redis. Prints how many due instants there were, how often the bodies of each began, and
+what the ledger says. Ends with 1 if one began twice, or the ledger does not know of one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from bench.output import ROOT, Bench, opened
+from scheduler.changes import backfills
+from scheduler.model import Entry
+from scheduler.storage.backfills import Backfills
+from scheduler.storage.instants import from_seconds
+from scheduler.storage.store import Write
+
+NAME = "job"
+AT_ONCE = 100
+KILLS = 10
+TASKS = """
+import os
+from celery import shared_task
+
+PLACE = os.path.join(os.path.dirname(__file__), "begun")
+
+
+@shared_task(name="bench.note")
+def note(due):
+    place = os.open(PLACE, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(place, f"{due}\\n".encode())
+    os.close(place)
+"""
+
+
+class Host:
+    """A beat and a worker, each in a process group of its own."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.environ = {
+            **os.environ,
+            "SCHEDULER_REDIS_URL": bench.settings.redis_url,
+            "SCHEDULER_STATE_DIR": str(bench.directory),
+            "SCHEDULER_FILE": str(bench.directory / "schedules.yaml"),
+            "SCHEDULER_IMPORTS": "bench_tasks",
+            "SCHEDULER_KEEP_RUNS": "100000",
+            "SCHEDULER_LEASE": "3",
+            "SCHEDULER_RUN_LEASE": "2",
+            "PYTHONPATH": str(bench.directory),
+        }
+        self.programs = {"beat": self.start("beat"), "worker": self.start("worker", "-c2")}
+
+    def start(self, name: str, *options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "celery", "-A", "scheduler.celeryapp", name, "-lWARNING", *options]
+        log = self.environ["SCHEDULER_STATE_DIR"] + f"/{name}.log"
+        with Path(log).open("ab") as file:
+            return subprocess.Popen(
+                [*command, f"--pidfile={log}.pid"],
+                env=self.environ,
+                cwd=ROOT,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+
+    def kill(self, name: str) -> None:
+        """All processes of it, at once."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.programs[name].pid, signal.SIGKILL)
+        self.programs[name].wait()
+
+    def replace(self, name: str) -> None:
+        self.kill(name)
+        self.programs[name] = self.start(name, *(["-c2"] if name == "worker" else []))
+
+
+def begin(bench: Bench, instants: int) -> int:
+    """A backfill of so many minutes; returns how many due instants it has."""
+    (bench.directory / "schedules.yaml").write_text("schedules: {}\n")
+    now = from_seconds(time.time() // 60 * 60)
+    fields = {"task": "bench.note", "every": "1m", "overlap": "skip", "kwargs": {"due": "${due}"}}
+    due = now + timedelta(days=1)
+    bench.store.write([Write(NAME, None, Entry(NAME, "admin", fields, {}, due=due))])
+    first, last = now - instants * timedelta(minutes=1), now - timedelta(minutes=1)
+    plan = backfills.plan(bench.store, bench.ledger, NAME, first, last, "missed", AT_ONCE, "bench")
+    backfills.begin(bench.store, plan)
+    return len(plan.runs)
+
+
+def measure(bench: Bench, instants: int) -> int:
+    total, began = begin(bench, instants), time.monotonic()
+    stored = Backfills(bench.client, bench.keys)
+    host = Host(bench)
+    try:
+        for number in range(KILLS):
+            wait(stored, lambda ended, number=number: ended >= total * (number + 1) // (KILLS + 1))
+            host.replace("worker" if number % 2 else "beat")
+        wait(stored, lambda ended: stored.get(NAME)[0].state == "done" and ended >= total)
+    finally:
+        for name in host.programs:
+            host.kill(name)
+    begun = Counter((bench.directory / "begun").read_text().split())
+    outcomes = Counter(run.outcome for run in bench.ledger.runs(NAME, 2 * total))
+    times = Counter(begun.values())
+    print(f"{total:,} due instants, {KILLS} kills, {time.monotonic() - began:,.0f} s")
+    print(f"bodies that began once: {times[1]:,}, more often: {times.total() - times[1]:,}")
+    print("in the ledger: " + ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items()))
+    is_well = times.total() == times[1] and outcomes.total() == total and times[1] >= outcomes["succeeded"]
+    return 0 if is_well else 1
+
+
+def wait(stored: Backfills, is_so: object) -> None:
+    """Until it is so of the number of its runs that have ended."""
+    while not is_so(sum(stored.get(NAME)[1].values())):  # type: ignore[operator]
+        time.sleep(0.1)
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--instants", type=int, default=10_000)
+    options.add_argument("--server", help="path of redis-server")
+    chosen = options.parse_args()
+    with opened(TASKS, chosen.server) as bench:
+        return measure(bench, chosen.instants)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
