@@ -55,6 +55,7 @@ class Host:
             "SCHEDULER_IMPORTS": "bench_tasks",
             "SCHEDULER_KEEP_RUNS": "100000",
             "SCHEDULER_LEASE": "3",
+            "SCHEDULER_MAX_INTERVAL": "1",
             "SCHEDULER_RUN_LEASE": "2",
             "PYTHONPATH": str(bench.directory),
         }

@@ -101,11 +101,13 @@ def look(bench: Bench, name: str, seconds: int) -> None:
 
 
 def read(lines: IO[str], ages: list[float]) -> None:
-    """How old each line is when it arrives, in seconds."""
+    """How old each line is when it arrives, in seconds; not of those that were written before the reader was there."""
+    began = 0.0
     for line in lines:
-        word, _, rest = line.partition(" ")
-        if word == "at":
-            ages.append(time.time() - float(rest.split()[0]))
+        now, (word, _, rest) = time.time(), line.partition(" ")
+        began = began or now
+        if word == "at" and (written := float(rest.split()[0])) > began:
+            ages.append(now - written)
 
 
 def main() -> int:
