@@ -118,8 +118,11 @@ def idling(place: Place) -> tuple[Pair]:
     return (Pair(*rates),)
 
 
-def starting(_: Place) -> tuple[Pair]:
-    return (Pair(cpu_of("-m", "scheduler", "--version"), cpu_of("-m", "celery", "--version")),)
+def starting(_: Place) -> tuple[Pair, Pair]:
+    stock = cpu_of("-m", "celery", "--version")
+    commands = (("--version",), ("next", "--cron", "* * * * *"))
+    version, upcoming = (cpu_of("-m", "scheduler", *command) for command in commands)
+    return Pair(version, stock), Pair(upcoming, stock)
 
 
 def cpu_of(*arguments: str) -> float:
@@ -157,5 +160,11 @@ GROUPS = (
         loading,
     ),
     Group((Row("idle beat", "commands/s", 2, 8, is_more_better=False),), idling),
-    Group((Row("command line, `--version`", "CPU s", 0.5, 1.5, is_more_better=False),), starting),
+    Group(
+        (
+            Row("command line, `--version`", "CPU s", 0.5, 1.5, is_more_better=False),
+            Row("command line, `next --cron`", "CPU s", 0.5, 1.5, is_more_better=False),
+        ),
+        starting,
+    ),
 )
