@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -37,6 +38,11 @@ NUMBERS = range(1, 12)
 HOME = "/home/cara"
 ENVIRONMENT = "10"
 
+WHO = "id -un; pwd"
+#: Owners of jobs of all kinds, and where cron starts these: a script of cron.daily, a line of cron.d, two crontabs.
+HOMES = {"root": "/", "games": "/usr/games", "cara": HOME, "dave": "/home/dave"}
+OUTPUT = "/etc/celery-scheduler/schedules.d"
+
 
 @pytest.fixture
 def cron(host: Host) -> Host:
@@ -45,7 +51,8 @@ def cron(host: Host) -> Host:
     inside = Path(f"/proc/{host.leader}/root/root/debs")
     shutil.copytree(debs, inside, dirs_exist_ok=True)
     host.shell("dpkg --install --force-depends /root/debs/*.deb && systemctl disable --now cron")
-    host.shell("useradd --create-home --shell /bin/sh --groups daemon cara; install -d -o cara /tmp/cara-elsewhere")
+    host.shell("id cara || useradd --create-home --shell /bin/sh --groups daemon cara")
+    host.shell("install -d -o cara /tmp/cara-elsewhere")
     host.write("/etc/environment", 'SITE="North Sea"\n')
     host.write("/etc/default/locale", "LANG=C.UTF-8\nLC_TIME=C\n")
     host.write(f"{HOME}/poll.sh", "#!/bin/sh\necho polled $1 as $(id -un)\nexit 7\n")
@@ -74,6 +81,34 @@ def test_imported_jobs_do_what_they_did_under_cron(cron: Host) -> None:
     variables = set(by_cron.pop(ENVIRONMENT).splitlines())
     assert variables - set(here.pop(ENVIRONMENT).splitlines()) == set(), "each of cron's variables has its value"
     assert here == by_cron
+
+
+def test_all_of_a_machine_is_imported_and_a_job_of_each_owner_runs(cron: Host) -> None:
+    cron.shell("id dave || useradd --create-home --shell /bin/sh dave")
+    cron.write("/etc/cron.daily/nightly", f"#!/bin/sh\n{WHO}\n")
+    cron.run("chmod", "+x", "/etc/cron.daily/nightly")
+    cron.write("/etc/cron.d/shop", f"0 0 1 1 * games {WHO}\n")
+    for owner in ("cara", "dave"):
+        cron.write("/root/crontab", f"MAILTO={owner}@example.org\n0 0 1 1 * {WHO}\n")
+        cron.run("crontab", "-u", owner, "/root/crontab")
+    main = "imports: [jobs]\ninclude: schedules.d/*.yaml\nschedules: {}\n"
+    cron.write("/etc/celery-scheduler/schedules.yaml", main)
+    printed = cron.shell(f"{SCHEDULER} import crontab --machine --output {OUTPUT} 2>&1")
+    assert "no errors" in cron.shell(f"{SCHEDULER} check")
+    workers = [f"celery-worker-as@{owner}" for owner in HOMES]
+    try:
+        cron.run("touch", "/etc/celery-scheduler/allow-root")
+        cron.run("systemctl", "start", "celery-beat", *workers)
+        for owner, home in HOMES.items():
+            assert f"for the jobs of {owner}: " in printed
+            names = re.findall(r"^  (\S+):$", cron.shell(f"cat {OUTPUT}/cron-{owner}.yaml"), re.MULTILINE)
+            name = "nightly" if owner == "root" else next(name for name in names if name != "sinks")
+            said = cron.shell(f"{SCHEDULER} run {name} --follow")
+            assert said.splitlines()[:2] == [owner, home]
+    finally:
+        cron.run("systemctl", "stop", "celery-beat", *workers)
+        cron.shell(f"rm -rf /etc/celery-scheduler/allow-root {OUTPUT} /etc/cron.daily/nightly /etc/cron.d/shop")
+        cron.shell("crontab -u cara -r; crontab -u dave -r")
 
 
 def told(host: Host) -> dict[str, str]:
