@@ -14,9 +14,10 @@ from scheduler.changes import clock
 from tests.browser.browsers import both_browsers, everywhere
 from tests.browser.conftest import Open
 from tests.browser.looks import PHONE, must_look_right
-from tests.browser.test_pages import focused, make
+from tests.browser.test_pages import focused, make, with_and_without_javascript
 from tests.integration.admin.runs import lead, run
 
+CLIPBOARD = ["clipboard-read", "clipboard-write"]
 pytestmark = pytest.mark.xdist_group("browser")
 
 
@@ -137,6 +138,23 @@ def test_times_are_in_the_schedules_zone_in_utc_or_in_the_readers(open_page: Ope
     press(page, "t")
     changes.resume(three.store, "alpha", by="ann")
     expect(page.locator("#upcoming td").first).to_have_text(re.compile("E[SD]T"))
+
+
+@with_and_without_javascript
+def test_a_schedule_is_copied_as_yaml_and_without_scripts_it_can_be_selected(
+    open_page: Open, three: Service, javascript: bool
+) -> None:
+    page = open_page("/schedules/alpha", java_script_enabled=javascript, permissions=CLIPBOARD)
+    page.get_by_text("More", exact=True).click()
+    page.get_by_text("As YAML").click()
+    text = page.get_by_role("region", name="As YAML")
+    expect(text).to_contain_text("alpha:")
+    if javascript:
+        page.locator("#yaml").get_by_role("button", name="Copy").click()
+        expect(page.locator("#yaml").get_by_role("button")).to_have_text("Copied")
+        assert page.evaluate("navigator.clipboard.readText()") == text.text_content()
+    else:
+        expect(page.locator("#yaml").get_by_role("button")).to_be_hidden()
 
 
 def test_on_paper_there_is_what_one_reads_and_nothing_to_press(open_page: Open, three: Service) -> None:

@@ -1,4 +1,4 @@
-// Keys for what a person does often, and the zone in which times are shown. Every page also works without this script.
+// Keys for what a person does often, copies of texts, and the zone in which times are shown. Every page also works without this script.
 
 const stored = (key, otherwise) => localStorage.getItem(key) ?? otherwise;
 const rowLinks = () => [...document.querySelectorAll("tbody th[scope=row] a:not(.tag), .problems a")];
@@ -86,6 +86,20 @@ function turnZone() {
   showZone();
 }
 
+// Puts the text beside the button on the clipboard. Browsers have one over https and on this machine; elsewhere it selects the text.
+async function copy(button) {
+  const text = button.parentElement.querySelector("pre");
+  try {
+    await navigator.clipboard.writeText(text.textContent);
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(text);
+    button.textContent = "Selected: copy it with Ctrl+C";
+  }
+}
+
+document.documentElement.classList.add("scripted"); // what only scripts can do is shown
+document.addEventListener("click", (event) => event.target.matches?.(".copy") && copy(event.target));
 document.addEventListener("keydown", press);
 document.addEventListener("refreshed", showZone);
 document.getElementById("zone")?.addEventListener("click", turnZone);
