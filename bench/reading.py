@@ -50,16 +50,21 @@ PAGES = (
     "/schedules?state=failed",
     "/schedules?state=new",
     "/schedules?state=ok&q=report&page=9",
+    "/schedules?q=queue:celery",
+    "/schedules?q=error:3",
     "/schedules?sort=next",
     "/schedules?sort=last",
     "/schedules?sort=duration&q=report",
     "/schedules?sort=duration&state=new",
     "/runs?last=24h",
     "/runs?outcome=wrong&last=24h",
+    "/runs?tag=team-7&last=24h",
     "/timeline",
     "/health",
 )
 PASSWORD = "bench"
+SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
+TIMINGS = ("every weekday at 9", "30 2 * * *", "1h30m", "2999-12-24 18:00", "FREQ=MONTHLY;BYDAY=-1FR")
 
 
 def page_settings(url: str, directory: str) -> Settings:
@@ -146,6 +151,8 @@ def measure(settings: Settings, rounds: int) -> None:
     row("page, first request", (time.perf_counter() - began) * 1000)
     for path in PAGES:
         row(f"page, `{path}`", *timed(lambda path=path: page.get(path), rounds))  # type: ignore[misc]
+    for timing in TIMINGS:
+        row(f"preview of the form, `{timing}`", *timed(lambda timing=timing: preview(page, timing), rounds))  # type: ignore[misc]
     row("`status`", *timed(lambda: service.status.overview(()), rounds))
     row("problems of `doctor` and `/readyz`", *timed(lambda: problems.problems(service.store, settings), rounds))
     row(
@@ -159,8 +166,16 @@ def measure(settings: Settings, rounds: int) -> None:
 
 
 def log_in(page: FlaskClient) -> None:
-    headers = {"Sec-Fetch-Site": "same-origin"}
-    assert page.post("/login", data={"password": PASSWORD}, headers=headers).location == "/schedules"
+    assert page.post("/login", data={"password": PASSWORD}, headers=SAME_SITE).location == "/schedules"
+
+
+def preview(page: FlaskClient, timing: str) -> None:
+    """What the form for a new schedule asks while a person types."""
+    typed = {"name": "new", "task": TASK, "timing": timing, "timezone": "Europe/Berlin", "zone": "Asia/Tokyo"}
+    typed |= {"args": "[1, 20]", "enabled": "on", "act": "check"}
+    answer = page.post("/schedules/new", data=typed, headers=SAME_SITE)
+    assert answer.status_code == 200
+    assert b"Next runs" in answer.data
 
 
 def row(name: str, *numbers: float) -> None:
