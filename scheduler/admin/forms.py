@@ -70,7 +70,7 @@ def reconciled(
     A field that stayed as the form was ``opened`` takes the stored value.
     """
     both, theirs = dict(mine), dict[str, Both]()
-    for key in mine.keys() - UNCOMPARED:
+    for key in (key for key in stored if key in mine and key not in UNCOMPARED):
         now = stored.get(key, "")
         if mine[key] == now:
             continue
