@@ -128,6 +128,7 @@ def test_a_run_that_asks_for_it_runs_again_when_its_worker_vanished(service: Ser
     assert service.worker(faults="recorder.after_claim:kill").ends() == -signal.SIGKILL
     service.worker()
     ends_as(service, "succeeded")
+    assert [(it.number, it.outcome) for it in the_run(service).attempts] == [(1, "lost"), (2, "succeeded")]
 
 
 def test_a_worker_that_was_frozen_past_its_lease_tells_how_the_run_ended(service: Service) -> None:

@@ -214,7 +214,8 @@ def test_a_failed_run_that_succeeds_in_a_backfill_makes_its_schedule_well(past: 
     assert past.fill(1, only="failed") == [identity]
     past.end(identity)
     assert client.zscore(past.store.keys.failing, "job") is None
-    assert past.ledger.get(identity).attempt == 2
+    attempts = past.ledger.get(identity).attempts
+    assert [(it.number, it.outcome) for it in attempts] == [(1, "failed"), (2, "succeeded")]
     past.compare_indexes()
 
 
