@@ -100,7 +100,7 @@ def test_a_save_of_another_program_ends_the_wait(quiet: Scheduler, celery: Celer
 
 
 @pytest.mark.parametrize("count", [3, 1_200])
-def test_what_another_program_saved_is_in_force_after_two_ticks_however_many_are_stored(
+def test_what_another_program_saved_is_in_force_before_beat_waits_again_however_many_are_stored(
     beat: Scheduler, add: Callable[[int], None], celery: Celery, store: Store, count: int
 ) -> None:
     add(count)
@@ -108,7 +108,8 @@ def test_what_another_program_saved_is_in_force_after_two_ticks_however_many_are
     save(celery, args=[7, 7])
     leading(beat).outside.looked_at = time.monotonic()  # no ordinary look within a minute
     assert leading(beat).tick() == 0.0
-    leading(beat).tick()
+    while leading(beat).tick() == 0.0:  # on a busy machine a tick gets through fewer entries
+        pass
     assert store.get("s1").fields["args"] == [7, 7]
     assert store.get("s2").fields["args"] == [1, 2]
 
