@@ -22,10 +22,11 @@ from scheduler.sending.dispatch import Dispatcher, Due
 from scheduler.sending.headers import task_id
 from scheduler.settings import Settings
 from scheduler.storage import entries
-from scheduler.storage.client import connect, script
+from scheduler.storage.client import connect
 from scheduler.storage.instants import from_seconds, to_seconds
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
+from scheduler.storage.scripts import script
 from scheduler.storage.store import Store, Write
 from scheduler.up.redis_server import find_server
 

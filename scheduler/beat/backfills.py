@@ -21,12 +21,12 @@ from scheduler.sending.dispatch import Dispatcher, OlderData
 from scheduler.sending.message import CannotCompose
 from scheduler.storage import entries
 from scheduler.storage.backfills import WANTED, Backfill, Backfills, is_running, read, text_of
-from scheduler.storage.client import script
 from scheduler.storage.entries import DamagedEntry, Job
 from scheduler.storage.instants import from_seconds, to_seconds
 from scheduler.storage.ledger import read_run
 from scheduler.storage.lock import LostLock
 from scheduler.storage.records import loads, mapping
+from scheduler.storage.scripts import script
 from scheduler.storage.store import Store
 
 ALL_INTERVAL_S = 60.0  #: seconds between two looks at all backfills, also those that are done

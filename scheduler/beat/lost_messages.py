@@ -23,10 +23,10 @@ from scheduler.sending import message
 from scheduler.sending.broker import Away, Broker
 from scheduler.sending.message import CannotCompose
 from scheduler.storage import entries
-from scheduler.storage.client import script
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.instants import from_seconds, to_seconds
 from scheduler.storage.ledger import NO_EXPIRY, Ledger
+from scheduler.storage.scripts import script
 from scheduler.storage.store import Store
 
 MAX_PER_LOOK = 100  #: runs that are sent again in one step

@@ -16,10 +16,10 @@ from scheduler.sending import message
 from scheduler.sending.broker import Broker
 from scheduler.sending.message import CannotCompose, Message
 from scheduler.storage import entries
-from scheduler.storage.client import script
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.ledger import MAX_ATTEMPTS, UNTAKEN, Ledger
+from scheduler.storage.scripts import script
 from scheduler.storage.store import Store
 
 MAX_PER_STEP = 200  #: runs that are given up or sent again in one step

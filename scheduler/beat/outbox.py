@@ -25,8 +25,9 @@ from scheduler.model.reasons import explain
 from scheduler.sending.broker import Away, Broker, Refused
 from scheduler.sending.headers import RUN_HEADER
 from scheduler.sending.message import Call
-from scheduler.storage.client import Client, script
+from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
+from scheduler.storage.scripts import script
 
 MAX_BATCH = 200  #: runs that are published before the broker must confirm them
 MAX_DRAIN_S = 1.0  #: seconds of publishing after which beat looks again at what is due

@@ -15,8 +15,9 @@ from typing import Any
 from scheduler import faults
 from scheduler.model import Entry
 from scheduler.storage import entries
-from scheduler.storage.client import hashes, script
+from scheduler.storage.client import hashes
 from scheduler.storage.entries import Job
+from scheduler.storage.scripts import script
 from scheduler.storage.store import Store
 
 MAX_KNOWN = 100_000  #: decoded entries in the cache, 1.1 KB each

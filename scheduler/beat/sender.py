@@ -18,10 +18,11 @@ from scheduler.events import emit
 from scheduler.sending.decide import Leaderless, Stretches, decide, decide_on_time
 from scheduler.sending.dispatch import Dispatcher, Due, Unsendable
 from scheduler.storage import entries
-from scheduler.storage.client import AWAY, REFUSED, Posted
+from scheduler.storage.client import AWAY, REFUSED
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.instants import EPOCH, from_seconds
 from scheduler.storage.lock import LostLock
+from scheduler.storage.scripts import Posted
 
 MAX_BATCH = 100  #: entries committed in one step: more would keep others waiting for Redis, and are no faster
 #: Batches on their way to Redis: on a busy machine, beat and Redis both find one ready whenever they get a core.

@@ -13,12 +13,13 @@ from datetime import datetime
 from scheduler.model import Run, run_id
 from scheduler.sending.decide import GRACE, Stretches, covered_until
 from scheduler.sending.moved_clock import TICK
-from scheduler.storage.client import Client, script
+from scheduler.storage.client import Client
 from scheduler.storage.entries import Job
 from scheduler.storage.instants import from_seconds, to_seconds
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import read_run
 from scheduler.storage.records import loads, mapping
+from scheduler.storage.scripts import script
 
 
 class Withdrawal:

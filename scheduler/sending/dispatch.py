@@ -28,12 +28,13 @@ from scheduler.sending.row import opened
 from scheduler.settings import Settings
 from scheduler.storage import entries
 from scheduler.storage.audit import Audit, audit_line
-from scheduler.storage.client import AWAY, REFUSED, Client, Posted, script
+from scheduler.storage.client import AWAY, REFUSED, Client
 from scheduler.storage.entries import DamagedEntry, Job
 from scheduler.storage.instants import from_seconds, to_micros, to_redbeat_json, to_seconds
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Again
 from scheduler.storage.lock import LostLock
+from scheduler.storage.scripts import Posted, script
 
 NOT_SENT = {reason.value: reason.sentence for reason in (Reason.OVERLAP, Reason.NO_QUEUE)}
 UNDECIDED = ("changed", "broken")  #: what becomes of an entry whose decision was not carried out

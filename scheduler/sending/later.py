@@ -19,9 +19,10 @@ from scheduler.sending import commit_arguments
 from scheduler.sending.commit_arguments import APART, Words
 from scheduler.sending.dispatch import UNDECIDED, Dispatcher
 from scheduler.sending.row import opened
-from scheduler.storage.client import AWAY, REFUSED, script
+from scheduler.storage.client import AWAY, REFUSED
 from scheduler.storage.instants import from_seconds, to_seconds
 from scheduler.storage.ledger import Ledger
+from scheduler.storage.scripts import script
 from scheduler.storage.store import Store
 
 MAX_AT_ONCE = 100  #: runs in one step; the next look takes the rest

@@ -20,10 +20,10 @@ from scheduler.model import TIMING_FIELDS, Pause
 from scheduler.model.accounts import queue_of
 from scheduler.model.entry import expected_to_fail
 from scheduler.model.what_runs import COMMAND_TASK, HTTP_TASK, kind_of
-from scheduler.storage.client import script
 from scheduler.storage.entries import ORIGINS
 from scheduler.storage.records import loads, mapping, record
 from scheduler.storage.revised import Position, position, revised_since
+from scheduler.storage.scripts import script
 from scheduler.storage.store import Store
 
 MAX_AGE_S = 3600.0  #: then everything is read again, for what other programs and older releases changed

@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
-from scheduler.storage.client import Client, script
+from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.lock import LostLock
 from scheduler.storage.records import loads, read_or, record
+from scheduler.storage.scripts import script
 
 POSITION = ":position"  #: in what was said: the last change of health that was read
 GAP = ":gap"  #: there too: a time without a leader that the leader has not told yet, see beat/lease.py

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from scheduler.storage.client import Client, script
+from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.records import loads, mapping, read_or
+from scheduler.storage.scripts import script
 
 MAX_READ = 1000  #: runs that are read of those that wait in a group
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import NamedTuple
 
-from scheduler.storage.client import Client, script
+from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.records import read_or, seconds
+from scheduler.storage.scripts import script
 
 INDEX_VERSION = "4"  #: of what Lua writes; a leader that meets another one rebuilds
 REBUILD_INTERVAL_S = 3600  #: for so long the index may miss what an older release, which keeps none, wrote

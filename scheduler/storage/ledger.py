@@ -16,10 +16,11 @@ from scheduler.errors import NotFound
 from scheduler.model import Outcome, Reason, Run, read_run_id
 from scheduler.model.reasons import explain
 from scheduler.settings import Settings
-from scheduler.storage.client import Client, script
+from scheduler.storage.client import Client
 from scheduler.storage.instants import EARLIEST_S, LATEST_S
 from scheduler.storage.keys import Keys
 from scheduler.storage.records import loads, mapping, record
+from scheduler.storage.scripts import script
 
 UNTAKEN = timedelta(hours=1)  #: how long after its expiry a queued run still counts as waiting in its queue
 NO_EXPIRY = timedelta(days=7)  #: the same for a run that never expires

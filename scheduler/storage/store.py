@@ -13,11 +13,12 @@ from scheduler.model import Entry
 from scheduler.printable import near
 from scheduler.storage import entries, staging
 from scheduler.storage.audit import AUDIT_LENGTH, MANY_CHANGES, Audit, summarized
-from scheduler.storage.client import Client, hashes, script
+from scheduler.storage.client import Client, hashes
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.keys import NEWS, NOTICES, Keys
 from scheduler.storage.kinds import escaped
 from scheduler.storage.records import loads, read_or, seconds
+from scheduler.storage.scripts import script
 from scheduler.storage.write import Write as Write
 from scheduler.storage.write import pack
 

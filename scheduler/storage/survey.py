@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from scheduler.storage.client import Client, script
+from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
+from scheduler.storage.scripts import script
 
 KEYS_PER_STEP = 1000  #: Redis takes 3 ms for them
 

@@ -13,8 +13,9 @@ import pytest
 
 from scheduler.sending import commit_arguments
 from scheduler.sending.commit_arguments import APART, KEEP, Words
-from scheduler.storage.client import Client, Script
+from scheduler.storage.client import Client
 from scheduler.storage.lua import lua_text
+from scheduler.storage.scripts import Script
 
 READ_ALL = """
 local step, at = step_at(1)

@@ -19,9 +19,10 @@ from scheduler.sending.headers import RUN_HEADER
 from scheduler.sending.message import Message
 from scheduler.sending.row import opened
 from scheduler.storage import entries
-from scheduler.storage.client import Client, Script
+from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import NO_EXPIRY
+from scheduler.storage.scripts import Script
 from scheduler.storage.staging import Packed
 from tests.support.schedules import declared, entry_of
 from tests.support.shop import Shop
