@@ -37,7 +37,7 @@ local is_open = was_queued or run.outcome == 'running'
 local by = ARGV[4]
 if run.outcome == 'running' and by ~= '' and by ~= run.claim and by ~= run.worker then return 0 end
 if not is_open and not (run.outcome == 'lost' and by ~= '' and run.claim == by) then return 0 end
--- A body may go on although its run was handed back, or given up.
+-- A body may go on although its run was handed back, or given up. Only its own claim rewrites how that attempt ended.
 local is_of_body = not was_queued or by ~= '' and by == run.claim
 if run.earlier and is_of_body then forget_attempt(run) end
 run.outcome = outcome

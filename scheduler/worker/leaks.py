@@ -18,7 +18,7 @@ class Bound:
         self.kilobytes = 0
 
     def allow(self, max_memory: int) -> None:
-        """A run that may use so many bytes begins: as much may be left behind, and what the next one uses beside it."""
+        """A run that may use so many bytes begins. Allow them twice: once for leftovers, once for the next run."""
         self.before = self.before or resident(os.getpid())
         self.kilobytes = max(self.kilobytes, (self.before + 2 * max_memory) // 1024)
 

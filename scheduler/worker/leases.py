@@ -11,6 +11,7 @@ from scheduler.settings import Settings
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
+from scheduler.storage.lua import script_text
 from scheduler.worker.message_renewer import MessageRenewer
 from scheduler.worker.native_thread import start_thread
 from scheduler.worker.presence import Presence
@@ -25,6 +26,8 @@ class LeaseRenewer:
     def __init__(self, settings: Settings, presence: Presence | None = None) -> None:
         # Clients of its own: the pool may fork again while this thread uses them.
         self.ledger = Ledger(connect(settings), Keys(settings.key_prefix), settings)
+        for name in ("claim", "close"):
+            script_text(name)  # the next children of the pool find it made
         self.presence = presence
         self.messages = None if settings.speaks_amqp else MessageRenewer(settings)
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from scheduler.model import run_id
+from scheduler.storage import lua
 from scheduler.storage.client import Client
 from scheduler.storage.ledger import Ledger
+from scheduler.storage.scripts import script
 from tests.support.redis_server import RedisServer
 from tests.support.schedules import NOON, SECOND
 
@@ -45,3 +47,13 @@ def test_a_script_is_sent_once(ledger: Ledger, client: Client) -> None:
     calls = client.info("commandstats")
     assert calls["cmdstat_eval"]["calls"] == 1
     assert calls["cmdstat_evalsha"]["calls"] == 10
+
+
+def test_a_script_is_of_the_release_that_the_process_started_with(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cached in (lua.lua_text, lua.script_text):
+        cached.cache_clear()
+    made = script(client, "claim")
+    monkeypatch.setattr(lua, "files", lambda _: pytest.fail("the files may be of a newer release by now"))
+    assert "HSET" in made.text
