@@ -39,8 +39,8 @@ class Words:
 
 WORDS = {
     "run": Words("Run now", "Sent a run of", "will run now"),
-    "stop": Words("Stop the runs of", "Stopped the runs of", "will have each run under way stopped"),
-    "retry": Words("Retry the last run of", "Sent the last run again of", "will have the last failed run sent again"),
+    "stop": Words("Stop the runs of", "Stopped, or asked to stop, the runs of", "will have each run under way stopped"),
+    "retry": Words("Retry the last run of", "Retried the last run of", "will have their last run sent again"),
     "pause": Words("Pause", "Paused", "will be paused", "until"),
     "resume": Words("Resume", "Resumed", "will be resumed"),
     "skip": Words("Skip the next run of", "Will skip the next run of", "will skip the next run"),
@@ -50,7 +50,7 @@ WORDS = {
     "spread": Words("Spread", "Spread", "will be spread", "jitter"),
     "tag": Words("Add a tag to", "Tagged", "will get the tag", "tag"),
     "untag": Words("Remove a tag from", "Removed the tag from", "will lose the tag", "tag"),
-    "revert": Words("Revert", "Reverted", "will be as declared again"),
+    "revert": Words("Revert", "Reverted", "will go back to what is declared"),
     "delete": Words("Delete", "Deleted", "will be deleted"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from ipaddress import ip_address, ip_network
 
 from flask import Blueprint, Response, redirect, request, url_for
@@ -15,6 +16,7 @@ from scheduler.admin.people import begin_session, end_session, is_logged_in
 from scheduler.admin.service import service
 from scheduler.storage import sign_in
 from scheduler.storage.audit import audit_line
+from scheduler.storage.client import AWAY, REFUSED
 from scheduler.storage.instants import clock
 
 pages = Blueprint("login", __name__)
@@ -48,8 +50,8 @@ def enter() -> AnyResponse:
     throttle.succeeded(address)
     begin_session(account, address)
     if once:
-        why = f"by a link, from {address}"
-        service().store.audit.add(audit_line(account.name, clock(), "sign in", None, None, why))
+        with suppress(*AWAY, *REFUSED):  # the login works without it
+            service().store.audit.add(audit_line(account.name, clock(), "sign in", None, None, "by a link"))
     if kept := typed_before():
         return page("go_on.html", action=destination(), typed=kept)
     return as_json({"ok": True}) if wants_json() else redirect(destination(), 303)

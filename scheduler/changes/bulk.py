@@ -117,8 +117,7 @@ class Bulk:
             self.dispatcher.run_now(change(store.get(name)), asked.by)
         elif asked.act in OF_RUNS:
             change(store.get(name))
-            for run in self._runs(asked, name):
-                self._act_on_run(asked, run, store.group)
+            self._act_on_runs(asked, self._runs(asked, name), store.group)
         elif asked.act == "delete":
             remove(store, name, by=asked.by, why=asked.why)
         else:
@@ -131,12 +130,19 @@ class Bulk:
             return chosen_runs.under_way(self.ledger, name)
         return [chosen_runs.newest_bad(self.ledger, name)] if asked.act == "retry" else []
 
-    def _act_on_run(self, asked: Asked, run_id: str, group: str) -> None:
-        how = {"by": asked.by, "note": asked.why, "group": group}
-        if asked.act == "stop":
-            stop(self.ledger, run_id, **how)
-        else:
-            retry(self.dispatcher, self.store, self.ledger, run_id, **how)
+    def _act_on_runs(self, asked: Asked, run_ids: Sequence[str], group: str) -> None:
+        """Stop or retry them; raises what none of them allows, such as when all have just ended."""
+        how, refusals = {"by": asked.by, "note": asked.why, "group": group}, list[SchedulerError]()
+        for run_id in run_ids:
+            try:
+                if asked.act == "stop":
+                    stop(self.ledger, run_id, **how)
+                else:
+                    retry(self.dispatcher, self.store, self.ledger, run_id, **how)
+            except (NotFound, RefusedChange) as refusal:
+                refusals.append(refusal)
+        if len(refusals) == len(run_ids):
+            raise refusals[0]
 
     def _change(self, asked: Asked, names: Sequence[str]) -> Callable[[Entry], Entry]:
         """What the act makes of an entry."""
@@ -151,6 +157,8 @@ class Bulk:
         }
         if asked.act == "pause":
             return readable(pausing(asked.by, asked.why, asked.until, lambda _: "resume it first"))
+        if asked.act == "stop":
+            return as_it_is
         return readable(of_entry.get(asked.act) or self._edit(asked))
 
     def _edit(self, asked: Asked) -> Callable[[Entry], Entry]:

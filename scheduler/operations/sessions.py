@@ -26,8 +26,7 @@ def end(its: Parts, session_id: str) -> dict[str, Any]:
     if found is None:
         raise NotFound("this session has ended already, or there is none with this id")
     opened(its).end(session_id)
-    why = f"of {found.name}, from {found.address}"
-    its.store.audit.add(audit_line(its.user, clock(), "end session", None, None, why))
+    its.store.audit.add(audit_line(its.user, clock(), "end session", None, None, f"of {found.name}"))
     return session_json(found)
 
 

@@ -86,15 +86,15 @@ function turnZone() {
   showZone();
 }
 
-// Puts the text beside the button on the clipboard. Browsers have one over https and on this machine; elsewhere it selects the text.
+// Puts the text below the button on the clipboard. Browsers have one over https and on this machine; elsewhere it selects the text.
 async function copy(button) {
-  const text = button.parentElement.querySelector("pre");
+  const text = button.nextElementSibling;
   try {
     await navigator.clipboard.writeText(text.textContent);
     button.textContent = "Copied";
   } catch {
     getSelection().selectAllChildren(text);
-    button.textContent = "Selected: copy it with Ctrl+C";
+    button.textContent = "Selected: now copy it";
   }
 }
 

@@ -132,7 +132,7 @@ class Health(Model):
 
 
 class Session(Model):
-    """Somebody who is logged in to the page."""
+    """A person who is logged in to the page."""
 
     id: str
     name: str

@@ -295,7 +295,7 @@ def test_an_admin_sees_who_is_logged_in_and_ends_a_session(api: Api, admin: Brow
     assert (line["by"], line["change"], line["why"]) == (
         "token the-admin",
         "end session",
-        "of admin, from 192.0.2.1",
+        "of admin",
     )
 
 
@@ -309,6 +309,8 @@ def test_the_tasks_are_listed_with_signature_and_docstring(api: Api) -> None:
 
 def test_an_act_of_the_page_can_be_copied_as_curl(admin: Browser, nightly: Entry, service: Service) -> None:
     page = admin.get("/schedules/nightly").text
-    assert 'curl -X POST --oauth2-bearer "$TOKEN" http://localhost/api/v1/schedules/nightly/runs' in unescape(page)
+    assert 'curl -X POST --oauth2-bearer "$TOKEN" http://localhost/api/v1/schedules/nightly/runs</pre>' in unescape(
+        page
+    )
     run = service.dispatcher.run_now(nightly, "ann")
     assert f"http://localhost/api/v1/runs/{run}/stop" in unescape(admin.get(f"/schedules/nightly/runs/{run}").text)

@@ -15,6 +15,7 @@ from scheduler.model import Entry, run_id
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
 from tests.integration.admin.runs import commit, lead, run, set_aside
+from tests.support.health import quarantine
 
 
 @pytest.fixture
@@ -131,22 +132,26 @@ def test_what_runs_is_stopped_and_what_failed_last_is_sent_again_with_one_reason
     assert "a program SIGTERM" in dry
     assert "one click undoes it" not in dry
     names = json.dumps(twelve[:3])
-    assert "Stopped the runs of 1 schedule. Left alone: 2; 'etl-01' has no run under way." in text(
+    assert "Stopped, or asked to stop, the runs of 1 schedule. Left alone: 2; 'etl-01' has no run under way." in text(
         admin.post("/bulk/stop/now", names=names, why="wrong day")
     )
     assert service.ledger.get(queued).outcome == "stopped"
     answer = text(admin.post("/bulk/retry/now", names=names, why="the gateway is back"))
-    assert "Sent the last run again of 2 schedules. Left alone: 1; the newest run of 'etl-02' succeeded." in answer
+    assert "Retried the last run of 1 schedule. Left alone: 2; the newest run of 'etl-00' was stopped." in answer
     assert "Undo it" not in answer
-    assert [service.ledger.get(it).outcome for it in (queued, *bad)] == ["queued", "queued", "failed"]
-    lines = service.store.audit.lines(3)
-    assert [(it["change"], it["schedule"]) for it in lines] == [
-        ("retry", "etl-01"),
-        ("retry", "etl-00"),
-        ("stop", "etl-00"),
-    ]
-    assert lines[0]["group"] == lines[1]["group"] != lines[2]["group"]
+    assert [service.ledger.get(it).outcome for it in (queued, *bad)] == ["stopped", "queued", "failed"]
+    lines = service.store.audit.lines(2)
+    assert [(it["change"], it["schedule"]) for it in lines] == [("retry", "etl-01"), ("stop", "etl-00")]
+    assert lines[0]["group"] != lines[1]["group"]
     assert f"{bad[0]}: the gateway is back" in lines[0]["why"]
+
+
+def test_the_run_of_a_quarantined_schedule_is_stopped_too(admin: Browser, service: Service, twelve: list[str]) -> None:
+    due = clock() - timedelta(minutes=9)
+    commit(service, service.store.get("etl-00"), runs=(due,))
+    quarantine(service.store, "etl-00", "it is broken")
+    admin.post("/bulk/stop/now", names=json.dumps(twelve[:1]))
+    assert service.ledger.get(run_id("etl-00", due)).outcome == "stopped"
 
 
 def test_what_was_changed_here_is_reverted_and_the_undo_brings_it_back(
