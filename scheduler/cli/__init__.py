@@ -52,7 +52,7 @@ exit codes:
   run and retry that wait exit with the code of a program that failed
 """
 
-GARBAGE_AFTER = 100_000  #: new objects; Python's default is 700
+GARBAGE_AFTER = 100_000  #: new objects; Python's default is far lower
 
 #: The modules of this package with the commands that each has.
 MODULES = {

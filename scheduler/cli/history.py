@@ -71,7 +71,14 @@ def show_attempts(run: dict[str, Any], json_: bool) -> int:
         print_json(run)
         return Exit.OK
     rows = [
-        (str(it["number"]), local(it["started"]), seconds(it["duration"]), it["outcome"], it["worker"], it["error"])
+        (
+            str(it["number"]),
+            local(it["started"]),
+            seconds(it["duration"]),
+            it["outcome"],
+            it["worker"],
+            it["error"][:100],
+        )
         for it in run["attempts"]
     ]
     if rows:

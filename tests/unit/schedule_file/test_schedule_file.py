@@ -336,7 +336,7 @@ WRONG_KEYS = [
 
 
 @pytest.mark.parametrize("text", WRONG_KEYS, ids=lambda text: repr(text[:20]))
-def test_a_file_of_wrong_keys_is_refused_at_once(text: str) -> None:
+def test_a_file_of_wrong_keys_is_refused_with_one_error(text: str) -> None:
     (problem,) = told(text)
     assert f"has more than {MAX_KEYS} keys" in problem
 
