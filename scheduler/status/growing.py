@@ -32,11 +32,13 @@ def growing(workers: Iterable[Worker]) -> dict[str, Growth]:
 
 
 def grows(readings: tuple[int, ...]) -> bool:
-    """Whether more wait in each ten minutes than in the ten before, and at no moment as few as there were at most.
+    """Whether more wait in each ten minutes than in the ten before, and in the last five than in the five before.
 
-    A burst that is being worked off does not count: less wait in the last ten minutes than in those before.
+    The lowest of the last ten is over MANY above the highest of the first ten. A burst that is being worked off does
+    not count, also where it came within the middle ten: fewer wait in the last five minutes than in those before.
     """
     if len(readings) < 3 * SPAN:
         return False
     first, second, last = readings[-3 * SPAN : -2 * SPAN], readings[-2 * SPAN : -SPAN], readings[-SPAN:]
-    return fmean(first) < fmean(second) < fmean(last) and min(last) > max(first) + MANY
+    goes_on = fmean(first) < fmean(second) < fmean(last) and fmean(last[:5]) < fmean(last[5:])
+    return goes_on and min(last) > max(first) + MANY

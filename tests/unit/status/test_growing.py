@@ -10,6 +10,10 @@ from scheduler.storage.workers import Worker
 GROWS = tuple(range(0, 300, 10))
 
 
+def burst(start: int) -> tuple[int, ...]:
+    return tuple(0 if minute < start else 3000 - 100 * (minute - start) for minute in range(30))
+
+
 @pytest.mark.parametrize(
     ("readings", "is_named"),
     [
@@ -17,7 +21,7 @@ GROWS = tuple(range(0, 300, 10))
         pytest.param(tuple(10 * n + (-1) ** n * 15 + 20 for n in range(30)), True, id="up and down"),
         pytest.param(tuple(range(50_000, 50_300, 10)), True, id="a long one"),
         pytest.param(GROWS[:29], False, id="not for long"),
-        pytest.param((0,) * 10 + tuple(range(9000, 7000, -100)), False, id="a burst that is worked off"),
+        *(pytest.param(burst(start), False, id=f"a burst that is worked off from {start}") for start in range(8, 26)),
         pytest.param((0,) * 20 + (9000,) * 5 + (0,) * 5, False, id="a burst that is over"),
         pytest.param((40, 80, 20, 60, 30) * 6, False, id="busy"),
         pytest.param((500,) * 30, False, id="always as many"),
