@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from redis import ResponseError
+
 from scheduler.storage.health import read_well
 from scheduler.storage.store import Store
 from scheduler.storage.workers import workers
@@ -25,8 +27,17 @@ class Change(NamedTuple):
 def changed(store: Store, name: str, failed_at: float) -> tuple[Change, ...]:
     """The newest MAX_LINES changes before the first failure ended (epoch seconds), oldest first.
 
-    Nothing if the schedule never succeeded. Takes three round trips, whatever is stored.
+    Nothing if the schedule never succeeded, or if another program wrote a key of another kind in the place of one of
+    these: an alert without its context is better than none. Takes three round trips, whatever is stored.
     """
+    try:
+        return newest(store, name, failed_at)
+    except ResponseError:
+        return ()
+
+
+def newest(store: Store, name: str, failed_at: float) -> tuple[Change, ...]:
+    """The same; raises ResponseError for a key of another kind."""
     well, _ = read_well(store.client.hget(store.keys.ledger(name), ":health"))
     if not 0 < well < failed_at:
         return ()

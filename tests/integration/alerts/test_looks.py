@@ -94,6 +94,14 @@ def test_an_alert_of_a_failure_says_what_changed_since_the_schedule_was_well(
     assert not changed(store, "job", NOON.timestamp() + 60), "later changes are no cause"
 
 
+def test_a_history_of_another_kind_takes_no_alert_away(look: Look, ledger: Ledger, client: Client, keys: Keys) -> None:
+    end(ledger, 0, "succeeded")
+    client.set(keys.history("job"), "another program's")
+    end(ledger, 1, "failed")
+    look.look()
+    assert waiting(client, keys) == ["job failed"]
+
+
 def test_a_run_that_fails_and_one_that_succeeds_between_two_looks_are_both_said(
     look: Look, ledger: Ledger, client: Client, keys: Keys
 ) -> None:
