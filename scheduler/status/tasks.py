@@ -22,8 +22,8 @@ class TaskHelp:
 def help_of(tasks: Mapping[str, inspect.Signature | None] | None, celery: Any, name: str) -> TaskHelp:
     """A task of this Celery application."""
     signature, task = (tasks or {}).get(name), celery.tasks.get(name)
-    doc = inspect.getdoc(task.run) if task is not None else None
-    return TaskHelp(name, shown(signature) if signature else "", (doc or "")[:MAX_DOC_CHARS])
+    doc = inspect.cleandoc(task.run.__doc__ or "") if task is not None else ""  # `getdoc` inherits Celery's own
+    return TaskHelp(name, shown(signature) if signature else "", doc[:MAX_DOC_CHARS])
 
 
 class Written(str):
