@@ -148,16 +148,19 @@ class Teller:
                 self.say_problem(key, there.get(key), told, now)
 
     def say_problem(self, key: str, problem: ServiceProblem | None, told: Told, now: float) -> None:
-        """Say that a problem is there, or solved."""
+        """Say that a problem is there, or solved; a sink that the file names no more is forgotten."""
         subject = key.split(":", 2)[2]
+        sink = subject.removeprefix(SINK) if key.startswith(f"{PROBLEM}alerts:") else ""
         if problem:
             since, why = told.since or problem.since or self.differs_since[key], problem.sentence
             alert = Alert(new_id(), "problem", problem.severity, subject, now, since, None, why, problem.remedy)
             self.note(key, Told("failing", now, since, why))
+        elif sink and sink not in self.rules.sinks:
+            return self.note(key, None)
         else:
             alert = Alert(new_id(), "recovered", "ok", subject, now, told.since, reason=told.reason)
             self.note(key, Told("ok", now) if self.rules.rule.cooldown else None)
-        self.say(alert, but=subject.removeprefix(SINK) if key.startswith(f"{PROBLEM}alerts:") else "")
+        self.say(alert, but=sink)
 
     def say(self, alert: Alert, but: str = "") -> None:
         """Say something about the service, if the rule for all wants to hear it; not to the sink that it is about."""

@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from scheduler.alerts.alert import Alert
 from scheduler.alerts.rules import Rules
 from scheduler.alerts.teller import PROBLEM_LASTS_S, Teller
@@ -330,3 +332,14 @@ def test_a_problem_of_the_service_is_said_when_it_lasts_and_when_it_is_solved() 
     made.problems([], 300)
     made.problems([], 300 + PROBLEM_LASTS_S)
     assert [alert.title() for alert in alerts(made)] == [f"Solved: {problem.sentence}"]
+
+
+@pytest.mark.parametrize("cooldown", [0, 60])
+def test_a_sink_that_left_the_file_is_forgotten_and_not_told_as_solved(cooldown: int) -> None:
+    told = json.dumps({"state": "failing", "at": 50.0, "since": 50.0})
+    made = teller({f"problem:alerts:sink {name}": told for name in ("chat", "gone")}, cooldown=cooldown)
+    made.rules = replace(made.rules, sinks={"chat": {"webhook": {}}, **made.rules.sinks})
+    for at in (200, 200 + PROBLEM_LASTS_S):
+        made.problems([], at)
+    assert [alert.subject for alert in alerts(made)] == ["sink chat"]
+    assert "problem:alerts:sink gone" not in made.told
