@@ -72,11 +72,16 @@ def test_a_task_that_no_worker_of_its_queue_has_is_named_with_the_schedules_that
 
 @pytest.mark.usefixtures("_loaded")
 def test_a_worker_that_lacks_what_another_of_its_queue_has_is_named(
-    found: Found, client: Client, keys: Keys, worker: Worker
+    found: Found, client: Client, keys: Keys, worker: Worker, store: Store
 ) -> None:
     report(client, keys, replace(worker, name="celery@web2", tasks=(LOG_IT, "scheduler.tasks.disk_usage")))
     other = "which others of its queue have"
     assert found() == [f"Worker celery@web1 lacks task 'scheduler.tasks.disk_usage', {other}: {tasks.DEPLOY}"]
+    for name in ("nightly", "weekly"):
+        pauses.pause(store, name, by="ops")
+    assert found() == [], "nothing is going to be sent"
+    pauses.resume(store, "weekly", by="ops")
+    assert len(found()) == 1
     report(client, keys, replace(worker, queues=("mail",)))
     assert found() == [], "schedules send it no such task"
 

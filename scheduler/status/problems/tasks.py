@@ -12,7 +12,7 @@ from scheduler.status.problems.users import used_by
 from scheduler.storage.workers import Worker
 
 MAX_NAMED = 10  #: tasks that no worker has; workers that lack some that others have
-MAX_LOOKED_AT = 20  #: tasks whose schedules are read, to find those
+MAX_LOOKED_AT = 20  #: tasks of each of the two whose schedules are read, to find those
 IMPORT = "name its module under imports: in the schedule file or in SCHEDULER_IMPORTS, or restart the worker"
 DEPLOY = "deploy the same tasks to every worker of a queue"
 
@@ -23,8 +23,7 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
     A schedule that is not of the file is named when the first run of its task waits, by the worker that took it.
     """
     nowhere = [it for it in facts.lacking_tasks if it.is_nowhere]
-    used = ((it, who) for it in nowhere[:MAX_LOOKED_AT] if (who := used_by(facts, it.users, it.queue, it.task)))
-    named = list(islice(used, MAX_NAMED))
+    named = list(islice(going_to_be_sent(facts, nowhere), MAX_NAMED))
     for it, who in named:
         sentence = f"No worker of queue '{it.queue}' has task '{it.task}', {who}"
         yield ServiceProblem(sentence, why(it.lack) or IMPORT, subject=it.task)
@@ -34,10 +33,16 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
     note = facts.notices.get("tasks", "")
     if note and not any(f" task '{it.task}', " in note for it, _ in named):
         yield ServiceProblem(note, "", subject="workers")
-    yield from elsewhere([it for it in facts.lacking_tasks if not it.is_nowhere])
+    some_have = [it for it in facts.lacking_tasks if not it.is_nowhere]
+    yield from elsewhere(it for it, _ in going_to_be_sent(facts, some_have))
 
 
-def elsewhere(tasks: list[Lacking]) -> Iterator[ServiceProblem]:
+def going_to_be_sent(facts: Facts, tasks: list[Lacking]) -> Iterator[tuple[Lacking, str]]:
+    """Those of the first MAX_LOOKED_AT that schedules are going to send, each with the words that say which."""
+    return ((it, who) for it in tasks[:MAX_LOOKED_AT] if (who := used_by(facts, it.users, it.queue, it.task)))
+
+
+def elsewhere(tasks: Iterable[Lacking]) -> Iterator[ServiceProblem]:
     by_worker: dict[str, list[tuple[Worker, str]]] = {}
     for it in tasks:
         for worker in it.lack:
