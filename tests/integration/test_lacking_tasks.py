@@ -17,6 +17,7 @@ from scheduler.status.problems.facts import LEFT_S, Facts
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
+from scheduler.storage.uses import tasks_as_json
 from scheduler.storage.workers import Worker, report
 from tests.support.beats import lead, running_beat, write_file
 
@@ -64,6 +65,11 @@ def test_a_task_that_no_worker_of_its_queue_has_is_named_with_the_schedules_that
     for name in ("nightly", "weekly"):
         pauses.pause(store, name, by="ops")
     assert found() == [], "nothing is going to be sent"
+    used = [(name, "celery", "scheduler.tasks.disk_usage") for name in ("nightly", "weekly", "third", "fourth")]
+    stored = client.hget(keys.file, "tasks") or ""
+    client.hset(keys.file, "tasks", tasks_as_json(used))
+    assert "which 4 schedules use:" in found()[0], "the fourth may be active: it is not stored by name"
+    client.hset(keys.file, "tasks", stored)
     pauses.resume(store, "weekly", by="ops")
     assert "which schedule 'weekly' uses" in found()[0]
     report(client, keys, replace(worker, tasks=(LOG_IT, "scheduler.tasks.disk_usage")))

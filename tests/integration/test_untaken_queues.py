@@ -157,4 +157,4 @@ def test_a_look_reads_no_more_of_a_queue_that_many_schedules_use(
         found()
         return int(client.info()["total_commands_processed"] - before)
 
-    assert commands(100_000) == commands(10) < 1000
+    assert commands(100_000) <= commands(10) < 1000

@@ -9,14 +9,17 @@ from scheduler.storage.uses import Users
 
 
 def used_by(facts: Facts, users: Users, queue: str, task: str = "") -> str:
-    """Say it; empty if those that are stored by name are gone, off, paused, or have no due instant."""
+    """Say it; empty if all of them are gone, off, paused, or have no due instant.
+
+    Those that are not stored by name may send, so they count: a line too many is better than a run that waits.
+    """
     number, names = users
     active = [name for name, stored in facts.store.raw(names) if sends(name, stored, queue, task, facts.now)]
-    if not active:
-        return ""
     number = len(active) if number <= len(names) else number
-    first = f"schedule '{active[0]}' uses" if number == 1 else f"{number} schedules use, such as '{active[0]}'"
-    return f"which {first}"
+    if number == 1:
+        return f"which schedule '{active[0]}' uses"
+    such = f", such as '{active[0]}'" if active else ""
+    return f"which {number} schedules use{such}" if number else ""
 
 
 def sends(name: str, stored: dict[str, str], queue: str, task: str, now: float) -> bool:
