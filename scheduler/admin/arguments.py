@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -86,20 +86,24 @@ def typed(sent: Mapping[str, str]) -> dict[str, str]:
 
 
 def look(
-    signature: inspect.Signature | None, values: Mapping[str, str], before: Given, theirs: Container[str] = ()
+    signature: inspect.Signature | None, values: Mapping[str, str], before: Given, theirs: Collection[str] = ()
 ) -> Fields:
-    """The fields to show for what is typed; as JSON where the address says ``?arguments=json``, or only JSON can."""
+    """The fields to show for what is typed; as JSON where the address says ``?arguments=json``, or only JSON can.
+
+    Those of ``theirs`` wait for a choice, which only the way in which they are written now can show.
+    """
     given, errors = convert(signature, values, before)
     texts = texts_of(signature, given) if signature else None
     mine = {key: text for key, text in values.items() if key.startswith(START)}
     if signature and mine and mine.keys() <= {START + name for name in signature.parameters}:
         texts = {**dict.fromkeys((START + name for name in signature.parameters), ""), **mine}
-    as_json = request.args.get("arguments") == "json" or any(key in theirs for key in SHAPES)
+    waiting = [key for key in theirs if key in SHAPES or key.startswith(START)]
+    as_json = any(key in SHAPES for key in waiting) if waiting else request.args.get("arguments") == "json"
     if signature is None or texts is None or as_json or errors.keys() & SHAPES.keys():
         is_typed = SHAPES.keys() <= values.keys()
         json_values = {key: values[key] if is_typed else to_json(getattr(given, key)) for key in SHAPES}
-        return Fields({**values, **json_values}, None, texts is not None)
-    return Fields({**values, **texts}, parameters(signature), can_change=True)
+        return Fields({**values, **json_values}, None, texts is not None and not waiting)
+    return Fields({**values, **texts}, parameters(signature), not waiting)
 
 
 def parameters(signature: inspect.Signature) -> tuple[Parameter, ...]:

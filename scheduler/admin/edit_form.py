@@ -29,6 +29,8 @@ from scheduler.storage import groups
 from scheduler.timing import zone_names
 
 MAX_STEM = 90  #: characters of a name of at most 100 that its copy keeps
+MAX_MERGES = 3  #: with what others save while this form is saved
+MAX_LINES = 100  #: of the audit log in which the change that came between is looked for
 
 
 @pages.get("/schedules/new")
@@ -74,34 +76,39 @@ def signature_of(entry: Entry) -> Signature | None:
 def save(name: str) -> AnyResponse:
     """Save the form; for a schedule from the file as an overlay, which ends when the file changes that field."""
     entry = editable(name)
-    values = forms.as_chosen(forms.of_request(request.form, entry), request.form, opened_with())
+    opened = opened_with()
+    values = forms.as_chosen(forms.of_request(request.form, entry), request.form, opened)
+    theirs = forms.to_choose(request.form, opened)
     fields, errors = forms.to_fields(values, entry, signature_of(entry))
     wanted = forms.merged(entry, fields)
     if is_check():
-        return checked(entry, name, values, wanted, errors)
-    if same(values, of_entry(entry)):
+        return checked(entry, name, values, wanted, errors, theirs)
+    if theirs:
+        return form(entry, values, errors, 409, theirs)
+    if forms.same(values, of_entry(entry)):
         return done(name, "No changes to save.")
     try:
-        errors = attempt(lambda: change(entry, wanted, revision(values), values["why"]), name, wanted, errors)
+        errors = attempt(lambda: change(entry, wanted, forms.revision(values), values["why"]), name, wanted, errors)
     except Conflict:
         return save_beside(service().store.get(name), values)
     return form(entry, values, errors, 422) if errors else done(name, f"Saved. {next_run(name, 'Next')}")
 
 
-def save_beside(entry: Entry, values: dict[str, str]) -> AnyResponse:
+def save_beside(entry: Entry, values: dict[str, str], tries: int = MAX_MERGES) -> AnyResponse:
     """Save over what someone else saved meanwhile, where the two changed different fields; else show both."""
-    stored, opened = of_entry(entry), opened_with()
-    both, theirs = forms.reconciled(opened, stored, values)
-    if opened and not theirs:
-        fields, errors = forms.to_fields(both, entry, signature_of(entry))
+    stored, opened, signature = of_entry(entry), opened_with(), signature_of(entry)
+    both, theirs = forms.reconciled(opened, stored, forms.in_shape_of(stored, opened, values, entry, signature))
+    errors: Errors = {}
+    if opened and not theirs and tries:
+        fields, errors = forms.to_fields(both, entry, signature)
         try:
             wanted = forms.merged(entry, fields)
             errors = attempt(lambda: change(entry, wanted, entry.revision, both["why"]), entry.name, wanted, errors)
         except Conflict:  # and someone saved once more
-            return stale(service().store.get(entry.name), values, theirs)
+            return save_beside(service().store.get(entry.name), values, tries - 1)
         if not errors:
             return done(entry.name, f"Saved, beside what was changed meanwhile. {next_run(entry.name, 'Next')}")
-    return stale(entry, both, theirs)
+    return stale(entry, both, theirs, errors)
 
 
 def opened_with() -> dict[str, str]:
@@ -114,11 +121,16 @@ def opened_with() -> dict[str, str]:
 
 
 def checked(
-    entry: Entry | None, name: str, values: Mapping[str, str], fields: Mapping[str, Any], errors: Errors
+    entry: Entry | None,
+    name: str,
+    values: Mapping[str, str],
+    fields: Mapping[str, Any],
+    errors: Errors,
+    theirs: Mapping[str, forms.Both] = {},
 ) -> Response:
     """The form again, with what it would do; nothing is saved."""
     errors = attempt(lambda: changes.gate(service().store, name, fields, service().tasks), name, fields, errors)
-    return form(entry, values, errors, fields=fields)
+    return form(entry, values, errors, 200, theirs, fields)
 
 
 def attempt(write: Callable[[], object], name: str, fields: Mapping[str, Any], errors: Errors) -> Errors:
@@ -148,21 +160,10 @@ def change(entry: Entry, fields: Mapping[str, Any], expected: int, why: str) -> 
     )
 
 
-def same(sent: Mapping[str, str], stored: Mapping[str, str]) -> bool:
-    """Whether the form came back unchanged, apart from the reason."""
-    return all(text == stored.get(key, "") for key, text in sent.items() if key != "why")
-
-
-def revision(values: Mapping[str, str]) -> int:
-    """The revision that the form was opened at; -1, which never matches, if it is no number."""
-    text = values["revision"]
-    # No revision has more digits, and Python refuses to read thousands.
-    return int(text) if text.isdecimal() and len(text) < 16 else -1
-
-
-def stale(entry: Entry, values: Mapping[str, str], theirs: Mapping[str, forms.Both]) -> Response:
-    """The form after a conflicting change, with a choice for each field that both changed; saving again overwrites."""
-    return form(entry, {**values, "revision": str(entry.revision)}, status=409, theirs=theirs)
+def stale(entry: Entry, values: Mapping[str, str], theirs: Mapping[str, forms.Both], errors: Errors) -> Response:
+    """The form over what is stored now, with a choice for each field that both changed."""
+    now = {"revision": str(entry.revision), "opened": json.dumps(of_entry(entry))}
+    return form(entry, {**values, **now}, errors, 409, theirs)
 
 
 def form(
@@ -170,21 +171,21 @@ def form(
     values: Mapping[str, str],
     errors: Errors | None = None,
     status: int = 200,
-    theirs: Mapping[str, forms.Both] | None = None,
+    theirs: Mapping[str, forms.Both] = {},
     fields: Mapping[str, Any] | None = None,
 ) -> Response:
-    """The page with the form; ``theirs`` has the fields that need a choice, after a conflicting edit.
+    """The page with the form; ``theirs`` has the fields that need a choice, after a conflicting edit (409).
 
     ``fields`` are what it would save; without them, those of the entry are shown.
     """
     store, zone = service().store, request.form.get("zone", "")
     signature = arguments.of_task(values["task"])
-    asked = arguments.look(signature, values, forms.given_to(entry), theirs or {})
+    asked = arguments.look(signature, values, forms.given_to(entry), theirs)
     shown = fields if fields is not None else entry.fields if entry else {"task": values["task"]}
     context = {
         "shown": preview(values.get("name") or (entry.name if entry else ""), shown, entry, zone, is_valid=not errors),
         "is_checked": fields is not None,
-        "opened": opened_text(entry, is_new=theirs is not None),
+        "opened": values.get("opened") or opened_text(entry),
         "groups": GROUPS,
         "fields": looks(store.inherited()),
         "known": {"group": sorted(groups.declared(store.client, store.keys)), "except": sorted(store.calendars())},
@@ -193,8 +194,9 @@ def form(
         "typed": {key for key, text in asked.values.items() if text},
         "arguments": asked,
         "errors": placed(errors or {}, asked, signature),
-        "theirs": theirs or {},
-        "last_change": store.audit.lines(1, entry.name) if entry and theirs is not None else [],
+        "theirs": theirs,
+        "is_stale": theirs or status == 409,
+        "last_change": last_change(entry.name) if entry and (theirs or status == 409) else None,
         "tasks": sorted(set(service().tasks or ()) - service().file_only),
         "zones": zone_names(),
         "fixed": values["task"] in {*service().file_only, *FILE_ONLY},
@@ -216,10 +218,15 @@ def placed(errors: Errors, asked: arguments.Fields, signature: Signature | None)
     return others | ({"arguments": shared} if shared else {})
 
 
-def opened_text(entry: Entry | None, *, is_new: bool) -> str:
+def opened_text(entry: Entry | None) -> str:
     """What the form was opened with: as the submitted form says, or as the entry is now."""
-    sent = request.form.get("opened", "")
-    return sent if sent and not is_new else json.dumps(of_entry(entry)) if entry else ""
+    return request.form.get("opened", "") or (json.dumps(of_entry(entry)) if entry else "")
+
+
+def last_change(name: str) -> dict[str, Any] | None:
+    """The newest line of the audit log that changed its fields: a run or a pause does not."""
+    lines = service().store.audit.lines(MAX_LINES, name)
+    return next((line for line in lines if line["before"] != line["after"]), None)
 
 
 @pages.post("/schedules/<segment:name>/duplicate")

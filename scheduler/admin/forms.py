@@ -17,6 +17,7 @@ from scheduler.model.what_runs import kind_of
 ANY_SHAPE = "write it as JSON, or leave it empty"
 FORM_FIELDS = frozenset({"name", "task", "timing", "enabled", *LINES, *SHAPES})
 UNCOMPARED = frozenset({"name", "task", "why", "revision"})  #: what two people cannot both change
+WAS = "was."  #: what the names of the hidden fields begin with that say which choices a form asks for
 
 
 class Both(NamedTuple):
@@ -62,6 +63,38 @@ def of_request(sent: Mapping[str, str], entry: Entry | None = None) -> dict[str,
     return values if entry is None else values | {"task": of_entry(entry)["task"]}
 
 
+def same(sent: Mapping[str, str], stored: Mapping[str, str]) -> bool:
+    """Whether the form came back unchanged, apart from the reason."""
+    return all(text == stored.get(key, "") for key, text in sent.items() if key != "why")
+
+
+def revision(values: Mapping[str, str]) -> int:
+    """The revision that the form was opened at; -1, which never matches, if it is no number."""
+    text = values["revision"]
+    # No revision has more digits, and Python refuses to read thousands.
+    return int(text) if text.isdecimal() and len(text) < 16 else -1
+
+
+def in_shape_of(
+    stored: Mapping[str, str],
+    opened: Mapping[str, str],
+    mine: Mapping[str, str],
+    entry: Entry,
+    signature: inspect.Signature | None,
+) -> dict[str, str]:
+    """The form's values, with its arguments as JSON if the stored ones do not have the same fields.
+
+    Arguments that stayed as the form was ``opened`` are written as they were then.
+    """
+    own, theirs = ({key for key in values if key.startswith(arguments.START)} for values in (mine, stored))
+    if not own or own == theirs:
+        return dict(mine)
+    given, _ = arguments.convert(signature, mine, given_to(entry))
+    stayed = all(mine[key] == opened.get(key) for key in own)
+    shapes = {key: opened.get(key, "") if stayed else to_json(getattr(given, key)) for key in SHAPES}
+    return {key: text for key, text in mine.items() if key not in own} | shapes
+
+
 def reconciled(
     opened: Mapping[str, str], stored: Mapping[str, str], mine: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, Both]]:
@@ -88,6 +121,13 @@ def as_chosen(mine: Mapping[str, str], sent: Mapping[str, str], opened: Mapping[
     """
     taken = {key for key in mine.keys() & opened.keys() if sent.get(f"take.{key}") == "theirs"}
     return {key: opened[key] if key in taken else text for key, text in mine.items()}
+
+
+def to_choose(sent: Mapping[str, str], opened: Mapping[str, str]) -> dict[str, Both]:
+    """The fields for which the submitted form asked for a choice and has none."""
+    keys = (key.removeprefix(WAS) for key in sent if key.startswith(WAS))
+    undecided = (key for key in keys if sent.get(f"take.{key}") not in ("mine", "theirs"))
+    return {key: Both(sent[WAS + key], opened.get(key, "")) for key in undecided}
 
 
 def to_fields(

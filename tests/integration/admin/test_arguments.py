@@ -7,6 +7,7 @@ import json
 import pytest
 from celery import Celery
 
+from scheduler import changes
 from scheduler.admin.service import Service
 from scheduler.model import Entry
 from scheduler.storage.store import Store
@@ -127,6 +128,24 @@ def test_two_who_change_different_arguments_both_keep_theirs(admin: Browser, sto
     assert answer.status_code == 409
     assert "Stored now: 1" in text(answer)
     assert text(answer).count("Stored now") == 1
+
+
+@pytest.mark.parametrize("number", [7, None])
+def test_an_argument_that_someone_else_saved_and_no_field_can_hold_is_kept_or_chosen(
+    admin: Browser, service: Service, make: Declare, number: int | None
+) -> None:
+    make("letter", task="shop.write", args=[], kwargs={"to": "ann"})
+    second = Document(admin.get("/schedules/letter/edit").text).forms[-1].fields
+    fields = service.store.get("letter").fields | {"kwargs": {"to": number}}
+    changes.edit(service.store, "letter", fields, tasks=service.tasks, by="ben")
+    assert "Saved, beside" in text(admin.post("/schedules/letter/edit", **second | {"timeout": "5m"}))
+    both = service.store.get("letter").fields
+    assert (both["kwargs"], both["timeout"]) == ({"to": number}, "5m")
+    page = Document(admin.post("/schedules/letter/edit", **second | {"arg.copies": "2"}).text)
+    assert f'Stored now: {{"to": {json.dumps(number)}}}' in page.text
+    assert arguments(page.forms[-1].fields)["kwargs"] == '{"to": "ann", "copies": 2}'
+    admin.post("/schedules/letter/edit", **page.forms[-1].fields | {"take.kwargs": "theirs"})
+    assert service.store.get("letter").fields == both
 
 
 @pytest.mark.parametrize("runs", ["command: [/bin/true]", "shell: /bin/true", "http: {url: 'https://example.com/'}"])
