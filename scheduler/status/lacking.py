@@ -22,12 +22,13 @@ class Lacking(NamedTuple):
 def lacking(used: Mapping[str, Users], workers: Iterable[Worker]) -> tuple[Lacking, ...]:
     """What these live workers lack of the tasks that are ``used``, each a queue and a task.
 
-    A queue without a worker is another problem. A worker that reports no tasks is of a release that did not.
+    A queue without a worker is another problem. A worker that reports no tasks is of a release that did not. One that
+    drains takes no message any more, so it need not have what is new.
     """
     by_queue: dict[str, list[tuple[Worker, frozenset[str]]]] = {}
     for worker in workers:
         known = frozenset(worker.tasks)
-        for queue in worker.queues if known else ():
+        for queue in worker.queues if known and not worker.is_draining else ():
             by_queue.setdefault(queue, []).append((worker, known))
     made = []
     for pair, users in used.items():

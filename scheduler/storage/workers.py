@@ -32,6 +32,7 @@ class Worker:
     started: float = 0.0  #: epoch seconds; 0 if it does not report that
     failed: tuple[str, ...] = ()  #: why it could not import modules of the schedule file
     backlog: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  #: see worker/backlog.py
+    is_draining: bool = False  #: it takes nothing more, and ends when what it runs has
 
     def is_silent(self, now: float) -> bool:
         """Whether its next report is overdue: it hangs, was killed, or cannot reach Redis."""
@@ -65,9 +66,10 @@ def read(item: tuple[str, str]) -> Worker:
     name, body = item[0], mapping(loads(item[1]))
     queues, tasks, failed = (tuple(map(str, body.get(key) or ())) for key in ("queues", "tasks", "failed"))
     slots, busy = (whole(body.get(key)) for key in ("slots", "busy"))
-    times = seconds(body.get("seen")), float(body.get("every") or 0)
     version, started = text(body.get("version") or ""), seconds(body.get("started"))
-    return Worker(name, *times, queues, tasks, slots, busy, version, started, failed, backlog_in(body))
+    is_draining = body.get("is_draining") is True
+    what = queues, tasks, slots, busy, version, started, failed, backlog_in(body), is_draining
+    return Worker(name, seconds(body.get("seen")), float(body.get("every") or 0), *what)
 
 
 def backlog_in(body: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

@@ -28,10 +28,11 @@ class Presence:
         self.consumer = consumer
         self.every = settings.run_lease / 3
         self.client, self.keys = connect(settings), Keys(settings.key_prefix)
-        self.has_left = False
+        self.is_draining = self.has_left = False
         self.started = time.time()
         self.backlog = Backlog()
         self.is_broker = not settings.has_outbox
+        signals.worker_shutting_down.connect(self.drain, weak=False)
         signals.worker_shutdown.connect(self.leave, weak=False)
 
     def renew(self) -> None:
@@ -43,7 +44,7 @@ class Presence:
         queues, busy = tuple(app.amqp.queues.consume_from), len(state.active_requests)
         slots = slots_of(self.consumer.pool)
         failed = tuple(reason[:MAX_REASON] for reason in sorted(app.scheduler_modules.failed.values())[:MAX_FAILED])
-        what = queues, tasks, slots, busy, __version__, self.started, failed, self.waiting(queues)
+        what = queues, tasks, slots, busy, __version__, self.started, failed, self.waiting(queues), self.is_draining
         worker = Worker(self.consumer.hostname, now, self.every, *what)
         modules = report(self.client, self.keys, worker)
         if modules is not None:
@@ -52,6 +53,10 @@ class Presence:
     def waiting(self, queues: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
         """How many messages waited in its queues; nothing if the broker is not this Redis."""
         return self.backlog.read(self.client, queues) if self.is_broker else {}
+
+    def drain(self, **_: Any) -> None:
+        """Celery calls this inside a signal handler, so the next report says it."""
+        self.is_draining = True
 
     def leave(self, **_: Any) -> None:
         """A worker that stops as it should is no problem."""

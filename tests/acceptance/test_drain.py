@@ -11,6 +11,7 @@ from textwrap import dedent
 import pytest
 
 from scheduler.model import Reason
+from scheduler.storage.workers import workers
 from tests.support.alive import is_alive
 from tests.support.polling import until
 from tests.support.service import Program, Service
@@ -25,6 +26,15 @@ BODIES = dedent("""
         with open(path, "a") as bodies:
             bodies.write("began\\n")
         time.sleep(seconds)
+        with open(path, "a") as bodies:
+            bodies.write("ended\\n")
+
+    @shared_task(name="slow.wait")
+    def wait(go, path):
+        with open(path, "a") as bodies:
+            bodies.write("began\\n")
+        while not os.path.exists(go):
+            time.sleep(0.05)
         with open(path, "a") as bodies:
             bodies.write("ended\\n")
 
@@ -69,12 +79,16 @@ def sent(shop: Shop, task: str, *arguments: object) -> str:
 
 
 @pytest.mark.parametrize("drain", ["60"])
-def test_what_ends_in_time_ends_as_ever(shop: Shop) -> None:
-    identity = sent(shop, "slow.nap", 0.5)
+def test_what_ends_in_time_ends_as_ever_and_the_worker_says_that_it_drains(shop: Shop, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    identity = sent(shop, "slow.wait", str(go))
     asked = time.monotonic()
-    shop.worker.stop()
+    shop.worker.popen.send_signal(signal.SIGTERM)
+    until(lambda: [it.is_draining for it in workers(shop.client, shop.keys)] == [True], 50, "its report says so")
+    go.touch()
+    assert shop.worker.ends() == 0
     assert shop.ledger.get(identity).outcome == "succeeded"
-    assert (shop.worker.ends(), bodies(shop)) == (0, ["began", "ended"])
+    assert bodies(shop) == ["began", "ended"]
     assert time.monotonic() - asked < 50
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from celery import Celery
@@ -88,6 +89,11 @@ def test_a_worker_that_lacks_what_another_of_its_queue_has_is_named(
     assert found() == [], "nothing is going to be sent"
     pauses.resume(store, "weekly", by="ops")
     assert len(found()) == 1
+    report(client, keys, replace(worker, is_draining=True))
+    assert found() == [], "it takes no run any more"
+    old = {key: value for key, value in asdict(worker).items() if key != "is_draining"}
+    client.hset(keys.workers, worker.name, json.dumps(old))
+    assert len(found()) == 1, "an older release does not say so"
     report(client, keys, replace(worker, queues=("mail",)))
     assert found() == [], "schedules send it no such task"
 
