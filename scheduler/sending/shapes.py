@@ -110,10 +110,16 @@ def takes(app: Celery, job: Job, begin: str) -> bool:
 
 def may_look_at_arguments(app: Celery, name: str) -> bool:
     """Whether code of the application may make the message depend on more than the texts of the arguments."""
-    task, router = app.tasks.get(name), app.amqp.router
+    task = app.tasks.get(name)
     own_task = task is not None and (
-        task._dump_pydantic_arguments is not None
-        or any(getattr(type(task), method) is not getattr(Task, method) for method in ("apply_async", "shadow_name"))
+        task._dump_pydantic_arguments is not None or type(task).shadow_name is not Task.shadow_name
     )
+    return own_task or may_route_by_arguments(app, name)
+
+
+def may_route_by_arguments(app: Celery, name: str) -> bool:
+    """Whether code of the application may choose the queue of a task's messages by their arguments."""
+    task, router = app.tasks.get(name), app.amqp.router
+    own_task = task is not None and type(task).apply_async is not Task.apply_async
     own_app = type(app).send_task is not Celery.send_task or type(app.amqp) is not AMQP or type(router) is not Router
     return own_task or own_app or not all(isinstance(route, MapRoute) for route in router.routes)

@@ -15,10 +15,11 @@ from scheduler.settings import Settings
 from scheduler.status import problems
 from scheduler.status.problems import tasks
 from scheduler.status.problems.facts import LEFT_S, Facts
+from scheduler.storage import uses
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
-from scheduler.storage.uses import tasks_as_json
+from scheduler.storage.uses import Users
 from scheduler.storage.workers import Worker, report
 from tests.support.beats import lead, running_beat, write_file
 
@@ -68,7 +69,7 @@ def test_a_task_that_no_worker_of_its_queue_has_is_named_with_the_schedules_that
     assert found() == [], "nothing is going to be sent"
     used = [(name, "celery", "scheduler.tasks.disk_usage") for name in ("nightly", "weekly", "third", "fourth")]
     stored = client.hget(keys.file, "tasks") or ""
-    client.hset(keys.file, "tasks", tasks_as_json(used))
+    client.hset(keys.file, "tasks", uses.tasks_as_json(used))
     assert "which 4 schedules use:" in found()[0], "the fourth may be active: it is not stored by name"
     client.hset(keys.file, "tasks", stored)
     pauses.resume(store, "weekly", by="ops")
@@ -109,6 +110,19 @@ def test_a_run_that_waits_for_a_task_is_said_once_whoever_says_it(
     assert found()[1] == note.format("shop.tell")
     said = [it.sentence for it in problems.problems(store, settings)]
     assert said.count(note.format("shop.tell")) == 1
+
+
+def test_no_queue_is_known_of_a_schedule_where_a_router_may_look_at_the_arguments_of_a_run(
+    celery: Celery, settings: Settings, client: Client, keys: Keys
+) -> None:
+    celery.conf.task_routes = [lambda name, args, kwargs, options, **_: {"queue": "heavy"} if args else None]
+    write_file(settings, FILE)
+    with running_beat(celery) as beat:
+        lead(beat)
+    stored = {what: uses.from_json(client.hget(keys.file, what) or "") for what in ("queues", "tasks")}
+    named = Users(1, ("elsewhere",))
+    pair = f"reports{uses.BETWEEN}scheduler.tasks.disk_usage"
+    assert stored == {"queues": {"reports": named}, "tasks": {pair: named}}
 
 
 @pytest.mark.usefixtures("_loaded")
