@@ -59,8 +59,8 @@ PROMISES: dict[str, tuple[str, ...]] = {
         f"{ADMIN}/test_arguments::test_a_schedule_of_a_task_with_forgotten_arguments_is_made_without_its_source",
     ),
     "Two who edit both keep their changes or get a choice; a session that ends, or Redis away, loses nothing typed.": (
-        f"{ADMIN}/test_edit::test_two_who_change_different_fields_both_keep_their_change",
-        f"{ADMIN}/test_edit::test_only_fields_that_both_changed_need_a_choice",
+        f"{ADMIN}/test_edit_conflict::test_two_who_change_different_fields_both_keep_their_change",
+        f"{ADMIN}/test_edit_conflict::test_only_fields_that_both_changed_need_a_choice",
         f"{ADMIN}/test_arguments::test_two_who_change_different_arguments_both_keep_theirs",
         f"{ADMIN}/test_form::test_what_was_typed_outlives_the_session",
         f"{ADMIN}/test_redis_away::test_what_was_typed_is_kept_in_the_page_that_says_that_redis_is_away",
