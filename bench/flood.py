@@ -6,14 +6,13 @@ worker with its processes and that of Redis, which must not grow with what is pr
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.output import Bench, opened
+from bench.output import Bench, program
 
 TASKS = """
     import sys, time
@@ -93,15 +92,5 @@ def empty_runs(bench: Bench, rounds: int) -> tuple[float, Use]:
     return rounds * EMPTY_RUNS / (time.monotonic() - began), most
 
 
-def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seconds", type=int, default=30)
-    options.add_argument("--server", help="path of redis-server")
-    chosen = options.parse_args()
-    with opened(TASKS, chosen.server) as bench:
-        measure(bench, chosen.seconds)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program(__doc__, TASKS, "--seconds", 30, measure))

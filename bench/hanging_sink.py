@@ -139,25 +139,25 @@ def main() -> None:
         while not all(holder(client, Keys()) for client in clients):
             time.sleep(0.1)
         time.sleep(WARM_UP_S)
-        begun = time.time()
+        began = time.time()
         number = 0
-        while time.time() < begun + chosen.seconds:
+        while time.time() < began + chosen.seconds:
             for client in clients:
                 end_one(client, number)
             number += 1
             time.sleep(0.5)
-        found = [lateness(url, begun, begun + chosen.seconds - 5) for url in urls]
-    show(found, [len(called) for called in calls], chosen.seconds)
+        late = [lateness(url, began, began + chosen.seconds - 5) for url in urls]
+    show(late, [len(called) for called in calls], chosen.seconds)
 
 
-def show(found: list[list[float]], calls: list[int], took: float) -> None:
+def show(lists: list[list[float]], calls: list[int], took: float) -> None:
     """The table, and the ratio of the medians."""
     print("| alerts go to | calls of the sink | runs | median ms | 99th percentile | most |\n|---|---|---|---|---|---|")
-    for side, late, called in zip(SIDES, found, calls, strict=True):
+    for side, late, called in zip(SIDES, lists, calls, strict=True):
         p99 = late[len(late) * 99 // 100]
         middle = statistics.median(late)
         print(f"| {side.name} | {called} | {len(late):,} | {middle:.0f} | {p99:.0f} | {late[-1]:.0f} |")
-    answers, hangs = map(statistics.median, found)
+    answers, hangs = map(statistics.median, lists)
     print(f"\nratio of the medians {hangs / answers:.2f}, {took:.0f} s, load {os.getloadavg()[0]:.0f}")
 
 

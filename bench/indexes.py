@@ -1,7 +1,7 @@
 """What each index costs in Redis: ``python -m bench.indexes [--schedules 1000] [--runs 20] [--server PATH]``.
 
-MEMORY USAGE of every key, after the schedules are written, and after each of them has had that many runs, of which one
-in ten failed. Prints a Markdown table of bytes for each schedule and for each run.
+Adds up MEMORY USAGE of all keys twice: when the schedules were written, and after that many runs of each, one in ten
+of them failed. Prints a Markdown table of bytes for each schedule and for each run.
 """
 
 from __future__ import annotations

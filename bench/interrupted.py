@@ -1,24 +1,24 @@
 """A backfill that is killed ten times: ``python bench/interrupted.py [--instants N] [--server PATH]``.
 
 `kill -9` takes beat, or the worker with its processes, in turn, and another one is started. Each body writes its due
-instant into a file, outside Redis. Prints how many due instants there were, how often the bodies of each began, and how
-the backfill counts their ends. Ends with 1 if one began twice, or the end of one is not counted.
+instant into a file, outside Redis. Prints how many due instants there were, how often the bodies of each started, and
+how the backfill counts their ends. Ends with 1 if one started twice, or the end of one is not counted.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from bench.output import ROOT, Bench, opened
+from bench.output import ROOT, Bench, program
 from scheduler.changes import backfills
 from scheduler.model import Entry
 from scheduler.storage.backfills import Backfills
@@ -32,7 +32,7 @@ TASKS = """
 import os
 from celery import shared_task
 
-PLACE = os.path.join(os.path.dirname(__file__), "begun")
+PLACE = os.path.join(os.path.dirname(__file__), "started")
 
 
 @shared_task(name="bench.note")
@@ -97,42 +97,34 @@ def begin(bench: Bench, instants: int) -> int:
     return len(plan.runs)
 
 
-def measure(bench: Bench, instants: int) -> int:
+def measure(bench: Bench, instants: int) -> bool:
+    """Whether each started once at most, and each end is counted."""
     total, began = begin(bench, instants), time.monotonic()
     stored = Backfills(bench.client, bench.keys)
     host = Host(bench)
     try:
         for number in range(KILLS):
-            wait(stored, lambda ended, number=number: ended >= total * (number + 1) // (KILLS + 1))
+            enough = total * (number + 1) // (KILLS + 1)
+            wait(stored, lambda ended, enough=enough: ended >= enough)  # type: ignore[misc]
             host.replace("worker" if number % 2 else "beat")
         wait(stored, lambda ended: ended >= total)
     finally:
         for name in host.programs:
             host.kill(name)
-    begun = Counter((bench.directory / "begun").read_text().split())
+    started = Counter((bench.directory / "started").read_text().split())
     outcomes = Counter(stored.get(NAME)[1])
-    times = Counter(begun.values())
+    times = Counter(started.values())
     print(f"{total:,} due instants, {KILLS} kills, {time.monotonic() - began:,.0f} s")
-    print(f"bodies that began once: {times[1]:,}, more often: {times.total() - times[1]:,}")
+    print(f"bodies that started once: {times[1]:,}, more often: {times.total() - times[1]:,}")
     print("as counted: " + ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items()))
-    is_well = times.total() == times[1] and outcomes.total() == total and times[1] >= outcomes["succeeded"]
-    return 0 if is_well else 1
+    return times.total() == times[1] and outcomes.total() == total and times[1] >= outcomes["succeeded"]
 
 
-def wait(stored: Backfills, is_so: object) -> None:
+def wait(stored: Backfills, is_so: Callable[[int], bool]) -> None:
     """Until it is so of the number of its runs that have ended."""
-    while not is_so(sum(stored.get(NAME)[1].values())):  # type: ignore[operator]
+    while not is_so(sum(stored.get(NAME)[1].values())):
         time.sleep(0.1)
 
 
-def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--instants", type=int, default=10_000)
-    options.add_argument("--server", help="path of redis-server")
-    chosen = options.parse_args()
-    with opened(TASKS, chosen.server) as bench:
-        return measure(bench, chosen.instants)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program(__doc__, TASKS, "--instants", 10_000, measure))

@@ -1,17 +1,16 @@
 """What 1,000 runs that leak 10 MB each leave behind: ``python bench/leaks.py [--runs N] [--server PATH]``.
 
-Each body keeps 10 MB for ever, under `max_memory`, on a worker with two processes. Prints a Markdown table: the memory
+Each body leaves 10 MB behind, under `max_memory`, on a worker with two processes. Prints a Markdown table: the memory
 of the worker with its processes in each tenth of the runs, which must not grow with what is leaked.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 
 from bench.flood import resident_mb
-from bench.output import Bench, opened
+from bench.output import Bench, program
 
 TASKS = """
 from celery import shared_task
@@ -59,15 +58,5 @@ def is_under_way(bench: Bench, ids: list[str]) -> bool:
         return any('"outcome":"queued"' in row or '"outcome":"running"' in row for row in pipe.execute())
 
 
-def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--runs", type=int, default=1_000)
-    options.add_argument("--server", help="path of redis-server")
-    chosen = options.parse_args()
-    with opened(TASKS, chosen.server) as bench:
-        measure(bench, chosen.runs)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program(__doc__, TASKS, "--runs", 1_000, measure))

@@ -8,7 +8,6 @@ how old lines were when `logs --follow` printed them.
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -17,7 +16,7 @@ import threading
 import time
 from typing import IO
 
-from bench.output import ROOT, Bench, opened
+from bench.output import ROOT, Bench, program
 
 TASKS = """
 import time
@@ -110,15 +109,5 @@ def read(lines: IO[str], ages: list[float]) -> None:
             ages.append(now - written)
 
 
-def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seconds", type=int, default=60)
-    options.add_argument("--server", help="path of redis-server")
-    chosen = options.parse_args()
-    with opened(TASKS, chosen.server) as bench:
-        measure(bench, chosen.seconds)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program(__doc__, TASKS, "--seconds", 60, measure))

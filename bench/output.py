@@ -15,7 +15,7 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -161,6 +161,16 @@ def opened(tasks: str, server: str | None) -> Iterator[Bench]:
         with private_redis(server or find_server(Path())) as url:
             settings = Settings(redis_url=url, state_dir=Path(directory), keep_runs=100_000, imports=("bench_tasks",))
             yield Bench(settings, Path(directory))
+
+
+def program(text: str | None, tasks: str, option: str, default: int, measure: Callable[[Bench, int], object]) -> int:
+    """The command line of a bench with one number; returns the exit code, 1 if ``measure`` returns False."""
+    options = argparse.ArgumentParser(description=text)
+    options.add_argument(option, type=int, default=default, dest="number")
+    options.add_argument("--server", help="path of redis-server")
+    chosen = options.parse_args()
+    with opened(tasks, chosen.server) as bench:
+        return int(measure(bench, chosen.number) is False)
 
 
 class Cost(NamedTuple):
