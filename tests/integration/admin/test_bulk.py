@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from scheduler import changes
 from scheduler.admin.service import Service
-from scheduler.changes import clock
+from scheduler.changes import chosen_runs, clock
 from scheduler.model import Entry, run_id
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
@@ -152,6 +153,19 @@ def test_the_run_of_a_quarantined_schedule_is_stopped_too(admin: Browser, servic
     quarantine(service.store, "etl-00", "it is broken")
     admin.post("/bulk/stop/now", names=json.dumps(twelve[:1]))
     assert service.ledger.get(run_id("etl-00", due)).outcome == "stopped"
+
+
+def test_a_run_that_has_just_ended_keeps_no_other_of_its_schedule_from_being_stopped(
+    admin: Browser, service: Service, twelve: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dues = [clock() - timedelta(minutes=minutes) for minutes in (9, 8)]
+    entry = service.store.get("etl-00")
+    commit(service, replace(entry, fields=entry.fields | {"overlap": "allow"}), runs=tuple(dues))
+    listed = [run_id("etl-00", due) for due in dues]
+    service.ledger.stop(listed[0], "stopped by ben")
+    monkeypatch.setattr(chosen_runs, "under_way", lambda *_: listed)  # as they were when the act began
+    assert "runs of 1 schedule." in text(admin.post("/bulk/stop/now", names=json.dumps(twelve[:1])))
+    assert service.ledger.get(listed[1]).detail.startswith("stopped by admin")
 
 
 def test_what_was_changed_here_is_reverted_and_the_undo_brings_it_back(

@@ -119,6 +119,16 @@ def test_a_link_logs_its_person_in_once(app: Flask, shell: Shell, service: Servi
     assert late.get("/schedules", False).status_code == 302
 
 
+def test_a_link_logs_in_also_where_redis_takes_no_writes(app: Flask, shell: Shell, service: Service) -> None:
+    path = shell("user", "link", "sue").out.strip().removeprefix("http://127.0.0.1:8000")
+    service.store.client.config_set("maxmemory", 1)
+    try:
+        answer = Browser(app).post("/login", False, once=path.partition("=")[2])
+    finally:
+        service.store.client.config_set("maxmemory", 0)
+    assert answer.status_code == 303
+
+
 def test_a_look_at_a_link_uses_nothing_up_and_a_made_up_one_opens_nothing(app: Flask, shell: Shell) -> None:
     path = shell("user", "link").out.strip().removeprefix("http://127.0.0.1:8000")
     for _ in range(3):  # as a chat that fetches a preview of each link does
