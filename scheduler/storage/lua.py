@@ -86,7 +86,13 @@ def parts(text: str) -> list[str]:
 
 
 @cache
+def texts() -> dict[str, str]:
+    """Every file by its name, all read at once: later, those on the disk may be of another release."""
+    every = (files("scheduler") / "lua").iterdir()
+    return {name: it.read_text("utf-8") for it in every if (name := it.name.removesuffix(".lua")) != it.name}
+
+
+@cache
 def lua_text(*names: str) -> str:
     """The text of these files, one after the other."""
-    lua = files("scheduler") / "lua"
-    return "".join((lua / f"{name}.lua").read_text("utf-8") for name in names)
+    return "".join(texts()[name] for name in names)

@@ -11,7 +11,7 @@ import redis
 
 from scheduler.storage.client import Client
 from scheduler.storage.line import Line
-from scheduler.storage.lua import SHARED, lua_text, script_text
+from scheduler.storage.lua import script_text, texts
 
 
 def line_of(client: Client) -> Line:
@@ -86,7 +86,7 @@ class Posted:
 def script(client: Client, *names: str) -> Script:
     """The Lua script made of ``scheduler/lua/<name>.lua``, one after the other, and of what these need.
 
-    The files are read now: when the script is first called, those on the disk may be of another release.
+    All files are read when the process makes its first script.
     """
-    lua_text(*SHARED), lua_text(*names)
+    texts()
     return Script(client, partial(script_text, *names))
