@@ -107,8 +107,8 @@ class FollowedFile(FileWatch):
 
     def circumstances(self) -> str:
         """What decides over the file beside its text, as a digest."""
-        known = routes(self.app, self.registered)
-        queues = [it for it in known if not may_route_by_arguments(self.app, it[0])]  # of the others nothing is stored
+        stored = [task for task in self.registered if not may_route_by_arguments(self.app, task)]
+        queues = routes(self.app, stored)
         return settled.circumstances(self.registered, self.app.scheduler_zone, self.path, queues)
 
     def compare(self) -> None:

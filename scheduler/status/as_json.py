@@ -91,7 +91,7 @@ def failing_json(failing: Failing | None) -> dict[str, Any] | None:
 
 def file_json(facts: dict[str, str]) -> dict[str, str]:
     """What became of the schedule file, without what only the list of problems reads."""
-    return {name: fact for name, fact in facts.items() if name != "queues"}
+    return {name: fact for name, fact in facts.items() if name not in ("queues", "tasks")}
 
 
 def problem_json(problem: ServiceProblem) -> dict[str, Any]:

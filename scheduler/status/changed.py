@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from redis import ResponseError
@@ -14,7 +15,7 @@ from scheduler.storage.workers import workers
 MAX_LINES = 3
 MAX_LOOKED_AT = 20  #: lines of the schedule's history
 MAX_WHY = 80  #: characters
-TOLD = ("pause", "resume")  #: with every change of a field, what counts; a manual run changes nothing
+TOLD = ("pause", "resume")  #: acts that count besides changes of a field
 
 
 class Change(NamedTuple):
@@ -27,21 +28,15 @@ class Change(NamedTuple):
 def changed(store: Store, name: str, failed_at: float) -> tuple[Change, ...]:
     """The newest MAX_LINES changes before the first failure ended (epoch seconds), oldest first.
 
-    Nothing if the schedule never succeeded, or if another program wrote a key of another kind in the place of one of
-    these: an alert without its context is better than none. Takes three round trips, whatever is stored.
+    Nothing if the schedule never succeeded. No edits if another program wrote a key of another kind in the place of its
+    history: an alert without them is better than none. Takes three round trips, whatever is stored.
     """
-    try:
-        return newest(store, name, failed_at)
-    except ResponseError:
-        return ()
-
-
-def newest(store: Store, name: str, failed_at: float) -> tuple[Change, ...]:
-    """The same; raises ResponseError for a key of another kind."""
     well, _ = read_well(store.client.hget(store.keys.ledger(name), ":health"))
     if not 0 < well < failed_at:
         return ()
-    lines = store.audit.of(name, well, failed_at, MAX_LOOKED_AT)
+    lines: list[dict[str, Any]] = []
+    with suppress(ResponseError):
+        lines = store.audit.of(name, well, failed_at, MAX_LOOKED_AT)
     edits = [Change(line["at"], what) for line in lines if (what := sentence(line))]
     return tuple(sorted([*edits, *started(store, well, failed_at)])[-MAX_LINES:])
 

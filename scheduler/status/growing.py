@@ -12,6 +12,7 @@ from typing import NamedTuple
 from scheduler.storage.workers import Worker
 
 SPAN = 10  #: readings, one a minute
+READINGS = 3 * SPAN  #: that a worker keeps
 MANY = 20  #: messages; a smaller growth is nothing that needs a person
 
 
@@ -37,8 +38,8 @@ def grows(readings: tuple[int, ...]) -> bool:
     The lowest of the last ten is over MANY above the highest of the first ten. A burst that is being worked off does
     not count, also where it came within the middle ten: fewer wait in the last five minutes than in those before.
     """
-    if len(readings) < 3 * SPAN:
+    if len(readings) < READINGS:
         return False
     first, second, last = readings[-3 * SPAN : -2 * SPAN], readings[-2 * SPAN : -SPAN], readings[-SPAN:]
-    goes_on = fmean(first) < fmean(second) < fmean(last) and fmean(last[:5]) < fmean(last[5:])
+    goes_on = fmean(first) < fmean(second) < fmean(last) and max(last[5:]) > max(second)
     return goes_on and min(last) > max(first) + MANY

@@ -23,7 +23,7 @@ def lacking(used: Mapping[str, Users], workers: Iterable[Worker]) -> tuple[Lacki
     """What these live workers lack of the tasks that are ``used``, each a queue and a task.
 
     A queue without a worker is another problem. A worker that reports no tasks is of a release that did not. One that
-    drains takes no message any more, so it need not have what is new.
+    drains takes no message any more, so it need not have what is new: a queue with no other worker is no problem yet.
     """
     by_queue: dict[str, list[tuple[Worker, frozenset[str]]]] = {}
     for worker in workers:

@@ -33,7 +33,7 @@ State = Literal[
     "ok",
     "new",
 ]
-HELD: tuple[State, ...] = ("quarantined", "paused", "disabled")  #: a person's answer is needed first, or was given
+HELD: tuple[State, ...] = ("quarantined", "paused", "disabled")  #: a person holds it, or must mend it first
 OVERDUE_AFTER_S = 60.0  #: a run not sent this long after it was due is overdue
 STATES: dict[State, str] = {
     "quarantined": "quarantined until it is changed",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from scheduler.status.growing import READINGS
 from scheduler.storage.client import Client
 from scheduler.storage.queues import messages
 
 READING_S = 60.0  #: seconds between two readings
-MAX_READINGS = 30
 MAX_QUEUES = 20
 
 
@@ -26,6 +26,6 @@ class Backlog:
             waiting = messages(client, queues[:MAX_QUEUES])
             self.read_at = time.monotonic()
             self.readings = {
-                queue: (*self.readings.get(queue, ()), length)[-MAX_READINGS:] for queue, length in waiting.items()
+                queue: (*self.readings.get(queue, ()), length)[-READINGS:] for queue, length in waiting.items()
             }
         return self.readings

@@ -207,7 +207,7 @@ class Facts:
         return {queue: last for queue, last in sorted(known.items()) if queue not in taken and last < before}
 
     @cached_property
-    def untaken_calls(self) -> dict[str, int]:
+    def untaken_messages(self) -> dict[str, int]:
         """How many messages wait in each of these queues beside the runs; none if the broker is not this Redis.
 
         They are plain calls, and what is left of runs that were stopped or expired.

@@ -52,8 +52,8 @@ def grown(facts: Facts, named: set[str]) -> Iterator[ServiceProblem]:
     """The queues that only grow, such as with plain calls, but those that are ``named`` for what waits there."""
     for queue, growth in growing(facts.live_workers).items():
         if queue not in named:
-            wait = f"{growth.now} messages wait, {growth.before} did half an hour ago"
-            yield ServiceProblem(f"Queue '{queue}' only grows: {wait}", BUSY, subject=queue)
+            wait = f"{growth.now} messages wait, {growth.before} half an hour ago"
+            yield ServiceProblem(f"Queue '{queue}' keeps growing: {wait}", BUSY, subject=queue)
 
 
 def without_runs(facts: Facts, queues: list[str]) -> Iterator[ServiceProblem]:
@@ -62,12 +62,12 @@ def without_runs(facts: Facts, queues: list[str]) -> Iterator[ServiceProblem]:
     For the latter nothing is urgent: after a start, the workers get a minute to come.
     """
     for queue in queues:
-        if calls := facts.untaken_calls.get(queue):
+        if calls := facts.untaken_messages.get(queue):
             waits = "a message waits" if calls == 1 else f"{calls} messages wait"
             yield untaken(queue, facts.untaken[queue] or None, f", where {waits}")
     if facts.leader and facts.now - facts.leader.since < START_S:
         return
-    unused = [it for it in queues if it in facts.users_of_queues and not facts.untaken_calls.get(it)]
+    unused = [it for it in queues if it in facts.users_of_queues and not facts.untaken_messages.get(it)]
     used = ((it, who) for it in unused[:MAX_LOOKED_AT] if (who := used_by(facts, facts.users_of_queues[it], it)))
     for queue, who in islice(used, MAX_NAMED):
         yield untaken(queue, facts.untaken[queue] or None, f", {who}")

@@ -9,6 +9,7 @@ from scheduler.status.lacking import Lacking
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.problems.users import used_by
+from scheduler.storage.uses import Users
 from scheduler.storage.workers import Worker
 
 MAX_NAMED = 10  #: tasks that no worker has; workers that lack some that others have
@@ -28,8 +29,8 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
         sentence = f"No worker of queue '{it.queue}' has task '{it.task}', {who}"
         yield ServiceProblem(sentence, why(it.lack) or IMPORT, subject=it.task)
     if len(named) == MAX_NAMED and (more := len(nowhere) - MAX_NAMED):
-        tasks = "1 more task is" if more == 1 else f"{more} more tasks are"
-        yield ServiceProblem(f"{tasks} used by schedules and known to no worker", IMPORT, subject="workers")
+        tasks = "1 more task" if more == 1 else f"{more} more tasks"
+        yield ServiceProblem(f"Schedules use {tasks} that no worker has", IMPORT, subject="workers")
     note = facts.notices.get("tasks", "")
     if note and not any(f" task '{it.task}', " in note for it, _ in named):
         yield ServiceProblem(note, "", subject="workers")
@@ -38,8 +39,11 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
 
 
 def going_to_be_sent(facts: Facts, tasks: list[Lacking]) -> Iterator[tuple[Lacking, str]]:
-    """Those of the first MAX_LOOKED_AT that schedules are going to send, each with the words that say which."""
-    return ((it, who) for it in tasks[:MAX_LOOKED_AT] if (who := used_by(facts, it.users, it.queue, it.task)))
+    """Those that schedules are going to send, each with the words that say which; unread ones count as such."""
+    for number, it in enumerate(tasks):
+        users = it.users if number < MAX_LOOKED_AT else Users(it.users.number, ())
+        if who := used_by(facts, users, it.queue, it.task):
+            yield it, who
 
 
 def elsewhere(tasks: Iterable[Lacking]) -> Iterator[ServiceProblem]:

@@ -9,10 +9,10 @@ from scheduler.status.problems.problem import ServiceProblem
 
 
 def look(facts: Facts) -> Iterator[ServiceProblem]:
-    """Compare the release of each live worker with the leader's, as far as both say it."""
+    """Compare the release of each live worker that does not stop with the leader's, as far as both say it."""
     leader = facts.leader
     for worker in facts.live_workers if leader and leader.version else ():
-        if leader and worker.version and worker.version != leader.version:
+        if leader and worker.version not in ("", leader.version) and not worker.is_draining:
             sentence = f"Worker {worker.name} is of release {worker.version}, and beat of {leader.version}"
             since = max(worker.started, leader.since) if worker.started else None
             yield ServiceProblem(sentence, "install the same release on every host", "warning", "workers", since)

@@ -77,8 +77,8 @@ def test_an_alert_of_a_failure_says_what_changed_since_the_schedule_was_well(
     edit(store, "job", {"task": "t", "every": "1m", "args": [3]}, tasks=None, by="ann", why="a new\nreport")
     pauses.pause(store, "job", by="ann")
     pauses.resume(store, "job", by="bob")
-    for name in ("celery@web1", "celery@web2"):
-        report(client, keys, Worker(name, time.time(), 3600.0, started=time.time(), version="1.2"))
+    for name, started in (("celery@web1", time.time()), ("celery@web2", time.time()), ("celery@was-there", 1.0)):
+        report(client, keys, Worker(name, time.time(), 3600.0, started=started, version="1.2"))
     end(ledger, 1, "failed")
     end(ledger, 0, "failed", name="other")
     look.look()

@@ -14,6 +14,11 @@ def burst(start: int) -> tuple[int, ...]:
     return tuple(0 if minute < start else 3000 - 100 * (minute - start) for minute in range(30))
 
 
+def by_a_cron(start: int) -> tuple[int, ...]:
+    """A hundred every ten minutes, of which forty are done before the next."""
+    return tuple(100 * ((minute + start) // 10) - 4 * (minute + start) + 200 for minute in range(30))
+
+
 @pytest.mark.parametrize(
     ("readings", "is_named"),
     [
@@ -21,6 +26,7 @@ def burst(start: int) -> tuple[int, ...]:
         pytest.param(tuple(10 * n + (-1) ** n * 15 + 20 for n in range(30)), True, id="up and down"),
         pytest.param(tuple(range(50_000, 50_300, 10)), True, id="a long one"),
         pytest.param(GROWS[:29], False, id="not for long"),
+        *(pytest.param(by_a_cron(start), True, id=f"each ten minutes, from {start}") for start in range(10)),
         *(pytest.param(burst(start), False, id=f"a burst that is worked off from {start}") for start in range(8, 26)),
         pytest.param((0,) * 20 + (9000,) * 5 + (0,) * 5, False, id="a burst that is over"),
         pytest.param((40, 80, 20, 60, 30) * 6, False, id="busy"),
