@@ -40,7 +40,7 @@ class Words:
 WORDS = {
     "run": Words("Run now", "Sent a run of", "will run now"),
     "stop": Words("Stop the runs of", "Stopped, or asked to stop, the runs of", "will have each run under way stopped"),
-    "retry": Words("Retry the last run of", "Retried the last run of", "will have their last run sent again"),
+    "retry": Words("Retry the last run of", "Retried the last run of", "will have the last run sent again"),
     "pause": Words("Pause", "Paused", "will be paused", "until"),
     "resume": Words("Resume", "Resumed", "will be resumed"),
     "skip": Words("Skip the next run of", "Will skip the next run of", "will skip the next run"),

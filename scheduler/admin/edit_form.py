@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from inspect import Signature
 from itertools import count
@@ -30,7 +31,8 @@ from scheduler.timing import zone_names
 
 MAX_STEM = 90  #: characters of a name of at most 100 that its copy keeps
 MAX_MERGES = 3  #: with what others save while this form is saved
-MAX_LINES = 100  #: of the audit log in which the change that came between is looked for
+MAX_LINES = 100  #: of its history in which the change that came between is looked for
+CLOCKS_DIFFER_S = 60.0  #: Redis's from this host's, at most
 
 
 @pages.get("/schedules/new")
@@ -107,7 +109,7 @@ def save_beside(entry: Entry, values: dict[str, str], tries: int = MAX_MERGES) -
         except Conflict:  # and someone saved once more
             return save_beside(service().store.get(entry.name), values, tries - 1)
         if not errors:
-            return done(entry.name, f"Saved, beside what was changed meanwhile. {next_run(entry.name, 'Next')}")
+            return done(entry.name, f"Saved, and merged with the change made meanwhile. {next_run(entry.name, 'Next')}")
     return stale(entry, both, theirs, errors)
 
 
@@ -178,7 +180,7 @@ def form(
 
     ``fields`` are what it would save; without them, those of the entry are shown.
     """
-    store, zone = service().store, request.form.get("zone", "")
+    store, zone, is_stale = service().store, request.form.get("zone", ""), bool(theirs) or status == 409
     signature = arguments.of_task(values["task"])
     asked = arguments.look(signature, values, forms.given_to(entry), theirs)
     shown = fields if fields is not None else entry.fields if entry else {"task": values["task"]}
@@ -195,8 +197,8 @@ def form(
         "arguments": asked,
         "errors": placed(errors or {}, asked, signature),
         "theirs": theirs,
-        "is_stale": theirs or status == 409,
-        "last_change": last_change(entry.name) if entry and (theirs or status == 409) else None,
+        "is_stale": is_stale,
+        "last_change": last_change(entry.name) if entry and is_stale else None,
         "tasks": sorted(set(service().tasks or ()) - service().file_only),
         "zones": zone_names(),
         "fixed": values["task"] in {*service().file_only, *FILE_ONLY},
@@ -225,7 +227,7 @@ def opened_text(entry: Entry | None) -> str:
 
 def last_change(name: str) -> dict[str, Any] | None:
     """The newest line of the audit log that changed its fields: a run or a pause does not."""
-    lines = service().store.audit.lines(MAX_LINES, name)
+    lines = service().store.audit.of(name, 0, time.time() + CLOCKS_DIFFER_S, MAX_LINES)
     return next((line for line in lines if line["before"] != line["after"]), None)
 
 

@@ -157,9 +157,8 @@ class Bulk:
         }
         if asked.act == "pause":
             return readable(pausing(asked.by, asked.why, asked.until, lambda _: "resume it first"))
-        if asked.act == "stop":
-            return as_it_is
-        return readable(of_entry.get(asked.act) or self._edit(asked))
+        change = of_entry.get(asked.act) or self._edit(asked)
+        return change if asked.act == "stop" else readable(change)
 
     def _edit(self, asked: Asked) -> Callable[[Entry], Entry]:
         """The change of an act that edits fields, checked as any edit."""

@@ -19,7 +19,6 @@ from scheduler.status.search import Sort
 
 PLACES = ("tag:", "queue:", "error:")  #: what may come before a word of a search
 MAX_ROWS = 1_000_000  #: more schedules than there are
-MAX_DUE = 10_000  #: due instants that one answer has
 
 
 @click.command(name="list")

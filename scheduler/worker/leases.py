@@ -27,7 +27,7 @@ class LeaseRenewer:
         # Clients of its own: the pool may fork again while this thread uses them.
         self.ledger = Ledger(connect(settings), Keys(settings.key_prefix), settings)
         for name in ("claim", "close"):
-            script_text(name)  # the next children of the pool find it made
+            script_text(name)  # children that the pool forks later need not make it again
         self.presence = presence
         self.messages = None if settings.speaks_amqp else MessageRenewer(settings)
 

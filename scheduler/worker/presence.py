@@ -31,7 +31,7 @@ class Presence:
         self.is_draining = self.has_left = False
         self.started = time.time()
         self.backlog = Backlog()
-        self.is_broker = not settings.has_outbox
+        self.counts_backlog = not settings.has_outbox
         signals.worker_shutting_down.connect(self.drain, weak=False)
         signals.worker_shutdown.connect(self.leave, weak=False)
 
@@ -52,7 +52,7 @@ class Presence:
 
     def waiting(self, queues: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
         """How many messages waited in its queues; nothing if the broker is not this Redis."""
-        return self.backlog.read(self.client, queues) if self.is_broker else {}
+        return self.backlog.read(self.client, queues) if self.counts_backlog else {}
 
     def drain(self, **_: Any) -> None:
         """Celery calls this inside a signal handler, so the next report says it."""

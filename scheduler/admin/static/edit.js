@@ -1,6 +1,6 @@
 // Shows while typing what the form would do, in the place of the button "Check". Without this script, that button does it.
 
-const PAUSE_MS = 150; // with the answer, what a form means shows within 300 ms of the last key
+const PAUSE_MS = 150; // the preview should be there 300 ms after the last key
 const form = document.querySelector("form[data-preview]");
 const preview = document.getElementById("preview");
 let newest = 0;

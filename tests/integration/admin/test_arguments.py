@@ -122,7 +122,7 @@ def test_another_task_loses_nothing_that_was_typed_for_the_one_before(admin: Bro
 def test_two_who_change_different_arguments_both_keep_theirs(admin: Browser, store: Store, nightly: Entry) -> None:
     second = Document(admin.get(EDIT).text).forms[-1].fields
     admin.submit(EDIT, **{"arg.a": "1"})
-    assert "Saved, beside what was changed meanwhile" in text(admin.post(EDIT, **second | {"arg.b": "2"}))
+    assert "Saved, and merged with the change made meanwhile" in text(admin.post(EDIT, **second | {"arg.b": "2"}))
     assert store.get("nightly").fields["args"] == [1, 2]
     answer = admin.post(EDIT, **second | {"arg.a": "3"})
     assert answer.status_code == 409
@@ -138,7 +138,7 @@ def test_an_argument_that_someone_else_saved_and_no_field_can_hold_is_kept_or_ch
     second = Document(admin.get("/schedules/letter/edit").text).forms[-1].fields
     fields = service.store.get("letter").fields | {"kwargs": {"to": number}}
     changes.edit(service.store, "letter", fields, tasks=service.tasks, by="ben")
-    assert "Saved, beside" in text(admin.post("/schedules/letter/edit", **second | {"timeout": "5m"}))
+    assert "Saved, and merged" in text(admin.post("/schedules/letter/edit", **second | {"timeout": "5m"}))
     both = service.store.get("letter").fields
     assert (both["kwargs"], both["timeout"]) == ({"to": number}, "5m")
     page = Document(admin.post("/schedules/letter/edit", **second | {"arg.copies": "2"}).text)
