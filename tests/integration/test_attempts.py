@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -67,11 +68,16 @@ def test_each_attempt_has_its_own_times_worker_and_end(shop: Shop, shell: Shell,
     ]
 
 
-def test_the_row_of_a_run_with_one_attempt_is_what_it_was(shop: Shop, client: Client, identity: str) -> None:
+def row_of(shop: Shop, identity: str) -> dict[str, Any]:
+    """The row of a run as it is stored."""
+    row: dict[str, Any] = json.loads(shop.ledger.client.hget(shop.ledger.keys.ledger("job"), identity) or "")
+    return row
+
+
+def test_the_row_of_a_run_with_one_attempt_is_what_it_was(shop: Shop, identity: str) -> None:
     claim(shop, identity, 1)
     assert shop.ledger.close(identity, "failed", token="token 1", result="no")
-    row = json.loads(client.hget(shop.ledger.keys.ledger("job"), identity) or "")
-    assert not {"earlier", "began", "error"} & row.keys()
+    assert not {"earlier", "began", "error"} & row_of(shop, identity).keys()
     assert outcomes(shop, identity) == [(1, "failed", "no")]
 
 
@@ -83,6 +89,7 @@ def test_a_body_that_goes_on_after_its_run_was_handed_back_says_itself_how_it_en
     assert outcomes(shop, identity) == [(1, "failed", "Busy: no")]
     assert shop.ledger.close(identity, "succeeded", token="token 1")
     assert outcomes(shop, identity) == [(1, "succeeded", "")]
+    assert "earlier" not in row_of(shop, identity)
 
 
 def test_what_ends_a_run_between_two_attempts_is_the_end_of_neither(shop: Shop, identity: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,12 @@ def test_a_worker_of_another_release_is_named_while_it_lives(
     store: Store, settings: Settings, client: Client, keys: Keys
 ) -> None:
     worker = Worker("old@host", time.time(), 10, ("celery",), version="0.0.9")
-    for it in (worker, replace(worker, name="same@host", version=__version__), replace(worker, name="gone", seen=1.0)):
+    others: list[dict[str, Any]] = [
+        {"name": "same@host", "version": __version__},
+        {"name": "gone", "seen": 1.0},
+        {"name": "leaving@host", "is_draining": True},
+    ]
+    for it in (worker, *(replace(worker, **other) for other in others)):
         report(client, keys, it)
     assert sentences(store, settings, "release") == [
         f"Worker old@host is of release 0.0.9, and beat of {__version__}: install the same release on every host"
