@@ -1,4 +1,7 @@
-"""Says what changed, while a beat leads, in a thread of its own: sending never waits for it."""
+"""Says what changed, while a beat leads, in a thread of its own: sending never waits for it.
+
+Until the schedule file names somebody to tell, it only notes since when each problem is there.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from scheduler.status.changed import changed
 from scheduler.status.output import last_lines
 from scheduler.status.problems import unstarted
 from scheduler.status.problems.facts import Facts
+from scheduler.status.problems.problem import ServiceProblem
 from scheduler.storage import alerts, health
 from scheduler.storage.client import Client, connect
 from scheduler.storage.keys import Keys
@@ -32,6 +36,7 @@ from scheduler.storage.store import Store
 
 LOOK_INTERVAL_S = 2.0  #: seconds between two looks for changes
 PROBLEMS_INTERVAL_S = 5.0  #: seconds between two looks at the list of problems
+UNTOLD_INTERVAL_S = 300.0  #: the same while there is nobody to tell: so that an idle beat costs Redis nothing
 GROUP_INTERVAL_S = 30.0  #: seconds between two looks while many change: so that one message tells of many
 MAX_PER_MINUTE = 5  #: alerts in a minute that are said at once
 MAX_CHANGES = 10_000  #: that one look reads
@@ -41,29 +46,43 @@ TOLD_OTHERWISE = ("failing", "unstarted")  #: kinds that are told under the name
 
 
 class Alerts:
-    """One for each term as leader. Without sinks and pings in the schedule file it starts nothing."""
+    """One for each term as leader."""
 
     def __init__(self, settings: Settings, keys: Keys, token: str) -> None:
         self.settings = settings
         self.keys = keys
         self.token = token
         self.tells_gap = True  #: whether a time without a leader before this term is news: this beat told of none
-        self.closed = threading.Event()
+        self.closed, self.has_rules = threading.Event(), threading.Event()
         self.thread: threading.Thread | None = None
 
     def follow(self, *, has_rules: bool) -> None:
-        """Start if the last good schedule file names sinks or pings; call it after a load of the file."""
-        if not self.thread and has_rules:
+        """Tell from now on if the last good schedule file names sinks or pings; call it after a load of the file."""
+        if has_rules:
+            self.has_rules.set()
+        if not self.thread:
             self.thread = threading.Thread(target=self._run, name="alerts", daemon=True)
             self.thread.start()
 
     def close(self) -> None:
         """Stop; the next leader finds in Redis what was not delivered."""
         self.closed.set()
+        self.has_rules.set()  # which ends the wait for them
 
     def _run(self) -> None:
+        with connect(self.settings) as client:
+            while not self.has_rules.wait(UNTOLD_INTERVAL_S):
+                try:
+                    note_problems(Facts(Store(client, self.keys), self.settings))
+                except (redis.RedisError, OSError):
+                    continue
+                except Exception as error:
+                    emit("alerts.failed", error=f"{type(error).__name__}: {error}")
+            self._tell(client)
+
+    def _tell(self, client: Client) -> None:
         own = self.settings, self.keys, self.token
-        with connect(self.settings) as client, Deliveries(*own) as deliveries, Pings(*own) as pings:
+        with Deliveries(*own) as deliveries, Pings(*own) as pings:
             look, wait = None, 0.0
             while not self.closed.wait(wait):
                 look = look or Look(client, *own, tells_gap=self.tells_gap)
@@ -79,6 +98,13 @@ class Alerts:
                 except Exception as error:
                     emit("alerts.failed", error=f"{type(error).__name__}: {error}")
                     look, wait = None, GROUP_INTERVAL_S
+
+
+def note_problems(facts: Facts) -> tuple[tuple[str, ServiceProblem], ...]:
+    """The list of problems, each with its kind; notes since when each is there."""
+    named = problems.with_kinds(facts)
+    problems.note_first_seen(facts, named)
+    return named
 
 
 class Look:
@@ -113,7 +139,7 @@ class Look:
         if time.monotonic() - self.problems_at >= PROBLEMS_INTERVAL_S:
             self.problems_at = time.monotonic()
             facts = Facts(self.store, self.settings)
-            named = problems.with_kinds(facts)
+            named = note_problems(facts)
             self.is_well = all(problem.severity != "critical" for _, problem in named)
             teller.problems([it for it in named if it[0] not in TOLD_OTHERWISE], now)
             self._unstarted(teller, facts, now)

@@ -15,6 +15,7 @@ from scheduler.errors import Exit
 from scheduler.operations import schedules, service
 from scheduler.status.problems import refusal
 from scheduler.status.problems.facts import Facts
+from scheduler.status.rows import HELD
 from scheduler.status.search import Sort
 
 PLACES = ("tag:", "queue:", "error:")  #: what may come before a word of a search
@@ -51,8 +52,10 @@ def list_(desk: Desk, words: tuple[str, ...], state: str, sort: str, json_: bool
 
 def state_of(item: dict[str, Any]) -> str:
     """The state of a schedule in the list; that its run does not start comes before what its newest run says."""
-    slow = item.get("unstarted")  # a page of an older release does not have it
-    return str(slow["state"] if slow else item["state"])
+    state, slow = str(item["state"]), item.get("unstarted")  # a page of an older release does not have the second
+    if not slow:
+        return state
+    return f"{state} ({slow['state']})" if state in HELD else str(slow["state"])
 
 
 def quoted(word: str) -> str:

@@ -77,9 +77,14 @@ class Row:
     unstarted: Unstarted | None = None  #: if it is late or stuck
 
     @property
+    def is_held(self) -> bool:
+        """Whether the state says what a person decided, or must mend first, and not how its runs are."""
+        return self.state in HELD
+
+    @property
     def explanation(self) -> str:
         """The state in a sentence, without a full stop."""
-        if self.unstarted:
+        if self.unstarted and not self.is_held:
             return why(self.unstarted)
         if self.state == "queued" and self.last is not None and self.last.reason == Reason.GROUP:
             return self.last.detail
@@ -105,7 +110,7 @@ def row(
     job, error = read_job(entry)
     return Row(
         name=entry.name,
-        state=(now := state(entry, job, last)),
+        state=state(entry, job, last),
         task=job.task if job else str(entry.fields.get("task", "?")),
         timing=job.timing.words() if job else "unreadable",
         zone=job.timing.zone if job else "UTC",
@@ -121,7 +126,7 @@ def row(
         failing=ill,
         recent=marks,
         expected_to_fail=entry.expected_to_fail,
-        unstarted=None if now in HELD else slow,
+        unstarted=slow,
     )
 
 

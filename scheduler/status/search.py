@@ -12,7 +12,6 @@ from scheduler.status.catalogue import View
 from scheduler.status.place import Place
 from scheduler.status.problems.facts import Facts
 from scheduler.status.query import matching, read_query, with_errors
-from scheduler.status.rows import HELD
 from scheduler.status.states import AllStates, all_states
 from scheduler.status.unstarted import Unstarted
 from scheduler.storage.store import Store
@@ -59,11 +58,9 @@ class Found:
 
     @cached_property
     def unstarted(self) -> dict[str, Unstarted]:
-        """All that are late or stuck, exist and are on; of very many, those that have waited longest."""
+        """All that are late or stuck and exist; of very many, those that have waited longest."""
         known = self.facts.unstarted.schedules if self.facts else ()
-        return {
-            it.name: it for it in known if it.name in self.view.kept and self.states.others.get(it.name) not in HELD
-        }
+        return {it.name: it for it in known if it.name in self.view.kept}
 
     @cached_property
     def names(self) -> Sequence[str]:

@@ -72,6 +72,7 @@ class Keys:
     #: Stream of the schedules that began to fail or are well again, see ``_health.lua``.
     health_changes = Key("health_changes")
     told = Key("told")  #: Hash of what alerts said last, by what they are about, see ``storage/alerts.py``.
+    problems = Key("problems")  #: Hash of since when the leader sees each problem, see ``storage/first_seen.py``.
     sinks = Key("sinks")  #: Hash of how the last delivery to each sink ended, as JSON.
 
     def alert_outbox(self, sink: str) -> str:

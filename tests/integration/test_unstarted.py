@@ -122,9 +122,13 @@ def test_the_list_shows_finds_and_puts_first_what_is_late_or_stuck_whatever_its_
     }
     pauses.pause(store, "alone", by="ann")
     facts, view = Facts(store, settings), Catalogue(store).look()
-    assert Found(store, view, state="stuck", facts=facts).names == []
+    assert Found(store, view, state="stuck", facts=facts).names == ["alone"], "its run waits all the same"
     [held] = status.rows(["alone"], facts)
-    assert (held.unstarted, held.explanation) == (None, "paused by ann")
+    assert (held.unstarted in facts.unstarted.schedules, held.state, held.explanation) == (
+        True,
+        "paused",
+        "paused by ann",
+    )
 
 
 def test_the_queue_of_an_account_without_its_worker_names_the_service_to_enable(shop: Shop, found: Any) -> None:

@@ -5,6 +5,9 @@ Each kind of problem is a file here with a function ``look``. For a new kind, co
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from scheduler.settings import Settings
 from scheduler.status.problems import (
     alerts,
@@ -32,6 +35,7 @@ from scheduler.status.problems import (
 )
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
+from scheduler.storage import first_seen
 from scheduler.storage.store import Store
 
 #: In the order in which to fix them.
@@ -74,4 +78,23 @@ def with_kinds(facts: Facts) -> tuple[tuple[str, ServiceProblem], ...]:
     """The same, each with the name of its kind, which stays when the sentence changes."""
     if reasons := tuple(unfit.look(facts)):
         return tuple(("unfit", problem) for problem in reasons)  # what else such a Redis answers means nothing
-    return tuple((kind.__name__.rpartition(".")[2], problem) for kind in KINDS for problem in kind.look(facts))
+    named = ((kind.__name__.rpartition(".")[2], problem) for kind in KINDS for problem in kind.look(facts))
+    return tuple((kind, dated(facts, kind, problem)) for kind, problem in named)
+
+
+def dated(facts: Facts, kind: str, problem: ServiceProblem) -> ServiceProblem:
+    """The problem with since when the leader sees it, if it does not know itself when it began."""
+    if problem.since is not None:
+        return problem
+    return replace(problem, since=facts.first_seen.get(key(kind, problem)))
+
+
+def key(kind: str, problem: ServiceProblem) -> str:
+    """What tells a problem from others, whatever its sentence says by now."""
+    return f"{kind}:{problem.subject}"
+
+
+def note_first_seen(facts: Facts, named: Iterable[tuple[str, ServiceProblem]]) -> None:
+    """Let all that look from now on know since when each problem is there; the leader does it."""
+    there = {key(kind, problem) for kind, problem in named if kind != "unfit"}
+    first_seen.note(facts.client, facts.keys, there, facts.now)

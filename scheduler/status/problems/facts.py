@@ -13,7 +13,7 @@ from scheduler.command_name import restart_advice, start_command
 from scheduler.settings import Settings
 from scheduler.status.lacking import Lacking, lacking
 from scheduler.status.unstarted import UNTAKEN_S, AllUnstarted, unstarted
-from scheduler.storage import groups, health, lock, queues, uses
+from scheduler.storage import first_seen, groups, health, lock, queues, uses
 from scheduler.storage.alerts import SinkState, sink_states
 from scheduler.storage.client import Client, refusal_of_writes
 from scheduler.storage.groups import Group
@@ -59,6 +59,11 @@ class Facts:
     def refusal(self) -> Exception | None:
         """Why Redis accepts no writes; None if it does."""
         return refusal_of_writes(self.client, self.keys)
+
+    @cached_property
+    def first_seen(self) -> dict[str, float]:
+        """Since when the leader sees each problem, in epoch seconds."""
+        return first_seen.first_seen(self.client, self.keys)
 
     @cached_property
     def info(self) -> dict[str, Any]:
