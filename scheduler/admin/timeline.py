@@ -18,6 +18,7 @@ from scheduler.model import Run
 from scheduler.status.ahead import Ahead, ahead
 from scheduler.status.catalogue import View
 from scheduler.status.minutes import Minute
+from scheduler.status.problems.facts import Facts
 from scheduler.status.search import Found
 from scheduler.storage.instants import from_seconds, iso, to_seconds
 
@@ -64,7 +65,8 @@ def index() -> Response:
     text = texts(request.args, "q", "tag")
     minute = instant(request.args.get("minute", ""))
     view = service().catalogue.look()
-    names = Found(service().store, view, text["q"], tag=text["tag"]).names
+    facts = Facts(service().store, service().settings)
+    names = Found(facts.store, view, text["q"], tag=text["tag"], facts=facts).names
     if minute:
         return of_minute(view, names, minute.replace(second=0, microsecond=0), text)
     now = time.time()

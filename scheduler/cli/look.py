@@ -15,10 +15,10 @@ from scheduler.errors import Exit
 from scheduler.operations import schedules, service
 from scheduler.status.problems import refusal
 from scheduler.status.problems.facts import Facts
+from scheduler.status.query import PLACES
 from scheduler.status.rows import HELD
 from scheduler.status.search import Sort
 
-PLACES = ("tag:", "queue:", "error:")  #: what may come before a word of a search
 MAX_ROWS = 1_000_000  #: more schedules than there are
 
 
@@ -32,7 +32,8 @@ def list_(desk: Desk, words: tuple[str, ...], state: str, sort: str, json_: bool
     """List schedules: state, timing, next and last run.
 
     With WORDS, those that have each of them in their name, task, description or tags. tag:NAME is a tag, queue:NAME
-    where its runs go, error:TEXT in the first line of why it fails or is quarantined.
+    where its runs go, zone:TEXT in its time zone, state:STATE as with --state, error:TEXT in the first line of why it
+    fails or is quarantined.
     """
     listed = list(each(desk, schedules.index, MAX_ROWS, q=" ".join(map(quoted, words)), state=state, sort=sort))
     if json_:
@@ -60,7 +61,7 @@ def state_of(item: dict[str, Any]) -> str:
 
 def quoted(word: str) -> str:
     """An argument as one word of a search, also with spaces in it."""
-    place = next((place for place in PLACES if word.startswith(place)), "")
+    place = next((f"{place}:" for place in PLACES if word.startswith(f"{place}:")), "")
     text = word.removeprefix(place)
     return f'{place}"{text}"' if " " in text and '"' not in text else word
 

@@ -71,6 +71,12 @@ def kind_of(fields: Mapping[str, Any]) -> str:
     return next((kind for kind in KINDS if fields.get(kind) is not None), "task")
 
 
+def task_of(fields: Mapping[str, Any]) -> str:
+    """The task that its runs are."""
+    kind = kind_of(fields)
+    return str(fields.get("task") or "") if kind == "task" else HTTP_TASK if kind == "http" else COMMAND_TASK
+
+
 def program(argv: tuple[str, ...], options: Mapping[str, Any]) -> Call:
     """The call that runs this program; the schedule's ``timeout`` is its only limit."""
     return Call(COMMAND_TASK, (), {"argv": list(argv), "timeout": None, **options})

@@ -29,7 +29,8 @@ class SearchAsked(Model):
     q: Text = Field(
         "",
         description="Words in the name, task, description or tags; `tag:NAME` for a tag, `queue:NAME` for where its "
-        "runs go, `error:TEXT` for the first line of why it fails or is quarantined.",
+        "runs go, `zone:TEXT` for its time zone, `state:STATE` for a state as in `state`, `error:TEXT` for the first "
+        "line of why it fails or is quarantined.",
     )
     state: State | Literal["", "failing", "late", "stuck"] = Field(
         "", description="`failing`: its newest ended runs failed or were lost. `late`, `stuck`: its run does not start."

@@ -19,7 +19,7 @@ from typing import Any
 from scheduler.model import TIMING_FIELDS, Pause
 from scheduler.model.accounts import queue_of
 from scheduler.model.entry import expected_to_fail
-from scheduler.model.what_runs import COMMAND_TASK, HTTP_TASK, kind_of
+from scheduler.model.what_runs import task_of
 from scheduler.storage.entries import ORIGINS
 from scheduler.storage.records import loads, mapping, record
 from scheduler.storage.revised import Position, position, revised_since
@@ -29,7 +29,7 @@ from scheduler.storage.store import Store
 MAX_AGE_S = 3600.0  #: then everything is read again, for what other programs and older releases changed
 MANY = 10_000  #: schedules that the garbage collector takes milliseconds to walk
 NAMES_PER_STEP = 1000  #: that one command reads, which holds up Redis for some ms
-FIELDS = ("definition", "fields", "origin", "pause", "error")
+FIELDS = ("definition", "fields", "origin", "pause", "error", "zone")
 FOREVER = float("inf")
 Route = Callable[[str], str]  #: from a task to the queue of its runs whose schedule names none
 
@@ -46,6 +46,7 @@ class Kept:
     queue: str = ""  #: that it names; empty for its task's own
     task: str = ""  #: that its runs are, also of a program or a request
     is_expected_to_fail: bool = False
+    zone: str = ""  #: IANA time zone of its timing
     timing: str = ""  #: what decides when it is due: schedules with the same text are due at the same instants
 
     def is_off(self, now: float) -> bool:
@@ -94,11 +95,7 @@ class View:
     @cached_property
     def by_tag(self) -> dict[str, list[str]]:
         """The names of the schedules with each tag, sorted."""
-        tagged: dict[str, list[str]] = {}
-        for name in self.names:
-            for tag in dict.fromkeys(self.kept[name].tags):
-                tagged.setdefault(tag, []).append(name)
-        return tagged
+        return self._by(lambda its: dict.fromkeys(its.tags))
 
     @cached_property
     def tags(self) -> dict[str, int]:
@@ -108,20 +105,26 @@ class View:
     @cached_property
     def by_destination(self) -> dict[str, list[str]]:
         """The names of the schedules by the queue that their runs go to, sorted; an empty one if no router can say."""
-        going: dict[str, list[str]] = {}
         known = {task: self.route(task) for task in {it.task for it in self.kept.values() if not it.queue}}
-        for name in self.names:
-            its = self.kept[name]
-            going.setdefault(its.queue or known[its.task], []).append(name)
-        return going
+        return self._by(lambda its: (its.queue or known[its.task],))
+
+    @cached_property
+    def by_zone(self) -> dict[str, list[str]]:
+        """The names of the schedules by the time zone of their timing, sorted."""
+        return self._by(lambda its: (its.zone,))
 
     @cached_property
     def by_queue(self) -> dict[str, list[str]]:
         """The names of the schedules by the queue that they name, sorted; under an empty text those that name none."""
-        users: dict[str, list[str]] = {}
+        return self._by(lambda its: (its.queue,))
+
+    def _by(self, keys: Callable[[Kept], Iterable[str]]) -> dict[str, list[str]]:
+        """The names by each key that theirs has, sorted."""
+        found: dict[str, list[str]] = {}
         for name in self.names:
-            users.setdefault(self.kept[name].queue, []).append(name)
-        return users
+            for key in keys(self.kept[name]):
+                found.setdefault(key, []).append(name)
+        return found
 
 
 class Catalogue:
@@ -215,6 +218,7 @@ def read(name: str, stored: dict[str, Any], known_tags: dict[tuple[str, ...], tu
         named_queue(fields),
         intern(task_of(fields)),
         bool(expected_to_fail(fields)),
+        intern(str((stored["zone"] if origin == "redbeat" else fields.get("timezone")) or "UTC")),
         timing_key(name, origin, fields),
     )
 
@@ -226,12 +230,6 @@ def timing_key(name: str, origin: str, fields: dict[str, Any]) -> str:
     own = {key: fields[key] for key in sorted(TIMING_FIELDS & fields.keys())}
     text = json.dumps(own)
     return f"{text}={name}" if "jitter" in own or "~" in text else intern(text)
-
-
-def task_of(fields: dict[str, Any]) -> str:
-    """The task that its runs are."""
-    kind = kind_of(fields)
-    return str(fields.get("task") or "") if kind == "task" else HTTP_TASK if kind == "http" else COMMAND_TASK
 
 
 def named_queue(fields: dict[str, Any]) -> str:

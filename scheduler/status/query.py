@@ -10,7 +10,8 @@ from scheduler.status.catalogue import View
 from scheduler.status.problems.failing import newest_errors
 from scheduler.storage.store import Store
 
-PART = re.compile(r'(?:(tag|queue|error):)?(?:"([^"]*)"|(\S+))')  #: a word of a search, or several in quotes
+PLACES = ("tag", "queue", "zone", "state", "error")  #: what may come before a word, with a colon
+PART = re.compile(rf'(?:({"|".join(PLACES)}):)?(?:"([^"]*)"|(\S+))')  #: a word of a search, or several in quotes
 STEP = 1000  #: schedules whose errors one command reads
 
 
@@ -20,20 +21,26 @@ class Query(NamedTuple):
     words: Sequence[str]  #: in its name, task, description or tags
     tags: Sequence[str]
     queues: Sequence[str]  #: that its runs go to
+    zones: Sequence[str]  #: in the name of its time zone
+    states: Sequence[str]  #: as the filter by state has them
     errors: Sequence[str]  #: in why it fails or is quarantined
 
 
 def read_query(text: str) -> Query:
-    """A word in quotes may have spaces; ``tag:``, ``queue:`` and ``error:`` say where to look for the word behind."""
+    """A word in quotes may have spaces; ``tag:`` and the other PLACES say where to look for the word behind."""
     parts = [(place, quoted or word) for place, quoted, word in PART.findall(text.casefold())]
-    return Query(*([it for at, it in parts if at == place and it] for place in ("", "tag", "queue", "error")))
+    return Query(*([it for at, it in parts if at == place and it] for place in ("", *PLACES)))
 
 
 def matching(view: View, query: Query, tag: str = "") -> Sequence[str]:
-    """The names of those that have the tag and what the query is for, but for errors, which a view does not have."""
+    """The names of those that have the tag and what the query is for.
+
+    Not its states and its errors, which a view does not have.
+    """
     wanted = [(view.by_tag, {tag})] if tag else []
     wanted += [(view.by_tag, same(view.by_tag, one)) for one in query.tags]
     wanted += [(view.by_destination, same(view.by_destination, one)) for one in query.queues]
+    wanted += [(view.by_zone, {zone for zone in view.by_zone if one in zone.casefold()}) for one in query.zones]
     names: Sequence[str] = view.names
     for at, (named, keys) in enumerate(wanted):
         its = of_any(named, keys)

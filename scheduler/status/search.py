@@ -67,15 +67,21 @@ class Found:
         """Sorted."""
         query = read_query(self.text)
         names = matching(self.view, query, self.tag)
+        for state in filter(None, (*query.states, self.state)):
+            names = self._in_state(names, state)
         if query.errors:
             ill = [name for name in names if name in self.failing or self.view.kept[name].is_quarantined]
             names = sorted(with_errors(self.store, ill, query.errors))
-        if self.state == FAILING:
+        return names
+
+    def _in_state(self, names: Sequence[str], state: str) -> Sequence[str]:
+        """Those of these names that have this state; none if there is no such state."""
+        if state == FAILING:
             return [name for name in names if name in self.failing]
-        if self.state in UNSTARTED:
-            wanted = {name for name, it in self.unstarted.items() if it.state == self.state}
+        if state in UNSTARTED:
+            wanted = {name for name, it in self.unstarted.items() if it.state == state}
             return [name for name in names if name in wanted]
-        return self.states.only(names, self.state) if self.state else names
+        return self.states.only(names, state)
 
     def ordered(self, sort: Sort, after: Place | None = None) -> Iterator[Place]:
         """The places of all after one, in their order; a reader who stops early costs little."""
