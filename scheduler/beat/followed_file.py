@@ -17,12 +17,10 @@ from scheduler.changes import settled
 from scheduler.changes.facts import note_settled
 from scheduler.errors import Conflict, Exit
 from scheduler.events import emit
-from scheduler.model import Declared
 from scheduler.process.modules import TaskModules
 from scheduler.process.reload import Reload
 from scheduler.registry import CANNOT_IMPORT, Registered, signatures
 from scheduler.schedule_file.watch import FileWatch
-from scheduler.sending.shapes import may_route_by_arguments
 from scheduler.storage.store import Store
 from scheduler.storage.survey import Survey
 from scheduler.storage.workers import last_good_imports, reported_tasks
@@ -77,7 +75,7 @@ class FollowedFile(FileWatch):
                     since=self.fall_due_after,
                     progress=self.lease.progress,
                     circumstances=self.circumstances,
-                    queue_of=partial(certain_queue, self.app),
+                    queue_of=partial(queue_of, self.app),
                 )
             loaded = True
             if problems is None:  # the file may not be whole yet
@@ -107,8 +105,7 @@ class FollowedFile(FileWatch):
 
     def circumstances(self) -> str:
         """What decides over the file beside its text, as a digest."""
-        stored = [task for task in self.registered if not may_route_by_arguments(self.app, task)]
-        queues = routes(self.app, stored)
+        queues = routes(self.app, self.registered)
         return settled.circumstances(self.registered, self.app.scheduler_zone, self.path, queues)
 
     def compare(self) -> None:
@@ -146,11 +143,3 @@ class FollowedFile(FileWatch):
     def answer(self, problems: list[str]) -> None:
         """Answer a request for a reload with the problems of the file."""
         self.reload.end(Exit.PROBLEMS if problems else Exit.OK, *problems)
-
-
-def certain_queue(app: Celery, declared: Declared) -> str:
-    """The queue of a schedule's runs; empty where the schedule names none and their arguments may decide."""
-    schedule = declared.schedule
-    if not schedule.sent_to and may_route_by_arguments(app, schedule.call.task):
-        return ""
-    return queue_of(app, declared)

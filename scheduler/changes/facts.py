@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from scheduler.changes import settled
@@ -71,9 +70,7 @@ def used_by(checked: Checked, queue_of: Callable[[Declared], str]) -> Iterator[t
         if it.schedule.enabled:
             same = it.schedule.call.task, it.schedule.sent_to
             if same not in known:
-                known[same] = ""
-                with suppress(Exception):  # a router of the application may raise anything
-                    known[same] = queue_of(it)
+                known[same] = queue_of(it)
             if known[same]:
                 yield name, known[same], same[0]
 

@@ -61,7 +61,7 @@ def untaken_queues(service: Service, declared: Mapping[str, Declared]) -> Iterat
     names = defaultdict(list)
     for name, it in declared.items():
         names[queue_of(service.celery, it)].append(name)
-    untaken = names.keys() - taken
+    untaken = names.keys() - taken - {""}
     if untaken:
         with suppress(RedisError, SchedulerError), connect(service.settings) as client:
             live = workers(client, Keys(service.settings.key_prefix))

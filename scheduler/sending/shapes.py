@@ -15,11 +15,10 @@ from base64 import b64decode, b64encode
 from typing import NamedTuple
 
 from celery import Celery, Task
-from celery.app.amqp import AMQP
-from celery.app.routes import MapRoute, Router
 from celery.utils.saferepr import saferepr
 from kombu.utils.json import dumps
 
+from scheduler.application.queues import has_maps_only, is_sent_by_own_code
 from scheduler.sending import message
 from scheduler.sending.message import ESCAPED, Template, cut
 from scheduler.storage.entries import Job
@@ -114,12 +113,4 @@ def may_look_at_arguments(app: Celery, name: str) -> bool:
     own_task = task is not None and (
         task._dump_pydantic_arguments is not None or type(task).shadow_name is not Task.shadow_name
     )
-    return own_task or may_route_by_arguments(app, name)
-
-
-def may_route_by_arguments(app: Celery, name: str) -> bool:
-    """Whether code of the application may choose the queue of a task's messages by their arguments."""
-    task, router = app.tasks.get(name), app.amqp.router
-    own_task = task is not None and type(task).apply_async is not Task.apply_async
-    own_app = type(app).send_task is not Celery.send_task or type(app.amqp) is not AMQP or type(router) is not Router
-    return own_task or own_app or not all(isinstance(route, MapRoute) for route in router.routes)
+    return own_task or is_sent_by_own_code(app, name) or not has_maps_only(app)

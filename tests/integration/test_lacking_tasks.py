@@ -113,16 +113,25 @@ def test_a_run_that_waits_for_a_task_is_said_once_whoever_says_it(
 
 
 def test_no_queue_is_known_of_a_schedule_where_a_router_may_look_at_the_arguments_of_a_run(
-    celery: Celery, settings: Settings, client: Client, keys: Keys
+    celery: Celery, settings: Settings, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     celery.conf.task_routes = [lambda name, args, kwargs, options, **_: {"queue": "heavy"} if args else None]
     write_file(settings, FILE)
     with running_beat(celery) as beat:
         lead(beat)
-    stored = {what: uses.from_json(client.hget(keys.file, what) or "") for what in ("queues", "tasks")}
+    stored = known(client, keys)
     named = Users(1, ("elsewhere",))
     pair = f"reports{uses.BETWEEN}scheduler.tasks.disk_usage"
     assert stored == {"queues": {"reports": named}, "tasks": {pair: named}}
+    monkeypatch.setattr(celery.tasks[LOG_IT], "queue", "logs", raising=False)
+    with running_beat(celery) as beat:
+        lead(beat)
+    assert known(client, keys)["queues"].keys() == {"reports", "logs"}, "a task's own queue wins over a router"
+
+
+def known(client: Client, keys: Keys) -> dict[str, dict[str, Users]]:
+    """The queues and the tasks that the file's schedules use, as its leader stored them."""
+    return {what: uses.from_json(client.hget(keys.file, what) or "") for what in ("queues", "tasks")}
 
 
 @pytest.mark.usefixtures("_loaded")
