@@ -24,11 +24,10 @@ pages = Blueprint("health", __name__)
 def show() -> Response:
     """What needs a person, and each part of the service."""
     store, settings = service().store, service().settings
-    seen = health(Facts(store, settings), service().catalogue.look().by_queue)
-    default_queue = service().celery.conf.task_default_queue
+    seen = health(Facts(store, settings), service().catalogue.look().by_destination)
     if wants_json():
         return as_json(health_json(seen))
-    return page("health.html", health=seen, facts=seen.facts, headline=seen.headline, default_queue=default_queue)
+    return page("health.html", health=seen, facts=seen.facts, headline=seen.headline)
 
 
 @pages.get("/healthz")

@@ -27,7 +27,7 @@ def status(its: Parts) -> dict[str, Any]:
 @operation("GET", "/health", "viewer", Health)
 def health(its: Parts) -> dict[str, Any]:
     """Show each part of the service: beat, workers, queues, Redis, the schedule file."""
-    return health_json(look_at(Facts(its.store, its.settings), its.catalogue.look().by_queue))
+    return health_json(look_at(Facts(its.store, its.settings), its.catalogue.look().by_destination))
 
 
 @operation("GET", "/problems", "viewer", Problems)

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from scheduler.model import Run
-from scheduler.status.health import Health
+from scheduler.status.health import Health, QueueHealth
 from scheduler.status.minutes import Minute
+from scheduler.status.problems.facts import MAX_NAMED
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.read_model import Detail, Overview
 from scheduler.status.rows import Row
@@ -99,6 +100,12 @@ def problem_json(problem: ServiceProblem) -> dict[str, Any]:
     return asdict(problem) | {"since": iso(problem.since)}
 
 
+def queue_json(queue: QueueHealth) -> dict[str, Any]:
+    """A queue as JSON, with the first of its schedules and their number."""
+    body = {"name": queue.name, "waiting": queue.waiting, "since": iso(queue.since), "workers": list(queue.workers)}
+    return body | {"schedules": list(queue.schedules[:MAX_NAMED]), "schedule_count": len(queue.schedules)}
+
+
 def health_json(health: Health) -> dict[str, Any]:
     """The health of the service as JSON; durations in seconds, sizes in bytes."""
     facts = health.facts
@@ -110,7 +117,7 @@ def health_json(health: Health) -> dict[str, Any]:
         "beat": leader_json(facts.leader) | {"lease_age": health.lease_age_s} if facts.leader else None,
         "standbys": [{"name": it, "same_file": it not in facts.standbys_with_other_file} for it in facts.standbys],
         "workers": [worker_json(worker, facts.now) for worker in facts.workers],
-        "queues": [asdict(queue) | {"since": iso(queue.since)} for queue in health.queues],
+        "queues": [queue_json(queue) for queue in health.queues],
         "groups": [group._asdict() for group in facts.groups],
         "redis": asdict(health.redis),
         "file": file_json(facts.file),

@@ -113,18 +113,13 @@ class View:
         """The names of the schedules by the time zone of their timing, sorted."""
         return self._by(lambda its: (its.zone,))
 
-    @cached_property
-    def by_queue(self) -> dict[str, list[str]]:
-        """The names of the schedules by the queue that they name, sorted; under an empty text those that name none."""
-        return self._by(lambda its: (its.queue,))
-
     def _by(self, keys: Callable[[Kept], Iterable[str]]) -> dict[str, list[str]]:
         """The names by each key that theirs has, sorted."""
-        found: dict[str, list[str]] = {}
+        names: dict[str, list[str]] = {}
         for name in self.names:
             for key in keys(self.kept[name]):
-                found.setdefault(key, []).append(name)
-        return found
+                names.setdefault(key, []).append(name)
+        return names
 
 
 class Catalogue:

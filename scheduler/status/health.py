@@ -14,13 +14,13 @@ from scheduler.status.problems.problem import ServiceProblem
 
 @dataclass(frozen=True)
 class QueueHealth:
-    """A queue that runs wait in, that a worker takes from, or that a schedule names."""
+    """A queue that runs wait in, that a worker takes from, or that runs of schedules go to."""
 
     name: str
     waiting: int
     since: float | None  #: epoch seconds: when the run that waits longest was sent
     workers: tuple[str, ...]  #: live ones that take from it
-    schedules: Sequence[str]  #: that name it
+    schedules: Sequence[str]  #: whose runs go there, as far as routers of the application say
 
 
 @dataclass(frozen=True)
@@ -81,21 +81,21 @@ class Health:
         )
 
 
-def health(facts: Facts, by_queue: Mapping[str, Sequence[str]]) -> Health:
-    """Look at everything; ``by_queue`` has the schedules that name each queue. Raises what the client does."""
+def health(facts: Facts, by_destination: Mapping[str, Sequence[str]]) -> Health:
+    """Look at everything; ``by_destination`` has the schedules by queue. Raises what the client does."""
     by_kind = with_kinds(facts)
-    return Health(facts, by_kind, tuple(queues(facts, by_queue)), facts.store.news())
+    return Health(facts, by_kind, tuple(queues(facts, by_destination)), facts.store.news())
 
 
-def queues(facts: Facts, by_queue: Mapping[str, Sequence[str]]) -> list[QueueHealth]:
+def queues(facts: Facts, by_destination: Mapping[str, Sequence[str]]) -> list[QueueHealth]:
     """Those in which runs wait first, the one that has waited longest on top; then by name."""
     waiting = facts.waiting_by_queue
     made = []
-    for name in waiting.keys() | facts.taken_queues | by_queue.keys() - {""}:
+    for name in waiting.keys() | facts.taken_queues | by_destination.keys() - {""}:
         workers = tuple(it.name for it in facts.live_workers if name in it.queues)
         its = waiting.get(name)
         count, since = (its.waiting, its.since) if its else (0, None)
-        made.append(QueueHealth(name, count, since, workers, by_queue.get(name, ())))
+        made.append(QueueHealth(name, count, since, workers, by_destination.get(name, ())))
     return sorted(made, key=lambda it: (it.since or float("inf"), it.name))
 
 

@@ -38,6 +38,8 @@ def test_each_part_of_the_service_is_told_also_to_programs(served: Service, admi
     assert (worker["name"], worker["slots"], worker["busy"], worker["silent"]) == ("celery@web1", 4, 1, False)
     stuck, default = health["queues"]
     assert (stuck["name"], stuck["waiting"], stuck["workers"], stuck["schedules"]) == ("reports", 2, [], ["nightly"])
+    found = admin.json("/schedules?q=queue:reports")["schedules"]
+    assert stuck["schedule_count"] == len(found), "the name of the queue leads to them"
     assert (default["name"], default["waiting"], default["workers"]) == ("celery", 0, ["celery@web1"])
     assert health["redis"]["version"]
 
