@@ -88,13 +88,14 @@ class Worker(Model):
 
 
 class Queue(Model):
-    """A queue, what waits in it, who takes from it and who names it."""
+    """A queue, what waits in it, who takes from it, and the first of the schedules whose runs go there."""
 
     name: str
     waiting: int
     since: At | None
     workers: list[str]
     schedules: list[str]
+    schedule_count: int
 
 
 class Redis(Model):
