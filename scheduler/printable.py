@@ -6,6 +6,7 @@ import difflib
 import unicodedata
 from collections.abc import Iterable
 
+MAX_SHOWN = 200  #: characters of a text in a message
 JOINERS = "\u200c\u200d"  #: invisible, but some scripts and signs need them
 
 
@@ -34,7 +35,12 @@ def shown(value: object) -> str:
         return "a list"
     if isinstance(value, dict):
         return "a mapping"
-    return f"'{printable(value)}'" if isinstance(value, str) else printable(str(value))
+    return f"'{short(value)}'" if isinstance(value, str) else short(str(value))
+
+
+def short(text: str) -> str:
+    """The printable text, cut to what fits a message."""
+    return printable(text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…")
 
 
 def near(word: str, known: Iterable[str]) -> str:

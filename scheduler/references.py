@@ -118,6 +118,8 @@ class Filled:
             return "${"
         if self.word and (reference["instant"] or reference["name"] in WORDS):
             return self.word(reference["instant"] or reference["name"], reference["format"] or "")
+        if reference["instant"]:
+            raise CannotFill(f"{reference[0]} is of a run, and there is none here")
         value = variable(reference["name"]) if reference["name"] else content(reference["file"])
         # Errors and results may show the value escaped.
         for shape in (value, repr(value)[1:-1], value.encode("unicode_escape").decode()):

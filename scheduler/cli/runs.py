@@ -92,6 +92,8 @@ def follow_run(desk: Desk, identity: str, json_: bool) -> int:
         click.echo(json.dumps({"run": identity, "attempt": number, "line": line}) if json_ else line)
     ended = desk.ask(runs.show, run_id=identity)
     say(end_sentence(ended), err=True)
+    for line in ended["result"].splitlines()[:1] if ended["outcome"] == "failed" else ():
+        say(line, err=True)
     return exit_code(ended)
 
 

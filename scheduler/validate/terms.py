@@ -52,7 +52,13 @@ def check(noun: type[N], data: object) -> tuple[N | None, list[Finding]]:
     try:
         return noun.model_validate(bounded(noun, data)), []
     except ValidationError as error:
-        return None, [translate(noun, details) for details in error.errors(include_url=False)[:MAX_FINDINGS]]
+        found = error.errors(include_url=False)[:MAX_FINDINGS]
+        return None, [translate(noun, details) for details in found if not is_cut(details)]
+
+
+def is_cut(details: Any) -> bool:
+    """Whether a list is too short for pydantic only because each of its items is wrong, which other errors say."""
+    return bool(details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"])
 
 
 def bounded(noun: type[BaseModel], data: object) -> object:

@@ -64,7 +64,8 @@ def group_findings(
         for name, group in named.items()
         if group not in groups
     ]
-    used = {fields.get("group") for fields in schedules.values() if isinstance(fields, dict)}  # also those with errors
+    given = [fields.get("group") for fields in schedules.values() if isinstance(fields, dict)]  # also those with errors
+    used = {group for group in given if isinstance(group, str)}
     return findings + [
         Finding(
             ("groups", group),

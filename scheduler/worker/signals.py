@@ -87,8 +87,8 @@ class Signals:
         elif isinstance(exception, WorkerLostError):
             self.recorder.close(request, "lost", reason=Reason.LOST, detail=error)
         else:
-            has_output = isinstance(exception, TaskFailed) and exception.output  # what the program printed says more
-            trace = "" if has_output else getattr(einfo, "traceback", "")
+            is_ours = isinstance(exception, TaskFailed)  # its sentence and output say all; its traceback is our code
+            trace = "" if is_ours else getattr(einfo, "traceback", "")
             message = str(exception) if isinstance(exception, Hidden) else error
             reason = Reason.TIME_LIMIT if isinstance(exception, TIME_LIMITS) else Reason.ERROR
             reason = Reason.MEMORY_LIMIT if isinstance(exception, OverMemory) else reason

@@ -317,7 +317,15 @@ def test_run_shows_what_its_run_prints_and_ends_like_it(shop: Shop) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=ROOT, timeout=60, check=False)
     (run,) = shop.ledger.runs(entry.name)
     assert (done.returncode, done.stdout) == (3, "working\n")
-    assert done.stderr.splitlines()[-1] == f"{run.id} failed: it ended with an error"
+    assert done.stderr.splitlines()[-2:] == [
+        f"{run.id} failed: it ended with an error",
+        "TaskFailed: '/bin/sh' failed with exit code 3: working",
+    ]
+
+
+def test_a_program_that_fails_in_silence_shows_no_traceback_of_this_service(shop: Shop) -> None:
+    run = shop.ended(shop.dispatcher.run_now(shop.add(None, shell="exit 4"), "ann"))
+    assert (run.exit_code, run.result, run.traceback) == (4, "TaskFailed: '/bin/sh' failed with exit code 4", "")
 
 
 def test_a_program_gets_what_the_run_before_it_printed_bounded_and_without_its_secrets(shop: Shop) -> None:

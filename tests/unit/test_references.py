@@ -38,6 +38,11 @@ def test_references_are_filled_in_at_any_depth(filled: Filled, written: Any, val
     assert filled.fill(written) == value
 
 
+def test_an_instant_of_a_run_cannot_be_filled_in_where_there_is_none(filled: Filled) -> None:
+    with pytest.raises(CannotFill, match="is of a run, and there is none here"):
+        filled.fill("${due:%Y}")
+
+
 def test_a_file_loses_the_line_end_that_editors_add(filled: Filled, tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b" two\nlines \r\n")
     assert filled.fill(f"${{file:{tmp_path}/secret}}") == " two\nlines "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,19 @@ def test_every_key_has_a_description() -> None:
     schema = json_schema.schema()
     for noun in (schema, schema["definitions"]["Schedule"], schema["definitions"]["Policies"]):
         assert all(value.get("description") for value in noun["properties"].values())
+
+
+@pytest.mark.parametrize("value", [[], {}, [[1]], [{"a": 1}], {"a": {"b": []}}], ids=str)
+def test_a_value_of_a_wrong_kind_is_a_problem_with_its_place_whichever_key_has_it(value: Any) -> None:
+    good = {"task": "a", "cron": "0 3 * * *"}
+    of_schedules = [
+        {"schedules": {"x": good | {key: value}}}
+        for key in json_schema.schema()["definitions"]["Schedule"]["properties"]
+    ]
+    of_the_top = [{"schedules": {"x": good}} | {key: value} for key in json_schema.schema()["properties"]]
+    for data in (*of_schedules, *of_the_top):
+        for problem in validate(read(data), tasks=None).problems:
+            assert re.match(r"s\.yaml:\d+:\d+: [^\n]+ — [^\n]+$", str(problem)), data
 
 
 @pytest.mark.slow
@@ -110,6 +124,7 @@ WORDS = (
     "is not an address",
     "http.expect: cannot be '299-200'",
     "cannot be the name of a header",
+    "a header cannot hold control characters",
     "begins with an empty text",
     "shell is empty",
     "unknown schedule",

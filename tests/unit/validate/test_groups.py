@@ -45,6 +45,8 @@ def test_a_schedule_may_be_in_a_group_that_the_file_declares() -> None:
             "groups: {a: 3}\nschedules: {x: {task: a, every: 5m, group: a}}",
             "s.yaml:1:13: groups.a must be a mapping",
         ),
+        (f"{GOOD}group: [warehouse]}}", "s.yaml:3:34: schedule 'x': group must be text, not a list — quote it"),
+        (f"{GOOD}group: {{a: 1}}}}", "s.yaml:3:34: schedule 'x': group must be text, not a mapping — quote it"),
         ("schedules: {x: {task: a, every: 5m, max_queued: 0}}", "s.yaml:1:49: schedule 'x': max_queued is 0"),
     ],
 )

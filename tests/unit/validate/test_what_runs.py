@@ -116,6 +116,11 @@ def test_the_shell_in_the_environment_reads_the_line() -> None:
         (["shell: a", "success_codes: 1"], "5:20: schedule 'x': success_codes must be a list, not 1"),
         (["shell: a", "success_codes: [0, 256]"], "5:24: schedule 'x': success_codes[1] is 256, which is too large — "),
         (["shell: a", "success_codes: []"], "5:20: schedule 'x': success_codes is empty — write at least 1"),
+        (["shell: a", "success_codes: [one]"], "5:21: schedule 'x': success_codes[0] must be a whole number, not"),
+        (
+            ["shell: a", f"success_codes: {'x' * 70_000}"],
+            f"5:20: schedule 'x': success_codes must be a list, not '{'x' * 199}…' —",
+        ),
         (
             ["http: {url: example.org}"],
             "4:17: schedule 'x': url 'example.org' is not an address — write one such as htt",
