@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import pwd
 import re
-from functools import partial
+import shutil
+from functools import lru_cache, partial
 
 from scheduler.model import accounts
 
 #: names of users that no program has
-SURE_USERS = frozenset({"root", "www-data", "nobody", "daemon", "apache", "_www"})
+SURE_USERS = frozenset({
+    "root", "www-data", "nobody", "daemon", "apache", "_www", "ec2-user", "munin", "nagios", "postgres", "ubuntu",
+    "vagrant", "zabbix",
+})  # fmt: skip
+BEGINS = re.compile(r"[/\[]|(?:cd|if|test)\b")  #: how a command begins behind the name of a user
+PROGRAMS = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 USER = re.compile(accounts.PATTERN)
 USER_TITLE = re.compile(r"#.*\b(dow|dayofweek|command)\b", re.IGNORECASE)
 NAMES = "sun|mon|tue|wed|thu|fri|sat|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
@@ -26,14 +33,24 @@ FLAG = re.compile(r"-[nqs]+")  #: of a line, between the fields and the command
 
 def is_system(text: str) -> bool:
     """Whether each line of a crontab seems to name a user, as those of /etc/crontab do."""
-    users = set()
+    users = dict[str, bool]()  #: whether what is behind it begins a command
     for line in text.split("\n"):
         if USER_TITLE.match(line) and re.search(r"\buser(-?name)?\b", line, re.IGNORECASE):
             return True
         if JOB.match(line):
-            words = line.split(None, 7)
-            users.add(words[1] if words[0].startswith("@") else words[5])
-    return not users.isdisjoint(SURE_USERS) and all(map(USER.fullmatch, users))
+            user, behind = line.split(None, 7)[1 if line.lstrip().startswith("@") else 5 :][:2]
+            users[user] = users.get(user, True) and BEGINS.match(behind) is not None
+    is_sure = not SURE_USERS.isdisjoint(users) or all(begins and is_account(user) for user, begins in users.items())
+    return bool(users) and is_sure and all(map(USER.fullmatch, users))
+
+
+@lru_cache(maxsize=1000)
+def is_account(word: str) -> bool:
+    """Whether it is an account of this machine, and no program."""
+    try:
+        return pwd.getpwnam(word) is not None and shutil.which(word, path=PROGRAMS) is None
+    except (KeyError, ValueError):
+        return False
 
 
 def other_prefix(line: str) -> str:

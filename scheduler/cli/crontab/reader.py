@@ -10,8 +10,8 @@ from typing import Self
 from scheduler.cli.crontab.jobs import Job, Owner, Unsupported, owner_named
 from scheduler.cli.crontab.kinds import INLINE_ZONE, as_cron_reads, foreign, is_system, other_prefix
 from scheduler.cli.crontab.limits import limits
-from scheduler.cli.crontab.shell_ends import is_cut, waiting
-from scheduler.cli.crontab.shell_words import has_guard, has_password, named
+from scheduler.cli.crontab.shell_ends import is_cut, is_in_brackets, waiting
+from scheduler.cli.crontab.shell_words import guard_codes, has_password, named
 from scheduler.timing.builder import build
 from scheduler.timing.errors import TimingError
 from scheduler.timing.zones import get_zone
@@ -35,6 +35,7 @@ EXPOSED = (
 )
 CUT = "cron ends its command at a % inside a quote or bracket, so it fails there too: write \\% in the crontab"
 BACKGROUND = "its & leaves a program in the background, which would end with its run: the run waits for it (trap)"
+INSIDE = "its & inside ( ) leaves a program in the background, which ends with its run: take the brackets away"
 #: settings that do nothing here
 REPORTED = {
     "RANDOM_DELAY": "set `jitter` on its schedules instead",
@@ -119,6 +120,8 @@ class Reader:
             self.leave_out(number, line, REPORTED[name])
         elif name == "TZ":
             self.leave_out(number, line, "only the commands see it, as in cron: set `timezone` for when they run")
+        elif name == "MAILTO" and "${" in value:
+            self.leave_out(number, line, "cron mails to it as it is written, here nobody: write a sink of alerts:")
         elif name == "HOME" and not value.startswith("/"):
             self.leave_out(number, line, "it is no absolute path: write directory: on its schedules")
         if has_password(f"{name}={value}"):
@@ -177,11 +180,12 @@ class Reader:
             return
         if END_OF_COMMAND.search(rest) and is_cut(command):
             self.leave_out(number, line, CUT)
-        guard = has_guard(command)
-        if guard:
-            notes.append("its test ends with 1 when there is nothing to do, which cron ignores: so 1 is a success")
+        codes = sorted(guard_codes(command))
+        if codes:
+            ends = " or ".join(map(str, codes))
+            notes.append(f"its test ends with {ends} when there is nothing to do, which cron ignores: so it succeeds")
         if waits := waiting(command, self.settings.get("SHELL") or "/bin/sh"):
-            notes.append(BACKGROUND)
+            notes.append(INSIDE if is_in_brackets(command) else BACKGROUND)
         owner = self.owner_of(user)
         account = owner.name if user or self.named else ""
         home = self.settings.get("HOME") or owner.home
@@ -205,7 +209,7 @@ class Reader:
             self.settings.get("MAILTO"),
             owner,
             (*notes, *limits(account, command)) if account else tuple(notes),
-            (0, 1) if guard else (0,),
+            (0, *codes),
             account,
         )
         self.jobs.append(job)

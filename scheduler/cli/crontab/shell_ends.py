@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from scheduler.cli.crontab.shell_words import SHELLS, base, simple_commands
+from scheduler.cli.crontab.shell_words import SHELLS, TOKEN, base, simple_commands
 
 CLOSED = re.compile(r"""\\.|'[^']*'|"(?:[^"\\]|\\.)*"|`[^`]*`""", re.DOTALL)
 WAITS = "trap wait EXIT; "
@@ -24,6 +24,16 @@ def has_background(line: str, shell: str) -> bool:
     commands = simple_commands(line)
     hidden = base(shell) in PLAIN and any("&>" in CLOSED.sub("", word) for one in commands for word in one.words)
     return hidden or any(one.end == "&" for one in commands)
+
+
+def is_in_brackets(line: str) -> bool:
+    """Whether a ``&`` is inside of ``( )``, whose programs the shell of the line cannot wait for."""
+    depth = 0
+    for token in TOKEN.finditer(line):
+        depth += {"(": 1, ")": -1}.get(token["end"], 0)
+        if token["end"] == "&" and depth > 0:
+            return True
+    return False
 
 
 def is_cut(command: str) -> bool:

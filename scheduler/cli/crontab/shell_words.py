@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import takewhile
 from typing import NamedTuple
 
 TOKEN = re.compile(
@@ -14,26 +15,38 @@ TOKEN = re.compile(
 QUOTES = re.compile(r"""["']|\\(?=.)""")
 ASSIGNMENT = re.compile(r"\w+=")
 KEYWORDS = frozenset({"!", "{", "}", "do", "done", "elif", "else", "fi", "then", "time", "exec", "command"})
+OPENING = frozenset({"if", "for", "while", "until", "case", "{"})
+CLOSING = frozenset({"fi", "done", "esac", "}"})
 #: simple commands that only prepare the program that counts
 PREPARING = frozenset({
     ".", ":", "[", "[[", "alias", "cd", "eval", "exit", "export", "false", "for", "if", "read", "set", "source", "test",
     "trap", "true", "type", "ulimit", "umask", "unset", "until", "wait", "which", "while", "case", "hash", "pgrep",
 })  # fmt: skip
 #: programs that name a job only if it has no other
-COMMON = frozenset({"cat", "date", "echo", "grep", "logger", "mail", "mailx", "printf", "sleep", "tee", "xargs"})
+COMMON = frozenset({
+    "cat", "cmp", "date", "diff", "echo", "getent", "grep", "id", "logger", "mail", "mailx", "mountpoint", "ping",
+    "printf", "sleep", "systemctl", "tee", "xargs",
+})  # fmt: skip
 #: programs that start another one: their options that take a value, and how many words come before that program
 WRAPPERS = {
     "bundle": ("", 1), "chronic": ("", 0), "chrt": ("", 1), "cronic": ("", 0), "doas": ("uC", 0), "env": ("uSC", 0),
     "flock": ("wEo", 1), "gosu": ("", 1), "ionice": ("cnp", 0), "nice": ("n", 0), "nocache": ("", 0), "nohup": ("", 0),
     "npx": ("", 0), "pipenv": ("", 1), "poetry": ("", 1), "runuser": ("ugs", 0), "setsid": ("", 0),
     "stdbuf": ("ioe", 0), "su": ("gs", 1), "su-exec": ("", 1), "sudo": ("ugCp", 0), "systemd-cat": ("tp", 0),
-    "taskset": ("c", 1), "timeout": ("ks", 1), "unbuffer": ("", 0),
+    "taskset": ("c", 1), "timeout": ("ks", 1), "unbuffer": ("", 0), "xvfb-run": ("efnpsw", 0),
 }  # fmt: skip
 SHELLS = frozenset({"bash", "dash", "ksh", "sh", "zsh"})
 VARIABLE = re.compile(r"\$\{?\w+\}?")
 INTERPRETER = re.compile(r"(python|php|perl|ruby|node|bash|dash|ksh|zsh|sh|java|pypy|lua|tclsh|Rscript)[0-9.]*")
 IS_CODE = {"php": "-r", "perl": "-e", "ruby": "-e", "node": "-e", "lua": "-e"}
-GUARDS = frozenset({"[", "[[", "test", "which", "type", "hash", "pgrep", "pidof", "grep"})
+#: programs that look whether there is something to do, and with which codes they end if not (127 is dash's)
+GUARDS = {
+    **dict.fromkeys(("[", "[[", "test", "which", "hash", "pgrep", "pidof", "cmp", "diff", "id"), (1,)),
+    "command": (1, 127), "getent": (2,), "grep": (1, 2), "mountpoint": (1, 32), "ping": (1, 2),
+    "systemctl": (1, 3, 4), "type": (1, 127),
+}  # fmt: skip
+LOOKS = {"command": "-v", "systemctl": "is-"}  #: what a word of those begins with when they only look
+NO_PROGRAM = re.compile(r"[<>-]|[0-9]+(?:[<>&].*)?$")  #: with a -, an option of `command`, which only looks for one
 NO_WORD = re.compile(r"[$`]|[0-9&]*[<>]|[0-9]+$")
 SECRET = re.compile(r"pass|pwd|secret|token|key|[:@]|^-p", re.IGNORECASE)
 PASSWORD = re.compile(
@@ -54,7 +67,7 @@ class Simple(NamedTuple):
 
 @lru_cache(maxsize=16)
 def simple_commands(line: str) -> list[Simple]:
-    """The simple commands of a line; quotes keep their text together."""
+    """The simple commands of a line; quotes keep their text together. Between two operators is one without words."""
     commands, words = [], list[str]()
     for token in TOKEN.finditer(line):
         if token["end"]:
@@ -64,7 +77,7 @@ def simple_commands(line: str) -> list[Simple]:
             break
         else:
             words.append(token[0])
-    return [command for command in (*commands, Simple(words, "")) if command.words]
+    return [command for command in (*commands, Simple(words, "")) if command.words or command.end]
 
 
 def programs(line: str, depth: int = 0) -> Iterator[tuple[str, list[str]]]:
@@ -73,8 +86,8 @@ def programs(line: str, depth: int = 0) -> Iterator[tuple[str, list[str]]]:
         words = [word for quoted in command.words if (word := QUOTES.sub("", quoted))]
         while words and (words[0] in KEYWORDS or ASSIGNMENT.match(words[0])):
             words.pop(0)
-        if not words or words[0] in PREPARING or words[0][0] in "<>-0123456789":
-            continue  # with a -, an option of `command`, which only looks for a program
+        if not words or base(words[0]) in PREPARING or NO_PROGRAM.match(words[0]):
+            continue
         words = unwrapped(words)
         inner = quoted_line(words)
         if inner and depth < 3 and (inside := [*programs(inner, depth + 1)]):
@@ -165,7 +178,7 @@ def counts(program: str) -> bool:
 def clean(word: str) -> str:
     """The word as part of a schedule's name; empty if nothing of it can be."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", word).strip("-._")[:50].rstrip("-._")
-    return plain if re.match("[A-Za-z]", plain) else ""
+    return plain if re.match("[0-9]?[A-Za-z]", plain) else ""
 
 
 def telling(word: str) -> str:
@@ -176,23 +189,40 @@ def telling(word: str) -> str:
     return plain if len(plain) > 1 and plain not in ("null", "dev-null") else ""
 
 
-def has_guard(line: str) -> bool:
-    """Whether the line ends with 1 when a test such as ``[ -x tool ] && tool`` does not hold."""
+def guard_codes(line: str, depth: int = 0) -> set[int]:
+    """The exit codes with which the line ends when a test such as ``[ -x tool ] && tool`` does not hold."""
     if "&&" not in line:
-        return False
-    commands = [command for command in simple_commands(line) if command.words != ["}"]]
+        return set()
+    commands = [command for command in simple_commands(line) if command.words and command.words[0] != "}"]
     starts = [index + 1 for index, command in enumerate(commands[:-1]) if command.end in (";", "&")]
     last = commands[starts[-1] if starts else 0 :]
-    guarded = False
+    codes = outer_codes(simple_commands(line))
     for command in last:
-        words = [word for word in command.words if word not in ("!", "{")]
-        guarded |= command.end == "&&" and bool(words) and is_guard(words)
-        guarded &= command.end != "||"
-    return guarded
+        codes |= codes_of(command)
+        codes = set() if command.end == "||" else codes
+    words = unwrapped([QUOTES.sub("", word) for word in last[-1].words]) if last else []
+    inner = quoted_line(words) if words else ""
+    return codes | guard_codes(inner, depth + 1) if inner and depth < 3 else codes
 
 
-def is_guard(words: Sequence[str]) -> bool:
-    return base(words[0]) in GUARDS or (words[0] == "command" and "-v" in words[1:2])
+def outer_codes(commands: Sequence[Simple]) -> set[int]:
+    """The codes of tests before a whole ``if``, ``for``, ``( )`` or ``{ }``, which may have a ``;`` inside."""
+    codes, depth = set[int](), 0
+    for command in commands:
+        for word in takewhile(lambda word: word in KEYWORDS or word in OPENING or word in CLOSING, command.words):
+            depth = max(0, depth + (word in OPENING) - (word in CLOSING))
+        if depth == 0:
+            codes = set() if command.end in (";", "&", "||") else codes | codes_of(command)
+        depth = max(0, depth + (command.end == "(") - (command.end == ")"))
+    return codes
+
+
+def codes_of(command: Simple) -> set[int]:
+    """How a test before a ``&&`` ends if there is nothing to do; empty for any other command."""
+    words = [word for word in command.words if word not in ("!", "{")]
+    name = base(words[0]) if words and command.end == "&&" else ""
+    looks = name not in LOOKS or any(word.startswith(LOOKS[name]) for word in words[1:])
+    return {*GUARDS.get(name, ())} if looks else set()
 
 
 def has_password(text: str) -> bool:

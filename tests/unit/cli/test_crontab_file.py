@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pwd
+
 import pytest
 
+from scheduler.cli.crontab import kinds
 from scheduler.cli.crontab.jobs import Job, Owner, names
 from scheduler.cli.crontab.reader import read_crontab
 from scheduler.cli.crontab.text import file_lines
@@ -210,6 +213,19 @@ def test_a_system_crontab_names_a_user() -> None:
     lost = job("0 1 * * * no-such-user a b\n", 1, system=True)
     assert (lost.command, lost.directory) == ("a b", "")
     assert "in the home of no-such-user" in lost.notes[0]
+
+
+def test_an_account_before_each_command_is_a_user_too() -> None:
+    accounts = (it.pw_name for it in pwd.getpwall())
+    account = next(it for it in accounts if kinds.is_account(it) and it not in kinds.SURE_USERS)
+    assert reasons(f"1 * * * * {account} /opt/a\n@daily {account} cd /b\n").keys() == {1, 2}
+    assert reasons(f"1 * * * * {account} /opt/a\n@daily /opt/b -x\n") == {}
+
+
+def test_a_mailto_that_refers_to_something_is_said() -> None:
+    assert reasons("MAILTO=${WHO}\n0 1 * * * a\n") == {
+        1: "cron mails to it as it is written, here nobody: write a sink of alerts:"
+    }
 
 
 def test_a_user_without_a_command_is_no_job() -> None:

@@ -27,26 +27,48 @@ def reasons(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("command", "guards"),
+    ("command", "codes"),
     [
-        ("[ -x /sbin/tool ] && /sbin/tool --daily", True),
-        ("test -x /bin/a -a \\! -d /run/b && perl -e 'sleep 1' && /bin/a", True),
-        ("cd / && [ -x /bin/a ] && /bin/a > /dev/null 2>&1", True),
-        ("command -v a >/dev/null && a", True),
-        ("[ -d '/a && b' ] && { a; b; }", False),
-        ("x=1; [ -f /a ] && /bin/a", True),
-        ("[ -x /bin/a ] && /bin/a; b", False),
-        ("[ -x /bin/a ] && /bin/a || true", False),
-        ("test -x /usr/sbin/anacron || ( cd / && run-parts /etc/cron.daily )", False),
-        ("if [ -a ] && [ -b ]; then c; fi", False),
-        ("cd /srv && ./a", False),
-        ("echo '[ a ] && b'", False),
+        ("[ -x /sbin/tool ] && /sbin/tool --daily", [1]),
+        ("test -x /bin/a -a \\! -d /run/b && perl -e 'sleep 1' && /bin/a", [1]),
+        ("cd / && [ -x /bin/a ] && /bin/a > /dev/null 2>&1", [1]),
+        ("command -v a >/dev/null && a", [1, 127]),
+        ("[ -x /lib/clean ] && if [ ! -d /run/systemd/system ]; then /lib/clean; fi", [1]),
+        ("[ -x /bin/a ] && ( cd /srv; a )", [1]),
+        ("[ -x /bin/a ] && { cd /srv; a; } || b", []),
+        ("[ -x /bin/a ] && for b in c d; do a $b; done; e", []),
+        ("mountpoint -q /mnt && rsync -a /srv /mnt", [1, 32]),
+        ("systemctl is-active --quiet db && db-backup", [1, 3, 4]),
+        ("systemctl restart db && db-backup", []),
+        ("{ [ -x /bin/a ] && /bin/a; } > /dev/null", [1]),
+        ("bash -c '[ -x /bin/a ] && /bin/a'", [1]),
+        ("flock -n /run/a -c 'test -f /b && a' > /dev/null", [1]),
+        ("sh -c '[ -x /bin/a ] && /bin/a; b'", []),
+        ("/usr/bin/test -d /a && a", [1]),
+        ("[ -d '/a && b' ] && { a; b; }", [1]),
+        ("x=1; [ -f /a ] && /bin/a", [1]),
+        ("[ -x /bin/a ] && /bin/a; b", []),
+        ("[ -x /bin/a ] && /bin/a || true", []),
+        ("test -x /usr/sbin/anacron || ( cd / && run-parts /etc/cron.daily )", []),
+        ("if [ -a ] && [ -b ]; then c; fi", []),
+        ("cd /srv && ./a", []),
+        ("echo '[ a ] && b'", []),
     ],
 )
-def test_a_test_that_finds_nothing_to_do_is_no_failure(command: str, guards: bool) -> None:
+def test_a_test_that_finds_nothing_to_do_is_no_failure(command: str, codes: list[int]) -> None:
     found = job(f"0 1 * * * {command}", 1)
-    assert found.success_codes == ((0, 1) if guards else (0,))
-    assert bool(found.notes) == guards
+    assert found.success_codes == (0, *codes)
+    assert bool(found.notes) == bool(codes)
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+@pytest.mark.parametrize(
+    "test", ["[ -x /none ]", "command -v none", "type none", "hash none", "grep -q a /none", "id none"]
+)
+def test_a_job_that_finds_nothing_to_do_succeeds(test: str, shell: str) -> None:
+    found = job(f"0 1 * * * {test} >/dev/null 2>&1 && none", 1)
+    done = subprocess.run([shell, "-c", found.command], check=False, timeout=60)
+    assert done.returncode in found.success_codes[1:]
 
 
 @pytest.mark.parametrize(
@@ -54,6 +76,10 @@ def test_a_test_that_finds_nothing_to_do_is_no_failure(command: str, guards: boo
     [
         ("command -v meter >/dev/null && meter 1 1", "meter"),
         ("su-exec shop /usr/local/bin/poll all", "poll"),
+        ("/usr/bin/test -d /a && /opt/copy", "copy"),
+        ("mountpoint -q /mnt && rsync -a /srv /mnt", "rsync"),
+        ("/usr/bin/7z a /backup/x.7z /srv", "7z"),
+        ("xvfb-run -a /usr/bin/chromium --headless", "chromium"),
         ("gosu shop nocache unbuffer /opt/copy", "copy"),
         (r"""bash -c "HOST=\$(echo \$(hostname) | cut -d '.' -f 2); bash \$HOST/save.bash" """, "save.bash"),
         (r"""at=$({ cat /etc/a* || true; } | sed -n 's/^at (.*)$/\1/p'); [ -d "$at" ] && clean "$at" """, "clean"),
@@ -76,6 +102,8 @@ def test_brackets_that_never_close_are_read_whole(line: str) -> None:
         ("/bin/sh", "/opt/measure -f &>> /var/log/measure", True),
         ("/bin/bash", "/opt/measure -f &>> /var/log/measure", False),
         ("/bin/bash", "a & b", True),
+        ("/bin/sh", "(sleep 30; /opt/poll) & (sleep 45; /opt/poll) &", True),
+        ("/bin/sh", "(/opt/serve.sh &)", True),
         ("/bin/csh", "a &", False),
         ("/bin/sh", "a >/dev/null 2>&1 && b >&2", False),
         ("/bin/sh", "wget 'http://localhost/?a=1&b=2'", False),
