@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +60,7 @@ WORDS = {
 @pages.post(f"/bulk/<any({','.join(EDIT)}):act>", endpoint="plan_edit")
 def plan(act: str) -> AnyResponse:
     """What the act would do to the chosen schedules, with the form for what it needs; changes nothing."""
-    names = chosen()
+    names = chosen_schedules()
     if not names:
         flash("Choose at least one schedule.", "held")
         return back()
@@ -80,9 +81,12 @@ def dry_run(act: str, names: list[str], errors: dict[str, list[str]]) -> Respons
         return as_json({"would": answer.done, "left": answer.left})
     context: dict[str, Any] = {
         "act": act,
+        "noun": "schedule",
+        "place": "Schedules",
+        "action": url_for("bulk.carry_out_edit" if act in EDIT else "bulk.carry_out", act=act),
+        "kept": Search.read(request.form).query(),
         "errors": errors,
         "given": {key: typed(key) for key in ("why", "until", "value")},
-        "is_edit": act in EDIT,
         "is_final": act in OF_RUNS,
         "names": json.dumps(answer.done),
         "next": next_runs(answer) if act == "spread" else (),
@@ -110,7 +114,7 @@ def next_runs(answer: Answer) -> list[tuple[str, Any, Any, str]]:
 @pages.post(f"/bulk/<any({','.join(EDIT)}):act>/now", endpoint="carry_out_edit")
 def carry_out(act: str) -> AnyResponse:
     """Do it to those that the dry run named, and say how many there are."""
-    names = chosen()
+    names = chosen_schedules()
     if is_check():
         return dry_run(act, names, {})
     try:
@@ -144,28 +148,31 @@ def wrong_value(act: str) -> dict[str, list[str]]:
     return {}
 
 
-def told(past: str, answer: Answer) -> str:
+def told(past: str, answer: Answer, noun: str = "schedule") -> str:
     """What was done, and the first of those that were left alone, with the reason."""
     number = len(answer.done)
-    text = f"{past} {number} schedule{'' if number == 1 else 's'}."
+    text = f"{past} {number} {noun}{'' if number == 1 else 's'}."
     left = next(iter(answer.left.values()), "")
     return text + (f" Left alone: {len(answer.left)}; {left}." if left else "")
 
 
-def chosen() -> list[str]:
-    """The names that the form has: those of a dry run, those that are checked, or all that match its search."""
+def chosen_schedules() -> list[str]:
+    """Those of a dry run, those that are checked, or all that match the search of the list."""
+    facts = Facts(service().store, service().settings)
+    return chosen("name", lambda: found_by(facts, service().catalogue.look(), Search.read(request.form)).names)
+
+
+def chosen(field: str, matching: Callable[[], Iterable[str]]) -> list[str]:
+    """What the form has: as the dry run named them, as they are checked, or all ``matching`` where that is checked."""
     if "names" in request.form:
         try:
             sent = json.loads(request.form["names"])
         except (ValueError, RecursionError):
             sent = None
         if not isinstance(sent, list):
-            raise RefusedChange("the form is damaged: choose the schedules again")
+            raise RefusedChange("the form is damaged: choose again")
         return unique(map(str, sent))
-    if "all" not in request.form:
-        return unique(request.form.getlist("name"))
-    facts = Facts(service().store, service().settings)
-    return list(found_by(facts, service().catalogue.look(), Search.read(request.form)).names)
+    return list(matching()) if "all" in request.form else unique(request.form.getlist(field))
 
 
 def back_to() -> str:

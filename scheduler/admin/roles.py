@@ -39,6 +39,7 @@ OPERATE = (
     *("run_with.form", "run_with.run", "backfill.begin", "backfill.stop", "backfill.resume"),
     "bulk.plan",
     "bulk.carry_out",
+    *("bulk_runs.plan", "bulk_runs.carry_out"),
 )
 EDIT = (
     *("changes.new", "changes.create", "changes.edit", "changes.save", "changes.revert", "changes.delete"),

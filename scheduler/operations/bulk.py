@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from scheduler.changes import Known
 from scheduler.changes.bulk import MAX_AT_ONCE, Answer, Asked, Bulk, unique
+from scheduler.changes.bulk_runs import BulkOfRuns
 from scheduler.operations.answers.schedules import BulkAnswer
 from scheduler.operations.definitions import Why
 from scheduler.operations.operation import Instant, Model, Name, Parts, operation
@@ -61,6 +62,24 @@ def edit(its: Parts, asked: EditAsked) -> dict[str, Any]:
     return do(its, asked, Asked(asked.act, its.user, asked.why, value=asked.value))
 
 
+class RunsAsked(Model):
+    """Which runs, what to do, and why."""
+
+    act: Literal["stop", "retry"]
+    runs: Names = Field(min_length=1, description="Their ids.")
+    why: Why = ""
+    dry_run: bool = Field(False, description="Say what would happen, and change nothing.")
+
+
+@operation("POST", "/bulk/runs", "operator", BulkAnswer, RunsAsked)
+def runs(its: Parts, asked: RunsAsked) -> dict[str, Any]:
+    """Stop or retry many runs; `done` has their ids. It cannot be undone."""
+    many = bulk_of_runs(its)
+    if asked.dry_run:
+        return as_json(many.forecast(asked.act, unique(asked.runs)))
+    return as_json(many.carry_out(Asked(asked.act, its.user, asked.why), unique(asked.runs)))
+
+
 @operation("POST", "/bulk/{group}/undo", "editor", BulkAnswer)
 def undo(its: Parts, group: str) -> dict[str, Any]:
     """Undo one act on many schedules, by the group of its lines in the audit log."""
@@ -77,8 +96,12 @@ def bulk_of(its: Parts) -> Bulk:
     return Bulk(its.store, its.ledger, its.dispatcher, Known(its.tasks, its.file_only))
 
 
+def bulk_of_runs(its: Parts) -> BulkOfRuns:
+    return BulkOfRuns(its.store, its.ledger, its.dispatcher)
+
+
 def as_json(answer: Answer) -> dict[str, Any]:
     return {"done": answer.done, "left": answer.left, "group": answer.group}
 
 
-OPERATIONS = (operate, edit, undo)
+OPERATIONS = (operate, edit, runs, undo)

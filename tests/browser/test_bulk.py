@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from scheduler import changes
 from scheduler.admin.service import Service
+from scheduler.changes import clock
 from tests.browser.browsers import everywhere
 from tests.browser.conftest import Open
 from tests.browser.looks import must_look_right
 from tests.browser.test_pages import make, with_and_without_javascript
-from tests.integration.admin.runs import lead
+from tests.integration.admin.runs import lead, run
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -63,6 +66,24 @@ def test_a_pile_up_is_seen_spread_and_undone_in_eight_steps(open_page: Open, for
     assert "jitter" not in forty.store.get("etl-00").fields
 
 
+@with_and_without_javascript
+def test_runs_are_chosen_and_sent_again_by_keyboard_while_newer_ones_come(
+    open_page: Open, forty: Service, javascript: bool
+) -> None:
+    due = clock() - timedelta(minutes=5)
+    bad = [run(forty, name, due, "failed") for name in ("etl-01", "etl-02", "etl-03")]
+    page = open_page(java_script_enabled=javascript)
+    page.goto("/runs")
+    for name in ("etl-03", "etl-01"):
+        page.get_by_role("checkbox", name=f"{name}, ").press("Space")
+    run(forty, "other", due + timedelta(minutes=1))
+    page.get_by_role("button", name="Retry…").press("Enter")
+    page.get_by_label("Reason").fill("The disk is free")
+    page.get_by_role("button", name="Retry 2 runs").press("Enter")
+    expect(page.get_by_text("Sent again 2 runs.")).to_be_visible()
+    assert [forty.ledger.get(it).outcome for it in bad] == ["queued", "failed", "queued"]
+
+
 def test_what_is_chosen_stays_chosen_while_the_list_refreshes(open_page: Open, forty: Service) -> None:
     page = open_page()
     page.get_by_role("checkbox", name="etl-03").check()
@@ -86,3 +107,9 @@ def test_list_timeline_and_dry_run_fit_and_axe_finds_nothing(
     page.get_by_role("button", name="Spread…").click()
     expect(page.get_by_role("heading", name="Spread 40 schedules?")).to_be_visible()
     must_look_right(page, "spread", size, scheme, at="Spread 40 schedules")
+    run(forty, "other", clock() - timedelta(minutes=5), "failed", result="OSError: the disk is full")
+    page.goto("/runs")
+    page.get_by_role("checkbox", name="other, ").check()
+    must_look_right(page, "runs-chosen", size, scheme, at="^Runs")
+    page.get_by_role("button", name="Retry…").click()
+    must_look_right(page, "retry", size, scheme, at="Retry 1 run")

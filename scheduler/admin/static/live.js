@@ -26,10 +26,11 @@ function tick() {
   }
 }
 
+// Also while runs are chosen: newer ones would push them off the page.
 function isInUse(region) {
   const selection = document.getSelection();
   if (selection && !selection.isCollapsed && region.contains(selection.anchorNode)) return true;
-  return Boolean(region.querySelector("input:not([type=checkbox]):focus, select:focus, textarea:focus"));
+  return Boolean(region.querySelector("input:not([type=checkbox]):focus, select:focus, textarea:focus, .runs .pick :checked"));
 }
 
 // Show what is new in a region; false while a person uses it.

@@ -178,7 +178,7 @@ class Lines(Model):
 
 
 class BulkAnswer(Model):
-    """To which schedules an act was done, or would be, and why not to the others; ``group`` undoes it."""
+    """To which schedules or runs an act was done, or would be, and why not to the others; ``group`` undoes it."""
 
     done: list[str]
     left: dict[str, str]

@@ -30,7 +30,7 @@ class Browser:
     def json(self, path: str) -> Any:
         return self.get(path, Accept="application/json").get_json()
 
-    def post(self, path: str, follow: bool = True, /, **fields: str) -> TestResponse:
+    def post(self, path: str, follow: bool = True, /, **fields: str | list[str]) -> TestResponse:
         headers = {"Sec-Fetch-Site": "same-origin"}
         return self.client.post(path, data=fields, headers=headers, follow_redirects=follow, environ_base=self.environ)
 

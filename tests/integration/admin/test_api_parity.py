@@ -60,6 +60,8 @@ PAGE: dict[str, tuple[str, ...] | str] = {
     "bulk.carry_out": ("bulk.operate",),
     "bulk.plan_edit": ("bulk.edit",),
     "bulk.carry_out_edit": ("bulk.edit",),
+    "bulk_runs.plan": ("bulk.runs",),
+    "bulk_runs.carry_out": ("bulk.runs",),
     "export.show": ("file.show",),
     "export.write": ("file.write",),
 }

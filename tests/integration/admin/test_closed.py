@@ -18,7 +18,7 @@ VALUES = {
     "task_id": "x",
     "line_id": "1-1",
     "filename": "admin.css",
-    "act": "pause",
+    "act": "stop",
     "group": "0",
     "session_id": "s",
 }
