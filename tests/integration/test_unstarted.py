@@ -24,6 +24,7 @@ from scheduler.storage import health
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
+from scheduler.storage.queues import PRIORITY
 from scheduler.storage.store import Store, Write
 from tests.support.schedules import NOON, declared, entry_of
 from tests.support.shop import Shop
@@ -100,6 +101,18 @@ def test_a_queue_without_a_worker_names_the_schedules_that_are_stuck_in_it(
     names = ", ".join(f"job-{number:02}" for number in range(10))
     assert problem.sentence == (f"No worker takes from queue 'reports', where 12 runs wait (stuck: {names}, 2 more)")
     assert {it.state for it in Facts(store, settings).unstarted.schedules} == {"stuck"}
+
+
+def test_a_queue_without_a_worker_says_since_when_however_many_runs_expired_there_meanwhile(
+    shop: Shop, found: Any, client: Client, keys: Keys
+) -> None:
+    wait(shop, 60, queue="reports")
+    client.zadd(keys.stuck, {"job": time.time() - 7200})
+    client.sadd(keys.queues, f"reports{PRIORITY}6")
+    client.zadd(keys.sent(f"reports{PRIORITY}6"), {"job@2026-03-02T12:00:00Z": time.time() - 30})
+    (problem,) = found()
+    assert problem.sentence == "No worker takes from queue 'reports', where 2 runs wait (stuck: job)"
+    assert problem.since == pytest.approx(time.time() - 7200, abs=10)
 
 
 def test_the_list_shows_finds_and_puts_first_what_is_late_or_stuck_whatever_its_newest_run_says(

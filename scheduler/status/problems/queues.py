@@ -11,7 +11,6 @@ from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.problems.users import used_by
 from scheduler.status.unstarted import UNTAKEN_S
-from scheduler.storage.queues import PRIORITY
 
 OLD_S = 300.0  #: seconds for which a run may wait
 MAX_NAMED = 10  #: schedules of a queue; queues that are named because schedules use them
@@ -29,17 +28,23 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
         return
     said = set()
     late = {it.queue for it in facts.unstarted.schedules if it.is_served}
-    for key, since, waiting in facts.queues:
-        queue, age = key.partition(PRIORITY)[0], facts.now - since
+    for queue, since, waiting in facts.waiting_by_queue.values():
+        age = facts.now - since
         runs = "a run waits" if waiting == 1 else f"{waiting} runs wait"
         if queue not in facts.taken_queues and age > UNTAKEN_S:
             said.add(queue)
-            yield untaken(queue, since, f", where {runs}{stuck(facts, queue)}")
+            yield untaken(queue, left(facts, queue, since), f", where {runs}{stuck(facts, queue)}")
         elif age > OLD_S and queue not in late:  # otherwise the schedules that are late say it
             yield ServiceProblem(f"In queue '{queue}', {runs} too long", BUSY, subject=queue, since=since)
             said.add(queue)
     yield from grown(facts, said | late)
     yield from without_runs(facts, [queue for queue in facts.untaken if queue not in said])
+
+
+def left(facts: Facts, queue: str, oldest: float) -> float:
+    """When its last worker left. If it never had one: when the first run came, which may have expired meanwhile."""
+    first = min([oldest, *(it.since for it in facts.unstarted.schedules if it.queue == queue)])
+    return facts.untaken.get(queue) or first
 
 
 def untaken(queue: str, since: float | None, more: str) -> ServiceProblem:
