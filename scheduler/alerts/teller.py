@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
@@ -134,10 +134,11 @@ class Teller:
 
     # the service
 
-    def problems(self, named: Iterable[tuple[str, ServiceProblem]], now: float) -> None:
-        """Compare the problems that are there, each with its kind, with those that were said."""
+    def problems(self, named: Iterable[tuple[str, ServiceProblem]], now: float, hidden: Collection[str] = ()) -> None:
+        """Compare the problems that are there, each with its kind, with those that were said, but ``hidden`` kinds."""
         there = {f"{PROBLEM}{kind}:{problem.subject}": problem for kind, problem in named}
         known = {key for key, told in self.told.items() if key.startswith(PROBLEM) and told.state != "ok"}
+        known = {key for key in known if key.split(":", 2)[1] not in hidden}
         differing = there.keys() ^ known
         self.differs_since = {key: self.differs_since.get(key, now) for key in differing}
         lasting = [key for key, since in self.differs_since.items() if now - since >= PROBLEM_LASTS_S]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 
 import redis
 
@@ -38,7 +38,7 @@ LOOK_INTERVAL_S = 2.0  #: seconds between two looks for changes
 PROBLEMS_INTERVAL_S = 5.0  #: seconds between two looks at the list of problems
 UNTOLD_INTERVAL_S = 300.0  #: the same while there is nobody to tell: so that an idle beat costs Redis nothing
 GROUP_INTERVAL_S = 30.0  #: seconds between two looks while many change: so that one message tells of many
-MAX_PER_MINUTE = 5  #: alerts in a minute that are said at once
+MAX_PER_MINUTE = 5  #: alerts for one sink in a minute that are said at once
 MAX_CHANGES = 10_000  #: that one look reads
 MAX_EXPLAINED = 10  #: failures of one look that say what changed before; more at once are told as one message
 NEW_S = 60  #: seconds that a change may be old when alerts are switched on
@@ -141,7 +141,8 @@ class Look:
             facts = Facts(self.store, self.settings)
             named = note_problems(facts)
             self.is_well = all(problem.severity != "critical" for _, problem in named)
-            teller.problems([it for it in named if it[0] not in TOLD_OTHERWISE], now)
+            hidden = () if facts.live_workers else problems.OF_LIVE_WORKERS
+            teller.problems([it for it in named if it[0] not in TOLD_OTHERWISE], now, hidden)
             self._unstarted(teller, facts, now)
         waiting, said = teller.take()
         said |= {alerts.GAP: ""} if self.gap else {}
@@ -151,7 +152,7 @@ class Look:
             alerts.tell(self.client, self.keys, self.token, {**said, alerts.POSITION: position}, waiting)
             faults.reach("alerts.after_tell")
         self.position, self.gap = position, ""
-        self.sent_at.extend([now] * len(waiting))
+        self.sent_at.extend([now] * max(Counter(sink for sink, _ in waiting).values(), default=0))
         is_busy = len(self.sent_at) == MAX_PER_MINUTE and now - self.sent_at[0] < 60
         return GROUP_INTERVAL_S if is_busy else LOOK_INTERVAL_S
 

@@ -62,6 +62,8 @@ KINDS = (
     alerts,
     pings,
 )
+#: Those of them that ask live workers: while there is none, what they named before is neither there nor solved.
+OF_LIVE_WORKERS = frozenset({"queues", "tasks", "versions"})
 
 
 def problems(store: Store, settings: Settings) -> tuple[ServiceProblem, ...]:

@@ -12,7 +12,7 @@ import time_machine
 
 from scheduler.alerts import teller
 from scheduler.alerts.alert import Alert
-from scheduler.beat.alerts import Look
+from scheduler.beat.alerts import LOOK_INTERVAL_S, Look
 from scheduler.changes import edit, pauses
 from scheduler.model import Reason, run_id
 from scheduler.settings import Settings
@@ -127,6 +127,37 @@ def test_a_thousand_schedules_that_fail_within_a_minute_are_a_handful_of_message
     assert sum(alert.count for alert in said) == 1000
     assert len(said) <= 10
     assert any(alert.title().endswith(" schedules are failing") and len(alert.subjects) == 10 for alert in said)
+
+
+def test_an_alert_that_goes_to_many_sinks_delays_no_other(
+    look: Look, ledger: Ledger, client: Client, keys: Keys
+) -> None:
+    names = [f"sink-{number}" for number in range(10)]
+    client.hset(keys.file, "alerts", json.dumps(sinks(*names) | {"rule": {"events": ["failing"]}}))
+    end(ledger, 0, "failed")
+    assert look.look() == LOOK_INTERVAL_S
+    assert all(waiting(client, keys, name) == ["job failed"] for name in names)
+
+
+def test_a_queue_without_a_worker_is_not_told_as_solved_while_no_worker_lives(
+    look: Look, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teller, "PROBLEM_LASTS_S", 0.0)
+    client.hset(keys.file, "alerts", json.dumps(sinks("ops") | {"rule": {"events": ["problem", "recovered"]}}))
+    client.sadd(keys.queues, "reports")
+    client.zadd(keys.sent("reports"), {run_id("other", NOON): time.time() - 60})
+
+    def told(worker_every: float) -> list[str]:
+        seem_to_work(client, keys, every=worker_every)
+        look.problems_at = float("-inf")
+        look.look()
+        return [line for line in waiting(client, keys) if "'reports'" in line]
+
+    assert len(told(3600.0)) == 1
+    assert len(told(-3600.0)) == 1, "all workers hang"
+    assert len(told(3600.0)) == 1, "they are back"
+    client.delete(keys.sent("reports"))
+    assert told(3600.0)[1].startswith("Solved: ")
 
 
 def test_nothing_is_written_while_all_is_well(look: Look, ledger: Ledger, client: Client, keys: Keys) -> None:
