@@ -12,6 +12,7 @@ from scheduler.alerts.rules import Rules
 from scheduler.beat import deliveries
 from scheduler.beat.alerts import Look
 from scheduler.beat.deliveries import Deliveries
+from scheduler.command_name import command_name
 from scheduler.settings import Settings
 from scheduler.status import problems
 from scheduler.status.problems import alerts as alert_problems
@@ -42,7 +43,9 @@ def test_a_sink_that_hangs_or_refuses_delays_no_other_and_is_a_problem_itself(
     look.look()
 
     def lines() -> list[str]:
-        return [problem.sentence for problem in alert_problems.look(Facts(store, settings))]
+        found = list(alert_problems.look(Facts(store, settings)))
+        assert all(f"`{command_name()} alerts test ops`" in problem.remedy for problem in found)
+        return [problem.sentence for problem in found]
 
     with Deliveries(settings, keys, TOKEN) as running:
         assert look.teller
