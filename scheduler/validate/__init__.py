@@ -59,6 +59,8 @@ def validate(document: Document, *, tasks: Tasks | None, progress: Callable[[], 
     findings += meaning.import_findings(document.imports, tasks)
     if document.incomplete:  # the unread part may declare the calendar
         findings = [finding for finding in findings if not finding.what.startswith(UNKNOWN_CALENDAR)]
+    if "alerts" in document.data and "alerts" not in top.model_fields_set:  # what is wrong there hides its sinks
+        findings = [finding for finding in findings if not finding.what.startswith(top_of_file.UNKNOWN_SINK)]
     # One problem per position is enough: the parser's comes first, since the others may only follow from it.
     reported = {problem.position for problem in document.problems}
     problems = [_placed(finding, document) for finding in findings]

@@ -14,6 +14,8 @@ from scheduler.validate import meaning
 from scheduler.validate.gate import empty_findings
 from scheduler.validate.terms import Finding, Path, check
 
+UNKNOWN_SINK = "unknown sink"
+
 
 def read(data: Mapping[str, Any]) -> tuple[ScheduleFile, list[Finding]]:
     """The file without its schedules, and findings. Broken parts are dropped, so that the rest can be checked."""
@@ -85,7 +87,7 @@ def unknown_sinks(path: Path, to: Iterable[str] | None, alerts: Alerts) -> list[
     return [
         Finding(
             (*path, index),
-            f"unknown sink {shown(name)}",
+            f"{UNKNOWN_SINK} {shown(name)}",
             near(name, alerts.sinks) or f"declare it under alerts: sinks: at the top (declared: {declared})",
         )
         for index, name in enumerate(to or ())

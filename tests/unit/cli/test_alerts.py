@@ -53,6 +53,15 @@ def test_a_mistake_in_alerts_is_said_with_its_line(tmp_path: Path, line: str, pr
     assert problem in str(error)
 
 
+def test_a_mistake_in_one_sink_hides_no_other_from_the_schedules(tmp_path: Path) -> None:
+    sinks = "{ops: {command: [x]}, mail: {email: {to: [a@b.c], form: a@b.c}}}"
+    schedule = "{command: [x], every: 1h, alerts: {to: [ops]}}"
+    path = written(tmp_path, f"alerts:\n  sinks: {sinks}\nschedules:\n  job: {schedule}\n")
+    errors = changes.check(Path(path), {}).validated.errors
+    assert errors
+    assert all(str(error).startswith(f"{path}:2:") for error in errors)
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
