@@ -30,7 +30,7 @@ TONES = {
 def add_filters(app: Flask) -> None:
     """Register the filters and globals that templates use."""
     times = (iso, absolute, relative, length_of, delay, with_seconds, clock_change)
-    for filter_ in (*times, brief, local_field, value, pretty, marked, sentence, size, first_line, tone):
+    for filter_ in (*times, brief, local_field, value, pretty, marked, sentence, capital, size, first_line, tone):
         app.add_template_filter(filter_)
     app.jinja_env.globals["states"] = STATES
 
@@ -131,7 +131,12 @@ def marked(sentence: str) -> Markup:
 
 def sentence(text: str) -> str:
     """A remedy as a sentence: with a capital letter, unless a command comes first, and a full stop."""
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
+    return f"{capital(text)}{'' if text.endswith(('.', '!', '?')) else '.'}"
+
+
+def capital(text: str) -> str:
+    """The text with a capital letter, unless a place in a file comes first: ``schedules.yaml:12:5:``."""
+    return text if text.partition(" ")[0].endswith(":") else f"{text[:1].upper()}{text[1:]}"
 
 
 def size(number: int) -> str:

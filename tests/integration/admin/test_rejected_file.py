@@ -25,6 +25,11 @@ def test_the_page_shows_every_line_of_it(admin: Browser, settings: Settings) -> 
     assert all(f"{settings.file}:{line}:" in said for line in range(2, 10))
 
 
+def test_the_page_writes_the_name_of_the_file_as_the_file_system_does(admin: Browser, store: Store) -> None:
+    store.note_file({"problems": "schedules.yaml:12:5: unknown key 'corn' — did you mean 'cron'?"})
+    assert "schedules.yaml:12:5: unknown key 'corn'" in text(admin.get("/health"))
+
+
 @pytest.mark.usefixtures("rejected")
 def test_readiness_counts_for_strangers_and_names_every_line_for_the_admin(stranger: Browser, admin: Browser) -> None:
     assert stranger.get("/readyz").get_json().keys() == {"ok", "critical", "warning"}
