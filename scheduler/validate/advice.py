@@ -13,7 +13,7 @@ MANY_AT_MINUTE_0 = 10  #: schedules; from this number on, advise to spread them
 
 
 def advise(declared: Mapping[str, Declared], now: datetime) -> list[Problem]:
-    """Warnings about the year after ``now``: clock changes, uneven intervals, many schedules at minute 0."""
+    """Warnings about the year after ``now``: clock changes, uneven intervals, timeouts of 0s, many at minute 0."""
     warnings = [warning for item in declared.values() for warning in advise_one(item, now)]
     crowd = sorted(name for name, item in declared.items() if starts_at_minute_0(item))
     if len(crowd) >= MANY_AT_MINUTE_0:
@@ -32,6 +32,8 @@ def advise_one(item: Declared, now: datetime) -> Iterator[Problem]:
     uneven = timing.uneven_every(built)
     if uneven:
         yield warning(item.name, "every", uneven, "write a divisor of a day, or a cron expression")
+    if item.schedule.timeout == timedelta():
+        yield warning(item.name, "timeout", "a timeout of 0s is no limit", "write none, or one such as 10m")
 
 
 def starts_at_minute_0(item: Declared) -> bool:

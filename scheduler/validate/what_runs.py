@@ -82,6 +82,8 @@ def http_findings(http: Http) -> Iterator[Finding]:
     """Errors for a request that cannot be sent, and for an address that is not public."""
     if "${" not in http.url:
         yield from url_findings(http)
+    if not http.timeout:
+        yield Finding(("http", "timeout"), "http.timeout leaves the request no time", "write one such as 10s")
     for name, value in http.headers.items():
         if not HEADER.fullmatch(name):
             what = f"{shown(name)} cannot be the name of a header"

@@ -126,6 +126,7 @@ WORDS = (
     "cannot be the name of a header",
     "a header cannot hold control characters",
     "begins with an empty text",
+    "leaves the request no time",
     "shell is empty",
     "unknown schedule",
     "unknown group",

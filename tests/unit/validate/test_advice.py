@@ -32,6 +32,12 @@ def test_an_interval_that_does_not_divide_a_day_is_told() -> None:
     assert told(("sweep", {"every": "8h"})) == []
 
 
+def test_a_timeout_of_no_time_is_told_to_be_no_limit() -> None:
+    (found,) = told(("sweep", {"every": "8h", "timeout": "0s"}))
+    assert found == "warning: schedule 'sweep': a timeout of 0s is no limit — write none, or one such as 10m"
+    assert told(("sweep", {"every": "8h", "timeout": "none"})) == []
+
+
 def test_a_crowded_minute_0_is_told_once_with_the_way_to_spread_it() -> None:
     crowd = [(f"job-{number}", {"cron": "0 * * * *"}) for number in range(MANY_AT_MINUTE_0)]
     (found,) = told(*crowd)

@@ -146,6 +146,10 @@ def test_the_shell_in_the_environment_reads_the_line() -> None:
         ),
         (["http: {url: 'https://a.b', expect: 2xx}"], "4:40: schedule 'x': http.expect: cannot be '2xx' — write statu"),
         (["http: {url: 'https://a.b', headers: {A b: c}}"], "4:42: schedule 'x': 'A b' cannot be the name of a header"),
+        (
+            ["http: {url: 'https://a.b', timeout: 0s}"],
+            "4:41: schedule 'x': http.timeout leaves the request no time — wri",
+        ),
         (["http: {url: 'https://a.b', timeout: 10}"], "4:41: schedule 'x': http.timeout: 10 has no unit — write a dur"),
         (["http: {url: 'https://a.b', json: {a: ['${']}}"], "4:43: schedule 'x': '${' is not a valid reference — writ"),
         (["http: {url: 'https://a.b', body: x}"], "4:32: schedule 'x': unknown key 'body' — delete it"),
