@@ -24,9 +24,9 @@ MAX_ARGUMENT_CHARS = 16_384  #: of arguments that one run was given; its row kee
 RETRYABLE = ("failed", "lost", "stopped", "skipped")  #: outcomes of runs that can be retried
 #: Why a run is not retried, by the answer of rerun.lua.
 NOT_RETRIED = {
-    "queued": "it is queued already: `scheduler stop` takes it out of its queue",
+    "queued": "it is queued already: `scheduler stop RUN` takes it out of its queue",
     "running": "it runs: wait for its end, or stop it",
-    "succeeded": "it succeeded: `scheduler run` runs its schedule once more",
+    "succeeded": "it succeeded: `scheduler run NAME` runs its schedule once more",
     "stretch": "its row stands for several due instants, and none of them has a run of its own",
     "in the way": "another run of its schedule is queued or running: wait for it, or set overlap: allow",
     "no list": "its queue is not a list in Redis: give its schedule another queue",
