@@ -72,6 +72,7 @@ class Listing:
     failing: int = 0  #: how many are, whatever state their newest run gives them
     expected: int = 0  #: how many of these are expected to
     unstarted: Mapping[str, str] = field(default_factory=dict)  #: how many are stuck and late, such as "3" and "999+"
+    unread: int = 0  #: how many more may have the error that was searched for
 
     @property
     def pages(self) -> int:
@@ -96,12 +97,12 @@ def find(status: Status, catalogue: Catalogue, search: Search) -> Listing:
     start = (search.page - 1) * PAGE_SIZE
     shown = [place.name for place in islice(matches.ordered(search.order), start, start + PAGE_SIZE)]
     states, tags = matches.states, matches.view.tags
-    sick = len(matches.failing), len(matches.failing & matches.view.expected_to_fail)
+    sick = len(matches.failing), len(matches.failing.keys() & matches.view.expected_to_fail)
     waits = Counter[str](it.state for it in matches.unstarted.values())
     more = "" if facts.unstarted.is_complete else "+"
     slow = {state: f"{waits[state]}{more}" for state in UNSTARTED if waits[state]}
     seen = status.overview(shown, facts)
-    return Listing(search, seen, len(matches.names), states.counts(), states.modes, tags, *sick, slow)
+    return Listing(search, seen, len(matches.names), states.counts(), states.modes, tags, *sick, slow, matches.unread)
 
 
 def found_by(facts: Facts, view: View, search: Search) -> Found:

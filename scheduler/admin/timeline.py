@@ -66,7 +66,8 @@ def index() -> Response:
     minute = instant(request.args.get("minute", ""))
     view = service().catalogue.look()
     facts = Facts(service().store, service().settings)
-    names = Found(facts.store, view, text["q"], tag=text["tag"], facts=facts).names
+    found = Found(facts.store, view, text["q"], tag=text["tag"], facts=facts)
+    names = found.names
     if minute:
         return of_minute(view, names, minute.replace(second=0, microsecond=0), text)
     now = time.time()
@@ -79,6 +80,7 @@ def index() -> Response:
         return as_json({"load": [{"at": iso(bar.at), "due": bar.due, "failed": bar.failed} for bar in load]})
     hours = [(load[at].at, load[at : at + 4]) for at in range(0, len(load), 4)]
     context: dict[str, Any] = {
+        "unread": found.unread,
         "ahead": due_ahead,
         "busiest": due_ahead.busiest(BUSIEST),
         "first": first,

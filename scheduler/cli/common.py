@@ -208,11 +208,14 @@ def elsewhere(context: click.Context) -> Desk | None:
     return Remote.at(given["url"], given["token"], given["token_file"])
 
 
-def each(desk: Desk, operation: Operation, count: int, **values: Any) -> Iterator[dict[str, Any]]:
-    """The first ``count`` items of a list that is answered in pages."""
+def each(
+    desk: Desk, operation: Operation, count: int, seen: Callable[[Any], object] = id, **values: Any
+) -> Iterator[dict[str, Any]]:
+    """The first ``count`` items of a list that is answered in pages; ``seen`` gets each page."""
     cursor: str | None = ""
     while count > 0 and cursor is not None:
         page = desk.ask(operation, **values, cursor=cursor, limit=min(count, MAX_LIMIT))
+        seen(page)
         yield from page["items"]
         count, cursor = count - len(page["items"]), page["next"]
 

@@ -46,7 +46,7 @@ def history(
         return show_attempts(desk.ask(runs.show, run_id=name), json_)
     if name is not None:
         desk.ask(schedules.show, name=name, runs=0, upcoming=0)
-    asked = {"schedule": name or "", "outcome": WRONG if failed else "", "since": since, "until": until}
+    asked: dict[str, Any] = {"schedule": name or "", "outcome": WRONG if failed else "", "since": since, "until": until}
     asked |= {"tag": tag, "worker": worker}
     if by_error:
         return show_errors(desk.ask(runs.errors, **asked), count, json_)

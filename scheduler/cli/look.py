@@ -35,7 +35,10 @@ def list_(desk: Desk, words: tuple[str, ...], state: str, sort: str, json_: bool
     where its runs go, zone:TEXT in its time zone, state:STATE as with --state, error:TEXT in the first line of why it
     fails or is quarantined.
     """
-    listed = list(each(desk, schedules.index, MAX_ROWS, q=" ".join(map(quoted, words)), state=state, sort=sort))
+    text, pages = " ".join(map(quoted, words)), list[dict[str, Any]]()
+    listed = list(each(desk, schedules.index, MAX_ROWS, pages.append, q=text, state=state, sort=sort))
+    if unread := pages[0].get("unread"):  # a page of an older release does not have it
+        say(f"only errors of those that began to fail last were read: {unread} more schedules may have it", err=True)
     if json_:
         print_json(listed)
         return Exit.OK

@@ -72,7 +72,8 @@ class ShowAsked(Model):
 def index(its: Parts, asked: ListAsked) -> dict[str, Any]:
     """List the schedules."""
     facts = Facts(its.store, its.settings)
-    places = list(islice(found(its, asked, facts).ordered(asked.sort, Place.read(asked.cursor)), asked.limit + 1))
+    its_search = found(its, asked, facts)
+    places = list(islice(its_search.ordered(asked.sort, Place.read(asked.cursor)), asked.limit + 1))
     shown = places[: asked.limit]
     fills = {fill.name: backfill_json(fill, ended) for fill, ended in its.status.backfills()}
     waiting: dict[str, list[Any]] = {}
@@ -80,7 +81,8 @@ def index(its: Parts, asked: ListAsked) -> dict[str, Any]:
         waiting.setdefault(run.schedule, []).append(waiting_json(run))
     rows = its.status.rows((place.name for place in shown), facts)
     items = [row_json(it) | {"backfill": fills.get(it.name), "waiting": waiting.get(it.name, [])} for it in rows]
-    return {"items": items, "next": str(shown[-1]) if len(places) > len(shown) else None}
+    cursor = str(shown[-1]) if len(places) > len(shown) else None
+    return {"items": items, "next": cursor, "unread": its_search.unread}
 
 
 def found(its: Parts, asked: SearchAsked, facts: Facts | None = None) -> Found:

@@ -21,6 +21,7 @@ FAILING = "failing"  #: as a state: the newest ended runs failed, whatever runs 
 UNSTARTED = ("stuck", "late")  #: as states: a run waits for too long, whatever the newest run gives them
 URGENT = ("quarantined", "overdue")  #: states that come before those whose runs do not start, or that are failing
 MAX_ASKED = 10_000  #: names whose places are asked for; with more, the index is read from its beginning
+MAX_ERRORS = 1000  #: schedules whose errors one search reads: of more, it would take seconds
 STEP = 1000  #: names that one command reads
 AT_THE_END = 1e12  #: after every place in an index
 
@@ -52,9 +53,10 @@ class Found:
         return all_states(self.store, self.view)
 
     @cached_property
-    def failing(self) -> set[str]:
-        """All that are failing and exist, whether they were searched for or not."""
-        return {name for name in self.store.client.zrange(self.store.keys.failing, 0, -1) if name in self.view.kept}
+    def failing(self) -> dict[str, float]:
+        """All that are failing and exist, whether they were searched for or not, and since when, in epoch seconds."""
+        members = self.store.client.zrange(self.store.keys.failing, 0, -1, withscores=True)
+        return {name: since for name, since in members if name in self.view.kept}
 
     @cached_property
     def unstarted(self) -> dict[str, Unstarted]:
@@ -62,17 +64,28 @@ class Found:
         known = self.facts.unstarted.schedules if self.facts else ()
         return {it.name: it for it in known if it.name in self.view.kept}
 
-    @cached_property
+    @property
     def names(self) -> Sequence[str]:
         """Sorted."""
+        return self._names_and_unread[0]
+
+    @property
+    def unread(self) -> int:
+        """How many more may have the error, as only MAX_ERRORS are read: of those that began to fail last."""
+        return self._names_and_unread[1]
+
+    @cached_property
+    def _names_and_unread(self) -> tuple[Sequence[str], int]:
         query = read_query(self.text)
         names = matching(self.view, query, self.tag)
         for state in filter(None, (*query.states, self.state)):
             names = self._in_state(names, state)
-        if query.errors:
-            ill = [name for name in names if name in self.failing or self.view.kept[name].is_quarantined]
-            names = sorted(with_errors(self.store, ill, query.errors))
-        return names
+        if not query.errors:
+            return names, 0
+        ill = [name for name in names if name in self.failing or self.view.kept[name].is_quarantined]
+        ill.sort(key=lambda name: self.failing.get(name, AT_THE_END), reverse=True)
+        found = sorted(with_errors(self.store, ill[:MAX_ERRORS], query.errors))
+        return found, max(0, len(ill) - MAX_ERRORS)
 
     def _in_state(self, names: Sequence[str], state: str) -> Sequence[str]:
         """Those of these names that have this state; none if there is no such state."""
@@ -93,7 +106,7 @@ class Found:
 
     def _by_attention(self) -> Iterator[Place]:
         """What needs a person first, then the others, each by name. What is expected to fail is one of the others."""
-        ranks = dict.fromkeys(self.failing - self.view.expected_to_fail, len(URGENT) + 1)
+        ranks = dict.fromkeys(self.failing.keys() - self.view.expected_to_fail, len(URGENT) + 1)
         ranks |= dict.fromkeys(self.unstarted, len(URGENT))
         ranks |= {name: URGENT.index(state) for name, state in self.states.others.items() if state in URGENT}
         urgent = sorted(Place(rank, name) for name, rank in ranks.items() if is_in(name, self.names))

@@ -69,6 +69,7 @@ class Rows(Model):
 
     items: list[ListedRow]
     next: str | None
+    unread: int = Field(description="How many more may have the error that is searched for: 1,000 errors are read.")
 
 
 class Pause(Model):

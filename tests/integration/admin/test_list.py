@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from urllib.parse import quote
 
 import pytest
 from celery.schedules import schedule as interval
@@ -13,13 +12,10 @@ from redbeat import RedBeatSchedulerEntry
 from scheduler import changes
 from scheduler.admin.service import Service
 from scheduler.changes import clock
-from scheduler.model import Entry, run_id
-from scheduler.status.rows import STATES
-from scheduler.status.search import FAILING, UNSTARTED
+from scheduler.model import Entry
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
-from tests.integration.admin.runs import commit, run, set_aside
-from tests.support.shell import Shell
+from tests.integration.admin.runs import run, set_aside
 
 
 def rows(admin: Browser, path: str = "/schedules") -> list[str]:
@@ -117,64 +113,6 @@ def test_the_list_can_be_searched(
     page = admin.get(f"/schedules?{query}")
     assert page.status_code == 200
     assert ("No schedules match" in text(page)) == (not found)
-
-
-def test_a_word_is_looked_for_in_why_a_schedule_fails_or_is_quarantined(
-    admin: Browser, service: Service, make: Declare, shell: Shell
-) -> None:
-    for name in ("gateway", "disk", "well", "aside", "new"):
-        make(name, tags=["x"] if name == "disk" else [])
-    due = clock() - timedelta(minutes=9)
-    run(service, "gateway", due, "failed", result="HTTPError: 502 Bad Gateway\nat line 7")
-    run(service, "disk", due, "failed", result="OSError: 502 blocks left")
-    run(service, "well", due, "failed", result="HTTPError: 502 Bad Gateway")
-    run(service, "well", due + timedelta(minutes=1))
-    set_aside(service, "aside", "its queue is '502'")
-    found = {
-        "error:502": ["aside", "disk", "gateway"],
-        'error:"502 bad"': ["gateway"],
-        "error:502 error:http": ["gateway"],
-        "error:502 tag:x": ["disk"],
-        "error:line": [],
-        "error:502 gate": ["gateway"],
-    }
-    for words, names in found.items():
-        assert rows(admin, f"/schedules?sort=name&q={quote(words)}") == names, words
-    assert [it["name"] for it in shell("list", "error:502 Bad", "--json").json] == ["gateway"]
-    assert [it["name"] for it in shell("list", "queue:celery", "gate", "--json").json] == ["gateway"]
-    assert "gateway" not in text(admin.get("/timeline?q=error:502+tag:x"))
-
-
-def test_states_and_zones_are_words_of_a_search_and_mean_what_the_filter_and_the_file_say(
-    admin: Browser, service: Service, make: Declare, shell: Shell
-) -> None:
-    for name, zone in (("ill", "Asia/Tokyo"), ("well", "America/New_York"), ("held", "UTC"), ("slow", "Asia/Seoul")):
-        make(name, timezone=zone)
-    due = clock() - timedelta(minutes=9)
-    commit(service, service.store.get("slow"), runs=(due,))
-    keys = service.store.keys
-    service.store.client.zadd(keys.sent("celery"), {run_id("slow", due): due.timestamp() - 3600})
-    run(service, "ill", due, "failed")
-    run(service, "well", due)
-    changes.pause(service.store, "held", by="admin")
-    for state in (*STATES, FAILING, *UNSTARTED, "nonsense"):
-        assert rows(admin, f"/schedules?q=state:{state}") == rows(admin, f"/schedules?state={state}"), state
-    found = {
-        "state:Failing": ["ill"],
-        "state:paused": ["held"],
-        "state:stuck": ["slow"],
-        "state:ok state:paused": [],
-        "zone:tokyo": ["ill"],
-        "zone:america": ["well"],
-        "zone:UTC l": ["held"],
-        "zone:a state:ok": ["well"],
-        "zone:nowhere": [],
-    }
-    for words, names in found.items():
-        assert rows(admin, f"/schedules?sort=name&q={quote(words)}") == names, words
-    assert [it["name"] for it in shell("list", "state:failing", "zone:Asia", "--json").json] == ["ill"]
-    assert any(bar["due"] for bar in admin.json("/timeline?q=state:stuck")["load"])
-    assert "No schedules match 'state:nonsense'" in text(admin.get("/schedules?q=state:nonsense"))
 
 
 def test_a_long_list_comes_in_pages_of_fifty_by_name(admin: Browser, make: Declare) -> None:
