@@ -6,8 +6,7 @@ import os
 import signal
 import socket
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from scheduler.command_name import STARTED_AS, command_name
@@ -19,6 +18,7 @@ from scheduler.storage.keys import Keys
 from scheduler.up import redis_server, web
 from scheduler.up.merged_log import MergedLog
 from scheduler.up.process import STOP_STEPS, Process, Program, StopSteps
+from scheduler.up.restarts import Restarts
 from scheduler.up.state import StateDirectory
 from scheduler.up.supervisor import Supervisor
 
@@ -29,8 +29,6 @@ WORKER_STOP_STEPS = (
 )  # warm: finish the tasks; cold: return them to the queue
 STOP_ORDER = (("beat", "admin"), ("worker",), ("redis",))  # Redis last: the others write to it while they stop
 READY_TIMEOUT_S = 60.0
-MAX_RESTART_PAUSE_S = 30.0  # between two starts of a process that keeps ending
-STABLE_AFTER_S = 60.0  # a process that ran this long restarts without an extra pause
 
 
 class NotReady(SchedulerError):
@@ -146,7 +144,10 @@ class Service:
         self.log.write("redis", f"{server} answers on {self.state.redis_socket}")
 
     def launch_beat(self) -> None:
-        self.launch("beat", [*CELERY, "beat", "--loglevel", "INFO", "--pidfile", self.pidfile("beat")])
+        """Start beat, whose alerts link to this page. The page itself does not know by which name people reach it."""
+        command = [*CELERY, "beat", "--loglevel", "INFO", "--pidfile", self.pidfile("beat")]
+        url = self.settings.admin_url or f"http://{web.address(self.listener)}"
+        self.launch("beat", command, more={"SCHEDULER_ADMIN_URL": url})
 
     def launch_worker(self) -> None:
         pidfile = self.pidfile("worker").replace("%", "%%")  # the worker expands %n and the like
@@ -173,8 +174,11 @@ class Service:
         stop_steps: StopSteps = STOP_STEPS,
         fds: tuple[int, ...] = (),
         ready: str = "",
+        more: Mapping[str, str] | None = None,
     ) -> None:
-        self.supervisor.start(Program(name, command, stop_steps, fds, self.environ, ready=ready))
+        """Start a process, with ``more`` environment variables than all have."""
+        environ = {**self.environ, **(more or {})}
+        self.supervisor.start(Program(name, command, stop_steps, fds, environ, ready=ready))
 
     def pidfile(self, name: str) -> str:
         return str(self.state.run / f"{name}.pid")
@@ -219,30 +223,6 @@ class Service:
             for program in restarts.due():
                 self.supervisor.start(program)
         raise AskedToStop
-
-
-class Restarts:
-    """Which programs to restart, and when: the pause doubles for one that keeps ending."""
-
-    def __init__(self) -> None:
-        self.pauses: dict[str, float] = {}
-        self.waiting: dict[float, Program] = {}
-
-    def add(self, process: Process) -> float:
-        """Plan the restart; return the seconds until then."""
-        was_stable = time.monotonic() - process.started > STABLE_AFTER_S
-        pause = 1.0 if was_stable else min(2 * self.pauses.get(process.name, 0.5), MAX_RESTART_PAUSE_S)
-        self.pauses[process.name] = pause
-        self.waiting[time.monotonic() + pause] = process.program
-        return pause
-
-    def seconds_left(self) -> float | None:
-        """Seconds until the next restart; None if none is planned."""
-        return max(0.0, min(self.waiting) - time.monotonic()) if self.waiting else None
-
-    def due(self) -> list[Program]:
-        """The programs whose pause is over, each once."""
-        return [self.waiting.pop(at) for at in sorted(self.waiting) if at <= time.monotonic()]
 
 
 def report(process: Process) -> int:

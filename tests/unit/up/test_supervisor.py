@@ -10,7 +10,7 @@ import pytest
 
 from scheduler.up.merged_log import MergedLog
 from scheduler.up.process import Process, Program
-from scheduler.up.service import MAX_RESTART_PAUSE_S, Restarts
+from scheduler.up.restarts import MAX_RESTART_PAUSE_S, Restarts
 from scheduler.up.supervisor import Supervisor
 from tests.support.alive import is_alive
 from tests.support.polling import until
