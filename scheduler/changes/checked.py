@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Any
 from scheduler import schedule_file
 from scheduler.application.brought import NOTHING, Brought
 from scheduler.changes.common import Tasks
-from scheduler.model import Declared, Problem
+from scheduler.model import Declared, Position, Problem
+from scheduler.schedule_file import printable
 from scheduler.storage.instants import clock
 from scheduler.validate import Validated, validate, validate_beside
 from scheduler.validate.advice import advise
 
 TasksFor = Callable[[tuple[str, ...]], Tasks]  #: the tasks that exist beside a file that imports these modules
+#: What only a fault of this program raises while it judges a file.
+OUR_FAULTS = (ArithmeticError, AttributeError, LookupError, NameError, RecursionError, TypeError, ValueError)
 OVERRIDDEN = "the application's beat_schedule declares it too, and the file's counts"
 NO_FILE = "there is no {}: only the schedules of the application run"
 
@@ -73,6 +77,18 @@ class Checked:
         )
 
 
+def judged(document: schedule_file.Document, tasks: Tasks, progress: Callable[[], None]) -> Validated:
+    """What ``validate`` says of a file; a fault of this program there rejects the file, and ends no beat that leads."""
+    try:
+        return validate(document, tasks=tasks, progress=progress)
+    except OUR_FAULTS as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"cannot be checked: {type(error).__name__}: {printable(str(error), 200)}"
+        place = f"{Path(at.filename).name}:{at.lineno}"
+        remedy = f"this is a fault of the scheduler, in {place}: undo the last change of the file, and report it"
+        return Validated({}, (*document.problems, Problem(what, remedy, position=Position(document.name, 1, 1))))
+
+
 def check(
     path: Path,
     tasks: Tasks | TasksFor,
@@ -94,7 +110,7 @@ def check(
         tasks = tasks(document.imports)
     calendars, schedules = document.data.get("calendars"), document.data.get("schedules")
     expect(len(schedules) if isinstance(schedules, (dict, list)) else 0)
-    valid = validate(document, tasks=tasks, progress=progress)
+    valid = judged(document, tasks, progress)
     known = calendars if isinstance(calendars, dict) else {}
     included = document.patterns, document.files, document.unended, document.imports
     beside, wrong = validate_beside(document, brought.fields, tasks=tasks)

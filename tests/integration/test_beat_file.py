@@ -11,6 +11,7 @@ import pytest
 
 from scheduler import changes
 from scheduler.beat.scheduler import Scheduler
+from scheduler.changes import checked
 from scheduler.model import Declared, Entry, run_id
 from scheduler.settings import Settings
 from scheduler.storage.client import Client
@@ -84,6 +85,30 @@ def test_a_bad_file_keeps_the_last_good_schedules_and_tells_why(
     assert store.file_facts()["problems"]
     (line,) = messages(caplog)
     assert line.startswith(f"Rejected {settings.file}, the last good schedules keep running. Errors: ")
+
+
+def test_a_file_that_meets_a_fault_of_ours_is_rejected_and_beat_goes_on_leading(
+    beat: Scheduler, settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_file(settings, GOOD)
+    lead(beat)
+
+    def fault(*_: object, **__: object) -> None:
+        raise TypeError("unhashable type: 'list'")
+
+    monkeypatch.setattr(checked, "validate", fault)
+    write_file(settings, GOOD + "\n")
+    lead(beat)
+    assert store.names() == ["job"]
+    said = store.file_facts()["problems"]
+    assert said.startswith(
+        f"{settings.file}:1:1: cannot be checked: TypeError: unhashable type: 'list' — this is a fault"
+    )
+    assert " in test_beat_file.py:" in said
+    monkeypatch.undo()
+    write_file(settings, GOOD + "\n\n")
+    lead(beat)
+    assert store.file_facts()["problems"] == ""
 
 
 def test_a_file_that_is_gone_keeps_the_last_good_schedules(beat: Scheduler, settings: Settings, store: Store) -> None:
