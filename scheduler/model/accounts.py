@@ -7,11 +7,13 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from scheduler.command_name import as_root, is_installed
 from scheduler.model.fields import padded
 
 QUEUE_PREFIX = "as@"  #: reserved, so that only ``user:`` leads to the worker of an account
 UNIT = "celery-worker-as"
 PATTERN = "^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"  #: what a name may be for Linux, and also in the name of a unit
+IN_UNIT = "[A-Za-z0-9_.-]+"  #: a name that systemd takes as it is
 RULE = "write its name, of at most 32 letters, digits, '.', '_' and '-'"
 #: root's worker starts only where an administrator allowed it
 ALLOW_ROOT = "/etc/celery-scheduler/allow-root"
@@ -51,5 +53,8 @@ def enabling(account: str) -> str:
 
 def start_worker(queue: str) -> str:
     """What to do about a queue that no worker takes from."""
-    account = account_of(queue)
-    return f"run `{enabling(account)}` on its host" if account else f"start a worker for it, with `-Q {queue}`"
+    if account := account_of(queue):
+        return f"run `{enabling(account)}` on its host"
+    if is_installed() and re.fullmatch(IN_UNIT, queue):
+        return f"run `{as_root(f'systemctl enable --now celery-worker@{queue}')}` on one of its hosts"
+    return f"start a worker for it, with `-Q {queue}`"

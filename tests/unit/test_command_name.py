@@ -22,6 +22,7 @@ from scheduler.command_name import (
     with_command_name,
 )
 from scheduler.errors import NotFound
+from scheduler.model.accounts import start_worker
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "scheduler"
@@ -90,6 +91,9 @@ def test_an_installed_service_has_its_own_command(
     assert restart_advice("x", "web1") == f"on web1, see `{log} x`, and if it hangs, `{restart} x`"
     several = f"on web1, see `{log} 'x*'`, and if it hangs, restart its unit of `systemctl list-units 'x*'`"
     assert restart_advice("x*", "web1") == several
+    enable = name.replace("celery-scheduler", "systemctl enable --now celery-worker@reports")
+    assert start_worker("reports") == f"run `{enable}` on one of its hosts"
+    assert start_worker("a b") == "start a worker for it, with `-Q a b`", "systemd would want it escaped"
     monkeypatch.setenv("PATH", str(tmp_path))
     assert command_name() == "celery-scheduler", "a machine without sudo"
 
