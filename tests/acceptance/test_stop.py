@@ -94,7 +94,7 @@ def test_a_running_body_is_stopped_and_does_not_run_again(shop: Shop, more: dict
 
 
 def test_a_body_that_does_not_end_is_killed_and_its_process_replaced(shop: Shop, directory: Path) -> None:
-    run = stop(shop, begun(shop, "stop.deaf", on_lost="rerun", kill_after="1s"))
+    run = stop(shop, begun(shop, "stop.deaf", on_lost="rerun", kill_after="5s"))
     assert (directory / "asked").exists()
     assert (run.outcome, run.detail, run.attempt) == ("stopped", "stopped by ann: wrong month", 1)
     assert shop.run("stop.quick").outcome == "succeeded"
