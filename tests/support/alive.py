@@ -10,9 +10,18 @@ def is_alive(pid: int) -> bool:
     return state(pid) not in "Z?"
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a SIGSTOP has reached each of its threads; those that are on another core run on for a moment."""
+    return all(state_in(thread / "stat") in "T?" for thread in Path(f"/proc/{pid}/task").iterdir())
+
+
 def state(pid: int) -> str:
     """The process's state as ps shows it; ? if there is none."""
+    return state_in(Path(f"/proc/{pid}/stat"))
+
+
+def state_in(file: Path) -> str:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return file.read_text().rpartition(")")[2].split()[0]
     except OSError:
         return "?"

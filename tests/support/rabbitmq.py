@@ -16,6 +16,8 @@ from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 
 from tests.support import need
+from tests.support.alive import is_stopped
+from tests.support.polling import until
 
 # Debian's command on PATH changes the user and wants its own directories; this is what it calls in the end.
 BEHIND_THE_COMMAND = "/usr/lib/rabbitmq/bin"
@@ -112,6 +114,7 @@ class RabbitServer:
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGSTOP)
         try:
+            until(lambda: is_stopped(int((self.directory / "pid").read_text())), 60, "the server stands still")
             yield
         finally:
             os.killpg(self.process.pid, signal.SIGCONT)
