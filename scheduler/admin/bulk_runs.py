@@ -54,6 +54,7 @@ def dry_run(act: str, ids: list[str]) -> Response:
         "given": {"why": typed("why")},
         "kept": RunSearch.read(request.form).query(),
         "names": json.dumps(answer.done),
+        "most": MAX_AT_ONCE if len(ids) == MAX_AT_ONCE else 0,
         "errors": {},
         "next": (),
         "is_final": True,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from scheduler.admin import bulk_runs as pages
 from scheduler.admin.service import Service
 from scheduler.changes import clock
 from scheduler.model import run_id
@@ -45,6 +46,15 @@ def night(service: Service, make: Declare) -> Night:
 
 def outcomes(service: Service, night: Night) -> list[str]:
     return [service.ledger.get(it).outcome for it in night]
+
+
+def test_a_dry_run_says_that_it_took_no_more_than_the_newest_that_match(
+    admin: Browser, night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "No more than 2 are taken at once: the newest."
+    monkeypatch.setattr(pages, "MAX_AT_ONCE", 2)
+    assert said in text(admin.post("/bulk/runs/retry", all="on"))
+    assert said not in text(admin.post("/bulk/runs/retry", run=[night.lost]))
 
 
 def test_chosen_runs_are_retried_with_one_reason_after_a_dry_run_that_names_them(
