@@ -16,6 +16,7 @@ from scheduler.sending.headers import task_id
 from tests.browser.browsers import both_browsers, with_and_without_javascript_and_in_firefox
 from tests.browser.conftest import PASSWORD, Open, Site
 from tests.integration.admin.runs import lead, run
+from tests.support.outputs import printed
 
 PHONE = {"width": 360, "height": 740}
 with_and_without_javascript = pytest.mark.parametrize("javascript", [True, False], ids=["javascript", "no javascript"])
@@ -114,6 +115,29 @@ def test_run_now_leads_to_the_run_and_follows_it(open_page: Open, service: Servi
     service.ledger.close(sent.id, "succeeded", token="token", result='{"counted": 12}')
     expect(page.locator("main .chip")).to_have_text("succeeded")
     expect(page.get_by_text('"counted": 12')).to_be_visible()
+
+
+@both_browsers
+def test_output_that_is_read_while_it_grows_keeps_its_place_and_follows_its_end(
+    open_page: Open, service: Service
+) -> None:
+    make(service, "count", task="scheduler.tasks.count_to", args=[])
+    identity = service.dispatcher.run_now(service.store.get("count"), "ann")
+    assert service.ledger.claim(service.ledger.get(identity), "worker@host:1", "token") == "claimed"
+    lines = [f"line {number}\n" for number in range(400)]
+    printed(service.ledger, identity, "".join(lines[:200]).encode())
+    page = open_page(f"/schedules/count/runs/{identity}")
+    output = page.get_by_role("region", name="Output of attempt 1")
+    output.focus()
+    output.evaluate("it => { it.scrollTop = 300 }")
+    printed(service.ledger, identity, "".join(lines[:300]).encode())
+    expect(output).to_contain_text("line 299")
+    expect(output).to_be_focused()
+    assert output.evaluate("it => it.scrollTop") == 300
+    output.evaluate("it => { it.scrollTop = it.scrollHeight }")
+    printed(service.ledger, identity, "".join(lines).encode())
+    expect(output).to_contain_text("line 399")
+    assert output.evaluate("it => it.scrollHeight - it.clientHeight - it.scrollTop") < 2, "it shows the newest line"
 
 
 @both_browsers

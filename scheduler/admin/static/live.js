@@ -41,14 +41,21 @@ function swap(region, fresh) {
     fresh.querySelector(`#${CSS.escape(details.id)}`)?.setAttribute("open", "");
   }
   const chosen = [...region.querySelectorAll("input:checked")];
-  const focusables = "a, button, summary, input";
+  const focusables = "a, button, summary, input, pre[tabindex]";
+  const read = [...region.querySelectorAll("pre[tabindex]")].map((it) => ({
+    name: it.ariaLabel, top: it.scrollTop, left: it.scrollLeft, isAtEnd: it.scrollTop + it.clientHeight >= it.scrollHeight - 2,
+  }));
   const place = [...region.querySelectorAll(focusables)].indexOf(document.activeElement);
-  const name = (element) => element?.getAttribute?.("href") ?? element?.value;
+  const name = (element) => element?.getAttribute?.("href") ?? element?.value ?? element?.ariaLabel;
   const focused = name(document.activeElement);
   region.replaceChildren(...document.importNode(fresh, true).childNodes);
   for (const box of chosen) {
     const again = region.querySelector(`input[name="${box.name}"][value="${CSS.escape(box.value)}"]`);
     if (again) again.checked = true;
+  }
+  for (const it of read) {
+    const again = region.querySelector(`pre[aria-label="${CSS.escape(it.name)}"]`);
+    again?.scrollTo(it.left, it.isAtEnd ? again.scrollHeight : it.top); // at its end, it follows what comes
   }
   region.toggleAttribute("data-every", fresh.hasAttribute("data-every"));
   if (place >= 0) {
