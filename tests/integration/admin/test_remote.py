@@ -74,6 +74,7 @@ def test_what_it_prints_and_its_exit_code_are_those_of_the_host(
     changes.pause(service.store, "nightly", by="ann", note="disk")
     for command in (
         ["list"],
+        ["status"],
         ["next", "nightly", "-n", "3"],
         ["next", "räum/auf", "--after", "2030-01-01 00:00"],
         ["next", "--all", "--until", "2027-01-01 09:00", "--after", "2026-12-31 20:00"],
