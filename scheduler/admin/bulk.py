@@ -89,6 +89,7 @@ def dry_run(act: str, names: list[str], errors: dict[str, list[str]]) -> Respons
         "given": {key: typed(key) for key in ("why", "until", "value")},
         "is_final": act in OF_RUNS,
         "names": json.dumps(answer.done),
+        "most": 0,  # a choice of too many is refused
         "next": next_runs(answer) if act == "spread" else (),
         "words": WORDS[act],
         "would": answer,

@@ -58,7 +58,7 @@ def test_ten_common_tasks_need_no_mouse(open_page: Open, three: Service) -> None
     expect(page.get_by_role("heading", level=1)).to_contain_text("Manual run, ")
     press(page, "g", "s")
     page.wait_for_url("**/schedules")
-    press(page, "j", "j", "e")
+    press(page, "j", "j", "j", "k", "e")
     page.wait_for_url("**/schedules/alpha/edit")
     press(page, "g", "r")
     page.wait_for_url("**/runs?**")
@@ -117,7 +117,9 @@ def test_the_keys_are_listed_and_can_be_switched_off(open_page: Open, three: Ser
     assert page.url.endswith("/schedules")
     page.get_by_role("button", name="Keys: ?").click()
     page.get_by_label("Use these keys").check()
-    press(page, "Escape", "g", "h")
+    press(page, "Escape", "n")
+    page.wait_for_url("**/schedules/new")
+    press(page, "g", "h")
     page.wait_for_url("**/health")
 
 
