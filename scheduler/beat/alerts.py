@@ -141,8 +141,8 @@ class Look:
             facts = Facts(self.store, self.settings)
             named = note_problems(facts)
             self.is_well = all(problem.severity != "critical" for _, problem in named)
-            hidden = () if facts.live_workers else problems.OF_LIVE_WORKERS
-            teller.problems([it for it in named if it[0] not in TOLD_OTHERWISE], now, hidden)
+            told = [it for it in named if it[0] not in TOLD_OTHERWISE]
+            teller.problems(told, now, problems.hidden_kinds(facts))
             self._unstarted(teller, facts, now)
         waiting, said = teller.take()
         said |= {alerts.GAP: ""} if self.gap else {}

@@ -26,12 +26,12 @@ def note(client: Client, keys: Keys, there: Set[str], now: float) -> None:
     Only the leader calls it.
     """
     seen = first_seen(client, keys).keys()
-    if new_or_gone := there ^ seen:
-        with client.pipeline() as pipe:
-            for problem in sorted(new_or_gone):
-                if problem in there:
-                    pipe.hset(keys.problems, problem, str(now))
-                else:
-                    pipe.hdel(keys.problems, problem)
+    with client.pipeline() as pipe:
+        for problem in sorted(there ^ seen):
+            if problem in there:
+                pipe.hset(keys.problems, problem, str(now))
+            else:
+                pipe.hdel(keys.problems, problem)
+        if there:
             pipe.expire(keys.problems, TTL_S)
-            pipe.execute()
+        pipe.execute()

@@ -92,11 +92,21 @@ def dated(facts: Facts, kind: str, problem: ServiceProblem) -> ServiceProblem:
 
 
 def key(kind: str, problem: ServiceProblem) -> str:
-    """What tells a problem from others, whatever its sentence says by now."""
-    return f"{kind}:{problem.subject}"
+    """What tells a problem from others: its sentence may count, its remedy stays."""
+    return f"{kind}:{problem.subject}:{problem.remedy}"
+
+
+def hidden_kinds(facts: Facts) -> frozenset[str]:
+    """The kinds of which this look cannot say whether their problems are gone."""
+    return frozenset() if facts.live_workers else OF_LIVE_WORKERS
 
 
 def note_first_seen(facts: Facts, named: Iterable[tuple[str, ServiceProblem]]) -> None:
     """Let all that look from now on know since when each problem is there; the leader does it."""
-    there = {key(kind, problem) for kind, problem in named if kind != "unfit"}
+    named = tuple(named)
+    if any(kind == "unfit" for kind, _ in named):
+        return  # nothing else was looked for
+    there = {key(kind, problem) for kind, problem in named}
+    hidden = hidden_kinds(facts)
+    there |= {it for it in facts.first_seen if it.partition(":")[0] in hidden}
     first_seen.note(facts.client, facts.keys, there, facts.now)
