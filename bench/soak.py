@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
+from bench.start import memory
 from tests.chaos.accounts import reckon
 from tests.chaos.processes import Process, running_launcher
 from tests.chaos.service import Service
@@ -33,6 +34,7 @@ class Soak:
         self.dice = dice
         self.beats = [service.leads(service.beat()), service.beat()]
         self.workers = [self.worker(), self.worker()]
+        self.most = {"beat": 0.0, "worker": 0.0}  #: MB
 
     def worker(self) -> Process:
         return self.service.worker("--concurrency=2", QUIET)
@@ -68,8 +70,22 @@ class Soak:
     def part_clients(self) -> None:
         self.service.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
+    def measure(self) -> None:
+        """Note the most memory that a beat and a worker had; those that are killed begin anew."""
+        for kind, processes in (("beat", self.beats), ("worker", self.workers)):
+            sizes = [memory(one.pid, "VmRSS") for one in processes]
+            self.most[kind] = max(self.most[kind], *sizes)
+
+    def row(self, seconds: float) -> str:
+        """What Redis keeps by now; it keeps every row, or the account could not be made."""
+        client, keys = self.service.client, self.service.keys
+        used = int(client.info("memory")["used_memory"])
+        rows = sum(client.hlen(keys.ledger(name)) for name in self.service.declared)
+        redis = f"{client.dbsize():,} | {used / 1e6:,.0f} | {used / max(rows, 1):,.0f}"
+        return f"| {seconds:,.0f} | {redis} | {self.most['beat']:.0f} | {self.most['worker']:.0f} |"
+
     def run(self, seconds: float) -> Counter[str]:
-        """Kill one thing after the other; returns how often each happened."""
+        """Kill one thing after the other, and print ten times what is kept; returns how often each happened."""
         happened: Counter[str] = Counter()
         ways: list[Callable[[], None]] = [
             self.kill_leader,
@@ -80,9 +96,16 @@ class Soak:
             self.restart_redis,
             self.part_clients,
         ]
-        deadline = time.monotonic() + seconds
-        while (rest := deadline - time.monotonic()) > 0:
+        began = time.monotonic()
+        print("| seconds | keys | MB of Redis | bytes of Redis for each row | most MB of a beat | of a worker |")
+        print("|---|---|---|---|---|---|")
+        tenths = 0
+        while (rest := began + seconds - time.monotonic()) > 0:
             time.sleep(min(rest, self.dice.uniform(*PAUSE_S)))
+            self.measure()
+            if (passed := time.monotonic() - began) * 10 >= (tenths + 1) * seconds:
+                tenths = int(passed * 10 / seconds)
+                print(self.row(passed), flush=True)
             way = self.dice.choice(ways)
             way()
             happened[way.__name__.replace("_", " ")] += 1
