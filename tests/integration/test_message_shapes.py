@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from celery import Celery, Task
+from celery.utils.saferepr import saferepr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from scheduler.sending import message
 from scheduler.sending.message import CannotCompose
-from scheduler.sending.shapes import Shapes
+from scheduler.sending.shapes import Shapes, shown
 from scheduler.storage import entries
 from scheduler.storage.entries import Job
 from scheduler.storage.instants import from_seconds
@@ -103,6 +104,18 @@ def test_any_arguments_make_the_message_that_celery_makes(
     expected = json.loads(alone.render(RUN, None, NOW).payload)
     del expected["properties"]["delivery_tag"]
     assert text(shapes, job) == json.dumps(expected)
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text("ab c'\\\n\u00ad…", max_size=6)
+
+
+@given(
+    st.lists(PLAIN, max_size=4) | st.dictionaries(st.text("ab'\\", max_size=3), PLAIN, max_size=3),
+    st.integers(1, 40),
+    st.integers(0, 2),
+)
+def test_arguments_are_shown_as_celery_shows_them(arguments: Any, size: int, levels: int) -> None:
+    assert shown(arguments, size, levels) == saferepr(arguments, size, maxlevels=levels)
 
 
 @pytest.mark.parametrize(
