@@ -58,7 +58,7 @@ def checked(name: str, fields: Mapping[str, Any]) -> Declared | None:
 
 def when_of(declared: Declared, zone: str, entry: Entry | None) -> When:
     """What the timing means."""
-    built, now = declared.timing(), clock()
+    built, now = declared.timing, clock()
     upcoming = tuple(islice(built.each_after(now), UPCOMING))
     text = declared.schedule.timing_text
     spelling = f"{declared.schedule.kind}: {text if declared.schedule.kind == 'every' else json.dumps(text)}"

@@ -123,7 +123,7 @@ def create(
     """
     declared = gate(store, name, fields, tasks, Reserved(file_only))
     refuse_references(declared, {})
-    due = declared.timing().next_due(clock())
+    due = declared.timing.next_due(clock())
     entry = Entry(name=name, origin="admin", fields=declared.fields(), due=due, zone=store.zone())
     if restored:
         entry = replace(entry, pause=restored.pause, skip=restored.skip, total_run_count=restored.runs)

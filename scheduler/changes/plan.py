@@ -78,7 +78,7 @@ def find_renames(stored: Mapping[str, Entry], wanted: Mapping[str, Declared]) ->
 def add(declared: Declared, now: datetime, zone: str, origin: Origin = "file") -> Change:
     """Add a schedule that is not stored; it first falls due after ``now``."""
     fields = declared.fields()
-    due = declared.timing().next_due(now)
+    due = declared.timing.next_due(now)
     entry = Entry(name=declared.name, origin=origin, fields=fields, base=fields, due=due, zone=zone)
     return Change("add", declared.name, after=entry, declared=declared)
 
@@ -180,10 +180,9 @@ def with_days(overlay: dict[str, Overlaid], base: Mapping[str, Any], calendars: 
 def can_fire(name: str, fields: Mapping[str, Any]) -> bool:
     """Whether these fields give a valid timing together: fields of file and overlay may contradict each other."""
     try:
-        Entry(name, "file", dict(fields)).declared().timing()
+        return Entry(name, "file", dict(fields)).declared().timing is not None
     except ValueError:
         return False
-    return True
 
 
 def govern(base: Mapping[str, Any], overlay: Mapping[str, Overlaid]) -> dict[str, Any]:
@@ -204,7 +203,7 @@ def rescheduled(before: Entry, after: Entry, now: datetime) -> Entry:
     # An edit of anything else, such as the arguments, must not move the next run.
     if not changed and not before.error:
         return after
-    return replace(after, due=after.declared().timing().next_due(now))
+    return replace(after, due=after.declared().timing.next_due(now))
 
 
 def edit(entry: Entry, declared: Declared, by: str, now: datetime, why: str = "") -> Entry:

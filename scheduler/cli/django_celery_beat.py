@@ -73,7 +73,7 @@ def new_instants(name: str, fields: Mapping[str, Any], now: datetime) -> Iterato
     declared, _ = validate_fields(name, fields, tasks=None)
     if declared is None or not declared.schedule.enabled:
         return
-    timing, instant = declared.timing(), now
+    timing, instant = declared.timing, now
     limit = declared.schedule.max_runs
     count = 0
     while (limit is None or count < limit) and (following := timing.next_after(instant)) is not None:

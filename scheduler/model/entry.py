@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from scheduler import timing
@@ -13,7 +14,7 @@ from scheduler.model.schedule import Schedule
 Origin = Literal["file", "app", "admin", "redbeat"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Declared:
     """A valid schedule: name, fields as in the file, and the resolved days of its calendars."""
 
@@ -21,8 +22,9 @@ class Declared:
     schedule: Schedule
     excluded: tuple[str, ...] = ()
 
+    @cached_property
     def timing(self) -> timing.Timing:
-        """Its timing, which computes due instants."""
+        """Its timing, which computes due instants; raises TimingError. A load asks for it three times."""
         schedule = self.schedule
         zone = schedule.timezone
         return timing.build(

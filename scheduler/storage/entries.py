@@ -108,7 +108,7 @@ def declared_job(entry: Entry, declared: Declared) -> Job:
         args=call.args,
         kwargs=call.kwargs,
         options=options(schedule) | schedule.celery_options,
-        timing=declared.timing(),
+        timing=declared.timing,
         policies=shared(schedule),
         enabled=schedule.enabled,
         max_runs=schedule.max_runs,
@@ -194,6 +194,10 @@ def meta(last_run_at: datetime | None, total_run_count: int) -> str:
     return f'{{"last_run_at": {to_redbeat_json(last_run_at)}, "total_run_count": {total_run_count}}}'
 
 
+def overlay_text(overlay: Mapping[str, Overlaid]) -> str:
+    return json.dumps({name: asdict(value) for name, value in overlay.items()}) if overlay else "{}"
+
+
 def encode(entry: Entry, sent: Job | None = None) -> dict[str, str]:
     """Every field of the hash but ``meta``, ``count`` and ``revision``, which change on their own."""
     # An entry of another program has its fields in RedBeat's definition alone, which that program may change.
@@ -202,7 +206,9 @@ def encode(entry: Entry, sent: Job | None = None) -> dict[str, str]:
         "origin": entry.origin,
         "fields": fields,
         "base": fields if entry.base is entry.fields else json.dumps(entry.base),
-        "overlay": json.dumps({name: asdict(value) for name, value in entry.overlay.items()}),
+        "overlay": json.dumps({name: asdict(value) for name, value in entry.overlay.items()})
+        if entry.overlay
+        else "{}",
         "pause": json.dumps(asdict(entry.pause)) if entry.pause else "",
         "skip": json.dumps(asdict(entry.skip)) if entry.skip else "",
         "due": to_micros(entry.due),

@@ -25,7 +25,7 @@ def advise(declared: Mapping[str, Declared], now: datetime) -> list[Problem]:
 
 def advise_one(item: Declared, now: datetime) -> Iterator[Problem]:
     """Warnings about one schedule."""
-    built = item.timing()
+    built = item.timing
     for note in timing.clock_changes(built, now, now + PERIOD):
         remedy = "Debian's cron does the same; to avoid it, choose another time of day, or timezone: UTC"
         yield warning(item.name, item.schedule.kind, note.words, remedy)

@@ -32,5 +32,5 @@ def entry_of(wanted: Declared, origin: str = "file", now: datetime = NOON, **mor
     """The entry that loading this schedule at `now` makes."""
     fields = wanted.fields()
     base = fields if origin == "file" else {}
-    due = more.pop("due", wanted.timing().next_due(now))
+    due = more.pop("due", wanted.timing.next_due(now))
     return Entry(wanted.name, origin, fields, base, due=due, **more)  # type: ignore[arg-type]

@@ -47,7 +47,7 @@ def test_an_edit_governs_at_once_and_lies_over_the_file(admin: Browser, store: S
         "args": ("admin", "printer moved"),
         "overlap": ("admin", "printer moved"),
     }
-    assert entry.due == entry.declared().timing().next_due(changes.clock())
+    assert entry.due == entry.declared().timing.next_due(changes.clock())
 
 
 def test_what_is_not_changed_stays(admin: Browser, store: Store, nightly: Entry) -> None:

@@ -29,7 +29,7 @@ FIRST = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
 def built(fields: dict[str, Any], zone: str = NEW_YORK) -> timing.Timing:
     declared, problems = validate_fields("job", {"task": "t", "timezone": zone, **fields}, tasks=None)
     assert declared is not None, problems
-    return declared.timing()
+    return declared.timing
 
 
 def instants(of: timing.Timing, count: int = 100) -> list[datetime]:

@@ -34,7 +34,7 @@ def test_what_a_schedule_that_starts_at_the_end_of_time_gives_can_be_shown(timin
         declared, _ = validate_fields("job", {"task": "t", "timezone": zone, **timing, **bounds}, tasks=None)
         if declared is None:
             continue
-        built = declared.timing()
+        built = declared.timing
         for instant in islice(built.each_after(NOW), 30):
             shown = [(absolute(instant, name), local(instant, name), clock_change(instant, name)) for name in ZONES]
             assert all(shown)

@@ -375,7 +375,7 @@ def test_a_name_of_safe_characters_is_taken(name: str) -> None:
 
 
 def test_a_declared_schedule_can_say_when_it_fires() -> None:
-    assert check(GOOD).declared["nightly-report"].timing().kind == "cron"
+    assert check(GOOD).declared["nightly-report"].timing.kind == "cron"
 
 
 def test_a_form_passes_the_same_gate() -> None:
