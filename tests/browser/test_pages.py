@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
@@ -98,6 +98,18 @@ def test_a_schedule_is_paused_and_resumed(open_page: Open, service: Service, nig
     expect(page.get_by_text("printer is away")).to_be_visible()
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text("Resumed. Next run:")).to_be_visible()
+
+
+def test_a_pause_that_ends_between_two_minutes_is_given_an_end_at_a_full_one(
+    open_page: Open, service: Service, nightly: Entry
+) -> None:
+    changes.pause(service.store, "nightly", by="ann", until=datetime(2030, 1, 1, 8, 0, 31, tzinfo=UTC))
+    page = open_page("/schedules/nightly")
+    page.get_by_text("Change the pause").click()
+    expect(page.get_by_label("Until")).to_have_value("2030-01-01T08:00:31")
+    page.get_by_label("Until").fill("2030-01-02T09:00")
+    page.get_by_role("button", name="Replace the pause").click()
+    expect(page.get_by_text("Paused until Wed 02 Jan 2030 09:00 UTC.")).to_be_visible()
 
 
 @with_and_without_javascript
