@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -30,10 +32,26 @@ def forty(service: Service) -> Service:
     return service
 
 
-def undo_all(page: Page, number: int) -> None:
-    page.get_by_role("link", name="Audit").click()
-    page.get_by_role("button", name=f"all {number}").click()
-    expect(page.get_by_text(f"Undone: {number} schedules.")).to_be_visible()
+class Steps:
+    """What a person does with the mouse and the keyboard: each click and each field that is filled in is a step."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.number = page, 0
+
+    def click(self, role: Literal["link", "button", "checkbox"], name: str | re.Pattern[str], nth: int = 0) -> None:
+        self.number += 1
+        self.page.get_by_role(role, name=name).nth(nth).click()
+
+    def fill(self, label: str, text: str) -> None:
+        self.number += 1
+        self.page.get_by_label(label).fill(text)
+
+    def undo_all(self, number: int) -> None:
+        """Everything that one act did is one line of the audit log, with one button."""
+        self.click("link", "Audit")
+        expect(self.page.get_by_role("row").filter(has_text=f"{number} schedules")).to_have_count(1)
+        self.click("button", f"all {number}")
+        expect(self.page.get_by_text(f"Undone: {number} schedules.")).to_be_visible()
 
 
 @with_and_without_javascript
@@ -41,29 +59,35 @@ def test_all_of_a_tag_are_paused_until_six_in_six_steps_with_one_undo(
     open_page: Open, forty: Service, javascript: bool
 ) -> None:
     page = open_page(java_script_enabled=javascript)
-    page.get_by_role("link", name="etl", exact=True).first.click()
-    page.get_by_role("checkbox", name="All 41 that match").check()
-    page.get_by_role("button", name="Pause…").click()
+    steps = Steps(page)
+    steps.click("link", re.compile("^etl$"))
+    steps.click("checkbox", "All 41 that match")
+    steps.click("button", "Pause…")
     expect(page.get_by_text("'etl-40' is paused already by ann")).to_be_visible()
-    page.get_by_label("Until").fill("2050-01-01T06:00")
-    page.get_by_label("Reason").fill("The warehouse moves")
-    page.get_by_role("button", name="Pause 40 schedules").click()
+    steps.fill("Until", "2050-01-01T06:00")
+    steps.fill("Reason", "The warehouse moves")
+    steps.click("button", "Pause 40 schedules")
     expect(page.get_by_text("Paused 40 schedules.")).to_be_visible()
-    undo_all(page, 40)
-    assert forty.store.get("etl-40").pause is not None
+    assert steps.number <= 6
+    ends = {it.pause.until for name, it in forty.store.all().items() if it.pause and name != "etl-40"}
+    assert ends == {datetime(2050, 1, 1, 6, tzinfo=UTC).timestamp()}
+    steps.undo_all(40)
+    held = (name for name, it in forty.store.all().items() if it.pause and it.pause.until in (None, *ends))
+    assert list(held) == ["etl-40"], "ann's own stays"
 
 
 @with_and_without_javascript
 def test_a_pile_up_is_seen_spread_and_undone_in_eight_steps(open_page: Open, forty: Service, javascript: bool) -> None:
-    page = open_page(java_script_enabled=javascript)
-    page.get_by_role("link", name="Timeline").click()
-    page.get_by_role("link", name="40 due").nth(2).click()
-    page.get_by_role("button", name="Spread…").click()
-    page.get_by_role("button", name="Spread 40 schedules").click()
-    expect(page.get_by_text("Spread 40 schedules.")).to_be_visible()
+    steps = Steps(open_page(java_script_enabled=javascript))
+    steps.click("link", "Timeline")
+    steps.click("link", "40 due", 2)
+    steps.click("button", "Spread…")
+    steps.click("button", "Spread 40 schedules")
+    expect(steps.page.get_by_text("Spread 40 schedules.")).to_be_visible()
     assert forty.store.get("etl-00").fields["jitter"] == "10m"
-    undo_all(page, 40)
+    steps.undo_all(40)
     assert "jitter" not in forty.store.get("etl-00").fields
+    assert steps.number <= 8
 
 
 @with_and_without_javascript

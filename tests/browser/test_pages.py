@@ -87,6 +87,31 @@ def test_the_form_shows_what_it_would_do_and_saves_nothing(
     assert service.store.get("nightly") == nightly
 
 
+@with_and_without_javascript_and_in_firefox
+def test_a_schedule_of_a_task_whose_arguments_were_forgotten_is_made_without_its_source(
+    open_page: Open, service: Service, javascript: bool
+) -> None:
+    lead(service)
+    page = open_page("/schedules/new", java_script_enabled=javascript)
+    page.get_by_label("Name", exact=True).fill("sums")
+    page.get_by_label("Task", exact=True).fill("scheduler.tasks.log_it")
+    page.get_by_label("Timing").fill("every weekday at 9")
+    if not javascript:
+        page.get_by_role("button", name="Check").first.click()
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text("log_it(a: float, b: float) -> float")
+    expect(preview).to_contain_text("Log the sum of two numbers and return it.")
+    expect(preview).to_contain_text("Still needed: a, b.")
+    page.get_by_role("button", name="Create schedule").click()
+    page.get_by_role("alert").get_by_role("link", name="a is required").click()
+    expect(page.get_by_label("a", exact=True)).to_be_focused()
+    page.get_by_label("a", exact=True).fill("1.5")
+    page.get_by_label("b", exact=True).fill("2")
+    page.get_by_role("button", name="Create schedule").click()
+    expect(page.get_by_role("status").first).to_contain_text("Created. First run:")
+    assert service.store.get("sums").fields["kwargs"] == {"a": 1.5, "b": 2}
+
+
 @with_and_without_javascript
 def test_a_schedule_is_paused_and_resumed(open_page: Open, service: Service, nightly: Entry, javascript: bool) -> None:
     page = open_page("/schedules/nightly", java_script_enabled=javascript)
