@@ -8,6 +8,7 @@ import signal
 import socket
 import textwrap
 import time
+import urllib.error
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -239,6 +240,30 @@ def test_nothing_is_readable_by_other_users_and_no_secret_is_told_twice(checkout
         assert len(told) == 1
         secrets = (up.password, (state / "secret-key").read_text().strip())
         assert not [text for text in everything_about(checkout, state) if any(secret in text for secret in secrets)]
+
+
+def test_the_first_start_prints_a_link_that_logs_in_once_and_read_only_lets_nobody_change_anything(
+    checkout: Checkout,
+) -> None:
+    with checkout.up("--read-only") as up:
+        url = up.ready()
+        secret = up.find(rf"or log in once with {re.escape(url)}login\?once=(\S+)$")[1]
+        page, late = Page(url), Page(url)
+        page.post("/login", once=secret)
+        assert "log-it" in page.get("/schedules")
+        assert "Run now" not in page.get("/schedules/log-it")
+        status, words = refusal(page, "/schedules/log-it/pause")
+        assert (status, "the page is read-only" in words) == (403, True)
+        status, words = refusal(late, "/login", once=secret)
+        assert (status, "This link was used already" in words) == (401, True)
+
+
+def refusal(page: Page, path: str, **fields: str) -> tuple[int, str]:
+    """The status and the page with which a form is refused."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        page.post(path, **fields)
+    with refused.value as answer:
+        return answer.code, answer.read().decode()
 
 
 def open_to_others(state: Path) -> Iterator[Path]:
