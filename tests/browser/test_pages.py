@@ -48,6 +48,7 @@ def test_the_list_shows_each_schedule(open_page: Open, nightly: Entry, javascrip
     row = page.get_by_role("row", name="nightly")
     expect(row).to_contain_text("At 02:30 every day")
     expect(row).to_contain_text("new")
+    expect(page.get_by_role("contentinfo").get_by_role("button")).to_have_count(2 if javascript else 0)
     row.get_by_role("link", name="nightly").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("nightly")
 

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from scheduler import changes
 from scheduler.admin.service import Service
@@ -17,7 +17,6 @@ from tests.browser.looks import PHONE, must_look_right
 from tests.browser.test_pages import focused, make, with_and_without_javascript
 from tests.integration.admin.runs import lead, run
 
-FINGER_PX = 44
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -211,67 +210,3 @@ def test_dialog_schedule_run_and_forms_fit_and_axe_finds_nothing(
     must_look_right(page, "run-with", size, scheme, at="Run beta with other arguments")
     page.goto("/schedules/beta/backfill?from=2026-01-01T00:00&to=2026-01-01T03:00")
     must_look_right(page, "backfill", size, scheme, at="Run past due instants of beta")
-
-
-def tab_to(page: Page, name: str, most: int) -> Locator:
-    """Move the focus by Tab, at most this often, to the button of this name."""
-    button = page.get_by_role("button", name=name, exact=True)
-    for _ in range(most):
-        press(page, "Tab")
-        if button.evaluate("it => it === document.activeElement"):
-            return button
-    raise AssertionError(f"{name} is not reached by {most} Tabs, but {focused(page).inner_text()}")
-
-
-@both_browsers
-def test_a_run_is_stopped_and_another_sent_again_by_keyboard_alone(open_page: Open, three: Service) -> None:
-    running = run(three, "alpha", clock(), "running")
-    page = open_page()
-    press(page, "/")
-    page.keyboard.type("alpha")
-    press(page, "Enter")
-    page.wait_for_url("**/schedules?q=alpha")
-    press(page, "j", "Enter")
-    page.wait_for_url("**/schedules/alpha")
-    press(page, "j", "Enter")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Run, ")
-    press(page, "Tab", "Enter")  # to the content
-    tab_to(page, "Stop", 4)
-    press(page, "Enter")
-    expect(page.get_by_text("It is being stopped")).to_be_visible()
-    assert three.ledger.stops([running]) == {running: "stopped by admin"}
-    press(page, "g", "r")
-    page.wait_for_url("**/runs?**")
-    press(page, "j", "Enter")
-    expect(page.get_by_text("ValueError: no paper").first).to_be_visible()
-    press(page, "Tab", "Enter")
-    tab_to(page, "Retry", 6)
-    press(page, "Enter")
-    expect(page.locator("main .chip").first).to_have_text("queued")
-    [again] = three.ledger.runs("beta")
-    assert (again.outcome, again.by) == ("queued", "admin")
-
-
-def test_a_run_is_stopped_and_another_sent_again_by_touch_on_a_phone(open_page: Open, three: Service) -> None:
-    running = run(three, "alpha", clock(), "running")
-    page = open_page(viewport=PHONE, has_touch=True, is_mobile=True)
-    page.get_by_role("link", name="alpha", exact=True).tap()
-    page.get_by_role("row", name="running").get_by_role("link").tap()
-    tap(page, "Stop")
-    expect(page.get_by_text("It is being stopped")).to_be_visible()
-    assert three.ledger.stops([running]) == {running: "stopped by admin"}
-    page.get_by_role("link", name="Runs", exact=True).tap()
-    page.get_by_role("row", name="beta").get_by_role("link").first.tap()
-    tap(page, "Retry")
-    expect(page.locator("main .chip").first).to_have_text("queued")
-    assert three.ledger.runs("beta")[0].by == "admin"
-
-
-def tap(page: Page, name: str) -> None:
-    """Tap a button that is on the first screen and large enough for a finger."""
-    button = page.get_by_role("button", name=name, exact=True)
-    expect(button).to_be_in_viewport(ratio=1)
-    box = button.bounding_box()
-    assert box
-    assert box["height"] >= FINGER_PX
-    button.tap()

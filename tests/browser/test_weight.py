@@ -5,16 +5,18 @@ from __future__ import annotations
 import random
 import re
 import time
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, Response, expect
 
 from scheduler import __version__, changes
 from scheduler.admin.service import Service
+from scheduler.changes import clock
 from scheduler.storage.workers import Worker, report
 from tests.browser.conftest import Open
 from tests.browser.looks import DESK, PHONE
-from tests.integration.admin.runs import lead
+from tests.integration.admin.runs import lead, run, set_aside
 from tests.support.polling import until
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -64,6 +66,44 @@ def test_fourteen_rows_at_a_desk_and_six_cards_on_a_phone_are_seen_without_scrol
         page.get_by_role("img", name=re.compile("^20 runs, the oldest first: .*succeeded.*took at most"))
     ).to_have_count(50)
     assert sum(is_seen for _, is_seen in rows) >= least
+
+
+@pytest.fixture
+def bad_night(fifty: Service) -> Service:
+    """Seven fail and one is quarantined; a worker is silent, a queue has none, and the file has three errors."""
+    store, now = fifty.store, time.time()
+    error = {"result": "ConnectionError: HTTPSConnectionPool(host='api.example.com') " * 3, "reason": "error"}
+    for number in range(7):
+        for minutes in (200, 140, 80):
+            run(fifty, store.names()[3 * number], clock() - timedelta(minutes=minutes + number), "failed", **error)
+    set_aside(fifty, store.names()[-1], "it has no task")
+    wrong = (f"schedules.yaml:{line}:5: unknown key 'corn' — did you mean 'cron'?" for line in (12, 13, 14))
+    store.note_file({"path": "schedules.yaml", "problems": "\n".join(wrong)})
+    store.client.zadd(store.keys.sent("gpu"), {"job-02@2026-11-29T10:00:00Z": now - 900})
+    store.client.sadd(store.keys.queues, "gpu")
+    silent = Worker("reports@worker-with-a-long-name-2.example.com", now - 600, 2.0, ("reports",), slots=4)
+    report(store.client, store.keys, silent)
+    return fifty
+
+
+@pytest.mark.parametrize(("size", "least"), [(DESK, 12), (PHONE, 4)], ids=["desk", "phone"])
+def test_on_a_bad_night_the_worst_five_problems_and_the_schedules_that_fail_are_seen_without_scrolling(
+    open_page: Open, bad_night: Service, size: dict[str, int], least: int
+) -> None:
+    page = open_page(viewport=size)
+    attention = page.get_by_role("region", name="Needs attention")
+    lines = attention.get_by_role("listitem").filter(visible=True)
+    expect(lines).to_have_count(5)
+    for line in lines.all():
+        expect(line).to_be_in_viewport(ratio=1)
+        expect(line.get_by_role("link")).to_have_count(1)
+    for words in ("does not report", "queue 'gpu'", "schedules.yaml:12", "is quarantined", "is failing"):
+        expect(lines.filter(has_text=words)).to_have_count(1)
+    expect(attention.get_by_text("and 8 more")).to_be_in_viewport(ratio=1)
+    rows = page.evaluate(ROWS, BAR_OF_PHONE if size == PHONE else 0)
+    assert sum(is_seen for _, is_seen in rows) >= least
+    for row in page.get_by_role("row").all()[1 : least + 1][:8]:
+        expect(row.locator(".chip")).to_have_text(re.compile("quarantined|failing"))
 
 
 def look(page: Page) -> Response:
