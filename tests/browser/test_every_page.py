@@ -71,6 +71,12 @@ def test_two_who_change_the_same_fields_get_a_choice_that_fits_and_axe_finds_not
     expect(page.get_by_role("alert")).to_contain_text("ann changed this schedule")
     expect(page.get_by_role("group", name="You both changed this.")).to_have_count(3)
     must_look_right_everywhere(page, "edit-conflict", at="Edit nightly")
+    for field, choice in (("timing", "Yours"), ("description", "Stored now"), ("tags", "Stored now")):
+        page.locator(f"#take-{field}").get_by_label(choice).check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").first).to_contain_text("Saved")
+    fields = service.store.get("nightly").fields
+    assert (fields["every"], fields["description"], fields["tags"]) == ("5m", "d" * 200, ["night"])
 
 
 def test_a_refused_run_fits_and_axe_finds_nothing(open_page: Open, service: Service, nightly: Entry) -> None:

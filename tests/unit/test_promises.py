@@ -36,6 +36,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "An open list costs at most a kilobyte per look while nothing changes, and says when it is old.": (
         f"{BROWSER}/test_weight::test_an_open_list_costs_at_most_a_kilobyte_per_look_while_nothing_changes",
         f"{BROWSER}/test_weight::test_data_older_than_15_seconds_says_as_of_when_it_is_and_is_fresh_soon_after",
+        f"{BROWSER}/test_interrupted::test_an_open_list_says_how_old_it_is_while_redis_is_away_and_is_fresh_ten_seconds_after_its_return",
     ),
     "The indexes equal a full scan after a hundred kills.": (
         "chaos/test_random_kills::test_beat_is_killed_a_hundred_times",
@@ -57,6 +58,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     ),
     "A schedule of a task whose arguments one forgot is made without opening its source.": (
         f"{ADMIN}/test_arguments::test_a_schedule_of_a_task_with_forgotten_arguments_is_made_without_its_source",
+        f"{BROWSER}/test_pages::test_a_schedule_of_a_task_whose_arguments_were_forgotten_is_made_without_its_source",
     ),
     "Two who edit both keep their changes or get a choice; a session that ends, or Redis away, loses nothing typed.": (
         f"{ADMIN}/test_edit_conflict::test_two_who_change_different_fields_both_keep_their_change",
@@ -64,6 +66,8 @@ PROMISES: dict[str, tuple[str, ...]] = {
         f"{ADMIN}/test_arguments::test_two_who_change_different_arguments_both_keep_theirs",
         f"{ADMIN}/test_form::test_what_was_typed_outlives_the_session",
         f"{ADMIN}/test_redis_away::test_what_was_typed_is_kept_in_the_page_that_says_that_redis_is_away",
+        f"{BROWSER}/test_interrupted::test_what_is_typed_outlives_a_session_that_ends_below_the_open_form",
+        f"{BROWSER}/test_interrupted::test_what_is_typed_outlives_a_redis_that_is_away_when_it_is_saved",
     ),
     "Of a megabyte of output the tail is live, the cut is told, all that is kept is downloaded, nothing in it acts.": (
         f"{ADMIN}/test_promises::test_of_a_megabyte_of_output_the_tail_is_shown_the_cut_is_told_all_kept_is_downloaded_and_nothing_in_it_acts",
@@ -72,6 +76,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     ),
     "From its own page a run is stopped, retried and run with other arguments, with the name of who did it.": (
         f"{ADMIN}/test_promises::test_from_its_own_page_a_run_is_stopped_retried_and_run_with_other_arguments_and_the_ledger_names_who",
+        f"{BROWSER}/test_by_hand::test_a_run_is_stopped_and_another_sent_again_by_touch_on_a_phone",
         "acceptance/test_stop::test_a_running_body_is_stopped_and_does_not_run_again",
     ),
     "Every route, role and method is in one table; tokens are hashed; no page breaks its policy.": (
@@ -81,10 +86,15 @@ PROMISES: dict[str, tuple[str, ...]] = {
     ),
     "No axe findings and no sideways scroll, in both schemes and widths; all by keyboard and without JavaScript.": (
         f"{BROWSER}/test_reach::test_dialog_schedule_run_and_forms_fit_and_axe_finds_nothing",
+        f"{BROWSER}/test_every_page::test_an_edit_fits_and_axe_finds_nothing_with_its_preview_and_with_errors",
         f"{BROWSER}/test_reach::test_ten_common_tasks_need_no_mouse",
+        f"{BROWSER}/test_by_hand::test_a_run_is_stopped_and_another_sent_again_by_keyboard_alone",
+        f"{BROWSER}/test_by_hand::test_a_schedule_is_found_paused_resumed_skipped_edited_and_that_undone_with_neither_mouse_nor_javascript",
+        f"{BROWSER}/test_by_hand::test_runs_are_begun_stopped_and_sent_again_with_neither_mouse_nor_javascript",
     ),
     "Fourteen rows at a desk and six cards on a phone are seen without scrolling.": (
         f"{BROWSER}/test_weight::test_fourteen_rows_at_a_desk_and_six_cards_on_a_phone_are_seen_without_scrolling",
+        f"{BROWSER}/test_weight::test_on_a_bad_night_the_worst_five_problems_and_the_schedules_that_fail_are_seen_without_scrolling",
     ),
 }
 
