@@ -191,8 +191,8 @@ def test_the_list_stays_true_and_keeps_the_focus(open_page: Open, service: Servi
 def test_typing_is_not_disturbed_by_a_refresh(open_page: Open, service: Service, nightly: Entry) -> None:
     page = open_page()
     page.get_by_label("Search").press_sequentially("nigh")
-    make(service, "another")
-    expect(page.get_by_role("link", name="another")).to_be_visible()
+    make(service, "every-night")
+    expect(page.get_by_role("link", name="every-night")).to_be_visible()
     expect(page.get_by_label("Search")).to_have_value("nigh")
     expect(page.get_by_label("Search")).to_be_focused()
 

@@ -3,6 +3,7 @@
 const REFRESH_MS = 5000;
 const REFRESH_RUNNING_MS = 1000; // while the page shows an unfinished run
 const STALE_MS = 15000; // older data says how old it is
+const TYPING_MS = 200; // after the last key of a search
 const IDLE_FACTOR = 20; // wait this many times longer than the last refresh took: a slow server gets fewer requests
 // Least seconds, seconds per unit, unit; the same table as in filters.py.
 const UNITS = [[5184000, 2592000, "months"], [172800, 86400, "days"], [5400, 3600, "h"], [90, 60, "min"]];
@@ -67,14 +68,17 @@ function swap(region, fresh) {
 
 let known = ""; // the tag of what the page shows
 let freshAt = Date.now();
+let newest = 0; // request: what answers an older one comes late
 let isRefreshing = false;
 let timer;
 
-async function refresh() {
+async function refresh(number) {
   // The answer to a POST has the form's address, which GET may not have.
   const here = document.querySelector("link[rel=canonical]")?.href ?? location.href;
   const headers = { Accept: "text/html", ...(known && { "If-None-Match": known }) };
   const answer = await fetch(here, { headers, redirect: "manual", cache: "no-store", signal: AbortSignal.timeout(20000) });
+  const html = await answer.text();
+  if (number !== newest) return;
   if (answer.type === "opaqueredirect") return location.reload(); // to the login page: the session has ended
   if (answer.headers.has("Retry-After")) {
     tell("The page is busy: it refreshes again in a moment.");
@@ -82,7 +86,7 @@ async function refresh() {
   }
   if (answer.status !== 304) {
     if (!answer.ok) throw new Error(`the page answers ${answer.status}`);
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = new DOMParser().parseFromString(html, "text/html");
     known = answer.headers.get("ETag") ?? "";
     for (const region of document.querySelectorAll("[data-live]")) {
       if (!swap(region, fresh.getElementById(region.id))) known = ""; // ask for all of it again
@@ -116,28 +120,52 @@ function interval() {
 }
 
 async function keepRefreshing() {
-  if (isRefreshing) return;
+  const number = ++newest;
   clearTimeout(timer);
   isRefreshing = true;
   const startedAt = performance.now();
   let wait = interval();
   if (!document.hidden) {
     try {
-      const pause = (await refresh()) ?? 0;
+      const pause = (await refresh(number)) ?? 0;
       wait = Math.max(interval(), pause, IDLE_FACTOR * (performance.now() - startedAt));
     } catch {
       known = "";
-      tell("Connection lost: this page may be out of date.");
+      if (number === newest) tell("Connection lost: this page may be out of date.");
     }
   }
+  if (number !== newest) return; // the newer one goes on
   isRefreshing = false;
   timer = setTimeout(keepRefreshing, wait);
 }
+
+// Shows what a search finds while it is typed. The address follows, so that a reload, a link and the way back have it too.
+const search = document.querySelector("form[data-typed]");
+
+async function find() {
+  const asked = [...new FormData(search)].map(([key, value]) => [key, value.trim()]).filter(([, value]) => value);
+  const query = String(new URLSearchParams(asked));
+  const there = location.pathname + (query && `?${query}`);
+  if (there === location.pathname + location.search) return;
+  history.replaceState(history.state, "", there);
+  const all = document.getElementById("all");
+  if (all) all.checked = false; // of those that another search found
+  await keepRefreshing();
+  const spoken = document.querySelector("#rows .range, #rows .empty")?.textContent ?? "";
+  if (location.search === there.slice(location.pathname.length)) document.getElementById("found").textContent = spoken;
+}
+
+let typing;
+search?.addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(find, TYPING_MS);
+});
+search?.addEventListener("submit", () => clearTimeout(typing));
 
 tick();
 setInterval(tick, 1000);
 if (document.querySelector("main [data-live]")) {
   timer = setTimeout(keepRefreshing, interval());
   setInterval(markStale, 1000);
-  document.addEventListener("visibilitychange", () => document.hidden || keepRefreshing());
+  document.addEventListener("visibilitychange", () => document.hidden || isRefreshing || keepRefreshing());
 }
