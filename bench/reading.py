@@ -44,6 +44,7 @@ BACKLOG_QUEUES = 20
 PAGES = (
     "/schedules?",
     "/schedules?q=report",
+    "/schedules?q=tag:etl",
     "/schedules?q=00&tag=etl",
     "/schedules?tag=etl",
     "/schedules?state=ok",

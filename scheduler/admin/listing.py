@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,6 +12,7 @@ from scheduler.status.as_json import overview_json
 from scheduler.status.catalogue import Catalogue, View
 from scheduler.status.problems.facts import Facts
 from scheduler.status.read_model import Overview, Status
+from scheduler.status.rows import STATES
 from scheduler.status.search import UNSTARTED, Found, Sort
 
 PAGE_SIZE = 50  #: schedules
@@ -66,12 +66,12 @@ class Listing:
     search: Search
     overview: Overview
     matched: int
-    counts: Mapping[str, int]  #: all schedules by state, worst first
+    counts: Mapping[str, int]  #: by state, worst first, those that the search finds in any; also the chosen one
     modes: Mapping[str, int]  #: all schedules by mode
     tags: Mapping[str, int]  #: how many schedules have each tag, in the order of the tags
-    failing: int = 0  #: how many are, whatever state their newest run gives them
+    failing: int = 0  #: how many of them are, whatever state their newest run gives them
     expected: int = 0  #: how many of these are expected to
-    unstarted: Mapping[str, str] = field(default_factory=dict)  #: how many are stuck and late, such as "3" and "999+"
+    unstarted: Mapping[str, str] = field(default_factory=dict)  #: how many of them are stuck and late: "3", "999+"
     unread: int = 0  #: how many more may have the error that was searched for
 
     @property
@@ -96,13 +96,13 @@ def find(status: Status, catalogue: Catalogue, search: Search) -> Listing:
     matches = found_by(facts, catalogue.look(), search)
     start = (search.page - 1) * PAGE_SIZE
     shown = [place.name for place in islice(matches.ordered(search.order), start, start + PAGE_SIZE)]
-    states, tags = matches.states, matches.view.tags
-    sick = len(matches.failing), len(matches.failing.keys() & matches.view.expected_to_fail)
-    waits = Counter[str](it.state for it in matches.unstarted.values())
+    tally, chosen = matches.tally(), search.state
+    counts = {str(it): tally.states.get(it, 0) for it in STATES if it in tally.states or it == chosen}
     more = "" if facts.unstarted.is_complete else "+"
-    slow = {state: f"{waits[state]}{more}" for state in UNSTARTED if waits[state]}
-    seen = status.overview(shown, facts)
-    return Listing(search, seen, len(matches.names), states.counts(), states.modes, tags, *sick, slow, matches.unread)
+    slow = {it: f"{tally.unstarted[it]}{more}" for it in UNSTARTED if tally.unstarted[it] or it == chosen}
+    seen, tags, modes = status.overview(shown, facts), matches.view.tags, matches.states.modes
+    sick = tally.failing, tally.expected
+    return Listing(search, seen, len(matches.names), counts, modes, tags, *sick, slow, matches.unread)
 
 
 def found_by(facts: Facts, view: View, search: Search) -> Found:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, count
 from typing import Literal, NamedTuple
@@ -11,7 +12,7 @@ from typing import Literal, NamedTuple
 from scheduler.status.catalogue import View
 from scheduler.status.place import Place
 from scheduler.status.problems.facts import Facts
-from scheduler.status.query import matching, read_query, with_errors
+from scheduler.status.query import Query, matching, read_query, with_errors
 from scheduler.status.states import AllStates, all_states
 from scheduler.status.unstarted import Unstarted
 from scheduler.storage.store import Store
@@ -32,6 +33,15 @@ class Index(NamedTuple):
     key: str
     prefix: str = ""  #: what its members have in front of their names
     least: float | str = "-inf"  #: a lower score is none
+
+
+class Tally(NamedTuple):
+    """How many schedules are in which state."""
+
+    states: dict[str, int]  #: by what their newest runs give them, worst first; without the states that none has
+    failing: int  #: whatever state that is
+    expected: int  #: of those that are failing
+    unstarted: Mapping[str, int]  #: that are late and stuck
 
 
 class Found:
@@ -74,18 +84,48 @@ class Found:
         """How many more may have the error, as only MAX_ERRORS are read: of those that began to fail last."""
         return self._names_and_unread[1]
 
+    @property
+    def in_any_state(self) -> Sequence[str]:
+        """Those that have the text and the tag, whatever ``state`` was asked for; sorted."""
+        return self._in_any_state_and_unread[0]
+
+    @cached_property
+    def _query(self) -> Query:
+        return read_query(self.text)
+
+    @cached_property
+    def _in_any_state_and_unread(self) -> tuple[Sequence[str], int]:
+        return self._with_errors(matching(self.view, self._query, self.tag), self._query.states)
+
     @cached_property
     def _names_and_unread(self) -> tuple[Sequence[str], int]:
-        query = read_query(self.text)
-        names = matching(self.view, query, self.tag)
-        for state in filter(None, (*query.states, self.state)):
+        names, unread = self._in_any_state_and_unread
+        if not self.state:
+            return names, unread
+        if not unread:
+            return self._in_state(names, self.state), 0
+        # Those whose errors were read may be in other states.
+        return self._with_errors(matching(self.view, self._query, self.tag), (*self._query.states, self.state))
+
+    def _with_errors(self, names: Sequence[str], states: Iterable[str]) -> tuple[Sequence[str], int]:
+        """Those of these names that have these states and the errors of the query, and how many more may have them."""
+        for state in states:
             names = self._in_state(names, state)
-        if not query.errors:
+        if not self._query.errors:
             return names, 0
         ill = [name for name in names if name in self.failing or self.view.kept[name].is_quarantined]
         ill.sort(key=lambda name: self.failing.get(name, AT_THE_END), reverse=True)
-        found = sorted(with_errors(self.store, ill[:MAX_ERRORS], query.errors))
+        found = sorted(with_errors(self.store, ill[:MAX_ERRORS], self._query.errors))
         return found, max(0, len(ill) - MAX_ERRORS)
+
+    def tally(self) -> Tally:
+        """How many of those in any state are in each, for a choice among the states."""
+        every, found = self.view.kept.keys(), self.in_any_state
+        names = every if len(found) == len(every) else frozenset(found)  # which takes a while to make of 50,000
+        failing = self.failing.keys() & names
+        expected = len(failing & self.view.expected_to_fail)
+        unstarted = Counter[str](it.state for name, it in self.unstarted.items() if name in names)
+        return Tally(self.states.counts(names), len(failing), expected, unstarted)
 
     def _in_state(self, names: Sequence[str], state: str) -> Sequence[str]:
         """Those of these names that have this state; none if there is no such state."""

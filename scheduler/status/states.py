@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from scheduler.status.catalogue import View
@@ -43,10 +43,10 @@ class AllStates:
         wanted = {name for name, other in self.others.items() if other == state}
         return [name for name in names if name in wanted]
 
-    def counts(self) -> dict[str, int]:
-        """How many have each state, worst first; without the states that none has."""
-        tally = Counter(self.others.values())
-        tally[self.usual] += len(self.view.names) - len(self.others)
+    def counts(self, names: Set[str]) -> dict[str, int]:
+        """How many of these names, all of the view, have each state, worst first; without the states that none has."""
+        tally = Counter(map(self.others.__getitem__, self.others.keys() & names))
+        tally[self.usual] = len(names) - tally.total()
         return {state: tally[state] for state in STATES if tally[state]}
 
 

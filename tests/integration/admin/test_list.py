@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from celery.schedules import schedule as interval
@@ -136,6 +138,54 @@ def test_states_are_counted_and_each_count_leads_to_its_schedules(
     assert "1 ok" in page.text
     assert "1 new" in page.text
     assert "/schedules?state=ok" in [link["href"] for link in page.all("a")]
+
+
+def chips(admin: Browser, path: str) -> dict[str, str]:
+    """The counts above the list, each with where it leads."""
+    counts = re.search(r'<nav class="counts".*?</nav>', admin.get(path).text, re.DOTALL)
+    links = re.findall(r'<a class="chip [^"]*" href="([^"]*)".*?>(.*?)</a>', counts[0], re.DOTALL) if counts else []
+    return {words: unescape(there) for there, words in links}
+
+
+def test_the_counts_are_of_what_the_search_finds_and_each_leads_to_so_many(
+    admin: Browser, service: Service, make: Declare
+) -> None:
+    for number in range(12):
+        make(f"job-{number:02}", tags=["etl"] if number % 2 else ["billing"], queue="gpu" if number < 6 else "celery")
+        if number % 3 == 0:
+            run(service, f"job-{number:02}", clock() - timedelta(minutes=3), "failed", result="E", reason="error")
+    changes.pause(service.store, "job-05", by="ann")
+    everything = chips(admin, "/schedules")
+    assert list(everything) == ["4 failing", "1 paused", "7 new"]
+    etl = chips(admin, "/schedules?q=tag:etl")
+    assert list(etl) == ["2 failing", "1 paused", "3 new"]
+    assert list(chips(admin, "/schedules?q=tag:etl&state=new")) == list(etl), "one chooses among the same"
+    assert list(chips(admin, "/schedules?q=queue:gpu&tag=etl")) == ["1 failing", "1 paused", "1 new"]
+    for path in ("/schedules", "/schedules?q=tag:etl", "/schedules?tag=billing"):
+        for words, there in chips(admin, path).items():
+            assert admin.json(there)["matched"] == int(words.split()[0]), (path, words, there)
+    assert chips(admin, "/schedules?q=nobody") == {}
+    assert chips(admin, "/schedules?q=job-01&state=failing")["0 failing"] == "/schedules?q=job-01", "to leave it again"
+    assert chips(admin, "/schedules?q=job-01&state=late")["0 late"] == "/schedules?q=job-01"
+    assert chips(admin, "/schedules?q=job-01&state=paused")["0 paused"] == "/schedules?q=job-01"
+
+
+def test_what_needs_attention_is_the_same_whatever_is_searched_for(
+    admin: Browser, service: Service, make: Declare
+) -> None:
+    for name in ("alpha", "beta"):
+        make(name)
+        run(service, name, clock() - timedelta(minutes=3), "failed", result=f"No {name}", reason="error")
+
+    def above(path: str) -> tuple[str, ...]:
+        page = admin.get(path).text
+        title, pill = re.search(r"<title>.*?</title>", page), re.search(r'<div id="pill".*?</div>', page)
+        assert title
+        assert pill
+        return title[0], pill[0], *re.findall(r">schedule .*? is failing", page)
+
+    assert len(above("/schedules")) == 4
+    assert above("/schedules?q=beta") == above("/schedules?q=nobody") == above("/schedules")
 
 
 @pytest.mark.parametrize(
