@@ -15,11 +15,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from scheduler import changes
 from scheduler.admin import arguments, forms, schedules
 from scheduler.admin.answers import is_check, page
-from scheduler.admin.editing import done, editable, in_place, next_run, pages
+from scheduler.admin.editing import editable, in_place, pages
 from scheduler.admin.form_fields import GROUPS, looks
 from scheduler.admin.json_text import Errors, read_json
 from scheduler.admin.people import user
 from scheduler.admin.preview import preview
+from scheduler.admin.saved import RUN, saved
 from scheduler.admin.schedules import described
 from scheduler.admin.service import service
 from scheduler.changes import Invalid
@@ -53,7 +54,7 @@ def create() -> AnyResponse:
     if is_check():
         return checked(None, name, values, fields, errors)
     errors = attempt(lambda: make(name, fields), name, fields, errors)
-    return form(None, values, errors, 422) if errors else done(name, f"Created. {next_run(name, 'First')}")
+    return form(None, values, errors, 422) if errors else saved(name, "Created", "First")
 
 
 @pages.get("/schedules/<segment:name>/edit")
@@ -88,12 +89,12 @@ def save(name: str) -> AnyResponse:
     if theirs:
         return form(entry, values, errors, 409, theirs)
     if forms.same(values, of_entry(entry)):
-        return done(name, "No changes to save.")
+        return saved(name, "No changes to save")
     try:
         errors = attempt(lambda: change(entry, wanted, forms.revision(values), values["why"]), name, wanted, errors)
     except Conflict:
         return save_beside(service().store.get(name), values)
-    return form(entry, values, errors, 422) if errors else done(name, f"Saved. {next_run(name, 'Next')}")
+    return form(entry, values, errors, 422) if errors else saved(name, "Saved", "Next")
 
 
 def save_beside(entry: Entry, values: dict[str, str], tries: int = MAX_MERGES) -> AnyResponse:
@@ -109,7 +110,7 @@ def save_beside(entry: Entry, values: dict[str, str], tries: int = MAX_MERGES) -
         except Conflict:  # and someone saved once more
             return save_beside(service().store.get(entry.name), values, tries - 1)
         if not errors:
-            return done(entry.name, f"Saved, and merged with the change made meanwhile. {next_run(entry.name, 'Next')}")
+            return saved(entry.name, "Saved, and merged with the change made meanwhile", "Next")
     return stale(entry, both, theirs, errors)
 
 
@@ -203,6 +204,7 @@ def form(
         "zones": zone_names(),
         "fixed": values["task"] in {*service().file_only, *FILE_ONLY},
         "described": described,
+        "run": RUN,
     }
     return page("edit.html", status, **context)
 

@@ -53,7 +53,7 @@ def test_an_edit_fits_and_axe_finds_nothing_with_its_preview_and_with_errors(ope
     page.get_by_label("Timing").fill("90")
     page.locator("summary", has_text="Failures").click()
     page.get_by_label("retries", exact=True).fill("many")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("correct these errors")
     must_look_right_everywhere(page, "edit-wrong", at="Edit alpha")
 
@@ -67,7 +67,7 @@ def test_two_who_change_the_same_fields_get_a_choice_that_fits_and_axe_finds_not
     page.get_by_label("Timing").fill("5m")
     page.get_by_label("Description").fill("mine")
     page.get_by_label("Tags").fill("mine")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("ann changed this schedule")
     expect(page.get_by_role("group", name="You both changed this.")).to_have_count(3)
     must_look_right_everywhere(page, "edit-conflict", at="Edit nightly")

@@ -68,7 +68,7 @@ def must_have_all(page: Page) -> None:
 
 
 def save(page: Page, service: Service) -> None:
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("status").first).to_contain_text("Saved")
     entry = service.store.get("nightly")
     assert {key: entry.fields.get(key) for key in SAVED} == SAVED
@@ -86,7 +86,7 @@ def test_what_is_typed_outlives_a_session_that_ends_below_the_open_form(
     type_all(page)
     if javascript:
         expect(page.locator("#preview-lost")).to_contain_text("the session has ended")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("alert")).to_have_text("Your session has ended. Log in to go on: what you typed is kept.")
     for password in ("wrong", PASSWORD):
         page.get_by_label("Password").fill(password)
@@ -106,7 +106,7 @@ def test_what_is_typed_outlives_a_redis_that_is_away_when_it_is_saved(
     type_all(page)
     if javascript:
         expect(page.locator("#preview-lost")).to_contain_text("Redis is away")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_text("What you typed is kept in this page.")).to_be_visible()
     if javascript:
