@@ -27,11 +27,19 @@ function tick() {
   }
 }
 
-// Also while runs are chosen: newer ones would push them off the page.
+// Also while runs are chosen: newer ones would push them off the page. And no button of a form becomes another one under a finger.
 function isInUse(region) {
   const selection = document.getSelection();
   if (selection && !selection.isCollapsed && region.contains(selection.anchorNode)) return true;
+  if ([...region.querySelectorAll("input:not([type=checkbox]), textarea")].some((it) => it.value !== it.defaultValue)) return true;
+  if (region.querySelector(".fields:is(:focus-within, :hover)")) return true;
   return Boolean(region.querySelector("input:not([type=checkbox]):focus, select:focus, textarea:focus, .runs .pick :checked"));
+}
+
+// What the next Tab leads to from a region that has become empty.
+function following(region) {
+  const all = document.querySelectorAll("main :is(a, button, summary)");
+  return [...all].find((it) => region.compareDocumentPosition(it) & Node.DOCUMENT_POSITION_FOLLOWING);
 }
 
 // Show what is new in a region; false while a person uses it.
@@ -61,7 +69,8 @@ function swap(region, fresh) {
   region.toggleAttribute("data-every", fresh.hasAttribute("data-every"));
   if (place >= 0) {
     const now = [...region.querySelectorAll(focusables)];
-    (now.find((element) => focused && name(element) === focused) ?? now[place])?.focus({ preventScroll: true });
+    const same = now.find((element) => focused && name(element) === focused) ?? now[place] ?? now.at(-1);
+    (same ?? following(region))?.focus({ preventScroll: true });
   }
   return true;
 }
