@@ -68,6 +68,7 @@ def shown(name: str, status: int = 200, **context: Any) -> Response:
         "takes_arguments": may_be_given(detail.entry),
         "yaml": as_yaml(detail.entry),
         "unstarted": service().pill.unstarted(detail.row.name),
+        "pile_up": None if detail.row.is_held else service().pile_ups.of(detail.entry),
         "trend": trend.of(detail.runs, detail.runs[0]) if detail.runs else None,
     }
     bad = next((run for run in detail.runs if run.went_wrong), None)

@@ -17,6 +17,7 @@ from scheduler.registry import file_only, signatures
 from scheduler.sending.dispatch import Dispatcher
 from scheduler.settings import Settings
 from scheduler.status.catalogue import Catalogue
+from scheduler.status.pile_ups import PileUps
 from scheduler.status.read_model import Status
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
@@ -37,6 +38,7 @@ class Service:
     status: Status
     dispatcher: Dispatcher
     catalogue: Catalogue
+    pile_ups: PileUps
     accounts: Accounts
     pill: Pill
     throttle: Throttle = field(default_factory=Throttle)
@@ -52,7 +54,8 @@ class Service:
         status, dispatcher = Status(store, ledger), Dispatcher(celery, client, keys, settings)
         tasks, theirs = signatures(celery), file_only(celery)
         catalogue = Catalogue(store, partial(known_queue_of_task, celery))
-        parts = catalogue, Accounts(settings.accounts, settings.admin_password_hash), Pill(store, settings)
+        accounts, pill = Accounts(settings.accounts, settings.admin_password_hash), Pill(store, settings)
+        parts = catalogue, PileUps(store, catalogue), accounts, pill
         return cls(celery, settings, tasks, theirs, store, ledger, status, dispatcher, *parts)
 
 

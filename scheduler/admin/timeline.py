@@ -15,7 +15,7 @@ from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.search_form import instant, texts
 from scheduler.admin.service import service
 from scheduler.model import Run
-from scheduler.status.ahead import Ahead, ahead
+from scheduler.status.ahead import BUSIEST, Ahead, ahead
 from scheduler.status.catalogue import View
 from scheduler.status.minutes import Minute
 from scheduler.status.problems.facts import Facts
@@ -29,7 +29,6 @@ BEFORE_S = 6 * 3600
 MAX_LANES = 15
 MAX_RUNS = 1_000  #: of the past that the lanes show
 MAX_NAMED = 200  #: schedules of one minute
-BUSIEST = 5
 NO_TAG = "no tag"
 
 

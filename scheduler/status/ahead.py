@@ -21,6 +21,7 @@ MINUTE_S = 60
 OFTEN = timedelta(minutes=5)  #: what runs at least as often is a constant load, and no tick of its own
 MAX_TIMINGS = 500  #: different ones that are looked at, those of most schedules first
 MAX_INSTANTS = 10_000  #: different ones that are looked at
+BUSIEST = 5  #: minutes that are named
 
 
 @dataclass

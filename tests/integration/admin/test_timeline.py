@@ -13,11 +13,13 @@ from scheduler import changes
 from scheduler.admin.service import Service
 from scheduler.changes import clock
 from scheduler.model import Entry
+from scheduler.status import pile_ups
 from scheduler.status.ahead import ahead
 from scheduler.status.catalogue import View
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
 from tests.integration.admin.runs import run
+from tests.support.polling import until
 
 HOURLY = "7 * * * *"
 
@@ -44,6 +46,43 @@ def test_a_pile_up_is_named_with_its_minute_and_leads_to_all_who_are_in_it(
     assert "paused" not in listed
     assert "alone" not in listed
     assert len(admin.json(minute)["schedules"]) == 41
+
+
+def shared(admin: Browser, name: str) -> str:
+    """What the page of a schedule says of its minute."""
+    found = re.search(r"<p>(Shares .*?)</p>", admin.get(f"/schedules/{name}").text)
+    return Document(found[1]).text if found else ""
+
+
+def test_a_schedule_says_with_how_many_others_it_shares_one_of_the_busiest_minutes_until_they_are_spread(
+    admin: Browser, service: Service, make: Declare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pile_ups, "MAX_AGE_S", 0.0)
+    minutes = [clock() + timedelta(hours=2, minutes=number) for number in range(6)]
+    for place, minute in enumerate(minutes):
+        for number in range(8 - place):
+            make(f"job-{place}-{number}", cron=f"{minute.minute} {minute.hour} * * *", every=None)
+    make("alone", cron="0 0 1 1 *", every=None)
+    changes.pause(service.store, "job-0-7", by="ann")  # is due with nobody while it is paused
+    until(lambda: shared(admin, "job-0-0"), 30, "what is ahead has been looked at")
+    words = rf"Shares \w+ \d\d \w+ {minutes[0]:%H:%M} UTC with 6 others: spread them ."
+    assert re.fullmatch(words, shared(admin, "job-0-0"))
+    assert "with 6 others" in shared(admin, "job-1-6")
+    assert "with 3 others" in shared(admin, "job-4-0"), "the fifth of the minutes that the timeline names"
+    assert shared(admin, "job-5-0") == "", (
+        "three are due in its minute, and the timeline names no more than five minutes"
+    )
+    assert shared(admin, "alone") == shared(admin, "job-0-7") == ""
+    page = Document(admin.get("/timeline").text)
+    assert [int(due) for due in re.findall(r"(\d+) due", page.text)[:5]] == [7, 7, 6, 5, 4]
+    [link] = peaks(Document(admin.get("/schedules/job-1-0").text))
+    assert link in [peak.partition("&")[0] for peak in peaks(page)]
+    assert admin.json(link)["schedules"] == [f"job-1-{number}" for number in range(7)]
+    for number in range(1, 7):
+        changes.pause(service.store, f"job-1-{number}", by="ann")
+    until(lambda: not shared(admin, "job-1-0"), 30, "it is alone in its minute")
+    changes.edit(service.store, "job-0-0", {"task": "scheduler.tasks.fail", "every": "1d"}, tasks=None, by="ann")
+    assert shared(admin, "job-0-0") == "", "at once, by its own timing"
 
 
 def test_what_ran_and_what_failed_is_on_the_left_by_tag_and_by_schedule(

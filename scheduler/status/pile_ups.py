@@ -1,0 +1,68 @@
+"""In which of the busiest minutes of the coming day a schedule is due, and with how many others."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from datetime import timedelta
+from typing import NamedTuple
+
+from scheduler.model import Entry
+from scheduler.status.ahead import BUSIEST, Ahead, ahead
+from scheduler.status.catalogue import Catalogue, timing_key
+from scheduler.storage.client import AWAY, REFUSED
+from scheduler.storage.instants import clock
+from scheduler.storage.store import Store
+
+DAY = timedelta(days=1)
+MAX_AGE_S = 30.0  #: of what is known of the minutes
+
+
+class PileUp(NamedTuple):
+    """A minute in which many schedules are due."""
+
+    minute: int  #: its begin, epoch seconds
+    others: int  #: how many besides the one that was asked for
+
+
+class PileUps:
+    """One for each process: what is ahead is looked at when somebody asks, at most once in MAX_AGE_S.
+
+    A thread does it, as it may read every schedule, for seconds. Nobody waits: who asks first gets no answer yet.
+    """
+
+    def __init__(self, store: Store, catalogue: Catalogue) -> None:
+        self.store = store
+        self.catalogue = catalogue
+        self._lock = threading.Lock()
+        self._look = threading.Thread()
+        self._read_at = float("-inf")
+        self._worst: dict[str, PileUp] = {}
+
+    def of(self, entry: Entry) -> PileUp | None:
+        """The worst in which it is due, the first of several; None if none of the busiest minutes is its own."""
+        with self._lock:
+            if time.monotonic() - self._read_at > MAX_AGE_S and not self._look.is_alive():
+                self._look = threading.Thread(target=self._renew, name="pile-ups", daemon=True)
+                self._look.start()
+        return self._worst.get(timing_key(entry.name, entry.origin, entry.fields))
+
+    def _renew(self) -> None:
+        with suppress(*AWAY, *REFUSED):  # every page tells that
+            view, now = self.catalogue.look(), clock()
+            self._worst = worst(ahead(self.store, view, view.names, now, now + DAY))
+            self._read_at = time.monotonic()
+
+
+def worst(coming: Ahead) -> dict[str, PileUp]:
+    """For each key of a group, see Ahead, the worst minute; only of those with as many due as the busiest have."""
+    named = coming.busiest(BUSIEST)
+    least = named[-1][1] if named else 0
+    made: dict[str, PileUp] = {}
+    for minute, keys in sorted(coming.minutes.items()) if named else ():
+        due = coming.due(minute)
+        for key in keys if due >= least else ():
+            if key not in made or due - 1 > made[key].others:
+                made[key] = PileUp(minute, due - 1)
+    return made
