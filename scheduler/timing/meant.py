@@ -25,7 +25,7 @@ FORMS = {
     "at": re.compile(r"\d{4}-\d"),
     "rrule": re.compile(r"(RRULE:|DTSTART|FREQ=)", re.IGNORECASE),
     "every": re.compile(r"[\d.]+\s*[a-z]*$", re.IGNORECASE),
-    "solar": re.compile(r"(dawn|dusk|sunrise|sunset|solar)\w* ", re.IGNORECASE),
+    "solar": re.compile(r"(dawn|dusk|sunrise|sunset|solar)\w*( |$)", re.IGNORECASE),
 }
 AN_IANA_NAME = "an IANA name such as Europe/Berlin"
 WRITTEN = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -45,6 +46,19 @@ def test_a_check_shows_when_it_runs_what_the_task_takes_and_what_changes_and_sav
     assert "Log the sum of two numbers" in page
     assert '- cron: "30 2 * * *" + cron: "0 9 * * 1-5"' in page
     assert store.get("nightly") == nightly
+
+
+def test_the_box_takes_sunrise_with_its_sentence_and_five_runs_and_says_what_is_missing_without_a_place(
+    admin: Browser, nightly: Entry
+) -> None:
+    pytest.importorskip("ephem", reason="pip install ephem to test solar timings")
+    page = check(admin, EDIT, timing="Sunrise 52.52 13.40", timezone="Europe/Berlin")
+    assert "At sunrise at latitude 52.52, longitude 13.4" in page.text
+    assert 'solar: "Sunrise 52.52 13.40"' in page.text
+    runs = page.text.partition("Europe/Berlin UTC")[2].partition("Task")[0]
+    assert len(re.findall(r"\d\d:\d\d:\d\d UTC", runs)) == 5, "exactly when, not only the minute"
+    page = check(admin, EDIT, timing="sunrise")
+    assert "write an event, a latitude and a longitude: sunset 52.52 13.40" in page.text
 
 
 def test_a_check_of_a_mistake_says_what_is_wrong_and_still_when_it_would_run(admin: Browser, nightly: Entry) -> None:
