@@ -63,6 +63,10 @@ PAGES = (
     "/runs?last=24h",
     "/runs?outcome=wrong&last=24h",
     "/runs?tag=team-7&last=24h",
+    "/runs?task=log&last=24h",
+    "/runs?queue=none&last=24h",
+    "/runs?started_by=person&last=24h",
+    "/runs?reason=overlap&last=24h",
     "/timeline",
     "/health",
 )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
+from scheduler.admin.filters import absolute
 from scheduler.admin.search_form import NewestFirst, instant, texts
-from scheduler.model import Outcome
+from scheduler.model import Outcome, Reason
 from scheduler.status.catalogue import View
 from scheduler.status.place import Place
-from scheduler.status.query import having
-from scheduler.status.runs import WRONG, Wanted
+from scheduler.status.wanted import WRONG, Wanted, with_schedules
 
 BY_ERROR = "error"
 WENT_WRONG = (WRONG, "failed", "lost")
@@ -20,6 +20,24 @@ PRESETS = {"": "any time", "1h": "last hour", "night": "since 18:00 yesterday", 
 SPANS = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
 OUTCOMES = {"": "all", WRONG: "failed or lost"} | {
     outcome: outcome for outcome in get_args(Outcome) if outcome != "unreadable"
+}
+STARTERS = {"person": "a person", "schedule": "its schedule", "run": "another run"}
+REASONS = {
+    outcome: [reason.value for reason in Reason if reason.outcome == outcome]
+    for outcome in dict.fromkeys(reason.outcome for reason in Reason)
+}
+TEXTS = ("q", "schedule", "task", "queue", "tag", "worker", "error")
+LABELS = {
+    "q": "Schedule",
+    "task": "Task",
+    "queue": "Queue",
+    "tag": "Tag",
+    "worker": "Worker",
+    "error": "Error",
+    "reason": "Reason",
+    "started_by": "Started by",
+    "since": "From",
+    "until": "Until",
 }
 
 
@@ -32,6 +50,10 @@ class RunSearch(NewestFirst):
     tag: str = ""  #: that its schedule has now
     error: str = ""
     worker: str = ""
+    task: str = ""
+    queue: str = ""
+    started_by: str = ""  #: one of STARTERS
+    reason: str = ""  #: the word of a Reason
     by: str = ""  #: BY_ERROR for a row of each error
     outcome: str = ""
     last: str = ""  #: one of PRESETS; ``since`` replaces it
@@ -39,13 +61,16 @@ class RunSearch(NewestFirst):
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> RunSearch:
-        text = texts(arguments, "q", "schedule", "tag", "error", "worker")
+        text = texts(arguments, *TEXTS)
         text["by"] = BY_ERROR if arguments.get("by") == BY_ERROR else ""
         outcome, last = arguments.get("outcome", ""), arguments.get("last", "")
         outcome = WRONG if text["by"] and outcome not in WENT_WRONG else outcome
         since, until = (arguments.get(key, "") for key in ("from", "until"))
+        started_by, reason = arguments.get("started_by", ""), arguments.get("reason", "")
         return cls(
             **text,
+            started_by=started_by if started_by in STARTERS else "",
+            reason=reason if reason in set(Reason) else "",
             outcome=outcome if outcome in OUTCOMES else "",
             last=last if last in PRESETS else "",
             since=since if instant(since) else "",
@@ -56,10 +81,27 @@ class RunSearch(NewestFirst):
     def wanted(self, view: View) -> Wanted:
         """What it asks for at this moment, of the schedules as they are now."""
         since, until = instant(self.since), instant(self.until)
-        begin = since.timestamp() if since else beginning(self.last)
-        end = until.timestamp() if until else float("inf")
-        named = self.q, self.schedule, self.error, self.worker
-        return Wanted(begin, end, self.outcome, *named, having(view, self.tag))
+        wanted = Wanted(
+            since=since.timestamp() if since else beginning(self.last),
+            until=until.timestamp() if until else float("inf"),
+            outcome=self.outcome,
+            text=self.q,
+            schedule=self.schedule,
+            error=self.error,
+            worker=self.worker,
+            task=self.task,
+            queue=self.queue,
+            started_by=self.started_by,
+            reason=self.reason,
+        )
+        return with_schedules(wanted, self.tag, lambda: view)
+
+    @property
+    def narrowed(self) -> dict[str, tuple[str, str]]:
+        """What is filled in of the form: by the name of its part of the search, its label and what it says."""
+        shown = asdict(self) | {key: absolute(instant(getattr(self, key))) for key in ("since", "until")}
+        shown["started_by"] = STARTERS.get(self.started_by)
+        return {key: (label, shown[key]) for key, label in LABELS.items() if getattr(self, key)}
 
     @property
     def place(self) -> Place | None:

@@ -13,7 +13,7 @@ from scheduler.admin import frames, trend
 from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.arguments import may_be_given
 from scheduler.admin.people import asking
-from scheduler.admin.run_list import OUTCOMES, PRESETS, WENT_WRONG, RunSearch
+from scheduler.admin.run_list import OUTCOMES, PRESETS, REASONS, STARTERS, WENT_WRONG, RunSearch
 from scheduler.admin.schedules import shown as shown_schedule
 from scheduler.admin.schedules import zone_of
 from scheduler.admin.service import service
@@ -36,6 +36,8 @@ CHOICES: dict[str, Any] = {
     "presets": PRESETS,
     "outcomes": OUTCOMES,
     "went_wrong": WENT_WRONG,
+    "reasons": REASONS,
+    "starters": STARTERS,
     "looked_at": MAX_LOOKED_AT,
 }
 MAX_NEIGHBOURS = 100  #: runs before and after it that its page looks at
@@ -89,7 +91,7 @@ def index() -> Response:
     older = str(shown.older or "")
     if wants_json():
         return as_json({"runs": [run_json(run) for run in shown.runs], "before": older or None})
-    return page("runs.html", search=search, shown=shown, older=older, tags=view.tags, **CHOICES)
+    return page("runs.html", search=search, shown=shown, older=older, view=view, **CHOICES)
 
 
 def by_error(search: RunSearch) -> Response:
@@ -98,7 +100,7 @@ def by_error(search: RunSearch) -> Response:
     errors = grouped_by_error(service().ledger, search.wanted(view))
     if wants_json():
         return as_json({"errors": [failures_json(one) for one in errors.failures]})
-    return page("runs.html", search=search, errors=errors, tags=view.tags, **CHOICES)
+    return page("runs.html", search=search, errors=errors, view=view, **CHOICES)
 
 
 @pages.get("/schedules/<segment:name>/runs/<segment:run_id>")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from scheduler.cli.common import Desk, as_json, each, local, read_instant, with_desk
 from scheduler.cli.printing import print_json, print_table, say
 from scheduler.errors import Exit
+from scheduler.model import Reason
 from scheduler.operations import runs, schedules
-from scheduler.status.runs import WRONG
+from scheduler.status.wanted import WRONG, Starter
+
+WORDS = [reason.value for reason in Reason]
 
 
 @click.command()
@@ -19,7 +22,11 @@ from scheduler.status.runs import WRONG
 @click.option("--failed", is_flag=True, help="Only the runs that failed or were lost.")
 @click.option("--by-error", is_flag=True, help="Count them: a line for each schedule and error.")
 @click.option("--tag", default="", help="Only of schedules that have this tag now.")
+@click.option("--task", default="", help="Only those whose task has this text in its name.")
+@click.option("--queue", default="", help="Only those of this queue.")
 @click.option("--worker", default="", help="Only those that a worker took whose name has this text.")
+@click.option("--started-by", type=click.Choice(get_args(Starter)), help="Only those that this started.")
+@click.option("--reason", type=click.Choice(WORDS), metavar="WORD", help='Such as overlap or "time limit".')
 @click.option("--since", callback=read_instant, help='Only from this time on, as "2026-12-24 18:00" (UTC).')
 @click.option("--until", callback=read_instant, help="Only up to this time, written the same way.")
 @click.option("-n", "count", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Number of runs.")
@@ -30,12 +37,11 @@ def history(
     name: str | None,
     failed: bool,
     by_error: bool,
-    tag: str,
-    worker: str,
     since: datetime | None,
     until: datetime | None,
     count: int,
     json_: bool,
+    **words: str | None,
 ) -> int:
     """Show the newest runs, and what did not run and why.
 
@@ -47,7 +53,7 @@ def history(
     if name is not None:
         desk.ask(schedules.show, name=name, runs=0, upcoming=0)
     asked: dict[str, Any] = {"schedule": name or "", "outcome": WRONG if failed else "", "since": since, "until": until}
-    asked |= {"tag": tag, "worker": worker}
+    asked |= {key: word or "" for key, word in words.items()}
     if by_error:
         return show_errors(desk.ask(runs.errors, **asked), count, json_)
     listed = list(each(desk, runs.find, count, **asked))

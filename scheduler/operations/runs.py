@@ -9,7 +9,7 @@ from pydantic import Field
 
 from scheduler import changes
 from scheduler.errors import NotFound
-from scheduler.model import Outcome
+from scheduler.model import Outcome, Reason
 from scheduler.model import Run as LedgerRun
 from scheduler.operations.answers.runs import Errors, Output, Run, RunDetail, Runs, Sent
 from scheduler.operations.operation import Instant, Model, Parts, Text, operation
@@ -19,8 +19,7 @@ from scheduler.status import runs as found_runs
 from scheduler.status.as_json import attempts_json, failures_json, output_json, run_json
 from scheduler.status.place import PATTERN, Place
 from scheduler.status.progress import progress_of
-from scheduler.status.query import having
-from scheduler.status.runs import Wanted
+from scheduler.status.wanted import Starter, Wanted, with_schedules
 from scheduler.storage.instants import iso
 
 
@@ -32,16 +31,28 @@ class WantedAsked(Model):
     tag: Text = Field("", description="A tag that its schedule has now.")
     error: Text = Field("", description="Text in the first line of its error.")
     worker: Text = Field("", description="Text in the name of the worker that took it.")
+    task: Text = Field("", description="Text in its task; of a due instant that was not sent, its schedule's.")
+    queue: Text = Field("", description="Exactly this queue; of a due instant that was not sent, its schedule's.")
+    started_by: Starter | Literal[""] = Field(
+        "", description="`person`: by hand or with a backfill; `run`: it follows another; `schedule`: neither."
+    )
     outcome: Outcome | Literal["", "wrong"] = Field("", description="`wrong`: failed or lost.")
+    reason: Reason | Literal[""] = Field("", description="The word that says why it did not simply run.")
     since: Instant | None = None
     until: Instant | None = None
 
     def wanted(self, its: Parts) -> Wanted:
         """The same for the search."""
-        since = self.since.timestamp() if self.since else 0.0
-        until = self.until.timestamp() if self.until else float("inf")
-        tagged = having(its.catalogue.look(), self.tag) if self.tag else None
-        return Wanted(since, until, self.outcome, self.q, self.schedule, self.error, self.worker, tagged)
+        texts = {key: getattr(self, key) for key in ("schedule", "error", "worker", "task", "queue", "started_by")}
+        wanted = Wanted(
+            since=self.since.timestamp() if self.since else 0.0,
+            until=self.until.timestamp() if self.until else float("inf"),
+            outcome=self.outcome,
+            text=self.q,
+            reason=str(self.reason),
+            **texts,
+        )
+        return with_schedules(wanted, self.tag, its.catalogue.look)
 
 
 class FindAsked(WantedAsked):

@@ -109,6 +109,11 @@ class View:
         return self._by(lambda its: (its.queue or known[its.task],))
 
     @cached_property
+    def by_task(self) -> dict[str, list[str]]:
+        """The names of the schedules by the task that their runs are, sorted."""
+        return self._by(lambda its: (its.task,))
+
+    @cached_property
     def by_zone(self) -> dict[str, list[str]]:
         """The names of the schedules by the time zone of their timing, sorted."""
         return self._by(lambda its: (its.zone,))

@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from scheduler.model import Run
 from scheduler.status.place import Place
+from scheduler.status.wanted import WRONG, Wanted
 from scheduler.storage.ledger import Ledger
 
 PAGE_SIZE = 50  #: runs
 MAX_LOOKED_AT = 2000  #: rows that one page reads, when few of them match
-WRONG = "wrong"  #: as an outcome: failed or lost
 MAX_ROWS = 1_000_000  #: more than any ledger has
 
 
 def place_of(run: Run) -> Place:
     """Where a run is in the order of runs: by its due instant in epoch seconds, of a stretch of skips its last one."""
     return Place(run.until or run.due, run.id)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which runs; empty text is any. Instants are epoch seconds."""
-
-    since: float = 0.0
-    until: float = float("inf")
-    outcome: str = ""  #: or WRONG
-    text: str = ""  #: in the name of the schedule, in any case
-    schedule: str = ""  #: exactly this one
-    error: str = ""  #: in the first line of its error, in any case
-    worker: str = ""  #: in the name of the worker that took it, in any case
-    schedules: Collection[str] | None = None  #: only runs of these
-
-    def has(self, run: Run) -> bool:
-        """Whether it is one of these."""
-        is_outcome = run.went_wrong if self.outcome == WRONG else run.outcome == self.outcome or not self.outcome
-        is_in_time = self.since <= (run.until or run.due) <= self.until
-        texts = ((self.text, run.schedule), (self.error, run.error), (self.worker, run.worker))
-        has_texts = all(wanted.casefold() in text.casefold() for wanted, text in texts)
-        is_theirs = self.schedules is None or run.schedule in self.schedules
-        return is_outcome and is_in_time and has_texts and is_theirs
 
 
 @dataclass(frozen=True)
@@ -110,4 +87,4 @@ def steps(ledger: Ledger, wanted: Wanted, before: Place | None) -> Iterable[list
     if wanted.schedule:
         return [sorted(ledger.runs(wanted.schedule, MAX_ROWS), key=place_of, reverse=True)]
     until = min(wanted.until, before.at) if before else wanted.until
-    return ledger.steps(wanted.since, until, failed=wanted.outcome in (WRONG, "failed", "lost"))
+    return ledger.steps(wanted.since, until, failed=wanted.went_wrong)

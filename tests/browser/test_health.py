@@ -147,7 +147,7 @@ def test_what_failed_last_night_is_one_tap_away(
     must_look_right(page, "runs", size, scheme, at="Runs")
     page.get_by_role("link", name="all", exact=True).click()
     expect(page.get_by_role("row", name="clean-up")).to_be_visible()
-    page.get_by_text("Search by schedule, tag, error, worker and time").click()
+    page.get_by_text("More filters").click()
     page.get_by_label("Schedule", exact=True).fill("nothing like it")
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_text("No runs match.")).to_be_visible()
