@@ -21,6 +21,7 @@ LOOK = (
     "runs.show",
     "runs.task",
     "runs.download",
+    "run_export.show",
     "timeline.index",
     "backfill.show",
     "audit.index",

@@ -26,7 +26,7 @@ from scheduler.operations.runs import RunAsked
 from scheduler.status import output
 from scheduler.status.as_json import attempts_json, failures_json, output_json, run_json
 from scheduler.status.progress import progress_of, task_json
-from scheduler.status.runs import MAX_LOOKED_AT
+from scheduler.status.runs import MAX_EXPORTED, MAX_LOOKED_AT
 from scheduler.status.runs import by_error as grouped_by_error
 from scheduler.status.runs import find as find_runs
 from scheduler.storage.health import failing_of
@@ -39,6 +39,7 @@ CHOICES: dict[str, Any] = {
     "reasons": REASONS,
     "starters": STARTERS,
     "looked_at": MAX_LOOKED_AT,
+    "most_exported": MAX_EXPORTED,
 }
 MAX_NEIGHBOURS = 100  #: runs before and after it that its page looks at
 MAX_TASK_ID_LENGTH = 200  #: characters; a longer ID is not looked up

@@ -9,7 +9,7 @@ import re
 from flask import Flask, Response, request
 
 MIN_BYTES = 1000  #: below that, compressing saves nothing
-COMPRESSED = ("text/html", "text/css", "text/javascript", "text/plain", "application/json", "image/svg+xml")
+COMPRESSED = ("text/html", "text/css", "text/javascript", "text/plain", "text/csv", "application/json", "image/svg+xml")
 #: What live.js counts by itself does not make a page another one.
 RELATIVE = re.compile(rb"(<time [^>]* data-relative>)[^<]*")
 

@@ -16,7 +16,7 @@ from werkzeug.exceptions import ServiceUnavailable
 AT_ONCE = 2  #: searches
 MAX_WAIT_S = 2.0  #: for a turn; after that, whoever asked has gone, or asks again
 #: The list as it opens is none: every reader has it open, and it looks for nothing.
-SEARCH = re.compile(rb"(GET|HEAD) /(api/v1/)?(schedules\?|(runs|audit|timeline)[ ?])")
+SEARCH = re.compile(rb"(GET|HEAD) /(api/v1/)?(schedules\?|(runs(\.csv|\.json)?|audit|timeline)[ ?])")
 waited_s: ContextVar[float] = ContextVar("waited_s", default=0.0)  #: how long the request of this thread waited
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from scheduler.model import Run
 from scheduler.status.place import Place
@@ -12,6 +13,8 @@ from scheduler.storage.ledger import Ledger
 
 PAGE_SIZE = 50  #: runs
 MAX_LOOKED_AT = 2000  #: rows that one page reads, when few of them match
+MAX_EXPORTED = 10_000  #: runs in one file
+MAX_EXPORT_LOOKED_AT = 20_000  #: rows that are read for it
 MAX_ROWS = 1_000_000  #: more than any ledger has
 
 
@@ -32,20 +35,44 @@ class Page:
 def find(ledger: Ledger, wanted: Wanted, before: Place | None = None, count: int = PAGE_SIZE) -> Page:
     """The newest ``count`` runs that are wanted, of those ``before`` a place."""
     runs: list[Run] = []
-    looked_at, last = 0, before
-    for step in steps(ledger, wanted, before):
-        for run in step:
-            place = place_of(run)
-            if last and place >= last:
-                continue
-            looked_at, last = looked_at + 1, place
-            if wanted.has(run):
-                runs.append(run)
-            if len(runs) == count:
-                return Page(tuple(runs), place)
-        if looked_at >= MAX_LOOKED_AT:
-            return Page(tuple(runs), last, is_cut=True)
+    for looked_at, (place, run) in enumerate(walk(ledger, wanted, before), 1):
+        if wanted.has(run):
+            runs.append(run)
+        if len(runs) == count:
+            return Page(tuple(runs), place)
+        if looked_at == MAX_LOOKED_AT:
+            return Page(tuple(runs), place, is_cut=True)
     return Page(tuple(runs), None)
+
+
+def walk(ledger: Ledger, wanted: Wanted, before: Place | None) -> Iterator[tuple[Place, Run]]:
+    """Rows among which those are that are wanted, each once and with its place, newest first."""
+    last = before
+    for run in chain.from_iterable(steps(ledger, wanted, before)):
+        place = place_of(run)
+        if last is None or place < last:  # rows that come in meanwhile move the others on, so one may be read twice
+            last = place
+            yield place, run
+
+
+class Export:
+    """Runs that are wanted, one after the other; bounded, so ``older`` says at the end where the next part begins."""
+
+    def __init__(self, ledger: Ledger, wanted: Wanted, before: Place | None = None) -> None:
+        self.rows = walk(ledger, wanted, before)
+        self.wanted = wanted
+        self.older: Place | None = None
+        self.is_full = False  #: set by a reader who takes no more
+
+    def __iter__(self) -> Iterator[Run]:
+        taken = 0
+        for looked_at, (place, run) in enumerate(self.rows, 1):
+            if self.wanted.has(run):
+                taken += 1
+                yield run
+            if self.is_full or taken == MAX_EXPORTED or looked_at == MAX_EXPORT_LOOKED_AT:
+                self.older = place
+                return
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ PAGE: dict[str, tuple[str, ...] | str] = {
     "runs.index": ("runs.find", "runs.errors"),
     "runs.show": ("runs.show", "runs.output"),
     "runs.download": ("runs.output",),
+    "run_export.show": ("runs.find",),
     "runs.task": OWN,
     "runs.run_now": ("runs.run",),
     "runs.stop": ("runs.stop",),

@@ -21,6 +21,7 @@ VALUES = {
     "act": "stop",
     "group": "0",
     "session_id": "s",
+    "kind": "csv",
 }
 
 
