@@ -97,6 +97,12 @@ class RunSearch(NewestFirst):
         return with_schedules(wanted, self.tag, lambda: view)
 
     @property
+    def span(self) -> tuple[float, float] | None:
+        """From when to when, in epoch seconds; None where it does not say from when."""
+        since, until = instant(self.since), instant(self.until)
+        return (since.timestamp(), until.timestamp() if until else float("inf")) if since else None
+
+    @property
     def narrowed(self) -> dict[str, tuple[str, str]]:
         """What is filled in of the form: by the name of its part of the search, its label and what it says."""
         shown = asdict(self) | {key: absolute(instant(getattr(self, key))) for key in ("since", "until")}

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler import changes
-from scheduler.admin import frames, trend
+from scheduler.admin import day, frames, trend
 from scheduler.admin.answers import as_json, page, wants_json
 from scheduler.admin.arguments import may_be_given
 from scheduler.admin.people import asking
@@ -25,6 +25,7 @@ from scheduler.operations.pauses import NoteAsked
 from scheduler.operations.runs import RunAsked
 from scheduler.status import output
 from scheduler.status.as_json import attempts_json, failures_json, output_json, run_json
+from scheduler.status.catalogue import View
 from scheduler.status.progress import progress_of, task_json
 from scheduler.status.runs import MAX_EXPORTED, MAX_LOOKED_AT
 from scheduler.status.runs import by_error as grouped_by_error
@@ -92,7 +93,12 @@ def index() -> Response:
     older = str(shown.older or "")
     if wants_json():
         return as_json({"runs": [run_json(run) for run in shown.runs], "before": older or None})
-    return page("runs.html", search=search, shown=shown, older=older, view=view, **CHOICES)
+    return page("runs.html", shown=shown, older=older, **around(search, view))
+
+
+def around(search: RunSearch, view: View) -> dict[str, Any]:
+    """What the page has around the list."""
+    return {"search": search, "view": view, "day": day.of(service().ledger, search), **CHOICES}
 
 
 def by_error(search: RunSearch) -> Response:
@@ -101,7 +107,7 @@ def by_error(search: RunSearch) -> Response:
     errors = grouped_by_error(service().ledger, search.wanted(view))
     if wants_json():
         return as_json({"errors": [failures_json(one) for one in errors.failures]})
-    return page("runs.html", search=search, errors=errors, view=view, **CHOICES)
+    return page("runs.html", errors=errors, **around(search, view))
 
 
 @pages.get("/schedules/<segment:name>/runs/<segment:run_id>")

@@ -97,16 +97,18 @@ local function ended_at(finished, due)
   return instant > 0 and instant or due
 end
 
--- The rows that failed or were lost, the newest due instant that succeeded, and every row as an index takes it.
+-- The rows that failed or were lost, the newest due instant that succeeded, and as an index takes them every row and
+-- those that were skipped.
 -- By pattern, because decoding every row would hold up Redis.
 local function ended_rows(rows)
-  local ended, well, every = {}, NO_INSTANT, {}
+  local ended, well, every, skips = {}, NO_INSTANT, {}, {}
   for i = 1, #rows, 2 do
     local function field(name) return string.match(rows[i + 1], '"' .. name .. '": ?"([^"]*)"') end
     local outcome = string.sub(rows[i], 1, 1) ~= ':' and field('outcome')
     local due = tonumber(outcome and field('due'))
     local last = due and (tonumber(field('until')) or due)
     if due then every[#every + 1], every[#every + 2] = last, rows[i] end
+    if due and outcome == 'skipped' then skips[#skips + 1], skips[#skips + 2] = last, rows[i] end
     if due and outcome == 'succeeded' then well = math.max(well, due) end
     -- One that is tried again counts as it ended before, until that attempt ends.
     if outcome == 'queued' or outcome == 'running' then outcome = field('was') end
@@ -116,7 +118,7 @@ local function ended_rows(rows)
       }
     end
   end
-  return ended, well, every
+  return ended, well, every, skips
 end
 
 -- Work out a schedule's health from every row of its ledger.
@@ -127,7 +129,7 @@ local function recount(prefix, ledger)
   end
   local rows = redis.call('HGETALL', ledger)
   recount_recent(prefix, ledger, rows)
-  local before, ended, well, every = read_health(ledger), ended_rows(rows)
+  local before, ended, well, every, skips = read_health(ledger), ended_rows(rows)
   -- Rows up to the floor may have been trimmed; what was counted of them then still counts.
   local floor = tonumber(redis.call('HGET', ledger, ':floor') or 0)
   if before.well <= floor then well = math.max(well, before.well) end
@@ -142,6 +144,7 @@ local function recount(prefix, ledger)
   end
   add_to_index(runs_key(prefix), every)
   add_to_index(went_wrong_key(prefix), went_wrong)
+  add_to_index(skips_key(prefix), skips)
   if before.count > 0 and health.count > 0 and before.well == well and floor > well then
     health.since, health.count = math.min(health.since, before.since), math.max(health.count, before.count)
   end
@@ -179,6 +182,7 @@ local function note_end(prefix, ledger, id, run, known, recent)
   note_ping(prefix, name_of(prefix, ledger), id, run, PING_ENDS[run.outcome])
   local is_bad = run.outcome == 'failed' or run.outcome == 'lost'
   if is_bad then add_to_index(went_wrong_key(prefix), {tonumber(run['until'] or run.due) or 0, id}) end
+  if run.outcome == 'skipped' then add_to_index(skips_key(prefix), {tonumber(run['until'] or run.due) or 0, id}) end
   if not is_bad and run.outcome ~= 'succeeded' then return end
   local health, due = known and health_of(known) or read_health(ledger), tonumber(run.due) or 0
   if due <= health.well then return end

@@ -17,8 +17,8 @@
 --   _recent.lua.
 -- <prefix>:runs holds the id of every row of every ledger; its score is the due instant, of a stretch of skips the last
 --   one.
--- <prefix>:went_wrong holds those that failed or were lost, with the same scores. The leader bounds both, see
---   storage/health.py.
+-- <prefix>:went_wrong holds those that failed or were lost, and <prefix>:skips those that were skipped, with the same
+--   scores. The leader bounds all three, see storage/health.py.
 -- <prefix>:quarantined holds the entries with an error.
 -- <prefix>:revised holds the names that were changed last; its score is the revision counter, for readers that keep
 --   something of each.
@@ -51,6 +51,7 @@ local function ended_key(prefix) return prefix .. ':ended' end
 local function took_key(prefix) return prefix .. ':took' end
 local function runs_key(prefix) return prefix .. ':runs' end
 local function went_wrong_key(prefix) return prefix .. ':went_wrong' end
+local function skips_key(prefix) return prefix .. ':skips' end
 local function quarantined_key(prefix) return prefix .. ':quarantined' end
 local function revised_key(prefix) return prefix .. ':revised' end
 local function health_changes_key(prefix) return prefix .. ':health_changes' end

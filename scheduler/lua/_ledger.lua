@@ -135,7 +135,7 @@ end
 -- last row; due instant, id… of each row that is new or whose due instant is another now; the ids that were trimmed
 -- meanwhile. Instants stay texts, because a number of Lua is written as a text again for each command, and in order,
 -- because neighbours are close in the index too.
-local noted = {outcomes = {}, rows = {}, trimmed = {}}
+local noted = {outcomes = {}, rows = {}, skips = {}, trimmed = {}}
 local function note_outcome(name, outcome)
   local outcomes = noted.outcomes
   outcomes[#outcomes + 1], outcomes[#outcomes + 2] = number_of(outcome), name
@@ -146,6 +146,13 @@ local function note_row(due, id)
   rows[#rows + 1], rows[#rows + 2] = due or '0', id
 end
 
+-- The same for a row that was skipped.
+local function note_skip(due, id)
+  local skips = noted.skips
+  skips[#skips + 1], skips[#skips + 2] = due or '0', id
+  note_row(due, id)
+end
+
 -- pcall: another program's key in the place of an index must not end a script halfway.
 local function add_to_index(index, scores_and_members)
   if #scores_and_members == 0 then return end
@@ -153,18 +160,21 @@ local function add_to_index(index, scores_and_members)
   redis.pcall('EXPIRE', index, INDEX_TTL_S)
 end
 
-local function write_indexes(prefix)
-  local rows = noted.rows
-  if next(noted.trimmed) then
-    rows = {}
-    for at = 1, #noted.rows, 2 do
-      local due, id = noted.rows[at], noted.rows[at + 1]
-      if not noted.trimmed[id] then rows[#rows + 1], rows[#rows + 2] = due, id end
-    end
+local function untrimmed(rows)
+  if not next(noted.trimmed) then return rows end
+  local left = {}
+  for at = 1, #rows, 2 do
+    local due, id = rows[at], rows[at + 1]
+    if not noted.trimmed[id] then left[#left + 1], left[#left + 2] = due, id end
   end
+  return left
+end
+
+local function write_indexes(prefix)
   add_to_index(outcomes_key(prefix), noted.outcomes)
-  add_to_index(runs_key(prefix), rows)
-  noted = {outcomes = {}, rows = {}, trimmed = {}}
+  add_to_index(runs_key(prefix), untrimmed(noted.rows))
+  add_to_index(skips_key(prefix), untrimmed(noted.skips))
+  noted = {outcomes = {}, rows = {}, skips = {}, trimmed = {}}
 end
 
 -- Remember that no worker has claimed these runs yet: time, id…
@@ -298,7 +308,7 @@ local function bound(limits, ledger)
   end
   if #trimmed > 0 then
     in_parts('HDEL', ledger, trimmed)
-    for _, index in ipairs({runs_key(limits.prefix), went_wrong_key(limits.prefix)}) do
+    for _, index in ipairs({runs_key(limits.prefix), went_wrong_key(limits.prefix), skips_key(limits.prefix)}) do
       pcall(in_parts, 'ZREM', index, trimmed)
     end
   end
@@ -313,18 +323,19 @@ local function record_skip(limits, name, id, due, last, count, reason, detail, i
   local latest = redis.call('HGET', ledger, ':last')
   local run = latest and read_run(ledger, latest)
   local outcome = reason == 'forgotten' and 'lost' or 'skipped'
+  local note = outcome == 'skipped' and note_skip or note_row
   tally(outcome == 'lost' and 'ended:lost:' or 'skipped:' .. reason, count)
   if not is_apart and run and run.outcome == outcome and run.reason == reason and run.detail == detail then
     run.count = tostring(tonumber(run.count or '1') + count)
     run['until'] = last
     write_run(limits.prefix, ledger, latest, run)
-    note_row(last, latest)
+    note(last, latest)
     id = latest
   else
     run = {due = due, outcome = outcome, reason = reason, detail = detail, count = tostring(count)}
     run['until'] = last
     redis.call('HSET', ledger, id, cjson.encode(run), ':last', id)
-    note_row(last, id)
+    note(last, id)
   end
   note_recent(limits.prefix, ledger, id, run)
   note_outcome(name, outcome)

@@ -68,6 +68,7 @@ local function drop_held(ledger)
         write_run(prefix, ledger, one.id, run)
         count_end(prefix, run)
         note_recent(prefix, ledger, one.id, run)
+        note_skip(run.due, one.id)
       end
     end
   end)

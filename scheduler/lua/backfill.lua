@@ -41,7 +41,7 @@ local function leave_rest(wanted, before)
   if redis.call('HEXISTS', ledger, wanted.next_id) == 1 then return end
   before.count, before.due = tostring(rest), wanted.next_due
   redis.call('HSET', ledger, wanted.next_id, cjson.encode(before))
-  note_row(before['until'], wanted.next_id)
+  note_skip(before['until'], wanted.next_id)
   if redis.call('HGET', ledger, ':last') == wanted.id then redis.call('HSET', ledger, ':last', wanted.next_id) end
 end
 
@@ -52,8 +52,8 @@ if cjson.decode(ARGV[8]).state ~= 'running' then redis.pcall('SREM', open_backfi
 if ARGV[10] ~= '' then
   local second_is_last = redis.call('HGET', ledger, ':last') == ARGV[11]
   redis.call('HSET', ledger, ARGV[11], ARGV[12], ARGV[13], ARGV[14])
-  note_row(cjson.decode(ARGV[12])['until'], ARGV[11])
-  note_row(cjson.decode(ARGV[14])['until'], ARGV[13])
+  note_skip(cjson.decode(ARGV[12])['until'], ARGV[11])
+  note_skip(cjson.decode(ARGV[14])['until'], ARGV[13])
   if second_is_last then redis.call('HSET', ledger, ':last', ARGV[13]) end
 end
 for _, wanted in ipairs(runs) do
@@ -75,4 +75,5 @@ tally('sent', #runs)
 write_tallies(limits.prefix)
 bound(limits, ledger)
 write_indexes(limits.prefix)
+for _, wanted in ipairs(runs) do redis.pcall('ZREM', skips_key(limits.prefix), wanted.id) end
 return 'done'

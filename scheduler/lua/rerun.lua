@@ -23,6 +23,7 @@ local kind = redis.call('TYPE', list).ok
 if kind ~= 'list' and kind ~= 'none' then return 'no list' end
 
 redis.pcall('HDEL', stops_key(prefix), id)
+redis.pcall('ZREM', skips_key(prefix), id)
 redis.call('ZREM', leases_key(prefix), id)
 local again = cjson.decode(ARGV[10])
 keep_last_attempt(run)

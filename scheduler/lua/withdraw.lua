@@ -4,10 +4,10 @@
 --   been changed or the lock lost.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('HGET', KEYS[2], ARGV[2]) ~= ARGV[3] then return 0 end
 redis.call('HDEL', KEYS[2], ARGV[2])
-redis.pcall('ZREM', runs_key(ARGV[7]), ARGV[2])
+for _, index in ipairs({runs_key(ARGV[7]), skips_key(ARGV[7])}) do redis.pcall('ZREM', index, ARGV[2]) end
 if ARGV[4] ~= '' then
   redis.call('HSET', KEYS[2], ARGV[4], ARGV[5])
-  note_row(cjson.decode(ARGV[5])['until'], ARGV[4])
+  note_skip(cjson.decode(ARGV[5])['until'], ARGV[4])
 end
 if redis.call('HGET', KEYS[2], ':last') == ARGV[2] then
   redis.call('HDEL', KEYS[2], ':last')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from base64 import b64encode
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from scheduler import changes
 from scheduler.errors import NotFound
 from scheduler.model import Outcome, Reason
 from scheduler.model import Run as LedgerRun
-from scheduler.operations.answers.runs import Errors, Output, Run, RunDetail, Runs, Sent
+from scheduler.operations.answers.runs import Errors, Output, Quarters, Run, RunDetail, Runs, Sent
 from scheduler.operations.operation import Instant, Model, Parts, Text, operation
 from scheduler.operations.pauses import NoteAsked
 from scheduler.status import output as outputs
@@ -19,6 +20,7 @@ from scheduler.status import runs as found_runs
 from scheduler.status.as_json import attempts_json, failures_json, output_json, run_json
 from scheduler.status.place import PATTERN, Place
 from scheduler.status.progress import progress_of
+from scheduler.status.quarters import quarters
 from scheduler.status.wanted import Starter, Wanted, with_schedules
 from scheduler.storage.instants import iso
 
@@ -94,6 +96,12 @@ def errors(its: Parts, asked: WantedAsked) -> dict[str, Any]:
     }
 
 
+@operation("GET", "/quarters", "viewer", Quarters)
+def by_quarter(its: Parts) -> dict[str, Any]:
+    """Count what failed, was lost or was skipped in each quarter of an hour of the last day, oldest first."""
+    return {"items": [it._asdict() | {"at": iso(it.at)} for it in quarters(its.ledger, time.time())]}
+
+
 @operation("GET", "/runs/{run_id}", "viewer", RunDetail)
 def show(its: Parts, run_id: str) -> dict[str, Any]:
     """Show one run, with each of its attempts."""
@@ -151,4 +159,4 @@ def get(its: Parts, run_id: str) -> LedgerRun:
         raise NotFound(f"{run_id[:100]!r} is not the id of a run: `scheduler history` lists them") from None
 
 
-OPERATIONS = (find, errors, show, output, run, stop, retry)
+OPERATIONS = (find, errors, by_quarter, show, output, run, stop, retry)

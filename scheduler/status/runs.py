@@ -9,6 +9,7 @@ from itertools import chain
 from scheduler.model import Run
 from scheduler.status.place import Place
 from scheduler.status.wanted import WRONG, Wanted
+from scheduler.storage.health import is_fresh
 from scheduler.storage.ledger import Ledger
 
 PAGE_SIZE = 50  #: runs
@@ -114,4 +115,6 @@ def steps(ledger: Ledger, wanted: Wanted, before: Place | None) -> Iterable[list
     if wanted.schedule:
         return [sorted(ledger.runs(wanted.schedule, MAX_ROWS), key=place_of, reverse=True)]
     until = min(wanted.until, before.at) if before else wanted.until
-    return ledger.steps(wanted.since, until, failed=wanted.went_wrong)
+    # A leader of an older release keeps no index of skips.
+    skipped = wanted.was_skipped and is_fresh(ledger.client, ledger.keys)
+    return ledger.steps(wanted.since, until, failed=wanted.went_wrong, skipped=skipped)

@@ -12,7 +12,7 @@ from scheduler.status.query import having, of_any, same
 
 WRONG = "wrong"  #: as an outcome: failed or lost
 Starter = Literal["person", "schedule", "run"]
-FAILED = {reason.value for reason in Reason if reason.outcome == "failed"}
+FAILED, SKIPPED = ({reason.value for reason in Reason if reason.outcome == it} for it in ("failed", "skipped"))
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ class Wanted:
         A run that was lost may still have succeeded, and keeps its reason.
         """
         return self.outcome in (WRONG, "failed", "lost") or self.reason in FAILED
+
+    @property
+    def was_skipped(self) -> bool:
+        """The same with what was skipped."""
+        return self.outcome == "skipped" or self.reason in SKIPPED
 
     def has(self, run: Run) -> bool:
         """Whether it is one of these."""

@@ -13,12 +13,13 @@ from scheduler.storage.keys import Keys
 from scheduler.storage.records import read_or, seconds
 from scheduler.storage.scripts import script
 
-INDEX_VERSION = "4"  #: of what Lua writes; a leader that meets another one rebuilds
+INDEX_VERSION = "5"  #: of what Lua writes; a leader that meets another one rebuilds
 REBUILD_INTERVAL_S = 3600  #: for so long the index may miss what an older release, which keeps none, wrote
 NAMES_PER_STEP = 10  #: ledgers that one step of the rebuild reads, which holds up Redis for some ms
 MAX_RUNS = 1_000_000  #: rows that the index by due instant holds, the newest ones; 0.16 GB
 MAX_WENT_WRONG = 10_000  #: the same of the runs that failed or were lost
-MAX_AGE_S = 366 * 86_400  #: a row that was due longer ago is in neither
+MAX_SKIPS = 10_000  #: the same of those that were skipped
+MAX_AGE_S = 366 * 86_400  #: a row that was due longer ago is in none
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def rebuild_steps(client: Client, keys: Keys) -> Iterator[int]:
 def bound(client: Client, keys: Keys) -> None:
     """Bound the indexes of runs; a row that its ledger trims leaves them at once, without this."""
     with client.pipeline(transaction=False) as pipe:
-        for index, most in ((keys.runs, MAX_RUNS), (keys.went_wrong, MAX_WENT_WRONG)):
+        for index, most in ((keys.runs, MAX_RUNS), (keys.went_wrong, MAX_WENT_WRONG), (keys.skips, MAX_SKIPS)):
             pipe.zremrangebyrank(index, 0, -most - 1)
             pipe.zremrangebyscore(index, "-inf", time.time() - MAX_AGE_S)
         pipe.execute()

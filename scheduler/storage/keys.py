@@ -66,6 +66,7 @@ class Keys:
     took = Key("took")
     runs = Key("runs")  #: Sorted set of the rows of all ledgers, by due instant, see ``_ledger.lua``.
     went_wrong = Key("went_wrong")  #: The same of the runs that failed or were lost.
+    skips = Key("skips")  #: The same of the due instants that were skipped.
     quarantined = Key("quarantined")  #: Sorted set of the entries that beat set aside, by name.
     #: Sorted set of the names that were changed last, by the counter of changes, see ``storage/revised.py``.
     revised = Key("revised")

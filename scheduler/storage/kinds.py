@@ -50,7 +50,15 @@ def fixed(keys: Keys) -> dict[str, str]:
         "list": [keys.outbox, keys.set_aside, keys.pings, keys.followers],
         "stream": [keys.audit, keys.health_changes],
     }
-    kinds["zset"] += [keys.outcomes, keys.quarantined, keys.paused, keys.revised, keys.runs, keys.went_wrong]
+    kinds["zset"] += [
+        keys.outcomes,
+        keys.quarantined,
+        keys.paused,
+        keys.revised,
+        keys.runs,
+        keys.went_wrong,
+        keys.skips,
+    ]
     kinds["zset"] += [keys.later, keys.ended, keys.took, keys.taken]
     kinds["hash"] += [keys.counters, keys.failed_pings, keys.stops, keys.backfills]
     kinds["string"] += [keys.indexed, *map(keys.notice, (*NOTICES, *NEWS))]

@@ -195,13 +195,28 @@ class Ledger:
                 break
         return list(islice(runs.values(), limit))
 
-    def steps(self, since: float, until: float, *, failed: bool = False) -> Iterator[list[Run]]:
-        """The same, RUNS_PER_READ at a time, for a reader who stops when it has enough; ``failed`` may give others."""
-        index = self.keys.went_wrong if failed else self.keys.runs
+    def steps(self, since: float, until: float, *, failed: bool = False, skipped: bool = False) -> Iterator[list[Run]]:
+        """The same, RUNS_PER_READ at a time, for a reader who stops when it has enough.
+
+        ``failed``, and ``skipped`` for what was skipped, may give others too.
+        """
+        index = self.keys.went_wrong if failed else self.keys.skips if skipped else self.keys.runs
         looked_at = 0
         while step := self._ids(index, since, until, looked_at):
             looked_at += len(step)
             yield list(self._read(step))
+
+    def counts(self, spans: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
+        """How many rows of each span of due instants failed or were lost, and how many were skipped; one round trip.
+
+        A span has both its ends, in epoch seconds. Rows that were removed with their schedule may still count.
+        """
+        with self.client.pipeline(transaction=False) as pipe:
+            for index in (self.keys.went_wrong, self.keys.skips):
+                for since, until in spans:
+                    pipe.zcount(index, since, until)
+            answers = [it if isinstance(it, int) else 0 for it in pipe.execute(raise_on_error=False)]
+        return list(zip(answers[: len(spans)], answers[len(spans) :], strict=True))
 
     def _ids(self, index: str, since: float, until: float, offset: int) -> list[str]:
         """The next RUNS_PER_READ ids of an index, newest first."""

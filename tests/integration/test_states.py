@@ -114,7 +114,7 @@ def test_states_and_indexes_stay_right_whatever_happens_in_whatever_order(
     assert_states_are_those_of_the_rows(store, ledger)
     indexes = (keys.outcomes, keys.quarantined, keys.stuck, keys.ended, keys.took)
     before = {key: client.zrange(key, 0, -1, withscores=True) for key in indexes}
-    client.delete(*indexes, keys.failing, keys.went_wrong, keys.runs, keys.slow)
+    client.delete(*indexes, keys.failing, keys.went_wrong, keys.skips, keys.runs, keys.slow)
     for name in store.names():
         client.hdel(keys.ledger(name), ":recent")
     client.zadd(keys.outcomes, {"gone": 3})
@@ -149,7 +149,7 @@ def test_the_indexes_of_runs_are_bounded_by_number_and_age(
     shop: Shop, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "MAX_RUNS", 3)
-    for index in (keys.runs, keys.went_wrong):
+    for index in (keys.runs, keys.went_wrong, keys.skips):
         client.zadd(index, {f"job-{days}": time.time() - days * 86_400 for days in (1, 2, 3, 365, 367)})
     health.bound(client, keys)
     assert client.zrange(keys.runs, 0, -1, desc=True) == ["job-1", "job-2", "job-3"]

@@ -102,6 +102,20 @@ class Errors(Model):
     back_to: At | None
 
 
+class Quarter(Model):
+    """A quarter of an hour: rows by their due instants, a stretch of skips at its end."""
+
+    at: At
+    went_wrong: int = Field(description="Failed or lost.")
+    skipped: int
+
+
+class Quarters(Model):
+    """Those of a day, oldest first."""
+
+    items: list[Quarter]
+
+
 class Sent(Model):
     """A run that was sent, or that waits for its time."""
 

@@ -24,7 +24,7 @@ PAGE: dict[str, tuple[str, ...] | str] = {
     "sessions.end": ("sessions.end",),
     "schedules.index": ("schedules.index", "service.status"),
     "schedules.show": ("schedules.show", "schedules.upcoming"),
-    "runs.index": ("runs.find", "runs.errors"),
+    "runs.index": ("runs.find", "runs.errors", "runs.by_quarter"),
     "runs.show": ("runs.show", "runs.output"),
     "runs.download": ("runs.output",),
     "run_export.show": ("runs.find",),
