@@ -22,7 +22,7 @@ CHECK = "check"  #: value of the button that shows what a form would do, and cha
 KEPT_WHEN_REFUSED = (
     *("changes.create", "changes.save", "changes.pause", "changes.skip", "run_with.run", "backfill.begin"),
     *("bulk.plan", "bulk.plan_edit", "bulk.carry_out", "bulk.carry_out_edit"),
-    *("bulk_runs.plan", "bulk_runs.carry_out"),
+    *("bulk_runs.plan", "bulk_runs.carry_out", "runs.stop"),
 )
 
 

@@ -32,6 +32,7 @@ LOOK = (
 OPERATE = (
     "runs.run_now",
     "runs.stop",
+    "runs.before_stop",
     "runs.retry",
     "changes.pause",
     "changes.resume",

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from scheduler import changes
 from scheduler.admin import day, frames, trend
-from scheduler.admin.answers import as_json, page, wants_json
+from scheduler.admin.answers import as_json, is_check, page, wants_json
 from scheduler.admin.arguments import may_be_given
 from scheduler.admin.people import asking
 from scheduler.admin.run_list import OUTCOMES, PRESETS, REASONS, STARTERS, WENT_WRONG, RunSearch
@@ -20,14 +20,16 @@ from scheduler.admin.service import service
 from scheduler.errors import NotFound, RefusedChange
 from scheduler.model import Reason, Run
 from scheduler.model.run import UNDER_WAY
+from scheduler.model.what_runs import kind_of
 from scheduler.operations import runs as operations
+from scheduler.operations.operation import MAX_NOTE_CHARS
 from scheduler.operations.pauses import NoteAsked
 from scheduler.operations.runs import RunAsked
 from scheduler.status import output
 from scheduler.status.as_json import attempts_json, failures_json, output_json, run_json
 from scheduler.status.catalogue import View
 from scheduler.status.progress import progress_of, task_json
-from scheduler.status.runs import MAX_EXPORTED, MAX_LOOKED_AT
+from scheduler.status.runs import MAX_EXPORTED, MAX_LOOKED_AT, MAX_ROWS, neighbours
 from scheduler.status.runs import by_error as grouped_by_error
 from scheduler.status.runs import find as find_runs
 from scheduler.storage.health import failing_of
@@ -42,7 +44,7 @@ CHOICES: dict[str, Any] = {
     "looked_at": MAX_LOOKED_AT,
     "most_exported": MAX_EXPORTED,
 }
-MAX_NEIGHBOURS = 100  #: runs before and after it that its page looks at
+MAX_OTHERS = 100  #: newest runs of its schedule that its page draws and compares with
 MAX_TASK_ID_LENGTH = 200  #: characters; a longer ID is not looked up
 
 
@@ -60,14 +62,29 @@ def run_now(name: str) -> AnyResponse:
 
 @pages.post("/schedules/<segment:name>/runs/<segment:run_id>/stop")
 def stop(name: str, run_id: str) -> AnyResponse:
-    """Stop a run that is queued or running."""
+    """Stop a run that is queued or running, with an optional reason."""
+    note = request.form.get("note", "").strip()[:MAX_NOTE_CHARS]
+    if is_check():
+        return before_stop(name, run_id, note)
     try:
-        operations.stop(asking(), run_id=find(name, run_id).id, asked=NoteAsked())
+        operations.stop(asking(), run_id=find(name, run_id).id, asked=NoteAsked(note=note))
     except RefusedChange as error:
         if wants_json():
             raise
         return shown(find(name, run_id), 409, str(error))
     return redirect(url_for("runs.show", name=name, run_id=run_id), 303)
+
+
+@pages.get("/schedules/<segment:name>/runs/<segment:run_id>/stop")
+def before_stop(name: str, run_id: str, note: str = "") -> AnyResponse:
+    """What a stop does to this run, and the button; the page of a run that is no longer under way."""
+    run = find(name, run_id)
+    if run.outcome not in UNDER_WAY or service().ledger.stops([run.id]):
+        return redirect(url_for("runs.show", name=name, run_id=run_id), 303)
+    entry = next(service().store.read([name]), None)
+    kill_after = entry.fields.get("kill_after") if entry else None
+    context: dict[str, Any] = {"run": run, "zone": zone_of(entry), "kill_after": kill_after, "note": note}
+    return page("stop.html", kind=kind_of(entry.fields) if entry else "task", **context)
 
 
 @pages.post("/schedules/<segment:name>/runs/<segment:run_id>/retry")
@@ -127,9 +144,11 @@ def shown(run: Run, status: int = 200, refusal: str = "") -> Response:
     unfinished = run.outcome in UNDER_WAY
     entry = next(service().store.read([name]), None)
     takes_arguments = may_be_given(entry)
-    others = ledger.runs(name, MAX_NEIGHBOURS) if run.outcome != "queued" else []
+    rows = ledger.runs(name, MAX_ROWS)
+    others = rows[:MAX_OTHERS] if run.outcome != "queued" else []
     context: dict[str, Any] = {
         "run": run,
+        "beside": neighbours(rows, run),
         "zone": zone_of(entry),
         "progress": progress_of(service().celery, run),
         "outputs": [(it.attempt, output.text(it)) for it in output.of_run(ledger, run)],

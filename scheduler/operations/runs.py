@@ -106,7 +106,9 @@ def by_quarter(its: Parts) -> dict[str, Any]:
 def show(its: Parts, run_id: str) -> dict[str, Any]:
     """Show one run, with each of its attempts."""
     run = get(its, run_id)
-    return run_json(run) | {"attempts": attempts_json(run), "progress": progress_of(its.celery, run)}
+    beside = found_runs.neighbours(its.ledger.runs(run.schedule, found_runs.MAX_ROWS), run)
+    ids = {key: it.id if it else None for key, it in beside._asdict().items()}
+    return run_json(run) | {"attempts": attempts_json(run), "progress": progress_of(its.celery, run)} | ids
 
 
 @operation("GET", "/runs/{run_id}/output", "viewer", Output, OutputAsked)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import NamedTuple
 
 from scheduler.model import Run
 from scheduler.status.place import Place
@@ -74,6 +75,26 @@ class Export:
             if self.is_full or taken == MAX_EXPORTED or looked_at == MAX_EXPORT_LOOKED_AT:
                 self.older = place
                 return
+
+
+class Neighbours(NamedTuple):
+    """The rows of a schedule beside one of its runs, by due instant; None at an end."""
+
+    older: Run | None
+    newer: Run | None
+
+
+def neighbours(rows: Sequence[Run], run: Run) -> Neighbours:
+    """Those of a run among all rows of its schedule."""
+    here = in_order(run)
+    older = max((it for it in rows if in_order(it) < here), key=in_order, default=None)
+    newer = min((it for it in rows if in_order(it) > here), key=in_order, default=None)
+    return Neighbours(older, newer)
+
+
+def in_order(run: Run) -> tuple[float, str]:
+    """By due instant, and for the same one by id."""
+    return run.due, run.id
 
 
 @dataclass(frozen=True)

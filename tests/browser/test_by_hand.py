@@ -116,8 +116,9 @@ def test_a_run_is_stopped_and_another_sent_again_by_keyboard_alone(open_page: Op
     page.wait_for_url("**/schedules/alpha")
     press(page, "j", "Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Run, ")
-    tab_to(page, page.get_by_role("button", name="Stop", exact=True))
-    press(page, "Enter")
+    use(page, "link", "Stop…")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Stop this run of alpha?")
+    use(page, "button", "Stop alpha")
     expect(page.get_by_text("It is being stopped")).to_be_visible()
     assert three.ledger.stops([running]) == {running: "stopped by admin"}
     press(page, "g", "r")
@@ -136,21 +137,21 @@ def test_a_run_is_stopped_and_another_sent_again_by_touch_on_a_phone(open_page: 
     page = open_page(viewport=PHONE, has_touch=True, is_mobile=True)
     page.get_by_role("link", name="alpha", exact=True).tap()
     page.get_by_role("row", name="running").get_by_role("link").tap()
-    tap(page, "Stop")
+    tap(page.get_by_role("link", name="Stop…"))
+    tap(page.get_by_role("button", name="Stop alpha"))
     expect(page.get_by_text("It is being stopped")).to_be_visible()
     assert three.ledger.stops([running]) == {running: "stopped by admin"}
     page.get_by_role("link", name="Runs", exact=True).tap()
     page.get_by_role("row", name="beta").get_by_role("link").first.tap()
-    tap(page, "Retry")
+    tap(page.get_by_role("button", name="Retry", exact=True))
     expect(page.locator("main .chip").first).to_have_text("queued")
     assert three.ledger.runs("beta")[0].by == "admin"
 
 
-def tap(page: Page, name: str) -> None:
-    """Tap a button that is on the first screen and large enough for a finger."""
-    button = page.get_by_role("button", name=name, exact=True)
-    expect(button).to_be_in_viewport(ratio=1)
-    box = button.bounding_box()
+def tap(target: Locator) -> None:
+    """Tap what is on the first screen and large enough for a finger."""
+    expect(target).to_be_in_viewport(ratio=1)
+    box = target.bounding_box()
     assert box
     assert box["height"] >= FINGER_PX
-    button.tap()
+    target.tap()

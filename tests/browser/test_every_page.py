@@ -83,7 +83,7 @@ def test_a_refused_run_fits_and_axe_finds_nothing(open_page: Open, service: Serv
     run(service, "nightly", clock(), "running")
     page = open_page("/schedules/nightly")
     page.get_by_role("button", name="Run now").click()
-    expect(page.get_by_role("alert").get_by_role("button", name="Stop it")).to_be_visible()
+    expect(page.get_by_role("alert").get_by_role("link", name="Stop it…")).to_be_visible()
     must_look_right_everywhere(page, "run-refused", at="^nightly$")
 
 

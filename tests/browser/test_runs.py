@@ -41,6 +41,9 @@ def test_a_click_on_a_bar_lists_its_quarter_of_an_hour_and_a_click_on_the_filter
     page.get_by_text("As a table").click()
     page.get_by_role("link", name="1 failed or lost").click()
     expect(rows).to_have_count(1)
+    if is_scripted:
+        page.keyboard.press("j")
+        expect(rows.first.get_by_role("link", name="alpha")).to_be_focused()
 
 
 def test_long_filters_and_the_table_of_the_day_fit_on_a_phone(open_page: Open, service: Service) -> None:
@@ -52,3 +55,26 @@ def test_long_filters_and_the_table_of_the_day_fit_on_a_phone(open_page: Open, s
     page.get_by_text("More filters").click()
     expect(page.get_by_role("img", name=re.compile("^The last 24 hours: 1 failed or lost"))).to_be_visible()
     must_look_right(page, "runs-narrowed", PHONE, "dark", at="Runs")
+
+
+@pytest.mark.parametrize("is_scripted", [True, False], ids=["with JavaScript", "without"])
+def test_a_running_run_is_stopped_after_a_page_that_says_what_happens_and_cancel_leads_back(
+    open_page: Open, service: Service, is_scripted: bool
+) -> None:
+    lead(service)
+    make(service, LONG)
+    before = run(service, LONG, clock() - timedelta(minutes=9))
+    identity = run(service, LONG, clock() - timedelta(minutes=1), "running")
+    page = open_page(f"/schedules/{LONG}/runs/{before}", viewport=PHONE, java_script_enabled=is_scripted)
+    page.get_by_role("link", name="Newer →").click()
+    expect(page.get_by_text("running", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Stop…").click()
+    expect(page.get_by_role("listitem").filter(has_text="SoftTimeLimitExceeded")).to_be_visible()
+    if is_scripted:
+        must_look_right(page, "stop", PHONE, "light", at="Stop this run of")
+    page.get_by_role("link", name="Cancel").click()
+    page.get_by_role("link", name="Stop…").click()
+    page.get_by_label("Reason").fill("wrong day")
+    page.get_by_role("button", name=f"Stop {LONG}").click()
+    expect(page.get_by_text("It is being stopped by admin: wrong day")).to_be_visible()
+    assert service.ledger.stops([identity]) == {identity: "stopped by admin: wrong day"}

@@ -75,6 +75,8 @@ class RunDetail(Run):
 
     attempts: list[Attempt]
     progress: Progress | None
+    older: str | None = Field(description="The run of the same schedule that was due before it.")
+    newer: str | None = Field(description="The run of the same schedule that was due after it.")
 
 
 class Runs(Model):

@@ -77,7 +77,7 @@ def test_a_refused_run_offers_the_run_that_is_in_its_way_on_the_same_page(
     page = Document(answer.text)
     assert "the run before of 'nightly' is still queued or running" in page.text
     assert "Open the run that is running" in page.text
-    assert any(form.action.endswith(f"{running}/stop") for form in page.forms)
+    assert any(it["href"].endswith(f"{running}/stop") for it in page.all("a"))
     assert admin.post(f"/schedules/nightly/runs/{running}/retry").status_code == 409
     late = text(admin.post(f"/schedules/nightly/runs/{running}/retry"))
     assert "is not retried: it runs: wait for its end, or stop it" in late

@@ -31,6 +31,7 @@ PAGE: dict[str, tuple[str, ...] | str] = {
     "runs.task": OWN,
     "runs.run_now": ("runs.run",),
     "runs.stop": ("runs.stop",),
+    "runs.before_stop": FORM,
     "runs.retry": ("runs.retry",),
     "run_with.form": FORM,
     "run_with.run": ("runs.run",),

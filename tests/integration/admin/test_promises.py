@@ -196,8 +196,8 @@ def test_from_its_own_page_a_run_is_stopped_retried_and_run_with_other_arguments
     assert [form.action for form in Document(reader.get(page).text).forms if form.action.startswith("/schedules")] == []
     for act in (f"runs/{ids['running']}/stop", f"runs/{ids['failed']}/retry", "run"):
         assert reader.post(f"/schedules/nightly/{act}").status_code == 403
-    [stop] = [form for form in Document(ann.get(page).text).forms if form.action.endswith("/stop")]
-    assert "It is being stopped by the-operator" in text(ann.post(stop.action))
+    [link] = [it["href"] for it in Document(ann.get(page).text).all("a") if it["href"].endswith("/stop")]
+    assert "It is being stopped by the-operator" in text(ann.submit(link))
     service.ledger.close(ids["running"], "stopped", token="leader", reason=Reason.STOPPED)
     [retry] = [form for form in page_of(ann, ids["failed"]).forms if form.action.endswith("/retry")]
     assert "retried by the-operator" in text(ann.post(retry.action))

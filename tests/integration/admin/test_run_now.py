@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -13,10 +16,10 @@ from scheduler.admin.service import Service
 from scheduler.changes import clock
 from scheduler.model import Entry
 from scheduler.sending.headers import task_id
-from scheduler.storage.store import Store
+from scheduler.storage.store import Store, Write
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
-from tests.integration.admin.runs import run
+from tests.integration.admin.runs import commit, run
 from tests.support.outputs import printed
 
 # Celery's Redis backend still calls what redis-py has renamed.
@@ -73,10 +76,58 @@ def test_a_run_that_is_under_way_can_be_stopped(admin: Browser, service: Service
     assert answer.status_code == 409
     assert f"{ended} is not under way: it is succeeded" in text(answer)
     running = run(service, "nightly", clock() - timedelta(seconds=3), "running")
-    assert "Stop" in Document(admin.get(f"/schedules/nightly/runs/{running}").text).texts
-    page = admin.post(f"/schedules/nightly/runs/{running}/stop")
-    assert "It is being stopped by admin. What does not end within its kill_after is killed." in text(page)
-    assert "Stop" not in Document(page.text).texts
+    assert "Stop…" in Document(admin.get(f"/schedules/nightly/runs/{running}").text).texts
+    page = admin.submit(f"/schedules/nightly/runs/{running}/stop", note="wrong day")
+    assert "It is being stopped by admin: wrong day. What does not end within its kill_after is killed." in text(page)
+    assert "Stop…" not in Document(page.text).texts
+    assert service.store.audit.lines(1)[0]["why"].endswith(": wrong day")
+    assert "It is being stopped" in text(admin.get(f"/schedules/nightly/runs/{running}/stop"))
+    assert "Stop this run" not in text(admin.get(f"/schedules/nightly/runs/{ended}/stop"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, r"SoftTimeLimitExceeded .* 15 s later"),
+        (
+            {"task": None, "args": None, "command": ["sleep", "9"], "kill_after": "1m"},
+            r"SIGTERM.* 1m later .* is killed",
+        ),
+    ],
+    ids=["task", "program"],
+)
+def test_before_a_running_run_is_stopped_the_page_says_what_that_does(
+    admin: Browser, service: Service, nightly: Entry, fields: dict[str, Any], said: str
+) -> None:
+    kept = {key: it for key, it in (nightly.fields | fields).items() if it is not None}
+    service.store.write([Write("nightly", nightly, replace(nightly, fields=kept))])
+    running = run(service, "nightly", clock() - timedelta(seconds=3), "running")
+    address = f"/schedules/nightly/runs/{running}/stop"
+    assert re.search(said, text(admin.get(address)))
+    assert service.ledger.stops([running]) == {}
+    assert service.ledger.get(running).outcome == "running"
+    assert "wrong day" in admin.post(address, note="wrong day", act="check").text
+    assert service.ledger.stops([running]) == {}
+
+
+def test_from_each_run_the_older_and_the_newer_one_of_its_schedule_are_one_link_away(
+    admin: Browser, service: Service, nightly: Entry
+) -> None:
+    runs = [run(service, "nightly", clock() - timedelta(minutes=at)) for at in (30, 20, 10)]
+    commit(service, service.store.get("nightly"), runs=(clock(),))
+    queued = service.ledger.runs("nightly")[0].id
+    found, address = [runs[0]], f"/schedules/nightly/runs/{runs[0]}"
+    while links := [it["href"] for it in Document(admin.get(address).text).all("a") if it.get("rel") == "next"]:
+        (address,) = links
+        found.append(unquote(address.rpartition("/")[2]))
+    assert found == [*runs, queued]
+    (older,) = (it for it in Document(admin.get(address).text).all("a") if it.get("rel") == "prev")
+    assert unquote(older["href"]).endswith(runs[2])
+    assert older["title"].endswith(", succeeded")
+    assert {key: admin.json(f"/api/v1/runs/{runs[1]}")[key] for key in ("older", "newer")} == {
+        "older": runs[0],
+        "newer": runs[2],
+    }
 
 
 def test_a_run_that_failed_can_be_retried(admin: Browser, service: Service, nightly: Entry) -> None:
