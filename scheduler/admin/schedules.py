@@ -18,12 +18,24 @@ from scheduler.model import TIMING_KINDS, Entry, Overlaid, Policies, Schedule
 from scheduler.model.run import UNDER_WAY
 from scheduler.model.what_runs import kind_of
 from scheduler.status.as_json import detail_json
+from scheduler.status.place import Place
 from scheduler.status.rows import read_job
+from scheduler.status.runs import MAX_LOOKED_AT
+from scheduler.status.runs import find as find_runs
+from scheduler.status.wanted import WRONG, Wanted
 
 pages = Blueprint("schedules", __name__)
 OWN_FIRST = [name for name in Schedule.model_fields if name not in Policies.model_fields] + [*Policies.model_fields]
 ORDER = tuple(Schedule.model_fields[name].alias or name for name in OWN_FIRST)
 TREND_OF = 60  #: runs
+RUNS_SHOWN = 20
+#: What the chips above the runs of a schedule say, and which runs of the page Runs they are.
+CHIPS: dict[str, tuple[str, dict[str, str]]] = {
+    "": ("all", {}),
+    "failed": ("failed or lost", {"outcome": WRONG}),
+    "skipped": ("skipped", {"outcome": "skipped"}),
+    "manual": ("manual", {"started_by": "person"}),
+}
 ALWAYS_SHOWN = ("timezone", "overlap", "catch_up", "enabled", "args", "kwargs")
 
 
@@ -53,7 +65,7 @@ def index() -> Response:
 
 @pages.get("/schedules/<segment:name>")
 def show(name: str) -> Response:
-    """One schedule: state, next runs, past runs, definition."""
+    """One schedule: state, next runs, past runs (some with ``?runs=``, older ones with ``?before=``), definition."""
     return as_json(detail_json(service().status.detail(name))) if wants_json() else shown(name)
 
 
@@ -63,6 +75,7 @@ def shown(name: str, status: int = 200, **context: Any) -> Response:
     file = service().settings.file.name
     running = next((run for run in detail.runs if run.outcome in UNDER_WAY), None)
     values: dict[str, Any] = {"pause": {}, "skip_note": None, "errors": {}, "refusal": "", "running": running} | context
+    values |= chosen_runs(detail.row.name)
     values |= {
         "file": file,
         "takes_arguments": may_be_given(detail.entry),
@@ -74,6 +87,22 @@ def shown(name: str, status: int = 200, **context: Any) -> Response:
     bad = next((run for run in detail.runs if run.went_wrong), None)
     values["own_frame"] = frames.innermost(bad.traceback) if bad else ""
     return page("schedule.html", status, detail=detail, lines=list(definition(detail.entry)), **values)
+
+
+def chosen_runs(name: str) -> dict[str, Any]:
+    """The runs of a schedule that the address asks for, what chooses others, and the address itself."""
+    asked = request.args.get("runs", "")
+    only, before = asked if asked in CHIPS else "", Place.read(request.args.get("before", ""))
+    wanted = Wanted(schedule=name, **CHIPS[only][1])  # type: ignore[arg-type]
+    here = {"name": name, **({"runs": only} if only else {})}
+    return {
+        "shown_runs": find_runs(service().ledger, wanted, before, RUNS_SHOWN),
+        "looked_at": MAX_LOOKED_AT,
+        "chips": CHIPS,
+        "only": only,
+        "before": before,
+        "here": here | ({"before": str(before)} if before else {}),
+    }
 
 
 def definition(entry: Entry) -> Iterator[Line]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote
 
 import pytest
 import time_machine
 
+from scheduler import changes
 from scheduler.admin.service import Service
 from scheduler.changes import clock
 from scheduler.model import Entry, Reason
@@ -111,3 +113,34 @@ def test_names_that_look_like_addresses_have_a_page_of_their_own(admin: Browser,
     links = [link["href"] for link in Document(admin.get("/schedules").text).all("a")]
     [address] = [link for link in links if link.startswith("/schedules/") and link != "/schedules/new"]
     assert f"<h1>{name}</h1>" in admin.get(address).text
+
+
+def test_the_runs_of_a_schedule_are_narrowed_by_a_chip_and_older_keeps_it(
+    service: Service, admin: Browser, make: Declare
+) -> None:
+    make("job", overlap="allow")
+    now = clock()
+    failed = [run(service, "job", now - timedelta(minutes=at), "failed", result="no") for at in range(60, 30, -1)]
+    well = [run(service, "job", now - timedelta(minutes=at)) for at in range(30, 0, -1)]
+    known = changes.Known(service.tasks, service.file_only)
+    manual = changes.run(service.dispatcher, service.store, "job", by="ann", args=None, kwargs=None, known=known)
+
+    def shown(address: str) -> tuple[list[str], str]:
+        page = Document(admin.get(address).text)
+        links = [unquote(it["href"]) for it in page.all("a")]
+        (older,) = [it["href"] for it in page.all("a") if it.get("rel") == "next"] or [""]
+        ids = dict.fromkeys(it.rpartition("/")[2] for it in links if it.startswith("/schedules/job/runs/"))
+        (canonical,) = (it["href"] for it in page.all("link") if it.get("rel") == "canonical")
+        assert canonical == address.partition("#")[0], "an open page refreshes itself from there"
+        return [it for it in ids if it in (*failed, *well, manual)], older
+
+    assert shown("/schedules/job?runs=manual") == ([manual], "")
+    first, older = shown("/schedules/job?runs=failed")
+    second, end = shown(older)
+    assert [*first, *second] == failed[::-1]
+    assert end == ""
+    assert "runs=failed" in older
+    assert "No skipped runs." in text(admin.get("/schedules/job?runs=skipped"))
+    assert shown("/schedules/job")[0][:2] == [manual, well[-1]]
+    assert "outcome=wrong" in admin.get("/schedules/job?runs=failed").text
+    assert admin.get("/schedules/job?runs=nonsense&before=x").status_code == 200
