@@ -76,7 +76,7 @@ def test_a_schedule_is_found_paused_resumed_skipped_edited_and_that_undone_with_
     expect(page.get_by_role("heading", level=1)).to_have_text("Edit alpha")
     tab_to(page, page.get_by_label("Description"))
     page.keyboard.type("It prints")
-    tab_to(page, page.get_by_role("button", name="Save"))
+    tab_to(page, page.get_by_role("button", name="Save", exact=True))
     press(page, "Enter")
     expect(page.get_by_text("Saved. Next run:")).to_be_visible()
     assert three.store.get("alpha").fields["description"] == "It prints"
