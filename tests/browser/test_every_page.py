@@ -73,7 +73,7 @@ def test_two_who_change_the_same_fields_get_a_choice_that_fits_and_axe_finds_not
     must_look_right_everywhere(page, "edit-conflict", at="Edit nightly")
     for field, choice in (("timing", "Yours"), ("description", "Stored now"), ("tags", "Stored now")):
         page.locator(f"#take-{field}").get_by_label(choice).check()
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("status").first).to_contain_text("Saved")
     fields = service.store.get("nightly").fields
     assert (fields["every"], fields["description"], fields["tags"]) == ("5m", "d" * 200, ["night"])
