@@ -34,6 +34,7 @@ from scheduler.admin import (
     transfer,
 )
 from scheduler.admin.addresses import SegmentConverter
+from scheduler.admin.answers import messages
 from scheduler.admin.api.curl import curl
 from scheduler.admin.people import may, person
 from scheduler.admin.service import Service
@@ -89,7 +90,7 @@ def create_app(celery: Celery) -> Flask:
     app.extensions["scheduler"] = Service.over(celery)
     newest_headline = app.extensions["scheduler"].pill.look
     app.jinja_env.globals.update(
-        curl=curl, version=__version__, may=may, person=person, newest_headline=newest_headline
+        curl=curl, version=__version__, may=may, messages=messages, person=person, newest_headline=newest_headline
     )
     filters.add_filters(app)
     app.add_template_filter(strip)

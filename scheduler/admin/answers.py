@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
-from flask import Response, render_template, request
+from flask import Response, get_flashed_messages, render_template, request
 
 from scheduler.admin.people import given_token
 
@@ -44,6 +44,12 @@ def page(template: str, status: int = 200, **context: Any) -> Response:
     """A rendered page. A lone surrogate, which JSON can hold and UTF-8 cannot, is shown as its number."""
     html = render_template(template, **context)
     return Response(html.encode("utf-8", "backslashreplace"), status, mimetype="text/html")
+
+
+def messages() -> list[tuple[str, str]]:
+    """What acts have to say, each with its tone, for the page that is opened next: a script's look leaves it there."""
+    is_opened = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+    return cast("list[tuple[str, str]]", get_flashed_messages(with_categories=True)) if is_opened else []
 
 
 def as_json(body: object, status: int = 200) -> Response:

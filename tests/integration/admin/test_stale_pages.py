@@ -145,3 +145,14 @@ def test_a_dry_run_says_in_words_what_will_happen(admin: Browser, service: Servi
         ("resume", "There is nothing to do."),
     ):
         assert words in text(admin.post(f"/bulk/{act}", names='["one", "two"]')), act
+
+
+def test_what_an_act_has_to_say_waits_for_the_page_that_is_opened_next(admin: Browser, nightly: Entry) -> None:
+    said = "Resumed. Next run:"
+    admin.post("/schedules/nightly/pause")
+    admin.post("/schedules/nightly/pause/delete", False)
+    of_another_tab = admin.get("/schedules", Sec_Fetch_Mode="cors")
+    assert said not in of_another_tab.text
+    assert "Set-Cookie" not in of_another_tab.headers
+    assert said in admin.get("/schedules/nightly", Sec_Fetch_Mode="navigate").text
+    assert said not in admin.get("/schedules/nightly", Sec_Fetch_Mode="navigate").text
