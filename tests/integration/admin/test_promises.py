@@ -28,6 +28,7 @@ from tests.support.outputs import printed
 from tests.support.shell import Shell
 
 STOPPED_S = 60  #: seconds ago
+FRESH_S = -3600.0  #: it reports for as long as the test takes
 BAD = {"result": "KeyError: 'amount'", "reason": "error"}
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
 
@@ -46,7 +47,7 @@ def test_a_worker_that_stopped_a_minute_ago_is_named_by_pill_and_status_and_no_h
         make(name)
     run(service, "good", clock() - timedelta(minutes=9))
     run(service, "bad", clock() - timedelta(minutes=9), "failed", **BAD)
-    seen(service, "celery@web1", 0)
+    seen(service, "celery@web1", FRESH_S)
     before = {row["name"]: row["state"] for row in admin.json("/schedules")["schedules"]}
     assert "Service: 1 failing" in text(admin.get("/schedules"))
     seen(service, "celery@web1", STOPPED_S)
@@ -64,7 +65,7 @@ def test_a_queue_without_a_consumer_makes_its_schedule_stuck_on_the_page_and_doc
     admin: Browser, service: Service, shell: Shell, make: Declare
 ) -> None:
     lead(service)
-    seen(service, "celery@web1", 0)
+    seen(service, "celery@web1", FRESH_S)
     make("thumbnails", queue="gpu")
     identity = service.dispatcher.run_now(service.store.get("thumbnails"), "ann")
     assert "gpu" not in text(admin.get("/health")).partition("Queues")[0]
@@ -96,7 +97,7 @@ def test_a_queue_without_a_consumer_makes_its_schedule_stuck_on_the_page_and_doc
 def seven(service: Service, make: Declare) -> list[str]:
     """Seven failing schedules, and twenty that are well."""
     lead(service)
-    seen(service, "celery@web1", -3600)
+    seen(service, "celery@web1", FRESH_S)
     names = [f"bad-{number}" for number in range(7)]
     for name in names:
         run(service, make(name, overlap="allow").name, clock() - timedelta(minutes=9), "failed", **BAD)
