@@ -71,13 +71,13 @@ class Soak:
         self.service.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
     def measure(self) -> None:
-        """Note the most memory that a beat and a worker had; those that are killed begin anew."""
+        """Note the most memory that a beat and a worker had; a process that was killed starts small again."""
         for kind, processes in (("beat", self.beats), ("worker", self.workers)):
             sizes = [memory(one.pid, "VmRSS") for one in processes]
             self.most[kind] = max(self.most[kind], *sizes)
 
     def row(self, seconds: float) -> str:
-        """What Redis keeps by now; it keeps every row, or the account could not be made."""
+        """A table row of what Redis keeps; it keeps every ledger row, because the account at the end needs all."""
         client, keys = self.service.client, self.service.keys
         used = int(client.info("memory")["used_memory"])
         rows = sum(client.hlen(keys.ledger(name)) for name in self.service.declared)
@@ -85,7 +85,7 @@ class Soak:
         return f"| {seconds:,.0f} | {redis} | {self.most['beat']:.0f} | {self.most['worker']:.0f} |"
 
     def run(self, seconds: float) -> Counter[str]:
-        """Kill one thing after the other, and print ten times what is kept; returns how often each happened."""
+        """Kill one thing after the other, and print ten table rows; returns how often each happened."""
         happened: Counter[str] = Counter()
         ways: list[Callable[[], None]] = [
             self.kill_leader,

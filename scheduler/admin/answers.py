@@ -47,7 +47,7 @@ def page(template: str, status: int = 200, **context: Any) -> Response:
 
 
 def messages() -> list[tuple[str, str]]:
-    """What acts have to say, each with its tone, for the page that is opened next: a script's look leaves it there."""
+    """The messages of acts, each with its tone, for the page that a person opens next; none for a script."""
     is_opened = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
     return cast("list[tuple[str, str]]", get_flashed_messages(with_categories=True)) if is_opened else []
 

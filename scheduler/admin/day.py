@@ -1,4 +1,4 @@
-"""What failed, was lost or was skipped in the last day, as bars that choose the time of the list below them."""
+"""Bars of what failed, was lost or was skipped in the last day; each leads to the list of its runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scheduler.status.wanted import WRONG
 from scheduler.storage.instants import iso
 from scheduler.storage.ledger import Ledger
 
-LEAST = 4  #: runs that a bar of full height stands for, so that a single one does not look like many
+MIN_FULL_HEIGHT = 4  #: runs that a bar of full height has at least, so that one run does not look like many
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Bar:
         return f"{absolute(self.quarter.at)}: {in_words(self.quarter.went_wrong, self.quarter.skipped)}"
 
     def narrowed(self, outcome: str) -> dict[str, str]:
-        """The same with one outcome."""
+        """The query of the list with this time and one outcome."""
         return self.query | {"outcome": outcome}
 
 
@@ -55,7 +55,7 @@ class Day:
 def of(ledger: Ledger, search: RunSearch) -> Day:
     """The last day, of all schedules."""
     found = quarters(ledger, time.time())
-    most = max(LEAST, *(it.went_wrong + it.skipped for it in found))
+    most = max(MIN_FULL_HEIGHT, *(it.went_wrong + it.skipped for it in found))
     wanted = search.span
     bars = (
         Bar(
@@ -73,7 +73,7 @@ def of(ledger: Ledger, search: RunSearch) -> Day:
 
 
 def height(count: int, most: int) -> float:
-    """So much that one of thousands is seen too."""
+    """Of 100; at least 4, so that one run among thousands is seen."""
     return round(max(100 * count / most, 4), 1) if count else 0.0
 
 

@@ -66,7 +66,7 @@ class Listing:
     search: Search
     overview: Overview
     matched: int
-    counts: Mapping[str, int]  #: by state, worst first, those that the search finds in any; also the chosen one
+    counts: Mapping[str, int]  #: by state, worst first: what the search finds in any state; has the chosen one
     modes: Mapping[str, int]  #: all schedules by mode
     tags: Mapping[str, int]  #: how many schedules have each tag, in the order of the tags
     failing: int = 0  #: how many of them are, whatever state their newest run gives them

@@ -15,13 +15,13 @@ from scheduler.status.as_json import run_json
 from scheduler.status.runs import Export
 
 pages = Blueprint("run_export", __name__)
-MAX_BYTES = 8_000_000  #: of a file, which the page's process holds as a whole; results may be long
+MAX_BYTES = 8_000_000  #: of a file, about; results may be long, and the page's process holds all of it in memory
 TYPES = {"csv": "text/csv", "json": "application/json"}
 
 
 @pages.get("/runs.<any(csv,json):kind>")
 def show(kind: str) -> Response:
-    """The newest runs of a search, see RunSearch; a file that has not all of them says so in its name."""
+    """Download the newest runs of a search (RunSearch); if some are left out, the file's name says how many it has."""
     search = RunSearch.read(request.args)
     export = Export(service().ledger, search.wanted(service().catalogue.look()), search.place)
     parts = lines(export) if kind == "csv" else map(json.dumps, map(run_json, export))
@@ -48,5 +48,5 @@ def bounded(parts: Iterable[str], export: Export) -> Iterator[str]:
 
 
 def as_items(items: Iterable[str], older: str) -> str:
-    """A list as the API answers it."""
+    """A list in the form that the API uses."""
     return f'{{"items": [{", ".join(items)}], "next": {json.dumps(older or None)}}}\n'

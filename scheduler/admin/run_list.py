@@ -98,13 +98,13 @@ class RunSearch(NewestFirst):
 
     @property
     def span(self) -> tuple[float, float] | None:
-        """From when to when, in epoch seconds; None where it does not say from when."""
+        """Begin and end in epoch seconds; None without a begin."""
         since, until = instant(self.since), instant(self.until)
         return (since.timestamp(), until.timestamp() if until else float("inf")) if since else None
 
     @property
     def narrowed(self) -> dict[str, tuple[str, str]]:
-        """What is filled in of the form: by the name of its part of the search, its label and what it says."""
+        """The filters that are set: the label and the text of each, by its name in the search."""
         shown = asdict(self) | {key: absolute(instant(getattr(self, key))) for key in ("since", "until")}
         shown["started_by"] = STARTERS.get(self.started_by)
         return {key: (label, shown[key]) for key, label in LABELS.items() if getattr(self, key)}

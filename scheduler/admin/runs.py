@@ -44,7 +44,7 @@ CHOICES: dict[str, Any] = {
     "looked_at": MAX_LOOKED_AT,
     "most_exported": MAX_EXPORTED,
 }
-MAX_OTHERS = 100  #: newest runs of its schedule that its page draws and compares with
+MAX_OTHERS = 100  #: newest runs of its schedule that a run's page draws and compares it with
 MAX_TASK_ID_LENGTH = 200  #: characters; a longer ID is not looked up
 
 
@@ -77,7 +77,7 @@ def stop(name: str, run_id: str) -> AnyResponse:
 
 @pages.get("/schedules/<segment:name>/runs/<segment:run_id>/stop")
 def before_stop(name: str, run_id: str, note: str = "") -> AnyResponse:
-    """What a stop does to this run, and the button; the page of a run that is no longer under way."""
+    """Show what a stop does to this run, with the button that stops it; a run that has ended shows its own page."""
     run = find(name, run_id)
     if run.outcome not in UNDER_WAY or service().ledger.stops([run.id]):
         return redirect(url_for("runs.show", name=name, run_id=run_id), 303)

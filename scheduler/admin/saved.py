@@ -1,4 +1,4 @@
-"""After a form was saved: the page of its schedule, or of the run that it was to start as well."""
+"""What follows a saved form: the page of its schedule, or of the run that its button also started."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ RUN = "run"  #: value of the button that saves a form and runs its schedule once
 
 
 def saved(name: str, result: str, which: str = "") -> AnyResponse:
-    """Show the result, such as ``Saved``; ``which`` is ``First`` or ``Next`` run, empty where that stayed."""
+    """Show the result, such as ``Saved``, and with ``which`` the ``First`` or ``Next`` run."""
     if request.form.get("act") != RUN:
         return done(name, f"{result}. {next_run(name, which)}" if which else f"{result}.")
     try:
         identity = run_once(name)
     except (SchedulerError, OperationalError) as refused:
-        # Shown when Redis is back, if it is away: what was saved is saved.
+        # What was saved stays saved. If Redis is away, the message waits until it is back.
         flash(f"{result}; not run: {refused}.", "bad")
         return redirect(url_for("schedules.show", name=name), 303)
     flash(f"{result}; sent to run once.")
@@ -32,9 +32,9 @@ def saved(name: str, result: str, which: str = "") -> AnyResponse:
 
 
 def run_once(name: str) -> str:
-    """Run it as *Run now* does; returns the run's id. Raises SchedulerError, or OperationalError for the broker."""
+    """Run it as *Run now* does; returns the run's id. Raises SchedulerError, or OperationalError from the broker."""
     if not may("runs.run_now"):
-        raise RefusedChange("your role may change schedules, and not run them")
+        raise RefusedChange("your role may change schedules but not run them")
     with answering(service().settings):
         identity: str = operations.run(asking(), name=name, asked=RunAsked())["run"]
     return identity

@@ -29,7 +29,7 @@ OWN_FIRST = [name for name in Schedule.model_fields if name not in Policies.mode
 ORDER = tuple(Schedule.model_fields[name].alias or name for name in OWN_FIRST)
 TREND_OF = 60  #: runs
 RUNS_SHOWN = 20
-#: What the chips above the runs of a schedule say, and which runs of the page Runs they are.
+#: The chips above the runs of a schedule: label, and the same choice as a query of the page Runs.
 CHIPS: dict[str, tuple[str, dict[str, str]]] = {
     "": ("all", {}),
     "failed": ("failed or lost", {"outcome": WRONG}),
@@ -90,7 +90,7 @@ def shown(name: str, status: int = 200, **context: Any) -> Response:
 
 
 def chosen_runs(name: str) -> dict[str, Any]:
-    """The runs of a schedule that the address asks for, what chooses others, and the address itself."""
+    """The runs of a schedule that the address asks for, the chips that choose others, and the address itself."""
     asked = request.args.get("runs", "")
     only, before = asked if asked in CHIPS else "", Place.read(request.args.get("before", ""))
     wanted = Wanted(schedule=name, **CHIPS[only][1])  # type: ignore[arg-type]

@@ -25,8 +25,17 @@ WORDS = [reason.value for reason in Reason]
 @click.option("--task", default="", help="Only those whose task has this text in its name.")
 @click.option("--queue", default="", help="Only those of this queue.")
 @click.option("--worker", default="", help="Only those that a worker took whose name has this text.")
-@click.option("--started-by", type=click.Choice(get_args(Starter)), help="Only those that this started.")
-@click.option("--reason", type=click.Choice(WORDS), metavar="WORD", help='Such as overlap or "time limit".')
+@click.option(
+    "--started-by",
+    type=click.Choice(get_args(Starter)),
+    help="Only those that a person (also by a backfill), their schedule or another run started.",
+)
+@click.option(
+    "--reason",
+    type=click.Choice(WORDS),
+    metavar="WORD",
+    help='Only those with this reason, such as overlap or "time limit".',
+)
 @click.option("--since", callback=read_instant, help='Only from this time on, as "2026-12-24 18:00" (UTC).')
 @click.option("--until", callback=read_instant, help="Only up to this time, written the same way.")
 @click.option("-n", "count", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Number of runs.")

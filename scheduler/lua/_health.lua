@@ -97,8 +97,8 @@ local function ended_at(finished, due)
   return instant > 0 and instant or due
 end
 
--- The rows that failed or were lost, the newest due instant that succeeded, and as an index takes them every row and
--- those that were skipped.
+-- The rows that failed or were lost, and the newest due instant that succeeded; then, as members of an index, every row
+-- and the skipped rows.
 -- By pattern, because decoding every row would hold up Redis.
 local function ended_rows(rows)
   local ended, well, every, skips = {}, NO_INSTANT, {}, {}

@@ -132,9 +132,9 @@ local function write_run(prefix, ledger, id, run)
 end
 
 -- What the indexes get at the end of a step with many entries, in one command for each: number, name… of each one's
--- last row; due instant, id… of each row that is new or whose due instant is another now; the ids that were trimmed
--- meanwhile. Instants stay texts, because a number of Lua is written as a text again for each command, and in order,
--- because neighbours are close in the index too.
+-- last row; due instant, id… of each row that is new or whose due instant is another now, and of the skipped ones
+-- among them; the ids that were trimmed meanwhile. Instants stay texts, because a number of Lua is written as a text
+-- again for each command, and in order, because neighbours are close in the index too.
 local noted = {outcomes = {}, rows = {}, skips = {}, trimmed = {}}
 local function note_outcome(name, outcome)
   local outcomes = noted.outcomes

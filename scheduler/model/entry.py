@@ -24,7 +24,7 @@ class Declared:
 
     @cached_property
     def timing(self) -> timing.Timing:
-        """Its timing, which computes due instants; raises TimingError. A load asks for it three times."""
+        """Its timing, which computes due instants; raises TimingError. Kept, because a load asks for it three times."""
         schedule = self.schedule
         zone = schedule.timezone
         return timing.build(

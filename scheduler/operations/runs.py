@@ -33,13 +33,15 @@ class WantedAsked(Model):
     tag: Text = Field("", description="A tag that its schedule has now.")
     error: Text = Field("", description="Text in the first line of its error.")
     worker: Text = Field("", description="Text in the name of the worker that took it.")
-    task: Text = Field("", description="Text in its task; of a due instant that was not sent, its schedule's.")
-    queue: Text = Field("", description="Exactly this queue; of a due instant that was not sent, its schedule's.")
+    task: Text = Field("", description="Text in its task; if it was never sent, in its schedule's task.")
+    queue: Text = Field("", description="Exactly this queue; if it was never sent, its schedule's queue.")
     started_by: Starter | Literal[""] = Field(
-        "", description="`person`: by hand or with a backfill; `run`: it follows another; `schedule`: neither."
+        "", description="`person`: by hand or by a backfill; `run`: it follows another run; `schedule`: neither."
     )
     outcome: Outcome | Literal["", "wrong"] = Field("", description="`wrong`: failed or lost.")
-    reason: Reason | Literal[""] = Field("", description="The word that says why it did not simply run.")
+    reason: Reason | Literal[""] = Field(
+        "", description="The word that says why it was skipped, failed, stopped, lost or sent again."
+    )
     since: Instant | None = None
     until: Instant | None = None
 

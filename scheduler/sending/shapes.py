@@ -32,9 +32,9 @@ GAPS = {gap: str(uuid.uuid4()) for gap in ("body", *REPRS)}
 class Limits(NamedTuple):
     """How much of the arguments Celery shows in the headers."""
 
-    args: int  #: characters, as the next
-    kwargs: int
-    levels: int  #: of lists and mappings in each other
+    args: int  #: characters
+    kwargs: int  #: characters
+    levels: int  #: of nested lists and mappings
 
 
 class Shape(NamedTuple):
@@ -106,7 +106,7 @@ def texts(job: Job, body: str, limits: Limits) -> dict[str, str]:
 def shown(arguments: Collection[Any], size: int, levels: int) -> str:
     """The arguments as Celery shows them in a header, in at most ``size`` characters and ``levels`` levels.
 
-    Python writes the same where they are plain, in a fraction of the time.
+    For plain arguments, ``repr`` gives the same text in a fraction of the time.
     """
     values = arguments.values() if isinstance(arguments, dict) else ()
     if all(map(is_plain, arguments)) and all(map(is_plain, values)) and len(text := repr(arguments)) < size:

@@ -1,4 +1,4 @@
-"""Runs as CSV, for a spreadsheet: the names of its columns are those of the JSON."""
+"""Runs as CSV, for a spreadsheet: its columns are named as in the JSON, and ``started_by``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLUMNS = (
     *("due", "schedule", "outcome", "reason", "detail", "count", "until", "started", "finished", "lateness"),
     *("duration", "attempt", "task", "queue", "worker", "started_by", "by", "result", "id"),
 )
-#: What a spreadsheet takes for the beginning of a formula, which could send away the cells beside it.
+#: With these a spreadsheet begins a formula, which could send the cells beside it to another server.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -34,5 +34,5 @@ def line(cells: Iterable[object]) -> str:
 
 
 def harmless(text: str) -> str:
-    """The text, with a quote in front where a spreadsheet would calculate it."""
+    """The text, with a quote in front if a spreadsheet would take it for a formula."""
     return f"'{text}" if text.startswith(FORMULA) else text

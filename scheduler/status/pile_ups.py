@@ -27,9 +27,9 @@ class PileUp(NamedTuple):
 
 
 class PileUps:
-    """One for each process: what is ahead is looked at when somebody asks, at most once in MAX_AGE_S.
+    """The pile-ups of the coming day, one object for each process; a request renews them, at most once in MAX_AGE_S.
 
-    A thread does it, as it may read every schedule, for seconds. Nobody waits: who asks first gets no answer yet.
+    A thread renews them, since that may read every schedule, for seconds. No request waits: the first gets None.
     """
 
     def __init__(self, store: Store, catalogue: Catalogue) -> None:
@@ -41,7 +41,7 @@ class PileUps:
         self._worst: dict[str, PileUp] = {}
 
     def of(self, entry: Entry) -> PileUp | None:
-        """The worst in which it is due, the first of several; None if none of the busiest minutes is its own."""
+        """The busiest of these minutes in which the entry is due, the first of equals; None if it is due in none."""
         with self._lock:
             if time.monotonic() - self._read_at > MAX_AGE_S and not self._look.is_alive():
                 self._look = threading.Thread(target=self._renew, name="pile-ups", daemon=True)
@@ -49,14 +49,14 @@ class PileUps:
         return self._worst.get(timing_key(entry.name, entry.origin, entry.fields))
 
     def _renew(self) -> None:
-        with suppress(*AWAY, *REFUSED):  # every page tells that
+        with suppress(*AWAY, *REFUSED):  # every page says so itself
             view, now = self.catalogue.look(), clock()
             self._worst = worst(ahead(self.store, view, view.names, now, now + DAY))
             self._read_at = time.monotonic()
 
 
 def worst(coming: Ahead) -> dict[str, PileUp]:
-    """For each key of a group, see Ahead, the worst minute; only of those with as many due as the busiest have."""
+    """The busiest minute of each group of schedules (see Ahead), if it is among the BUSIEST or has as many due."""
     named = coming.busiest(BUSIEST)
     least = named[-1][1] if named else 0
     made: dict[str, PileUp] = {}

@@ -34,5 +34,5 @@ def quarters(ledger: Ledger, now: float) -> tuple[Quarter, ...]:
 
 
 def last_of(begin: float) -> float:
-    """With the milliseconds that the time of a form can have."""
+    """The last instant of a quarter of an hour, in milliseconds, which the time in a form can have."""
     return begin + QUARTER_S - 0.001

@@ -48,17 +48,17 @@ def find(ledger: Ledger, wanted: Wanted, before: Place | None = None, count: int
 
 
 def walk(ledger: Ledger, wanted: Wanted, before: Place | None) -> Iterator[tuple[Place, Run]]:
-    """Rows among which those are that are wanted, each once and with its place, newest first."""
+    """All rows that may be wanted, each once and with its place, newest first."""
     last = before
     for run in chain.from_iterable(steps(ledger, wanted, before)):
         place = place_of(run)
-        if last is None or place < last:  # rows that come in meanwhile move the others on, so one may be read twice
+        if last is None or place < last:  # new rows move the others on, so a row may be read twice
             last = place
             yield place, run
 
 
 class Export:
-    """Runs that are wanted, one after the other; bounded, so ``older`` says at the end where the next part begins."""
+    """The wanted runs of one file, newest first; afterwards, ``older`` is where the next file begins, if any."""
 
     def __init__(self, ledger: Ledger, wanted: Wanted, before: Place | None = None) -> None:
         self.rows = walk(ledger, wanted, before)
@@ -85,7 +85,7 @@ class Neighbours(NamedTuple):
 
 
 def neighbours(rows: Sequence[Run], run: Run) -> Neighbours:
-    """Those of a run among all rows of its schedule."""
+    """The neighbours of a run among all rows of its schedule."""
     here = in_order(run)
     older = max((it for it in rows if in_order(it) < here), key=in_order, default=None)
     newer = min((it for it in rows if in_order(it) > here), key=in_order, default=None)

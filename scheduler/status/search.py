@@ -104,7 +104,7 @@ class Found:
             return names, unread
         if not unread:
             return self._in_state(names, self.state), 0
-        # Those whose errors were read may be in other states.
+        # The MAX_ERRORS that were read may all be in other states: read those in this one.
         return self._with_errors(matching(self.view, self._query, self.tag), (*self._query.states, self.state))
 
     def _with_errors(self, names: Sequence[str], states: Iterable[str]) -> tuple[Sequence[str], int]:
@@ -119,9 +119,9 @@ class Found:
         return found, max(0, len(ill) - MAX_ERRORS)
 
     def tally(self) -> Tally:
-        """How many of those in any state are in each, for a choice among the states."""
+        """How many of ``in_any_state`` are in each state, for the counts above the list."""
         every, found = self.view.kept.keys(), self.in_any_state
-        names = every if len(found) == len(every) else frozenset(found)  # which takes a while to make of 50,000
+        names = every if len(found) == len(every) else frozenset(found)  # a set of 50,000 takes a while to make
         failing = self.failing.keys() & names
         expected = len(failing & self.view.expected_to_fail)
         unstarted = Counter[str](it.state for name, it in self.unstarted.items() if name in names)

@@ -1,4 +1,4 @@
-"""Which runs of all schedules are asked for: what each has to say, and what its schedule has to say."""
+"""Which runs a search asks for: by what their rows say, and by what their schedules say now."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Wanted:
     def went_wrong(self) -> bool:
         """Whether only runs that failed or were lost can be among them: those have an index of their own.
 
-        A run that was lost may still have succeeded, and keeps its reason.
+        The reasons of lost runs do not say so: such a run may still succeed, and keeps its reason.
         """
         return self.outcome in (WRONG, "failed", "lost") or self.reason in FAILED
 
     @property
     def was_skipped(self) -> bool:
-        """The same with what was skipped."""
+        """Whether only due instants that were skipped can be among them."""
         return self.outcome == "skipped" or self.reason in SKIPPED
 
     def has(self, run: Run) -> bool:
@@ -55,7 +55,7 @@ class Wanted:
         return is_outcome and is_in_time and is_theirs and self.has_words(run)
 
     def has_words(self, run: Run) -> bool:
-        """Whether its row has each text."""
+        """Whether its row says what is asked for."""
         texts = ((self.text, run.schedule), (self.error, run.error), (self.worker, run.worker))
         return (
             all(wanted.casefold() in text.casefold() for wanted, text in texts)
@@ -66,11 +66,11 @@ class Wanted:
         )
 
     def has_task(self, run: Run) -> bool:
-        """Of a due instant that was not sent, the row does not say the task: its schedule does."""
+        """Whether it has the task; a row that was never sent has none, so its schedule's counts."""
         return self.task.casefold() in run.task.casefold() if run.task else run.schedule in self.of_task
 
     def has_queue(self, run: Run) -> bool:
-        """The same with the queue."""
+        """Whether it has the queue; a row that was never sent has none, so its schedule's counts."""
         return self.queue.casefold() == run.queue.casefold() if run.queue else run.schedule in self.of_queue
 
 
@@ -80,7 +80,7 @@ def starter(run: Run) -> Starter:
 
 
 def with_schedules(wanted: Wanted, tag: str, look: Callable[[], View]) -> Wanted:
-    """The same with what it asks of schedules as they are now; looks only if it does: that may read all of them."""
+    """Add what it asks of schedules as they are now; only then calls ``look``, which may read all of them."""
     if not (tag or wanted.task or wanted.queue):
         return wanted
     view, task, queue = look(), wanted.task.casefold(), wanted.queue.casefold()

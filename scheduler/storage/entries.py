@@ -195,6 +195,7 @@ def meta(last_run_at: datetime | None, total_run_count: int) -> str:
 
 
 def overlay_text(overlay: Mapping[str, Overlaid]) -> str:
+    """The overlay as its field has it; most entries have none."""
     return json.dumps({name: asdict(value) for name, value in overlay.items()}) if overlay else "{}"
 
 
@@ -206,9 +207,7 @@ def encode(entry: Entry, sent: Job | None = None) -> dict[str, str]:
         "origin": entry.origin,
         "fields": fields,
         "base": fields if entry.base is entry.fields else json.dumps(entry.base),
-        "overlay": json.dumps({name: asdict(value) for name, value in entry.overlay.items()})
-        if entry.overlay
-        else "{}",
+        "overlay": overlay_text(entry.overlay),
         "pause": json.dumps(asdict(entry.pause)) if entry.pause else "",
         "skip": json.dumps(asdict(entry.skip)) if entry.skip else "",
         "due": to_micros(entry.due),

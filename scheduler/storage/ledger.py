@@ -198,7 +198,7 @@ class Ledger:
     def steps(self, since: float, until: float, *, failed: bool = False, skipped: bool = False) -> Iterator[list[Run]]:
         """The same, RUNS_PER_READ at a time, for a reader who stops when it has enough.
 
-        ``failed``, and ``skipped`` for what was skipped, may give others too.
+        ``failed`` reads the index of what failed or was lost, ``skipped`` that of skips; both may have other rows too.
         """
         index = self.keys.went_wrong if failed else self.keys.skips if skipped else self.keys.runs
         looked_at = 0
@@ -209,7 +209,7 @@ class Ledger:
     def counts(self, spans: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
         """How many rows of each span of due instants failed or were lost, and how many were skipped; one round trip.
 
-        A span has both its ends, in epoch seconds. Rows that were removed with their schedule may still count.
+        A span includes both ends, in epoch seconds. Rows that were removed with their schedule may still count.
         """
         with self.client.pipeline(transaction=False) as pipe:
             for index in (self.keys.went_wrong, self.keys.skips):

@@ -31,7 +31,7 @@ Busy = tuple[str, socket.socket, Proxy]
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Iterator[Busy]:
-    """The URL of a page with one schedule, its socket, and its way to Redis."""
+    """The URL of a page with one schedule, its socket, and the proxy before its Redis."""
     with ExitStack() as stack:
         redis = stack.enter_context(redis_server())
         store = Store(connect(Settings(redis_url=redis.url)), Keys())

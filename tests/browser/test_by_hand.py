@@ -22,7 +22,7 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 
 def tab_to(page: Page, target: Locator, most: int = 25) -> None:
-    """Move the focus by Tab, at most this often; past what is above the content, where the page begins with that."""
+    """Move the focus with at most ``most`` Tabs; takes the link *Skip to content* if the page begins with it."""
     page.wait_for_load_state()
     for _ in range(most):
         press(page, "Tab")
@@ -41,7 +41,7 @@ def use(page: Page, role: Literal["button", "link", "searchbox"], name: str, tex
 
 
 def unfold(page: Page, title: str) -> None:
-    """Open what is behind this, and go to its first field."""
+    """Open this block, and go to its first field."""
     tab_to(page, page.locator("summary", has_text=title))
     press(page, "Enter", "Tab")
 
@@ -88,7 +88,7 @@ def test_a_schedule_is_found_paused_resumed_skipped_edited_and_that_undone_with_
     assert "description" not in three.store.get("alpha").fields
 
 
-def test_runs_are_begun_stopped_and_sent_again_with_neither_mouse_nor_javascript(
+def test_runs_are_started_stopped_and_retried_with_neither_mouse_nor_javascript(
     open_page: Open, three: Service
 ) -> None:
     page = open_page("/schedules/alpha", java_script_enabled=False)
@@ -105,7 +105,7 @@ def test_runs_are_begun_stopped_and_sent_again_with_neither_mouse_nor_javascript
 
 
 @both_browsers
-def test_a_run_is_stopped_and_another_sent_again_by_keyboard_alone(open_page: Open, three: Service) -> None:
+def test_a_run_is_stopped_and_another_retried_by_keyboard_alone(open_page: Open, three: Service) -> None:
     running = run(three, "alpha", clock(), "running")
     page = open_page()
     press(page, "/")
@@ -132,7 +132,7 @@ def test_a_run_is_stopped_and_another_sent_again_by_keyboard_alone(open_page: Op
     assert (again.outcome, again.by) == ("queued", "admin")
 
 
-def test_a_run_is_stopped_and_another_sent_again_by_touch_on_a_phone(open_page: Open, three: Service) -> None:
+def test_a_run_is_stopped_and_another_retried_by_touch_on_a_phone(open_page: Open, three: Service) -> None:
     running = run(three, "alpha", clock(), "running")
     page = open_page(viewport=PHONE, has_touch=True, is_mobile=True)
     page.get_by_role("link", name="alpha", exact=True).tap()

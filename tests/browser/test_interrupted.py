@@ -42,7 +42,7 @@ SAVED = {
 
 @pytest.fixture
 def redis(site: Site, service: Service) -> Iterator[RedisServer]:
-    """That of the page, which a test may stop, and start with its data."""
+    """The Redis of the page; a test may stop it, and start it again with its data."""
     site.redis.write_to_disk()
     yield site.redis
     if site.redis.process is None:

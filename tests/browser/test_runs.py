@@ -1,4 +1,4 @@
-"""The runs of all schedules in a browser: the bar of the last day, filters that stand above the list."""
+"""The runs of all schedules in a browser: the bars of the last day, and the filters above the list."""
 
 from __future__ import annotations
 

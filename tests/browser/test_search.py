@@ -1,4 +1,4 @@
-"""The list while somebody types a search."""
+"""The list while a search is typed."""
 
 from __future__ import annotations
 
@@ -31,9 +31,7 @@ def names(page: Page) -> list[str]:
 
 
 @both_browsers
-def test_the_list_shows_what_is_typed_without_a_key_more_and_its_address_and_caret_follow(
-    open_page: Open, sixty: Service
-) -> None:
+def test_the_list_and_the_address_follow_what_is_typed_and_the_caret_stays(open_page: Open, sixty: Service) -> None:
     page = open_page()
     page.goto("/audit")
     page.goto("/schedules?sort=name")
@@ -73,7 +71,7 @@ def test_an_emptied_search_shows_all_again_from_the_first_page(open_page: Open, 
     assert page.evaluate(ADDRESS) == "/schedules"
 
 
-def test_an_answer_that_comes_after_that_to_a_newer_search_is_left_out(open_page: Open, sixty: Service) -> None:
+def test_a_late_answer_to_an_older_search_is_dropped(open_page: Open, sixty: Service) -> None:
     page = open_page()
     held: list[Route] = []
     page.route("**/schedules?q=billing", lambda route: held.append(route))
@@ -93,7 +91,7 @@ def test_an_answer_that_comes_after_that_to_a_newer_search_is_left_out(open_page
     assert "job-20" not in page.evaluate("noted")
 
 
-def test_all_that_match_is_not_chosen_of_another_search_than_it_was_chosen_for(open_page: Open, sixty: Service) -> None:
+def test_all_that_match_is_unchecked_when_the_search_changes(open_page: Open, sixty: Service) -> None:
     page = open_page("/schedules?q=job")
     page.get_by_label("All 60 that match").check()
     page.get_by_label("job-40").check()
@@ -103,7 +101,7 @@ def test_all_that_match_is_not_chosen_of_another_search_than_it_was_chosen_for(o
 
 
 @with_and_without_javascript
-def test_a_search_that_is_sent_is_a_page_of_its_own(open_page: Open, sixty: Service, javascript: bool) -> None:
+def test_a_search_by_button_is_a_page_of_its_own(open_page: Open, sixty: Service, javascript: bool) -> None:
     page = open_page("/schedules?tag=billing", java_script_enabled=javascript)
     page.get_by_label("Search").fill("20")
     page.get_by_role("button", name="Search").click()

@@ -51,11 +51,13 @@ def test_a_pause_shows_by_itself_above_a_form_that_keeps_what_is_typed_and_canno
     assert held.by == "ann"
     changes.pause(job.store, "job", by="bob", note="the disk burns", hindered=ANY)
     expect(page.get_by_role("heading", name=re.compile("^Paused by bob"))).to_be_visible()
-    expect(note).to_have_value("the printer is away")  # of the refused form, which nothing else has
+    expect(note).to_have_value("the printer is away")  # the refused form is stored nowhere else
 
 
 @both_browsers
-def test_an_open_block_stays_open_and_the_focus_goes_on_when_its_button_goes(open_page: Open, job: Service) -> None:
+def test_an_open_block_stays_open_and_the_focus_moves_on_when_its_button_disappears(
+    open_page: Open, job: Service
+) -> None:
     changes.pause(job.store, "job", by="ann", note="the disk is full")
     page = open_page("/schedules/job")
     page.locator("summary", has_text="More").click()

@@ -76,7 +76,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     ),
     "From its own page a run is stopped, retried and run with other arguments, with the name of who did it.": (
         f"{ADMIN}/test_promises::test_from_its_own_page_a_run_is_stopped_retried_and_run_with_other_arguments_and_the_ledger_names_who",
-        f"{BROWSER}/test_by_hand::test_a_run_is_stopped_and_another_sent_again_by_touch_on_a_phone",
+        f"{BROWSER}/test_by_hand::test_a_run_is_stopped_and_another_retried_by_touch_on_a_phone",
         "acceptance/test_stop::test_a_running_body_is_stopped_and_does_not_run_again",
     ),
     "Every route, role and method is in one table; tokens are hashed; no page breaks its policy.": (
@@ -88,9 +88,9 @@ PROMISES: dict[str, tuple[str, ...]] = {
         f"{BROWSER}/test_reach::test_dialog_schedule_run_and_forms_fit_and_axe_finds_nothing",
         f"{BROWSER}/test_every_page::test_an_edit_fits_and_axe_finds_nothing_with_its_preview_and_with_errors",
         f"{BROWSER}/test_reach::test_ten_common_tasks_need_no_mouse",
-        f"{BROWSER}/test_by_hand::test_a_run_is_stopped_and_another_sent_again_by_keyboard_alone",
+        f"{BROWSER}/test_by_hand::test_a_run_is_stopped_and_another_retried_by_keyboard_alone",
         f"{BROWSER}/test_by_hand::test_a_schedule_is_found_paused_resumed_skipped_edited_and_that_undone_with_neither_mouse_nor_javascript",
-        f"{BROWSER}/test_by_hand::test_runs_are_begun_stopped_and_sent_again_with_neither_mouse_nor_javascript",
+        f"{BROWSER}/test_by_hand::test_runs_are_started_stopped_and_retried_with_neither_mouse_nor_javascript",
     ),
     "Fourteen rows at a desk and six cards on a phone are seen without scrolling.": (
         f"{BROWSER}/test_weight::test_fourteen_rows_at_a_desk_and_six_cards_on_a_phone_are_seen_without_scrolling",

@@ -27,7 +27,7 @@ function tick() {
   }
 }
 
-// Also while runs are chosen: newer ones would push them off the page. And no button of a form becomes another one under a finger.
+// Also while runs are chosen: newer ones would push them off the page. And while a form is used: its button must not change under a finger.
 function isInUse(region) {
   const selection = document.getSelection();
   if (selection && !selection.isCollapsed && region.contains(selection.anchorNode)) return true;
@@ -36,7 +36,7 @@ function isInUse(region) {
   return Boolean(region.querySelector("input:not([type=checkbox]):focus, select:focus, textarea:focus, .runs .pick :checked"));
 }
 
-// What the next Tab leads to from a region that has become empty.
+// The element that the next Tab reaches from a region that has become empty.
 function following(region) {
   const all = document.querySelectorAll("main :is(a, button, summary)");
   return [...all].find((it) => region.compareDocumentPosition(it) & Node.DOCUMENT_POSITION_FOLLOWING);
@@ -77,7 +77,7 @@ function swap(region, fresh) {
 
 let known = ""; // the tag of what the page shows
 let freshAt = Date.now();
-let newest = 0; // request: what answers an older one comes late
+let newest = 0; // the number of the newest request: an answer to an older one is dropped
 let isRefreshing = false;
 let timer;
 
@@ -143,12 +143,12 @@ async function keepRefreshing() {
       if (number === newest) tell("Connection lost: this page may be out of date.");
     }
   }
-  if (number !== newest) return; // the newer one goes on
+  if (number !== newest) return; // the newer request sets the timer
   isRefreshing = false;
   timer = setTimeout(keepRefreshing, wait);
 }
 
-// Shows what a search finds while it is typed. The address follows, so that a reload, a link and the way back have it too.
+// Searches while you type. The address follows, so that a reload, a link and the Back button keep the search.
 const search = document.querySelector("form[data-typed]");
 
 async function find() {
@@ -158,7 +158,7 @@ async function find() {
   if (there === location.pathname + location.search) return;
   history.replaceState(history.state, "", there);
   const all = document.getElementById("all");
-  if (all) all.checked = false; // of those that another search found
+  if (all) all.checked = false; // it stood for what another search found
   await keepRefreshing();
   const spoken = document.querySelector("#rows .range, #rows .empty")?.textContent ?? "";
   if (location.search === there.slice(location.pathname.length)) document.getElementById("found").textContent = spoken;

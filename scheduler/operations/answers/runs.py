@@ -105,7 +105,7 @@ class Errors(Model):
 
 
 class Quarter(Model):
-    """A quarter of an hour: rows by their due instants, a stretch of skips at its end."""
+    """Counts of a quarter of an hour, by due instant; a stretch of skips counts once, at its end."""
 
     at: At
     went_wrong: int = Field(description="Failed or lost.")
@@ -113,7 +113,7 @@ class Quarter(Model):
 
 
 class Quarters(Model):
-    """Those of a day, oldest first."""
+    """The quarters of an hour of the last day, oldest first."""
 
     items: list[Quarter]
 

@@ -92,12 +92,12 @@ def dated(facts: Facts, kind: str, problem: ServiceProblem) -> ServiceProblem:
 
 
 def key(kind: str, problem: ServiceProblem) -> str:
-    """What tells a problem from others: its sentence may count, its remedy stays."""
+    """Identify a problem by what stays: counts in its sentence change, its remedy does not."""
     return f"{kind}:{problem.subject}:{problem.remedy}"
 
 
 def hidden_kinds(facts: Facts) -> frozenset[str]:
-    """The kinds of which this look cannot say whether their problems are gone."""
+    """The kinds of problems that this look cannot see: they may be there or solved."""
     return frozenset() if facts.live_workers else OF_LIVE_WORKERS
 
 

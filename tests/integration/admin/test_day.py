@@ -1,4 +1,4 @@
-"""The bar of a day above the runs: what failed, was lost or was skipped, and the time that a quarter chooses."""
+"""The bars above the runs: what failed, was lost or was skipped in the last day, and where each quarter leads."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_programs_get_the_same_numbers_and_a_quiet_day_says_so(service: Service,
     ]
 
 
-def test_the_day_begins_24_hours_before_this_one_and_ends_with_it(ledger: Ledger) -> None:
+def test_the_bars_begin_24_hours_before_the_present_hour_and_end_with_it(ledger: Ledger) -> None:
     with time_machine.travel("2026-03-02T12:59:59Z", tick=False):
         found = quarters(ledger, time.time())
     assert [iso(found[0].at), iso(found[-1].at)] == ["2026-03-01T12:00:00Z", "2026-03-02T12:45:00Z"]

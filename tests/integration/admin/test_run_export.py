@@ -55,7 +55,7 @@ def test_the_links_below_the_list_give_all_runs_of_the_search_as_csv_and_as_json
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1+2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "=cmd|' /C x'!A0"])
-def test_a_spreadsheet_calculates_nothing_of_what_a_run_said(
+def test_no_text_of_a_run_is_a_formula_in_a_spreadsheet(
     service: Service, admin: Browser, make: Declare, text: str
 ) -> None:
     make("job")
@@ -66,7 +66,7 @@ def test_a_spreadsheet_calculates_nothing_of_what_a_run_said(
 
 
 @pytest.mark.parametrize("kind", ["csv", "json"])
-def test_a_file_that_has_not_all_runs_says_so_and_where_it_goes_on(
+def test_a_file_without_all_runs_says_so_and_links_to_the_next(
     service: Service, admin: Browser, make: Declare, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     make("job", overlap="allow")

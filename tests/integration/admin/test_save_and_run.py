@@ -17,7 +17,7 @@ NEW = {"name": "adder", "task": "scheduler.tasks.log_it", "args": "[1, 2]", "tim
 
 
 def submit(browser: Browser, path: str, **changed: str) -> str:
-    """Fill the form and press the button that also runs; the text of the page that this leads to."""
+    """Fill in the form and press the button that also runs; returns the text of the next page."""
     form = Document(browser.get(path).text).forms[-1]
     return text(browser.post(path, **form.fields | changed | {"act": "run"}))
 
@@ -61,9 +61,7 @@ def test_what_is_not_saved_is_not_run(
     assert service.store.get("nightly") == nightly
 
 
-def test_a_run_that_is_refused_is_told_with_what_was_saved_in_one_sentence(
-    admin: Browser, service: Service, nightly: Entry
-) -> None:
+def test_a_refused_run_and_what_was_saved_are_in_one_message(admin: Browser, service: Service, nightly: Entry) -> None:
     admin.post("/schedules/nightly/runs")
     page = submit(admin, EDIT, description="new words")
     assert (
@@ -74,7 +72,7 @@ def test_a_run_that_is_refused_is_told_with_what_was_saved_in_one_sentence(
     assert len(service.ledger.runs("nightly")) == 1
 
 
-def test_a_redis_that_goes_after_the_saving_is_told_once_it_is_back(
+def test_a_redis_that_goes_away_after_the_save_is_named_when_it_is_back(
     admin: Browser, store: Store, nightly: Entry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object, **__: object) -> str:
@@ -95,5 +93,5 @@ def test_who_may_not_run_has_no_such_button_and_cannot_do_it_without(
     assert "Save and run once" in text(admin.get(EDIT))
     monkeypatch.setattr("scheduler.admin.people.allows", lambda role, endpoint: endpoint != "runs.run_now")
     assert "Save and run once" not in text(admin.get(EDIT))
-    assert "Saved; not run: your role may change schedules, and not run them." in submit(admin, EDIT, description="x")
+    assert "Saved; not run: your role may change schedules but not run them." in submit(admin, EDIT, description="x")
     assert service.ledger.runs("nightly") == []

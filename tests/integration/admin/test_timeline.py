@@ -63,7 +63,7 @@ def test_a_schedule_says_with_how_many_others_it_shares_one_of_the_busiest_minut
         for number in range(8 - place):
             make(f"job-{place}-{number}", cron=f"{minute.minute} {minute.hour} * * *", every=None)
     make("alone", cron="0 0 1 1 *", every=None)
-    changes.pause(service.store, "job-0-7", by="ann")  # is due with nobody while it is paused
+    changes.pause(service.store, "job-0-7", by="ann")  # a paused schedule shares no minute
     until(lambda: shared(admin, "job-0-0"), 30, "what is ahead has been looked at")
     words = rf"Shares \w+ \d\d \w+ {minutes[0]:%H:%M} UTC with 6 others: spread them ."
     assert re.fullmatch(words, shared(admin, "job-0-0"))
