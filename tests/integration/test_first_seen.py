@@ -10,7 +10,7 @@ import time_machine
 from scheduler.beat import alerts
 from scheduler.beat.alerts import Alerts, Look
 from scheduler.settings import Settings
-from scheduler.status.problems import dated, note_first_seen, problems
+from scheduler.status.problems import dated, note_first_seen, problems, with_kinds
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.storage.client import Client
@@ -81,6 +81,19 @@ def test_two_problems_of_one_kind_have_a_time_each(settings: Settings, store: St
     later.now += 5
     note_first_seen(later, [("disk", one), ("disk", two)])
     assert [dated(Facts(store, settings), "disk", it).since for it in (one, two)] == [facts.now, later.now]
+
+
+def test_who_reads_with_another_command_or_from_another_host_reads_the_same_time(
+    client: Client, keys: Keys, store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.zadd(keys.failing, {f"job-{number}": 1000.0 for number in range(30)})
+    monkeypatch.setenv("SCHEDULER_STARTED_AS", "python3 -m scheduler")
+    facts = Facts(store, settings)
+    note_first_seen(facts, with_kinds(facts))
+    monkeypatch.setenv("SCHEDULER_STARTED_AS", ".venv/bin/scheduler")
+    more = [it for kind, it in with_kinds(Facts(store, settings)) if kind == "failing" and "more" in it.sentence]
+    assert [it.since for it in more] == [facts.now]
+    assert ".venv/bin/scheduler" in more[0].remedy
 
 
 def test_the_leader_sees_problems_also_while_nobody_is_to_be_told(

@@ -5,6 +5,7 @@ Each kind of problem is a file here with a function ``look``. For a new kind, co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -92,8 +93,9 @@ def dated(facts: Facts, kind: str, problem: ServiceProblem) -> ServiceProblem:
 
 
 def key(kind: str, problem: ServiceProblem) -> str:
-    """Identify a problem by what stays: counts in its sentence change, its remedy does not."""
-    return f"{kind}:{problem.subject}:{problem.remedy}"
+    """What tells a problem from others: its remedy, without what depends on who reads it, the host and the command."""
+    remedy = re.sub(r"^on \S+: |`[^`]*`", "", problem.remedy)
+    return f"{kind}:{problem.subject}:{remedy}"
 
 
 def hidden_kinds(facts: Facts) -> frozenset[str]:
