@@ -48,7 +48,7 @@ def page(template: str, status: int = 200, **context: Any) -> Response:
 
 def messages() -> list[tuple[str, str]]:
     """The messages of acts, each with its tone, for the page that a person opens next; none for a script."""
-    is_opened = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+    is_opened = request.headers.get("Accept") not in ("text/html", "*/*")  # as scripts ask; a browser accepts more
     return cast("list[tuple[str, str]]", get_flashed_messages(with_categories=True)) if is_opened else []
 
 
