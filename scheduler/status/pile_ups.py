@@ -44,6 +44,7 @@ class PileUps:
         """The busiest of these minutes in which the entry is due, the first of equals; None if it is due in none."""
         with self._lock:
             if time.monotonic() - self._read_at > MAX_AGE_S and not self._look.is_alive():
+                self._read_at = time.monotonic()
                 self._look = threading.Thread(target=self._renew, name="pile-ups", daemon=True)
                 self._look.start()
         return self._worst.get(timing_key(entry.name, entry.origin, entry.fields))
@@ -52,7 +53,6 @@ class PileUps:
         with suppress(*AWAY, *REFUSED):  # every page says so itself
             view, now = self.catalogue.look(), clock()
             self._worst = worst(ahead(self.store, view, view.names, now, now + DAY))
-            self._read_at = time.monotonic()
 
 
 def worst(coming: Ahead) -> dict[str, PileUp]:

@@ -134,18 +134,21 @@ async function keepRefreshing() {
   isRefreshing = true;
   const startedAt = performance.now();
   let wait = interval();
+  let isShown = false;
   if (!document.hidden) {
     try {
-      const pause = (await refresh(number)) ?? 0;
-      wait = Math.max(interval(), pause, IDLE_FACTOR * (performance.now() - startedAt));
+      const pause = await refresh(number);
+      isShown = pause === undefined;
+      wait = Math.max(interval(), pause ?? 0, IDLE_FACTOR * (performance.now() - startedAt));
     } catch {
       known = "";
       if (number === newest) tell("Connection lost: this page may be out of date.");
     }
   }
-  if (number !== newest) return; // the newer request sets the timer
+  if (number !== newest) return false; // the newer request sets the timer
   isRefreshing = false;
   timer = setTimeout(keepRefreshing, wait);
+  return isShown;
 }
 
 // Searches while you type. The address follows, so that a reload, a link and the Back button keep the search.
@@ -159,7 +162,7 @@ async function find() {
   history.replaceState(history.state, "", there);
   const all = document.getElementById("all");
   if (all) all.checked = false; // it stood for what another search found
-  await keepRefreshing();
+  if (!(await keepRefreshing())) return;
   const spoken = document.querySelector("#rows .range, #rows .empty")?.textContent ?? "";
   if (location.search === there.slice(location.pathname.length)) document.getElementById("found").textContent = spoken;
 }
