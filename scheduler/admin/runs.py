@@ -29,9 +29,10 @@ from scheduler.status import output
 from scheduler.status.as_json import attempts_json, failures_json, output_json, run_json
 from scheduler.status.catalogue import View
 from scheduler.status.progress import progress_of, task_json
-from scheduler.status.runs import MAX_EXPORTED, MAX_LOOKED_AT, MAX_ROWS, neighbours
+from scheduler.status.runs import MAX_EXPORTED, MAX_LOOKED_AT
 from scheduler.status.runs import by_error as grouped_by_error
 from scheduler.status.runs import find as find_runs
+from scheduler.storage.beside import beside
 from scheduler.storage.health import failing_of
 
 pages = Blueprint("runs", __name__)
@@ -144,11 +145,10 @@ def shown(run: Run, status: int = 200, refusal: str = "") -> Response:
     unfinished = run.outcome in UNDER_WAY
     entry = next(service().store.read([name]), None)
     takes_arguments = may_be_given(entry)
-    rows = ledger.runs(name, MAX_ROWS)
-    others = rows[:MAX_OTHERS] if run.outcome != "queued" else []
+    others = ledger.runs(name, MAX_OTHERS) if run.outcome != "queued" else []
     context: dict[str, Any] = {
         "run": run,
-        "beside": neighbours(rows, run),
+        "beside": beside(ledger, run),
         "zone": zone_of(entry),
         "progress": progress_of(service().celery, run),
         "outputs": [(it.attempt, output.text(it)) for it in output.of_run(ledger, run)],

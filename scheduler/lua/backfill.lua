@@ -34,6 +34,12 @@ if group then
   for _, wanted in ipairs(runs) do take_place(limits.prefix, group, wanted.id) end
 end
 
+-- Redis forgot a stretch that is lost: it is no skip.
+local function note_stretch(row, id)
+  local note = row.outcome == 'skipped' and note_skip or note_row
+  note(row['until'], id)
+end
+
 -- A stretch of skips has its row at its first due instant: the rest of it goes on from the next one.
 local function leave_rest(wanted, before)
   local rest = tonumber(before.count or '1') - 1
@@ -41,7 +47,7 @@ local function leave_rest(wanted, before)
   if redis.call('HEXISTS', ledger, wanted.next_id) == 1 then return end
   before.count, before.due = tostring(rest), wanted.next_due
   redis.call('HSET', ledger, wanted.next_id, cjson.encode(before))
-  note_skip(before['until'], wanted.next_id)
+  note_stretch(before, wanted.next_id)
   if redis.call('HGET', ledger, ':last') == wanted.id then redis.call('HSET', ledger, ':last', wanted.next_id) end
 end
 
@@ -52,8 +58,8 @@ if cjson.decode(ARGV[8]).state ~= 'running' then redis.pcall('SREM', open_backfi
 if ARGV[10] ~= '' then
   local second_is_last = redis.call('HGET', ledger, ':last') == ARGV[11]
   redis.call('HSET', ledger, ARGV[11], ARGV[12], ARGV[13], ARGV[14])
-  note_skip(cjson.decode(ARGV[12])['until'], ARGV[11])
-  note_skip(cjson.decode(ARGV[14])['until'], ARGV[13])
+  note_stretch(cjson.decode(ARGV[12]), ARGV[11])
+  note_stretch(cjson.decode(ARGV[14]), ARGV[13])
   if second_is_last then redis.call('HSET', ledger, ':last', ARGV[13]) end
 end
 for _, wanted in ipairs(runs) do

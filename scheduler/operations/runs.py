@@ -22,6 +22,7 @@ from scheduler.status.place import PATTERN, Place
 from scheduler.status.progress import progress_of
 from scheduler.status.quarters import quarters
 from scheduler.status.wanted import Starter, Wanted, with_schedules
+from scheduler.storage.beside import beside
 from scheduler.storage.instants import iso
 
 
@@ -108,8 +109,7 @@ def by_quarter(its: Parts) -> dict[str, Any]:
 def show(its: Parts, run_id: str) -> dict[str, Any]:
     """Show one run, with each of its attempts."""
     run = get(its, run_id)
-    beside = found_runs.neighbours(its.ledger.runs(run.schedule, found_runs.MAX_ROWS), run)
-    ids = {key: it.id if it else None for key, it in beside._asdict().items()}
+    ids = {key: it.id if it else None for key, it in beside(its.ledger, run)._asdict().items()}
     return run_json(run) | {"attempts": attempts_json(run), "progress": progress_of(its.celery, run)} | ids
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import NamedTuple
 
 from scheduler.model import Run
 from scheduler.status.place import Place
@@ -77,26 +76,6 @@ class Export:
                 return
 
 
-class Neighbours(NamedTuple):
-    """The rows of a schedule beside one of its runs, by due instant; None at an end."""
-
-    older: Run | None
-    newer: Run | None
-
-
-def neighbours(rows: Sequence[Run], run: Run) -> Neighbours:
-    """The neighbours of a run among all rows of its schedule."""
-    here = in_order(run)
-    older = max((it for it in rows if in_order(it) < here), key=in_order, default=None)
-    newer = min((it for it in rows if in_order(it) > here), key=in_order, default=None)
-    return Neighbours(older, newer)
-
-
-def in_order(run: Run) -> tuple[float, str]:
-    """By due instant, and for the same one by id."""
-    return run.due, run.id
-
-
 @dataclass(frozen=True)
 class Failures:
     """Runs of one schedule that went wrong with the same error; ``first`` and ``last`` are in epoch seconds."""
@@ -134,7 +113,8 @@ def by_error(ledger: Ledger, wanted: Wanted) -> ByError:
 def steps(ledger: Ledger, wanted: Wanted, before: Place | None) -> Iterable[list[Run]]:
     """Runs in their order, from the index of all schedules, or the whole ledger of one."""
     if wanted.schedule:
-        return [sorted(ledger.runs(wanted.schedule, MAX_ROWS), key=place_of, reverse=True)]
+        rows = (run for run in ledger.runs(wanted.schedule, MAX_ROWS) if place_of(run).at <= wanted.until)
+        return [sorted(rows, key=place_of, reverse=True)]
     until = min(wanted.until, before.at) if before else wanted.until
     # A leader of an older release keeps no index of skips.
     skipped = wanted.was_skipped and is_fresh(ledger.client, ledger.keys)

@@ -9,6 +9,7 @@ from typing import Literal
 from scheduler.model import Reason, Run
 from scheduler.status.catalogue import View
 from scheduler.status.query import having, of_any, same
+from scheduler.storage.queues import PRIORITY
 
 WRONG = "wrong"  #: as an outcome: failed or lost
 Starter = Literal["person", "schedule", "run"]
@@ -70,8 +71,9 @@ class Wanted:
         return self.task.casefold() in run.task.casefold() if run.task else run.schedule in self.of_task
 
     def has_queue(self, run: Run) -> bool:
-        """Whether it has the queue; a row that was never sent has none, so its schedule's counts."""
-        return self.queue.casefold() == run.queue.casefold() if run.queue else run.schedule in self.of_queue
+        """The same with the queue; a priority has a list of its own in Redis, whose name the row has."""
+        queue = run.queue.partition(PRIORITY)[0]
+        return self.queue.casefold() == queue.casefold() if queue else run.schedule in self.of_queue
 
 
 def starter(run: Run) -> Starter:

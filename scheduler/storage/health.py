@@ -18,7 +18,7 @@ REBUILD_INTERVAL_S = 3600  #: for so long the index may miss what an older relea
 NAMES_PER_STEP = 10  #: ledgers that one step of the rebuild reads, which holds up Redis for some ms
 MAX_RUNS = 1_000_000  #: rows that the index by due instant holds, the newest ones; 0.16 GB
 MAX_WENT_WRONG = 10_000  #: the same of the runs that failed or were lost
-MAX_SKIPS = 10_000  #: the same of those that were skipped
+MAX_SKIPS = 100_000  #: the same of those that were skipped
 MAX_AGE_S = 366 * 86_400  #: a row that was due longer ago is in none
 
 

@@ -17,6 +17,7 @@ from scheduler.model import Outcome, Reason, Run, read_run_id
 from scheduler.model.reasons import explain
 from scheduler.settings import Settings
 from scheduler.storage.client import Client
+from scheduler.storage.health import MAX_SKIPS
 from scheduler.storage.instants import EARLIEST_S, LATEST_S
 from scheduler.storage.keys import Keys
 from scheduler.storage.records import loads, mapping, record
@@ -201,10 +202,14 @@ class Ledger:
         ``failed`` reads the index of what failed or was lost, ``skipped`` that of skips; both may have other rows too.
         """
         index = self.keys.went_wrong if failed else self.keys.skips if skipped else self.keys.runs
-        looked_at = 0
-        while step := self._ids(index, since, until, looked_at):
-            looked_at += len(step)
-            yield list(self._read(step))
+        seen = 0  # of those at ``until``: by rank, rows that are trimmed meanwhile would hide as many others
+        while step := self._ids(index, since, until, seen):
+            last = step[-1][1]
+            seen = sum(at == last for _, at in step) + (seen if last == until else 0)
+            until = last
+            yield list(self._read([run_id for run_id, _ in step]))
+        if index == self.keys.skips and self.client.zcard(index) >= MAX_SKIPS:
+            yield from self.steps(since, until)  # older skips are in the index of all rows only
 
     def counts(self, spans: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
         """How many rows of each span of due instants failed or were lost, and how many were skipped; one round trip.
@@ -218,9 +223,10 @@ class Ledger:
             answers = [it if isinstance(it, int) else 0 for it in pipe.execute(raise_on_error=False)]
         return list(zip(answers[: len(spans)], answers[len(spans) :], strict=True))
 
-    def _ids(self, index: str, since: float, until: float, offset: int) -> list[str]:
-        """The next RUNS_PER_READ ids of an index, newest first."""
-        ids: list[str] = self.client.zrevrangebyscore(index, until, since, start=offset, num=RUNS_PER_READ)
+    def _ids(self, index: str, since: float, until: float, offset: int) -> list[tuple[str, float]]:
+        """The next RUNS_PER_READ ids of an index with their instants, newest first."""
+        span = {"start": offset, "num": RUNS_PER_READ}
+        ids: list[tuple[str, float]] = self.client.zrevrangebyscore(index, until, since, **span, withscores=True)
         return ids
 
     def _read(self, run_ids: Sequence[str]) -> Iterator[Run]:

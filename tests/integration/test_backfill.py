@@ -70,6 +70,13 @@ class Past:
         self.ledger.client.zadd(self.ledger.keys.outcomes, {"job": OUTCOMES.index("skipped")})
         self.ledger.client.hset(key, mapping={self.run_id(first): json.dumps(row), ":last": self.run_id(first)})
 
+    def loses(self, first: int, count: int) -> None:
+        """A stretch that Redis forgot, as beat writes it."""
+        self.skips(first, count)
+        ledger, identity = self.ledger.keys.ledger("job"), self.run_id(first)
+        row = json.loads(self.ledger.client.hget(ledger, identity)) | {"outcome": "lost", "reason": "forgotten"}
+        self.ledger.client.hset(ledger, identity, json.dumps(row))
+
     def compare_indexes(self) -> None:
         assert_every_index_is_the_scan(self.store.client, self.store.keys, self.ledger, self.store)
 
@@ -121,6 +128,16 @@ def test_a_second_backfill_of_the_same_stretch_runs_nothing_also_when_the_rows_a
     past.ledger.client.delete(past.ledger.keys.ledger("job"))
     assert past.plan(3).runs == ()
     assert len(past.plan(5).runs) == 2
+
+
+def test_what_is_left_of_a_stretch_that_redis_forgot_is_no_skip(past: Past) -> None:
+    past.loses(6, 5)
+    assert past.fill(4, 3, "failed") == [past.run_id(4), past.run_id(3)]
+    assert past.rows() == [("lost", 2), ("queued", 1), ("queued", 1), ("lost", 1)]
+    backfills.stop(past.store, "job", "ann")
+    past.loses(12, 5)
+    assert past.fill(12, 12, "failed") == [past.run_id(12)]
+    assert not past.ledger.client.zcard(past.ledger.keys.skips)
 
 
 def test_a_stretch_of_skips_says_only_what_is_left_of_it(past: Past) -> None:

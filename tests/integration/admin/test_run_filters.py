@@ -56,6 +56,15 @@ def everywhere(admin: Browser, shell: Shell, **filters: str) -> list[str]:
     return of_page[::-1]
 
 
+def test_a_run_with_a_priority_is_found_by_its_queue(
+    admin: Browser, service: Service, make: Declare, shell: Shell
+) -> None:
+    make("urgent", queue="etl", priority=5)
+    identity = service.dispatcher.run_now(service.store.get("urgent"), "ann")
+    assert everywhere(admin, shell, queue="etl") == [identity]
+    assert everywhere(admin, shell, queue="etl5") == []
+
+
 def test_runs_are_found_by_task_and_queue_also_due_instants_that_were_never_sent(
     admin: Browser, day: Day, shell: Shell
 ) -> None:

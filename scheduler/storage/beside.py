@@ -1,0 +1,38 @@
+"""The rows of a ledger before and after one of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from scheduler.model import Run, read_run_id
+from scheduler.storage.ledger import Ledger, read_run
+
+
+class Beside(NamedTuple):
+    """By due instant; None at an end."""
+
+    older: Run | None
+    newer: Run | None
+
+
+def beside(ledger: Ledger, run: Run) -> Beside:
+    """Those of a run, also of one whose schedule was renamed since. Reads all ids of its ledger, but two rows only."""
+    client, keys = ledger.client, ledger.keys
+    name = run.schedule
+    if not client.hexists(keys.ledger(name), run.id):
+        name = client.get(keys.moved(name)) or name
+    places = sorted(places_of(client.hkeys(keys.ledger(name))))
+    here = next(places_of([run.id]))
+    older = max((it for it in places if it < here), default=None)
+    newer = min((it for it in places if it > here), default=None)
+    rows = [client.hget(keys.ledger(name), it[1]) if it else None for it in (older, newer)]
+    return Beside(*(read_run(it[1], row) if it and row else None for it, row in zip((older, newer), rows, strict=True)))
+
+
+def places_of(ids: list[str]) -> Iterator[tuple[float, str]]:
+    """The due instants of runs in epoch seconds, with their ids; other fields of a ledger have none."""
+    for run_id in ids:
+        with suppress(ValueError):
+            yield read_run_id(run_id)[1], run_id
