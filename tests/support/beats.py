@@ -132,10 +132,13 @@ def theirs(due: datetime, **changes: Any) -> dict[str, str]:
     }
 
 
+FLEETING = {*LOCKS, "indexed", "probe"}  #: ends of the keys that come and go by themselves
+
+
 def schedule_data(client: Client, keys: Keys) -> dict[str, Any]:
-    """Everything in Redis but what says who leads, and when a thread of the leader read the ledgers."""
+    """Everything in Redis but what says who leads, and that it takes writes, and when a thread read the ledgers."""
     kinds = {"hash": client.hgetall, "zset": lambda key: client.zrange(key, 0, -1, withscores=True)}
-    ours = [key for key in client.scan_iter(f"{keys.prefix}*") if key.rpartition(":")[2] not in {*LOCKS, "indexed"}]
+    ours = [key for key in client.scan_iter(f"{keys.prefix}*") if key.rpartition(":")[2] not in FLEETING]
     return {key: kinds.get(client.type(key), client.type)(key) for key in ours}
 
 
