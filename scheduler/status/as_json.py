@@ -97,7 +97,9 @@ def file_json(facts: dict[str, str]) -> dict[str, str]:
 
 def problem_json(problem: ServiceProblem) -> dict[str, Any]:
     """A problem as JSON."""
-    return asdict(problem) | {"since": iso(problem.since)}
+    body = asdict(problem) | {"since": iso(problem.since)}
+    del body["part"]
+    return body
 
 
 def queue_json(queue: QueueHealth) -> dict[str, Any]:

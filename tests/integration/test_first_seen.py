@@ -75,7 +75,7 @@ def test_what_only_live_workers_can_answer_keeps_its_time_while_all_of_them_hang
 
 def test_two_problems_of_one_kind_have_a_time_each(settings: Settings, store: Store) -> None:
     facts = Facts(store, settings)
-    one, two = (ServiceProblem("Redis …", remedy, subject="redis") for remedy in ("make room", "add a replica"))
+    one, two = (ServiceProblem("Redis …", "check its log", subject="redis", part=part) for part in ("log", "dump"))
     note_first_seen(facts, [("disk", one)])
     later = Facts(store, settings)
     later.now += 5

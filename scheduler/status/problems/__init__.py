@@ -5,7 +5,6 @@ Each kind of problem is a file here with a function ``look``. For a new kind, co
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -93,9 +92,8 @@ def dated(facts: Facts, kind: str, problem: ServiceProblem) -> ServiceProblem:
 
 
 def key(kind: str, problem: ServiceProblem) -> str:
-    """What tells a problem from others: its remedy, without what depends on who reads it, the host and the command."""
-    remedy = re.sub(r"^on \S+: |`[^`]*`", "", problem.remedy)
-    return f"{kind}:{problem.subject}:{remedy}"
+    """What tells a problem from others, whatever its sentence counts and whoever reads its remedy."""
+    return f"{kind}:{problem.subject}:{problem.part}"
 
 
 def hidden_kinds(facts: Facts) -> frozenset[str]:

@@ -21,8 +21,9 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
             f"run `{redis_cli} config set appendonly yes`, then `{redis_cli} config rewrite`; if you edit the "
             "file and restart instead, Redis starts without its data",
             subject="redis",
+            part="appendonly",
         )
     for name in DISK_STATUSES:
         if (status := facts.info.get(name, "ok")) != "ok":
             sentence = f"Redis cannot write to disk ({name} is {status})"
-            yield ServiceProblem(sentence, "check its log and the free space", subject="redis")
+            yield ServiceProblem(sentence, "check its log and the free space", subject="redis", part=name)

@@ -35,4 +35,4 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
         if kind == "tasks":
             continue  # unless a better line says it, see ``problems.tasks``
         about = ABOUT[kind]
-        yield ServiceProblem(text, about.remedy, subject=about.subject)
+        yield ServiceProblem(text, about.remedy, subject=about.subject, part=kind)

@@ -58,7 +58,7 @@ def grown(facts: Facts, named: set[str]) -> Iterator[ServiceProblem]:
     for queue, growth in growing(facts.live_workers).items():
         if queue not in named:
             wait = f"{growth.now} messages wait, {growth.before} half an hour ago"
-            yield ServiceProblem(f"Queue '{queue}' keeps growing: {wait}", BUSY, subject=queue)
+            yield ServiceProblem(f"Queue '{queue}' keeps growing: {wait}", BUSY, subject=queue, part="growing")
 
 
 def without_runs(facts: Facts, queues: list[str]) -> Iterator[ServiceProblem]:

@@ -12,4 +12,4 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
     """Name each of them."""
     for name in sorted(facts.standbys_with_other_file):
         sentence = f"Standby {name} has a schedule file that differs from the leader's"
-        yield ServiceProblem(sentence, "deploy the same version to both", subject="file")
+        yield ServiceProblem(sentence, "deploy the same version to both", subject="file", part=name)

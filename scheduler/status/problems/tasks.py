@@ -27,10 +27,10 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
     named = list(islice(going_to_be_sent(facts, nowhere), MAX_NAMED))
     for it, who in named:
         sentence = f"No worker of queue '{it.queue}' has task '{it.task}', {who}"
-        yield ServiceProblem(sentence, why(it.lack) or IMPORT, subject=it.task)
+        yield ServiceProblem(sentence, why(it.lack) or IMPORT, subject=it.task, part=it.queue)
     if len(named) == MAX_NAMED and (more := len(nowhere) - MAX_NAMED):
         tasks = "1 more task" if more == 1 else f"{more} more tasks"
-        yield ServiceProblem(f"Schedules use {tasks} that no worker has", IMPORT, subject="workers")
+        yield ServiceProblem(f"Schedules use {tasks} that no worker has", IMPORT, subject="workers", part="more")
     note = facts.notices.get("tasks", "")
     if note and not any(f" task '{it.task}', " in note for it, _ in named):
         yield ServiceProblem(note, "", subject="workers")

@@ -15,4 +15,5 @@ def look(facts: Facts) -> Iterator[ServiceProblem]:
         if leader and worker.version not in ("", leader.version) and not worker.is_draining:
             sentence = f"Worker {worker.name} is of release {worker.version}, and beat of {leader.version}"
             since = max(worker.started, leader.since) if worker.started else None
-            yield ServiceProblem(sentence, "install the same release on every host", "warning", "workers", since)
+            remedy = "install the same release on every host"
+            yield ServiceProblem(sentence, remedy, "warning", "workers", since, worker.name)
