@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
@@ -14,14 +14,13 @@ from scheduler.admin.arguments import may_be_given
 from scheduler.admin.listing import Search, find
 from scheduler.admin.service import service
 from scheduler.changes.as_yaml import as_yaml
-from scheduler.model import TIMING_KINDS, Entry, Overlaid, Policies, Schedule
+from scheduler.model import TIMING_KINDS, Entry, Overlaid, Policies, Run, Schedule
 from scheduler.model.run import UNDER_WAY
 from scheduler.model.what_runs import kind_of
 from scheduler.status.as_json import detail_json
 from scheduler.status.place import Place
 from scheduler.status.rows import read_job
-from scheduler.status.runs import MAX_LOOKED_AT
-from scheduler.status.runs import find as find_runs
+from scheduler.status.runs import MAX_LOOKED_AT, MAX_ROWS, choose, newest_first
 from scheduler.status.wanted import WRONG, Wanted
 
 pages = Blueprint("schedules", __name__)
@@ -71,11 +70,12 @@ def show(name: str) -> Response:
 
 def shown(name: str, status: int = 200, **context: Any) -> Response:
     """The page of a schedule as it is now; ``context`` has the values and errors of a form. Raises NotFound."""
-    detail = service().status.detail(name, runs=TREND_OF)
+    detail = service().status.detail(name, runs=MAX_ROWS)
+    rows, detail = detail.runs, replace(detail, runs=detail.runs[:TREND_OF])
     file = service().settings.file.name
     running = next((run for run in detail.runs if run.outcome in UNDER_WAY), None)
     values: dict[str, Any] = {"pause": {}, "skip_note": None, "errors": {}, "refusal": "", "running": running} | context
-    values |= chosen_runs(detail.row.name)
+    values |= chosen_runs(name, rows)
     values |= {
         "file": file,
         "takes_arguments": may_be_given(detail.entry),
@@ -89,14 +89,14 @@ def shown(name: str, status: int = 200, **context: Any) -> Response:
     return page("schedule.html", status, detail=detail, lines=list(definition(detail.entry)), **values)
 
 
-def chosen_runs(name: str) -> dict[str, Any]:
+def chosen_runs(name: str, rows: Sequence[Run]) -> dict[str, Any]:
     """The runs of a schedule that the address asks for, the chips that choose others, and the address itself."""
     asked = request.args.get("runs", "")
     only, before = asked if asked in CHIPS else "", Place.read(request.args.get("before", ""))
-    wanted = Wanted(schedule=name, **CHIPS[only][1])  # type: ignore[arg-type]
+    wanted = Wanted(**CHIPS[only][1])  # type: ignore[arg-type]
     here = {"name": name, **({"runs": only} if only else {})}
     return {
-        "shown_runs": find_runs(service().ledger, wanted, before, RUNS_SHOWN),
+        "shown_runs": choose(newest_first(rows), wanted, before, RUNS_SHOWN),
         "looked_at": MAX_LOOKED_AT,
         "chips": CHIPS,
         "only": only,

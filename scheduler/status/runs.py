@@ -33,10 +33,20 @@ class Page:
     is_cut: bool = False  #: it ends because MAX_LOOKED_AT rows were read, not because it is full
 
 
+def newest_first(rows: Iterable[Run]) -> list[Run]:
+    """Rows in the order of their places."""
+    return sorted(rows, key=place_of, reverse=True)
+
+
 def find(ledger: Ledger, wanted: Wanted, before: Place | None = None, count: int = PAGE_SIZE) -> Page:
     """The newest ``count`` runs that are wanted, of those ``before`` a place."""
+    return choose(chain.from_iterable(steps(ledger, wanted, before)), wanted, before, count)
+
+
+def choose(rows: Iterable[Run], wanted: Wanted, before: Place | None = None, count: int = PAGE_SIZE) -> Page:
+    """The same among these rows, which come newest first."""
     runs: list[Run] = []
-    for looked_at, (place, run) in enumerate(walk(ledger, wanted, before), 1):
+    for looked_at, (place, run) in enumerate(each_once(rows, before), 1):
         if wanted.has(run):
             runs.append(run)
         if len(runs) == count:
@@ -46,10 +56,10 @@ def find(ledger: Ledger, wanted: Wanted, before: Place | None = None, count: int
     return Page(tuple(runs), None)
 
 
-def walk(ledger: Ledger, wanted: Wanted, before: Place | None) -> Iterator[tuple[Place, Run]]:
-    """All rows that may be wanted, each once and with its place, newest first."""
+def each_once(rows: Iterable[Run], before: Place | None) -> Iterator[tuple[Place, Run]]:
+    """The rows ``before`` a place, each once and with its own place."""
     last = before
-    for run in chain.from_iterable(steps(ledger, wanted, before)):
+    for run in rows:
         place = place_of(run)
         if last is None or place < last:  # new rows move the others on, so a row may be read twice
             last = place
@@ -60,7 +70,7 @@ class Export:
     """The wanted runs of one file, newest first; afterwards, ``older`` is where the next file begins, if any."""
 
     def __init__(self, ledger: Ledger, wanted: Wanted, before: Place | None = None) -> None:
-        self.rows = walk(ledger, wanted, before)
+        self.rows = each_once(chain.from_iterable(steps(ledger, wanted, before)), before)
         self.wanted = wanted
         self.older: Place | None = None
         self.is_full = False  #: set by a reader who takes no more
@@ -114,7 +124,7 @@ def steps(ledger: Ledger, wanted: Wanted, before: Place | None) -> Iterable[list
     """Runs in their order, from the index of all schedules, or the whole ledger of one."""
     if wanted.schedule:
         rows = (run for run in ledger.runs(wanted.schedule, MAX_ROWS) if place_of(run).at <= wanted.until)
-        return [sorted(rows, key=place_of, reverse=True)]
+        return [newest_first(rows)]
     until = min(wanted.until, before.at) if before else wanted.until
     # A leader of an older release keeps no index of skips.
     skipped = wanted.was_skipped and is_fresh(ledger.client, ledger.keys)
