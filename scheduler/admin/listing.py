@@ -11,11 +11,13 @@ from scheduler.admin.search_form import texts
 from scheduler.status.as_json import overview_json
 from scheduler.status.catalogue import Catalogue, View
 from scheduler.status.problems.facts import Facts
+from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.read_model import Overview, Status
 from scheduler.status.rows import STATES
 from scheduler.status.search import UNSTARTED, Found, Sort
 
 PAGE_SIZE = 50  #: schedules
+MAX_PROBLEMS = 5  #: lines of the block at the top
 SORTS: tuple[Sort, ...] = get_args(Sort)
 
 
@@ -73,6 +75,17 @@ class Listing:
     expected: int = 0  #: how many of these are expected to
     unstarted: Mapping[str, str] = field(default_factory=dict)  #: how many of them are stuck and late: "3", "999+"
     unread: int = 0  #: how many more may have the error that was searched for
+
+    @property
+    def named(self) -> tuple[ServiceProblem, ...]:
+        """The worst problems. All errors of the file take one line, or they would hide that no worker answers."""
+        of_file = [it for it in self.overview.problems if it.subject == "file"]
+        return tuple(it for it in self.overview.problems if it not in of_file[1:])[:MAX_PROBLEMS]
+
+    @property
+    def unnamed(self) -> tuple[ServiceProblem, ...]:
+        """The other problems."""
+        return tuple(it for it in self.overview.problems if it not in self.named)
 
     @property
     def pages(self) -> int:
