@@ -98,10 +98,10 @@ local function ended_at(finished, due)
 end
 
 -- The rows that failed or were lost, and the newest due instant that succeeded; then, as members of an index, every row
--- and the skipped rows, and the ids of the others.
+-- and the skipped rows.
 -- By pattern, because decoding every row would hold up Redis.
 local function ended_rows(rows)
-  local ended, well, every, skips, others = {}, NO_INSTANT, {}, {}, {}
+  local ended, well, every, skips = {}, NO_INSTANT, {}, {}
   for i = 1, #rows, 2 do
     local function field(name) return string.match(rows[i + 1], '"' .. name .. '": ?"([^"]*)"') end
     local outcome = string.sub(rows[i], 1, 1) ~= ':' and field('outcome')
@@ -109,7 +109,6 @@ local function ended_rows(rows)
     local last = due and (tonumber(field('until')) or due)
     if due then every[#every + 1], every[#every + 2] = last, rows[i] end
     if due and outcome == 'skipped' then skips[#skips + 1], skips[#skips + 2] = last, rows[i] end
-    if due and outcome ~= 'skipped' then others[#others + 1] = rows[i] end
     if due and outcome == 'succeeded' then well = math.max(well, due) end
     -- One that is tried again counts as it ended before, until that attempt ends.
     if outcome == 'queued' or outcome == 'running' then outcome = field('was') end
@@ -119,7 +118,7 @@ local function ended_rows(rows)
       }
     end
   end
-  return ended, well, every, skips, others
+  return ended, well, every, skips
 end
 
 -- Work out a schedule's health from every row of its ledger.
@@ -130,7 +129,7 @@ local function recount(prefix, ledger)
   end
   local rows = redis.call('HGETALL', ledger)
   recount_recent(prefix, ledger, rows)
-  local before, ended, well, every, skips, others = read_health(ledger), ended_rows(rows)
+  local before, ended, well, every, skips = read_health(ledger), ended_rows(rows)
   -- Rows up to the floor may have been trimmed; what was counted of them then still counts.
   local floor = tonumber(redis.call('HGET', ledger, ':floor') or 0)
   if before.well <= floor then well = math.max(well, before.well) end
@@ -146,7 +145,6 @@ local function recount(prefix, ledger)
   add_to_index(runs_key(prefix), every)
   add_to_index(went_wrong_key(prefix), went_wrong)
   add_to_index(skips_key(prefix), skips)
-  pcall(in_parts, 'ZREM', skips_key(prefix), others) -- those that an older release sent after they were skipped
   if before.count > 0 and health.count > 0 and before.well == well and floor > well then
     health.since, health.count = math.min(health.since, before.since), math.max(health.count, before.count)
   end

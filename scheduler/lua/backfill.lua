@@ -34,7 +34,7 @@ if group then
   for _, wanted in ipairs(runs) do take_place(limits.prefix, group, wanted.id) end
 end
 
--- Redis forgot a stretch that is lost: it is no skip.
+-- A stretch that Redis forgot is lost, not skipped.
 local function note_stretch(row, id)
   local note = row.outcome == 'skipped' and note_skip or note_row
   note(row['until'], id)

@@ -23,12 +23,16 @@ def beside(ledger: Ledger, run: Run) -> Beside:
     name = run.schedule
     if not client.hexists(keys.ledger(name), run.id):
         name = client.get(keys.moved(name)) or name
-    places = sorted(places_of(client.hkeys(keys.ledger(name))))
+    places = list(places_of(client.hkeys(keys.ledger(name))))
     here = next(places_of([run.id]))
     older = max((it for it in places if it < here), default=None)
     newer = min((it for it in places if it > here), default=None)
-    rows = [client.hget(keys.ledger(name), it[1]) if it else None for it in (older, newer)]
-    return Beside(*(read_run(it[1], row) if it and row else None for it, row in zip((older, newer), rows, strict=True)))
+
+    def row(place: tuple[float, str] | None) -> Run | None:
+        stored = client.hget(keys.ledger(name), place[1]) if place else None
+        return read_run(place[1], stored) if place and stored else None
+
+    return Beside(row(older), row(newer))
 
 
 def places_of(ids: list[str]) -> Iterator[tuple[float, str]]:
