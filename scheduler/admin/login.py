@@ -113,7 +113,7 @@ def form(error: str = "", status: int = 200) -> Response:
 
 def keep(kept: list[tuple[str, str]]) -> Response:
     """The login page in place of a form that came too late, with what was typed into it."""
-    words = "Your session has ended. Log in to go on: what you typed is kept."
+    words = "Your session has ended. Log in to continue: what you typed is kept."
     return login_page(words, 401, kept, username="", next=request.path, once="")
 
 

@@ -87,7 +87,8 @@ def test_what_is_typed_outlives_a_session_that_ends_below_the_open_form(
     if javascript:
         expect(page.locator("#preview-lost")).to_contain_text("the session has ended")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("alert")).to_have_text("Your session has ended. Log in to go on: what you typed is kept.")
+    ended = "Your session has ended. Log in to continue: what you typed is kept."
+    expect(page.get_by_role("alert")).to_have_text(ended)
     for password in ("wrong", PASSWORD):
         page.get_by_label("Password").fill(password)
         page.get_by_role("button", name="Log in").click()

@@ -91,6 +91,19 @@ def test_a_late_answer_to_an_older_search_is_dropped(open_page: Open, sixty: Ser
     assert "job-20" not in page.evaluate("noted")
 
 
+def test_what_a_search_finds_is_not_spoken_before_it_is_shown(open_page: Open, sixty: Service) -> None:
+    page = open_page()
+    page.route(
+        "**/schedules?q=billing",
+        lambda route: route.fulfill(status=200, headers={"Retry-After": "1"}, body="busy"),
+        times=1,
+    )
+    page.get_by_label("Search").fill("billing")
+    expect(page.locator("#connection")).to_contain_text("The page is busy")
+    assert page.locator("#found").text_content() == ""
+    expect(page.locator("#rows .range")).to_contain_text("of 3 matching")
+
+
 def test_all_that_match_is_unchecked_when_the_search_changes(open_page: Open, sixty: Service) -> None:
     page = open_page("/schedules?q=job")
     page.get_by_label("All 60 that match").check()

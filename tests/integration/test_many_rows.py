@@ -57,6 +57,17 @@ def test_more_skips_than_their_index_holds_are_all_listed(
     assert [run.id for run in find(ledger, Wanted(outcome="skipped")).runs] == skipped
 
 
+def test_skips_are_all_listed_also_while_an_older_leader_keeps_no_index_of_them(
+    client: Client, keys: Keys, ledger: Ledger
+) -> None:
+    skipped = [add(client, keys, "job", NOW - 60 * at, outcome="skipped", reason="overlap") for at in range(3)]
+    client.zrem(keys.skips, *skipped[1:])
+    client.set(keys.indexed, "4")
+    assert [run.id for run in find(ledger, Wanted(outcome="skipped")).runs] == skipped
+    client.set(keys.indexed, health.INDEX_VERSION)
+    assert [run.id for run in find(ledger, Wanted(outcome="skipped")).runs] == skipped[:1], "by the index alone"
+
+
 def test_what_is_newer_than_was_asked_for_does_not_count_as_looked_at(
     client: Client, keys: Keys, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
