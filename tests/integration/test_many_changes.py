@@ -10,6 +10,7 @@ from scheduler.errors import Conflict
 from scheduler.storage.audit import audit_line
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
+from scheduler.storage.scripts import line_of
 from scheduler.storage.store import Store, Write
 from tests.support.schedules import NOON, declared, entry_of
 
@@ -69,6 +70,24 @@ def test_changes_that_were_laid_down_and_are_gone_are_none(
     with pytest.raises(Conflict, match="is gone, so nothing was written"):
         store.write(many(store))
     assert store.names() == []
+
+
+def test_a_page_that_was_lost_on_its_way_is_laid_down_again(store: Store, client: Client) -> None:
+    looks = 0
+
+    def lose_the_second() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            line_of(client).finish()
+            client.client_pause(60_000, all=False)  # Redis keeps writes that come now
+        elif looks == 2:
+            client.client_kill_filter(_type="normal", skipme=True)
+            client.client_unpause()
+
+    store.write(many(store), progress=lose_the_second)
+    assert looks == 3
+    assert len(store.names()) == MANY
 
 
 def test_what_is_laid_down_does_not_outlive_who_did_it(store: Store, client: Client, keys: Keys) -> None:
