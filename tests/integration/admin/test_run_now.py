@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from scheduler import changes
+from scheduler.admin.filters import absolute
 from scheduler.admin.service import Service
 from scheduler.changes import clock
 from scheduler.model import Entry
@@ -137,10 +138,26 @@ def test_a_run_that_failed_can_be_retried(admin: Browser, service: Service, nigh
     assert "Retry" in Document(admin.get(f"/schedules/nightly/runs/{bad}").text).texts
     page = admin.post(f"/schedules/nightly/runs/{bad}/retry")
     assert "retried by admin" in text(page)
+    assert "Retry sends" not in text(page)
     assert service.ledger.get(bad).outcome == "queued"
     answer = admin.post(f"/schedules/nightly/runs/{bad}/retry")
     assert answer.status_code == 409
     assert f"{bad} is not retried: it is queued already" in text(answer)
+
+
+def test_beside_retry_the_page_says_of_which_due_instant_it_is_and_that_run_now_is_another(
+    admin: Browser, service: Service, nightly: Entry
+) -> None:
+    due = (clock() - timedelta(hours=9)).replace(second=0, microsecond=0)
+    bad = run(service, "nightly", due, "failed")
+    words = absolute(due, "America/New_York")
+    page = text(admin.get("/schedules/nightly"))
+    assert f"Retry sends the run of {words} again. Run now sends a new one, due now." in page
+    page = text(admin.get(f"/schedules/nightly/runs/{bad}"))
+    words = absolute(due, "America/New_York", seconds=True)
+    assert f"Retry sends the run of {words} again. Run again with… sends a new one, due now." in page
+    admin.post(f"/schedules/nightly/runs/{bad}/retry")
+    assert (service.ledger.get(bad).outcome, service.ledger.get(bad).due) == ("queued", due.timestamp())
 
 
 def test_a_run_that_goes_on_shows_its_progress(admin: Browser, service: Service, make: Declare) -> None:
