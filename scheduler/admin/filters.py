@@ -12,6 +12,7 @@ from typing import Any
 from flask import Flask
 from markupsafe import Markup, escape
 
+from scheduler.status.expected import EXPECTED_FAILURE
 from scheduler.status.rows import STATES
 from scheduler.storage.instants import from_seconds, iso
 from scheduler.timing import get_zone
@@ -33,6 +34,7 @@ def add_filters(app: Flask) -> None:
     for filter_ in (*times, brief, local_field, value, pretty, marked, sentence, capital, size, first_line, tone):
         app.add_template_filter(filter_)
     app.jinja_env.globals["states"] = STATES
+    app.jinja_env.globals["expected_failure"] = EXPECTED_FAILURE
 
 
 def moment(instant: Instant) -> datetime | None:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from scheduler.admin.search_form import texts
 from scheduler.status.as_json import overview_json
 from scheduler.status.catalogue import Catalogue, View
+from scheduler.status.expected import failing_in_words
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.read_model import Overview, Status
@@ -86,6 +87,11 @@ class Listing:
     def unnamed(self) -> tuple[ServiceProblem, ...]:
         """The other problems."""
         return tuple(it for it in self.overview.problems if it not in self.named)
+
+    @property
+    def failing_words(self) -> str:
+        """How many are failing, and how many of these are expected to."""
+        return failing_in_words(self.failing, self.expected)
 
     @property
     def pages(self) -> int:
