@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from scheduler.admin.filters import absolute
@@ -21,15 +22,16 @@ class Bar:
 
     quarter: Quarter
     number: int  #: of the quarter, from the left
-    red: float  #: height
-    grey: float  #: height
+    red: float  #: height of what failed or was lost
+    grey: float  #: height of what needs no person: skips, and expected failures
     is_chosen: bool  #: whether the list has only this time, or a part of it
     query: dict[str, str]  #: of the list with this time alone
 
     @property
     def words(self) -> str:
         """Its time and numbers."""
-        return f"{absolute(self.quarter.at)}: {in_words(self.quarter.went_wrong, self.quarter.skipped)}"
+        its = self.quarter
+        return f"{absolute(its.at)}: {in_words(its.went_wrong, its.skipped, its.expected)}"
 
     def narrowed(self, outcome: str) -> dict[str, str]:
         """The query of the list with this time and one outcome."""
@@ -44,25 +46,31 @@ class Day:
     begins: tuple[float, ...]  #: of all quarters, epoch seconds
 
     @property
+    def expected(self) -> int:
+        """How many of these are failures of schedules that are expected to fail."""
+        return sum(bar.quarter.expected for bar in self.bars)
+
+    @property
     def words(self) -> str:
         """The picture in a sentence."""
         went_wrong = sum(bar.quarter.went_wrong for bar in self.bars)
         skipped = sum(bar.quarter.skipped for bar in self.bars)
-        worst = max(self.bars, key=lambda bar: (bar.quarter.went_wrong, bar.quarter.skipped))
-        return f"The last 24 hours: {in_words(went_wrong, skipped)}; the worst quarter of an hour was {worst.words}"
+        worst = max(self.bars, key=lambda bar: (bar.red, bar.quarter.went_wrong, bar.quarter.skipped))
+        sums = in_words(went_wrong, skipped, self.expected)
+        return f"The last 24 hours: {sums}; the worst quarter of an hour was {worst.words}"
 
 
-def of(ledger: Ledger, search: RunSearch) -> Day:
-    """The last day, of all schedules."""
-    found = quarters(ledger, time.time())
+def of(ledger: Ledger, search: RunSearch, expected: Collection[str]) -> Day:
+    """The last day, of all schedules; ``expected`` names those that are expected to fail."""
+    found = quarters(ledger, time.time(), expected)
     most = max(MIN_FULL_HEIGHT, *(it.went_wrong + it.skipped for it in found))
     wanted = search.span
     bars = (
         Bar(
             it,
             number,
-            height(it.went_wrong, most),
-            height(it.skipped, most),
+            height(it.went_wrong - it.expected, most),
+            height(it.skipped + it.expected, most),
             wanted is not None and wanted[0] <= it.last and it.at <= wanted[1],
             query_of(search, it),
         )
@@ -84,7 +92,7 @@ def query_of(search: RunSearch, quarter: Quarter) -> dict[str, str]:
     return search.query(since=since, until=until, last="", outcome=outcome, by="")
 
 
-def in_words(went_wrong: int, skipped: int) -> str:
-    """``5 failed or lost, 2 skipped``."""
-    parts = ((went_wrong, "failed or lost"), (skipped, "skipped"))
+def in_words(went_wrong: int, skipped: int, expected: int) -> str:
+    """``5 failed or lost (3 expected), 2 skipped``."""
+    parts = ((went_wrong, f"failed or lost{f' ({expected} expected)' if expected else ''}"), (skipped, "skipped"))
     return ", ".join(f"{number} {word}" for number, word in parts if number)

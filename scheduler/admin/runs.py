@@ -116,7 +116,7 @@ def index() -> Response:
 
 def around(search: RunSearch, view: View) -> dict[str, Any]:
     """What the page has around the list."""
-    return {"search": search, "view": view, "day": day.of(service().ledger, search), **CHOICES}
+    return {"search": search, "view": view, "day": day.of(service().ledger, search, view.expected_to_fail), **CHOICES}
 
 
 def by_error(search: RunSearch) -> Response:

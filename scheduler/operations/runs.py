@@ -102,7 +102,8 @@ def errors(its: Parts, asked: WantedAsked) -> dict[str, Any]:
 @operation("GET", "/quarters", "viewer", Quarters)
 def by_quarter(its: Parts) -> dict[str, Any]:
     """Count what failed, was lost or was skipped in each quarter of an hour of the last day, oldest first."""
-    return {"items": [it._asdict() | {"at": iso(it.at)} for it in quarters(its.ledger, time.time())]}
+    found = quarters(its.ledger, time.time(), its.catalogue.look().expected_to_fail)
+    return {"items": [it._asdict() | {"at": iso(it.at)} for it in found]}
 
 
 @operation("GET", "/runs/{run_id}", "viewer", RunDetail)

@@ -7,7 +7,7 @@ and closes them here. The end of a run is written once; a later one changes noth
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import NamedTuple
@@ -222,6 +222,14 @@ class Ledger:
                     pipe.zcount(index, since, until)
             answers = [it if isinstance(it, int) else 0 for it in pipe.execute(raise_on_error=False)]
         return list(zip(answers[: len(spans)], answers[len(spans) :], strict=True))
+
+    def went_wrong(self, names: Collection[str], since: float, until: float) -> list[float]:
+        """When those rows of these schedules were due that failed or were lost, in epoch seconds; one round trip.
+
+        Reads what the index has in the span, at most MAX_WENT_WRONG ids.
+        """
+        ids = self.client.zrangebyscore(self.keys.went_wrong, since, until, withscores=True)
+        return [at for run_id, at in ids if run_id.rpartition("@")[0] in names]
 
     def _ids(self, index: str, since: float, until: float, offset: int) -> list[tuple[str, float]]:
         """The next RUNS_PER_READ ids of an index with their instants, newest first."""
