@@ -58,6 +58,17 @@ def test_long_filters_and_the_table_of_the_day_fit_on_a_phone(open_page: Open, s
 
 
 @pytest.mark.parametrize("is_scripted", [True, False], ids=["with JavaScript", "without"])
+def test_the_time_and_the_outcome_that_are_chosen_are_in_sight_on_a_phone(
+    open_page: Open, service: Service, is_scripted: bool
+) -> None:
+    page = open_page("/runs?last=7d&outcome=stopped", viewport=PHONE, java_script_enabled=is_scripted)
+    for name, words in (("Time", "7 days"), ("Outcome", "stopped")):
+        chosen = page.get_by_role("navigation", name=name, exact=True).locator("[aria-current]")
+        expect(chosen).to_have_text(words)
+        expect(chosen).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("is_scripted", [True, False], ids=["with JavaScript", "without"])
 def test_a_running_run_is_stopped_after_a_page_that_says_what_happens_and_cancel_leads_back(
     open_page: Open, service: Service, is_scripted: bool
 ) -> None:
