@@ -16,7 +16,7 @@ from scheduler.status.wanted import WRONG, Wanted, with_schedules
 
 BY_ERROR = "error"
 WENT_WRONG = (WRONG, "failed", "lost")
-PRESETS = {"": "any time", "1h": "last hour", "night": "since 18:00 yesterday", "24h": "24 h", "7d": "7 days"}
+PRESETS = {"": "any time", "1h": "last hour", "night": "since 18:00 UTC yesterday", "24h": "24 h", "7d": "7 days"}
 SPANS = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
 OUTCOMES = {"": "all", WRONG: "failed or lost"} | {
     outcome: outcome for outcome in get_args(Outcome) if outcome != "unreadable"

@@ -142,6 +142,27 @@ def test_times_are_in_the_schedules_zone_in_utc_or_in_the_readers(open_page: Ope
     expect(page.locator("#upcoming td").first).to_have_text(re.compile("E[SD]T"))
 
 
+def test_where_times_are_in_utc_the_button_says_so_and_turns_them_into_the_readers(
+    open_page: Open, three: Service
+) -> None:
+    page = open_page("/runs", timezone_id="Asia/Tokyo", locale="en-GB")
+    due = page.locator("#runs tbody time").first
+    button = page.get_by_role("contentinfo").get_by_role("button", name="Times in")
+    for zone, words in (("UTC", "UTC$"), ("my zone, Asia/Tokyo", r"(GMT\+9|JST)$"), ("UTC", "UTC$")):
+        expect(button).to_have_text(f"Times in {zone}")
+        expect(due).to_have_text(re.compile(words))
+        button.click()
+    expect(page.locator("#runs caption")).to_have_text("1 run, newest first")
+    page.goto("/schedules/beta")
+    expect(button).to_have_text("Times in my zone, Asia/Tokyo")
+    press(page, "t", "t")
+    page.reload()
+    expect(button).to_have_text("Times in UTC")
+    page.goto("/runs")
+    button.click()
+    expect(due).to_have_text(re.compile(r"(GMT\+9|JST)$"))
+
+
 @with_and_without_javascript
 def test_a_schedule_is_copied_as_yaml_and_without_scripts_it_can_be_selected(
     open_page: Open, three: Service, javascript: bool

@@ -52,6 +52,9 @@ function press(event) {
   event.preventDefault();
 }
 
+// A page of many schedules has its times in UTC: there, "schedule" and "UTC" are the same.
+const zoneButton = document.getElementById("zone");
+const own = zoneButton?.dataset.own;
 const ZONES = ["schedule", "UTC", "mine"];
 const original = new WeakMap();
 
@@ -76,13 +79,13 @@ function showZone() {
     if (time.textContent !== words) time.textContent = words;
   }
   const mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const words = { schedule: "in the schedule's zone", UTC: "in UTC", mine: `in my zone, ${mine}` }[zone];
-  const button = document.getElementById("zone");
-  if (button) button.textContent = `Times ${words}`;
+  const words = { schedule: own, UTC: "UTC", mine: `my zone, ${mine}` }[zone];
+  if (zoneButton) zoneButton.textContent = `Times in ${words}`;
 }
 
 function turnZone() {
-  localStorage.setItem("zone", ZONES[(ZONES.indexOf(stored("zone", "schedule")) + 1) % ZONES.length]);
+  const next = ZONES[(ZONES.indexOf(stored("zone", "schedule")) + 1) % ZONES.length];
+  localStorage.setItem("zone", next === "UTC" && own === "UTC" ? "mine" : next);
   showZone();
 }
 
@@ -102,7 +105,7 @@ document.documentElement.classList.add("scripted"); // what only scripts can do 
 document.addEventListener("click", (event) => event.target.matches?.(".copy") && copy(event.target));
 document.addEventListener("keydown", press);
 document.addEventListener("refreshed", showZone);
-document.getElementById("zone")?.addEventListener("click", turnZone);
+zoneButton?.addEventListener("click", turnZone);
 for (const button of document.querySelectorAll("footer [hidden]")) button.hidden = false;
 if (help) {
   helpButton.addEventListener("click", () => help.showModal());
