@@ -86,9 +86,11 @@ def index() -> Response:
         "hours": hours,
         "lanes": lanes(view, names, runs, due_ahead, first, by_name=bool(text["tag"])),
         "load": load,
+        "matched": len(names),
         "now_at": (now // 60 * 60 - first) / BIN_S,
         "runs_since": runs[-1].due if len(runs) == MAX_RUNS else None,
         "text": text,
+        "total": len(view.names),
     }
     return page("timeline.html", **context)
 

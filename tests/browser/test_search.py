@@ -113,6 +113,22 @@ def test_all_that_match_is_unchecked_when_the_search_changes(open_page: Open, si
     expect(page.get_by_label("job-40")).to_be_checked()
 
 
+@both_browsers
+def test_the_timeline_and_its_address_follow_what_is_typed_and_keep_its_tag(open_page: Open, sixty: Service) -> None:
+    page = open_page("/timeline?tag=billing")
+    lanes = page.locator(".lane a")
+    expect(lanes).to_have_text(["job-00", "job-20", "job-40"])
+    box = page.get_by_label("Search")
+    box.press_sequentially("job-2")
+    expect(lanes).to_have_text(["job-20"])
+    expect(page.get_by_text("1 of 60 schedules match")).to_have_count(2)  # once for screen readers
+    expect(box).to_be_focused()
+    assert page.evaluate(ADDRESS) == "/timeline?q=job-2&tag=billing"
+    box.fill("")
+    expect(lanes).to_have_count(3)
+    assert page.evaluate(ADDRESS) == "/timeline?tag=billing"
+
+
 @with_and_without_javascript
 def test_a_search_by_button_is_a_page_of_its_own(open_page: Open, sixty: Service, javascript: bool) -> None:
     page = open_page("/schedules?tag=billing", java_script_enabled=javascript)

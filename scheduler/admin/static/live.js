@@ -163,7 +163,7 @@ async function find() {
   const all = document.getElementById("all");
   if (all) all.checked = false; // it stood for what another search found
   if (!(await keepRefreshing())) return;
-  const spoken = document.querySelector("#rows .range, #rows .empty")?.textContent ?? "";
+  const spoken = document.querySelector("[data-live] :is(.range, .empty)")?.textContent ?? "";
   if (location.search === there.slice(location.pathname.length)) document.getElementById("found").textContent = spoken;
 }
 
