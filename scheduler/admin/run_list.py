@@ -22,10 +22,6 @@ OUTCOMES = {"": "all", WRONG: "failed or lost"} | {
     outcome: outcome for outcome in get_args(Outcome) if outcome != "unreadable"
 }
 STARTERS = {"person": "a person", "schedule": "its schedule", "run": "another run"}
-REASONS = {
-    outcome: [reason.value for reason in Reason if reason.outcome == outcome]
-    for outcome in dict.fromkeys(reason.outcome for reason in Reason)
-}
 TEXTS = ("q", "schedule", "task", "queue", "tag", "worker", "error")
 LABELS = {
     "q": "Schedule",

@@ -13,12 +13,13 @@ from scheduler.admin import day, frames, trend
 from scheduler.admin.answers import as_json, is_check, page, wants_json
 from scheduler.admin.arguments import may_be_given
 from scheduler.admin.people import asking
-from scheduler.admin.run_list import OUTCOMES, PRESETS, REASONS, STARTERS, WENT_WRONG, RunSearch
+from scheduler.admin.run_list import OUTCOMES, PRESETS, STARTERS, WENT_WRONG, RunSearch
 from scheduler.admin.schedules import shown as shown_schedule
 from scheduler.admin.schedules import zone_of
 from scheduler.admin.service import service
 from scheduler.errors import NotFound, RefusedChange
 from scheduler.model import Reason, Run
+from scheduler.model.reasons import WORDS
 from scheduler.model.run import UNDER_WAY
 from scheduler.model.what_runs import kind_of
 from scheduler.operations import runs as operations
@@ -40,7 +41,7 @@ CHOICES: dict[str, Any] = {
     "presets": PRESETS,
     "outcomes": OUTCOMES,
     "went_wrong": WENT_WRONG,
-    "reasons": REASONS,
+    "reasons": WORDS,
     "starters": STARTERS,
     "looked_at": MAX_LOOKED_AT,
     "most_exported": MAX_EXPORTED,

@@ -10,11 +10,15 @@ import click
 from scheduler.cli.common import Desk, as_json, each, local, read_instant, with_desk
 from scheduler.cli.printing import print_json, print_table, say
 from scheduler.errors import Exit
-from scheduler.model import Reason
+from scheduler.model.reasons import SENTENCES, WORDS
 from scheduler.operations import runs, schedules
 from scheduler.status.wanted import WRONG, Starter
 
-WORDS = [reason.value for reason in Reason]
+
+def listed() -> str:
+    """Every reason as it is typed, by outcome."""
+    typed = {outcome: (f'"{it}"' if " " in it else it for it in its) for outcome, its in WORDS.items()}
+    return " ".join(f"{outcome.capitalize()}: {', '.join(its)}." for outcome, its in typed.items())
 
 
 @click.command()
@@ -32,9 +36,9 @@ WORDS = [reason.value for reason in Reason]
 )
 @click.option(
     "--reason",
-    type=click.Choice(WORDS),
+    type=click.Choice([*SENTENCES]),
     metavar="WORD",
-    help='Only those with this reason, such as overlap or "time limit".',
+    help=f"Only those with this reason. {listed()}",
 )
 @click.option("--since", callback=read_instant, help='Only from this time on, as "2026-12-24 18:00" (UTC).')
 @click.option("--until", callback=read_instant, help="Only up to this time, written the same way.")

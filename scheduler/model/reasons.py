@@ -111,3 +111,7 @@ def explain(word: str, detail: str = "") -> str:
 
 
 SENTENCES = {reason.value: reason.sentence for reason in Reason}
+#: The words by the outcome that they lead to.
+WORDS: dict[str, list[str]] = {}
+for reason in Reason:
+    WORDS.setdefault(reason.outcome, []).append(reason.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 from scheduler import installation
 from scheduler.cli import EPILOG, MODULES, cli
+from scheduler.model import Reason
 from tests.support.documents import ROOT
 
 COLUMNS = 80
@@ -42,6 +44,14 @@ def test_no_line_is_cut_or_too_long(command: tuple[str, ...]) -> None:
     usage, *lines = help_of(command).splitlines()
     assert not [line for line in (usage, *lines) if len(line) > COLUMNS]
     assert not [line for line in lines if line.endswith("...")]
+
+
+def test_the_help_of_history_lists_every_reason_as_it_is_typed() -> None:
+    listed = " ".join(help_of(("history",)).partition("--reason WORD")[2].partition("--since")[0].split())
+    for reason in Reason:
+        typed = f'"{reason}"' if " " in reason else str(reason)
+        assert re.search(rf"(: |, ){typed}[,.]", listed), typed
+    assert 'Failed: error, "time limit"' in listed
 
 
 @pytest.mark.parametrize("command", ["install", "uninstall"])
