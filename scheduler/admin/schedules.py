@@ -33,7 +33,7 @@ CHIPS: dict[str, tuple[str, dict[str, str]]] = {
     "": ("all", {}),
     "failed": ("failed or lost", {"outcome": WRONG}),
     "skipped": ("skipped", {"outcome": "skipped"}),
-    "manual": ("manual", {"started_by": "person"}),
+    "manual": ("started by a person", {"started_by": "person"}),
 }
 ALWAYS_SHOWN = ("timezone", "overlap", "catch_up", "enabled", "args", "kwargs")
 

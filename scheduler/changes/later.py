@@ -1,4 +1,4 @@
-"""A run by hand that waits for its time."""
+"""A manual run that waits for its time."""
 
 from __future__ import annotations
 

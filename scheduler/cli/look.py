@@ -47,7 +47,7 @@ def list_(desk: Desk, words: tuple[str, ...], state: str, sort: str, json_: bool
     for fill in (it["backfill"] for it in listed if it["backfill"]):
         say(with_command_name(f"backfill of {progress(fill)}"))
     for run in sorted((run for it in listed for run in it["waiting"]), key=itemgetter("at")):
-        say(f"run by hand at {local(run['at'])}: {run['id']}")
+        say(f"manual run at {local(run['at'])}: {run['id']}")
     if desk.host:
         for problem in refusal.look(Facts(desk.host.store, desk.host.settings)):
             say(f"scheduler: {problem}", err=True)

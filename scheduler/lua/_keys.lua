@@ -31,7 +31,7 @@
 --   score is the time of the push by Redis's clock. <prefix>:queues holds those queues.
 -- <prefix>:group:<group> holds the runs that have a place in a group, by when they got it, and
 --   <prefix>:group_queue:<group> those that only the group holds back, by since when, see _held.lua.
--- <prefix>:later holds the runs by hand that wait for their time, which is their score; each has its row, see
+-- <prefix>:later holds the manual runs that wait for their time, which is their score; each has its row, see
 --   later.lua.
 -- <prefix>:backfills holds the backfill of each schedule that has one, see storage/backfills.py; beside it, under the
 --   name, a line break and an outcome, how many of its runs ended so.

@@ -159,7 +159,7 @@ end
 local function send(name, ledger, rules, manual, run)
   local record, open_text_now, waiting = unpack(redis.call('HMGET', ledger, run.id, ':open', ':waiting'))
   -- It was sent before the clock was set back: a due instant runs once, whatever the clock says.
-  -- A run by hand that waited for its time has its row already, and leaves those that wait in this step, so it is sent
+  -- A manual run that waited for its time has its row already, and leaves those that wait in this step, so it is sent
   -- once.
   if record and redis.call('ZREM', later_key(limits.prefix), run.id) == 0 then return 'sent' end
   if not is_list(run.queue) then
@@ -220,7 +220,7 @@ local function end_pause(key, name, definition)
   note_revised(limits.prefix, {name})
 end
 
--- Whether the entry is as beat read it when it decided. A run by hand, and one that follows another, have no part in
+-- Whether the entry is as beat read it when it decided. A manual run, and one that follows another, have no part in
 -- what beat decides: only edits matter.
 local function is_as_read(entry, stored, is_apart)
   local revision, due, definition, seen = stored[1], stored[2], stored[3], stored[4]

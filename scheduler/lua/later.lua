@@ -1,4 +1,4 @@
--- Keep a run by hand until its time: a row that is queued, and a place among those that wait, from which the leader
+-- Keep a manual run until its time: a row that is queued, and a place among those that wait, from which the leader
 -- sends it.
 -- KEYS: none. ARGV: prefix, runs kept, ttl in ms, id, due, now, how many may wait, task, who asks, arguments ('' for
 --   its schedule's), why it waits.

@@ -37,7 +37,7 @@ class WantedAsked(Model):
     task: Text = Field("", description="Text in its task; if it was never sent, in its schedule's task.")
     queue: Text = Field("", description="Exactly this queue; if it was never sent, its schedule's queue.")
     started_by: Starter | Literal[""] = Field(
-        "", description="`person`: by hand or by a backfill; `run`: it follows another run; `schedule`: neither."
+        "", description="`person`: it is manual, or of a backfill; `run`: it follows another run; `schedule`: neither."
     )
     outcome: Outcome | Literal["", "wrong"] = Field("", description="`wrong`: failed or lost.")
     reason: Reason | Literal[""] = Field(

@@ -139,7 +139,7 @@ class Dispatcher:
         return Again(sent.place, sent.payload, job.policies.overlap, record)
 
     def manual(self, entry: Entry, identity: str, now: datetime, arguments: str) -> tuple[Job, Message]:
-        """A run by hand and its message; ``arguments`` as in ``run_now``. Raises RefusedChange where it has none."""
+        """A manual run and its message; ``arguments`` as in ``run_now``. Raises RefusedChange where it has none."""
         try:
             job = entries.with_arguments(entries.job(entry), arguments)
             if arguments:  # a template has those of the schedule

@@ -1,4 +1,4 @@
-"""Runs by hand that wait for their time: each has its row from the beginning, and the leader sends it then.
+"""Manual runs that wait for their time: each has its row from the beginning, and the leader sends it then.
 
 The step that sends one also takes it out of those that wait. A leader that dies before leaves it to the next one, and
 one that dies after has sent it.

@@ -39,7 +39,7 @@ class Detail:
     runs: tuple[Run, ...]
     skipped: datetime | None = None  #: the due instant that a person asked to skip
     notes: tuple[str, ...] = ()  #: effects of clock changes within a year
-    waiting: tuple[Waiting, ...] = ()  #: its runs by hand that wait for their time
+    waiting: tuple[Waiting, ...] = ()  #: its manual runs that wait for their time
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Overview:
     #: those that are not done, each with the numbers of its runs that ended, by outcome
     backfills: tuple[tuple[Backfill, dict[str, int]], ...] = ()
     headline: Headline = NO_PROBLEMS
-    waiting: tuple[Waiting, ...] = ()  #: the runs by hand of all schedules that wait for their time
+    waiting: tuple[Waiting, ...] = ()  #: the manual runs of all schedules that wait for their time
 
     @property
     def problems(self) -> tuple[ServiceProblem, ...]:
@@ -87,7 +87,7 @@ class Status:
         return Overview(rows, total, *service, named, news, facts.groups, self.backfills(), summary, self.waiting())
 
     def waiting(self) -> tuple[Waiting, ...]:
-        """The runs by hand that wait for their time."""
+        """The manual runs that wait for their time."""
         return waiting(self.store.client, self.store.keys)
 
     def backfills(self) -> tuple[tuple[Backfill, dict[str, int]], ...]:

@@ -77,7 +77,7 @@ class Wanted:
 
 
 def starter(run: Run) -> Starter:
-    """Who started it: a person by hand or with a backfill, another run that it follows, or else its schedule."""
+    """Who started it: a person if it is manual or of a backfill, another run that it follows, or else its schedule."""
     return "person" if run.manual or run.backfill else "run" if run.parent else "schedule"
 
 

@@ -91,7 +91,7 @@ class Keys:
     leases = Key("leases")
     #: List of the runs that start because another one has ended, oldest first, see ``_followers.lua``.
     followers = Key("followers")
-    later = Key("later")  #: Sorted set of the runs by hand that wait for their time, by that time, see ``later.lua``.
+    later = Key("later")  #: Sorted set of the manual runs that wait for their time, by that time, see ``later.lua``.
 
     def group(self, name: str) -> str:
         """Sorted set of the runs that have a place in a group, by when they got it."""

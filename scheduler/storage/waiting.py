@@ -1,4 +1,4 @@
-"""Runs by hand that wait for their time, as `run --at` keeps them."""
+"""Manual runs that wait for their time, as `run --at` keeps them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`run --at`: a run by hand that waits for its time, and is sent once then."""
+"""`run --at`: a manual run that waits for its time, and is sent once then."""
 
 from __future__ import annotations
 

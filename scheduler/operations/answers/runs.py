@@ -13,7 +13,7 @@ At = Annotated[str, Field(json_schema_extra={"format": "date-time"})]  #: ISO 86
 
 
 class Run(Model):
-    """A due instant, or a run by hand, in the ledger; durations are seconds."""
+    """A due instant, or a manual run, in the ledger; durations are seconds."""
 
     id: str
     schedule: str
@@ -127,7 +127,7 @@ class Sent(Model):
 
 
 class Waiting(Model):
-    """A run by hand that waits for its time."""
+    """A manual run that waits for its time."""
 
     id: str
     schedule: str

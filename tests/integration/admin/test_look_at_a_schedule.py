@@ -135,12 +135,13 @@ def test_the_runs_of_a_schedule_are_narrowed_by_a_chip_and_older_keeps_it(
         return [it for it in ids if it in (*failed, *well, manual)], older
 
     assert shown("/schedules/job?runs=manual") == ([manual], "")
+    assert "All runs of job started by a person" in text(admin.get("/schedules/job?runs=manual"))
     first, older = shown("/schedules/job?runs=failed")
     second, end = shown(older)
     assert [*first, *second] == failed[::-1]
     assert end == ""
     assert "runs=failed" in older
-    assert "No skipped runs." in text(admin.get("/schedules/job?runs=skipped"))
+    assert "None skipped." in text(admin.get("/schedules/job?runs=skipped"))
     assert shown("/schedules/job")[0][:2] == [manual, well[-1]]
     assert "outcome=wrong" in admin.get("/schedules/job?runs=failed").text
     assert admin.get("/schedules/job?runs=nonsense&before=x").status_code == 200

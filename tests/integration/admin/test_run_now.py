@@ -160,6 +160,16 @@ def test_beside_retry_the_page_says_of_which_due_instant_it_is_and_that_run_now_
     assert (service.ledger.get(bad).outcome, service.ledger.get(bad).due) == ("queued", due.timestamp())
 
 
+def test_a_run_of_a_backfill_says_that_it_is_one(admin: Browser, service: Service, nightly: Entry) -> None:
+    identity, key = run(service, "nightly", clock()), service.store.keys.ledger("nightly")
+    row = json.loads(service.store.client.hget(key, identity) or "")
+    service.store.client.hset(key, identity, json.dumps(row | {"backfill": "1", "by": "ann"}))
+    page = text(admin.get(f"/schedules/nightly/runs/{identity}"))
+    assert "Run of a backfill, " in page
+    assert "Requested by ann" in page
+    assert "backfill, by ann" in text(admin.get("/schedules/nightly?runs=manual"))
+
+
 def test_a_run_that_goes_on_shows_its_progress(admin: Browser, service: Service, make: Declare) -> None:
     make("count", task="scheduler.tasks.count_to", args=[])
     identity = run(service, "count", clock() - timedelta(seconds=3), "running")
