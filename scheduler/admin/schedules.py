@@ -65,7 +65,10 @@ def index() -> Response:
 @pages.get("/schedules/<segment:name>")
 def show(name: str) -> Response:
     """One schedule: state, next runs, past runs (some with ``?runs=``, older ones with ``?before=``), definition."""
-    return as_json(detail_json(service().status.detail(name))) if wants_json() else shown(name)
+    if not wants_json():
+        return shown(name)
+    detail = service().status.detail(name)
+    return as_json(detail_json(detail, service().pile_up(detail)))
 
 
 def shown(name: str, status: int = 200, **context: Any) -> Response:
@@ -81,7 +84,7 @@ def shown(name: str, status: int = 200, **context: Any) -> Response:
         "takes_arguments": may_be_given(detail.entry),
         "yaml": as_yaml(detail.entry),
         "unstarted": service().pill.unstarted(detail.row.name),
-        "pile_up": None if detail.row.is_held else service().pile_ups.of(detail.entry),
+        "pile_up": service().pile_up(detail),
         "trend": trend.of(detail.runs, detail.runs[0]) if detail.runs else None,
     }
     bad = next((run for run in detail.runs if run.went_wrong), None)

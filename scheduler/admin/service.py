@@ -17,8 +17,8 @@ from scheduler.registry import file_only, signatures
 from scheduler.sending.dispatch import Dispatcher
 from scheduler.settings import Settings
 from scheduler.status.catalogue import Catalogue
-from scheduler.status.pile_ups import PileUps
-from scheduler.status.read_model import Status
+from scheduler.status.pile_ups import PileUp, PileUps
+from scheduler.status.read_model import Detail, Status
 from scheduler.storage.client import connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import Ledger
@@ -57,6 +57,10 @@ class Service:
         accounts, pill = Accounts(settings.accounts, settings.admin_password_hash), Pill(store, settings)
         parts = catalogue, PileUps(store, catalogue), accounts, pill
         return cls(celery, settings, tasks, theirs, store, ledger, status, dispatcher, *parts)
+
+    def pile_up(self, detail: Detail) -> PileUp | None:
+        """See ``operations.Parts``."""
+        return self.pile_ups.shared_by(detail)
 
 
 def service() -> Service:

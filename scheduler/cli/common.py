@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # what a command does not use, it does not import: that takes
     from scheduler.sending.dispatch import Dispatcher
     from scheduler.settings import Settings
     from scheduler.status.catalogue import Catalogue
-    from scheduler.status.read_model import Status
+    from scheduler.status.read_model import Detail, Status
     from scheduler.storage.ledger import Ledger
     from scheduler.storage.store import Store
 
@@ -100,6 +100,9 @@ class Service:
         from scheduler.status.catalogue import Catalogue
 
         return Catalogue(self.store, self.queue_of_task)
+
+    def pile_up(self, detail: Detail) -> None:
+        """Not looked for: a command would have to read every schedule."""
 
     def queue_of_task(self, task: str) -> str:
         """The queue of a task's runs whose schedule names none; empty where no router can say."""

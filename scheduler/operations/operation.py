@@ -17,7 +17,8 @@ if TYPE_CHECKING:  # an operation gets these: it need not import what it does no
     from scheduler.sending.dispatch import Dispatcher
     from scheduler.settings import Settings
     from scheduler.status.catalogue import Catalogue
-    from scheduler.status.read_model import Status
+    from scheduler.status.pile_ups import PileUp
+    from scheduler.status.read_model import Detail, Status
     from scheduler.storage.ledger import Ledger
     from scheduler.storage.store import Store
 
@@ -46,6 +47,9 @@ class Parts(Protocol):
     def celery(self) -> Any: ...
     @property
     def tasks(self) -> Tasks: ...
+
+    def pile_up(self, detail: Detail) -> PileUp | None:
+        """The busy minute that a schedule shares; None in a command, which ends before it could know."""
 
     @property
     def file_only(self) -> Collection[str]:

@@ -59,7 +59,8 @@ def unskip(its: Parts, name: str) -> dict[str, Any]:
 
 def as_it_is(its: Parts, name: str) -> dict[str, Any]:
     """The schedule after a change."""
-    return detail_json(its.status.detail(name, runs=1))
+    detail = its.status.detail(name, runs=1)
+    return detail_json(detail, its.pile_up(detail))
 
 
 OPERATIONS = (pause, resume, skip, unskip)

@@ -94,7 +94,8 @@ def found(its: Parts, asked: SearchAsked, facts: Facts | None = None) -> Found:
 @operation("GET", "/schedules/{name}", "viewer", Schedule, ShowAsked)
 def show(its: Parts, name: str, asked: ShowAsked) -> dict[str, Any]:
     """Show one schedule: its definition, its state, its next and its newest runs."""
-    return detail_json(its.status.detail(name, runs=asked.runs, upcoming=asked.upcoming))
+    detail = its.status.detail(name, runs=asked.runs, upcoming=asked.upcoming)
+    return detail_json(detail, its.pile_up(detail))
 
 
 @operation("GET", "/schedules/{name}/next", "viewer", Next, NextAsked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scheduler.model import Run
 from scheduler.status.health import Health, QueueHealth
@@ -22,6 +22,9 @@ from scheduler.storage.output import Output
 from scheduler.storage.sessions import Opened
 from scheduler.storage.waiting import Waiting
 from scheduler.storage.workers import Worker
+
+if TYPE_CHECKING:
+    from scheduler.status.pile_ups import PileUp
 
 
 def run_json(run: Run) -> dict[str, Any]:
@@ -179,8 +182,8 @@ def line_json(line: Mapping[str, Any]) -> dict[str, Any]:
     return body
 
 
-def detail_json(detail: Detail) -> dict[str, Any]:
-    """One schedule as JSON."""
+def detail_json(detail: Detail, pile_up: PileUp | None) -> dict[str, Any]:
+    """One schedule as JSON, with the busy minute that it shares."""
     entry = detail.entry
     return row_json(detail.row) | {
         "fields": entry.fields,
@@ -192,5 +195,6 @@ def detail_json(detail: Detail) -> dict[str, Any]:
         "notes": list(detail.notes),
         "waiting": [waiting_json(item) for item in detail.waiting],
         "upcoming": [iso(instant) for instant in detail.upcoming],
+        "pile_up": pile_up._asdict() | {"minute": iso(pile_up.minute)} if pile_up else None,
         "runs": [run_json(run) for run in detail.runs],
     }

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from scheduler.model import Entry
 from scheduler.status.ahead import BUSIEST, Ahead, ahead
 from scheduler.status.catalogue import Catalogue, timing_key
+from scheduler.status.read_model import Detail
 from scheduler.storage.client import AWAY, REFUSED
 from scheduler.storage.instants import clock
 from scheduler.storage.store import Store
@@ -48,6 +49,10 @@ class PileUps:
                 self._look = threading.Thread(target=self._renew, name="pile-ups", daemon=True)
                 self._look.start()
         return self._worst.get(timing_key(entry.name, entry.origin, entry.fields))
+
+    def shared_by(self, detail: Detail) -> PileUp | None:
+        """The same of a schedule as it is shown: one that is held is sent in no minute."""
+        return None if detail.row.is_held else self.of(detail.entry)
 
     def _renew(self) -> None:
         with suppress(*AWAY, *REFUSED):  # every page says so itself

@@ -99,6 +99,13 @@ class Overlaid(Model):
     why: str
 
 
+class PileUp(Model):
+    """A minute of the coming day in which many schedules are due."""
+
+    minute: At
+    others: int = Field(description="How many besides this one.")
+
+
 class Schedule(Row):
     """One schedule; its revision is the ETag for If-Match."""
 
@@ -111,6 +118,10 @@ class Schedule(Row):
     notes: list[str] = Field(description="Effects of clock changes within a year.")
     waiting: list[Waiting]
     upcoming: list[At]
+    pile_up: PileUp | None = Field(
+        description="Which of the five busiest minutes it is due in; null if in none, or if that is not known yet: the "
+        "minutes are looked at beside a request, at most every 30 seconds."
+    )
     runs: list[Run]
 
 

@@ -16,6 +16,7 @@ from scheduler.model import Entry
 from scheduler.status import pile_ups
 from scheduler.status.ahead import ahead
 from scheduler.status.catalogue import View
+from scheduler.storage.instants import iso
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
 from tests.integration.admin.runs import run
@@ -73,6 +74,10 @@ def test_a_schedule_says_with_how_many_others_it_shares_one_of_the_busiest_minut
         "three are due in its minute, and the timeline names no more than five minutes"
     )
     assert shared(admin, "alone") == shared(admin, "job-0-7") == ""
+    first = iso(minutes[0].replace(second=0, microsecond=0))
+    told = {name: admin.json(f"/api/v1/schedules/{name}")["pile_up"] for name in ("job-0-0", "alone", "job-0-7")}
+    assert told == {"job-0-0": {"minute": first, "others": 6}, "alone": None, "job-0-7": None}
+    assert admin.json("/schedules/job-0-0")["pile_up"] == told["job-0-0"]
     page = Document(admin.get("/timeline").text)
     assert [int(due) for due in re.findall(r"(\d+) due", page.text)[:5]] == [7, 7, 6, 5, 4]
     [link] = peaks(Document(admin.get("/schedules/job-1-0").text))
