@@ -1,8 +1,9 @@
-"""Everything that has a peer, beside it: ``python -m bench [--quick] [--only WORDS] [--server PATH] [--write]``.
+"""Everything beside stock: ``python -m bench [--peers] [--quick] [--only WORDS] [--server PATH] [--write]``.
 
 Each row takes turns with stock on one append-only Redis until the ratio is stable, or says that it is not. With
-``--write``, the table of bench/README.md is written again. With ``--quick``, a minute or two, each ratio must stay
-within a generous bound, or the command ends with 1.
+``--peers``, the other side is what else people use, from the package index. With ``--write``, the table of
+bench/README.md is written again. With ``--quick``, a minute or two, each ratio must stay within a generous bound, or
+the command ends with 1.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import redis
 
+from bench import peers
 from bench.rows import GROUPS, Group, Pair, Place, Row
 from bench.senders import private_redis
 from bench.worker import write_modules
@@ -27,8 +29,8 @@ from scheduler.up.redis_server import find_server
 ROUNDS, MAX_ROUNDS = 3, 5
 STABLE = 0.15  #: how far the middle half of all ratios may lie apart, as a part of their median
 TABLE = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- python -m bench -->\n", "<!-- end -->"
-HEAD = "| what | unit | this service | stock | ratio | goal | rounds | load |\n|" + "---|" * 8 + "\n"
+END = "<!-- end -->"
+HEAD = "| what | unit | this service | {} | ratio | goal | rounds | load |\n|" + "---|" * 8 + "\n"
 
 
 def is_stable(found: Sequence[float]) -> bool:
@@ -78,24 +80,26 @@ def opened(server: str, *, is_quick: bool) -> Iterator[Place]:
         yield Place(url, redis.Redis.from_url(url), Path(name), is_quick)
 
 
-def write(table: str) -> None:
-    text = TABLE.read_text("utf-8")
-    before, _, rest = text.partition(BEGIN)
-    TABLE.write_text(f"{before}{BEGIN}{table}{END}{rest.partition(END)[2]}", "utf-8")
+def write(table: str, command: str) -> None:
+    """Put the table in the place of the one that this command wrote before."""
+    begin, text = f"<!-- {command} -->\n", TABLE.read_text("utf-8")
+    before, _, rest = text.partition(begin)
+    TABLE.write_text(f"{before}{begin}{table}{END}{rest.partition(END)[2]}", "utf-8")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small, and an exit code of 1 for a ratio out of bounds")
+    parser.add_argument("--peers", action="store_true", help="beside RQ, APScheduler and Celery's own scheduler")
     parser.add_argument("--only", default="", help="rows whose names have this in them")
     parser.add_argument("--write", action="store_true", help="write the table into bench/README.md")
     parser.add_argument("--server", default=find_server(Path()), help="the Redis or Valkey that both use")
     chosen = parser.parse_args()
     logging.disable(logging.INFO)
-    table, is_well = HEAD, True
-    print(f"On {chosen.server}, {os.cpu_count()} cores, Python {sys.version.split()[0]}\n\n{HEAD}", end="")
+    table, is_well = HEAD.format("peer" if chosen.peers else "stock"), True
+    print(f"On {chosen.server}, {os.cpu_count()} cores, Python {sys.version.split()[0]}\n\n{table}", end="")
     with opened(chosen.server, is_quick=chosen.quick) as place:
-        for group in GROUPS:
+        for group in peers.GROUPS if chosen.peers else GROUPS:
             if not any(chosen.only in row.name for row in group.rows):
                 continue
             for row, pairs in zip(group.rows, measured(group, place), strict=True):
@@ -103,7 +107,7 @@ def main() -> int:
                 print(table.splitlines()[-1], flush=True)
                 is_well = is_well and row.reaches(ratio_of(pairs), row.bound)
     if chosen.write:
-        write(table)
+        write(table, "python -m bench --peers" if chosen.peers else "python -m bench")
     return 0 if is_well or not chosen.quick else 1
 
 

@@ -150,6 +150,18 @@ class Service(Side):
         sender.prepare(runs)
         sender.send()
 
+    def end_to_end(self, runs: int) -> float:
+        """Runs a second from due instants to their ends, where beat sends them while the worker works."""
+        self.client.flushall()
+        sender = Ours(self.url, task="bench.empty", args=[], queue="work")
+        with self.worker():
+            for _ in range(2):  # the first warms both up
+                sender.prepare(runs)
+                began = time.perf_counter()
+                sender.send()
+                self.wait()
+            return runs / (time.perf_counter() - began)
+
 
 def write_modules(url: str, directory: Path) -> None:
     """What the workers import, and this process."""

@@ -1,0 +1,28 @@
+"""How late APScheduler starts jobs: ``apscheduler_jobs.py COUNT EVERY TIMES``; the seconds of each run, sorted."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+
+from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-not-found]
+
+
+def main(count: int, every: int, times: int) -> None:
+    scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"misfire_grace_time": None})
+    first = int(time.time()) + every
+    late: list[float] = []
+    for _ in range(count):
+        start = datetime.fromtimestamp(first, UTC)
+        scheduler.add_job(
+            lambda: late.append((time.time() - first) % every), "interval", seconds=every, start_date=start
+        )
+    scheduler.start()
+    time.sleep(first + every * (times - 0.5) - time.time())
+    scheduler.shutdown()
+    print(json.dumps(sorted(late)))
+
+
+main(*map(int, sys.argv[1:]))
