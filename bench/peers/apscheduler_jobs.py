@@ -1,4 +1,7 @@
-"""How late APScheduler starts jobs: ``apscheduler_jobs.py COUNT EVERY TIMES``; the seconds of each run, sorted."""
+"""How late APScheduler starts jobs: ``apscheduler_jobs.py COUNT EVERY TIMES``; the seconds of each run, sorted.
+
+The first time that they are due does not count.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def main(count: int, every: int, times: int) -> None:
             lambda: late.append((time.time() - first) % every), "interval", seconds=every, start_date=start
         )
     scheduler.start()
-    time.sleep(first + every * (times - 0.5) - time.time())
+    time.sleep(first + every * (times + 0.5) - time.time())
     scheduler.shutdown()
     print(json.dumps(sorted(late)))
 
