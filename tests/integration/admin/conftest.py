@@ -19,6 +19,7 @@ from scheduler.model import Entry
 from scheduler.settings import Settings
 from scheduler.storage.store import Store
 from tests.integration.admin.browser import PASSWORD, Browser
+from tests.support.polling import until
 
 HASH = generate_password_hash(PASSWORD, method="pbkdf2:sha256:1")  # as weak as it is fast
 
@@ -41,7 +42,10 @@ def celery(settings: Settings) -> Iterator[Celery]:
 def app(celery: Celery) -> Iterator[Flask]:
     made = create_app(celery)
     yield made
-    made.extensions["scheduler"].store.client.close()
+    parts: Service = made.extensions["scheduler"]
+    # The look at the busy minutes goes on beside the last request: its socket must not be taken away in the middle.
+    until(lambda: not parts.pile_ups._look.is_alive(), 30, "no look is under way")
+    parts.store.client.close()
 
 
 @pytest.fixture
