@@ -86,10 +86,10 @@ def relative(instant: Instant) -> str:
 
 
 def span(seconds: float) -> str:
-    """A duration in one unit, rounded down."""
+    """A duration in one unit, rounded."""
     for least, unit, name in UNITS:
         if seconds >= least:
-            return f"{int(seconds // unit)} {name}"
+            return f"{int(seconds / unit + 0.5)} {name}"
     return f"{int(seconds)} s"
 
 

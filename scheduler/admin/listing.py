@@ -10,7 +10,7 @@ from typing import Any, get_args
 from scheduler.admin.search_form import texts
 from scheduler.status.as_json import overview_json
 from scheduler.status.catalogue import Catalogue, View
-from scheduler.status.expected import failing_in_words
+from scheduler.status.expected import EXPECTED_FAILURE
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.read_model import Overview, Status
@@ -89,9 +89,13 @@ class Listing:
         return tuple(it for it in self.overview.problems if it not in self.named)
 
     @property
-    def failing_words(self) -> str:
-        """How many are failing, and how many of these are expected to."""
-        return failing_in_words(self.failing, self.expected)
+    def failing_chips(self) -> list[tuple[str, str]]:
+        """How many are failing, and how many more are expected to: words and tones."""
+        unexpected = self.failing - self.expected
+        chips = [(f"{unexpected} failing", "bad")] if unexpected or not self.expected else []
+        if self.expected:
+            chips.append((f"{self.expected} {EXPECTED_FAILURE}{'' if self.expected == 1 else 's'}", "calm"))
+        return chips
 
     @property
     def pages(self) -> int:

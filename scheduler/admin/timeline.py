@@ -17,8 +17,8 @@ from scheduler.admin.service import service
 from scheduler.model import Run
 from scheduler.status.ahead import BUSIEST, Ahead, ahead
 from scheduler.status.catalogue import View
-from scheduler.status.minutes import Minute
 from scheduler.status.problems.facts import Facts
+from scheduler.status.quarters import quarters
 from scheduler.status.search import Found
 from scheduler.storage.instants import from_seconds, iso, to_seconds
 
@@ -38,7 +38,7 @@ class Bar:
 
     at: float  #: its begin, epoch seconds
     due: int = 0
-    failed: int = 0
+    failed: int = 0  #: or lost, and not expected to
     is_ahead: bool = False
 
     @property
@@ -72,9 +72,13 @@ def index() -> Response:
     now = time.time()
     first = now // 3600 * 3600 - BEFORE_S
     due_ahead = ahead(service().store, view, names, from_seconds(now), from_seconds(first + BARS * BIN_S))
-    past = [] if any(text.values()) else service().status.minutes(first)
     runs = [run for run in service().ledger.between(first, now, MAX_RUNS) if run.count == 1]
-    load = bars(first, now, past, runs, due_ahead, set(names) if any(text.values()) else None)
+    if any(text.values()):
+        wanted = set(names)
+        due, failed = of_runs(first, view, [run for run in runs if run.schedule in wanted])
+    else:
+        due, failed = of_all(first, now, view)
+    load = bars(first, now, due, failed, due_ahead)
     if wants_json():
         return as_json({"load": [{"at": iso(bar.at), "due": bar.due, "failed": bar.failed} for bar in load]})
     hours = [(load[at].at, load[at : at + 4]) for at in range(0, len(load), 4)]
@@ -82,6 +86,7 @@ def index() -> Response:
         "unread": found.unread,
         "ahead": due_ahead,
         "busiest": due_ahead.busiest(BUSIEST),
+        "expected": bool(view.expected_to_fail),
         "first": first,
         "hours": hours,
         "lanes": lanes(view, names, runs, due_ahead, first, by_name=bool(text["tag"])),
@@ -105,19 +110,36 @@ def of_minute(view: View, names: Sequence[str], minute: datetime, text: dict[str
     return page("minute.html", minute=minute, rows=rows, total=len(due), text=text)
 
 
-def bars(
-    first: float, now: float, past: Sequence[Minute], runs: Iterable[Run], due_ahead: Ahead, only: set[str] | None
-) -> list[Bar]:
-    """The load: counters of the past, or the runs themselves where only some schedules are asked for."""
+def of_all(first: float, now: float, view: View) -> tuple[Counter[int], Counter[int]]:
+    """By the number of the bar, what was due and what failed, from the counters and indexes of all schedules."""
+    due: Counter[int] = Counter()
+    for minute in service().status.minutes(first):
+        due[place(minute.at, first)] += minute.due
+    failed: Counter[int] = Counter()
+    for quarter in quarters(service().ledger, now, view.expected_to_fail):
+        at = place(quarter.at, first)
+        failed[at] = quarter.went_wrong - quarter.expected
+        due[at] = max(due[at], failed[at])  # what is caught up is sent in another quarter than it was due in
+    return due, failed
+
+
+def of_runs(first: float, view: View, runs: Iterable[Run]) -> tuple[Counter[int], Counter[int]]:
+    """The same of these runs."""
     due: Counter[int] = Counter()
     failed: Counter[int] = Counter()
-    for minute in past:
-        due[place(minute.at, first)] += minute.due
-        failed[place(minute.at, first)] += minute.failed
     for run in runs:
-        if only is not None and run.schedule in only:
-            due[place(run.due, first)] += 1
-            failed[place(run.due, first)] += run.went_wrong
+        due[place(run.due, first)] += 1
+        failed[place(run.due, first)] += needs_a_person(view, run)
+    return due, failed
+
+
+def needs_a_person(view: View, run: Run) -> bool:
+    """Whether the run failed or was lost, and its schedule is not expected to fail."""
+    return run.went_wrong and run.schedule not in view.expected_to_fail
+
+
+def bars(first: float, now: float, due: Counter[int], failed: Counter[int], due_ahead: Ahead) -> list[Bar]:
+    """The load: what was due and failed, by the number of the bar, and what is ahead."""
     present = place(now, first)
     coming: Counter[int] = Counter()
     for at in due_ahead.minutes:
@@ -148,7 +170,7 @@ def lanes(
     for run in runs:
         for lane in of(run.schedule) if run.schedule in wanted and run.schedule in view.kept else ():
             before[lane][place(run.due, first)] += 1
-            failed[lane][place(run.due, first)] += run.went_wrong
+            failed[lane][place(run.due, first)] += needs_a_person(view, run)
     of_group = {key: Counter(lane for name in its for lane in of(name)) for key, its in due_ahead.groups.items()}
     for at, keys in due_ahead.minutes.items():
         for key in keys:

@@ -36,19 +36,22 @@ class Line:
         """Run commands as one transaction; raises the first error. They must be such that may be sent twice."""
         self.use(lambda connection: exchange(connection, transaction(commands)))
 
-    def post(self, commands: Sequence[Command], done: Told, failed: Told = lambda: None) -> None:
+    def post(
+        self, commands: Sequence[Command], done: Told, failed: Told = lambda: None, *, in_one_step: bool = True
+    ) -> None:
         """The same without waiting for the answers, which are read before the next command.
 
         ``done`` is called then, or ``failed`` if Redis refused or the connection was lost: what was posted may be done
-        all the same.
+        all the same. Without ``in_one_step``, other clients are served between the commands.
         """
         if not self.lock.acquire(blocking=False):
             self.in_one_step(commands)
             done()
             return
+        posted = transaction(commands) if in_one_step else commands
         try:
-            repeated(self.opened(), lambda connection: send(connection, transaction(commands)))
-            self.owed = len(commands) + 2, done, failed
+            repeated(self.opened(), lambda connection: send(connection, posted))
+            self.owed = len(posted), done, failed
         finally:
             self.lock.release()
 

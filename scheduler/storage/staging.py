@@ -54,7 +54,7 @@ def staged(
             packed = [*islice(changes, len(page))]
             commands = page_commands(base, number, packed, revision + number * CHANGES_PER_PAGE - CHANGES_PER_PAGE)
             # Redis takes this page while the next one is packed. A page may be written twice.
-            line.post(commands, done=lambda: None, failed=partial(failed.append, commands))
+            line.post(commands, done=lambda: None, failed=partial(failed.append, commands), in_one_step=False)
             progress()
             repeat(line, failed)
         line.finish()

@@ -10,7 +10,7 @@ const UNITS = [[5184000, 2592000, "months"], [172800, 86400, "days"], [5400, 360
 
 function span(seconds) {
   const [, unit, name] = UNITS.find(([least]) => seconds >= least) ?? [0, 1, "s"];
-  return `${Math.floor(seconds / unit)} ${name}`;
+  return `${name === "s" ? Math.floor(seconds) : Math.round(seconds / unit)} ${name}`;
 }
 
 function relative(instant) {

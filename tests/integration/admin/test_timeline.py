@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -16,13 +16,18 @@ from scheduler.model import Entry
 from scheduler.status import pile_ups
 from scheduler.status.ahead import ahead
 from scheduler.status.catalogue import View
-from scheduler.storage.instants import iso
+from scheduler.storage.instants import from_seconds, iso
 from tests.integration.admin.browser import Browser, Document, text
 from tests.integration.admin.conftest import Declare
 from tests.integration.admin.runs import run
 from tests.support.polling import until
 
 HOURLY = "7 * * * *"
+
+
+def present_quarter() -> datetime:
+    """Its begin: what was due then is in the bar in which it is counted now."""
+    return from_seconds(clock().timestamp() // 900 * 900)
 
 
 def peaks(page: Document) -> list[str]:
@@ -95,8 +100,8 @@ def test_what_ran_and_what_failed_is_on_the_left_by_tag_and_by_schedule(
 ) -> None:
     make("good", tags=["etl"], every="1h")
     make("bad", tags=["reports"], every="1h")
-    run(service, "good", clock() - timedelta(seconds=90))
-    run(service, "bad", clock() - timedelta(seconds=90), "failed", result="no paper", reason="error")
+    run(service, "good", present_quarter())
+    run(service, "bad", present_quarter(), "failed", result="no paper", reason="error")
     page = admin.get("/timeline").text
     assert "1 run, 1 failed" in page
     load = page.partition('class="drawn high"')[2].partition("</svg>")[0]
@@ -108,6 +113,23 @@ def test_what_ran_and_what_failed_is_on_the_left_by_tag_and_by_schedule(
     assert '/schedules/good"' not in of_tag
     hours = admin.json("/timeline")["load"]
     assert sum(bar["failed"] for bar in hours) == 1
+
+
+def test_a_failure_that_is_expected_is_not_red_in_the_load_and_in_the_lanes(
+    admin: Browser, service: Service, load: Callable[[str], None]
+) -> None:
+    one = "task: scheduler.tasks.fail, args: [x], every: 1h"
+    load(f"schedules: {{flaky: {{{one}, tags: [etl], alerts: {{off: the supplier is down}}}}, other: {{{one}}}}}")
+    run(service, "flaky", present_quarter(), "failed")
+    for path in ("/timeline", "/timeline?tag=etl"):
+        page = admin.get(path).text
+        assert 'class="good"' in page
+        assert 'class="bad" x=' not in page
+        assert "An expected failure counts as a run." in text(admin.get(path))
+    run(service, "other", present_quarter(), "failed")
+    page = admin.get("/timeline").text
+    assert page.count('class="bad" x=') == 2, "in the load, and in the lane of what has no tag"
+    assert "2 due, 1 failed" in page
 
 
 def test_what_failed_in_the_hours_that_are_drawn_is_one_link_away(
