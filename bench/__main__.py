@@ -1,4 +1,4 @@
-"""Everything beside stock: ``python -m bench [--peers] [--quick] [--rounds N] [--only WORDS] [--write]``.
+"""Everything beside stock: ``python -m bench [--peers] [--quick] [--only WORDS] [--write]``.
 
 Each row takes turns with stock on one append-only Redis until the ratio is stable, or says that it is not. With
 ``--peers``, the other side is what else people use, from the package index. With ``--write``, the table of
@@ -26,7 +26,7 @@ from bench.senders import private_redis
 from bench.worker import write_modules
 from scheduler.up.redis_server import find_server
 
-ROUNDS, MAX_ROUNDS = 3, 5
+ROUNDS, QUICK_ROUNDS = 5, 3
 STABLE = 0.15  #: how far the middle half of all ratios may lie apart, as a part of their median
 TABLE = Path(__file__).with_name("README.md")
 END = "<!-- end -->"
@@ -41,10 +41,10 @@ def is_stable(found: Sequence[float]) -> bool:
     return high - low <= STABLE * middle
 
 
-def measured(group: Group, place: Place, most: int) -> list[list[Pair]]:
-    """As many rounds as it takes, of each row, and at most so many."""
+def measured(group: Group, place: Place) -> list[list[Pair]]:
+    """As many rounds as it takes, of each row."""
     found: list[list[Pair]] = [[] for _ in group.rows]
-    for _ in range(ROUNDS if place.is_quick else most):
+    for _ in range(QUICK_ROUNDS if place.is_quick else group.most):
         for pairs, pair in zip(found, group.measure(place), strict=True):
             pairs.append(pair)
         is_well = all(row.reaches(ratio_of(pairs), row.bound) for row, pairs in zip(group.rows, found, strict=True))
@@ -92,7 +92,6 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="small, and an exit code of 1 for a ratio out of bounds")
     parser.add_argument("--peers", action="store_true", help="beside RQ, APScheduler and Celery's own scheduler")
     parser.add_argument("--only", default="", help="rows whose names have this in them")
-    parser.add_argument("--rounds", type=int, default=MAX_ROUNDS, help="at most so many, on a machine that swings")
     parser.add_argument("--write", action="store_true", help="write the table into bench/README.md")
     parser.add_argument("--server", default=find_server(Path()), help="the Redis or Valkey that both use")
     chosen = parser.parse_args()
@@ -103,7 +102,7 @@ def main() -> int:
         for group in peers.GROUPS if chosen.peers else GROUPS:
             if not any(chosen.only in row.name for row in group.rows):
                 continue
-            for row, pairs in zip(group.rows, measured(group, place, chosen.rounds), strict=True):
+            for row, pairs in zip(group.rows, measured(group, place), strict=True):
                 table += line(row, pairs, os.getloadavg()[0])
                 print(table.splitlines()[-1], flush=True)
                 is_well = is_well and row.reaches(ratio_of(pairs), row.bound)

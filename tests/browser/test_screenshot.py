@@ -43,6 +43,7 @@ def populate(service: Service) -> None:
     tasks = {**(service.tasks or {}), "reports.build": None}
     service.settings.file.write_text(FILE, encoding="utf-8")
     lead(service)
+    store.client.pexpire(store.keys.lock, 600_000)  # or the page would show a lease that is about to end
     store.client.hset(store.keys.leader, mapping={"name": "web1:4711", "since": (now - 3 * DAY).timestamp()})
     changes.load_for_beat(store, FileWatch(service.settings.file), tasks, "leader")
     store.note_file({"path": "/etc/celery-scheduler/schedules.yaml"})
