@@ -108,6 +108,8 @@ def test_what_ran_and_what_failed_is_on_the_left_by_tag_and_by_schedule(
     drawn = re.findall(r'class="(\w+)" x="[\d.]+" width=".8" y="[\d.]+" height="([\d.]+)"', load)
     assert [tone for tone, _ in drawn[:2]] == ["good", "bad"]
     assert float(drawn[1][1]) < float(drawn[0][1]), "the bar is red only as far as it failed"
+    assert 'href="/timeline?tag=reports"' in page
+    assert 'href="/timeline?q=bad&amp;tag=reports"' in admin.get("/timeline?q=bad").text
     of_tag = admin.get("/timeline?tag=reports").text
     assert '/schedules/bad"' in of_tag
     assert '/schedules/good"' not in of_tag
