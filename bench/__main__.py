@@ -1,4 +1,4 @@
-"""Everything beside stock: ``python -m bench [--peers] [--quick] [--only WORDS] [--write]``.
+"""Everything beside stock: ``python -m bench [--peers] [--quick] [--only WORDS] [--server PATH] [--write]``.
 
 Each row takes turns with stock on one append-only Redis until the ratio is stable, or says that it is not. With
 ``--peers``, the other side is what else people use, from the package index. With ``--write``, the table of

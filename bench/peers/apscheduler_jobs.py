@@ -17,14 +17,19 @@ def main(count: int, every: int, times: int) -> None:
     scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"misfire_grace_time": None})
     first = int(time.time()) + every
     late: list[float] = []
+    start = datetime.fromtimestamp(first, UTC)
+
+    def note() -> None:
+        since = time.time() - first
+        if since >= every:
+            late.append(since % every)
+
     for _ in range(count):
-        start = datetime.fromtimestamp(first, UTC)
-        scheduler.add_job(
-            lambda: late.append((time.time() - first) % every), "interval", seconds=every, start_date=start
-        )
+        scheduler.add_job(note, "interval", seconds=every, start_date=start)
     scheduler.start()
     time.sleep(first + every * (times + 0.5) - time.time())
     scheduler.shutdown()
+    assert len(late) == count * times
     print(json.dumps(sorted(late)))
 
 

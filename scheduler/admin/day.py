@@ -55,9 +55,14 @@ class Day:
         """The picture in a sentence."""
         went_wrong = sum(bar.quarter.went_wrong for bar in self.bars)
         skipped = sum(bar.quarter.skipped for bar in self.bars)
-        worst = max(self.bars, key=lambda bar: (bar.red, bar.quarter.went_wrong, bar.quarter.skipped))
+        worst = max(self.bars, key=lambda bar: badness(bar.quarter))
         sums = in_words(went_wrong, skipped, self.expected)
         return f"The last 24 hours: {sums}; the worst quarter of an hour was {worst.words}"
+
+
+def badness(quarter: Quarter) -> tuple[int, ...]:
+    """What orders quarters: what needs a person comes first."""
+    return quarter.went_wrong - quarter.expected, quarter.went_wrong, quarter.skipped
 
 
 def of(ledger: Ledger, search: RunSearch, expected: Collection[str]) -> Day:

@@ -86,7 +86,7 @@ def relative(instant: Instant) -> str:
 
 
 def span(seconds: float) -> str:
-    """A duration in one unit, rounded."""
+    """A duration in one unit: rounded, and seconds rounded down."""
     for least, unit, name in UNITS:
         if seconds >= least:
             return f"{int(seconds / unit + 0.5)} {name}"

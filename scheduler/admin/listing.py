@@ -90,9 +90,9 @@ class Listing:
 
     @property
     def failing_chips(self) -> list[tuple[str, str]]:
-        """How many are failing, and how many more are expected to: words and tones."""
+        """How many are failing, and how many are expected failures: words and tones."""
         unexpected = self.failing - self.expected
-        chips = [(f"{unexpected} failing", "bad")] if unexpected or not self.expected else []
+        chips = [(f"{unexpected} failing", "bad" if unexpected else "calm")] if unexpected or not self.expected else []
         if self.expected:
             chips.append((f"{self.expected} {EXPECTED_FAILURE}{'' if self.expected == 1 else 's'}", "calm"))
         return chips

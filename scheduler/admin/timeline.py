@@ -86,7 +86,7 @@ def index() -> Response:
         "unread": found.unread,
         "ahead": due_ahead,
         "busiest": due_ahead.busiest(BUSIEST),
-        "expected": bool(view.expected_to_fail),
+        "expected": any(run.went_wrong and not needs_a_person(view, run) for run in runs),
         "first": first,
         "hours": hours,
         "lanes": lanes(view, names, runs, due_ahead, first, by_name=bool(text["tag"])),
@@ -119,7 +119,8 @@ def of_all(first: float, now: float, view: View) -> tuple[Counter[int], Counter[
     for quarter in quarters(service().ledger, now, view.expected_to_fail):
         at = place(quarter.at, first)
         failed[at] = quarter.went_wrong - quarter.expected
-        due[at] = max(due[at], failed[at])  # what is caught up is sent in another quarter than it was due in
+        # Caught-up runs were counted when they were sent, and manual runs and followers not at all.
+        due[at] = max(due[at], failed[at])
     return due, failed
 
 

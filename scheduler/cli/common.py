@@ -102,7 +102,7 @@ class Service:
         return Catalogue(self.store, self.queue_of_task)
 
     def pile_up(self, detail: Detail) -> None:
-        """Not looked for: a command would have to read every schedule."""
+        """Not looked for: a command would have to read every schedule, and ends before that."""
 
     def queue_of_task(self, task: str) -> str:
         """The queue of a task's runs whose schedule names none; empty where no router can say."""

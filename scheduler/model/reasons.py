@@ -112,6 +112,7 @@ def explain(word: str, detail: str = "") -> str:
 
 SENTENCES = {reason.value: reason.sentence for reason in Reason}
 #: The words by the outcome that they lead to.
-WORDS: dict[str, list[str]] = {}
-for reason in Reason:
-    WORDS.setdefault(reason.outcome, []).append(reason.value)
+WORDS: dict[str, list[str]] = {
+    outcome: [reason.value for reason in Reason if reason.outcome == outcome]
+    for outcome in dict.fromkeys(reason.outcome for reason in Reason)
+}

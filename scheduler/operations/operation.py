@@ -49,7 +49,7 @@ class Parts(Protocol):
     def tasks(self) -> Tasks: ...
 
     def pile_up(self, detail: Detail) -> PileUp | None:
-        """The busy minute that a schedule shares; None in a command, which ends before it could know."""
+        """The busy minute that a schedule shares; None where it is not known, as in a command."""
 
     @property
     def file_only(self) -> Collection[str]:

@@ -1,4 +1,4 @@
-"""The word for what fails and is expected to: no person is needed, so it is counted apart and shown in grey."""
+"""The words for a schedule that fails and is expected to: it is counted apart and shown in grey."""
 
 from __future__ import annotations
 

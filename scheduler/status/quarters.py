@@ -36,7 +36,7 @@ def quarters(ledger: Ledger, now: float, expected: Collection[str] = ()) -> tupl
     first = math.floor(now / HOUR_S) * HOUR_S - 24 * HOUR_S
     begins = [float(first + at * QUARTER_S) for at in range(QUARTERS)]
     counts = ledger.counts([(begin, last_of(begin)) for begin in begins])
-    its = ledger.went_wrong(expected, begins[0], last_of(begins[-1])) if expected else ()
+    its = ledger.instants_of_failures(expected, begins[0], last_of(begins[-1])) if expected else ()
     of_expected = Counter(int((at - first) // QUARTER_S) for at in its)
     # The second look may see one more: no quarter has more expected failures than failures.
     return tuple(

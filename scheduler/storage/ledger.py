@@ -12,6 +12,8 @@ from datetime import timedelta
 from itertools import islice
 from typing import NamedTuple
 
+import redis
+
 from scheduler.errors import NotFound
 from scheduler.model import Outcome, Reason, Run, read_run_id
 from scheduler.model.reasons import explain
@@ -223,12 +225,18 @@ class Ledger:
             answers = [it if isinstance(it, int) else 0 for it in pipe.execute(raise_on_error=False)]
         return list(zip(answers[: len(spans)], answers[len(spans) :], strict=True))
 
-    def went_wrong(self, names: Collection[str], since: float, until: float) -> list[float]:
+    def instants_of_failures(self, names: Collection[str], since: float, until: float) -> list[float]:
         """When those rows of these schedules were due that failed or were lost, in epoch seconds; one round trip.
 
-        Reads what the index has in the span, at most MAX_WENT_WRONG ids.
+        Reads what the index has in the span, at most MAX_WENT_WRONG ids. A row from before a schedule was renamed has
+        its former name.
         """
-        ids = self.client.zrangebyscore(self.keys.went_wrong, since, until, withscores=True)
+        try:
+            ids = self.client.zrangebyscore(self.keys.went_wrong, since, until, withscores=True)
+        except redis.ResponseError as error:
+            if not str(error).startswith("WRONGTYPE"):
+                raise
+            return []  # as ``counts`` has it: the key is another program's
         return [at for run_id, at in ids if run_id.rpartition("@")[0] in names]
 
     def _ids(self, index: str, since: float, until: float, offset: int) -> list[tuple[str, float]]:

@@ -15,6 +15,7 @@ import hiredis
 import redis
 
 Command = tuple[Any, ...]
+PIECE_BYTES = 65_536
 Told = Callable[[], object]
 
 
@@ -42,7 +43,8 @@ class Line:
         """The same without waiting for the answers, which are read before the next command.
 
         ``done`` is called then, or ``failed`` if Redis refused or the connection was lost: what was posted may be done
-        all the same. Without ``in_one_step``, other clients are served between the commands.
+        all the same. Without ``in_one_step``, other clients are served between the commands. While another thread
+        uses the line, the commands are one transaction and waited for, and this raises what redis-py does.
         """
         if not self.lock.acquire(blocking=False):
             self.in_one_step(commands)
@@ -50,8 +52,13 @@ class Line:
             return
         posted = transaction(commands) if in_one_step else commands
         try:
-            repeated(self.opened(), lambda connection: send(connection, posted))
-            self.owed = len(posted), done, failed
+            connection = self.opened()
+            self.owed = len(posted), done, failed  # before they are sent: nothing may come between
+            try:
+                repeated(connection, lambda connection: send(connection, posted))
+            except BaseException:
+                self.owed = None
+                raise
         finally:
             self.lock.release()
 
@@ -141,7 +148,9 @@ def transaction(commands: Sequence[Command]) -> list[Command]:
 
 def send(connection: Any, commands: Sequence[Command]) -> None:
     # redis-py looks at each part of each command again, which takes longer than all the rest of it.
-    connection.send_packed_command([b"".join(map(hiredis.pack_command, commands))])
+    packed = memoryview(b"".join(map(hiredis.pack_command, commands)))
+    # In pieces: the time limit of a connection is for each.
+    connection.send_packed_command([packed[at : at + PIECE_BYTES] for at in range(0, len(packed), PIECE_BYTES)])
 
 
 def exchange(connection: Any, commands: Sequence[Command]) -> None:

@@ -57,7 +57,7 @@ class CurrentRun:
     previous_due: datetime | None  #: the due instant before; None for the first
     attempt: int  #: 1 for the first, more for a retry and after a lost worker
     deadline: datetime | None  #: when its `timeout` ends it; None without one
-    manual: bool  #: whether it is a manual run; one of a backfill is none
+    manual: bool  #: whether it is a manual run; False for a run of a backfill
     args: tuple[Any, ...] = ()  #: as the schedule has them: references and words of the run are not filled in
     kwargs: dict[str, Any] = field(default_factory=dict)
     after: FinishedRun | None = None  #: the run that it follows, by `then`

@@ -72,22 +72,37 @@ def test_changes_that_were_laid_down_and_are_gone_are_none(
     assert store.names() == []
 
 
-def test_a_page_that_was_lost_on_its_way_is_laid_down_again(store: Store, client: Client) -> None:
+@pytest.mark.parametrize("lost", [2, 3])
+def test_a_page_that_was_lost_on_its_way_is_laid_down_again(store: Store, client: Client, lost: int) -> None:
     looks = 0
 
-    def lose_the_second() -> None:
+    def lose_one() -> None:
         nonlocal looks
         looks += 1
-        if looks == 1:
+        if looks == lost - 1:
             line_of(client).finish()
             client.client_pause(60_000, all=False)  # Redis keeps writes that come now
-        elif looks == 2:
+        elif looks == lost:
             client.client_kill_filter(_type="normal", skipme=True)
             client.client_unpause()
 
-    store.write(many(store), progress=lose_the_second)
+    try:
+        store.write(many(store), progress=lose_one)
+    finally:
+        client.client_unpause()
     assert looks == 3
     assert len(store.names()) == MANY
+
+
+def test_a_change_that_is_given_up_leaves_nothing_that_was_laid_down(store: Store, client: Client, keys: Keys) -> None:
+    def give_up() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.write(many(store), progress=give_up)
+    line_of(client).finish()
+    assert client.keys(f"{keys.staged('*')}*") == []
+    assert store.names() == []
 
 
 def test_what_is_laid_down_does_not_outlive_who_did_it(store: Store, client: Client, keys: Keys) -> None:

@@ -52,7 +52,7 @@ function press(event) {
   event.preventDefault();
 }
 
-// A page of many schedules has its times in UTC: there, "schedule" and "UTC" are the same.
+// Runs, Timeline, Health and Audit have their times in UTC: there, "schedule" and "UTC" are the same.
 const zoneButton = document.getElementById("zone");
 const own = zoneButton?.dataset.own;
 const ZONES = ["schedule", "UTC", "mine"];

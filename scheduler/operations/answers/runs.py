@@ -110,7 +110,7 @@ class Quarter(Model):
     at: At
     went_wrong: int = Field(description="Failed or lost.")
     skipped: int
-    expected: int = Field(description="Of those that failed or were lost: by schedules that are expected to fail now.")
+    expected: int = Field(description="How many of `went_wrong` belong to schedules that are expected to fail.")
 
 
 class Quarters(Model):

@@ -119,8 +119,8 @@ class Schedule(Row):
     waiting: list[Waiting]
     upcoming: list[At]
     pile_up: PileUp | None = Field(
-        description="Which of the five busiest minutes it is due in; null if in none, or if that is not known yet: the "
-        "minutes are looked at beside a request, at most every 30 seconds."
+        description="Which of the five busiest minutes it is due in; null if in none, or if that is not known: the "
+        "minutes are looked at beside a request, at most every 30 seconds, and not for a command or after a change."
     )
     runs: list[Run]
 

@@ -26,7 +26,8 @@ HOURLY = "7 * * * *"
 
 
 def present_quarter() -> datetime:
-    """Its begin: what was due then is in the bar in which it is counted now."""
+    """Its begin, when enough of it is left: what was due then is in the bar in which it is counted now."""
+    until(lambda: clock().timestamp() % 900 < 880, 30, "another quarter of an hour")
     return from_seconds(clock().timestamp() // 900 * 900)
 
 
