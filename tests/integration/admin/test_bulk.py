@@ -56,7 +56,7 @@ def test_a_whole_search_is_paused_with_one_reason_and_undone_at_once(
     assert service.store.get("etl-11").pause is not None
     audit = Document(admin.get("/audit").text)
     assert "11 schedules" in audit.text
-    assert audit.text.count("pause : move") + audit.text.count("pause: move") == 1, "one line for all of them"
+    assert audit.text.count("pause until Sat 01 Jan 2050 06:00 UTC : move") == 1, "one line for all of them"
     [undo] = {form.action for form in audit.forms if "/groups/" in form.action}
     assert "Undone: 11 schedules" in text(admin.post(undo))
     entries = service.store.all()

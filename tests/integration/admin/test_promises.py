@@ -76,7 +76,7 @@ def test_a_queue_without_a_consumer_makes_its_schedule_stuck_on_the_page_and_doc
         row = listed.text.partition("<tbody")[2]
         assert "1 stuck" in text(listed)
         assert '<span class="chip bad" title="no worker takes from its queue &#39;gpu&#39;">stuck</span>' in row, path
-        assert "since" in row.partition("stuck</span>")[2][:80]
+        assert "began" in row.partition("stuck</span>")[2][:80]
     assert "thumbnails" not in admin.get("/schedules?state=late").text.partition("<tbody")[2]
     assert shell("list", "--state", "stuck").out.split()[5:7] == ["thumbnails", "stuck"]
     health = admin.get("/health")
