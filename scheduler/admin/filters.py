@@ -12,8 +12,7 @@ from typing import Any
 from flask import Flask
 from markupsafe import Markup, escape
 
-from scheduler.status.expected import EXPECTED_FAILURE
-from scheduler.status.rows import STATES
+from scheduler.status.rows import EXPECTED_FAILURE, STATES
 from scheduler.storage.instants import from_seconds, iso
 from scheduler.timing import get_zone
 

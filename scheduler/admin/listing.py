@@ -10,11 +10,10 @@ from typing import Any, get_args
 from scheduler.admin.search_form import texts
 from scheduler.status.as_json import overview_json
 from scheduler.status.catalogue import Catalogue, View
-from scheduler.status.expected import EXPECTED_FAILURE
 from scheduler.status.problems.facts import Facts
 from scheduler.status.problems.problem import ServiceProblem
 from scheduler.status.read_model import Overview, Status
-from scheduler.status.rows import STATES
+from scheduler.status.rows import EXPECTED_FAILURE, STATES
 from scheduler.status.search import UNSTARTED, Found, Sort
 
 PAGE_SIZE = 50  #: schedules

@@ -59,7 +59,7 @@ def unskip(its: Parts, name: str) -> dict[str, Any]:
 
 def as_it_is(its: Parts, name: str) -> dict[str, Any]:
     """The schedule after a change."""
-    return detail_json(its.status.detail(name, runs=1), pile_up=None)  # the look at it would be of before the change
+    return detail_json(its.status.detail(name, runs=1), pile_up=None)  # the known one may be older
 
 
 OPERATIONS = (pause, resume, skip, unskip)

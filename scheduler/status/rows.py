@@ -35,6 +35,7 @@ State = Literal[
 ]
 HELD: tuple[State, ...] = ("quarantined", "paused", "disabled")  #: a person holds it, or must mend it first
 OVERDUE_AFTER_S = 60.0  #: a run not sent this long after it was due is overdue
+EXPECTED_FAILURE = "expected failure"  #: what a failing schedule is called whose failures need no person
 STATES: dict[State, str] = {
     "quarantined": "quarantined until it is changed",
     "paused": "paused",

@@ -15,7 +15,7 @@ import hiredis
 import redis
 
 Command = tuple[Any, ...]
-PIECE_BYTES = 65_536
+PIECE_BYTES = 65_536  #: that are sent at once
 Told = Callable[[], object]
 
 

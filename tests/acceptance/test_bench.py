@@ -1,4 +1,4 @@
-"""The ratios to stock RedBeat and Celery: a collapse of one is found here, and less by measuring on a quiet machine."""
+"""The ratios to stock RedBeat and Celery. This finds a collapse; smaller losses show on a quiet machine only."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from scheduler.storage.client import Client
-from scheduler.storage.line import Line
+from scheduler.storage.line import PIECE_BYTES, Line
 
 
 @pytest.fixture
@@ -26,6 +26,23 @@ def wrong_answers(line: Line, who: str) -> int:
 def test_threads_share_it_and_each_gets_its_own_answers(line: Line) -> None:
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(lambda who: wrong_answers(line, who), "abcd")) == 0
+
+
+def test_what_is_long_is_sent_in_pieces_of_which_each_has_the_time_limit(
+    line: Line, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.call("PING")
+    sizes: list[int] = []
+    send = line.connection.send_packed_command
+
+    def noted(pieces: list[memoryview]) -> None:
+        sizes.extend(map(len, pieces))
+        send(pieces)
+
+    monkeypatch.setattr(line.connection, "send_packed_command", noted)
+    line.call("SET", "long", "x" * 200_000)
+    assert max(sizes) <= PIECE_BYTES < sum(sizes)
+    assert client.get("long") == "x" * 200_000
 
 
 def test_a_forked_process_opens_its_own(line: Line) -> None:

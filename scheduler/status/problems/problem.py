@@ -17,7 +17,7 @@ class ServiceProblem:
     severity: Severity = "warning"
     subject: str = ""  #: ``redis``, ``beat``, ``workers``, ``file``, ``sink ops`` …, or the name of a schedule
     since: float | None = None  #: epoch seconds; None if that is not known
-    part: str = ""  #: tells it from others of its kind with this subject, which do not know their ``since``
+    part: str = ""  #: what tells it from others of its kind about this subject; needed only without ``since``
 
     def __str__(self) -> str:
         return f"{self.sentence}: {self.remedy}" if self.remedy else self.sentence

@@ -43,7 +43,7 @@ def app(celery: Celery) -> Iterator[Flask]:
     made = create_app(celery)
     yield made
     parts: Service = made.extensions["scheduler"]
-    # The look at the busy minutes goes on beside the last request: its socket must not be taken away in the middle.
+    # The last request may have begun a look at the busy minutes, which still uses this connection.
     until(lambda: not parts.pile_ups._look.is_alive(), 30, "no look is under way")
     parts.store.client.close()
 

@@ -55,6 +55,7 @@ def test_it_is_neither_named_nor_counted_until_the_file_says_otherwise(
 def test_the_list_says_that_it_is_expected_and_alarms_for_the_others_alone(
     path: Path, ledger: Ledger, admin: Browser
 ) -> None:
+    assert 'chip calm" href="/schedules"' in admin.get("/schedules?state=failing").text, "0 failing is no alarm"
     for minute, name in enumerate(NAMES[:2]):
         fail(ledger, name, minute)
     tone = re.compile(r'chip (\w+)" href="/schedules\?state=failing"')

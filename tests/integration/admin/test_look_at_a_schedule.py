@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
@@ -65,6 +66,15 @@ def test_it_shows_each_run_with_its_outcome_lateness_duration_and_result(
     assert "succeeded +0 ms 2.00 s 30" in page.text
     assert "failed +0 ms 2.00 s ValueError: no <paper> Traceback (most recent call last)" in page.text
     assert len(page.all("details")) >= 1
+
+
+def test_the_top_line_marks_the_page_that_a_schedule_and_a_run_belong_to(
+    admin: Browser, service: Service, nightly: Entry
+) -> None:
+    identity = run(service, "nightly", clock())
+    for path, name in (("/schedules/nightly", "Schedules"), (f"/schedules/nightly/runs/{identity}", "Runs")):
+        nav = admin.get(path).text.partition('aria-label="Pages"')[2].partition("</nav>")[0]
+        assert re.findall(r'aria-current="true">(\w+)<', nav) == [name]
 
 
 def test_a_stretch_of_skips_is_one_row(admin: Browser, service: Service, nightly: Entry) -> None:
