@@ -73,11 +73,9 @@ def index() -> Response:
     first = now // 3600 * 3600 - BEFORE_S
     due_ahead = ahead(service().store, view, names, from_seconds(now), from_seconds(first + BARS * BIN_S))
     runs = [run for run in service().ledger.between(first, now, MAX_RUNS) if run.count == 1]
-    if any(text.values()):
-        wanted = set(names)
-        due, failed = of_runs(first, view, [run for run in runs if run.schedule in wanted])
-    else:
-        due, failed = of_all(first, now, view)
+    wanted = view.kept.keys() & names
+    shown = [run for run in runs if run.schedule in wanted]
+    due, failed = of_runs(first, view, shown) if any(text.values()) else of_all(first, now, view)
     load = bars(first, now, due, failed, due_ahead)
     if wants_json():
         return as_json({"load": [{"at": iso(bar.at), "due": bar.due, "failed": bar.failed} for bar in load]})
@@ -86,10 +84,10 @@ def index() -> Response:
         "unread": found.unread,
         "ahead": due_ahead,
         "busiest": due_ahead.busiest(BUSIEST),
-        "expected": any(run.went_wrong and not needs_a_person(view, run) for run in runs),
+        "expected": any(run.went_wrong and not needs_a_person(view, run) for run in shown),
         "first": first,
         "hours": hours,
-        "lanes": lanes(view, names, runs, due_ahead, first, by_name=bool(text["tag"])),
+        "lanes": lanes(view, shown, due_ahead, first, by_name=bool(text["tag"])),
         "load": load,
         "matched": len(names),
         "now_at": (now // 60 * 60 - first) / BIN_S,
@@ -156,11 +154,8 @@ def place(at: float, first: float) -> int:
     return int((at - first) // BIN_S)
 
 
-def lanes(
-    view: View, names: Iterable[str], runs: Iterable[Run], due_ahead: Ahead, first: float, *, by_name: bool
-) -> list[Lane]:
+def lanes(view: View, runs: Iterable[Run], due_ahead: Ahead, first: float, *, by_name: bool) -> list[Lane]:
     """One for each tag, the busiest first, or one for each schedule."""
-    wanted = set(names)
     before: dict[str, Counter[int]] = defaultdict(Counter)
     failed: dict[str, Counter[int]] = defaultdict(Counter)
     coming: dict[str, Counter[int]] = defaultdict(Counter)
@@ -169,7 +164,7 @@ def lanes(
         return (name,) if by_name else view.kept[name].tags or (NO_TAG,)
 
     for run in runs:
-        for lane in of(run.schedule) if run.schedule in wanted and run.schedule in view.kept else ():
+        for lane in of(run.schedule):
             before[lane][place(run.due, first)] += 1
             failed[lane][place(run.due, first)] += needs_a_person(view, run)
     of_group = {key: Counter(lane for name in its for lane in of(name)) for key, its in due_ahead.groups.items()}

@@ -129,6 +129,7 @@ def test_a_failure_that_is_expected_is_not_red_in_the_load_and_in_the_lanes(
         assert 'class="good"' in page
         assert 'class="bad" x=' not in page
         assert "An expected failure counts as a run." in text(admin.get(path))
+    assert "An expected failure" not in text(admin.get("/timeline?q=other"))
     run(service, "other", present_quarter(), "failed")
     page = admin.get("/timeline").text
     assert page.count('class="bad" x=') == 2, "in the load, and in the lane of what has no tag"
