@@ -1,7 +1,8 @@
 -- Apply a set of changes to the schedules: all of them, or none if one of the entries was changed meanwhile.
 -- KEYS: lock, schedule index, audit log. ARGV: token ('' where no lock is needed), prefix, wake channel, audit length,
---   number of changes, line for the audit log in the place of one for each ('' where each has its own), prefix of the
---   temporary keys that hold them ('' if they follow here), number of pages there, then each change:
+--   number of changes, line for the audit log in the place of one for each ('' where each has its own), milliseconds
+--   that this may take, prefix of the temporary keys that hold them ('' if they follow here), number of pages there,
+--   then each change:
 --   name, revision expected ('' for none), operation (add|put|remove), score ('' leaves it), line for the audit log,
 --   number of names and values, {field, value}…
 -- An addition without fields has them, and a revision, in a hash of its own beside the pages, which only needs its new
@@ -11,7 +12,12 @@
 --   that were changed meanwhile; if there are none, everything is applied.
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local prefix, channel, length = ARGV[2], ARGV[3], ARGV[4]
-local total, summary, staged, pages = tonumber(ARGV[5]), ARGV[6], ARGV[7], tonumber(ARGV[8])
+local total, summary, takes_ms = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
+local staged, pages = ARGV[8], tonumber(ARGV[9])
+
+-- Nobody can renew the lock while this runs.
+local lease_ms = ARGV[1] ~= '' and redis.call('PTTL', KEYS[1])
+if lease_ms and lease_ms > 0 then redis.call('PEXPIRE', KEYS[1], math.ceil(lease_ms + takes_ms)) end
 
 -- Whether the additions of a page find none of these keys: one question, where each of 100,000 would be one.
 local function finds_none(list, at, key_of)
@@ -26,7 +32,7 @@ end
 -- The last argument of the visitor says that this is an addition, and that nothing has the key that it would have.
 local function each_change(key_of, visit)
   for page = 1, math.max(pages, 1) do
-    local list, at = ARGV, 9
+    local list, at = ARGV, 10
     if pages > 0 then list, at = redis.call('LRANGE', staged .. page, 0, -1), 1 end
     local none = finds_none(list, at, key_of)
     while at <= #list do

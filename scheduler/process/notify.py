@@ -12,18 +12,21 @@ from contextlib import suppress
 from datetime import datetime
 
 ALIVE_INTERVAL_S = 1.0  #: seconds between two signs of life at least; a unit's WatchdogSec is far longer
+LISTENER_S = 0.2  #: seconds for which a systemd that does not read what it is told may hold this process up
 EXTENSION_S = 30.0  #: seconds that systemd is asked to wait for what comes next
 
 _alive_at = 0.0
 
 
 def tell(*lines: str) -> None:
-    """Send these lines; nothing happens where systemd does not listen any more."""
+    """Send these lines; nothing happens where systemd does not listen any more, or does not read what it was told."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as door:
-        door.sendto("\n".join(lines).encode(), address.replace("@", "\0", 1) if address[0] == "@" else address)
+        door.settimeout(LISTENER_S)
+        door.connect(address.replace("@", "\0", 1) if address[0] == "@" else address)
+        door.send("\n".join(lines).encode())
 
 
 def ready(sentence: str) -> None:

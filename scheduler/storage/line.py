@@ -29,9 +29,12 @@ class Line:
         self.pid = 0  #: of the process that opened it
         self.owed: tuple[int, Told, Told] | None = None  #: answers to what was posted, and whom to tell
 
-    def call(self, *command: Any) -> Any:
-        """The answer to a command; raises what redis-py does, and sends again as often as the pool is told to."""
-        return self.use(lambda connection: answer(connection, command))
+    def call(self, *command: Any, wait_s: float = 0.0) -> Any:
+        """The answer to a command, for which it waits so many seconds, or as long as the pool is told to.
+
+        Raises what redis-py does, and sends again as often as the pool is told to.
+        """
+        return self.use(lambda connection: answer(connection, command, wait_s))
 
     def in_one_step(self, commands: Sequence[Command]) -> None:
         """Run commands as one transaction; raises the first error. They must be such that may be sent twice."""
@@ -137,9 +140,9 @@ def has_news(connection: Any) -> bool:
         return True
 
 
-def answer(connection: Any, command: Command) -> Any:
+def answer(connection: Any, command: Command, wait_s: float) -> Any:
     send(connection, [command])
-    return connection.read_response()
+    return connection.read_response(timeout=wait_s) if wait_s else connection.read_response()
 
 
 def transaction(commands: Sequence[Command]) -> list[Command]:

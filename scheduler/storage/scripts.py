@@ -42,12 +42,13 @@ class Script:
     def sha(self) -> str:
         return sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
-    def __call__(self, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:
+    def __call__(self, keys: Sequence[str] = (), args: Sequence[Any] = (), *, wait_s: float = 0.0) -> Any:
+        """Its result; with ``wait_s``, it is waited for so many seconds. Raises what redis-py does."""
         try:
-            return self.line.call("EVALSHA", self.sha, len(keys), *keys, *args)
+            return self.line.call("EVALSHA", self.sha, len(keys), *keys, *args, wait_s=wait_s)
         except redis.exceptions.NoScriptError:
             # In one step: a Redis that is started anew between loading and calling has forgotten the script again.
-            return self.client.eval(self.text, len(keys), *keys, *args)
+            return self.line.call("EVAL", self.text, len(keys), *keys, *args, wait_s=wait_s)
 
     def post(self, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Posted:
         """Call the script, and look for its answer later. It is sent once, whatever the client does to repeat calls."""

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from scheduler.errors import Conflict
+from scheduler.settings import Settings
 from scheduler.storage.audit import audit_line
-from scheduler.storage.client import Client
+from scheduler.storage.client import Client, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.scripts import line_of
 from scheduler.storage.store import Store, Write
@@ -61,6 +62,27 @@ def test_many_changes_of_a_beat_that_lost_the_lock_are_none(store: Store, client
         store.write(many(store), token="ours")
     assert store.names() == []
     assert client.keys(f"{keys.staged('*')}*") == []
+
+
+def test_a_step_that_takes_longer_than_redis_may_be_silent_is_waited_for(
+    store: Store, settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.storage.client.SOCKET_TIMEOUT", 0.3)
+    monkeypatch.setattr("scheduler.storage.store.SOCKET_TIMEOUT", 0.3)
+    monkeypatch.setattr("scheduler.storage.store.STEP_S", 0.05)
+    monkeypatch.setattr("scheduler.faults.reach", lambda _: client.client_pause(1000))
+    with connect(settings) as hasty:
+        Store(hasty, store.keys).write(many(store))
+    assert len(store.names()) == MANY
+
+
+def test_the_lock_lasts_as_long_as_the_step_may_take(
+    store: Store, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.storage.store.STEP_S", 1.0)
+    client.set(keys.lock, "ours", px=60_000)
+    store.write(many(store), token="ours")
+    assert client.pttl(keys.lock) > MANY * 1000
 
 
 def test_changes_that_were_laid_down_and_are_gone_are_none(

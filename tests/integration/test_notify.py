@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,21 @@ def running(redis: RedisServer, systemd: NotifySocket, tmp_path: Path) -> Iterat
     )
     with service(settings, NOTIFY_SOCKET=systemd.path) as made:
         yield made
+
+
+def test_a_systemd_that_does_not_read_holds_nobody_up(systemd: NotifySocket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", systemd.path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other, suppress(BlockingIOError):
+        other.setblocking(False)
+        while True:
+            other.sendto(b"", systemd.path)
+    telling = threading.Thread(target=notify.tell, args=("READY=1",), daemon=True)
+    telling.start()
+    telling.join(60)
+    assert not telling.is_alive()
+    assert "READY=1" not in systemd.listen()
+    notify.tell("READY=1")
+    systemd.hears("READY=1")
 
 
 def test_a_leader_tells_how_many_schedules_it_has_and_which_comes_next(running: Service, systemd: NotifySocket) -> None:
