@@ -12,6 +12,7 @@ from tests.chaos.accounts import bodies_of, reckon
 from tests.chaos.processes import Launcher
 from tests.chaos.service import Service
 from tests.chaos.service import service as run_service
+from tests.support.busy_redis import meanwhile_busy
 from tests.support.other_kinds import OUR_KINDS, replace
 from tests.support.polling import until
 from tests.support.refusals import KINDS, READABLE, mend
@@ -32,6 +33,20 @@ def test_what_falls_due_while_redis_refuses_runs_when_it_does_not(service: Servi
     mend(service.redis)
     service.end(beat)
     assert set(reckon(service)) == {"succeeded"}
+
+
+def test_what_falls_due_while_redis_is_busy_with_a_script_runs_when_it_is_not(service: Service) -> None:
+    service.declare(5)
+    service.load()
+    beat = service.leads(service.beat())
+    worker = service.worker()
+    until(lambda: bodies_of(service), 60, "the worker works")
+    with meanwhile_busy(service.redis) as free:
+        until(lambda: "is busy with a Lua script" in beat.output, 60, "beat says what Redis refuses")
+        free()
+    service.end(beat)
+    assert set(reckon(service)) == {"succeeded"}
+    assert "Traceback" not in beat.output + worker.output
 
 
 def test_a_redis_that_comes_back_with_older_data_runs_nothing_again(launcher: Launcher) -> None:

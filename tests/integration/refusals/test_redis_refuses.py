@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
-import redis
 from celery import Celery
 from celery.exceptions import BackendStoreError
 from kombu.asynchronous.hub import Hub
@@ -27,12 +26,11 @@ from scheduler.storage.client import AWAY, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
 from scheduler.worker.consumer import REPEATING, is_news
+from tests.support.busy_redis import meanwhile, meanwhile_busy
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer
 from tests.support.refusals import KINDS, lack_replicas
 from tests.support.shell import ROOT, Said, Shell, add
-
-FOREVER = "while true do end"
 
 
 @pytest.fixture(autouse=True)
@@ -45,17 +43,6 @@ def job(settings: Settings) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(common, "REFUSAL_WAIT_S", 0.3)
-
-
-@contextmanager
-def meanwhile(act: Callable[[], object]) -> Iterator[None]:
-    """Do this beside the test."""
-    thread = threading.Thread(target=act)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
 
 
 def refused(server: RedisServer, code: str) -> int:
@@ -94,29 +81,6 @@ def test_a_busy_redis_is_named_as_busy(shell: Shell, own_redis: RedisServer) -> 
         said = shell("pause", "job")
         free()
     is_explained(said, own_redis, "is busy with a Lua script", "wait for the script, or end it")
-
-
-@contextmanager
-def meanwhile_busy(server: RedisServer) -> Iterator[Callable[[], None]]:
-    """A script of another client runs, and Redis says so, until the function that is given is called."""
-
-    def run() -> None:
-        with server.client() as client, pytest.raises(redis.ResponseError, match="killed"):
-            client.eval(FOREVER, 0)
-
-    with server.client() as client:
-        client.config_set("lua-time-limit", 1)
-    with meanwhile(run), server.client() as client:
-
-        def is_busy() -> bool:
-            try:
-                client.ping()
-            except redis.ResponseError as error:
-                return "busy" in str(error)
-            return False
-
-        until(is_busy, 20, "Redis is busy")
-        yield lambda: client.script_kill()
 
 
 @pytest.mark.parametrize(

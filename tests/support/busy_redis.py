@@ -1,0 +1,53 @@
+"""A Redis that is busy with another client's script."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import redis
+
+from tests.support.polling import until
+from tests.support.redis_server import RedisServer
+
+FOREVER = "while true do end"
+
+
+@contextmanager
+def meanwhile(act: Callable[[], object]) -> Iterator[None]:
+    """Do this beside the test."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+@contextmanager
+def meanwhile_busy(server: RedisServer) -> Iterator[Callable[[], object]]:
+    """A script of another client runs, and Redis says so, until the function that is given is called."""
+
+    def run() -> None:
+        with server.client() as client, pytest.raises(redis.ResponseError, match="killed"):
+            client.eval(FOREVER, 0)
+
+    with server.client() as client:
+        client.config_set("lua-time-limit", 1)
+    with meanwhile(run), server.client() as client:
+
+        def is_busy() -> bool:
+            try:
+                client.ping()
+            except redis.ResponseError as error:
+                return "busy" in str(error)
+            return False
+
+        until(is_busy, 20, "Redis is busy")
+        try:
+            yield client.script_kill
+        finally:
+            if is_busy():
+                client.script_kill()
