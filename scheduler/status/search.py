@@ -113,8 +113,9 @@ class Found:
             names = self._in_state(names, state)
         if not self._query.errors:
             return names, 0
-        ill = [name for name in names if name in self.failing or self.view.kept[name].is_quarantined]
-        ill.sort(key=lambda name: self.failing.get(name, AT_THE_END), reverse=True)
+        quarantined = {name for name, it in self.view.held.items() if it.is_quarantined}
+        ill = [name for name in self.failing.keys() | quarantined if is_in(name, names)]
+        ill.sort(key=lambda name: (-self.failing.get(name, AT_THE_END), name))
         found = sorted(with_errors(self.store, ill[:MAX_ERRORS], self._query.errors))
         return found, max(0, len(ill) - MAX_ERRORS)
 

@@ -59,7 +59,7 @@ class Wanted:
         """Whether its row says what is asked for."""
         texts = ((self.text, run.schedule), (self.error, run.error), (self.worker, run.worker))
         return (
-            all(wanted.casefold() in text.casefold() for wanted, text in texts)
+            all(wanted.casefold() in text.casefold() for wanted, text in texts if wanted)
             and self.started_by in ("", starter(run))
             and self.reason in ("", run.reason)
             and (not self.task or self.has_task(run))

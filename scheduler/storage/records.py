@@ -38,7 +38,7 @@ def text(value: Any) -> str:
     """A text to show; half a surrogate pair, which no page and no link can hold, becomes a question mark."""
     if not isinstance(value, str):
         raise TypeError(f"{str(value)[:40]!r} is not a text")
-    return value.encode("utf-8", "replace").decode()
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -89,13 +89,16 @@ def record(kind: type[T], value: Any, **known: Any) -> T:
 def loads(stored: str | None) -> Any:
     """The value of a JSON text. Raises ValueError, also for NaN, which is not JSON, and for too deep a nesting."""
     try:
-        return json.loads(stored or "null", parse_constant=refuse)
+        return DECODER.decode(stored or "null")
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
 
 def refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
+
+
+DECODER = json.JSONDecoder(parse_constant=refuse)  #: kept, because json.loads would make one for each text
 
 
 def read_or(default: T, reader: Callable[[Any], T], value: Any) -> T:
