@@ -12,26 +12,30 @@ from contextlib import suppress
 from datetime import datetime
 
 ALIVE_INTERVAL_S = 1.0  #: seconds between two signs of life at least; a unit's WatchdogSec is far longer
-LISTENER_S = 0.2  #: seconds for which a systemd that does not read what it is told may hold this process up
+REPEATED_S = 0.2  #: seconds for which what is told again waits for a systemd that does not read
+AWAITED_S = 10.0  #: the same for what systemd waits for
 EXTENSION_S = 30.0  #: seconds that systemd is asked to wait for what comes next
 
 _alive_at = 0.0
+_is_ready = False
 
 
-def tell(*lines: str) -> None:
+def tell(*lines: str, wait_s: float = REPEATED_S) -> None:
     """Send these lines; nothing happens where systemd does not listen any more, or does not read what it was told."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as door:
-        door.settimeout(LISTENER_S)
+        door.settimeout(wait_s)
         door.connect(address.replace("@", "\0", 1) if address[0] == "@" else address)
         door.send("\n".join(lines).encode())
 
 
 def ready(sentence: str) -> None:
     """This process does its work; repeated with every new sentence."""
-    tell("READY=1", "WATCHDOG=1", status(sentence))
+    global _is_ready
+    tell("READY=1", "WATCHDOG=1", status(sentence), wait_s=REPEATED_S if _is_ready else AWAITED_S)
+    _is_ready = True
 
 
 def waiting(sentence: str, seconds: float = EXTENSION_S) -> None:
@@ -47,17 +51,17 @@ def waiting_for_redis(since: float, problem: str) -> None:
 
 def reloading() -> None:
     """The schedule file is read again; to be followed by ``reloaded``, whatever comes of it."""
-    tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+    tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", wait_s=AWAITED_S)
 
 
 def reloaded() -> None:
     """The reload is over, well or not."""
-    tell("READY=1")
+    tell("READY=1", wait_s=AWAITED_S)
 
 
 def stopping(sentence: str, seconds: float) -> None:
     """It ends within so many seconds, whatever the unit's TimeoutStopSec."""
-    tell("STOPPING=1", f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}", status(sentence))
+    tell("STOPPING=1", f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}", status(sentence), wait_s=AWAITED_S)
 
 
 def alive() -> None:

@@ -55,18 +55,34 @@ def running(redis: RedisServer, systemd: NotifySocket, tmp_path: Path) -> Iterat
 
 
 def test_a_systemd_that_does_not_read_holds_nobody_up(systemd: NotifySocket, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(systemd, monkeypatch)
+    monkeypatch.setattr(notify, "_is_ready", True)
+    telling = threading.Thread(target=notify.ready, args=("told again",), daemon=True)
+    telling.start()
+    telling.join(60)
+    assert not telling.is_alive()
+    assert not any("told again" in one for one in systemd.listen())
+
+
+def test_that_it_is_ready_is_told_to_a_systemd_that_reads_it_a_little_later(
+    systemd: NotifySocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(systemd, monkeypatch)
+    monkeypatch.setattr(notify, "_is_ready", False)
+    reading = threading.Timer(1.0, systemd.listen)
+    reading.start()
+    notify.ready("told once")
+    reading.join()
+    systemd.hears("READY=1", "STATUS=told once")
+
+
+def fill(systemd: NotifySocket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send as much as fits to a systemd that does not read."""
     monkeypatch.setenv("NOTIFY_SOCKET", systemd.path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other, suppress(BlockingIOError):
         other.setblocking(False)
         while True:
             other.sendto(b"", systemd.path)
-    telling = threading.Thread(target=notify.tell, args=("READY=1",), daemon=True)
-    telling.start()
-    telling.join(60)
-    assert not telling.is_alive()
-    assert "READY=1" not in systemd.listen()
-    notify.tell("READY=1")
-    systemd.hears("READY=1")
 
 
 def test_a_leader_tells_how_many_schedules_it_has_and_which_comes_next(running: Service, systemd: NotifySocket) -> None:
