@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from scheduler import timing
-from scheduler.application.timings import CannotSay
+from scheduler.application.timings import CannotSay, from_number
 
 CLEANUP = "celery.backend_cleanup"
 #: Celery's names for what is no task of its own, but a plan of several.
@@ -25,9 +25,12 @@ Called = tuple[Any, list[Any], dict[str, Any], dict[str, Any]]  #: task, args, k
 
 
 def whole_call(entry: Mapping[str, Any]) -> Called:
-    """An entry's call, with what a signature as its task brings; the entry's own arguments come first, as in Celery."""
-    task, args = entry["task"], list(entry.get("args") or ())
-    kwargs, options = dict(entry.get("kwargs") or {}), dict(entry.get("options") or {})
+    """An entry's call, with what a signature as its task brings; the entry's own arguments come first, as in Celery.
+
+    Raises CannotSay.
+    """
+    task, args = entry["task"], positional(entry.get("args") or ())
+    kwargs, options = (mapping(key, entry.get(key) or {}) for key in ("kwargs", "options"))
     if not isinstance(task, Mapping):
         return task, args, kwargs, options
     own_args, own_kwargs = list(task.get("args") or ()), dict(task.get("kwargs") or {})
@@ -35,6 +38,20 @@ def whole_call(entry: Mapping[str, Any]) -> Called:
     if task.get("immutable"):
         args, kwargs = [], {}
     return task.get("task"), [*args, *own_args], {**own_kwargs, **kwargs}, options
+
+
+def positional(args: Any) -> list[Any]:
+    """The positional arguments of an entry; ``(5)`` without its comma is no list. Raises CannotSay."""
+    if not isinstance(args, Iterable):
+        raise CannotSay(f"its args are a {type(args).__name__}, not a list", f"write them as ({str(args)[:50]},)")
+    return list(args)
+
+
+def mapping(key: str, value: Any) -> dict[str, Any]:
+    """The ``kwargs`` or ``options`` of an entry; raises CannotSay."""
+    if not isinstance(value, Mapping):
+        raise CannotSay(f"its {key} are a {type(value).__name__}, not a mapping", "write them as {'name': value}")
+    return dict(value)
 
 
 def call_fields(task: Any, args: list[Any], kwargs: dict[str, Any], options: dict[str, Any]) -> Fields:
@@ -132,7 +149,7 @@ def duration(name: str, value: Any) -> str:
 def seconds(name: str, value: Any) -> timedelta:
     """Seconds or a timedelta as a timedelta; raises CannotSay."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = timedelta(seconds=value)
+        return from_number(value, f"its option {name}")
     if not isinstance(value, timedelta):
         raise CannotSay(f"its option {name} is a {type(value).__name__}", "give it in seconds")
     return value

@@ -35,7 +35,7 @@ class CannotSay(ValueError):
 def timing_fields(value: Any, zone: str, *, relative: bool = False) -> Said:
     """The timing of a value of ``beat_schedule``; ``zone`` is the application's IANA name. Raises CannotSay."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = timedelta(seconds=value)
+        value = from_number(value, "its schedule")
     if isinstance(value, timedelta):
         return {"every": timing.format_duration(value)}, [RELATIVE] if relative else []
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
@@ -45,6 +45,14 @@ def timing_fields(value: Any, zone: str, *, relative: bool = False) -> Said:
     fields, notes = reader(value, zone)
     # Also UTC is said, because the file may have another zone at its top.
     return (fields if "every" in fields else {**fields, "timezone": zone}), notes
+
+
+def from_number(seconds: float, what: str) -> timedelta:
+    """A number of seconds as a timedelta; raises CannotSay for one that is none, such as NaN, or too large."""
+    try:
+        return timedelta(seconds=seconds)
+    except (ValueError, OverflowError):
+        raise CannotSay(f"{what} is {str(seconds)[:50]}", "give it in seconds, 100 years at most") from None
 
 
 def interval(value: schedule, zone: str) -> Said:

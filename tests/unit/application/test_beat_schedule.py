@@ -127,6 +127,13 @@ UNSAID: dict[str, tuple[Any, str]] = {
     "an expiry at an instant": ({"task": "t", "schedule": 5, "options": {"expires": JANUARY}}, "expires"),
     "arguments that are no JSON": ({"task": "t", "schedule": 5, "args": [JANUARY]}, "not JSON"),
     "no task": ({"task": 5, "schedule": 5}, "its task is a int"),
+    "one argument without its comma": ({"task": "t", "schedule": 5, "args": (5)}, "its args are a int, not a list"),
+    "arguments with names that are a list": ({"task": "t", "schedule": 5, "kwargs": [5]}, "its kwargs are a list"),
+    "options that are a list": ({"task": "t", "schedule": 5, "options": ["queue"]}, "its options are a list"),
+    "an interval that is no number": ({"task": "t", "schedule": float("nan")}, "its schedule is nan"),
+    "an interval without an end": ({"task": "t", "schedule": float("inf")}, "its schedule is inf"),
+    "an interval longer than a calendar": ({"task": "t", "schedule": 10**15}, "its schedule is 1000000000000000"),
+    "an expiry without an end": ({"task": "t", "schedule": 5, "options": {"expires": float("inf")}}, "expires is inf"),
 }
 
 
