@@ -114,7 +114,7 @@ class LostMessages:
         """Queue, message and deadline of the run; or what became of it instead: outcome, reason."""
         try:
             run = self.ledger.get(run_id)
-            job = entries.with_arguments(entries.job(self.store.get(run.schedule)), run.arguments)
+            job = entries.with_arguments(entries.job(self.store.of_run(run)), run.arguments)
             expires = expires_at(run)
             if expires is not None and expires <= now:
                 return ("", "", "", *EXPIRED)

@@ -91,7 +91,7 @@ class LostRuns:
             run: Run = self.ledger.get(run_id)
             if self.is_forgotten(run):
                 return None, Reason.FORGOTTEN
-            job = entries.with_arguments(entries.job(self.store.get(run.schedule)), run.arguments)
+            job = entries.with_arguments(entries.job(self.store.of_run(run)), run.arguments)
             if job.policies.on_lost != "rerun" or run.attempt >= MAX_ATTEMPTS:
                 return None, Reason.LOST
             return message.build(self.app, job, run_id, None), Reason.LOST

@@ -69,8 +69,9 @@ class BulkOfRuns:
         why = "" if run.outcome in RETRYABLE else NOT_RETRIED.get(run.outcome, f"it is {run.outcome}")
         if not why and run.count > 1:
             why = NOT_RETRIED["stretch"]
-        if not why and self.dispatcher.again(self.store.get(run.schedule), run).overlap != "allow":
-            newest = self.ledger.latest([run.schedule]).get(run.schedule)
+        entry = None if why else self.store.of_run(run)
+        if entry is not None and self.dispatcher.again(entry, run).overlap != "allow":
+            newest = self.ledger.latest([entry.name]).get(entry.name)
             is_busy = newest is not None and newest.outcome in UNDER_WAY
             why = ONE_AT_A_TIME if is_second else NOT_RETRIED["in the way"] if is_busy else ""
         if why:

@@ -103,7 +103,7 @@ def retry(
     Raises NotFound, or RefusedChange for one that is under way, has succeeded, or has another run in its way.
     """
     run = ledger.get(run_id)
-    again = dispatcher.again(store.get(run.schedule), run)
+    again = dispatcher.again(store.of_run(run), run)
     answer = ledger.rerun(run_id, again, with_note(f"retried by {by}", note), by)
     if answer != "sent":
         raise RefusedChange(f"{run_id} is not retried: {NOT_RETRIED.get(answer, answer)}")

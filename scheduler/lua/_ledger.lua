@@ -36,16 +36,20 @@ local function note_line(prefix, log, length, name, line, id)
   redis.call('EXPIRE', history, HISTORY_TTL_S)
 end
 
--- The ledger that has a run: its schedule's, or that of the schedule's new name. The old name may be another schedule's
--- by now.
+-- The ledger that has a run: its schedule's, or that of a name which the schedule got since. The old name may be
+-- another schedule's by now. Without a row, the first of them that there is, or else the last name's.
+local MAX_RENAMES = 10 -- of one schedule, as in renamed.py; names can go round in a circle
 local function home(prefix, id)
-  local name = string.match(id, '^(.*)@')
-  local ledger = ledger_key(prefix, name)
-  if redis.call('HEXISTS', ledger, id) == 1 then return ledger end
-  local present = redis.call('GET', moved_key(prefix, name))
-  local moved = present and ledger_key(prefix, present)
-  local is_there = moved and (redis.call('EXISTS', ledger) == 0 or redis.call('HEXISTS', moved, id) == 1)
-  return is_there and moved or ledger
+  local name, there = string.match(id, '^(.*)@'), nil
+  local ledger
+  for _ = 0, MAX_RENAMES do
+    ledger = ledger_key(prefix, name)
+    if redis.call('HEXISTS', ledger, id) == 1 then return ledger end
+    if not there and redis.call('EXISTS', ledger) == 1 then there = ledger end
+    name = redis.call('GET', moved_key(prefix, name))
+    if not name then break end
+  end
+  return there or ledger
 end
 
 -- A run's record; nil where there is none, or where another program damaged it: one bad row must not end a script

@@ -101,9 +101,11 @@ local function remove(key, name, heir)
   if not heir then
     drop_held(ledger)
     if redis.call('TTL', ledger) < REMOVED_TTL_S then redis.call('EXPIRE', ledger, REMOVED_TTL_S) end
-  elseif redis.call('EXISTS', ledger) == 1 then
-    redis.call('RENAME', ledger, ledger_key(prefix, heir))
-    heirs[heir] = true
+  else
+    if redis.call('EXISTS', ledger) == 1 then
+      redis.call('RENAME', ledger, ledger_key(prefix, heir))
+      heirs[heir] = true
+    end
     redis.call('SET', moved_key(prefix, name), heir, 'EX', MOVED_TTL_S)
   end
   leave_indexes(prefix, name)

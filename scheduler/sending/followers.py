@@ -105,7 +105,7 @@ class Followers:
         elif skip or outcome in NOT_SENT:
             emit("run.skipped", schedule=follower.name, count=1, reason=skip or NOT_SENT[outcome])
         else:
-            emit("run.sent", run=follower.id, queue=f"after {follower.parent}")
+            emit("run.sent", run=follower.id, queue=f"its queue after {follower.parent}")
         return True
 
     def lose(self, follower: Follower, error: str) -> None:

@@ -74,7 +74,7 @@ class Later:
             if outcome == UNDECIDED[1]:
                 self.refuse(identity, Reason.UNSENDABLE, wrong[0])
             elif outcome != UNDECIDED[0]:  # one whose schedule was changed in this moment is tried again
-                emit("run.sent", run=identity, queue="at its time")
+                emit("run.sent", run=identity, queue="its queue at its time")
         return 1
 
     def words(self, identity: str, now: float, forgotten_until: datetime | None) -> Words:
@@ -87,7 +87,7 @@ class Later:
             if forgotten_until is not None and from_seconds(run.due) <= forgotten_until:
                 self.refuse(identity, Reason.FORGOTTEN, "")
                 return []
-            entry = self.store.get_moved(run.schedule)
+            entry = self.store.of_run(run)
             job, message = self.dispatcher.manual(entry, identity, from_seconds(now), run.arguments)
             if run.arguments and job.task != run.task:  # they were checked against that one
                 raise RefusedChange(f"its arguments are for {run.task}, and the schedule's task is {job.task} now")

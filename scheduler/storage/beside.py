@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from scheduler.model import Run, read_run_id
 from scheduler.storage.ledger import Ledger, read_run
+from scheduler.storage.renamed import present_name
 
 
 class Beside(NamedTuple):
@@ -20,9 +21,7 @@ class Beside(NamedTuple):
 def beside(ledger: Ledger, run: Run) -> Beside:
     """Those of a run, also of one whose schedule was renamed since. Reads all ids of its ledger, but two rows only."""
     client, keys = ledger.client, ledger.keys
-    name = run.schedule
-    if not client.hexists(keys.ledger(name), run.id):
-        name = client.get(keys.moved(name)) or name
+    name = present_name(client, keys, run.id, run.schedule)
     places = list(places_of(client.hkeys(keys.ledger(name))))
     here = next(places_of([run.id]))
     older = max((it for it in places if it < here), default=None)

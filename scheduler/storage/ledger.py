@@ -23,6 +23,7 @@ from scheduler.storage.health import MAX_SKIPS
 from scheduler.storage.instants import EARLIEST_S, LATEST_S
 from scheduler.storage.keys import Keys
 from scheduler.storage.records import loads, mapping, record
+from scheduler.storage.renamed import names_since
 from scheduler.storage.scripts import script
 
 UNTAKEN = timedelta(hours=1)  #: how long after its expiry a queued run still counts as waiting in its queue
@@ -259,8 +260,8 @@ class Ledger:
 
     def _moved(self, name: str, run_id: str) -> str | None:
         """A run whose schedule was renamed since."""
-        present = self.client.get(self.keys.moved(name))
-        return self.client.hget(self.keys.ledger(present), run_id) if present else None
+        others = islice(names_since(self.client, self.keys, name), 1, None)
+        return next(filter(None, (self.client.hget(self.keys.ledger(it), run_id) for it in others)), None)
 
 
 def shorten(text: str) -> str:

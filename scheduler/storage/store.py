@@ -9,7 +9,7 @@ from typing import Any
 
 from scheduler import faults
 from scheduler.errors import Conflict, NotFound
-from scheduler.model import Entry
+from scheduler.model import Entry, Run
 from scheduler.printable import near
 from scheduler.redis_url import SOCKET_TIMEOUT
 from scheduler.storage import entries, staging
@@ -19,6 +19,7 @@ from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.keys import NEWS, NOTICES, Keys
 from scheduler.storage.kinds import escaped
 from scheduler.storage.records import loads, read_or, seconds
+from scheduler.storage.renamed import names_since, present_name
 from scheduler.storage.scripts import script
 from scheduler.storage.write import Write as Write
 from scheduler.storage.write import pack
@@ -59,7 +60,12 @@ class Store:
         try:
             return self.get(name)
         except NotFound:
-            return self.get(self.client.get(self.keys.moved(name)) or name)
+            names = names_since(self.client, self.keys, name)
+            return self.get(next((it for it in names if self.client.exists(self.keys.entry(it))), name))
+
+    def of_run(self, run: Run) -> Entry:
+        """The entry of a run's schedule, also if that was renamed since; raises NotFound."""
+        return self.get(present_name(self.client, self.keys, run.id, run.schedule))
 
     def read(self, names: Iterable[str], progress: Callable[[], None] = lambda: None) -> Iterator[Entry]:
         """The entries of these names that exist, in their order; an entry that is damaged carries its error."""

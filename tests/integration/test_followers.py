@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from typing import Any
 
@@ -17,7 +18,7 @@ from scheduler.storage.client import Client
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Write
-from tests.support.beats import runs_sent
+from tests.support.beats import messages, runs_sent
 from tests.support.schedules import declared, entry_of
 from tests.support.shop import TASK, Shop, claim
 
@@ -58,6 +59,16 @@ def test_what_follows_a_run_starts_by_its_outcome_and_each_knows_the_other(
     assert {row.due for row in rows} == {shop.ledger.get(parent.id).due}
     assert set(run_json(shop.ledger.get(parent.id))["children"]) == {row.id for row in rows}
     assert set(runs_sent(client)[1:]) == {row.id for row in rows}
+
+
+def test_the_log_says_which_run_it_follows(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    shop_with(shop, then={"success": ["load"]})
+    shop.tick(0)
+    parent = claim(shop)
+    assert shop.ledger.close(parent.id, "succeeded")
+    with caplog.at_level(logging.INFO, "scheduler"):
+        [[follower]] = follow(shop).values()
+    assert messages(caplog) == [f"Sent {follower.id} to its queue after {parent.id}"]
 
 
 def test_what_follows_is_started_once_however_often_the_leader_looks_and_the_worker_closes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from scheduler.storage.client import Client
 from scheduler.storage.instants import from_seconds
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Write
-from tests.support.beats import arguments, come_to_rest, leading, runs_sent, sent
+from tests.support.beats import arguments, come_to_rest, leading, messages, runs_sent, sent
 from tests.support.polling import until
 from tests.support.shell import Shell
 from tests.support.shop import Shop, commit_at
@@ -61,6 +62,16 @@ def test_a_run_waits_visibly_and_each_leader_after_its_time_sends_it_once_only(
     run = shop.ledger.get(identity)
     assert (run.outcome, run.detail, run.by, run.due) == ("queued", "", "ann", waiting.due)
     assert not client.exists(keys.later)
+
+
+def test_the_log_says_that_it_was_sent_at_its_time(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.add()
+    identity = plan(shop)
+    with caplog.at_level(logging.INFO, "scheduler"):
+        look(shop, monkeypatch)
+    assert messages(caplog) == [f"Sent {identity} to its queue at its time"]
 
 
 def test_a_run_that_waits_is_in_no_other_runs_way_and_says_nothing_of_its_schedule(shop: Shop, client: Client) -> None:
