@@ -51,4 +51,6 @@ def explained(error: Exception) -> str:
     """Why a text is not the JSON that the form needs, as part of a sentence."""
     if isinstance(error, json.JSONDecodeError):
         return f"invalid JSON at line {error.lineno}, column {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
     return str(error) if isinstance(error, NotPlain) else "this is nested too deeply or contains too long a number"

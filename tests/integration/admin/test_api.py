@@ -223,6 +223,24 @@ def test_a_stranger_another_site_and_a_wrong_role_get_nothing(
     assert service.store.get("nightly").pause is None
 
 
+@pytest.mark.parametrize("header", ["", "Token x", "Bearer", "Bearer not-one-of-ours", "Basic YWRtaW46eA=="])
+def test_a_program_without_a_token_of_ours_is_told_so_also_when_it_acts(
+    app: Flask, nightly: Entry, service: Service, header: str
+) -> None:
+    headers = {"Authorization": header} if header else {}
+    answer = app.test_client().post("/api/v1/schedules/nightly/pause", json={}, headers=headers)
+    assert refusal(answer)[0] == 401
+    assert "send a token" in answer.get_json()["detail"]
+    assert service.store.get("nightly").pause is None
+
+
+def test_a_body_that_is_no_utf_8_is_named_as_that(api: Api, app: Flask, admin: Browser, nightly: Entry) -> None:
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    path = "/api/v1/schedules/nightly/runs"
+    answer = admin.client.post(path, data=b'{"args": ["\xe9"]}', content_type="application/json", headers=headers)
+    assert answer.get_json()["detail"] == "The body cannot be read: it is not UTF-8."
+
+
 def test_a_token_that_asks_too_often_waits_and_another_does_not(
     api: Api, nightly: Entry, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
