@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -255,6 +256,16 @@ def test_the_runs_of_a_renamed_schedule_are_found_under_both_names(ledger: Ledge
     assert ledger.close(ID, "succeeded")
     assert ledger.runs("new")[0].outcome == "succeeded"
     assert claim(ledger, token="second") == "succeeded"
+
+
+def test_a_run_ends_also_with_the_name_of_a_file_that_is_no_utf_8(ledger: Ledger) -> None:
+    claim(ledger)
+    error = str(FileNotFoundError(2, "No such file", os.fsdecode(b"/data/caf\xe9.txt")))
+    result, trace = f"FileNotFoundError: {error}", f"…\n{error}\ud83d"
+    assert ledger.close(ID, "failed", token="token", result=result, traceback=trace)
+    run = ledger.get(ID)
+    assert (run.outcome, run.result) == ("failed", r"FileNotFoundError: [Errno 2] No such file: '/data/caf\udce9.txt'")
+    assert run.traceback == f"…\n{run.result.partition(': ')[2]}\\ud83d"
 
 
 def test_a_run_that_is_not_there_is_named(ledger: Ledger) -> None:
