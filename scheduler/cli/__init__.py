@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, cast
 
@@ -14,7 +17,7 @@ import click
 from scheduler import __version__
 from scheduler.cli.printing import REFUSAL_WAIT_S, say
 from scheduler.command_name import command_name
-from scheduler.errors import Exit, SchedulerError
+from scheduler.errors import CannotWrite, Exit, SchedulerError
 
 EPILOG = f"""\b
 examples of COMMAND and its arguments:
@@ -52,6 +55,7 @@ exit codes:
   run and retry that wait exit with the code of a program that failed
 """
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 GARBAGE_AFTER = 100_000  #: new objects; Python's default is far lower
 
 #: The modules of this package with the commands that each has.
@@ -122,10 +126,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return Exit.OK
     except Exception as error:
-        known = of_redis(error) or error
+        known = of_full_disk(error) or of_redis(error) or error
         if not isinstance(known, SchedulerError):
             raise
         return complain(known)
+
+
+def of_full_disk(error: Exception) -> SchedulerError | None:
+    """What to say when there is no space for a file, also for that of standard output; None for any other error."""
+    if not isinstance(error, OSError) or error.errno not in NO_SPACE:
+        return None
+    with suppress(OSError):  # what is still to be written would fail again at the end of the process
+        sys.stdout.close()
+    what = f" {error.filename}" if error.filename else ""
+    return CannotWrite(f"cannot write{what}: {os.strerror(error.errno).lower()}")
 
 
 def of_redis(error: Exception) -> SchedulerError | None:

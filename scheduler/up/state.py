@@ -114,12 +114,15 @@ class StateDirectory:
         return password
 
     def write_secret(self, path: Path, text: str) -> None:
-        """Replace a file in one step; only its owner can read it."""
+        """Replace a file in one step; only its owner can read it. Raises CannotWrite."""
         new = path.with_suffix(".new")
-        new.unlink(missing_ok=True)
-        new.touch(mode=0o600)
-        new.write_text(text + "\n", encoding="utf-8")
-        new.rename(path)
+        try:
+            new.unlink(missing_ok=True)
+            new.touch(mode=0o600)
+            new.write_text(text + "\n", encoding="utf-8")
+            new.rename(path)
+        except OSError as error:
+            raise self.cannot_write(error) from None
 
 
 def already_running(url: str, password_hint: str) -> str:

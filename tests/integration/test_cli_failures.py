@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,16 @@ import pytest
 from scheduler import cli
 from scheduler.errors import Exit
 from tests.support.shell import JOB, Shell
+
+
+@pytest.mark.parametrize("command", ["schema", "--help", "next --cron @daily", "plan"])
+def test_a_full_disk_under_its_output_ends_a_command_in_one_line(shell: Shell, command: str) -> None:
+    shell.file(JOB)
+    called = [sys.executable, "-m", "scheduler", *command.split()]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(called, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
+    assert done.stderr == "scheduler: cannot write: no space left on device\n"
+    assert done.returncode == Exit.CANT_CREATE
 
 
 @pytest.mark.parametrize(

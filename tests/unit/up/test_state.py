@@ -32,6 +32,12 @@ def test_a_file_in_the_way_is_named_with_the_remedy(tmp_path: Path) -> None:
         StateDirectory(tmp_path / "state").prepare()
 
 
+def test_a_secret_that_cannot_be_written_is_an_error_with_the_remedy_as_on_a_full_disk(state: StateDirectory) -> None:
+    (state.path / "secret-key.new").mkdir()
+    with pytest.raises(CannotWrite, match=r"cannot write the state directory .*/state: Is a directory; make it"):
+        state.make_secret_key()
+
+
 def try_lock(state: StateDirectory) -> None:
     with StateDirectory(state.path).locked():
         pass
