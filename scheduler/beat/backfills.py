@@ -15,7 +15,7 @@ from scheduler.beat.lease import Lease
 from scheduler.beat.loss_detector import LossDetector
 from scheduler.errors import NotFound
 from scheduler.events import emit
-from scheduler.model import Entry, run_id
+from scheduler.model import Entry, Run, run_id
 from scheduler.model.run import UNDER_WAY
 from scheduler.sending.dispatch import Dispatcher, OlderData
 from scheduler.sending.message import CannotCompose
@@ -26,6 +26,7 @@ from scheduler.storage.instants import from_seconds, to_seconds
 from scheduler.storage.ledger import read_run
 from scheduler.storage.lock import LostLock
 from scheduler.storage.records import loads, mapping
+from scheduler.storage.renamed import former_names
 from scheduler.storage.scripts import script
 from scheduler.storage.store import Store
 
@@ -53,6 +54,7 @@ class BackfillSender:
         self.steps: dict[str, int] = {}  #: of each backfill, when this leader wrote it last
         self.look_at_all_at, self.of_older = 0.0, set[str]()
         self.lost: dict[tuple[str, float], list[tuple[float, float]]] = {}  #: by a backfill's name and beginning
+        self.names: dict[tuple[str, float], list[str]] = {}  #: of the schedule, the present one first; likewise
         self._send = script(self.client, "backfill")
 
     def send(self) -> bool:
@@ -123,17 +125,33 @@ class BackfillSender:
         most = LOOKED_AT + free
         dues = list(islice(due_instants(job, backfill.cursor, backfill.last), most + 1))
         looked_at = dues[:most]
-        ids = [run_id(backfill.name, due) for due in looked_at]
-        rows = self.client.hmget(self.keys.ledger(backfill.name), ids) if ids else []
+        rows = self.rows(backfill, looked_at)
         lost = self.lost_stretches(backfill) if None in rows else []
         runs: list[datetime] = []
-        for due, id_, row in zip(looked_at, ids, rows, strict=True):
-            if backfill.wants(to_seconds(due), read_run(id_, row) if row else None, lost):
+        for due, row in zip(looked_at, rows, strict=True):
+            if backfill.wants(to_seconds(due), row, lost):
                 if len(runs) == free:
                     return Found(runs, to_seconds(before(due)), is_last=False)
                 runs.append(due)
         is_last = len(dues) <= most
         return Found(runs, backfill.last if is_last else to_seconds(looked_at[-1]), is_last)
+
+    def rows(self, backfill: Backfill, dues: list[datetime]) -> list[Run | None]:
+        """The rows of these due instants, also of those from before the schedule was renamed."""
+        found: dict[datetime, Run] = {}
+        for name in self.names_of(backfill):
+            ids = [run_id(name, due) for due in dues]
+            texts = self.client.hmget(self.keys.ledger(backfill.name), ids) if ids else []
+            found = {due: read_run(id_, text) for due, id_, text in zip(dues, ids, texts, strict=True) if text} | found
+        return [found.get(due) for due in dues]
+
+    def names_of(self, backfill: Backfill) -> list[str]:
+        """The schedule's name and those that it had before, read once: a backfill ends with its name."""
+        key = (backfill.name, backfill.at)
+        if key not in self.names:
+            ids = self.client.hkeys(self.keys.ledger(backfill.name))
+            self.names[key] = [backfill.name, *former_names(ids, backfill.name)]
+        return self.names[key]
 
     def lost_stretches(self, backfill: Backfill) -> list[tuple[float, float]]:
         """Stretches of this schedule that were sent, and that Redis forgot.

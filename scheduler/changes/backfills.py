@@ -14,6 +14,7 @@ from scheduler.storage.backfills import Backfill, Backfills, Only
 from scheduler.storage.entries import DamagedEntry
 from scheduler.storage.instants import clock, from_seconds, to_seconds
 from scheduler.storage.ledger import Ledger, read_run
+from scheduler.storage.renamed import former_names
 from scheduler.storage.store import Store
 
 MAX_INSTANTS = 100_000  #: due instants in the stretch of one backfill
@@ -64,9 +65,10 @@ def looked_at(ledger: Ledger, wanted: Backfill, dues: list[datetime]) -> Plan:
     lost = [(row.due, row.until) for row in rows.values() if row.outcome == "lost" and row.until]
     skips = [(row.due, row.until) for row in rows.values() if row.outcome == "skipped"]
     floor = float(stored.get(":floor") or 0)
+    names = [wanted.name, *former_names(rows, wanted.name)]
     runs, unknown = [], 0
     for due in dues:
-        at, row = to_seconds(due), rows.get(run_id(wanted.name, due))
+        at, row = to_seconds(due), next(filter(None, (rows.get(run_id(name, due)) for name in names)), None)
         if wanted.wants(at, row, lost):
             runs.append(due)
             is_known = row is not None or any(first <= at <= last for first, last in skips)

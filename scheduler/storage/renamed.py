@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
@@ -27,3 +27,8 @@ def present_name(client: Client, keys: Keys, run_id: str, name: str) -> str:
     ``name`` itself if none has it.
     """
     return next((it for it in names_since(client, keys, name) if client.hexists(keys.ledger(it), run_id)), name)
+
+
+def former_names(fields: Iterable[str], name: str) -> list[str]:
+    """The names that a schedule had before, as the ids of the runs in its ledger have them."""
+    return sorted({field.rpartition("@")[0] for field in fields} - {name, ""})

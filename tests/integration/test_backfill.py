@@ -130,6 +130,19 @@ def test_a_second_backfill_of_the_same_stretch_runs_nothing_also_when_the_rows_a
     assert len(past.plan(5).runs) == 2
 
 
+def test_what_ran_under_the_name_before_a_rename_does_not_run_again(past: Past) -> None:
+    for identity in past.fill(4, 3):
+        past.end(identity)
+    past.tick()
+    entry = past.store.get("job")
+    past.store.write([Write("job", entry, None, moved_to="new"), Write("new", None, replace(entry, name="new"))])
+    planned = backfills.plan(past.store, past.ledger, "new", past.hours_ago(5), past.hours_ago(2), "missed", 10, "ann")
+    assert [*planned.runs] == [past.hours_ago(5), past.hours_ago(2)]
+    assert (planned.left, planned.unknown) == (2, 0)
+    backfills.begin(past.store, planned)
+    assert past.tick() == [run_id("new", past.hours_ago(5)), run_id("new", past.hours_ago(2))]
+
+
 def test_what_is_left_of_a_stretch_that_redis_forgot_is_no_skip(past: Past) -> None:
     past.loses(6, 5)
     assert past.fill(4, 3, "failed") == [past.run_id(4), past.run_id(3)]
