@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import socket
 from collections.abc import Mapping
@@ -19,7 +20,12 @@ CONFIRM = "--other-file"  #: the option of `apply` that confirms it
 def place_of(path: Path) -> dict[str, str]:
     """Facts about a file of this process: its path, its host, and the command of an installed service."""
     command = command_name() if is_installed() else ""
-    return {"path": str(path.resolve()), "host": socket.gethostname(), "command": command}
+    return {"path": real(path), "host": socket.gethostname(), "command": command}
+
+
+def real(path: Path) -> str:
+    """The path without links; unlike ``Path.resolve``, also of a link to itself."""
+    return os.path.realpath(path)
 
 
 def is_followed(facts: Mapping[str, str], path: Path) -> bool:
@@ -41,9 +47,9 @@ def replaced_file(store: Store, path: Path, digest: str) -> str:
 
 def refuse_other_file(theirs: str, path: Path) -> NoReturn:
     """Raise RefusedChange for this file; ``theirs`` is what ``replaced_file`` says of it."""
-    command = f"scheduler apply {CONFIRM} {shlex.quote(str(path.resolve()))}"
+    command = f"scheduler apply {CONFIRM} {shlex.quote(real(path))}"
     # It is this copy of the service that reads this file, so the command is its own.
     raise RefusedChange(
-        f"{theirs}, not {path.resolve()}, so nothing was changed: edit the leader's file there, "
+        f"{theirs}, not {real(path)}, so nothing was changed: edit the leader's file there, "
         f"or replace its schedules by those of this file with `{command}`"
     )

@@ -87,6 +87,21 @@ def test_a_bad_file_keeps_the_last_good_schedules_and_tells_why(
     assert line.startswith(f"Rejected {settings.file}, the last good schedules keep running. Errors: ")
 
 
+def test_a_link_to_itself_in_place_of_the_file_is_rejected_and_the_last_good_schedules_run(
+    beat: Scheduler, settings: Settings, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_file(settings, GOOD)
+    lead(beat)
+    good = store.get("job")
+    settings.file.unlink()
+    settings.file.symlink_to(settings.file)
+    with caplog.at_level(logging.INFO, "scheduler"):
+        lead(beat)
+    assert store.all() == {"job": good}
+    (line,) = messages(caplog)
+    assert "cannot be read: too many levels of symbolic links" in line
+
+
 def test_a_file_that_meets_a_fault_of_ours_is_rejected_and_beat_goes_on_leading(
     beat: Scheduler, settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
