@@ -29,7 +29,7 @@ from scheduler.storage.client import AWAY, REFUSED, connect, take_a_write
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import UNTAKEN, Ledger
 from scheduler.storage.refusals import code_of, sentence
-from scheduler.worker.drain import forgive, hand_back
+from scheduler.worker.drain import forgive, hand_back, stop_once
 from scheduler.worker.intake import Intake
 from scheduler.worker.lacking import LEARN_INTERVAL_S, Lacking
 from scheduler.worker.prepare import prepare
@@ -92,6 +92,7 @@ class Consumer(consumer.Consumer):
             logging.getLogger(name).addFilter(is_news)
         prepare(self.app)  # the pool forks later
         self.redis = connect(self.app.scheduler_settings)
+        self.pool.on_stop = stop_once(self.pool)
         self.intake = Intake(self.app, self.connection_errors)
         self.lacking = Lacking(self)
         give = self.controller._process_task

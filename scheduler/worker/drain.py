@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from celery import signals
@@ -58,6 +58,24 @@ class Drain:
     def end(self, **_: Any) -> None:
         """The pool is empty; Python itself takes no signals from here on."""
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def stop_once(pool: Any) -> Callable[[], None]:
+    """What stops a pool, also where Celery's cold shutdown has stopped it amid that, in the handler of a signal.
+
+    Celery itself then logs a traceback: it looks for the processes that are gone.
+    """
+    stop = pool.on_stop
+
+    def stopped() -> None:
+        processes = pool._pool
+        try:
+            stop()
+        except AttributeError:
+            if processes is None or pool._pool is not None:
+                raise
+
+    return stopped
 
 
 def hand_back(settings: Settings) -> None:

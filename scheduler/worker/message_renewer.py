@@ -19,6 +19,10 @@ class MessageRenewer:
 
     def renew(self) -> None:
         """Raises the errors of an absent Redis."""
+        with QoS.noting:
+            self._renew()
+
+    def _renew(self) -> None:
         tags, settled, unnoted = held(), list(QoS.settled), dict(QoS.unnoted)
         if not tags and not settled and not unnoted:
             return

@@ -6,6 +6,7 @@ message with a lease, as it holds its runs, and any worker returns a message who
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -41,6 +42,9 @@ class QoS(kombu_redis.QoS):
     unnoted: ClassVar[dict[str, str]] = {}
     #: Delivery tags of runs that the pool has ended: the step that closes a run takes its message out of Redis.
     closed: ClassVar[set[str]] = set()
+    #: Held by the thread that notes or returns what is unnoted, the renewer's or one that closes a channel: else a
+    #: message would stay noted and be with nobody, or be noted again after it returned.
+    noting = threading.RLock()
     keeps_running: ClassVar[bool] = True  #: False when what runs is interrupted, so that its messages return
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -130,8 +134,8 @@ class QoS(kombu_redis.QoS):
 
     def restore_unacked(self, client: Any = None) -> None:
         """Return what this channel holds, when it closes, but nothing that may still run: it returns with its lease."""
-        self.finish()
-        with self.channel.conn_or_acquire(client) as client:
+        with self.noting, self.channel.conn_or_acquire(client) as client:
+            self.finish()
             for tag in list(self._delivered):
                 if tag not in self.settled and not (self.keeps_running and tag in may_run()):
                     # Kombu has closed the connections already. Redis may have the note, and its answer was lost.

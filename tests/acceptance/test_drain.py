@@ -92,7 +92,7 @@ def test_what_ends_in_time_ends_as_ever_and_the_worker_says_that_it_drains(shop:
     assert time.monotonic() - let_go < 50
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGQUIT])
+@pytest.mark.parametrize(("how", "drain"), [(signal.SIGTERM, "2"), (signal.SIGTERM, "0"), (signal.SIGQUIT, "2")])
 def test_what_does_not_end_in_time_runs_again_at_once(shop: Shop, how: signal.Signals) -> None:
     identity = sent(shop, "slow.once")
     shop.worker.stop(how, seconds=50)

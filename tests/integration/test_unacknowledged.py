@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import redis
 from celery import Celery
 from celery.app.task import Context
 from kombu.connection import Connection
@@ -107,6 +109,26 @@ def test_a_run_whose_note_is_lost_with_its_connection_is_back_in_its_queue(setti
         QoS.unnoted[tag] = renewer.client.hget("unacked", tag)
         comes_back(channel, renewer)
     assert (QoS.unnoted, renewer.client.llen("celery")) == ({}, 1), "closing the connection returns it once"
+
+
+def test_a_run_that_is_noted_and_returned_by_two_threads_is_back_in_its_queue_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker, renewer, look = send_a_run(settings), MessageRenewer(settings), redis.Redis.hexists
+    renewing = threading.Thread(target=renewer.renew)
+
+    def look_as_the_renewer_begins(client: Any, *arguments: Any) -> Any:
+        renewing.start()
+        renewing.join(1)  # it has to wait for this thread
+        return look(client, *arguments)
+
+    with broker as connection:
+        assert connection.default_channel.basic_get("celery")
+        connection.default_channel.qos.line.connection.disconnect()
+        monkeypatch.setattr(redis.Redis, "hexists", look_as_the_renewer_begins)
+    renewing.join()
+    client = renewer.client
+    assert (QoS.unnoted, client.llen("celery"), client.hlen("unacked")) == ({}, 1, 0)
 
 
 @pytest.mark.parametrize("is_lost_first", [True, False])
