@@ -110,10 +110,8 @@ def require_same_site() -> None:
     """
     if request.method in SAFE_METHODS or is_same_site(request):
         return
-    is_closed = needed(request.endpoint) != PUBLIC
-    is_by_token = is_closed and given_token()
-    is_lost_program = is_closed and is_api() and person() is None  # require_right tells it that its token is missing
-    if not is_by_token and not is_lost_program:
+    lacks_token = is_api() and person() is None  # require_right tells the program
+    if needed(request.endpoint) == PUBLIC or not (given_token() or lacks_token):
         abort(403, "Nothing was changed: the request came from another site. Open this page directly and repeat it.")
 
 

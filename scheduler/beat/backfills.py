@@ -63,10 +63,15 @@ class BackfillSender:
         if time.monotonic() >= self.look_at_all_at:  # an older release notes nowhere else that one began
             self.look_at_all_at = time.monotonic() + ALL_INTERVAL_S
             self.of_older = {name for name, text in self.backfills.texts().items() if is_running(text)}
+        known: set[tuple[str, float]] = set()
         for name, text in self.backfills.running(self.of_older).items():
             backfill = read(text)
             if backfill is not None and backfill.name == name:
+                known.add((name, backfill.at))
                 more |= self.go_on(backfill, text)
+        for cache in (self.lost, self.names):
+            for ended in cache.keys() - known:
+                del cache[ended]
         return more
 
     def go_on(self, backfill: Backfill, text: str) -> bool:

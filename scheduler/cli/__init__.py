@@ -139,7 +139,7 @@ def of_full_disk(error: Exception) -> SchedulerError | None:
     with suppress(OSError):  # what is still to be written would fail again at the end of the process
         sys.stdout.close()
     what = f" {error.filename}" if error.filename else ""
-    return CannotWrite(f"cannot write{what}: {os.strerror(error.errno).lower()}")
+    return CannotWrite(f"cannot write{what}: {os.strerror(error.errno).lower()}; free space there, or raise the limit")
 
 
 def of_redis(error: Exception) -> SchedulerError | None:

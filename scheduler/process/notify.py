@@ -21,7 +21,7 @@ _is_ready = False
 
 
 def tell(*lines: str, wait_s: float = REPEATED_S) -> None:
-    """Send these lines; nothing happens where systemd does not listen any more, or does not read what it was told."""
+    """Send these lines; nothing happens where systemd does not listen, or reads nothing for ``wait_s`` seconds."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return

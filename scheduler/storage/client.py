@@ -17,6 +17,7 @@ from scheduler.errors import ConfigurationError
 from scheduler.redis_url import NO_CLUSTER, SOCKET_TIMEOUT
 from scheduler.settings import Settings
 from scheduler.storage.keys import Keys
+from scheduler.storage.packing import Packer
 from scheduler.storage.refusals import RetryWhileRefused, code_of, explain
 
 OLDEST_REDIS = (6, 2)
@@ -116,6 +117,7 @@ def connect(settings: Settings, *, attempts: int = 0, refusal_wait_s: float = 0.
         "decode_responses": True,
         "encoding_errors": "backslashreplace",  # a value that is not UTF-8 must not end its reader
         "parser_class": Parser,
+        "command_packer": Packer(),
         "retry": RetryWhileRefused(refusal_wait_s, AWAY) if refusal_wait_s else retry,
         "socket_timeout": SOCKET_TIMEOUT,
         "socket_connect_timeout": SOCKET_TIMEOUT,

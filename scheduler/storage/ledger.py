@@ -124,7 +124,7 @@ class Ledger:
         more = {"finished": time.time()} | more
         if reason is not None:  # a detail that belongs to an earlier reason must not stay beside this one
             more |= {"reason": reason, "detail": detail}
-        flat = [part for key, value in more.items() for part in (key, shorten(encodable(str(value))))]
+        flat = [part for key, value in more.items() for part in (key, shorten(str(value)))]
         how = (outcome, token, when, until, int(unclaimed))
         arguments = [self.keys.prefix, run_id, *how, *stored, delivery.tag, *flat]
         return bool(self._close(keys=delivery.places, args=arguments))
@@ -262,11 +262,6 @@ class Ledger:
         """A run whose schedule was renamed since."""
         others = islice(names_since(self.client, self.keys, name), 1, None)
         return next(filter(None, (self.client.hget(self.keys.ledger(it), run_id) for it in others)), None)
-
-
-def encodable(text: str) -> str:
-    r"""The text with each lone surrogate, as names of files that are not UTF-8 have them, as ``\udce9``."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def shorten(text: str) -> str:

@@ -11,8 +11,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import hiredis
 import redis
+
+from scheduler.storage.packing import packed
 
 Command = tuple[Any, ...]
 PIECE_BYTES = 65_536  #: that are sent at once
@@ -30,7 +31,7 @@ class Line:
         self.owed: tuple[int, Told, Told] | None = None  #: answers to what was posted, and whom to tell
 
     def call(self, *command: Any, wait_s: float = 0.0) -> Any:
-        """The answer to a command, for which it waits so many seconds, or as long as the pool is told to.
+        """The answer to a command; ``wait_s`` seconds are its time limit in place of the pool's.
 
         Raises what redis-py does, and sends again as often as the pool is told to.
         """
@@ -151,9 +152,9 @@ def transaction(commands: Sequence[Command]) -> list[Command]:
 
 def send(connection: Any, commands: Sequence[Command]) -> None:
     # redis-py looks at each part of each command again, which takes longer than all the rest of it.
-    packed = memoryview(b"".join(map(hiredis.pack_command, commands)))
+    text = memoryview(b"".join(map(packed, commands)))
     # In pieces: the time limit of a connection is for each.
-    connection.send_packed_command([packed[at : at + PIECE_BYTES] for at in range(0, len(packed), PIECE_BYTES)])
+    connection.send_packed_command([text[at : at + PIECE_BYTES] for at in range(0, len(text), PIECE_BYTES)])
 
 
 def exchange(connection: Any, commands: Sequence[Command]) -> None:

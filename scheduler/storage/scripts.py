@@ -43,7 +43,7 @@ class Script:
         return sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     def __call__(self, keys: Sequence[str] = (), args: Sequence[Any] = (), *, wait_s: float = 0.0) -> Any:
-        """Its result; with ``wait_s``, it is waited for so many seconds. Raises what redis-py does."""
+        """Its result; ``wait_s`` seconds are its time limit in place of the pool's. Raises what redis-py does."""
         try:
             return self.line.call("EVALSHA", self.sha, len(keys), *keys, *args, wait_s=wait_s)
         except redis.exceptions.NoScriptError:

@@ -61,9 +61,10 @@ class Drain:
 
 
 def stop_once(pool: Any) -> Callable[[], None]:
-    """What stops a pool, also where Celery's cold shutdown has stopped it amid that, in the handler of a signal.
+    """The pool's own way to stop, which a signal may interrupt.
 
-    Celery itself then logs a traceback: it looks for the processes that are gone.
+    Celery's cold shutdown, in the handler of that signal, then stops the pool first. Celery alone would log a
+    traceback, because it looks for processes that are gone.
     """
     stop = pool.on_stop
 

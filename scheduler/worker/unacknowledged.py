@@ -42,8 +42,8 @@ class QoS(kombu_redis.QoS):
     unnoted: ClassVar[dict[str, str]] = {}
     #: Delivery tags of runs that the pool has ended: the step that closes a run takes its message out of Redis.
     closed: ClassVar[set[str]] = set()
-    #: Held by the thread that notes or returns what is unnoted, the renewer's or one that closes a channel: else a
-    #: message would stay noted and be with nobody, or be noted again after it returned.
+    #: Held by a thread that notes or returns an unnoted message: the renewer's, or one that closes a channel. Without
+    #: it, a message could stay with nobody, or return twice.
     noting = threading.RLock()
     keeps_running: ClassVar[bool] = True  #: False when what runs is interrupted, so that its messages return
 

@@ -23,6 +23,7 @@ from tests.chaos.processes import Launcher, Process
 from tests.chaos.proxy import proxy
 from tests.chaos.service import Service
 from tests.chaos.service import service as run_service
+from tests.support.meanwhile import meanwhile
 
 LOST_AT_MOST = 1.0  #: seconds
 KEPT_BACK = 2.0  #: seconds for which Redis does not write to a disk that is busy
@@ -111,13 +112,11 @@ class Written:
             while not over.wait(0.02):
                 self.sizes.append((time.time(), self.file.stat().st_size))
 
-        thread = threading.Thread(target=watch)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+        with meanwhile(watch):
+            try:
+                yield
+            finally:
+                over.set()
 
     def cut(self, when: float) -> float:
         """Take away what was written after that, and a torn end with it; returns the instant that is left."""

@@ -19,7 +19,7 @@ from scheduler.storage.instants import to_seconds
 from scheduler.storage.ledger import Ledger
 from scheduler.storage.outcomes import OUTCOMES
 from scheduler.storage.store import Store, Write
-from tests.support.beats import add_due, lead, runs_sent
+from tests.support.beats import add_due, lead, leading, runs_sent
 from tests.support.health import assert_every_index_is_the_scan
 from tests.support.schedules import HOUR, declared, entry_of
 from tests.support.shell import Shell
@@ -299,3 +299,14 @@ def test_the_command_line_shows_what_would_run_begins_it_and_shows_how_far_it_is
     assert shell("backfill", "job", "--wait").code == Exit.PROBLEMS
     lines = Audit(past.store.client, past.store.keys).lines(2)
     assert [line["change"] for line in lines] == ["stop backfill", "backfill"]
+
+
+def test_a_leader_keeps_nothing_of_backfills_that_ended(past: Past) -> None:
+    sent = past.fill(2)
+    sender = leading(past.beat).backfills
+    assert sender.names
+    for identity in sent:
+        past.end(identity)
+    past.tick()
+    past.tick()
+    assert (sender.names, sender.lost) == ({}, {})

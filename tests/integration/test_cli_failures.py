@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -20,7 +21,7 @@ def test_a_full_disk_under_its_output_ends_a_command_in_one_line(shell: Shell, c
     called = [sys.executable, "-m", "scheduler", *command.split()]
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = subprocess.run(called, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
-    assert done.stderr == "scheduler: cannot write: no space left on device\n"
+    assert done.stderr == "scheduler: cannot write: no space left on device; free space there, or raise the limit\n"
     assert done.returncode == Exit.CANT_CREATE
 
 
@@ -38,6 +39,13 @@ def test_without_redis_each_command_ends_in_one_line(
         r"scheduler: Redis .*does not answer \(.*\): start it, or set SCHEDULER_REDIS_URL.*\n", said.err
     )
     assert "secret" not in said.err
+
+
+@pytest.mark.parametrize("command", ["pause", "history"])
+def test_a_name_that_is_not_utf_8_is_no_schedule(shell: Shell, command: str) -> None:
+    said = shell(command, os.fsdecode(b"caf\xe9"))
+    assert said.code == Exit.NO_INPUT
+    assert "no schedule is called 'caf\\udce9'" in said.err
 
 
 def test_a_wrong_setting_ends_in_one_line(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from scheduler.storage import entries
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
 from scheduler.storage.ledger import NO_EXPIRY
+from scheduler.storage.renamed import MAX_RENAMES
 from scheduler.storage.scripts import Script
 from scheduler.storage.staging import Packed
 from tests.support.schedules import declared, entry_of
@@ -147,6 +148,10 @@ def test_apply_lua_knows_the_operations_that_python_packs() -> None:
 
 def test_lua_notes_as_many_failures_in_a_row_as_the_file_may_ask_for() -> None:
     assert re.findall(r"MAX_COUNTED = (\d+)", LUA["_health"]) == [str(MAX_FAILURES)]
+
+
+def test_lua_follows_as_many_renames_as_python() -> None:
+    assert re.findall(r"MAX_RENAMES = (\d+)", LUA["_ledger"]) == [str(MAX_RENAMES)]
 
 
 def test_a_run_without_expiry_is_gone_after_the_same_time_for_lua_and_python() -> None:

@@ -7,8 +7,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -64,16 +65,26 @@ def test_a_systemd_that_does_not_read_holds_nobody_up(systemd: NotifySocket, mon
     assert not any("told again" in one for one in systemd.listen())
 
 
-def test_that_it_is_ready_is_told_to_a_systemd_that_reads_it_a_little_later(
-    systemd: NotifySocket, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("tell", "line"),
+    [
+        (partial(notify.ready, "told once"), "STATUS=told once"),
+        (notify.reloading, "RELOADING=1"),
+        (notify.reloaded, "READY=1"),
+        (partial(notify.stopping, "it ends", 1.0), "STOPPING=1"),
+    ],
+    ids=["ready", "reloading", "reloaded", "stopping"],
+)
+def test_what_systemd_waits_for_is_told_also_if_it_reads_it_a_little_later(
+    systemd: NotifySocket, monkeypatch: pytest.MonkeyPatch, tell: Callable[[], None], line: str
 ) -> None:
     fill(systemd, monkeypatch)
     monkeypatch.setattr(notify, "_is_ready", False)
     reading = threading.Timer(1.0, systemd.listen)
     reading.start()
-    notify.ready("told once")
+    tell()
     reading.join()
-    systemd.hears("READY=1", "STATUS=told once")
+    systemd.hears(line)
 
 
 def fill(systemd: NotifySocket, monkeypatch: pytest.MonkeyPatch) -> None:

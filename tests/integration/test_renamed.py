@@ -1,4 +1,4 @@
-"""A schedule is renamed while its runs wait, run, or have failed: they go on under its new name."""
+"""The runs of a schedule that is renamed go on under its new name."""
 
 from __future__ import annotations
 

@@ -26,7 +26,8 @@ from scheduler.storage.client import AWAY, connect
 from scheduler.storage.keys import Keys
 from scheduler.storage.store import Store
 from scheduler.worker.consumer import REPEATING, is_news
-from tests.support.busy_redis import meanwhile, meanwhile_busy
+from tests.support.busy_redis import meanwhile_busy
+from tests.support.meanwhile import meanwhile
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer
 from tests.support.refusals import KINDS, lack_replicas
