@@ -22,7 +22,7 @@ class Body(NamedTuple):
 
     run_id: str
     host: str
-    at: float  #: epoch seconds
+    at: float  #: epoch seconds, on a clock that is right
 
 
 def bodies(hosts: Iterable[Host], name: str = "tick") -> list[Body]:
@@ -32,7 +32,7 @@ def bodies(hosts: Iterable[Host], name: str = "tick") -> list[Body]:
         for host in hosts
         for line in host.shell("cat /var/lib/celery-worker/ticks", check=False).splitlines()
     ]
-    found = [Body(words[0], host.name, float(words[1])) for words, host in lines if len(words) == 2]
+    found = [Body(words[0], host.name, float(words[1]) - host.ahead) for words, host in lines if len(words) == 2]
     return sorted((body for body in found if body.run_id.startswith(f"{name}@")), key=lambda body: body.at)
 
 

@@ -55,6 +55,7 @@ class Host:
         self.directory = directory
         self.name = name
         self.network = network
+        self.ahead = 0  #: seconds by which the clock of its services is wrong
         self.groups = [group / directory.name for group in groups()]
         self.process: subprocess.Popen[bytes] | None = None
         self.environ = {

@@ -111,9 +111,11 @@ class Trio:
         for unit in SERVICE:
             self[name].write(f"/run/systemd/system/{unit}.service.d/clock.conf", faked)
         self[name].run("systemctl", "daemon-reload")
+        self[name].ahead = ahead
         try:
             yield
         finally:
+            self[name].ahead = 0
             self[name].shell("rm /run/systemd/system/*/clock.conf; systemctl daemon-reload")
 
     def start_redis(self, name: str, primary: str) -> None:
