@@ -51,7 +51,7 @@ class BackfillSender:
         self.lease = lease
         self.losses = losses
         self.backfills = Backfills(self.client, self.keys)
-        self.steps: dict[str, int] = {}  #: of each backfill, when this leader wrote it last
+        self.steps: dict[str, tuple[float, int]] = {}  #: by name: the beginning and the step, as this leader wrote it last
         self.look_at_all_at, self.of_older = 0.0, set[str]()
         self.lost: dict[tuple[str, float], list[tuple[float, float]]] = {}  #: by a backfill's name and beginning
         self.names: dict[tuple[str, float], list[str]] = {}  #: of the schedule, the present one first; likewise
@@ -76,7 +76,8 @@ class BackfillSender:
 
     def go_on(self, backfill: Backfill, text: str) -> bool:
         """Send the next runs of one backfill; whether there is more to look at."""
-        if backfill.step < self.steps.get(backfill.name, 0):
+        began, step = self.steps.get(backfill.name, (0.0, 0))
+        if backfill.at <= began and backfill.step < step:
             # What Redis forgot of it may have run, and would run again.
             return self.end(backfill, text, "Redis came back with older data: look at what ran, then resume it")
         try:
@@ -204,14 +205,13 @@ class BackfillSender:
             raise OlderData
         if answer == "done":
             self.losses.memory.commits += 1
-            self.steps[backfill.name] = after.step
+            self.steps[backfill.name] = backfill.at, after.step
         return str(answer)
 
     def end(self, backfill: Backfill, text: str, why: str) -> bool:
         """Stop a backfill that cannot go on; a person may resume it."""
-        after = replace(
-            backfill, state="stopped", why=why, step=max(backfill.step, self.steps.get(backfill.name, 0)) + 1
-        )
+        _, step = self.steps.get(backfill.name, (0.0, 0))
+        after = replace(backfill, state="stopped", why=why, step=max(backfill.step, step) + 1)
         if self.write(backfill, text, after, ("", "", "", "", ""), []) == "done":
             emit("backfill.stopped", schedule=backfill.name, why=why)
         return False

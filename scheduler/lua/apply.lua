@@ -91,6 +91,31 @@ local function index_stored(name)
   note_outcome(name, last_outcome(ledger))
 end
 
+-- Take what is stored of a schedule's backfill, as in storage/backfills.py, along to its new name, with the counts of
+-- runs. Its step is one that no leader knows: the name may have had a backfill before.
+local function move_backfill(name, heir)
+  local backfills, open = backfills_key(prefix), open_backfills_key(prefix)
+  local text, before = redis.call('HGET', backfills, name), redis.call('HGET', backfills, heir)
+  local rest, step = string.match(text or '', '^{"name": .-(, "first": .*"step": )(%d+)}$')
+  if not rest then return end
+  local known = tonumber(string.match(before or '', '"step": (%d+)}$') or '0')
+  step = string.format('%d', math.max(tonumber(step), known) + 1)
+  local fields = redis.call('HKEYS', backfills)
+  for _, counted in ipairs(fields) do
+    if string.sub(counted, 1, #heir + 1) == heir .. '\n' then redis.call('HDEL', backfills, counted) end
+  end
+  for _, counted in ipairs(fields) do
+    if string.sub(counted, 1, #name + 1) == name .. '\n' then
+      redis.call('HSET', backfills, heir .. string.sub(counted, #name + 1), redis.call('HGET', backfills, counted))
+      redis.call('HDEL', backfills, counted)
+    end
+  end
+  redis.call('HSET', backfills, heir, '{"name": ' .. cjson.encode(heir) .. rest .. step .. '}')
+  redis.call('HDEL', backfills, name)
+  redis.call('SREM', open, name, heir)
+  if string.find(rest, '"state": "running"', 1, true) then redis.call('SADD', open, heir) end
+end
+
 local heirs = {} -- names that got a ledger in this step
 local REMOVED_TTL_S = 30 * 86400 -- for whoever restores it
 local MOVED_TTL_S = 366 * 86400 -- for runs that have not ended, and for the indexes of runs: ids keep the old name
@@ -107,6 +132,7 @@ local function remove(key, name, heir)
       heirs[heir] = true
     end
     redis.call('SET', moved_key(prefix, name), heir, 'EX', MOVED_TTL_S)
+    pcall(move_backfill, name, heir) -- the keys may be another program's
   end
   leave_indexes(prefix, name)
   if heir then index_stored(heir) end

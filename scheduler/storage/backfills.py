@@ -85,6 +85,7 @@ def is_running(text: str) -> bool:
 
 
 def text_of(backfill: Backfill) -> str:
+    """As it is stored; apply.lua reads the name at its beginning, and the step at its end."""
     return json.dumps(asdict(backfill))
 
 

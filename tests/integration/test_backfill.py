@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -55,6 +56,13 @@ class Past:
         while not lead(self.beat):
             pass
         return runs_sent(self.store.client)[len(before) :]
+
+    def rename(self, new: str, name: str = "job") -> None:
+        """As loading a file with `renamed_from` does; the new name is free."""
+        with suppress(NotFound):
+            self.store.write([Write(new, self.store.get(new), None)])
+        entry = self.store.get(name)
+        self.store.write([Write(name, entry, None, moved_to=new), Write(new, None, replace(entry, name=new))])
 
     def end(self, identity: str, outcome: str = "succeeded") -> None:
         run = replace(self.ledger.get(identity), outcome="running")
@@ -134,13 +142,59 @@ def test_what_ran_under_the_name_before_a_rename_does_not_run_again(past: Past) 
     for identity in past.fill(4, 3):
         past.end(identity)
     past.tick()
-    entry = past.store.get("job")
-    past.store.write([Write("job", entry, None, moved_to="new"), Write("new", None, replace(entry, name="new"))])
+    past.rename("new")
     planned = backfills.plan(past.store, past.ledger, "new", past.hours_ago(5), past.hours_ago(2), "missed", 10, "ann")
     assert [*planned.runs] == [past.hours_ago(5), past.hours_ago(2)]
     assert (planned.left, planned.unknown) == (2, 0)
     backfills.begin(past.store, planned)
     assert past.tick() == [run_id("new", past.hours_ago(5)), run_id("new", past.hours_ago(2))]
+
+
+@pytest.mark.parametrize("new", ["new", 'neu "ü"'])
+def test_a_backfill_goes_on_under_the_new_name(past: Past, new: str) -> None:
+    first, second = past.fill(4, at_once=2)
+    past.end(first)
+    past.rename(new)
+    past.end(second, "failed")
+    assert past.tick() == [run_id(new, past.hours_ago(hours)) for hours in (2, 1)]
+    kept = Backfills(past.store.client, past.store.keys)
+    found, ended = kept.get(new)
+    assert (found.name, found.state, found.sent, ended) == (new, "running", 4, {"succeeded": 1, "failed": 1})
+    assert [one.name for one, _ in kept.all()] == [new]
+    for hours in (2, 1):
+        past.end(run_id(new, past.hours_ago(hours)))
+    assert past.tick() == []
+    assert kept.get(new)[0].state == "done"
+
+
+def test_a_stopped_backfill_is_resumed_under_the_new_name_also_where_another_schedule_had_that_and_a_backfill(
+    past: Past,
+) -> None:
+    for identity in past.fill(3):
+        past.end(identity)
+    past.tick()
+    past.rename("other")
+    past.rename("gone", "other")
+    add_due(past.store, past.next, start=(past.next - BEGAN * HOUR).isoformat())
+    [waits] = past.fill(2, at_once=1)
+    backfills.stop(past.store, "job", "ann")
+    past.rename("gone")
+    kept = Backfills(past.store.client, past.store.keys)
+    assert [(one.name, one.state, counts) for one, counts in kept.all()] == [("gone", "stopped", {})]
+    past.end(waits)
+    backfills.resume(past.store, "gone", "ann")
+    assert past.tick() == [run_id("gone", past.hours_ago(1))]
+
+
+def test_a_backfill_that_another_program_wrote_is_left_as_it_is_by_a_rename(past: Past) -> None:
+    client, keys = past.store.client, past.store.keys
+    client.hset(keys.backfills, "job", "[1]")
+    past.rename("new")
+    assert client.hgetall(keys.backfills) == {"job": "[1]"}
+    client.delete(keys.backfills)
+    client.set(keys.backfills, "theirs")
+    past.rename("newer", "new")
+    assert past.store.get("newer").due == past.next
 
 
 def test_what_is_left_of_a_stretch_that_redis_forgot_is_no_skip(past: Past) -> None:
