@@ -51,7 +51,7 @@ class BackfillSender:
         self.lease = lease
         self.losses = losses
         self.backfills = Backfills(self.client, self.keys)
-        self.steps: dict[str, tuple[float, int]] = {}  #: by name: the beginning and the step, as this leader wrote it last
+        self.steps: dict[str, tuple[float, int]] = {}  #: by name: when it began, and what this leader wrote last
         self.look_at_all_at, self.of_older = 0.0, set[str]()
         self.lost: dict[tuple[str, float], list[tuple[float, float]]] = {}  #: by a backfill's name and beginning
         self.names: dict[tuple[str, float], list[str]] = {}  #: of the schedule, the present one first; likewise
