@@ -112,7 +112,7 @@ class FollowedFile(FileWatch):
         """Log that this host's schedule file differs from the one that the leader read; load nothing."""
         if self.has_changed():
             text = schedule_file.read(self.path)
-            self.follow(text.patterns, certain=not text.problems)
+            self.follow(text.patterns, certain=not text.problems, read=text.digest)
             self.digest = text.digest
         client, standby_files = self.store.client, self.store.keys.standby_files
         client.hset(standby_files, self.lease.name, self.digest)

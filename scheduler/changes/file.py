@@ -177,7 +177,7 @@ def load_for_beat(
     """
     file = watch.path
     checked = check(file, tasks, brought, progress)
-    watch.follow(checked.patterns, certain=checked.validated.ok)
+    watch.follow(checked.patterns, certain=checked.validated.ok, read=checked.digest)
     progress()
     if is_shorter(checked, watch) and not watch.has_settled_for(watch.settled_without):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from scheduler.schedule_file import included
+from scheduler.schedule_file import digest, included
 
 Signature = tuple[int, int, int, int] | None
 Look = tuple[tuple[Path, Signature], ...]
@@ -58,13 +58,18 @@ class FileWatch:
         """Make the next ``has_changed`` return True."""
         self._seen = None
 
-    def follow(self, patterns: tuple[str, ...], *, certain: bool) -> None:
+    def follow(self, patterns: tuple[str, ...], *, certain: bool, read: str = "") -> None:
         """Watch these included files too; if they are different ones than before, that is a change.
 
-        ``certain`` is False if the file has errors: an empty ``patterns`` then keeps the previous ones.
+        It is none if all files still have the text whose digest is ``read``. ``certain`` is False if the file has
+        errors: an empty ``patterns`` then keeps the previous ones.
         """
-        if patterns or certain:
-            self.patterns = patterns
+        if patterns == self.patterns or not (patterns or certain):
+            return
+        self.patterns = patterns
+        look = self._look()
+        if read and digest(self.path, patterns) == read:
+            self._seen = look
 
     def _look(self) -> Look:
         others = [file for pattern in self.patterns for file in included(self.path.parent, pattern)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scheduler import schedule_file
 from scheduler.schedule_file.watch import FileWatch
 
 
@@ -107,6 +108,26 @@ def test_an_included_file_that_is_changed_added_or_removed_is_a_change(watch: Fi
     assert watch.has_changed()
     (directory / "b.txt").write_text("not included")
     assert not watch.has_changed()
+
+
+def test_files_that_are_followed_once_they_were_read_are_a_change_only_where_they_differ_from_what_was_read(
+    path: Path,
+) -> None:
+    path.write_text("include: schedules.d/*.yaml\n")
+    more = path.parent / "schedules.d/more.yaml"
+    more.parent.mkdir()
+    more.write_text("schedules: {}\n")
+    for is_rewritten in (False, True):
+        watch = FileWatch(path, settled=0.0)
+        assert watch.has_changed()
+        text = schedule_file.read(path)
+        if is_rewritten:
+            more.write_text("calendars: {}\n")
+        watch.follow(text.patterns, certain=True, read=text.digest)
+        assert watch.has_changed() == is_rewritten
+        (more.parent / "another.yaml").touch()
+        assert watch.has_changed()
+        (more.parent / "another.yaml").unlink()
 
 
 def test_what_a_wrong_file_may_include_is_looked_at_as_before(watch: FileWatch) -> None:
