@@ -33,6 +33,10 @@ SENTENCES = {
     413: "The form is too large: shorten it to less than 256 KB.",
     500: f"The page failed: {log_of('celery-admin')}.",
 }
+OF_API = SENTENCES | {
+    404: "There is no such address in the API: /api/v1/openapi.json has every one.",
+    405: "This address of the API does not know this method: /api/v1/openapi.json has those that it knows.",
+}
 
 
 def add_error_pages(app: Flask) -> None:
@@ -47,7 +51,8 @@ def add_error_pages(app: Flask) -> None:
 def http_error(error: HTTPException) -> Response:
     """Werkzeug's error, with our sentence where there is one for its status."""
     status = error.code or 500
-    response = error_response(status, SENTENCES.get(status, error.description or ""))
+    sentences = OF_API if is_api() else SENTENCES
+    response = error_response(status, sentences.get(status, error.description or ""))
     if again := getattr(error, "retry_after", None):
         response.headers["Retry-After"] = str(again)
     if error.response is None and status == 405:

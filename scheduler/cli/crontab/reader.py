@@ -74,7 +74,8 @@ class Reader:
 
     def read_all(self, text: str) -> Self:
         """Take in a whole crontab."""
-        for number, line in enumerate(text.split("\n"), start=1):
+        lines = text.removeprefix("\ufeff").split("\n")  # some editors begin a file with this mark
+        for number, line in enumerate(lines, start=1):
             self.read(number, line.rstrip("\r"))
         return self
 
@@ -108,7 +109,7 @@ class Reader:
     def set(self, number: int, line: str, name: str, value: str) -> None:
         """One ``NAME = value``, which the jobs below get as cron gives it: nothing in it is replaced."""
         if not value.isprintable() or "\t" in value:
-            self.leave_out(number, line, "its value holds control characters")
+            self.leave_out(number, line, f"its value {unprintable(value)}")
             return
         if len(self.settings) >= MAX_VALUES or len(value) > MAX_LINE:
             self.leave_out(number, line, "it is longer than a schedule file allows")
@@ -160,7 +161,7 @@ class Reader:
         elif self.lost_zone:
             self.leave_out(number, line, f"its CRON_TZ {self.lost_zone[:40]!r} does not exist")
         elif not rest.replace("\t", " ").isprintable():
-            self.leave_out(number, line, "its command holds control characters")
+            self.leave_out(number, line, f"its command {unprintable(rest)}")
         elif len(rest) > MAX_LINE:
             self.leave_out(number, line, "it is longer than a schedule file allows")
         else:
@@ -235,6 +236,12 @@ def _is_cron(when: str) -> bool:
     except TimingError:
         return when == "@reboot"
     return True
+
+
+def unprintable(text: str) -> str:
+    """Why this cannot be in a schedule file."""
+    is_text = not any("\udc80" <= letter <= "\udcff" for letter in text)
+    return "holds control characters" if is_text else "is not UTF-8: write it as UTF-8, and import it again"
 
 
 def _unquoted(value: str) -> str:

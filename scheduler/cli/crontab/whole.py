@@ -67,12 +67,19 @@ def left_lines(left: list[Left]) -> Iterator[str]:
 
 
 def write(files: dict[str, str], directory: Path) -> int:
-    """Write the files, unless one of them exists; returns an exit code, 0 if all are written."""
+    """Write the files, unless one of them exists; returns an exit code, 0 if all are written. Raises OSError."""
     directory.mkdir(parents=True, exist_ok=True)
     if existing := next((name for name in files if (directory / name).exists()), ""):
         say(f"scheduler: {directory / existing} exists already: move it away, or give another directory", err=True)
         return Exit.CANT_CREATE
-    for name, text in files.items():
-        (directory / name).write_text(text, encoding="utf-8")
-        say(f"wrote {directory / name}")
+    paths = {directory / name: text for name, text in files.items()}
+    try:
+        for path, text in paths.items():
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:  # all of them or none: a part of a file might be valid
+        for written in paths:
+            written.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    for path in paths:
+        say(f"wrote {path}")
     return Exit.OK

@@ -45,6 +45,17 @@ def refusal(answer: TestResponse) -> tuple[int, str]:
     return answer.status_code, body["type"].rpartition(":")[2]
 
 
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("DELETE", "/runs", 405)])
+def test_an_address_or_a_method_that_the_api_lacks_is_answered_with_where_all_of_them_are(
+    api: Api, method: str, path: str, status: int
+) -> None:
+    answer = api(method, path)
+    assert refusal(answer)[0] == status
+    assert "/api/v1/openapi.json" in answer.get_json()["detail"]
+    assert "page" not in answer.get_json()["detail"]
+    assert api("GET", "/openapi.json").status_code == 200
+
+
 def test_a_program_runs_a_schedule_finds_the_run_and_stops_it(api: Api, nightly: Entry, service: Service) -> None:
     made = api("POST", "/schedules/nightly/runs", {"args": [1, 2]})
     assert made.status_code == 201

@@ -287,6 +287,8 @@ def test_what_holds_no_password_is_left_alone(command: str) -> None:
 
 def test_control_characters_in_a_command_are_refused() -> None:
     assert reasons("0 1 * * * a\x07b\n") == {1: "its command holds control characters"}
+    assert reasons("0 1 * * * a\udce4b\n") == {1: "its command is not UTF-8: write it as UTF-8, and import it again"}
+    assert reasons("\ufeff0 1 * * * a\n") == {}
 
 
 def test_an_empty_crontab_is_no_error() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from scheduler import schedule_file
 from scheduler.cli import main
+from scheduler.errors import Exit
 from scheduler.model import Schedule
 from scheduler.validate import validate
 
@@ -106,7 +110,7 @@ def test_it_says_what_to_enable_what_a_job_may_lack_and_how_to_switch_off_each_l
     for line in (
         "/etc/cron.d/shop.dpkg-old: cron does not read it, because of its name",
         "/etc/cron.daily/never.sh: run-parts does not start it, because of its name",
-        "/var/spool/cron/crontabs/bob:6: its command holds control characters",
+        "/var/spool/cron/crontabs/bob:6: its command is not UTF-8: write it as UTF-8",
         "for the jobs of www-data: systemctl enable --now celery-worker-as@www-data",
     ):
         assert f"scheduler: {line}" in err
@@ -137,3 +141,27 @@ def test_a_file_that_exists_is_not_written_over(root: Path, tmp_path: Path, caps
 @pytest.mark.parametrize("arguments", [[], ["--machine", "-"], ["--machine", "--user=ann"], ["-", "--output=/x"]])
 def test_a_machine_and_a_file_cannot_be_read_at_once(arguments: list[str]) -> None:
     assert main(["import", "crontab", *arguments]) == 64
+
+
+def test_what_cannot_be_written_whole_leaves_no_file_behind(root: Path, tmp_path: Path) -> None:
+    output = tmp_path / "schedules.d"
+    called = [sys.executable, "-m", "scheduler", "import", "crontab", "--machine", f"--root={root}", "--output"]
+    limited = [
+        "bash",
+        "-c",
+        'ulimit -f 1 && exec "$@"',
+        "-",
+        *called,
+        str(output),
+    ]  # files end at 1024 bytes, as on a full disk
+    done = subprocess.run(limited, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == Exit.CANT_CREATE, done.stderr
+    assert re.fullmatch(rf"scheduler: cannot write {output}/cron-\w+\.yaml: file too large; .*\n", done.stderr)
+    assert [*output.iterdir()] == []
+    assert "wrote" not in done.stdout
+
+
+def test_a_crontab_that_cron_may_take_for_broken_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "etc/cron.d/cut").write_text("5 0 * * * root whole\n10 0 * * * root cut")
+    assert main(["import", "crontab", "--machine", f"--root={root}"]) == 0
+    assert "scheduler: /etc/cron.d/cut: it has no line break at its end: cron " in capsys.readouterr().err
