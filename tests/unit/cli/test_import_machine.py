@@ -145,15 +145,9 @@ def test_a_machine_and_a_file_cannot_be_read_at_once(arguments: list[str]) -> No
 
 def test_what_cannot_be_written_whole_leaves_no_file_behind(root: Path, tmp_path: Path) -> None:
     output = tmp_path / "schedules.d"
-    called = [sys.executable, "-m", "scheduler", "import", "crontab", "--machine", f"--root={root}", "--output"]
-    limited = [
-        "bash",
-        "-c",
-        'ulimit -f 1 && exec "$@"',
-        "-",
-        *called,
-        str(output),
-    ]  # files end at 1024 bytes, as on a full disk
+    # Files end at 1024 bytes, as on a full disk; -B, because the modules that Python compiles would end there too.
+    limited = ["bash", "-c", 'ulimit -f 1 && exec "$@"', "-", sys.executable, "-B", "-m", "scheduler"]
+    limited += ["import", "crontab", "--machine", f"--root={root}", f"--output={output}"]
     done = subprocess.run(limited, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == Exit.CANT_CREATE, done.stderr
     assert re.fullmatch(rf"scheduler: cannot write {output}/cron-\w+\.yaml: file too large; .*\n", done.stderr)
