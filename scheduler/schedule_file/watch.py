@@ -7,8 +7,7 @@ from pathlib import Path
 
 from scheduler.schedule_file import digest, included
 
-Signature = tuple[int, int, int, int] | None
-Look = tuple[tuple[Path, Signature], ...]
+Look = tuple[tuple[Path, tuple[int, ...]], ...]
 SETTLE_S = 0.3  #: a change counts once the files have stayed the same for this long: an editor may still be writing
 REMOVAL_SETTLE_S = 3.0  #: one that takes schedules away: the files may be written with pauses between two lines
 
@@ -76,11 +75,11 @@ class FileWatch:
         return tuple((file, signature(file)) for file in (self.path, *others))
 
 
-def signature(path: Path) -> Signature:
-    """The stat data that change with the file; None if it does not exist."""
+def signature(path: Path) -> tuple[int, ...]:
+    """The stat data that change with the file, or why there are none: another reason is a change too."""
     try:
         stat = path.stat()
-    except (OSError, ValueError):
-        return None
+    except (OSError, ValueError) as error:
+        return (getattr(error, "errno", None) or 0,)
     # With the time of the last change of its mode or owner, which decide whether it can be read.
     return (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)

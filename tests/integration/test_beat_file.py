@@ -100,6 +100,9 @@ def test_a_link_to_itself_in_place_of_the_file_is_rejected_and_the_last_good_sch
     assert store.all() == {"job": good}
     (line,) = messages(caplog)
     assert "cannot be read: too many levels of symbolic links" in line
+    settings.file.unlink()
+    lead(beat)
+    assert "cannot be read: no such file" in store.file_facts()["problems"], "the reason is the one that is true now"
 
 
 def test_a_file_that_meets_a_fault_of_ours_is_rejected_and_beat_goes_on_leading(
