@@ -7,6 +7,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from scheduler.kept import forget
+
 
 @contextmanager
 def large_load() -> Iterator[None]:
@@ -17,5 +19,6 @@ def large_load() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+        forget()  # each of these small results would keep a large piece of memory from being given back
         with suppress(AttributeError, OSError):  # only glibc has it
             ctypes.CDLL(None).malloc_trim(0)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from scheduler.schedule_file import digest, included
 
-Look = tuple[tuple[Path, tuple[int, ...]], ...]
 SETTLE_S = 0.3  #: a change counts once the files have stayed the same for this long: an editor may still be writing
 REMOVAL_SETTLE_S = 3.0  #: one that takes schedules away: the files may be written with pauses between two lines
 
@@ -23,9 +22,9 @@ class FileWatch:
         #: load, would keep most of its memory from being given back.
         self.names = ""
         self.patterns: tuple[str, ...] = ()  #: from `include:`; a change of a matching file counts
-        self._seen: Look | None = None
-        self._seen_before: Look | None = None
-        self._new: Look | None = None
+        self._seen: str | None = None  #: what ``_look`` saw
+        self._seen_before: str | None = None
+        self._new: str | None = None
         self._new_since = 0.0
         self._wait = settled
 
@@ -70,9 +69,10 @@ class FileWatch:
         if read and digest(self.path, patterns) == read:
             self._seen = look
 
-    def _look(self) -> Look:
+    def _look(self) -> str:
+        """All files with their stat data; one text, for the reason that ``names`` is."""
         others = [file for pattern in self.patterns for file in included(self.path.parent, pattern)]
-        return tuple((file, signature(file)) for file in (self.path, *others))
+        return "".join(f"{file}\0{signature(file)}\0" for file in (self.path, *others))
 
 
 def signature(path: Path) -> tuple[int, ...]:

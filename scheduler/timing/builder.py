@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import lru_cache
 
+from scheduler.kept import kept
 from scheduler.timing.calendars import calendar
 from scheduler.timing.core import BEGINNING, TICK, Timing
 from scheduler.timing.durations import format_duration
@@ -56,7 +56,7 @@ def _bound(field: str, value: datetime | None) -> datetime | None:
     return None if value is None else utc(value)
 
 
-@lru_cache(maxsize=32_768)
+@kept(32_768)
 def _build(
     kind: str,
     text: str,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
 
+from scheduler.kept import kept
 from scheduler.timing.errors import TimingError
 from scheduler.timing.instants import parse_date
 from scheduler.timing.rrule import rrule
@@ -43,7 +43,7 @@ def _days(rule: OnTheClock, year: int) -> set[date]:
     return days
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def calendar(excluded: tuple[str, ...]) -> Calendar:
     """The calendar of some ``excluded`` items; TimingError (field ``except``) for one that is neither date nor rule."""
     dates: set[date] = set()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from decimal import Decimal
-from functools import lru_cache
 
+from scheduler.kept import kept
 from scheduler.timing.english.spelled_durations import spelled_duration
 from scheduler.timing.errors import TimingError
 
@@ -17,7 +17,7 @@ WHOLE = re.compile(rf"(?:{PART.pattern}\s*)+", re.ASCII)
 REMEDY = "write a number and a unit, such as 30s, 10m, 1h30m or 2d"
 
 
-@lru_cache(maxsize=4096)
+@kept(4096)
 def parse_duration(text: str) -> timedelta:
     """Read ``1h30m``; units w d h m s ms from large to small, each once, decimals allowed; exact to the microsecond.
 
@@ -39,7 +39,7 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(microseconds=int(micros))
 
 
-@lru_cache(maxsize=4096)
+@kept(4096)
 def format_duration(value: timedelta) -> str:
     """The canonical text, ``1h30m``, which parse_duration reads back as the same value."""
     rest = abs(value) // timedelta(microseconds=1)

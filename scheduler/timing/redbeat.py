@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
+from scheduler.kept import kept
 from scheduler.timing.core import Timing
 from scheduler.timing.cron.celery_fields import FIELDS, celery_numbers
 from scheduler.timing.cron.expression import Cron, Days, can_fire
@@ -48,7 +48,7 @@ def from_redbeat(schedule: Mapping[str, Any] | float, zone: str = "UTC") -> Timi
     return _from_text(json.dumps(dict(schedule), sort_keys=True), zone)
 
 
-@lru_cache(maxsize=8192)
+@kept(8192)
 def _from_text(text: str, zone: str) -> Timing:
     given = json.loads(text)
     kind = given.pop("__type__", None)

@@ -10,9 +10,9 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
+from scheduler.kept import kept
 from scheduler.timing.errors import TimingError
 from scheduler.timing.zones import EPOCH
 
@@ -81,7 +81,7 @@ class Sun:
         return tuple(events)
 
 
-@lru_cache(maxsize=4096)
+@kept(4096)
 def _events(sun: Sun, day: int) -> tuple[datetime, ...]:
     return sun.on(day)
 

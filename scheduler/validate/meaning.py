@@ -7,10 +7,10 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 from scheduler import references, timing
+from scheduler.kept import kept
 from scheduler.model import TIMING_KINDS, Declared, Schedule, read_instant
 from scheduler.model.what_runs import FILE_ONLY, NOTIFYING, kind_of
 from scheduler.printable import near, shown
@@ -40,7 +40,7 @@ def timing_findings(declared: Declared) -> Iterable[Finding]:
     return judged(name, kind, text, schedule.timezone, schedule.start, schedule.end, declared.excluded, schedule.jitter)
 
 
-@lru_cache(maxsize=16_384)
+@kept(16_384)
 def judged(
     name: str,
     kind: str,

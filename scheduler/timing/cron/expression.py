@@ -6,7 +6,8 @@ from calendar import monthrange
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+
+from scheduler.kept import kept
 
 LONGEST_MONTHS = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
@@ -125,7 +126,7 @@ class Cron:
         return mask
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def can_fire(days: Days, months: frozenset[int]) -> bool:
     """Whether any month of any year has a matching day; every month begins on every weekday at some time."""
     return any(
@@ -136,14 +137,14 @@ def can_fire(days: Days, months: frozenset[int]) -> bool:
     )
 
 
-@lru_cache(maxsize=8192)
+@kept(8192)
 def _shape(year: int, month: int) -> tuple[int, int]:
     """The weekday of a month's first day (Sunday is 0) and its length."""
     first, length = monthrange(year, month)
     return (first + 1) % 7, length
 
 
-@lru_cache(maxsize=4096)
+@kept(4096)
 def _cached_table(values: tuple[int, ...], size: int) -> tuple[int, ...]:
     # One place more than there are numbers, so that the number after the last may be asked for.
     return tuple(min((value for value in values if value >= start), default=-1) for start in range(size + 1))

@@ -6,9 +6,9 @@ import difflib
 import hashlib
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NoReturn
 
+from scheduler.kept import kept
 from scheduler.timing.errors import TimingError
 
 WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
@@ -45,7 +45,7 @@ def spread(name: str, term: str, low: int, high: int) -> int:
     return low + int.from_bytes(digest) % (high - low + 1)
 
 
-@lru_cache(maxsize=4096)
+@kept(4096)
 def numbers(field: Field, text: str, name: str) -> frozenset[int]:
     """The numbers of a comma-separated field; the schedule's name decides the value of ``~``."""
     values: set[int] = set()

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from functools import lru_cache
 
+from scheduler.kept import kept
 from scheduler.timing.cron.expression import Cron, Days, can_fire
 from scheduler.timing.cron.fields import DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY, number, numbers
 from scheduler.timing.errors import TimingError
@@ -36,7 +36,7 @@ def parse(text: str, name: str = "") -> Cron:
     return _parse(text.strip(), name if "~" in text else "")
 
 
-@lru_cache(maxsize=8192)
+@kept(8192)
 def _parse(text: str, name: str) -> Cron:
     fields = split(text)
     second, minute, hour, day, month, weekday = fields
@@ -82,7 +82,7 @@ def _alias(text: str) -> str:
     raise TimingError("cron", f"cron {text[:40]!r} is not known", meant)
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def parse_days(day: str, weekday: str, name: str) -> Days:
     """Both day fields; they are ORed when both are restricted, ANDed when one starts with ``*`` or is ``?``."""
     both = day.startswith("*") or weekday.startswith("*") or "?" in (day, weekday)
