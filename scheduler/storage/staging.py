@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from typing import Literal, NamedTuple
+
+import redis
 
 from scheduler.storage.client import Client
 from scheduler.storage.keys import Keys
@@ -35,11 +37,17 @@ class Packed(NamedTuple):
 
 @contextmanager
 def staged(
-    client: Client, keys: Keys, names: Sequence[str], changes: Iterator[Packed], progress: Callable[[], None]
+    client: Client,
+    keys: Keys,
+    names: Sequence[str],
+    changes: Iterator[Packed],
+    progress: Callable[[], None],
+    wait_s: float,
 ) -> Iterator[list[str | float]]:
     """The arguments of the script for the changes of these names, from the prefix of the temporary keys on.
 
     The changes are packed page by page: all of them together would take several times the memory of their schedules.
+    Redis may write what the script did to its disk for as long as ``wait_s``, and answers nobody meanwhile.
     """
     if len(names) <= CHANGES_PER_PAGE:
         yield ["", 0, *(part for change in changes for part in flat(change))]
@@ -61,9 +69,10 @@ def staged(
         repeat(line, failed)
         yield [base, len(pages)]
     finally:
-        line.finish()  # what is on its way would otherwise come after its removal
-        for number, page in enumerate(pages, 1):
-            client.unlink(f"{base}{number}", *(base + name for name in page))
+        with suppress(redis.RedisError):  # the keys expire, and what was done is done
+            line.finish()  # what is on its way would otherwise come after its removal
+            for number, page in enumerate(pages, 1):
+                line.call("UNLINK", f"{base}{number}", *(base + name for name in page), wait_s=wait_s)
 
 
 def repeat(line: Line, failed: list[list[Command]]) -> None:

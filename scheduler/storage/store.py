@@ -92,13 +92,14 @@ class Store:
         names = [change.name for change in changes]
         summary = json.dumps(summarized([change.audit for change in changes])) if len(changes) > MANY_CHANGES else ""
         step_s = len(changes) * STEP_S
-        with staging.staged(self.client, self.keys, names, map(pack, changes), progress) as arguments:
+        wait_s = SOCKET_TIMEOUT + step_s
+        with staging.staged(self.client, self.keys, names, map(pack, changes), progress, wait_s) as arguments:
             faults.reach("store.before_apply")
             header = [token, self.keys.prefix, self.keys.wake, AUDIT_LENGTH, len(changes), summary, step_s * 1000]
             conflicts = self._apply(
                 keys=[self.keys.lock, self.keys.schedule, self.keys.audit],
                 args=[*header, *arguments],
-                wait_s=SOCKET_TIMEOUT + step_s,
+                wait_s=wait_s,
             )
         if conflicts is None:
             raise Conflict(LOST_LOCK)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from scheduler.errors import Conflict
+from scheduler.redis_url import SOCKET_TIMEOUT
 from scheduler.settings import Settings
+from scheduler.storage import store as store_module
 from scheduler.storage.audit import audit_line
 from scheduler.storage.client import Client, connect
 from scheduler.storage.keys import Keys
@@ -114,6 +117,24 @@ def test_a_page_that_was_lost_on_its_way_is_laid_down_again(store: Store, client
         client.client_unpause()
     assert looks == 3
     assert len(store.names()) == MANY
+
+
+def test_a_redis_that_answers_late_after_the_step_is_waited_for(
+    store: Store, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes to its disk what the step did."""
+    monkeypatch.setattr(store_module, "STEP_S", 0.01)
+    apply = store._apply
+
+    def then_writes(*args: Any, **more: Any) -> Any:
+        conflicts = apply(*args, **more)
+        client.client_pause(int(SOCKET_TIMEOUT * 1000) + 500, all=True)
+        return conflicts
+
+    store._apply = then_writes  # type: ignore[assignment]
+    store.write(many(store))
+    assert len(store.names()) == MANY
+    assert client.keys(f"{keys.staged('*')}*") == []
 
 
 def test_a_change_that_is_given_up_leaves_nothing_that_was_laid_down(store: Store, client: Client, keys: Keys) -> None:
