@@ -10,6 +10,7 @@ import sysconfig
 import pytest
 
 from tests.acceptance.processes import NOISE, PYTHON, ROOT, Directory, temporary_directory
+from tests.support import need
 from tests.support.documents import commands, of_kind
 
 PAGE = "docs/tasks.md"
@@ -29,6 +30,7 @@ def project(here: Directory) -> dict[str, str]:
 
 
 def test_a_flask_developer_gets_from_nothing_to_a_run_by_the_page_alone() -> None:
+    need.venv()
     *before, last = commands(PAGE, "console flask")
     assert last == ".venv/bin/scheduler up"
     with temporary_directory(".venv/bin/scheduler") as here:

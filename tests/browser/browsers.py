@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+from ctypes.util import find_library
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from tests.browser.looks import DESK, PHONE
 from tests.support import need
 
 CHROMIUM, FIREFOX = "chromium", "firefox"
+#: The first is the same engine without windows and tabs: a quarter of the processor time.
+CHROMIUMS = ("chromium-headless-shell", "chromium")
 QUIET = (
     "--no-sandbox",
     "--disable-gpu",
@@ -47,6 +50,14 @@ everywhere = pytest.mark.parametrize(
 )
 
 
+def check() -> None:
+    """Go on only if Playwright can start, and there is a browser that it can drive."""
+    missing = [] if find_library("atomic") else ["libatomic1"]  # its Node.js is linked with that
+    missing += [] if any(map(shutil.which, CHROMIUMS)) else [CHROMIUMS[0]]
+    if missing:
+        need.lacks(need.install(*missing))
+
+
 class Browsers:
     """Those that are running."""
 
@@ -62,8 +73,7 @@ class Browsers:
         return self.running[key]
 
     def start_chromium(self) -> Browser:
-        shell = "chromium-headless-shell"  # the same engine without windows and tabs: a quarter of the processor time
-        path = shutil.which(shell) or shutil.which("chromium") or need.program(shell)
+        path = next(filter(None, map(shutil.which, CHROMIUMS)))
         return self.playwright.chromium.launch(executable_path=path, args=QUIET)
 
     def start_firefox(self, scheme: str) -> Browser:

@@ -24,7 +24,7 @@ from scheduler import celeryapp
 from scheduler.admin.service import Service
 from scheduler.settings import Settings
 from scheduler.storage.keys import Keys
-from tests.browser.browsers import CHROMIUM, Browsers
+from tests.browser.browsers import CHROMIUM, Browsers, check
 from tests.support.polling import until
 from tests.support.redis_server import RedisServer
 from tests.support.redis_server import redis_server as run_redis
@@ -44,6 +44,7 @@ class Site:
 
 @pytest.fixture(scope="session")
 def browsers() -> Iterator[Browsers]:
+    check()
     expect.set_options(timeout=15_000)
     with sync_playwright() as playwright, TemporaryDirectory(prefix="browsers-") as directory:
         started = Browsers(playwright, Path(directory))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from importlib.util import find_spec
 from typing import NoReturn
 
 import pytest
@@ -38,6 +39,12 @@ def root_lacks(*names: str) -> list[str]:
     """What to do before root can use these programs; nothing if it can."""
     missing = [name for name in names if not shutil.which(name)]
     return [install(*missing)] * bool(missing) + ["run as root"] * (os.geteuid() != 0)
+
+
+def venv() -> None:
+    """Go on only if ``python3 -m venv`` works, for which Debian has a package of its own."""
+    if not find_spec("ensurepip"):
+        lacks(install("python3-venv"))
 
 
 def install(*names: str) -> str:

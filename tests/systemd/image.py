@@ -53,7 +53,8 @@ def debian() -> Path:
 
 
 def package(directory: Path) -> Path:
-    """The Debian package of this checkout, made there."""
+    """The Debian package of this checkout, made there; for a host, so that only root needs it."""
+    need.root_and(*NEEDS)
     architecture = output("dpkg", "--print-architecture").strip()
     key = (ROOT / LOCK).read_text() + architecture + PIP_WHEEL
     found = made("wheels", key, lambda new: build.wheels(new / "wheels", architecture))

@@ -10,8 +10,9 @@ from tests.acceptance.page import Page
 from tests.support.polling import until
 from tests.systemd.bare import RELEASES, terminal
 
-#: The tests that each machine runs: all of them would take too long.
-TESTS = {"bookworm": "tests/unit/schedule_file", "trixie": "tests/unit"}
+#: The tests that each machine runs: all of them would take too long. One runs those that need what it lacks.
+LACKING = "tests/browser tests/systemd tests/acceptance/test_flask_first_run.py"
+TESTS = {"bookworm": f"tests/unit/schedule_file {LACKING}", "trixie": "tests/unit"}
 TYPED = (
     "python3 -m scheduler up; echo up ended with $?; "
     "python3 -m scheduler test {tests} -m 'not slow'; echo test ended with $?"

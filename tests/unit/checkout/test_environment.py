@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import functools
 import http.server
-import importlib.util
 import json
 import os
 import re
@@ -305,8 +304,7 @@ def test_without_ensurepip_a_pip_that_is_not_the_pinned_one_is_not_run(
 
 @pytest.mark.slow
 def test_where_the_pinned_pip_cannot_be_had_the_one_that_python_brought_is_used(clone: Path, mirror: str) -> None:
-    if not importlib.util.find_spec("ensurepip"):
-        need.lacks("apt-get install python3-venv")
+    need.venv()
     done = start(clone, "list", PIP_INDEX_URL=mirror)
     assert done.stdout == f"{clone}/.venv list\n", done.stderr
     assert list(clone.glob(".venv/lib/*/site-packages/pip"))
